@@ -1,0 +1,75 @@
+import { z } from "zod";
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  ns: 1e-6,
+  us: 1e-3,
+  µs: 1e-3,
+  ms: 1,
+  s: 1_000,
+  m: 60_000,
+  h: 3_600_000,
+};
+const TERM = /([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|ms|s|m|h)/y;
+
+/** Milliseconds of a duration in the grammar of Go's time.ParseDuration ("1h30m", "1.5s", "0"), else undefined. */
+export function parseDuration(text: string): number | undefined {
+  if (text === "0") return 0;
+  const negative = text.startsWith("-");
+  let totalMs = 0;
+  TERM.lastIndex = negative ? 1 : 0;
+  let end = TERM.lastIndex;
+  for (let term = TERM.exec(text); term !== null; term = TERM.exec(text)) {
+    totalMs += Number(term[1]) * (UNIT_MS[term[2] ?? ""] ?? Number.NaN);
+    end = TERM.lastIndex;
+  }
+  if (end !== text.length || end <= (negative ? 1 : 0)) return undefined;
+  return negative ? -totalMs : totalMs;
+}
+
+/** The shortest usual spelling of a duration: 15000 is "15s", 90000 is "1m30s", 200 is "200ms". */
+export function formatDuration(ms: number): string {
+  if (ms < 1_000) return ms === 0 ? "0s" : `${ms}ms`;
+  const hours = Math.floor(ms / 3_600_000);
+  const minutes = Math.floor((ms % 3_600_000) / 60_000);
+  const seconds = (ms % 60_000) / 1_000;
+  return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes}m` : ""}${seconds > 0 ? `${seconds}s` : ""}`;
+}
+
+/** A duration in Go's spelling; what the component gets is milliseconds. Give the default with `.prefault("15s")`. */
+export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string> {
+  const { minMs = 0, maxMs = Number.MAX_SAFE_INTEGER } = limits;
+  return z
+    .string()
+    .meta({ description: 'a duration such as "15s", "1m30s" or "200ms"' })
+    .transform((text, context) => {
+      const ms = parseDuration(text);
+      if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
+      let wanted = 'must be a duration such as "15s" or "1m30s"';
+      if (ms !== undefined) {
+        wanted = ms < minMs ? `must be at least ${formatDuration(minMs)}` : `must be at most ${formatDuration(maxMs)}`;
+      }
+      context.addIssue({ code: "custom", message: wanted, input: text });
+      return z.NEVER;
+    });
+}
+
+const SIZE = /^([0-9]+(?:\.[0-9]+)?)(B|KiB|MiB|GiB)?$/;
+const SIZE_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
+
+/** A size in bytes: a number, or "64KiB", "4MiB", "1GiB". What the component gets is bytes. */
+export function size(limits: { minBytes?: number } = {}): z.ZodType<number, string | number> {
+  const { minBytes = 1 } = limits;
+  return z
+    .union([z.number(), z.string()])
+    .meta({ description: 'a size in bytes: a number, or a text such as "64KiB" or "4MiB"' })
+    .transform((input, context) => {
+      const match = SIZE.exec(String(input));
+      const bytes = match === null ? Number.NaN : Number(match[1]) * (SIZE_UNIT[match[2] ?? "B"] ?? Number.NaN);
+      if (Number.isInteger(bytes) && bytes >= minBytes) return bytes;
+      const message = Number.isInteger(bytes)
+        ? `must be at least ${minBytes} bytes`
+        : 'must be a size such as 65536, "64KiB" or "4MiB"';
+      context.addIssue({ code: "custom", message, input });
+      return z.NEVER;
+    });
+}
