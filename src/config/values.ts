@@ -46,7 +46,10 @@ export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.Zod
       if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
       let wanted = 'must be a duration such as "15s" or "1m30s"';
       if (ms !== undefined) {
-        wanted = ms < minMs ? `must be at least ${formatDuration(minMs)}` : `must be at most ${formatDuration(maxMs)}`;
+        wanted =
+          ms < minMs
+            ? `must be at least ${formatDuration(minMs)}`
+            : `must be at most ${formatDuration(maxMs)}`;
       }
       context.addIssue({ code: "custom", message: wanted, input: text });
       return z.NEVER;
@@ -64,7 +67,8 @@ export function size(limits: { minBytes?: number } = {}): z.ZodType<number, stri
     .meta({ description: 'a size in bytes: a number, or a text such as "64KiB" or "4MiB"' })
     .transform((input, context) => {
       const match = SIZE.exec(String(input));
-      const bytes = match === null ? Number.NaN : Number(match[1]) * (SIZE_UNIT[match[2] ?? "B"] ?? Number.NaN);
+      const bytes =
+        match === null ? Number.NaN : Number(match[1]) * (SIZE_UNIT[match[2] ?? "B"] ?? Number.NaN);
       if (Number.isInteger(bytes) && bytes >= minBytes) return bytes;
       const message = Number.isInteger(bytes)
         ? `must be at least ${minBytes} bytes`
