@@ -1,0 +1,69 @@
+import type { Attributes, Family, Point, Reading } from "../../metrics/model.ts";
+import { pointWidth } from "../../metrics/model.ts";
+
+type Visit = (family: Family, point: Point, column: number) => void;
+
+function eachPoint(reading: Reading, visit: Visit): void {
+  const { schema } = reading;
+  for (const [index, family] of schema.families.entries()) {
+    let column = schema.offsets[index] ?? 0;
+    for (const point of family.points) {
+      visit(family, point, column);
+      column += pointWidth(family.kind, point.bounds.length);
+    }
+  }
+}
+
+/** One line per data point: `name{key=value,…} value`; histograms and summaries list their parts. */
+export function describeNormal(reading: Reading): string {
+  const lines: string[] = [];
+  eachPoint(reading, (family, point, column) => {
+    const labels = point.attributes.map(({ key, value }) => `${key}=${value}`).join(",");
+    lines.push(
+      `${family.name}${labels === "" ? "" : `{${labels}}`} ${numbers(family, point, reading.values, column)}`,
+    );
+  });
+  return lines.join("\n");
+}
+
+/** Everything there is: the resource, then each metric with its description, then each point. */
+export function describeDetailed(reading: Reading): string {
+  const lines = [
+    `Resource ${reading.resource.key}`,
+    ...attributeLines(reading.resource.attributes, "     -> "),
+  ];
+  const time = `Timestamp: ${new Date(reading.timeMs).toISOString()}`;
+  const start = reading.startMs === 0 ? [] : [`StartTimestamp: ${new Date(reading.startMs).toISOString()}`];
+  let metric = 0;
+  let previous: Family | undefined;
+  let pointIndex = 0;
+  eachPoint(reading, (family, point, column) => {
+    if (family !== previous) {
+      lines.push(
+        `Metric #${metric++}`,
+        "Descriptor:",
+        `     -> Name: ${family.name}`,
+        `     -> Description: ${family.help}`,
+        `     -> Unit: ${family.unit}`,
+        `     -> DataType: ${family.kind}`,
+      );
+      previous = family;
+      pointIndex = 0;
+    }
+    lines.push(`DataPoint #${pointIndex++}`, ...attributeLines(point.attributes, "     -> "));
+    lines.push(...start, time, `Value: ${numbers(family, point, reading.values, column)}`);
+  });
+  return lines.join("\n");
+}
+
+function attributeLines(attributes: Attributes, indent: string): string[] {
+  return attributes.map(({ key, value }) => `${indent}${key}: ${value}`);
+}
+
+function numbers(family: Family, point: Point, values: Float64Array, column: number): string {
+  if (family.kind !== "histogram" && family.kind !== "summary") return String(values[column]);
+  const mark = family.kind === "histogram" ? "le" : "q";
+  const parts = point.boundTexts.map((text, index) => `${mark}${text}=${values[column + index]}`);
+  const afterBounds = column + point.bounds.length + (family.kind === "histogram" ? 1 : 0);
+  return [`count=${values[afterBounds + 1]}`, `sum=${values[afterBounds]}`, ...parts].join(" ");
+}

@@ -1,0 +1,129 @@
+import { createWriteStream } from "node:fs";
+import { z } from "zod";
+import type { Exporter, ExporterFactory, Settings, Verdict } from "../../component/component.ts";
+import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import { describeDetailed, describeNormal } from "./describe.ts";
+
+interface DebugConfig {
+  readonly verbosity: "basic" | "normal" | "detailed";
+  readonly sampling_initial: number;
+  readonly sampling_thereafter: number;
+  readonly use_internal_logger: boolean;
+  readonly output_paths: readonly string[];
+}
+
+const schema: z.ZodType<DebugConfig> = z.strictObject({
+  verbosity: z
+    .enum(["basic", "normal", "detailed"])
+    .default("basic")
+    .describe("basic: one line per reading; normal: one line per data point; detailed: everything"),
+  sampling_initial: z.int().min(0).default(2).describe("Messages written at once in each second"),
+  sampling_thereafter: z
+    .int()
+    .min(0)
+    .default(1)
+    .describe("Past the initial ones, every n-th message is written; 0 writes none of them"),
+  use_internal_logger: z
+    .boolean()
+    .default(true)
+    .describe("Write to the agent's own log; false writes to output_paths, without level and time"),
+  output_paths: z
+    .array(z.string().min(1))
+    .min(1)
+    .default(["stdout"])
+    .describe('Where to write without the internal logger: "stdout", "stderr" or files'),
+});
+
+/** Writes what flows through the pipeline for a person to read, as the Collector's debug exporter does. */
+export const factory: ExporterFactory<DebugConfig> = {
+  stability: "stable",
+  schema,
+  create: (config, settings) => new DebugExporter(config, settings),
+};
+
+const STANDARD_FD: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
+
+type Write = (message: string, fields: Readonly<Record<string, unknown>>, text: string) => void;
+
+class DebugExporter implements Exporter {
+  readonly #config: DebugConfig;
+  readonly #settings: Settings;
+  #write: Write;
+  #close: () => Promise<void> = () => Promise.resolve();
+  #secondMs = 0;
+  #inSecond = 0;
+
+  constructor(config: DebugConfig, settings: Settings) {
+    this.#config = config;
+    this.#settings = settings;
+    this.#write = (message, fields, text) => {
+      settings.logger.info(fields, text === "" ? message : `${message}\n${text}`);
+    };
+  }
+
+  start(): Promise<void> {
+    if (!this.#config.use_internal_logger) this.#openOutputs();
+    return Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    return this.#close();
+  }
+
+  consume(reading: Reading): Verdict {
+    if (!this.#sampled()) return "accepted";
+    const { schema } = reading;
+    const fields = {
+      resource: reading.resource.key,
+      "resource metrics": 1,
+      metrics: schema.families.length,
+      "data points": pointCount(schema),
+    };
+    this.#write("Metrics", fields, this.#describe(reading));
+    return "accepted";
+  }
+
+  end(ended: Ended): void {
+    this.#write("Resource ended", { resource: ended.resource.key }, "");
+  }
+
+  #describe(reading: Reading): string {
+    switch (this.#config.verbosity) {
+      case "basic":
+        return "";
+      case "normal":
+        return describeNormal(reading);
+      case "detailed":
+        return describeDetailed(reading);
+    }
+  }
+
+  #sampled(): boolean {
+    const nowMs = this.#settings.clock.monotonicMs();
+    if (nowMs - this.#secondMs >= 1_000) {
+      this.#secondMs = nowMs;
+      this.#inSecond = 0;
+    }
+    const past = this.#inSecond++ - this.#config.sampling_initial;
+    const { sampling_thereafter: every } = this.#config;
+    return past < 0 || (every > 0 && past % every === 0);
+  }
+
+  #openOutputs(): void {
+    const streams = this.#config.output_paths.map((path) => {
+      const fd = STANDARD_FD[path];
+      const stream = createWriteStream(path, fd === undefined ? { flags: "a" } : { fd, autoClose: false });
+      stream.on("error", (error) => {
+        this.#settings.logger.error({ path, error: error.message }, "Debug output failed.");
+      });
+      return stream;
+    });
+    this.#write = (message, fields, text) => {
+      const line = `${message}\t${JSON.stringify(fields)}\n${text === "" ? "" : `${text}\n`}`;
+      for (const stream of streams) stream.write(line);
+    };
+    this.#close = async () => {
+      await Promise.all(streams.map((stream) => new Promise<void>((resolve) => stream.end(() => resolve()))));
+    };
+  }
+}

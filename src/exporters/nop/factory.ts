@@ -1,0 +1,14 @@
+import { z } from "zod";
+import type { ExporterFactory } from "../../component/component.ts";
+
+/** Accepts everything and does nothing with it: to run a pipeline without a destination. */
+export const factory: ExporterFactory<Record<string, never>> = {
+  stability: "stable",
+  schema: z.strictObject({}),
+  create: () => ({
+    start: () => Promise.resolve(),
+    shutdown: () => Promise.resolve(),
+    consume: () => "accepted",
+    end: () => {},
+  }),
+};

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import { createLogger, type LogSettings } from "./logs.ts";
+
+function lines(
+  settings: Partial<LogSettings>,
+  use: (logger: ReturnType<typeof createLogger>) => void,
+): string[] {
+  let text = "";
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      text += String(chunk);
+      done();
+    },
+  });
+  use(createLogger({ level: "info", encoding: "console", initialFields: {}, ...settings }, output));
+  return text.split("\n").filter((line) => line !== "");
+}
+
+test("console lines are time, level, message and the fields as JSON, tab-separated", () => {
+  const [line] = lines({ initialFields: { node: "n1" } }, (logger) =>
+    logger.info({ port: 8090 }, "Listening."),
+  );
+  assert.match(line ?? "", /^\d{4}-.*Z\tinfo\tListening\.\t\{"node":"n1","port":8090\}$/);
+});
+
+test("console lines without fields end after the message", () => {
+  const [line] = lines({}, (logger) => logger.warn("Nothing to do."));
+  assert.match(line ?? "", /\twarn\tNothing to do\.$/);
+});
+
+test("json lines are one object each", () => {
+  const [line] = lines({ encoding: "json" }, (logger) => logger.error({ error: new Error("no") }, "Failed."));
+  const parsed = JSON.parse(line ?? "");
+  assert.equal(parsed.level, "error");
+  assert.equal(parsed.msg, "Failed.");
+  assert.match(parsed.error, /^Error: no\n/);
+});
+
+test("lines under the level are not written", () => {
+  const written = lines({ level: "warn" }, (logger) => {
+    logger.info("quiet");
+    logger.warn("loud");
+  });
+  assert.equal(written.length, 1);
+});

@@ -1,0 +1,48 @@
+import { Writable } from "node:stream";
+import { type Logger, pino } from "pino";
+
+export interface LogSettings {
+  readonly level: "debug" | "info" | "warn" | "error";
+  readonly encoding: "console" | "json";
+  /** Put on every line. */
+  readonly initialFields: Readonly<Record<string, unknown>>;
+}
+
+/** The agent's logger. "json" writes one object a line, "console" the tab-separated form that Collector users know. */
+export function createLogger(settings: LogSettings, output: Writable): Logger {
+  const { level, encoding, initialFields } = settings;
+  return pino(
+    {
+      level,
+      base: { ...initialFields },
+      messageKey: "msg",
+      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      formatters: { level: (label) => ({ level: label }) },
+      serializers: {
+        error: (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : error),
+      },
+    },
+    encoding === "json" ? output : new ConsoleOutput(output),
+  );
+}
+
+/** Rewrites pino's JSON lines: `time<TAB>level<TAB>message<TAB>{fields}`. Logs are rare, so clarity comes first. */
+class ConsoleOutput extends Writable {
+  readonly #output: Writable;
+
+  constructor(output: Writable) {
+    super({ decodeStrings: false });
+    this.#output = output;
+  }
+
+  override _write(
+    chunk: string | Buffer,
+    _encoding: BufferEncoding,
+    done: (error?: Error | null) => void,
+  ): void {
+    const { level, ts, msg, ...fields } = JSON.parse(String(chunk)) as Record<string, unknown>;
+    const columns = [ts, level, msg];
+    if (Object.keys(fields).length > 0) columns.push(JSON.stringify(fields));
+    this.#output.write(`${columns.join("\t")}\n`, done);
+  }
+}

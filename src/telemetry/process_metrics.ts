@@ -1,0 +1,74 @@
+import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import type { Meter } from "@opentelemetry/api";
+import type { Clock } from "../clock/clock.ts";
+
+/** What this module asks of the process; `process` satisfies it. */
+export interface ProcessUsage {
+  cpuUsage(): { readonly user: number; readonly system: number };
+  memoryUsage(): {
+    readonly rss: number;
+    readonly heapTotal: number;
+    readonly heapUsed: number;
+    readonly external: number;
+  };
+}
+
+/** Coarse enough to cost nothing, fine enough to see the 50 ms that the agent promises to stay under. */
+const DELAY_RESOLUTION_MS = 20;
+
+/** The Collector's metrics of its own process, and how long our event loop stood still. Returns what ends them. */
+export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock): () => void {
+  const startedMs = clock.monotonicMs();
+  const counter = (name: string, unit: string, description: string, read: () => number): void => {
+    meter
+      .createObservableCounter(name, { unit, description })
+      .addCallback((result) => result.observe(read()));
+  };
+  const gauge = (name: string, unit: string, description: string, read: () => number): void => {
+    meter.createObservableGauge(name, { unit, description }).addCallback((result) => result.observe(read()));
+  };
+
+  counter(
+    "otelcol_process_uptime",
+    "s",
+    "Uptime of the process.",
+    () => (clock.monotonicMs() - startedMs) / 1_000,
+  );
+  counter("otelcol_process_cpu_seconds", "s", "Total CPU user and system time in seconds.", () => {
+    const { user, system } = usage.cpuUsage();
+    return (user + system) / 1e6;
+  });
+  gauge(
+    "otelcol_process_memory_rss",
+    "By",
+    "Total physical memory (resident set size).",
+    () => usage.memoryUsage().rss,
+  );
+  gauge(
+    "otelcol_process_runtime_heap_alloc_bytes",
+    "By",
+    "Bytes of allocated heap objects.",
+    () => usage.memoryUsage().heapUsed,
+  );
+  gauge("otelcol_process_runtime_total_sys_memory_bytes", "By", "Memory the runtime got from the OS.", () => {
+    const { heapTotal, external } = usage.memoryUsage();
+    return heapTotal + external;
+  });
+
+  const delay = monitorEventLoopDelay({ resolution: DELAY_RESOLUTION_MS });
+  delay.enable();
+  gauge(
+    "kata_collector_event_loop_delay_max_seconds",
+    "s",
+    "Longest time for which the event loop stood still since this was last read.",
+    () => takeLongestDelayMs(delay) / 1_000,
+  );
+  return () => delay.disable();
+}
+
+/** The histogram holds times between ticks, so an idle loop shows the resolution: it is taken off. */
+function takeLongestDelayMs(delay: IntervalHistogram): number {
+  const longestMs = delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - DELAY_RESOLUTION_MS);
+  delay.reset();
+  return longestMs;
+}
