@@ -1,4 +1,5 @@
 import type { Writable } from "node:stream";
+import type { ProcessUsage } from "../telemetry/process_metrics.ts";
 
 /** What a command gets from the process; `main.ts` is the only file that touches the process itself. */
 export interface CommandContext {
@@ -7,6 +8,8 @@ export interface CommandContext {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly stdout: Writable;
   readonly stderr: Writable;
+  /** What the process has used so far; `process` itself will do. */
+  readonly usage: ProcessUsage;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;
 }

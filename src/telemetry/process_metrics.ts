@@ -1,4 +1,4 @@
-import { type IntervalHistogram, monitorEventLoopDelay } from "node:perf_hooks";
+import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
 
@@ -67,7 +67,7 @@ export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock):
 }
 
 /** The histogram holds times between ticks, so an idle loop shows the resolution: it is taken off. */
-function takeLongestDelayMs(delay: IntervalHistogram): number {
+function takeLongestDelayMs(delay: ReturnType<typeof monitorEventLoopDelay>): number {
   const longestMs = delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - DELAY_RESOLUTION_MS);
   delay.reset();
   return longestMs;

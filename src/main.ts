@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+import { readBuildInfo } from "./build_info.ts";
+import type { Command } from "./commands/command.ts";
+
+const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+  run: {
+    summary: "run the agent with a configuration (the default command)",
+    load: async () => (await import("./commands/run.ts")).run,
+  },
+  validate: {
+    summary: "check a configuration and report every fault in it",
+    load: async () => (await import("./commands/validate.ts")).validate,
+  },
+  components: {
+    summary: "list the components of this build",
+    load: async () => (await import("./commands/components.ts")).components,
+  },
+  "print-config": {
+    summary: "print the merged configuration, secrets redacted",
+    load: async () => (await import("./commands/print_config.ts")).printConfig,
+  },
+  schema: {
+    summary: "print the JSON Schema of the configuration, for editors",
+    load: async () => (await import("./commands/schema.ts")).schema,
+  },
+  simulate: {
+    summary: "serve simulated sandboxes on real unix sockets, with a CRI server",
+    load: async () => (await import("./commands/simulate.ts")).simulate,
+  },
+  demo: {
+    summary: "run a simulated node and the agent on it",
+    load: async () => (await import("./commands/demo.ts")).demo,
+  },
+};
+
+/** A leaked handle must not keep a finished process alive; long enough for a pipe to take the last output. */
+const EXIT_GRACE_MS = 1_000;
+
+function usage(): string {
+  const build = readBuildInfo();
+  const width = Math.max(...Object.keys(COMMANDS).map((name) => name.length)) + 2;
+  const rows = Object.entries(COMMANDS).map(([name, { summary }]) => `  ${name.padEnd(width)}${summary}`);
+  return [
+    build.description,
+    "",
+    `Usage: ${build.command} <command> [options]`,
+    "",
+    "Commands:",
+    ...rows,
+    "",
+    "Options:",
+    "  --version  print the version",
+    "  --help     print this text, or a command's own after the command",
+    "",
+  ].join("\n");
+}
+
+async function main(argv: readonly string[]): Promise<number> {
+  const [first, ...rest] = argv;
+  if (first === undefined || first === "--help" || first === "-h" || first === "help") {
+    process.stdout.write(usage());
+    return 0;
+  }
+  if (first === "--version" || first === "-v") {
+    const { command, version } = readBuildInfo();
+    process.stdout.write(`${command} version ${version}\n`);
+    return 0;
+  }
+  // As the Collector: without a command's name, the arguments are those of a run.
+  const name = first.startsWith("-") ? "run" : first;
+  const entry = COMMANDS[name];
+  if (entry === undefined) {
+    const known = Object.keys(COMMANDS).join(", ");
+    process.stderr.write(`Error: unknown command "${name}"; the commands are ${known}\n`);
+    return 1;
+  }
+  const command = await entry.load();
+  const args = name === first ? rest : argv;
+  const { env, stdout, stderr } = process;
+  return await command({ args, env, stdout, stderr, usage: process, stop: stopSignal() });
+}
+
+/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.on(signal, () => {
+      if (stop.signal.aborted) process.exit(1);
+      stop.abort(signal);
+    });
+  }
+  return stop.signal;
+}
+
+// Whoever reads our output may leave early (`| head`): that is no fault of ours.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+});
+
+try {
+  process.exitCode = await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exitCode = 1;
+}
+setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();

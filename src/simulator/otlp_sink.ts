@@ -1,0 +1,102 @@
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { Server, ServerCredentials } from "@grpc/grpc-js";
+
+/** What one pushed request held. */
+export interface Delivery {
+  readonly resources: number;
+  readonly points: number;
+  /** Points that say that their series has ended (flag "no recorded value"). */
+  readonly endedPoints: number;
+}
+
+export interface OtlpSink {
+  /** `127.0.0.1:port` */
+  readonly endpoint: string;
+  close(): void;
+}
+
+/** A destination for the demo: a real OTLP gRPC server that counts what it is sent and keeps nothing. */
+export async function startOtlpSink(onDelivery: (delivery: Delivery) => void): Promise<OtlpSink> {
+  const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
+  const bytes = (value: Buffer): Buffer => value;
+  const method = {
+    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+  server.addService(
+    { export: method },
+    {
+      export(call: { request: Buffer }, answer: (error: null, response: Buffer) => void) {
+        onDelivery(countRequest(call.request));
+        answer(null, Buffer.alloc(0));
+      },
+    },
+  );
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), (error, bound) => {
+      if (error === null) resolve(bound);
+      else reject(error);
+    });
+  });
+  return { endpoint: `127.0.0.1:${port}`, close: () => server.forceShutdown() };
+}
+
+// Field numbers of opentelemetry/proto/metrics/v1/metrics.proto.
+const RESOURCE_METRICS = 1;
+const SCOPE_METRICS = 2;
+const METRICS = 2;
+/** The field of a metric's points by kind (gauge, sum, histogram, summary), and the field of their flags. */
+const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
+  [5, 8],
+  [7, 8],
+  [9, 10],
+  [11, 8],
+]);
+const DATA_POINTS = 1;
+
+/** Walks a request without building it: only counts are wanted. */
+export function countRequest(request: Uint8Array): Delivery {
+  let resources = 0;
+  let points = 0;
+  let endedPoints = 0;
+  for (const resource of messages(request, RESOURCE_METRICS)) {
+    resources++;
+    for (const scope of messages(resource, SCOPE_METRICS)) {
+      for (const metric of messages(scope, METRICS)) {
+        for (const [kind, flagsField] of FLAGS_FIELD) {
+          for (const body of messages(metric, kind)) {
+            for (const point of messages(body, DATA_POINTS)) {
+              points++;
+              if (varint(point, flagsField) === 1) endedPoints++;
+            }
+          }
+        }
+      }
+    }
+  }
+  return { resources, points, endedPoints };
+}
+
+function* messages(message: Uint8Array, field: number): Generator<Uint8Array> {
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag();
+    if (number === field && wireType === WireType.LengthDelimited) yield reader.bytes();
+    else reader.skip(wireType);
+  }
+}
+
+function varint(message: Uint8Array, field: number): number {
+  const reader = new BinaryReader(message);
+  while (reader.pos < reader.len) {
+    const [number, wireType] = reader.tag();
+    if (number === field && wireType === WireType.Varint) return reader.uint32();
+    reader.skip(wireType);
+  }
+  return 0;
+}
