@@ -77,3 +77,34 @@ export function size(limits: { minBytes?: number } = {}): z.ZodType<number, stri
       return z.NEVER;
     });
 }
+
+/** A text that must not be shown: `print-config` and faults write `[REDACTED]` in its place. */
+export function secret(): z.ZodType<string, string> {
+  return z.string().meta({ secret: true, description: "kept out of logs and printed configs" });
+}
+
+/** Where to listen: a TCP address, or the path of a unix socket. */
+export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
+
+/** `host:port`, `[::1]:port`, `:port` for all interfaces, or `unix:///path`; undefined where it is none of them. */
+export function parseListenAddress(text: string): ListenAddress | undefined {
+  if (text.startsWith("unix://")) return text.startsWith("unix:///") ? { path: text.slice(7) } : undefined;
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/[\]]*)):([0-9]{1,5})$/.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535) return undefined;
+  return { host: match[1] ?? (match[2] === "" ? "::" : (match[2] ?? "::")), port };
+}
+
+/** A listen address of `parseListenAddress`'s grammar. */
+export function listenAddress(): z.ZodType<ListenAddress, string> {
+  return z
+    .string()
+    .meta({ description: 'where to listen: "host:port", ":port" for all interfaces, or "unix:///path"' })
+    .transform((text, context) => {
+      const address = parseListenAddress(text);
+      if (address !== undefined) return address;
+      const message = 'must be "host:port", ":port" or "unix:///path"';
+      context.addIssue({ code: "custom", message, input: text });
+      return z.NEVER;
+    });
+}

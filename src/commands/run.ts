@@ -1,0 +1,46 @@
+import { readFile } from "node:fs/promises";
+import { Agent } from "../agent.ts";
+import { readBuildInfo } from "../build_info.ts";
+import { renderFaults } from "../config/fault.ts";
+import { loadConfig } from "../config/load.ts";
+import { registry } from "../registry.ts";
+import type { Command } from "./command.ts";
+import { configUsage, parseConfigArgs } from "./config_args.ts";
+
+/** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
+export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) => {
+  const source = parseConfigArgs(args);
+  if (source === undefined) {
+    stdout.write(
+      configUsage("run", "Runs the agent until SIGINT or SIGTERM; a second signal ends it at once."),
+    );
+    return 0;
+  }
+  const loaded = await loadConfig({ ...source, env, readFile }, registry);
+  if (!loaded.ok) {
+    stderr.write(renderFaults(loaded.faults));
+    return 1;
+  }
+  const agent = new Agent({ config: loaded.config, build: readBuildInfo(), logOutput: stderr, usage });
+  for (const { origin, path, message } of loaded.warnings) {
+    const where = origin === undefined ? undefined : `${origin.file}:${origin.line}:${origin.column}`;
+    agent.logger.warn({ where, path: path.join("::"), message }, "Configuration has a remark.");
+  }
+  try {
+    await agent.start();
+  } catch (error) {
+    agent.logger.error({ error }, "Agent cannot start.");
+    await agent.shutdown();
+    return 1;
+  }
+  await stopped(stop);
+  agent.logger.info({ signal: stop.reason }, "Received signal from OS.");
+  return (await agent.shutdown()) ? 0 : 1;
+};
+
+function stopped(stop: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (stop.aborted) resolve();
+    else stop.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,20 @@
+import { readFile } from "node:fs/promises";
+import { renderFaults } from "../config/fault.ts";
+import { loadConfig } from "../config/load.ts";
+import { registry } from "../registry.ts";
+import type { Command } from "./command.ts";
+import { configUsage, parseConfigArgs } from "./config_args.ts";
+
+/** Prints nothing and gives 0 when `run` would accept the config; otherwise every fault, and 1. */
+export const validate: Command = async ({ args, env, stdout, stderr }) => {
+  const source = parseConfigArgs(args);
+  if (source === undefined) {
+    stdout.write(configUsage("validate", "Checks a configuration and reports every fault in it."));
+    return 0;
+  }
+  const loaded = await loadConfig({ ...source, env, readFile }, registry);
+  stderr.write(renderFaults(loaded.warnings).replaceAll(/^(?=\S)/gm, "warning: "));
+  if (loaded.ok) return 0;
+  stderr.write(renderFaults(loaded.faults));
+  return 1;
+};

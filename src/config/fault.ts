@@ -1,0 +1,88 @@
+/** Where something stands in the config, for a person to find it. Lines and columns count from 1. */
+export interface Origin {
+  /** The file as the user named it, or what stands for one: `--set`, `yaml:…`, `env:…`. */
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The whole source line, for the caret. */
+  readonly source: string;
+}
+
+/** One thing that is wrong with a config. */
+export interface Fault {
+  readonly origin: Origin | undefined;
+  /** Keys from the top, printed as `a::b::c`; empty for a fault of a whole file. */
+  readonly path: readonly (string | number)[];
+  readonly message: string;
+}
+
+/** Longer source lines are cut around the column: a fault must not fill the screen. */
+const SOURCE_CHARS_MAX = 160;
+
+/**
+ * `agent.yaml:12:15: receivers::kata::timeout: must be at least 1s, got "0s"`, then the source line with a caret under
+ * the column.
+ */
+export function renderFault(fault: Fault): string {
+  const { origin, path, message } = fault;
+  const where = path.length === 0 ? message : `${path.join("::")}: ${message}`;
+  if (origin === undefined) return where;
+  const head = `${origin.file}:${origin.line}:${origin.column}: ${where}`;
+  if (origin.source.trim() === "") return head;
+  const cut = Math.max(0, origin.column - SOURCE_CHARS_MAX / 2);
+  const source = origin.source.slice(cut, cut + SOURCE_CHARS_MAX).replaceAll("\t", " ");
+  return `${head}\n    ${source}\n    ${" ".repeat(origin.column - 1 - cut)}^`;
+}
+
+/** All faults in the order of their places, one after the other, each ending in a line feed. */
+export function renderFaults(faults: readonly Fault[]): string {
+  return faults
+    .toSorted((a, b) => byPlace(a.origin, b.origin))
+    .map((fault) => `${renderFault(fault)}\n`)
+    .join("");
+}
+
+function byPlace(a: Origin | undefined, b: Origin | undefined): number {
+  if (a === undefined || b === undefined || a.file !== b.file) return 0;
+  return a.line - b.line || a.column - b.column;
+}
+
+/** The known name that is most like `name`, where one is near enough to be meant. */
+export function suggest(name: string, known: readonly string[]): string | undefined {
+  let best: string | undefined;
+  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
+  for (const candidate of known) {
+    const distance = editDistance(name, candidate);
+    if (distance < bestDistance) {
+      best = candidate;
+      bestDistance = distance;
+    }
+  }
+  return best;
+}
+
+/** `; did you mean "x"?`, or nothing. */
+export function didYouMean(name: string, known: readonly string[]): string {
+  const best = suggest(name, known);
+  return best === undefined ? "" : `; did you mean "${best}"?`;
+}
+
+/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
+function editDistance(a: string, b: string): number {
+  let beforeLast: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitution = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
+        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
+      }
+      row.push(cost);
+    }
+    beforeLast = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

@@ -1,0 +1,45 @@
+import type { Catalog } from "./config/catalog.ts";
+
+/**
+ * Every component of this build: type → lazy import. The only file that names components; adding one is a folder and
+ * a line here.
+ */
+export const registry: Catalog = {
+  receivers: {
+    kata: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./receivers/kata/factory.ts")).factory,
+    },
+  },
+  processors: {
+    cri_metadata: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./processors/cri_metadata/factory.ts")).factory,
+    },
+  },
+  exporters: {
+    debug: {
+      stability: "stable",
+      aliases: [],
+      load: async () => (await import("./exporters/debug/factory.ts")).factory,
+    },
+    nop: {
+      stability: "stable",
+      aliases: [],
+      load: async () => (await import("./exporters/nop/factory.ts")).factory,
+    },
+    otlp_grpc: {
+      stability: "beta",
+      aliases: ["otlp"],
+      load: async () => (await import("./exporters/otlp_grpc/factory.ts")).factory,
+    },
+    prometheus: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./exporters/prometheus/factory.ts")).factory,
+    },
+  },
+  extensions: {},
+};

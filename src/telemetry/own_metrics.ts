@@ -1,0 +1,129 @@
+import { randomUUID } from "node:crypto";
+import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import type { Logger } from "pino";
+import type { Clock } from "../clock/clock.ts";
+import type { BuildInfo } from "../component/component.ts";
+import type {
+  MetricReaderConfig,
+  PeriodicReaderConfig,
+  PullReaderConfig,
+  TelemetryConfig,
+} from "../config/service.ts";
+import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
+
+export interface OwnMetricsOptions {
+  readonly telemetry: TelemetryConfig;
+  readonly build: BuildInfo;
+  readonly usage: ProcessUsage;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** The agent's own metrics, through the OpenTelemetry SDK. */
+export interface OwnMetrics {
+  readonly meter: Meter;
+  /** Sends what periodic readers still hold and closes every listener. */
+  shutdown(): Promise<void>;
+}
+
+/**
+ * Starts the readers of `service::telemetry::metrics`. Level "none" gives instruments that do nothing. Rejects when a
+ * pull reader cannot listen, saying where. The SDK's exporters are imported only where a reader needs them: together
+ * they are a third of the agent's memory.
+ */
+export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
+  const { telemetry, build, usage, logger, clock } = options;
+  diag.setLogger(sdkLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
+  const readers: IMetricReader[] = [];
+  if (telemetry.metrics.level !== "none") {
+    for (const reader of telemetry.metrics.readers) readers.push(await startReader(reader));
+  }
+  const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
+  const provider = new MeterProvider({ resource, readers });
+  const meter = provider.getMeter(build.command, build.version);
+  const stopObserving = readers.length === 0 ? () => {} : observeProcess(meter, usage, clock);
+  return {
+    meter,
+    async shutdown() {
+      stopObserving();
+      await provider.shutdown();
+      diag.disable();
+    },
+  };
+}
+
+function startReader(reader: MetricReaderConfig): Promise<IMetricReader> {
+  switch (reader.kind) {
+    case "pull":
+      return startPullReader(reader);
+    case "periodic":
+      return startPeriodicReader(reader);
+  }
+}
+
+async function startPullReader({ host, port, withoutScopeInfo }: PullReaderConfig): Promise<IMetricReader> {
+  const { PrometheusExporter } = await import("@opentelemetry/exporter-prometheus");
+  const exporter = new PrometheusExporter({ host, port, withoutScopeInfo, preventServerStart: true });
+  try {
+    await exporter.startServer();
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot serve the agent's own metrics on ${host}:${port}: ${cause}`, { cause: error });
+  }
+  return exporter;
+}
+
+async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetricReader> {
+  const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-grpc");
+  const { CompressionAlgorithm } = await import("@opentelemetry/otlp-exporter-base");
+  const { credentials, Metadata } = await import("@grpc/grpc-js");
+  const metadata = new Metadata();
+  for (const [name, value] of Object.entries(reader.headers)) metadata.set(name, value);
+  // Without a port the SDK falls to 443, and its default credentials are TLS whatever the scheme.
+  const url = /:\d+\/?$/.test(reader.endpoint) ? reader.endpoint : `${reader.endpoint}:4317`;
+  const plain = reader.insecure || url.startsWith("http://");
+  const exporter = new OTLPMetricExporter({
+    url,
+    metadata,
+    credentials: plain ? credentials.createInsecure() : credentials.createSsl(),
+    compression: reader.compression === "gzip" ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
+    timeoutMillis: reader.timeoutMs,
+  });
+  const { intervalMs: exportIntervalMillis, timeoutMs } = reader;
+  const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis);
+  return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis });
+}
+
+function resourceAttributes(
+  build: BuildInfo,
+  configured: TelemetryConfig["resource"],
+): Record<string, string> {
+  const attributes: Record<string, string> = {
+    "service.name": build.command,
+    "service.version": build.version,
+    "service.instance.id": randomUUID(),
+  };
+  for (const [name, value] of Object.entries(configured)) {
+    if (value === null) delete attributes[name];
+    else attributes[name] = value;
+  }
+  return attributes;
+}
+
+/** What the SDK has to say, in the agent's log. */
+function sdkLogger(logger: Logger): DiagLogger {
+  const log = (level: "debug" | "warn" | "error") => {
+    return (message: string, ...details: unknown[]): void => {
+      logger[level]({ detail: [message, ...details].map(String).join(" ") }, "OpenTelemetry SDK reports.");
+    };
+  };
+  return {
+    error: log("error"),
+    warn: log("warn"),
+    info: log("debug"),
+    debug: log("debug"),
+    verbose: log("debug"),
+  };
+}

@@ -1,0 +1,99 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { poll } from "./poll.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/main.ts");
+
+/** A port of the loopback address that was free a moment ago. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("BUG: a TCP server has no port");
+  return address.port;
+}
+
+export interface Finished {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CliProcess {
+  readonly pid: number;
+  stdout(): string;
+  stderr(): string;
+  kill(signal: NodeJS.Signals): void;
+  readonly finished: Promise<Finished>;
+}
+
+/** Starts `kata-collector` from the checkout as a user would. */
+export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliProcess {
+  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
+  let stdout = "";
+  let stderr = "";
+  child.stdout?.on("data", (chunk) => {
+    stdout += String(chunk);
+  });
+  child.stderr?.on("data", (chunk) => {
+    stderr += String(chunk);
+  });
+  const finished = once(child, "close").then(
+    ([code, signal]) => ({ code, signal, stdout, stderr }) as Finished,
+  );
+  return {
+    pid: child.pid ?? -1,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    kill: (signal) => child.kill(signal),
+    finished,
+  };
+}
+
+/** Runs `kata-collector` to its end. */
+export function runCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<Finished> {
+  return startCli(args, env).finished;
+}
+
+export interface AgentProcess extends CliProcess {
+  /** Sends SIGTERM and waits for the end. */
+  stop(): Promise<Finished>;
+}
+
+/** Starts `run` with a configuration given as an object, and waits until the agent says that it is ready. */
+export async function startAgentProcess(config: unknown): Promise<AgentProcess> {
+  const folder = await mkdtemp(join(tmpdir(), "agent-"));
+  const path = join(folder, "config.yaml");
+  await writeFile(path, JSON.stringify(config));
+  const agent = startCli(["run", "--config", path]);
+  const finished = agent.finished.finally(() => rm(folder, { recursive: true, force: true }));
+  let ended = false;
+  finished.then(() => {
+    ended = true;
+  });
+  await poll("the agent to be ready", () => {
+    if (ended) throw new Error(`the agent ended before it was ready:\n${agent.stderr()}`);
+    return agent.stderr().includes("Everything is ready") ? true : undefined;
+  });
+  return {
+    ...agent,
+    finished,
+    stop() {
+      agent.kill("SIGTERM");
+      return finished;
+    },
+  };
+}

@@ -1,0 +1,19 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import type { TestContext } from "node:test";
+
+/** Where set to "required" (as CI does), a peer that is not installed fails the test in place of skipping it. */
+const REQUIRED = process.env["KATA_COLLECTOR_TEST_PEERS"] === "required";
+
+/** Whether the program can be started at all. */
+export function hasProgram(name: string, versionArgument = "--version"): boolean {
+  return spawnSync(name, [versionArgument], { stdio: "ignore" }).error === undefined;
+}
+
+/** True when the peer is there; otherwise skips the test with a message, or fails it where peers are required. */
+export function peerIsThere(context: TestContext, peer: string, there: boolean): boolean {
+  if (there) return true;
+  assert.ok(!REQUIRED, `${peer} is not installed, and peers are required`);
+  context.skip(`${peer} is not installed`);
+  return false;
+}

@@ -1,0 +1,16 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** Asks until the answer is not undefined, at most `limitMs`; then fails, naming what was waited for. */
+export async function poll<T>(
+  what: string,
+  ask: () => Promise<T | undefined> | T | undefined,
+  limitMs = 20_000,
+): Promise<T> {
+  const until = performance.now() + limitMs;
+  for (;;) {
+    const answer = await ask();
+    if (answer !== undefined) return answer;
+    if (performance.now() > until) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    await sleep(50);
+  }
+}
