@@ -3,7 +3,7 @@ import { didYouMean, type Fault, type Origin } from "./fault.ts";
 import { checkNode } from "./issues.ts";
 import type { AgentConfig, ComponentConfig } from "./load.ts";
 import { type ConfigNode, locate, type MapNode } from "./node.ts";
-import { type ServiceConfig, serviceSchema } from "./service.ts";
+import { type PipelineConfig, pipelinesSchema, serviceSchema } from "./service.ts";
 
 export interface CheckResult {
   readonly config: AgentConfig | undefined;
@@ -69,9 +69,13 @@ class Check {
     }
     const { value: service, faults } = checkNode(this.#tree, ["service"], serviceSchema);
     this.faults.push(...faults);
+    // A fault elsewhere in the section must not hide what is wrong with the pipelines.
+    const byName =
+      service?.pipelines ?? checkNode(this.#tree, ["service", "pipelines"], pipelinesSchema).value ?? {};
+    this.#pipelines(byName);
     if (service === undefined) return undefined;
-    this.#service(service);
-    const pipelines = new Map(Object.entries(service.pipelines));
+    this.#references(["service", "extensions"], "extensions", service.extensions);
+    const pipelines = new Map(Object.entries(byName));
     return { receivers, processors, exporters, extensions, service: { ...service, pipelines } };
   }
 
@@ -156,13 +160,12 @@ class Check {
     );
   }
 
-  #service(service: ServiceConfig): void {
-    this.#references(["service", "extensions"], "extensions", service.extensions);
-    if (Object.keys(service.pipelines).length === 0) {
+  #pipelines(pipelines: Readonly<Record<string, PipelineConfig>>): void {
+    if (Object.keys(pipelines).length === 0) {
       this.#fault(["service", "pipelines"], "service must have at least one pipeline");
     }
     const used = new Set<string>();
-    for (const [name, pipeline] of Object.entries(service.pipelines)) {
+    for (const [name, pipeline] of Object.entries(pipelines)) {
       const path = ["service", "pipelines", name];
       if (!/^metrics(\/.+)?$/.test(name)) {
         this.#fault(

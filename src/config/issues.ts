@@ -79,7 +79,9 @@ function toFaults(root: ConfigNode, base: Path, issue: Issue, schema: z.ZodType)
   return [{ origin, path, message: `${wanted(issue)}, got ${got}${suggestion(issue, node)}` }];
 }
 
+/** Our own texts stand as they are; zod's begin with "Invalid" or "Too" and say too little. */
 function wanted(issue: Issue): string {
+  if (!/^(Invalid|Too|Unrecognized)\b/.test(issue.message)) return issue.message;
   switch (issue.code) {
     case "invalid_type":
       return `must be ${article(issue.expected)}`;

@@ -158,21 +158,21 @@ const resource = z
 
 const ids = z.array(z.string().min(1));
 
+/** `service::pipelines`, by name. */
+export const pipelinesSchema: z.ZodType<Readonly<Record<string, PipelineConfig>>> = z.record(
+  z.string(),
+  z.strictObject({
+    receivers: ids.default([]),
+    processors: ids.default([]).describe("In the order in which readings pass them"),
+    exporters: ids.default([]),
+  }),
+);
+
 /** The `service` section. Whether the ids exist is checked with the whole config. */
 export const serviceSchema: z.ZodType<ServiceConfig> = z
   .strictObject({
     extensions: ids.default([]).describe("Ids of the extensions to run, in their order of start"),
-    pipelines: z
-      .record(
-        z.string(),
-        z.strictObject({
-          receivers: ids.default([]),
-          processors: ids.default([]).describe("In the order in which readings pass them"),
-          exporters: ids.default([]),
-        }),
-      )
-      .prefault({})
-      .describe('"metrics" or "metrics/name"'),
+    pipelines: pipelinesSchema.prefault({}).describe('"metrics" or "metrics/name"'),
     shutdown_timeout: duration({ minMs: 100 })
       .prefault("30s")
       .describe("What is not handed on after a stop signal within this time is counted as lost"),
