@@ -8,49 +8,27 @@ export interface FamilySpec {
   readonly points: readonly Point[];
 }
 
-interface Entry<T> {
-  readonly object: T;
-  lastRound: number;
-}
-
 /**
- * Hands out one object per distinct family and schema, so that plans compiled for one sandbox serve all.
- * What nobody asked for in `roundsKept` rounds is forgotten; asking again then makes a new object, which costs
- * its users one more compilation and is never wrong. Growth within a round is bounded by the sources' limits.
+ * Hands out one object per distinct family and schema, so that plans compiled for one sandbox serve all, and so that
+ * `===` compares contents. An object lives as long as somebody holds it: what nobody uses any more is forgotten with
+ * the garbage collector's help, and sources that invent families are bounded by their own limits.
  */
 export class Interner {
-  readonly #families = new Map<string, Entry<Family>>();
-  readonly #schemas = new Map<string, Entry<Schema>>();
-  readonly #roundsKept: number;
+  readonly #families = new WeakValues<Family>();
+  readonly #schemas = new WeakValues<Schema>();
   #nextId = 1;
-  #round = 0;
-
-  constructor(roundsKept = 8) {
-    this.#roundsKept = roundsKept;
-  }
-
-  get familyCount(): number {
-    return this.#families.size;
-  }
-
-  get schemaCount(): number {
-    return this.#schemas.size;
-  }
 
   /** The family of this content. The caller hands over `points`: they must not change afterwards. */
   family(spec: FamilySpec): Family {
     const key = familyKey(spec);
     const known = this.#families.get(key);
-    if (known !== undefined) {
-      known.lastRound = this.#round;
-      return known.object;
-    }
+    if (known !== undefined) return known;
     let width = 0;
     for (const point of spec.points) width += pointWidth(spec.kind, point.bounds.length);
     const { name, kind, unit, help, points } = spec;
-    const object: Family = Object.freeze({ id: this.#nextId++, name, kind, unit, help, points, width });
-    this.#families.set(key, { object, lastRound: this.#round });
-    return object;
+    const family: Family = Object.freeze({ id: this.#nextId++, name, kind, unit, help, points, width });
+    this.#families.set(key, family);
+    return family;
   }
 
   /** The schema of these families in this order. No two may have the same name. */
@@ -58,27 +36,48 @@ export class Interner {
     let key = "";
     for (const family of families) key += `${family.id},`;
     const known = this.#schemas.get(key);
-    if (known !== undefined) {
-      known.lastRound = this.#round;
-      return known.object;
-    }
+    if (known !== undefined) return known;
     const offsets: number[] = [];
     let width = 0;
     for (const family of families) {
       offsets.push(width);
       width += family.width;
     }
-    const object: Schema = Object.freeze({ families: [...families], offsets, width });
-    this.#schemas.set(key, { object, lastRound: this.#round });
-    return object;
+    const schema: Schema = Object.freeze({ families: [...families], offsets, width });
+    this.#schemas.set(key, schema);
+    return schema;
   }
 
-  /** Begins the next round; receivers call it once per collection interval. */
-  nextRound(): void {
-    this.#round++;
-    const oldest = this.#round - this.#roundsKept;
-    for (const [key, entry] of this.#schemas) if (entry.lastRound < oldest) this.#schemas.delete(key);
-    for (const [key, entry] of this.#families) if (entry.lastRound < oldest) this.#families.delete(key);
+  /** Families that are alive, or were when the garbage collector last looked. */
+  get familyCount(): number {
+    return this.#families.size;
+  }
+
+  /** As `familyCount`, of schemas. */
+  get schemaCount(): number {
+    return this.#schemas.size;
+  }
+}
+
+/** A map that does not keep its values alive, and drops the keys of those that are gone. */
+class WeakValues<T extends object> {
+  readonly #refs = new Map<string, WeakRef<T>>();
+  readonly #gone = new FinalizationRegistry<string>((key) => {
+    // A new object may have taken the key since.
+    if (this.#refs.get(key)?.deref() === undefined) this.#refs.delete(key);
+  });
+
+  get size(): number {
+    return this.#refs.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#refs.get(key)?.deref();
+  }
+
+  set(key: string, value: T): void {
+    this.#refs.set(key, new WeakRef(value));
+    this.#gone.register(value, key);
   }
 }
 
