@@ -13,10 +13,12 @@ const EXACT_DIGITS = 15;
 /** Powers of ten that a double holds exactly, so that one multiplication or division rounds once (Clinger 1990). */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
+/** The longest that Go and Rust write is 24 bytes. */
+const RARE_BYTES_MAX = 40;
+
 /**
  * Reads the number at `start`, which must be followed by a line feed, into `out[column]`. Returns the position of the
- * line feed, or -1 where it is anything else, or a number that cannot be read exactly in one step: `toNumber` decides
- * then.
+ * line feed, or -1 where something else stands there. The result is the double nearest to the decimal, always.
  */
 export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array, column: number): number {
   let pos = start;
@@ -45,7 +47,7 @@ export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array,
     power = fraction - pos;
     digits -= power;
   }
-  if (digits === 0 || digits > EXACT_DIGITS) return -1;
+  if (digits === 0 || digits > EXACT_DIGITS) return parseRare(bytes, start, out, column);
   if (char === LOWER_E || char === UPPER_E) {
     char = bytes[++pos] as number;
     const minus = char === MINUS;
@@ -56,12 +58,26 @@ export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array,
       exponent = exponent * 10 + digit;
       char = bytes[++pos] as number;
     }
-    if (pos === exponentStart || pos - exponentStart > 4) return -1;
+    if (pos === exponentStart) return -1;
     power += minus ? -exponent : exponent;
   }
-  if (char !== LF || power < -22 || power > 22) return -1;
+  if (char !== LF || power < -22 || power > 22) return parseRare(bytes, start, out, column);
   const value = power < 0 ? mantissa / (POWERS[-power] as number) : mantissa * (POWERS[power] as number);
   out[column] = negative ? -value : value;
+  return pos;
+}
+
+/** Numbers that one rounding does not give exactly, and infinities: a few of a page, so a string may be made. */
+function parseRare(bytes: Uint8Array, start: number, out: Float64Array, column: number): number {
+  let text = "";
+  let pos = start;
+  for (let byte = bytes[pos] as number; byte !== LF; byte = bytes[++pos] as number) {
+    if (pos - start > RARE_BYTES_MAX) return -1;
+    text += String.fromCharCode(byte);
+  }
+  const value = toNumber(text);
+  if (value === undefined) return -1;
+  out[column] = value;
   return pos;
 }
 
