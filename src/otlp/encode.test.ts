@@ -1,0 +1,399 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fromBinary, toJson } from "@bufbuild/protobuf";
+import { ValueType } from "@opentelemetry/api";
+import { ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
+import fc from "fast-check";
+import {
+  type ExportMetricsServiceRequest,
+  ExportMetricsServiceRequestSchema,
+  type Metric,
+} from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { type FamilySpec, Interner } from "../metrics/interner.ts";
+import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
+import { createOtlpEncoder } from "./encode.ts";
+import { METRIC_BYTES_MAX } from "./metric_plan.ts";
+
+const TIME_MS = 1_700_000_000_123;
+const START_MS = 1_699_999_000_456;
+const REQUEST_BYTES_MAX = 4_000_000;
+const SCOPE = { name: "kata-collector", version: "1.2.3" };
+const RESOURCE: Resource = { key: "kata/s1", attributes: [{ key: "kata.sandbox.id", value: "s1" }] };
+
+const interner = new Interner();
+const encoder = createOtlpEncoder(SCOPE);
+
+function point(attributes: Readonly<Record<string, string>> = {}, bounds: readonly number[] = []): Point {
+  const list = Object.entries(attributes).map(([key, value]) => ({ key, value }));
+  return { attributes: list, bounds, boundTexts: bounds.map(String) };
+}
+
+function family(
+  kind: Kind,
+  points: readonly Point[] = [point()],
+  rest: Partial<FamilySpec> = {},
+): FamilySpec {
+  return { name: `a_${kind}`, kind, unit: "", help: "", points, ...rest };
+}
+
+function reading(specs: readonly FamilySpec[], values: readonly number[], resource = RESOURCE): Reading {
+  const schema = interner.schema(specs.map((spec) => interner.family(spec)));
+  assert.equal(values.length, schema.width, "the row of the test fits its schema");
+  return { resource, schema, values: Float64Array.from(values), timeMs: TIME_MS, startMs: START_MS };
+}
+
+function decode(bytes: Uint8Array): ExportMetricsServiceRequest {
+  return fromBinary(ExportMetricsServiceRequestSchema, bytes);
+}
+
+/** Encodes into one request and decodes it again. */
+function roundTrip(...readings: readonly Reading[]): ExportMetricsServiceRequest {
+  const [request, ...more] = encoder.encode(readings.map(encoder.reading), REQUEST_BYTES_MAX);
+  assert.ok(request !== undefined && more.length === 0);
+  return decode(request.bytes);
+}
+
+function metricsOf(request: ExportMetricsServiceRequest): Metric[] {
+  return request.resourceMetrics.flatMap(({ scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics }) => metrics),
+  );
+}
+
+/** The only metric as JSON, without the times. */
+function checkMetric(spec: FamilySpec, values: readonly number[], want: unknown): void {
+  const json = toJson(ExportMetricsServiceRequestSchema, roundTrip(reading([spec], values)));
+  assert.deepEqual(json, {
+    resourceMetrics: [
+      {
+        resource: { attributes: [{ key: "kata.sandbox.id", value: { stringValue: "s1" } }] },
+        scopeMetrics: [{ scope: SCOPE, metrics: [want] }],
+      },
+    ],
+  });
+}
+
+const TIME = { timeUnixNano: "1700000000123000000" };
+const TIMES = { startTimeUnixNano: "1699999000456000000", ...TIME };
+
+test("a gauge has a value and a time", () => {
+  checkMetric(family("gauge", [point({ item: "a" }), point({ item: "b" })]), [1.5, -2], {
+    name: "a_gauge",
+    gauge: {
+      dataPoints: [
+        { ...TIME, asDouble: 1.5, attributes: [{ key: "item", value: { stringValue: "a" } }] },
+        { ...TIME, asDouble: -2, attributes: [{ key: "item", value: { stringValue: "b" } }] },
+      ],
+    },
+  });
+});
+
+test("a sum is cumulative and monotonic and has a start time; help and unit are carried", () => {
+  checkMetric(family("sum", [point()], { help: "Ünits.", unit: "By" }), [7], {
+    name: "a_sum",
+    description: "Ünits.",
+    unit: "By",
+    sum: { dataPoints: [{ ...TIMES, asDouble: 7 }], aggregationTemporality: 2, isMonotonic: true },
+  });
+});
+
+test("an unknown type is a gauge that says so", () => {
+  checkMetric(family("unknown"), [3], {
+    name: "a_unknown",
+    gauge: { dataPoints: [{ ...TIME, asDouble: 3 }] },
+    metadata: [{ key: "prometheus.type", value: { stringValue: "unknown" } }],
+  });
+});
+
+test("a histogram's cumulative buckets become what is in each", () => {
+  checkMetric(family("histogram", [point({ action: "x" }, [1, 2.5])]), [4, 10, 11, 15.25, 11], {
+    name: "a_histogram",
+    histogram: {
+      dataPoints: [
+        {
+          ...TIMES,
+          count: "11",
+          sum: 15.25,
+          bucketCounts: ["4", "6", "1"],
+          explicitBounds: [1, 2.5],
+          attributes: [{ key: "action", value: { stringValue: "x" } }],
+        },
+      ],
+      aggregationTemporality: 2,
+    },
+  });
+});
+
+test("a histogram that counts down or makes no sense still adds up", () => {
+  const check = (values: readonly number[], count: string, buckets: readonly string[]): void => {
+    const [metric] = metricsOf(roundTrip(reading([family("histogram", [point({}, [1, 2])])], values)));
+    assert.ok(metric?.data.case === "histogram");
+    const [only] = metric.data.value.dataPoints;
+    assert.equal(String(only?.count), count);
+    assert.deepEqual(only?.bucketCounts.map(String), buckets);
+  };
+  check([5, 3, 6, 1, 6], "6", ["5", "0", "1"]);
+  check([5, 8, 6, 1, 7], "8", ["5", "3", "0"]);
+  check([1, 2, 2, 1, 9], "9", ["1", "1", "7"]);
+  check([Number.NaN, -4, 0.5, 1, Number.NaN], "0", ["0", "0", "0"]);
+  check([1, 2, 3, 1, Number.POSITIVE_INFINITY], "9007199254740991", ["1", "1", "9007199254740989"]);
+});
+
+test("points of one histogram may have different bounds, also none", () => {
+  const spec = family("histogram", [point({ a: "1" }, [1]), point({ a: "2" }), point({ a: "3" }, [1, 2])]);
+  const [metric] = metricsOf(roundTrip(reading([spec], [1, 2, 0.5, 2, 4, 0.25, 4, 1, 2, 3, 9, 3])));
+  assert.ok(metric?.data.case === "histogram");
+  assert.deepEqual(
+    metric.data.value.dataPoints.map(({ sum, count, bucketCounts }) => [
+      sum,
+      Number(count),
+      bucketCounts.map(Number),
+    ]),
+    [
+      [0.5, 2, [1, 1]],
+      [0.25, 4, [4]],
+      [9, 3, [1, 1, 1]],
+    ],
+  );
+});
+
+test("a summary has its quantiles, sum and count", () => {
+  checkMetric(
+    family("summary", [point({}, [0, 0.5, 1]), point({ x: "y" })]),
+    [0.25, 0.5, 8, 99.5, 12, 1, 2],
+    {
+      name: "a_summary",
+      summary: {
+        dataPoints: [
+          {
+            ...TIMES,
+            count: "12",
+            sum: 99.5,
+            quantileValues: [{ value: 0.25 }, { quantile: 0.5, value: 0.5 }, { quantile: 1, value: 8 }],
+          },
+          { ...TIMES, count: "2", sum: 1, attributes: [{ key: "x", value: { stringValue: "y" } }] },
+        ],
+      },
+    },
+  );
+});
+
+test("every double arrives as it is", () => {
+  const values = [Number.NaN, Number.POSITIVE_INFINITY, -0, 5e-324, Number.MAX_VALUE, 2 ** 53 + 2];
+  const spec = family(
+    "gauge",
+    values.map((_, index) => point({ index: String(index) })),
+  );
+  const [metric] = metricsOf(roundTrip(reading([spec], values)));
+  assert.ok(metric?.data.case === "gauge");
+  assert.deepEqual(
+    metric.data.value.dataPoints.map(({ value }) => value.value),
+    values,
+  );
+});
+
+test("an unknown start time is left at zero, and an empty label is left out", () => {
+  const base = reading([family("sum", [point({ empty: "", full: "x" })])], [1]);
+  const [metric] = metricsOf(roundTrip({ ...base, startMs: 0 }));
+  assert.ok(metric?.data.case === "sum");
+  const [only] = metric.data.value.dataPoints;
+  assert.equal(only?.startTimeUnixNano, 0n);
+  assert.deepEqual(
+    only.attributes.map(({ key }) => key),
+    ["full"],
+  );
+});
+
+test("every kind ends with a flag on each point, no value, and its bounds", () => {
+  const kinds = [
+    family("gauge", [point({ item: "a" })]),
+    family("sum"),
+    family("histogram", [point({}, [1, 2])]),
+    family("summary", [point({}, [0.5])]),
+  ];
+  const { schema } = reading(kinds, [1, 2, 1, 2, 3, 4, 3, 1, 1, 1]);
+  const [request] = encoder.encode([encoder.ended(RESOURCE, schema.families, TIME_MS)], REQUEST_BYTES_MAX);
+  assert.ok(request !== undefined);
+  assert.equal(request.points, 4);
+  const json = metricsOf(decode(request.bytes)).map(({ data }) => data.value?.dataPoints[0]);
+  for (const ended of json) {
+    assert.equal(ended?.flags, 1);
+    assert.equal(ended.timeUnixNano, 1_700_000_000_123_000_000n);
+  }
+  const [gauge, sum, histogram, summary] = json;
+  assert.deepEqual(
+    [gauge, sum].map((ended) => ended !== undefined && "value" in ended && ended.value.case),
+    [undefined, undefined],
+  );
+  assert.deepEqual(gauge?.attributes[0]?.key, "item");
+  assert.deepEqual(
+    histogram !== undefined && "explicitBounds" in histogram && histogram.explicitBounds,
+    [1, 2],
+  );
+  assert.deepEqual(
+    summary !== undefined &&
+      "quantileValues" in summary &&
+      summary.quantileValues.map(({ quantile }) => quantile),
+    [0.5],
+  );
+});
+
+const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
+const attributes: fc.Arbitrary<Attributes> = fc
+  .dictionary(text, text, { maxKeys: 3 })
+  // The SDK takes attributes as an object, whose integer keys come first.
+  .map((object) => Object.entries(object).map(([key, value]) => ({ key, value })));
+const spec = fc.record({
+  kind: fc.constantFrom("gauge" as const, "sum" as const, "histogram" as const),
+  help: fc.string(),
+  unit: fc.string(),
+  points: fc.array(fc.record({ attributes, bounds: fc.integer({ min: 0, max: 130 }) }), {
+    minLength: 1,
+    maxLength: 4,
+  }),
+});
+
+test("whatever the schema, the SDK's serializer says the same", () => {
+  fc.assert(
+    fc.property(fc.array(spec, { minLength: 1, maxLength: 4 }), attributes, (specs, resource) => {
+      const families = specs.map(({ points, ...rest }, index) => ({
+        ...rest,
+        name: `family_${index}`,
+        points: points.map((one) => {
+          const bounds =
+            rest.kind === "histogram" ? Array.from({ length: one.bounds }, (_, i) => i * 0.5) : [];
+          return { attributes: one.attributes, bounds, boundTexts: bounds.map(String) };
+        }),
+      }));
+      // Values that only go up are valid cumulative buckets with a count that is the largest of them.
+      const width = interner.schema(families.map((one) => interner.family(one))).width;
+      const ours = reading(
+        families,
+        Array.from({ length: width }, (_, column) => column * 3),
+        { key: "r", attributes: resource },
+      );
+      const metrics = families.map((one, index) => toSdk(one, ours, ours.schema.offsets[index] ?? 0));
+      const theirs = ProtobufMetricsSerializer.serializeRequest({
+        resource: resourceFromAttributes(Object.fromEntries(resource.map(({ key, value }) => [key, value]))),
+        scopeMetrics: [{ scope: SCOPE, metrics }],
+      });
+      assert.ok(theirs !== undefined);
+      assert.deepEqual(normalized(roundTrip(ours)), normalized(decode(theirs)));
+    }),
+    { numRuns: 200 },
+  );
+});
+
+/** The SDK gives gauges a start time as well. */
+function normalized(request: ExportMetricsServiceRequest): ExportMetricsServiceRequest {
+  for (const { data } of metricsOf(request)) {
+    if (data.case === "gauge") for (const one of data.value.dataPoints) one.startTimeUnixNano = 0n;
+  }
+  return request;
+}
+
+function toSdk(one: FamilySpec, { values }: Reading, offset: number): MetricData {
+  const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), (ms % 1_000) * 1e6];
+  const descriptor = {
+    name: one.name,
+    description: one.help,
+    unit: one.unit,
+    valueType: ValueType.DOUBLE,
+    advice: {},
+  };
+  const aggregationTemporality = AggregationTemporality.CUMULATIVE;
+  const times = { startTime: time(START_MS), endTime: time(TIME_MS) };
+  let column = offset;
+  const rows = one.points.map(({ attributes, bounds }) => {
+    const width = one.kind === "histogram" ? bounds.length + 3 : 1;
+    const row = values.slice(column, column + width);
+    column += width;
+    const object = Object.fromEntries(attributes.map(({ key, value }) => [key, value]));
+    return { bounds, row, attributes: object, ...times };
+  });
+  if (one.kind !== "histogram") {
+    const dataPoints = rows.map(({ row, bounds: _, ...rest }) => ({ ...rest, value: row[0] ?? Number.NaN }));
+    return one.kind === "sum"
+      ? {
+          descriptor,
+          aggregationTemporality,
+          dataPointType: DataPointType.SUM,
+          isMonotonic: true,
+          dataPoints,
+        }
+      : { descriptor, aggregationTemporality, dataPointType: DataPointType.GAUGE, dataPoints };
+  }
+  const dataPoints = rows.map(({ row, bounds, ...rest }) => {
+    const upTo = [...row.slice(0, bounds.length), row[bounds.length + 2] ?? 0];
+    const counts = upTo.map((count, index) => count - (upTo[index - 1] ?? 0));
+    const value = {
+      buckets: { boundaries: [...bounds], counts },
+      count: row[bounds.length + 2] ?? 0,
+      sum: row[bounds.length + 1] ?? 0,
+    };
+    return { ...rest, value };
+  });
+  return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
+}
+
+test("requests stay under the limit, keep the order and lose nothing", () => {
+  const wide = family(
+    "gauge",
+    Array.from({ length: 100 }, (_, index) => point({ index: String(index) })),
+  );
+  const specs = Array.from({ length: 20 }, (_, index) => ({ ...wide, name: `wide_${index}` }));
+  const row = Array.from({ length: 2_000 }, (_, column) => column);
+  const readings = Array.from({ length: 7 }, (_, index) =>
+    reading(specs, row, { key: String(index), attributes: [{ key: "id", value: String(index) }] }),
+  );
+  const one = encoder.encode(readings.slice(0, 1).map(encoder.reading), REQUEST_BYTES_MAX)[0];
+  assert.ok(one !== undefined);
+  const check = (bytesMax: number, wantRequests: number): void => {
+    const requests = encoder.encode(readings.map(encoder.reading), bytesMax);
+    assert.equal(requests.length, wantRequests);
+    for (const { bytes } of requests) assert.ok(bytes.length <= bytesMax);
+    assert.equal(
+      requests.reduce((sum, { points }) => sum + points, 0),
+      14_000,
+    );
+    const got = requests.flatMap(({ bytes }) =>
+      decode(bytes).resourceMetrics.flatMap(({ resource, scopeMetrics }) =>
+        scopeMetrics.flatMap(({ metrics }) =>
+          metrics.map(({ name }) => `${resource?.attributes[0]?.value?.value.value} ${name}`),
+        ),
+      ),
+    );
+    const want = readings.flatMap(({ resource }) => specs.map(({ name }) => `${resource.key} ${name}`));
+    assert.deepEqual(got, want);
+  };
+  check(REQUEST_BYTES_MAX, 1);
+  check(one.bytes.length, 7);
+  check(one.bytes.length * 2, 4);
+  // Too small for a reading, so each is cut in two.
+  check(one.bytes.length - 1, 14);
+});
+
+test("a family too large for one entry is cut between its points", () => {
+  const points = Array.from({ length: 3_000 }, (_, index) =>
+    point({ text: "x".repeat(200), index: String(index) }, [1]),
+  );
+  const values = points.flatMap((_, index) => [index, index, 0.5, index]);
+  const requests = encoder.encode([encoder.reading(reading([family("histogram", points)], values))], 300_000);
+  assert.ok(requests.length > 2);
+  const got = requests.flatMap(({ bytes }) => {
+    assert.ok(bytes.length <= 300_000);
+    return metricsOf(decode(bytes)).flatMap(({ data }) =>
+      data.case === "histogram" ? data.value.dataPoints.map(({ count }) => Number(count)) : [],
+    );
+  });
+  assert.deepEqual(
+    got,
+    points.map((_, index) => index),
+  );
+  assert.ok(METRIC_BYTES_MAX < 300_000);
+});
+
+test("a schema without families makes no request", () => {
+  assert.deepEqual(encoder.encode([encoder.reading(reading([], []))], REQUEST_BYTES_MAX), []);
+});

@@ -1,0 +1,138 @@
+// Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
+
+import {
+  DISTRIBUTION_AT,
+  ENDED_AT,
+  GAUGE_AT,
+  type MetricPlan,
+  QUANTILE_BYTES,
+  QUANTILE_VALUE_AT,
+  SUM_AT,
+} from "./metric_plan.ts";
+
+/** The numbers of one reading on their way into a message. */
+export interface Frame {
+  readonly view: DataView;
+  readonly values: Float64Array;
+  /** Unix nanoseconds, bit for bit as the double of the same 8 bytes: written like any other number. */
+  readonly time: number;
+  readonly start: number;
+}
+
+/** Where a plan's template was copied to, and the column of its first number. */
+export interface Place {
+  readonly at: number;
+  readonly column: number;
+}
+
+/** Puts a reading's numbers into the holes of a template that was copied into the frame. */
+export function fill(frame: Frame, plan: MetricPlan, place: Place): void {
+  switch (plan.shape) {
+    case "gauge":
+      fillGauges(frame, plan, place);
+      break;
+    case "sum":
+      fillSums(frame, plan, place);
+      break;
+    case "histogram":
+      fillHistograms(frame, plan, place);
+      break;
+    case "summary":
+      fillSummaries(frame, plan, place);
+      break;
+    case "ended":
+      fillEnded(frame, plan, place);
+      break;
+  }
+}
+
+const GAUGE_TIME = GAUGE_AT.time;
+const GAUGE_VALUE = GAUGE_AT.value;
+
+function fillGauges({ view, values, time }: Frame, { at, points }: MetricPlan, place: Place): void {
+  for (let i = 0; i < points; i++) {
+    const point = place.at + (at[i] as number);
+    view.setFloat64(point + GAUGE_TIME, time, true);
+    view.setFloat64(point + GAUGE_VALUE, values[place.column + i] as number, true);
+  }
+}
+
+const SUM_START = SUM_AT.start;
+const SUM_TIME = SUM_AT.time;
+const SUM_VALUE = SUM_AT.value;
+
+function fillSums({ view, values, time, start }: Frame, { at, points }: MetricPlan, place: Place): void {
+  for (let i = 0; i < points; i++) {
+    const point = place.at + (at[i] as number);
+    view.setFloat64(point + SUM_START, start, true);
+    view.setFloat64(point + SUM_TIME, time, true);
+    view.setFloat64(point + SUM_VALUE, values[place.column + i] as number, true);
+  }
+}
+
+/**
+ * A page's buckets count everything up to their bound, OTLP's only what is in them. Torn or hostile pages may count
+ * down; then a bucket gets nothing, and the count is what the buckets hold, since receivers check that.
+ */
+function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: Place): void {
+  const { view, values } = frame;
+  let column = place.column;
+  for (let i = 0; i < points; i++) {
+    const buckets = place.at + (tails[i] as number);
+    const boundCount = bounds[i] as number;
+    const sum = values[column + boundCount + 1] as number;
+    let below = 0;
+    for (let bucket = 0; bucket < boundCount; bucket++) {
+      const upTo = Math.max(below, wholeCount(values[column + bucket] as number));
+      setFixed64(view, buckets + bucket * 8, upTo - below);
+      below = upTo;
+    }
+    const infinite = wholeCount(values[column + boundCount] as number);
+    const stated = wholeCount(values[column + boundCount + 2] as number);
+    const count = Math.max(below, infinite, stated);
+    setFixed64(view, buckets + boundCount * 8, count - below);
+    fillDistribution(frame, place.at + (at[i] as number), { count, sum });
+    column += boundCount + 3;
+  }
+}
+
+function fillSummaries(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: Place): void {
+  const { view, values } = frame;
+  let column = place.column;
+  for (let i = 0; i < points; i++) {
+    let quantile = place.at + (tails[i] as number) + QUANTILE_VALUE_AT;
+    const boundCount = bounds[i] as number;
+    for (let bound = 0; bound < boundCount; bound++) {
+      view.setFloat64(quantile, values[column + bound] as number, true);
+      quantile += QUANTILE_BYTES;
+    }
+    const sum = values[column + boundCount] as number;
+    const count = wholeCount(values[column + boundCount + 1] as number);
+    fillDistribution(frame, place.at + (at[i] as number), { count, sum });
+    column += boundCount + 2;
+  }
+}
+
+function fillDistribution(frame: Frame, point: number, { count, sum }: { count: number; sum: number }): void {
+  const { view } = frame;
+  view.setFloat64(point + DISTRIBUTION_AT.start, frame.start, true);
+  view.setFloat64(point + DISTRIBUTION_AT.time, frame.time, true);
+  setFixed64(view, point + DISTRIBUTION_AT.count, count);
+  view.setFloat64(point + DISTRIBUTION_AT.sum, sum, true);
+}
+
+function fillEnded({ view, time }: Frame, { at, points }: MetricPlan, place: Place): void {
+  for (let i = 0; i < points; i++) {
+    view.setFloat64(place.at + (at[i] as number) + ENDED_AT.time, time, true);
+  }
+}
+
+/** A count that an unsigned integer can hold, whatever the page said: NaN and negative numbers are 0. */
+function wholeCount(value: number): number {
+  return value > 0 ? Math.min(Math.floor(value), Number.MAX_SAFE_INTEGER) : 0;
+}
+
+function setFixed64(view: DataView, at: number, value: number): void {
+  view.setUint32(at, value % 0x1_0000_0000, true);
+  view.setUint32(at + 4, value / 0x1_0000_0000, true);
+}

@@ -1,0 +1,205 @@
+import { type Attributes, type Family, type Kind, type Point, pointWidth } from "../metrics/model.ts";
+import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
+
+/** Which numbers a plan's points have holes for. */
+export type Shape = "gauge" | "sum" | "histogram" | "summary" | "ended";
+
+/**
+ * One `metrics` entry of a ScopeMetrics message, with holes for the numbers. Every number takes 8 bytes, so that no
+ * length in the message ever changes.
+ */
+export interface MetricPlan {
+  readonly shape: Shape;
+  /** The entry with its tag and length; holes are zero. */
+  readonly template: Uint8Array;
+  readonly points: number;
+  /** The first column of the first point, counted from the family's first. */
+  readonly column: number;
+  /** Where each point begins in the template. What all points of a shape have comes first in them. */
+  readonly at: Uint32Array;
+  /** Histogram and summary: how many bounds or quantiles each point has. Otherwise empty. */
+  readonly bounds: Uint32Array;
+  /** Histogram and summary: where each point's bucket counts or quantiles begin in the template. Otherwise empty. */
+  readonly tails: Uint32Array;
+}
+
+/** Where the numbers of a point stand, from its beginning; a field's tag takes one byte, its number eight. */
+export const GAUGE_AT: Readonly<Record<"time" | "value", number>> = { time: 1, value: 10 };
+export const SUM_AT: Readonly<Record<"start" | "time" | "value", number>> = { start: 1, time: 10, value: 19 };
+export const DISTRIBUTION_AT: Readonly<Record<"start" | "time" | "count" | "sum", number>> = {
+  start: 1,
+  time: 10,
+  count: 19,
+  sum: 28,
+};
+export const ENDED_AT: Readonly<Record<"time", number>> = { time: 1 };
+/** A quantile takes tag, length, tag and quantile, tag and value. */
+export const QUANTILE_BYTES = 20;
+export const QUANTILE_VALUE_AT = 12;
+
+/** A family whose entry would be larger becomes several entries, so that a request can be cut between them. */
+export const METRIC_BYTES_MAX: number = 256 * 1024;
+
+/** The plans of a family's points, in order; several only where one would pass `METRIC_BYTES_MAX`. */
+export function planFamily(family: Family): readonly MetricPlan[] {
+  return planPoints(family, family.kind === "unknown" ? "gauge" : family.kind);
+}
+
+/** As `planFamily`, of entries that say that the points have no value any more. */
+export function planEndedFamily(family: Family): readonly MetricPlan[] {
+  return planPoints(family, "ended");
+}
+
+// Field numbers of opentelemetry/proto/metrics/v1/metrics.proto and common.proto.
+const METRICS_FIELD = 2;
+const METRIC = { name: 1, description: 2, unit: 3, metadata: 12 };
+const DATA_FIELD: Readonly<Record<Kind, number>> = {
+  gauge: 5,
+  unknown: 5,
+  sum: 7,
+  histogram: 9,
+  summary: 11,
+};
+const DATA = { points: 1, temporality: 2, monotonic: 3 };
+const CUMULATIVE = 2;
+const POINT = { start: 2, time: 3, value: 4, count: 4, sum: 5 };
+const HISTOGRAM_POINT = { bucketCounts: 6, explicitBounds: 7 };
+const SUMMARY_POINT = { quantiles: 6 };
+const QUANTILE = { quantile: 1, value: 2 };
+const ATTRIBUTES_FIELD = 7;
+const FLAGS_FIELD = 8;
+const HISTOGRAM_ATTRIBUTES_FIELD = 9;
+const HISTOGRAM_FLAGS_FIELD = 10;
+const TEXT_VALUE_FIELD = 1;
+const KEY_VALUE = { key: 1, value: 2 };
+const NO_RECORDED_VALUE = 1;
+
+/** The `prometheus.type` that the Collector gives metrics of no known type. */
+const UNKNOWN_TYPE: Attributes = [{ key: "prometheus.type", value: "unknown" }];
+
+interface PlannedPoint {
+  readonly bytes: Uint8Array;
+  readonly bounds: number;
+  readonly tail: number;
+}
+
+function planPoints(family: Family, shape: Shape): MetricPlan[] {
+  const plans: MetricPlan[] = [];
+  let points: PlannedPoint[] = [];
+  let pointsBytes = 0;
+  let column = 0;
+  let nextColumn = 0;
+  const close = (): void => {
+    if (points.length > 0) plans.push(composePlan(family, points, { shape, column }));
+    points = [];
+    pointsBytes = 0;
+    column = nextColumn;
+  };
+  for (const point of family.points) {
+    const planned = planPoint(family.kind, shape, point);
+    if (pointsBytes + planned.bytes.length > METRIC_BYTES_MAX) close();
+    points.push(planned);
+    pointsBytes += planned.bytes.length;
+    nextColumn += pointWidth(family.kind, point.bounds.length);
+  }
+  close();
+  return plans;
+}
+
+function composePlan(
+  family: Family,
+  points: readonly PlannedPoint[],
+  { shape, column }: { readonly shape: Shape; readonly column: number },
+): MetricPlan {
+  const head = metricHead(family);
+  const foot = dataFoot(family.kind);
+  let dataBytes = foot.length;
+  for (const { bytes } of points) dataBytes += delimitedBytes(DATA.points, bytes.length);
+  const metricBytes = head.length + delimitedBytes(DATA_FIELD[family.kind], dataBytes);
+
+  const writer = new ProtoWriter(delimitedBytes(METRICS_FIELD, metricBytes));
+  writer.delimitedHead(METRICS_FIELD, metricBytes);
+  writer.raw(head);
+  writer.delimitedHead(DATA_FIELD[family.kind], dataBytes);
+  const at = new Uint32Array(points.length);
+  const distribution = shape === "histogram" || shape === "summary";
+  const bounds = new Uint32Array(distribution ? points.length : 0);
+  const tails = new Uint32Array(bounds.length);
+  for (const [index, point] of points.entries()) {
+    writer.delimitedHead(DATA.points, point.bytes.length);
+    at[index] = writer.length;
+    bounds[index] = point.bounds;
+    tails[index] = writer.length + point.tail;
+    writer.raw(point.bytes);
+  }
+  writer.raw(foot);
+  return { shape, template: writer.finish(), points: points.length, column, at, bounds, tails };
+}
+
+function metricHead(family: Family): Uint8Array {
+  const writer = new ProtoWriter();
+  writer.text(METRIC.name, family.name);
+  if (family.help !== "") writer.text(METRIC.description, family.help);
+  if (family.unit !== "") writer.text(METRIC.unit, family.unit);
+  if (family.kind === "unknown") writeAttributes(writer, METRIC.metadata, UNKNOWN_TYPE);
+  return writer.finish();
+}
+
+function dataFoot(kind: Kind): Uint8Array {
+  const writer = new ProtoWriter();
+  if (kind === "sum" || kind === "histogram") writer.uint(DATA.temporality, CUMULATIVE);
+  if (kind === "sum") writer.uint(DATA.monotonic, 1);
+  return writer.finish();
+}
+
+/** Begins with the holes that `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and `ENDED_AT` say where they are. */
+function planPoint(kind: Kind, shape: Shape, point: Point): PlannedPoint {
+  const writer = new ProtoWriter();
+  if (shape !== "gauge" && shape !== "ended") writer.hole(POINT.start);
+  writer.hole(POINT.time);
+  if (shape === "gauge" || shape === "sum") writer.hole(POINT.value);
+  if (shape === "histogram" || shape === "summary") {
+    writer.hole(POINT.count);
+    writer.hole(POINT.sum);
+  }
+  // An ended histogram or summary keeps its bounds: receivers that make series of them must know which have ended.
+  const tail = planTail(writer, kind, point.bounds);
+  writeAttributes(
+    writer,
+    kind === "histogram" ? HISTOGRAM_ATTRIBUTES_FIELD : ATTRIBUTES_FIELD,
+    // An empty label is no label in Prometheus' model; the Collector's receiver leaves it out as well.
+    point.attributes.filter(({ value }) => value !== ""),
+  );
+  if (shape === "ended")
+    writer.uint(kind === "histogram" ? HISTOGRAM_FLAGS_FIELD : FLAGS_FIELD, NO_RECORDED_VALUE);
+  return { bytes: writer.finish(), bounds: point.bounds.length, tail };
+}
+
+/** Buckets or quantiles; returns where they begin. */
+function planTail(writer: ProtoWriter, kind: Kind, bounds: readonly number[]): number {
+  if (kind === "histogram") {
+    const at = writer.packedHoles(HISTOGRAM_POINT.bucketCounts, bounds.length + 1);
+    if (bounds.length > 0) writer.packedDoubles(HISTOGRAM_POINT.explicitBounds, bounds);
+    return at;
+  }
+  const at = writer.length;
+  for (const quantile of bounds) {
+    const entry = new ProtoWriter();
+    entry.double(QUANTILE.quantile, quantile);
+    entry.hole(QUANTILE.value);
+    writer.delimited(SUMMARY_POINT.quantiles, entry.finish());
+  }
+  return at;
+}
+
+/** Repeated KeyValue entries of texts. */
+export function writeAttributes(writer: ProtoWriter, field: number, attributes: Attributes): void {
+  for (const { key, value } of attributes) {
+    const any = new ProtoWriter();
+    any.text(TEXT_VALUE_FIELD, value);
+    const entry = new ProtoWriter();
+    entry.text(KEY_VALUE.key, key);
+    entry.delimited(KEY_VALUE.value, any.finish());
+    writer.delimited(field, entry.finish());
+  }
+}

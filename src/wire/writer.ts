@@ -1,0 +1,124 @@
+const TEXT = new TextEncoder();
+const INITIAL_BYTES = 256;
+
+const VARINT = 0;
+const FIXED64 = 1;
+const DELIMITED = 2;
+
+/** The number of bytes that `value`, a whole number from 0 to 2^53, takes as a varint. */
+export function varintBytes(value: number): number {
+  let bytes = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) bytes++;
+  return bytes;
+}
+
+/** The number of bytes of a length-delimited field with a content of `contentBytes`. */
+export function delimitedBytes(field: number, contentBytes: number): number {
+  return varintBytes(field * 8) + varintBytes(contentBytes) + contentBytes;
+}
+
+/**
+ * Writes protobuf fields one after the other. Messages are built from the inside out: a nested one is written with a
+ * writer of its own, and its bytes are then a field of the outer one, whose length is known.
+ */
+export class ProtoWriter {
+  #bytes: Uint8Array;
+  #length = 0;
+
+  /** A writer that never needs more than `capacity` bytes never copies. */
+  constructor(capacity: number = INITIAL_BYTES) {
+    this.#bytes = new Uint8Array(capacity);
+  }
+
+  /** The number of bytes written, which is where the next one goes. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written; shares its memory with the writer, which is done for. */
+  finish(): Uint8Array {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** For filling holes; valid until the writer outgrows its capacity. */
+  view(): DataView {
+    return new DataView(this.#bytes.buffer);
+  }
+
+  uint(field: number, value: number): void {
+    this.#tag(field, VARINT);
+    this.#varint(value);
+  }
+
+  double(field: number, value: number): void {
+    const at = this.hole(field);
+    this.view().setFloat64(at, value, true);
+  }
+
+  /** An 8-byte field (double, fixed64) of zeros; returns where its value stands. */
+  hole(field: number): number {
+    this.#tag(field, FIXED64);
+    return this.#zeros(8);
+  }
+
+  /** A packed repeated field of `count` 8-byte zeros; returns where the first stands. */
+  packedHoles(field: number, count: number): number {
+    this.delimitedHead(field, count * 8);
+    return this.#zeros(count * 8);
+  }
+
+  packedDoubles(field: number, values: readonly number[]): void {
+    const at = this.packedHoles(field, values.length);
+    const view = this.view();
+    for (const [index, value] of values.entries()) view.setFloat64(at + index * 8, value, true);
+  }
+
+  text(field: number, value: string): void {
+    this.delimited(field, TEXT.encode(value));
+  }
+
+  /** A nested message, or a field of bytes. */
+  delimited(field: number, content: Uint8Array): void {
+    this.delimitedHead(field, content.length);
+    this.raw(content);
+  }
+
+  /** Tag and length of a field whose `contentBytes` the caller writes next. */
+  delimitedHead(field: number, contentBytes: number): void {
+    this.#tag(field, DELIMITED);
+    this.#varint(contentBytes);
+  }
+
+  /** Bytes that are fields already. */
+  raw(bytes: Uint8Array): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.#length);
+    this.#length += bytes.length;
+  }
+
+  #tag(field: number, wireType: number): void {
+    this.#varint(field * 8 + wireType);
+  }
+
+  #varint(value: number): void {
+    this.#reserve(varintBytes(value));
+    let rest = value;
+    for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) this.#bytes[this.#length++] = (rest % 0x80) | 0x80;
+    this.#bytes[this.#length++] = rest;
+  }
+
+  #zeros(count: number): number {
+    this.#reserve(count);
+    const at = this.#length;
+    this.#length += count;
+    return at;
+  }
+
+  #reserve(count: number): void {
+    const needed = this.#length + count;
+    if (needed <= this.#bytes.length) return;
+    const grown = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
+    grown.set(this.#bytes);
+    this.#bytes = grown;
+  }
+}
