@@ -6,6 +6,7 @@ import { loadConfig } from "../config/load.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
+import { stoppedOrAfter } from "./stopped.ts";
 
 /** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
 export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) => {
@@ -33,14 +34,7 @@ export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) =
     await agent.shutdown();
     return 1;
   }
-  await stopped(stop);
+  await stoppedOrAfter(stop);
   agent.logger.info({ signal: stop.reason }, "Received signal from OS.");
   return (await agent.shutdown()) ? 0 : 1;
 };
-
-function stopped(stop: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (stop.aborted) resolve();
-    else stop.addEventListener("abort", () => resolve(), { once: true });
-  });
-}

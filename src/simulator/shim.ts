@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chmod } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
+import { shortSocketPath } from "../sockets/short_path.ts";
 import type { SimulatedPage } from "./pages.ts";
 
 /** What can be wrong with a shim. */
@@ -42,6 +43,7 @@ const SLOW_CHUNK_BYTES = 512;
 const SLOW_PAUSE_MS = 200;
 
 export async function startShim({ flavor, socketPath, page }: ShimOptions): Promise<Shim> {
+  const short = await shortSocketPath(socketPath);
   const connections = new Set<Socket>();
   const server = createServer((socket) => {
     connections.add(socket);
@@ -94,15 +96,18 @@ export async function startShim({ flavor, socketPath, page }: ShimOptions): Prom
   };
 
   const listen = async (): Promise<void> => {
-    server.listen(socketPath);
+    server.listen(short.path);
     await once(server, "listening");
     await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
   };
   const stop = async (): Promise<void> => {
     for (const socket of connections) socket.destroy();
-    if (!server.listening) return;
-    server.close();
-    await once(server, "close");
+    if (server.listening) {
+      server.close();
+      await once(server, "close");
+    }
+    // Only now: the server removes its socket by this path.
+    await short[Symbol.asyncDispose]();
   };
   await listen();
   return {

@@ -1,0 +1,97 @@
+import { parseArgs } from "node:util";
+import { parseDuration } from "../config/values.ts";
+import { FAULTS, type Fault } from "../simulator/shim.ts";
+import { type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
+import type { Command } from "./command.ts";
+import { stoppedOrAfter } from "./stopped.ts";
+
+const USAGE = `Serves simulated sandboxes on real unix sockets, in the directory layouts of Kata's runtimes, and a CRI server.
+
+Usage: kata-collector simulate --dir D [options]
+
+  --dir D            where to make run/vc/sbs, run/kata and cri.sock
+  --sandboxes N      how many (default 10)
+  --flavor F         go, rs or mixed (default mixed)
+  --churn N          sandboxes that end and are replaced, per minute (default 0)
+  --faults LIST      such as hang=1,slow=2; faults: ${FAULTS.join(", ")}
+  --hypervisor H     of runtime-rs sandboxes (default dragonball)
+  --disks N          of the guest: 26 in Kata's own image (default: 26 for go, 2 for rs)
+  --boot-delay D     a Go shim's socket comes so much later than its directory (default 0s)
+  --seed N           the same seed makes the same node (default 1)
+  --duration D       stop by itself after so long
+`;
+
+const OPTIONS = {
+  dir: { type: "string" },
+  sandboxes: { type: "string", default: "10" },
+  flavor: { type: "string", default: "mixed" },
+  churn: { type: "string", default: "0" },
+  faults: { type: "string", default: "" },
+  hypervisor: { type: "string", default: "dragonball" },
+  disks: { type: "string" },
+  "boot-delay": { type: "string", default: "0s" },
+  seed: { type: "string", default: "1" },
+  duration: { type: "string" },
+  help: { type: "boolean", short: "h" },
+} as const;
+
+/** Runs a simulated node until it is told to stop. */
+export const simulate: Command = async ({ args, stdout, stop }) => {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  if (values.help === true) {
+    stdout.write(USAGE);
+    return 0;
+  }
+  if (values.dir === undefined) throw new Error("--dir is missing; see simulate --help");
+  if (values.flavor !== "go" && values.flavor !== "rs" && values.flavor !== "mixed") {
+    throw new Error(`--flavor must be go, rs or mixed, got "${values.flavor}"`);
+  }
+  const disks = values.disks === undefined ? {} : { disks: wholeNumber("disks", values.disks) };
+  const options: SimulatorOptions = {
+    dir: values.dir,
+    sandboxes: wholeNumber("sandboxes", values.sandboxes),
+    flavor: values.flavor,
+    churnPerMinute: wholeNumber("churn", values.churn),
+    faults: parseFaults(values.faults),
+    hypervisor: values.hypervisor,
+    bootDelayMs: milliseconds("boot-delay", values["boot-delay"]),
+    seed: wholeNumber("seed", values.seed),
+    ...disks,
+  };
+  const limitMs = values.duration === undefined ? undefined : milliseconds("duration", values.duration);
+  const simulator = await startSimulator(options);
+  try {
+    stdout.write(`roots: ${simulator.goRoot} (go), ${simulator.rsRoot} (rs)\n`);
+    stdout.write(`CRI: ${simulator.criEndpoint ?? "none"}\n`);
+    stdout.write(`${simulator.sandboxes.size} sandboxes are served. Ctrl-C ends them.\n`);
+    await stoppedOrAfter(stop, limitMs);
+  } finally {
+    await simulator.close();
+  }
+  return 0;
+};
+
+function wholeNumber(name: string, text: string): number {
+  if (/^[0-9]{1,9}$/.test(text)) return Number(text);
+  throw new Error(`--${name} must be a whole number, got "${text}"`);
+}
+
+function milliseconds(name: string, text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined || ms < 0)
+    throw new Error(`--${name} must be a duration such as "30s", got "${text}"`);
+  return ms;
+}
+
+/** `hang=1,slow=2` */
+function parseFaults(text: string): Partial<Record<Fault, number>> {
+  const faults: Partial<Record<Fault, number>> = {};
+  for (const item of text.split(",").filter(Boolean)) {
+    const [name = "", count = "1"] = item.split("=");
+    const fault = FAULTS.find((known) => known === name);
+    if (fault === undefined)
+      throw new Error(`--faults: there is no fault "${name}"; there are ${FAULTS.join(", ")}`);
+    faults[fault] = wholeNumber(`faults ${name}`, count);
+  }
+  return faults;
+}

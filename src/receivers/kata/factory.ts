@@ -1,0 +1,106 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import type { ReceiverFactory } from "../../component/component.ts";
+import { duration, size } from "../../config/values.ts";
+import { defaultParseLimits } from "../../prometheus/parse.ts";
+import type { Root } from "./discovery.ts";
+import { type KataConfig, KataReceiver } from "./receiver.ts";
+
+const GO_ROOT = "/run/vc/sbs";
+const RS_ROOT = "/run/kata";
+
+const path = z.string().regex(/^\//, "must be an absolute path");
+const root = z
+  .union([path, z.strictObject({ path, runtime: z.enum(["go", "rs"]).default("go") })])
+  .transform((input): Root => {
+    if (typeof input !== "string") return { ...input, path: resolve(input.path) };
+    const full = resolve(input);
+    return { path: full, runtime: full === RS_ROOT ? "rs" : "go" };
+  })
+  .describe(
+    `A directory that holds a directory per sandbox; a bare path is of the Go runtime, except ${RS_ROOT}`,
+  );
+
+const defaults = defaultParseLimits;
+const count = (value: number) => z.int().min(1).default(value);
+const limits = z
+  .strictObject({
+    sandboxes: count(4_096).describe("Sandboxes that are followed; more are left out and named in the log"),
+    body_bytes: size({ minBytes: 1_024 })
+      .prefault("16MiB")
+      .describe("A page; the guest's part can have 4 MiB"),
+    header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
+    families: count(defaults.familiesMax).describe("Families of one page"),
+    samples: count(defaults.samplesMax).describe("Samples of one page"),
+    line_bytes: size().prefault(defaults.lineBytesMax),
+    labels: count(defaults.labelsMax).describe("Labels of one sample"),
+    name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
+    label_value_bytes: size().prefault(defaults.labelValueBytesMax),
+    layouts: count(defaults.layoutsMax).describe("Distinct blocks of text remembered for all sandboxes"),
+    new_layouts_per_interval: count(defaults.newLayoutsPerRoundMax).describe(
+      "New ones that one sandbox may add in an interval",
+    ),
+  })
+  .prefault({})
+  .describe("What a guest or a node can take; exceeding one costs the excess, which is counted");
+
+const schema: z.ZodType<KataConfig> = z
+  .strictObject({
+    roots: z
+      .array(root)
+      .min(1)
+      .prefault([GO_ROOT, RS_ROOT])
+      .describe("Where sandboxes are found; a root may come later"),
+    collection_interval: duration({ minMs: 100 })
+      .prefault("15s")
+      .describe("Between two scrapes of a sandbox"),
+    initial_delay: duration().prefault("0s").describe("Before the first look at the roots"),
+    timeout: duration({ minMs: 1_000 })
+      .prefault("10s")
+      .describe(
+        "For one scrape; a shorter one than the guest needs can cost the guest's part of the next pages",
+      ),
+    concurrency: z
+      .int()
+      .min(1)
+      .max(1_024)
+      .default(16)
+      .describe("Scrapes that run at a time, one per sandbox"),
+    reconcile_interval: duration({ minMs: 1_000 })
+      .prefault("10s")
+      .describe("Between two looks at the roots whatever the watcher says"),
+    unsafe_hypervisors: z
+      .array(z.enum(["qemu", "firecracker"]))
+      .default([])
+      .describe("runtime-rs sandboxes of these are scraped too; on Kata up to 4.1.0 that ends their pods"),
+    limits,
+  })
+  .transform((input) => ({
+    roots: input.roots,
+    intervalMs: input.collection_interval,
+    initialDelayMs: input.initial_delay,
+    timeoutMs: input.timeout,
+    concurrency: input.concurrency,
+    reconcileIntervalMs: input.reconcile_interval,
+    unsafeHypervisors: input.unsafe_hypervisors,
+    limits: {
+      sandboxesMax: input.limits.sandboxes,
+      bodyBytesMax: input.limits.body_bytes,
+      headerBytesMax: input.limits.header_bytes,
+      familiesMax: input.limits.families,
+      samplesMax: input.limits.samples,
+      lineBytesMax: input.limits.line_bytes,
+      labelsMax: input.limits.labels,
+      nameBytesMax: input.limits.name_bytes,
+      labelValueBytesMax: input.limits.label_value_bytes,
+      layoutsMax: input.limits.layouts,
+      newLayoutsPerRoundMax: input.limits.new_layouts_per_interval,
+    },
+  }));
+
+/** Finds and scrapes the node's Kata sandboxes. */
+export const factory: ReceiverFactory<KataConfig> = {
+  stability: "beta",
+  schema,
+  create: (config, settings, next) => new KataReceiver(config, settings, next),
+};

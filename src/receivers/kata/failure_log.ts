@@ -1,0 +1,39 @@
+import type { Logger } from "pino";
+import type { Clock } from "../../clock/clock.ts";
+
+export interface Failure {
+  readonly sandbox: string;
+  readonly fault: string;
+  readonly text: string;
+}
+
+/** The same message is written at most this often, with how often it came meanwhile. */
+const INTERVAL_MS = 60_000;
+
+/** Keeps failures that come again and again from filling the log: one line per message and interval, with counts. */
+export class FailureLog {
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #messages = new Map<string, { lastMs: number; readonly counts: Map<string, number> }>();
+
+  constructor(logger: Logger, clock: Clock) {
+    this.#logger = logger;
+    this.#clock = clock;
+  }
+
+  /** Notes a failure; `message` is one of few constant sentences. */
+  note(message: string, failure: Failure): void {
+    this.#logger.debug(failure, message);
+    const entry = this.#messages.get(message) ?? {
+      lastMs: Number.NEGATIVE_INFINITY,
+      counts: new Map<string, number>(),
+    };
+    this.#messages.set(message, entry);
+    entry.counts.set(failure.fault, (entry.counts.get(failure.fault) ?? 0) + 1);
+    const nowMs = this.#clock.monotonicMs();
+    if (nowMs - entry.lastMs < INTERVAL_MS) return;
+    entry.lastMs = nowMs;
+    this.#logger.warn({ counts: Object.fromEntries(entry.counts), latest: failure }, message);
+    entry.counts.clear();
+  }
+}
