@@ -1,4 +1,5 @@
 import { type Family, type Kind, type Point, pointWidth, type Schema } from "./model.ts";
+import { WeakValues } from "./weak_values.ts";
 
 export interface FamilySpec {
   readonly name: string;
@@ -56,28 +57,6 @@ export class Interner {
   /** As `familyCount`, of schemas. */
   get schemaCount(): number {
     return this.#schemas.size;
-  }
-}
-
-/** A map that does not keep its values alive, and drops the keys of those that are gone. */
-class WeakValues<T extends object> {
-  readonly #refs = new Map<string, WeakRef<T>>();
-  readonly #gone = new FinalizationRegistry<string>((key) => {
-    // A new object may have taken the key since.
-    if (this.#refs.get(key)?.deref() === undefined) this.#refs.delete(key);
-  });
-
-  get size(): number {
-    return this.#refs.size;
-  }
-
-  get(key: string): T | undefined {
-    return this.#refs.get(key)?.deref();
-  }
-
-  set(key: string, value: T): void {
-    this.#refs.set(key, new WeakRef(value));
-    this.#gone.register(value, key);
   }
 }
 

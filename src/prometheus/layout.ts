@@ -1,6 +1,6 @@
 // Hot path: npm run bench -- parse. Indices are in range by construction, which `as number` tells the compiler.
 
-import type { Family } from "../metrics/model.ts";
+import type { Hole } from "./block.ts";
 import { parseNumber } from "./number.ts";
 
 const WORD = 8;
@@ -17,33 +17,44 @@ export interface Layout {
   /** The family's column of the number after each literal. */
   readonly columns: Int32Array;
   /**
-   * Each literal of at least 8 bytes as doubles, the last one overlapping its predecessor. Equal doubles are equal
-   * bytes, since ASCII without NUL makes no NaN and no zero. Undefined for a literal with other bytes.
+   * The literals as doubles, the last one of each overlapping its predecessor. Equal doubles are equal bytes, since
+   * ASCII without NUL makes no NaN and no zero. Undefined for other bytes, and where a literal is shorter than a double.
    */
   readonly words: Float64Array | undefined;
-  readonly family: Family;
 }
 
-export function createLayout(
-  literal: Uint8Array,
-  lengths: Int32Array,
-  columns: Int32Array,
-  family: Family,
-): Layout {
-  return { literal, lengths, columns, words: toWords(literal, lengths), family };
+/** The layout of the block that begins at `start` and whose numbers stand in these holes, in the page's order. */
+export function createLayout(bytes: Uint8Array, start: number, holes: readonly Hole[]): Layout {
+  const lengths = new Int32Array(holes.length);
+  let size = 0;
+  let from = start;
+  for (const [index, hole] of holes.entries()) {
+    lengths[index] = hole.start - from;
+    size += hole.start - from;
+    from = hole.end;
+  }
+  const literal = new Uint8Array(size);
+  from = start;
+  let at = 0;
+  for (const hole of holes) {
+    literal.set(bytes.subarray(from, hole.start), at);
+    at += hole.start - from;
+    from = hole.end;
+  }
+  const columns = Int32Array.from(holes, (hole) => hole.column);
+  return { literal, lengths, columns, words: toWords(literal, lengths) };
 }
 
 function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array | undefined {
+  if (lengths.some((length) => length < WORD)) return undefined;
   if (literal.some((byte) => byte === 0 || byte > 127)) return undefined;
-  const view = new DataView(literal.buffer, literal.byteOffset, literal.byteLength);
+  const view = new DataView(literal.buffer);
   const words: number[] = [];
   let start = 0;
   for (const length of lengths) {
     const tail = start + length - WORD;
-    if (length >= WORD) {
-      for (let at = start; at < tail; at += WORD) words.push(view.getFloat64(at, true));
-      words.push(view.getFloat64(tail, true));
-    }
+    for (let at = start; at < tail; at += WORD) words.push(view.getFloat64(at, true));
+    words.push(view.getFloat64(tail, true));
     start += length;
   }
   return Float64Array.from(words);
@@ -53,7 +64,7 @@ function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array | undef
 export interface PageBytes {
   readonly bytes: Uint8Array;
   readonly view: DataView;
-  /** The page's length: what stands behind it is another page's. A line feed stands at this position or before it. */
+  /** The page's length. Its last byte is a line feed; what stands behind it may be anything. */
   readonly end: number;
 }
 
@@ -68,15 +79,13 @@ export function matchLayout(
   out: Float64Array,
   base: number,
 ): number {
-  const { bytes, view, end } = page;
   const { words, lengths, columns } = layout;
   if (words === undefined) return matchBytes(page, start, layout, out, base);
+  const { bytes, view, end } = page;
   let pos = start;
   let word = 0;
   for (let i = 0; i < lengths.length; i++) {
-    const length = lengths[i] as number;
-    const tail = pos + length - WORD;
-    if (length < WORD) return matchBytes(page, start, layout, out, base);
+    const tail = pos + (lengths[i] as number) - WORD;
     if (tail + WORD > end) return -1;
     for (; pos < tail; pos += WORD) if (view.getFloat64(pos, true) !== words[word++]) return -1;
     if (view.getFloat64(tail, true) !== words[word++]) return -1;
@@ -86,7 +95,7 @@ export function matchLayout(
   return pos + 1;
 }
 
-/** As `matchLayout`, byte by byte: for text that is not ASCII and names of a few letters. */
+/** As `matchLayout`, byte by byte. */
 function matchBytes(page: PageBytes, start: number, layout: Layout, out: Float64Array, base: number): number {
   const { bytes, end } = page;
   const { literal, lengths, columns } = layout;

@@ -1,15 +1,24 @@
 import type { Attribute } from "../metrics/model.ts";
 import { toNumber } from "./number.ts";
 
-/** What a name, a label or a line may measure. */
+const TAB = 9;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const HASH = 35;
+/** `HELP` and `TYPE` as four bytes each, the first one highest. */
+const HELP = 0x48454c50;
+const TYPE = 0x54595045;
+
+/** What a line may measure. What exceeds it is left out and counted. */
 export interface LineLimits {
-  /** Real lines are under 200 bytes; a line is decoded as a whole. */
+  /** Honest lines are under 200 bytes; a line is decoded as a whole. */
   readonly lineBytesMax: number;
-  /** Names of upstream have up to 55 bytes. */
+  /** Of a metric or a label. Upstream's have up to 55. */
   readonly nameBytesMax: number;
-  /** Upstream uses up to three. */
+  /** On one line. Upstream uses up to three. */
   readonly labelsMax: number;
-  /** The longest that upstream makes are mount points. */
+  /** The longest honest ones are mount points. */
   readonly labelValueBytesMax: number;
 }
 
@@ -31,13 +40,14 @@ export interface HeaderLine {
   readonly text: string;
 }
 
-export type Line =
-  | SampleLine
-  | HeaderLine
-  | { readonly type: "blank" }
-  | { readonly type: "bad"; readonly reason: string };
+/** A line that cannot be used, or that is longer than a limit allows. */
+export interface BadLine {
+  readonly type: "bad" | "overlong";
+  readonly reason: string;
+}
 
-const BLANK: Line = { type: "blank" };
+export type Line = SampleLine | HeaderLine | BadLine;
+
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACES = /[ \t]*/y;
@@ -45,40 +55,77 @@ const SPACES = /[ \t]*/y;
 const QUOTED = /"((?:[^"\\\n]|\\.)*)"/y;
 const TOKEN = /[^ \t]+/y;
 
-function bad(reason: string): Line {
+/** Where the next line with something to say begins: not blank, and no comment other than HELP and TYPE. */
+export function skipIdleLines(bytes: Uint8Array, start: number, end: number): number {
+  let pos = start;
+  while (pos < end) {
+    let at = skipBlanks(bytes, pos);
+    if (bytes[at] === HASH) {
+      if (startsHeader(bytes, pos)) return pos;
+      while (bytes[at] !== LF) at++;
+    } else if (bytes[at] === CR) at++;
+    if (bytes[at] !== LF) return pos;
+    pos = at + 1;
+  }
+  return pos;
+}
+
+/** Whether the line is a HELP or TYPE line, well formed or not. */
+export function startsHeader(bytes: Uint8Array, start: number): boolean {
+  const hash = skipBlanks(bytes, start);
+  if (bytes[hash] !== HASH) return false;
+  const at = skipBlanks(bytes, hash + 1);
+  const word =
+    ((bytes[at] as number) << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number);
+  if (word !== HELP && word !== TYPE) return false;
+  return bytes[at + 4] === SPACE || bytes[at + 4] === TAB;
+}
+
+function skipBlanks(bytes: Uint8Array, start: number): number {
+  let pos = start;
+  while (bytes[pos] === SPACE || bytes[pos] === TAB) pos++;
+  return pos;
+}
+
+function bad(reason: string): BadLine {
   return { type: "bad", reason };
 }
 
-/** Lexes one line of the text format 0.0.4, without its line feed. Never throws. */
+function overlong(reason: string): BadLine {
+  return { type: "overlong", reason };
+}
+
+/** Lexes one line of the text format 0.0.4 that is not idle, without its line feed. Never throws. */
 export function lexLine(line: string, limits: LineLimits): Line {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   const start = skip(SPACES, text, 0);
-  if (start === text.length) return BLANK;
-  return text[start] === "#" ? lexComment(text, start, limits) : lexSample(text, start, limits);
+  return text[start] === "#" ? lexHeader(text, start, limits) : lexSample(text, start, limits);
 }
 
-function lexComment(text: string, start: number, limits: LineLimits): Line {
-  const match = /^#[ \t]+(HELP|TYPE)(?:[ \t]+(\S+)(?:[ \t]+(.*))?)?$/s.exec(text.slice(start));
-  if (match === null) return BLANK;
-  const [, word, name = "", rest = ""] = match;
-  if (take(NAME, name, 0) !== name || name === "") return bad(`${word} without a legal metric name`);
-  if (name.length > limits.nameBytesMax) return bad("metric name too long");
-  if (word === "TYPE") return { type: "header", word: "TYPE", name, text: rest.trim() };
-  const help = rest.includes("\\")
-    ? rest.replaceAll(/\\([\\n])/g, (_, char) => (char === "n" ? "\n" : "\\"))
-    : rest;
-  return { type: "header", word: "HELP", name, text: help };
+function lexHeader(text: string, start: number, limits: LineLimits): Line {
+  const wordStart = skip(SPACES, text, start + 1);
+  const word = text.startsWith("HELP", wordStart) ? "HELP" : "TYPE";
+  const nameStart = skip(SPACES, text, wordStart + word.length);
+  const name = take(TOKEN, text, nameStart);
+  if (name === "" || take(NAME, name, 0) !== name) return bad(`${word} without a legal metric name`);
+  if (name.length > limits.nameBytesMax) return overlong("metric name too long");
+  const rest = text.slice(skip(SPACES, text, nameStart + name.length));
+  if (word === "TYPE") return { type: "header", word, name, text: rest.trimEnd() };
+  return { type: "header", word, name, text: unescapeHelp(rest) };
 }
 
 function lexSample(text: string, start: number, limits: LineLimits): Line {
   const name = take(NAME, text, start);
   if (name === "") return bad("no metric name at the start of the line");
-  if (name.length > limits.nameBytesMax) return bad("metric name too long");
+  if (name.length > limits.nameBytesMax) return overlong("metric name too long");
   let pos = skip(SPACES, text, start + name.length);
   let attributes: readonly Attribute[] = [];
   if (text[pos] === "{") {
     const labels = lexLabels(text, pos + 1, limits);
-    if (typeof labels === "string") return bad(labels);
+    if ("reason" in labels) return labels;
     attributes = labels.attributes;
     pos = skip(SPACES, text, labels.end);
   } else if (pos === start + name.length) return bad("no value after the metric name");
@@ -97,30 +144,41 @@ function lexLabels(
   text: string,
   start: number,
   limits: LineLimits,
-): { attributes: Attribute[]; end: number } | string {
+): { attributes: Attribute[]; end: number } | BadLine {
   const attributes: Attribute[] = [];
   let pos = skip(SPACES, text, start);
   while (text[pos] !== "}") {
     const key = take(LABEL_NAME, text, pos);
-    if (key === "") return "label without a legal name";
-    if (key === "__name__") return "reserved label name";
-    if (key.length > limits.nameBytesMax) return "label name too long";
+    if (key === "") return bad("label without a legal name");
+    if (key === "__name__") return bad("reserved label name");
+    if (key.length > limits.nameBytesMax) return overlong("label name too long");
     pos = skip(SPACES, text, pos + key.length);
-    if (text[pos] !== "=") return 'label without "="';
+    if (text[pos] !== "=") return bad('label without "="');
     pos = skip(SPACES, text, pos + 1);
     const quoted = take(QUOTED, text, pos);
-    if (quoted === "") return "label value without quotes";
-    if (quoted.length - 2 > limits.labelValueBytesMax) return "label value too long";
+    if (quoted === "") return bad("label value without quotes");
     const value = unescapeLabel(quoted.slice(1, -1));
-    if (value === undefined) return "invalid escape in a label value";
-    if (attributes.length === limits.labelsMax) return "too many labels";
-    if (attributes.some((other) => other.key === key)) return "label name twice on one line";
+    if (value === undefined) return bad("invalid escape in a label value");
+    if (isLonger(value, limits.labelValueBytesMax)) return overlong("label value too long");
+    if (attributes.length === limits.labelsMax) return overlong("too many labels");
+    if (attributes.some((other) => other.key === key)) return bad("label name twice on one line");
     attributes.push({ key, value });
     pos = skip(SPACES, text, pos + quoted.length);
     if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
-    else if (text[pos] !== "}") return "labels without a closing brace";
+    else if (text[pos] !== "}") return bad("labels without a closing brace");
   }
   return { attributes, end: pos + 1 };
+}
+
+/** In UTF-8, where no character takes more than three bytes per code unit. */
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
+}
+
+/** Other escapes than of a backslash and a line feed stand for themselves. */
+function unescapeHelp(text: string): string {
+  if (!text.includes("\\")) return text;
+  return text.replaceAll(/\\([\\n])/g, (_, char) => (char === "n" ? "\n" : "\\"));
 }
 
 const ESCAPED: Readonly<Record<string, string>> = { "\\": "\\", '"': '"', n: "\n" };

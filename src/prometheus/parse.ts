@@ -1,48 +1,43 @@
-// Hot path: npm run bench -- parse. Indices are in range by construction, which `as number` tells the compiler.
+// Hot path: npm run bench -- parse. Indices are in range by construction, which `as` tells the compiler.
 
-import type { FamilySpec, Interner } from "../metrics/interner.ts";
+import type { Interner } from "../metrics/interner.ts";
 import type { Family, Schema } from "../metrics/model.ts";
-import { type Block, childSuffixes, lexBlock } from "./block.ts";
-import { createLayout, type Layout, matchLayout, type PageBytes } from "./layout.ts";
-import type { LineLimits } from "./line.ts";
+import { type Block, earlier, type Fault, lexBlock } from "./block.ts";
+import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
+import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
+import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
+import { type LineLimits, skipIdleLines, startsHeader } from "./line.ts";
 
 const LF = 10;
 const SPACE = 32;
 const HASH = 35;
-const UPPER_E = 69;
-const UPPER_H = 72;
-const UPPER_T = 84;
-const UPPER_Y = 89;
 
-/** What a page, and what all pages together, may bring. Exceeding one costs the excess, which is counted. */
-export interface ParseLimits extends LineLimits {
-  /** Families of one page; real pages have up to 75. */
-  readonly familiesMax: number;
-  /** Samples of one page; the largest real page recorded has 1,888. */
+/** Layouts of one header that are tried before the block is lexed: sandboxes differ in disks and RPC actions. */
+const VARIANTS_TRIED_MAX = 16;
+/** As far as a block's first line is hashed; names differ well before. */
+const HASHED_BYTES_MAX = 96;
+
+/** What a page, and what all pages together, may bring. What exceeds a limit is left out and counted, never obeyed. */
+export interface ParseLimits extends LineLimits, LayoutLimits {
+  /** Family blocks of one page, good or bad; the rest of the page is left out. Honest pages have up to 80. */
+  readonly blocksMax: number;
+  /** Sample lines of one page; the rest is left out. The largest page recorded has 1,888. */
   readonly samplesMax: number;
-  /** Distinct block layouts kept for all sandboxes; a thousand sandboxes hold a few hundred. */
-  readonly layoutsMax: number;
-  /** Layouts that one sandbox may add per round: a first scrape needs one per family, later ones hardly any. */
-  readonly newLayoutsPerRoundMax: number;
+  /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
+  readonly badLinesMax: number;
 }
 
 export const defaultParseLimits: ParseLimits = {
   lineBytesMax: 16 * 1024,
   nameBytesMax: 256,
   labelsMax: 32,
-  labelValueBytesMax: 1024,
-  familiesMax: 1_000,
-  samplesMax: 50_000,
-  layoutsMax: 10_000,
-  newLayoutsPerRoundMax: 300,
+  labelValueBytesMax: 1_024,
+  blocksMax: 1_000,
+  samplesMax: 20_000,
+  badLinesMax: 1_000,
+  layoutBytesMax: 64 * 1024 ** 2,
+  layoutBytesPerSourceMax: 4 * 1024 ** 2,
 };
-
-/** A layout that no page showed in this many rounds is forgotten. */
-const ROUNDS_KEPT = 8;
-/** Layouts with one header that are tried before the page is lexed instead; sandboxes differ in disks and RPC actions. */
-const VARIANTS_TRIED_MAX = 16;
-/** As far as the header is hashed; names differ well before. */
-const HASHED_BYTES_MAX = 96;
 
 export interface ParserOptions {
   readonly interner: Interner;
@@ -59,172 +54,103 @@ export interface Page {
   readonly values: Float64Array;
   /** Sample lines that became numbers. */
   readonly samples: number;
-  /** Lines that are no good by themselves. */
+  /** Lines that are no good by themselves, or that claim a name which the page or the source has already. */
   readonly badLines: number;
   /** Lines that were left out because a limit was reached. */
   readonly skippedLines: number;
+  /** The first line that was left out, counted from 1, and why. */
   readonly firstFault: { readonly line: number; readonly reason: string } | undefined;
-  /** The last line has no line feed: unless the page is known to be whole, its number may be cut. */
+  /** The last line had no line feed: unless the page is known to be whole, its number may be cut. */
   readonly unterminated: boolean;
 }
 
+/** One whose pages are parsed again and again: a sandbox. */
 export interface PageSource {
   /**
-   * Parses a page of `length` bytes at the start of `page`, which must be longer by at least one byte: that one is
+   * Parses a page of `length` bytes at the start of `page`, which must be longer by at least one byte: that one may be
    * overwritten. Nothing of `page` is kept. Never throws.
    */
   parse(page: Uint8Array, length: number): Page;
 }
 
-/** A name that a family takes on a page, with those of its child series. */
-interface NameRecord {
-  /** The page that took it last. */
-  page: number;
-  lastRound: number;
-}
-
-interface Known {
-  readonly layout: Layout;
-  readonly record: FamilyRecord;
-  readonly names: readonly NameRecord[];
-  readonly group: Group;
-  lastRound: number;
-}
-
-/** A family as the parser meets it. */
-interface FamilyRecord {
-  readonly family: Family;
-  /** The page on which it stood last, and where in that page's scratch its numbers begin. */
-  page: number;
-  offset: number;
-  lastRound: number;
-}
-
-/** The layouts whose header hashes alike. */
-interface Group {
-  readonly index: number;
-  readonly known: Known[];
-}
-
 /** Parses pages of many sources and shares between them what they have in common: everything but the numbers. */
 export class PageParser {
-  readonly options: ParserOptions;
-  readonly #groups = new Map<number, Group>();
-  readonly #names = new Map<string, NameRecord>();
-  readonly #records = new Map<Family, FamilyRecord>();
-  #nextGroup = 0;
-  #layouts = 0;
-  #round = 0;
-  #page = 0;
-  /** Blocks that were lexed because no layout matched. */
-  slowBlocks = 0;
-  /** Numbers of the page at work, in its order. One page is parsed at a time, so all sources share it. */
-  scratch: Float64Array = new Float64Array(4_096);
+  readonly #shared: Shared;
 
   constructor(options: ParserOptions) {
-    this.options = options;
-  }
-
-  get layoutCount(): number {
-    return this.#layouts;
-  }
-
-  get round(): number {
-    return this.#round;
+    this.#shared = {
+      options,
+      layouts: new KnownLayouts(options.limits),
+      records: new FamilyRecords(options.interner),
+      scratch: new Float64Array(4_096),
+      page: 0,
+      slowBlocks: 0,
+    };
   }
 
   /** A source whose readings begin with `ownFamilies`; a page cannot bring families of their names. */
   source(ownFamilies: readonly Family[]): PageSource {
-    return new Source(this, ownFamilies);
+    return new Source(this.#shared, ownFamilies);
   }
 
   /** Begins the next round, once per collection interval: forgets what no page showed for some rounds. */
   nextRound(): void {
-    const oldest = ++this.#round - ROUNDS_KEPT;
-    for (const [hash, group] of this.#groups) {
-      const kept = group.known.filter((known) => known.lastRound >= oldest);
-      this.#layouts -= group.known.length - kept.length;
-      if (kept.length === 0) this.#groups.delete(hash);
-      else group.known.splice(0, Number.POSITIVE_INFINITY, ...kept);
-    }
-    for (const [name, record] of this.#names) if (record.lastRound < oldest) this.#names.delete(name);
-    for (const [family, record] of this.#records) if (record.lastRound < oldest) this.#records.delete(family);
+    this.#shared.layouts.nextRound();
   }
 
-  /** The number of the next page, which tells this page's marks from all earlier ones. */
-  nextPage(): number {
-    return ++this.#page;
+  get layoutCount(): number {
+    return this.#shared.layouts.count;
   }
 
-  group(hash: number): Group | undefined {
-    return this.#groups.get(hash);
+  /** About what the layouts and their families take. */
+  get layoutBytes(): number {
+    return this.#shared.layouts.bytes;
   }
 
-  namesOf({ name, kind }: Family): NameRecord[] {
-    return [name, ...childSuffixes(kind).map((suffix) => name + suffix)].map((taken) => {
-      const record = this.#names.get(taken) ?? { page: 0, lastRound: this.#round };
-      this.#names.set(taken, record);
-      record.lastRound = this.#round;
-      return record;
-    });
-  }
-
-  recordOf(spec: FamilySpec): FamilyRecord {
-    const family = this.options.interner.family({ ...spec, name: this.options.rename(spec.name) });
-    const record = this.#records.get(family) ?? { family, page: 0, offset: 0, lastRound: this.#round };
-    this.#records.set(family, record);
-    record.lastRound = this.#round;
-    return record;
-  }
-
-  /** Keeps the layout of a block that was lexed; undefined when there are too many. */
-  remember(hash: number, layout: Layout, record: FamilyRecord): Known | undefined {
-    const group = this.#groups.get(hash) ?? { index: this.#nextGroup++, known: [] };
-    const twin = group.known.find((known) => Buffer.compare(known.layout.literal, layout.literal) === 0);
-    if (twin !== undefined) return twin;
-    if (this.#layouts >= this.options.limits.layoutsMax) return undefined;
-    this.#groups.set(hash, group);
-    const known = { layout, record, names: this.namesOf(record.family), group, lastRound: this.#round };
-    group.known.push(known);
-    this.#layouts++;
-    return known;
-  }
-
-  ensureScratch(length: number): Float64Array {
-    if (this.scratch.length < length) {
-      const larger = new Float64Array(length * 2);
-      larger.set(this.scratch);
-      this.scratch = larger;
-    }
-    return this.scratch;
+  /** Blocks that were lexed because no layout fitted, since the start. */
+  get slowBlocks(): number {
+    return this.#shared.slowBlocks;
   }
 }
 
-class Source implements PageSource {
-  readonly #parser: PageParser;
+/** What all sources use. One page is parsed at a time, so that they can. */
+interface Shared {
+  readonly options: ParserOptions;
+  readonly layouts: KnownLayouts;
+  readonly records: FamilyRecords;
+  /** Numbers of the page at work, in its order. */
+  scratch: Float64Array;
+  /** Counts pages, so that a mark of this page differs from all earlier ones. */
+  page: number;
+  slowBlocks: number;
+}
+
+class Source implements PageSource, LayoutOwner {
+  readonly #shared: Shared;
   readonly #ownFamilies: readonly Family[];
+  readonly #ownNames: readonly NameMark[];
   readonly #ownWidth: number;
-  /** By a group's index: the layout of it that this source showed last. */
-  readonly #last: (Known | undefined)[] = [];
+  layoutBytes = 0;
   /** The families of the last page by id, and their schema. */
   #records: readonly FamilyRecord[] = [];
   #schema: Schema;
-  #newLayouts = 0;
-  #newLayoutsRound = 0;
+  /** The layout of each block of the last page, undefined for a block without: most come again at their place. */
+  #previous: (KnownLayout | undefined)[] = [];
 
   // Of the page at work.
-  #page = 0;
+  #blocks: (KnownLayout | undefined)[] = [];
   #found: FamilyRecord[] = [];
   #width = 0;
   #samples = 0;
   #badLines = 0;
   #skippedLines = 0;
-  #fault: { position: number; reason: string } | undefined;
+  #fault: Fault | undefined;
 
-  constructor(parser: PageParser, ownFamilies: readonly Family[]) {
-    this.#parser = parser;
+  constructor(shared: Shared, ownFamilies: readonly Family[]) {
+    this.#shared = shared;
     this.#ownFamilies = ownFamilies;
-    this.#schema = parser.options.interner.schema(ownFamilies);
+    this.#ownNames = ownFamilies.flatMap((family) => shared.records.of(family).names);
+    this.#schema = shared.options.interner.schema(ownFamilies);
     this.#ownWidth = this.#schema.width;
   }
 
@@ -232,181 +158,200 @@ class Source implements PageSource {
     const unterminated = length > 0 && bytes[length - 1] !== LF;
     if (unterminated) bytes[length] = LF;
     const end = unterminated ? length + 1 : length;
-    const page: PageBytes = {
-      bytes,
-      view: new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength),
-      end,
-    };
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const page: PageBytes = { bytes, view, end };
     this.#begin();
-    let pos = 0;
-    while (pos < end) {
-      if (this.#found.length >= this.#parser.options.limits.familiesMax)
-        return this.#stop(page, pos, unterminated);
-      if (this.#samples >= this.#parser.options.limits.samplesMax) return this.#stop(page, pos, unterminated);
-      const hash = hashHeader(bytes, pos);
-      const after = this.#known(page, pos, hash);
-      pos = after >= 0 ? after : this.#lex(page, pos, hash);
-    }
+    let pos = skipIdleLines(bytes, 0, end);
+    while (pos < end && this.#hasRoom()) pos = skipIdleLines(bytes, this.#block(page, pos), end);
+    if (pos < end) this.#skipRest(page, pos);
     return this.#finish(bytes, unterminated);
   }
 
   #begin(): void {
-    this.#page = this.#parser.nextPage();
+    const page = ++this.#shared.page;
+    for (const name of this.#ownNames) name.page = page;
+    this.#blocks = [];
     this.#found = [];
     this.#width = 0;
     this.#samples = 0;
     this.#badLines = 0;
     this.#skippedLines = 0;
     this.#fault = undefined;
-    for (const family of this.#ownFamilies)
-      for (const name of this.#parser.namesOf(family)) name.page = this.#page;
   }
 
-  /** Reads the block at `start` with a layout that is known, and returns its end, or -1 where none matches. */
-  #known(page: PageBytes, start: number, hash: number): number {
-    const group = this.#parser.group(hash);
+  #hasRoom(): boolean {
+    const { blocksMax, samplesMax, badLinesMax } = this.#shared.options.limits;
+    return (
+      this.#blocks.length < blocksMax &&
+      this.#samples < samplesMax &&
+      this.#badLines + this.#skippedLines < badLinesMax
+    );
+  }
+
+  /** Reads the block at `start`, one way or the other, and returns where it ends. */
+  #block(page: PageBytes, start: number): number {
+    const expected = this.#previous[this.#blocks.length];
+    if (expected !== undefined) {
+      const end = this.#match(page, start, expected);
+      if (end >= 0) return end;
+    }
+    const hash = hashFirstLine(page.bytes, start);
+    const end = this.#matchOther(page, start, hash);
+    return end >= 0 ? end : this.#lex(page, start, hash);
+  }
+
+  /** Tries the layouts that begin like this block, the one that this source showed last before the others. */
+  #matchOther(page: PageBytes, start: number, hash: number): number {
+    const group = this.#shared.layouts.group(hash);
     if (group === undefined) return -1;
-    const last = this.#last[group.index];
+    const last = this.#previous.find((known) => known?.group === group);
     if (last !== undefined) {
       const end = this.#match(page, start, last);
       if (end >= 0) return end;
     }
-    const tried = Math.min(group.known.length, VARIANTS_TRIED_MAX);
-    for (let i = 1; i <= tried; i++) {
-      const known = group.known[group.known.length - i] as Known;
-      if (known === last) continue;
-      const end = this.#match(page, start, known);
-      if (end < 0) continue;
-      this.#last[group.index] = known;
-      return end;
+    const { known } = group;
+    const oldest = Math.max(0, known.length - VARIANTS_TRIED_MAX);
+    for (let i = known.length - 1; i >= oldest; i--) {
+      const end = known[i] === last ? -1 : this.#match(page, start, known[i] as KnownLayout);
+      if (end >= 0) return end;
     }
     return -1;
   }
 
-  #match(page: PageBytes, start: number, known: Known): number {
+  /** Reads the block at `start` by its layout. Returns its end, or -1 where it is, or may be, a different block. */
+  #match(page: PageBytes, start: number, known: KnownLayout): number {
     const { layout, record } = known;
-    const scratch = this.#parser.ensureScratch(this.#width + record.family.width);
+    const samples = layout.lengths.length;
+    if (known.forgotten || this.#samples + samples > this.#shared.options.limits.samplesMax) return -1;
+    const scratch = this.#scratch(samples);
     const end = matchLayout(page, start, layout, scratch, this.#width);
     if (end < 0 || !endsBlock(page, end)) return -1;
-    known.lastRound = this.#parser.round;
-    if (this.#claim(record, known.names)) this.#samples += layout.lengths.length;
-    else {
-      this.#badLines += layout.lengths.length;
-      this.#fault ??= { position: start, reason: "family twice in one page" };
-    }
+    known.lastRound = this.#shared.layouts.round;
+    this.#blocks.push(known);
+    this.#claim(record, start, samples);
     return end;
   }
 
-  /** Marks the family as this page's; false when it, or a series name of it, already is. */
-  #claim(record: FamilyRecord, names: readonly NameRecord[]): boolean {
-    for (let i = 0; i < names.length; i++) if ((names[i] as NameRecord).page === this.#page) return false;
-    for (let i = 0; i < names.length; i++) {
-      const name = names[i] as NameRecord;
-      name.page = this.#page;
-      name.lastRound = this.#parser.round;
-    }
-    record.page = this.#page;
-    record.offset = this.#width;
-    record.lastRound = this.#parser.round;
-    this.#width += record.family.width;
-    this.#found.push(record);
-    return true;
-  }
-
+  /** Reads the block at `start` by its grammar, and remembers its layout where that is possible and allowed. */
   #lex(page: PageBytes, start: number, hash: number): number {
-    const parser = this.#parser;
-    parser.slowBlocks++;
-    const { limits } = parser.options;
+    const shared = this.#shared;
+    const { limits, rename } = shared.options;
     const block = lexBlock(page.bytes, start, page.end, {
       limits,
-      pointsMax: limits.samplesMax - this.#samples,
+      samplesMax: limits.samplesMax - this.#samples,
+      badLinesMax: limits.badLinesMax - this.#badLines - this.#skippedLines,
     });
+    shared.slowBlocks++;
     this.#badLines += block.badLines;
-    this.#fault ??= block.fault;
-    if (block.spec === undefined) return block.end;
-    const record = parser.recordOf(block.spec);
-    const scratch = parser.ensureScratch(this.#width + record.family.width);
-    const offset = this.#width;
-    const names = this.#remember(page, start, hash, { block, record });
-    if (!this.#claim(record, names)) {
-      this.#badLines += block.samples;
-      this.#fault ??= { position: start, reason: "family twice in one page" };
+    this.#skippedLines += block.skippedLines;
+    this.#fault = earlier(this.#fault, block.fault);
+    if (block.spec === undefined) {
+      this.#blocks.push(undefined);
       return block.end;
     }
-    for (const [column, value] of block.values.entries()) scratch[offset + column] = value;
-    this.#samples += block.samples;
-    return block.samplesEnd;
+    const record = shared.records.intern({ ...block.spec, name: rename(block.spec.name) });
+    this.#blocks.push(this.#remember(page, start, hash, { block, record }));
+    this.#scratch(block.values.length).set(block.values, this.#width);
+    this.#claim(record, start, block.values.length);
+    return block.end;
   }
 
-  /** Keeps the block's layout where that is possible and allowed. Returns the names that the family takes. */
   #remember(
-    page: PageBytes,
+    { bytes }: PageBytes,
     start: number,
     hash: number,
-    lexed: { block: Block; record: FamilyRecord },
-  ): readonly NameRecord[] {
-    const { block, record } = lexed;
-    const parser = this.#parser;
-    if (this.#newLayoutsRound !== parser.round) {
-      this.#newLayoutsRound = parser.round;
-      this.#newLayouts = 0;
+    { block, record }: { block: Block; record: FamilyRecord },
+  ): KnownLayout | undefined {
+    if (block.holes === undefined) return undefined;
+    return this.#shared.layouts.add(hash, createLayout(bytes, start, block.holes), { record, owner: this });
+  }
+
+  /** Makes the numbers at the scratch's end this page's, unless one of the family's names already is. */
+  #claim(record: FamilyRecord, start: number, samples: number): void {
+    const { page } = this.#shared;
+    const { names } = record;
+    for (let i = 0; i < names.length; i++) {
+      if ((names[i] as NameMark).page !== page) continue;
+      this.#badLines += samples;
+      this.#fault = earlier(this.#fault, { position: start, reason: "family twice in one page" });
+      return;
     }
-    const allowed = this.#newLayouts < parser.options.limits.newLayoutsPerRoundMax;
-    if (block.holes === undefined || !allowed) return parser.namesOf(record.family);
-    const known = parser.remember(hash, toLayout(page.bytes, start, block, record.family), record);
-    if (known === undefined) return parser.namesOf(record.family);
-    this.#newLayouts++;
-    this.#last[known.group.index] = known;
-    return known.names;
+    for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
+    record.page = page;
+    record.offset = this.#width;
+    this.#width += record.family.width;
+    this.#samples += samples;
+    this.#found.push(record);
+  }
+
+  /** The scratch, with room for so many more numbers. */
+  #scratch(samples: number): Float64Array {
+    const shared = this.#shared;
+    const length = this.#width + samples;
+    if (shared.scratch.length < length) {
+      const larger = new Float64Array(length * 2);
+      larger.set(shared.scratch);
+      shared.scratch = larger;
+    }
+    return shared.scratch;
   }
 
   /** A limit is reached: the rest of the page is counted and left. */
-  #stop(page: PageBytes, start: number, unterminated: boolean): Page {
-    const { bytes, end } = page;
-    for (let pos = start; pos < end; pos = bytes.indexOf(LF, pos) + 1)
-      if (bytes[pos] !== HASH) this.#skippedLines++;
-    this.#fault ??= { position: start, reason: "more families or samples than the limit" };
-    return this.#finish(bytes, unterminated);
+  #skipRest({ bytes, end }: PageBytes, start: number): void {
+    let atLineStart = true;
+    for (let pos = start; pos < end; pos++) {
+      const byte = bytes[pos] as number;
+      if (atLineStart && byte !== LF && byte !== HASH) this.#skippedLines++;
+      atLineStart = byte === LF;
+    }
+    this.#fault = earlier(this.#fault, { position: start, reason: "a limit on the page is reached" });
   }
 
   #finish(bytes: Uint8Array, unterminated: boolean): Page {
+    this.#previous = this.#blocks;
     if (!this.#sameFamilies()) {
       this.#records = this.#found.toSorted((a, b) => a.family.id - b.family.id);
       const families = this.#records.map((record) => record.family);
-      this.#schema = this.#parser.options.interner.schema([...this.#ownFamilies, ...families]);
-    }
-    const values = new Float64Array(this.#schema.width);
-    const { scratch } = this.#parser;
-    let column = this.#ownWidth;
-    for (let i = 0; i < this.#records.length; i++) {
-      const { offset, family } = this.#records[i] as FamilyRecord;
-      const until = offset + family.width;
-      for (let at = offset; at < until; at++) values[column++] = scratch[at] as number;
+      this.#schema = this.#shared.options.interner.schema([...this.#ownFamilies, ...families]);
     }
     const fault = this.#fault;
     return {
       schema: this.#schema,
-      values,
+      values: this.#values(),
       samples: this.#samples,
       badLines: this.#badLines,
       skippedLines: this.#skippedLines,
-      firstFault:
-        fault === undefined ? undefined : { line: lineAt(bytes, fault.position), reason: fault.reason },
+      firstFault: fault && { line: lineAt(bytes, fault.position), reason: fault.reason },
       unterminated,
     };
   }
 
+  /** Whether this page has the families of the last one. */
   #sameFamilies(): boolean {
     const records = this.#records;
     if (records.length !== this.#found.length) return false;
-    for (let i = 0; i < records.length; i++)
-      if ((records[i] as FamilyRecord).page !== this.#page) return false;
+    const { page } = this.#shared;
+    for (let i = 0; i < records.length; i++) if ((records[i] as FamilyRecord).page !== page) return false;
     return true;
+  }
+
+  /** The page's numbers in the schema's order. */
+  #values(): Float64Array {
+    const values = new Float64Array(this.#schema.width);
+    const { scratch } = this.#shared;
+    const records = this.#records;
+    let column = this.#ownWidth;
+    for (let i = 0; i < records.length; i++) {
+      const { offset, family } = records[i] as FamilyRecord;
+      const end = offset + family.width;
+      for (let at = offset; at < end; at++) values[column++] = scratch[at] as number;
+    }
+    return values;
   }
 }
 
-/** Hashes what begins the block and holds no number: its header line, or the name where it has no header. */
-function hashHeader(bytes: Uint8Array, start: number): number {
+/** Hashes what begins the block and holds no number: its header line, or the series where it has no header. */
+function hashFirstLine(bytes: Uint8Array, start: number): number {
   const last = bytes[start] === HASH ? LF : SPACE;
   let hash = 0;
   for (let pos = start; pos < start + HASHED_BYTES_MAX; pos++) {
@@ -417,30 +362,14 @@ function hashHeader(bytes: Uint8Array, start: number): number {
   return hash;
 }
 
-/** Whether the line at `pos` surely belongs to another family: the page's end, or a HELP or TYPE line. */
+/** Whether the next line surely belongs to another block: there is none, or it is a HELP or TYPE line. */
 function endsBlock({ bytes, end }: PageBytes, pos: number): boolean {
-  if (pos >= end) return true;
-  if (bytes[pos] !== HASH || bytes[pos + 1] !== SPACE) return false;
-  const third = bytes[pos + 2];
-  return third === UPPER_H ? bytes[pos + 3] === UPPER_E : third === UPPER_T && bytes[pos + 3] === UPPER_Y;
-}
-
-function toLayout(bytes: Uint8Array, start: number, block: Block, family: Family): Layout {
-  const holes = block.holes ?? [];
-  const lengths = new Int32Array(holes.length);
-  const parts: Uint8Array[] = [];
-  let pos = start;
-  for (const [index, hole] of holes.entries()) {
-    lengths[index] = hole.start - pos;
-    parts.push(bytes.subarray(pos, hole.start));
-    pos = hole.end;
-  }
-  const columns = Int32Array.from(holes, (hole) => hole.column);
-  return createLayout(Uint8Array.from(Buffer.concat(parts)), lengths, columns, family);
+  const next = skipIdleLines(bytes, pos, end);
+  return next >= end || startsHeader(bytes, next);
 }
 
 function lineAt(bytes: Uint8Array, position: number): number {
   let line = 1;
-  for (let pos = bytes.indexOf(LF); pos >= 0 && pos < position; pos = bytes.indexOf(LF, pos + 1)) line++;
+  for (let pos = 0; pos < position; pos++) if (bytes[pos] === LF) line++;
   return line;
 }

@@ -1,0 +1,22 @@
+/** A map that does not keep its values alive, and drops the keys of those that are gone. */
+export class WeakValues<T extends object> {
+  readonly #refs = new Map<string, WeakRef<T>>();
+  readonly #gone = new FinalizationRegistry<string>((key) => {
+    // A new object may have taken the key since.
+    if (this.#refs.get(key)?.deref() === undefined) this.#refs.delete(key);
+  });
+
+  /** Values that are alive, or were when the garbage collector last looked. */
+  get size(): number {
+    return this.#refs.size;
+  }
+
+  get(key: string): T | undefined {
+    return this.#refs.get(key)?.deref();
+  }
+
+  set(key: string, value: T): void {
+    this.#refs.set(key, new WeakRef(value));
+    this.#gone.register(value, key);
+  }
+}

@@ -1,0 +1,126 @@
+import type { FamilyRecord } from "./family_record.ts";
+import type { Layout } from "./layout.ts";
+
+export interface LayoutLimits {
+  /** Memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts of about a megabyte. */
+  readonly layoutBytesMax: number;
+  /** Memory for the layouts that one source brought first: several times what the largest page takes. */
+  readonly layoutBytesPerSourceMax: number;
+}
+
+/** A layout that no page showed in this many rounds is forgotten. */
+const ROUNDS_KEPT = 8;
+/** What a layout and its family take beside the literal's bytes and words: per sample line, and once. */
+const LINE_BYTES = 320;
+const LAYOUT_BYTES = 1_024;
+
+/** Who brought a layout first, and is charged for it until it is forgotten. */
+export interface LayoutOwner {
+  layoutBytes: number;
+}
+
+export interface KnownLayout {
+  readonly layout: Layout;
+  readonly record: FamilyRecord;
+  readonly group: LayoutGroup;
+  readonly owner: LayoutOwner;
+  readonly bytes: number;
+  /** Of the literal: tells most layouts apart without comparing them. */
+  readonly fingerprint: number;
+  /** The round in which a page showed it last. */
+  lastRound: number;
+  forgotten: boolean;
+}
+
+/** The layouts whose first line hashes alike: as a rule, those of one family. The newest stands last. */
+export interface LayoutGroup {
+  known: KnownLayout[];
+}
+
+/** The layouts of all sources. Bounded in memory, in all and for each source. */
+export class KnownLayouts {
+  readonly #groups = new Map<number, LayoutGroup>();
+  readonly #limits: LayoutLimits;
+  #bytes = 0;
+  #count = 0;
+  #round = 0;
+
+  constructor(limits: LayoutLimits) {
+    this.#limits = limits;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  get round(): number {
+    return this.#round;
+  }
+
+  /** The layouts that begin with a line of this hash. */
+  group(hash: number): LayoutGroup | undefined {
+    return this.#groups.get(hash);
+  }
+
+  /** Keeps a layout. Undefined where a limit forbids it; the layout that is already kept where there is an equal one. */
+  add(
+    hash: number,
+    layout: Layout,
+    origin: { record: FamilyRecord; owner: LayoutOwner },
+  ): KnownLayout | undefined {
+    const { record, owner } = origin;
+    const group = this.#groups.get(hash) ?? { known: [] };
+    const fingerprint = hashBytes(layout.literal);
+    for (const known of group.known) {
+      if (known.fingerprint === fingerprint && Buffer.compare(known.layout.literal, layout.literal) === 0)
+        return known;
+    }
+    const bytes = LAYOUT_BYTES + 2 * layout.literal.length + LINE_BYTES * layout.lengths.length;
+    if (this.#bytes + bytes > this.#limits.layoutBytesMax) return undefined;
+    if (owner.layoutBytes + bytes > this.#limits.layoutBytesPerSourceMax) return undefined;
+    const known = {
+      layout,
+      record,
+      group,
+      owner,
+      bytes,
+      fingerprint,
+      lastRound: this.#round,
+      forgotten: false,
+    };
+    this.#groups.set(hash, group);
+    group.known.push(known);
+    this.#bytes += bytes;
+    this.#count++;
+    owner.layoutBytes += bytes;
+    return known;
+  }
+
+  /** Begins the next round and forgets what was not seen for some rounds. */
+  nextRound(): void {
+    const oldest = ++this.#round - ROUNDS_KEPT;
+    for (const [hash, group] of this.#groups) {
+      if (group.known.every((known) => known.lastRound >= oldest)) continue;
+      for (const known of group.known) if (known.lastRound < oldest) this.#forget(known);
+      group.known = group.known.filter((known) => !known.forgotten);
+      if (group.known.length === 0) this.#groups.delete(hash);
+    }
+  }
+
+  #forget(known: KnownLayout): void {
+    known.forgotten = true;
+    known.owner.layoutBytes -= known.bytes;
+    this.#bytes -= known.bytes;
+    this.#count--;
+  }
+}
+
+function hashBytes(bytes: Uint8Array): number {
+  let hash = 0;
+  for (const byte of bytes) hash = (Math.imul(hash, 31) + byte) | 0;
+  return hash;
+}
