@@ -30,16 +30,19 @@ const limits = z
       .prefault("16MiB")
       .describe("A page; the guest's part can have 4 MiB"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
-    families: count(defaults.familiesMax).describe("Families of one page"),
+    blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
     samples: count(defaults.samplesMax).describe("Samples of one page"),
     line_bytes: size().prefault(defaults.lineBytesMax),
     labels: count(defaults.labelsMax).describe("Labels of one sample"),
     name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
     label_value_bytes: size().prefault(defaults.labelValueBytesMax),
-    layouts: count(defaults.layoutsMax).describe("Distinct blocks of text remembered for all sandboxes"),
-    new_layouts_per_interval: count(defaults.newLayoutsPerRoundMax).describe(
-      "New ones that one sandbox may add in an interval",
-    ),
+    bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+    layout_bytes: size()
+      .prefault(defaults.layoutBytesMax)
+      .describe("Memory for the text between the numbers, remembered for all sandboxes"),
+    layout_bytes_per_sandbox: size()
+      .prefault(defaults.layoutBytesPerSourceMax)
+      .describe("Of it, what one sandbox may bring"),
   })
   .prefault({})
   .describe("What a guest or a node can take; exceeding one costs the excess, which is counted");
@@ -87,14 +90,15 @@ const schema: z.ZodType<KataConfig> = z
       sandboxesMax: input.limits.sandboxes,
       bodyBytesMax: input.limits.body_bytes,
       headerBytesMax: input.limits.header_bytes,
-      familiesMax: input.limits.families,
+      blocksMax: input.limits.blocks,
       samplesMax: input.limits.samples,
       lineBytesMax: input.limits.line_bytes,
       labelsMax: input.limits.labels,
       nameBytesMax: input.limits.name_bytes,
       labelValueBytesMax: input.limits.label_value_bytes,
-      layoutsMax: input.limits.layouts,
-      newLayoutsPerRoundMax: input.limits.new_layouts_per_interval,
+      badLinesMax: input.limits.bad_lines,
+      layoutBytesMax: input.limits.layout_bytes,
+      layoutBytesPerSourceMax: input.limits.layout_bytes_per_sandbox,
     },
   }));
 
