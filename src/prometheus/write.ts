@@ -1,134 +1,233 @@
 // Hot path: npm run bench -- write. Indices are in range by construction, which `as number` tells the compiler.
 
-import type { LinePlan } from "./line_plan.ts";
-import { type Literal, OVERRUN, writeLiteral } from "./literal.ts";
+import type { Reading } from "../metrics/model.ts";
+import { copyWords, OVERSHOOT_BYTES, type Template, toTemplate } from "./write_copy.ts";
+import type { PageRow } from "./write_draft.ts";
+import { planOf } from "./write_identity.ts";
+import { helpText } from "./write_names.ts";
 import { NUMBER_BYTES_MAX, writeNumber } from "./write_number.ts";
+import type { Page, Part, Section } from "./write_page.ts";
+import type { FamilyPlan } from "./write_plan.ts";
 
-/** One family of one resource on the page. */
-export interface Member {
-  /** The resource's labels. */
-  readonly suffix: Literal;
-  readonly values: Float64Array;
-  /** Where the family's numbers begin. */
-  readonly offset: number;
-  /** What follows each number: a line feed, with a timestamp before it where those are wanted. */
-  readonly tail: Literal;
-}
+const LF = 10;
 
-/** The resources that show a family with the same points. */
-export interface Section {
-  readonly plan: LinePlan;
-  readonly members: readonly Member[];
-}
+/** Text format 0.0.4, or OpenMetrics 1.0. */
+export type PageFormat = "text" | "openmetrics";
 
-/** Everything under one name: its header, then all its lines, since a family must stay together. */
-export interface NamedFamily {
-  readonly header: Literal;
-  readonly sections: readonly Section[];
+export interface WriteOptions {
+  readonly format: PageFormat;
+  /** Whether lines tell when their numbers were taken. */
+  readonly timestamps: boolean;
 }
 
 /**
- * Lines run over this many resources before the next line of the family begins. Neighbours then share their prefix, and
- * a resource's labels come again within 32 KB: gzip finds both. More resources would push them out of its window.
+ * Resources whose lines of one series stand together. Consecutive lines then differ only in the resource's labels,
+ * and these recur within the 32 KiB over which gzip looks back.
  */
-const TILE = 100;
+const TILE_ROWS = 100;
 
-/** Fills one buffer after another with the page. */
-export class PageWriter {
-  readonly #steps: Generator<number, void, Buffer>;
+/** A buffer that a page is written into, again and again. */
+export class Chunk {
+  bytes: Uint8Array;
+  view: DataView;
 
-  constructor(families: readonly NamedFamily[], end: Literal | undefined) {
-    this.#steps = writePage(families, end);
-    this.#steps.next();
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+    this.view = new DataView(this.bytes.buffer);
   }
 
-  /**
-   * Writes the next part of the page into `chunk` and returns its length; 0 when the page is at its end. A chunk must
-   * hold a header and `TILE` lines: 128 KiB do for lines of 1,200 bytes, and longer ones go in smaller tiles.
-   */
-  fill(chunk: Buffer): number {
-    const step = this.#steps.next(chunk);
-    return step.done === true ? 0 : step.value;
+  /** For lines longer than the whole chunk. What was in it is gone. */
+  grow(size: number): void {
+    this.bytes = new Uint8Array(size);
+    this.view = new DataView(this.bytes.buffer);
   }
 }
 
-/** Yields the length of what it wrote into the chunk that the last `next` brought; the first `next` brings none. */
-function* writePage(
-  families: readonly NamedFamily[],
-  end: Literal | undefined,
-): Generator<number, void, Buffer> {
-  let out: Buffer = yield 0;
-  let view = viewOf(out);
-  let pos = 0;
-  for (const { header, sections } of families) {
-    if (pos + header.bytes.length + OVERRUN > out.length) {
-      out = yield pos;
-      view = viewOf(out);
-      pos = 0;
-    }
-    pos = writeLiteral(out, view, pos, header);
-    for (const { plan, members } of sections) {
-      const lineBytesMax = plan.bytesMax + longestTail(members) + NUMBER_BYTES_MAX + OVERRUN;
-      const tile = Math.max(1, Math.min(TILE, Math.floor(out.length / lineBytesMax)));
-      for (let first = 0; first < members.length; first += tile) {
-        const last = Math.min(first + tile, members.length);
-        for (let line = 0; line < plan.prefixes.length; line++) {
-          if (pos + (last - first) * lineBytesMax > out.length) {
-            out = yield pos;
-            view = viewOf(out);
-            pos = 0;
-          }
-          pos = writeRun(out, view, pos, {
-            prefix: plan.prefixes[line] as Literal,
-            members,
-            first,
-            last,
-            line,
-          });
-        }
+/** Lines that have one plan: for each row the lines `lineStart` to `lineEnd`, which are one point. */
+interface Run {
+  readonly plan: FamilyPlan;
+  readonly lineStart: number;
+  readonly lineEnd: number;
+  readonly tile: Tile;
+}
+
+/** Some of a family's rows; index by index. */
+interface Tile {
+  readonly rows: readonly PageRow[];
+  /** The column in which the family begins. */
+  readonly offsets: readonly number[];
+  /** What follows the number. */
+  readonly ends: readonly Template[];
+  /** The most bytes that a line of the tile takes beside its prefix. */
+  readonly lineBytesMax: number;
+}
+
+const PLAIN_END = toTemplate("\n");
+
+/**
+ * Writes a page chunk by chunk, as fast as its reader takes it: the page is never in memory as a whole.
+ *
+ * A family's lines are ordered by tiles of rows, in a tile by series, and in a series by row; the lines of one histogram
+ * or summary stay together, which OpenMetrics asks for.
+ */
+export class PageWriter {
+  readonly #pieces: Iterator<Template | Run, undefined>;
+  #piece: Template | Run | undefined;
+  /** Lines of the run at work that are written. */
+  #done = 0;
+
+  constructor(page: Page, options: WriteOptions) {
+    this.#pieces = pieces(page, options);
+    this.#advance();
+  }
+
+  /** Fills the chunk from its start and returns the number of bytes written, which is 0 only at the page's end. */
+  fill(chunk: Chunk): number {
+    let pos = 0;
+    for (let piece = this.#piece; piece !== undefined; piece = this.#piece) {
+      const room = chunk.bytes.length - OVERSHOOT_BYTES - pos;
+      const bytesMax = "tile" in piece ? piece.plan.prefixBytesMax + piece.tile.lineBytesMax : piece.length;
+      if (bytesMax > room) {
+        if (pos > 0) return pos;
+        chunk.grow(bytesMax + OVERSHOOT_BYTES);
+      } else if ("tile" in piece) {
+        const lines = (piece.lineEnd - piece.lineStart) * piece.tile.rows.length;
+        const until = Math.min(lines, this.#done + Math.floor(room / bytesMax));
+        pos = writeLines(chunk, pos, piece, this.#done, until);
+        this.#done = until;
+        if (until === lines) this.#advance();
+      } else {
+        pos = copyWords(chunk.view, pos, piece.view, 0, piece.length);
+        this.#advance();
       }
     }
+    return pos;
   }
-  if (end !== undefined) {
-    if (pos + end.bytes.length + OVERRUN > out.length) {
-      out = yield pos;
-      view = viewOf(out);
-      pos = 0;
+
+  #advance(): void {
+    const { value, done } = this.#pieces.next();
+    this.#piece = done === true ? undefined : value;
+    this.#done = 0;
+  }
+}
+
+/** Writes the lines `from` to `until` of the run, for which there is room, and returns the position behind them. */
+function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: number): number {
+  const { bytes, view } = chunk;
+  const { plan, lineStart, lineEnd, tile } = run;
+  const { prefixes, starts, columns } = plan;
+  const { rows, offsets, ends } = tile;
+  const lines = lineEnd - lineStart;
+  let index = Math.floor(from / lines);
+  let line = lineStart + (from % lines);
+  let left = until - from;
+  while (left > 0) {
+    const { identity, reading } = rows[index] as PageRow;
+    const { view: suffix, length: suffixLength } = identity.template;
+    const { values } = reading;
+    const offset = offsets[index] as number;
+    const end = ends[index] as Template;
+    const stop = Math.min(lineEnd, line + left);
+    left -= stop - line;
+    for (; line < stop; line++) {
+      const start = starts[line] as number;
+      pos = copyWords(view, pos, prefixes, start, (starts[line + 1] as number) - start);
+      pos = copyWords(view, pos, suffix, 0, suffixLength);
+      pos = writeNumber(bytes, pos, values[offset + (columns[line] as number)] as number);
+      if (end.length === 1) bytes[pos++] = LF;
+      else pos = copyWords(view, pos, end.view, 0, end.length);
     }
-    pos = writeLiteral(out, view, pos, end);
-  }
-  if (pos > 0) yield pos;
-}
-
-interface Run {
-  readonly prefix: Literal;
-  readonly members: readonly Member[];
-  readonly first: number;
-  readonly last: number;
-  readonly line: number;
-}
-
-/** One line of the family, of one resource after the other. */
-function writeRun(out: Buffer, view: DataView, start: number, run: Run): number {
-  const { prefix, members, first, last, line } = run;
-  let pos = start;
-  for (let i = first; i < last; i++) {
-    const member = members[i] as Member;
-    pos = writeLiteral(out, view, pos, prefix);
-    pos = writeLiteral(out, view, pos, member.suffix);
-    pos = writeNumber(out, pos, member.values[member.offset + line] as number);
-    pos = writeLiteral(out, view, pos, member.tail);
+    line = lineStart;
+    index++;
   }
   return pos;
 }
 
-function longestTail(members: readonly Member[]): number {
-  let longest = 0;
-  for (const { suffix, tail } of members)
-    longest = Math.max(longest, suffix.bytes.length + tail.bytes.length);
-  return longest;
+function* pieces(page: Page, options: WriteOptions): Generator<Template | Run, undefined> {
+  for (const section of page.sections) {
+    yield toTemplate(headerText(section, page, options.format));
+    for (const part of section.parts) yield* partPieces(page, section, part, options);
+  }
+  if (options.format === "openmetrics") yield toTemplate("# EOF\n");
+  return undefined;
 }
 
-function viewOf(chunk: Buffer): DataView {
-  return new DataView(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+function* partPieces(page: Page, section: Section, part: Part, options: WriteOptions): Generator<Run> {
+  for (const rows of byPlan(page, section, part)) {
+    for (let from = 0; from < rows.rows.length; from += TILE_ROWS) {
+      const tile = toTile(rows, from, options);
+      const { points } = rows.plan;
+      for (let point = 1; point < points.length; point++) {
+        const lineStart = points[point - 1] as number;
+        const lineEnd = points[point] as number;
+        yield { plan: rows.plan, lineStart, lineEnd, tile };
+      }
+    }
+  }
+}
+
+interface PlanRows {
+  readonly plan: FamilyPlan;
+  readonly rows: PageRow[];
+  readonly offsets: number[];
+}
+
+/** One plan, unless resources have different label names. */
+function byPlan(page: Page, { name }: Section, { family, columns }: Part): Iterable<PlanRows> {
+  const found = new Map<FamilyPlan, PlanRows>();
+  for (const { offset, rows } of columns) {
+    for (const row of rows) {
+      const plan = planOf(row.identity.face, { name, family }, page.onConflict);
+      let into = found.get(plan);
+      if (into === undefined) {
+        into = { plan, rows: [], offsets: [] };
+        found.set(plan, into);
+      }
+      into.rows.push(row);
+      into.offsets.push(offset);
+    }
+  }
+  return found.values();
+}
+
+function toTile({ rows, offsets }: PlanRows, from: number, options: WriteOptions): Tile {
+  const tileRows = rows.slice(from, from + TILE_ROWS);
+  const ends = tileRows.map(({ reading }) => lineEnd(reading, options));
+  let lineBytesMax = 0;
+  for (const [index, { identity }] of tileRows.entries()) {
+    const endLength = ends[index]?.length ?? 0;
+    lineBytesMax = Math.max(lineBytesMax, identity.template.length + NUMBER_BYTES_MAX + endLength);
+  }
+  return { rows: tileRows, offsets: offsets.slice(from, from + TILE_ROWS), ends, lineBytesMax };
+}
+
+/** Times are milliseconds in the text format and seconds in OpenMetrics. */
+function lineEnd({ timeMs }: Reading, { format, timestamps }: WriteOptions): Template {
+  if (!timestamps) return PLAIN_END;
+  const wholeMs = Math.trunc(timeMs);
+  return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
+}
+
+function headerText(section: Section, page: Page, format: PageFormat): string {
+  const { name, type } =
+    format === "text" ? { name: section.name, type: textType(section) } : openMetricsType(section, page);
+  const help = section.help === "" ? "" : `# HELP ${name} ${helpText(section.help, format)}\n`;
+  return `${help}# TYPE ${name} ${type}\n`;
+}
+
+function textType({ kind }: Section): string {
+  if (kind === "sum") return "counter";
+  return kind === "unknown" ? "untyped" : kind;
+}
+
+/**
+ * In OpenMetrics a counter's samples, not the counter, end in `_total`. A counter whose name does not end so, or whose
+ * name without it is another's, is declared of unknown type: its series are called the same in every format.
+ */
+function openMetricsType(section: Section, page: Page): { name: string; type: string } {
+  const { name, kind } = section;
+  if (kind !== "sum") return { name, type: kind };
+  const base = name.slice(0, -"_total".length);
+  const isCounter = name.endsWith("_total") && base !== "" && !page.names.has(base);
+  return isCounter ? { name: base, type: "counter" } : { name, type: "unknown" };
 }

@@ -3,130 +3,222 @@ import type { Counter } from "@opentelemetry/api";
 import type { Exporter, Settings, Verdict } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
-import type { TextFormat } from "../../prometheus/text.ts";
+import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
+import type { Conflict } from "../../prometheus/write_draft.ts";
+import type { IdentityLabels } from "../../prometheus/write_identity.ts";
+import { PageComposer } from "../../prometheus/write_page.ts";
+import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
-import { type Conflict, Page, type PageConfig, type Snapshot } from "./page.ts";
-import { describeAddress, MetricsServer, type Route, type ServerLimits } from "./server.ts";
-import { GzipJob, streamPlain } from "./stream.ts";
+import { Readings, type Snapshot } from "./readings.ts";
+import { answerText, describeAddress, MetricsServer, type ServerLimits } from "./server.ts";
+import { SharedPages } from "./shared_pages.ts";
+import { type Puller, streamPage } from "./stream.ts";
+import type { TlsConfig } from "./tls.ts";
 
 export interface PrometheusConfig {
   readonly address: ListenAddress;
+  readonly tls: TlsConfig | undefined;
   readonly path: string;
+  /** Whether pullers that ask for OpenMetrics get it. */
   readonly openMetrics: boolean;
-  readonly page: PageConfig;
-  readonly limits: ServerLimits;
+  readonly namespace: string;
+  readonly labels: IdentityLabels;
+  readonly timestamps: boolean;
+  readonly expirationMs: number;
+  readonly limits: ServerLimits & PullLimits;
 }
 
-/** Conflicts are logged at most this often, since every pull finds them again. */
-const CONFLICT_LOG_INTERVAL_MS = 60_000;
+export interface PullLimits {
+  readonly resourcesMax: number;
+  /** Pulls at one time; further ones are answered with 503. */
+  readonly pullsMax: number;
+  /** For a whole pull, however steadily its puller reads. */
+  readonly pullTimeoutMs: number;
+}
 
-/** Keeps the latest reading of every sandbox and serves them as one page. */
+/** What every pull would say again is logged at most so often. */
+const LOG_INTERVAL_MS = 60_000;
+/** Names of families in one log line. */
+const NAMES_LOGGED_MAX = 5;
+
+/** Keeps the latest reading of every resource and serves them all as one page. */
 export class PrometheusExporter implements Exporter {
   readonly #config: PrometheusConfig;
   readonly #settings: Settings;
-  readonly #page: Page;
+  readonly #readings: Readings;
+  readonly #composer: PageComposer;
   readonly #server: MetricsServer;
-  readonly #sent: Counter;
-  readonly #conflicts: Counter;
-  /** Of the latest state that was asked for compressed, by format. */
-  readonly #jobs = new Map<TextFormat, { readonly version: number; readonly job: GzipJob }>();
+  readonly #sharedPages: SharedPages;
+  readonly #instruments: Instruments;
+  #pulls = 0;
+  #conflicts: Conflict[] = [];
   #conflictsLoggedMs = Number.NEGATIVE_INFINITY;
+  #refusalLoggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: PrometheusConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
-    this.#page = new Page(config.page);
-    const routes = new Map<string, Route>([
-      ["/", (_request, response) => this.#index(response)],
-      [config.path, (request, response, signal) => this.#serve(request, response, signal)],
-    ]);
+    const { clock, logger } = settings;
+    const { limits, expirationMs, namespace, labels, path } = config;
+    this.#readings = new Readings({ clock, expirationMs, resourcesMax: limits.resourcesMax });
+    this.#composer = new PageComposer({ namespace, labels, onConflict: (one) => this.#conflicts.push(one) });
+    this.#sharedPages = new SharedPages(clock);
+    this.#instruments = createInstruments(settings);
     this.#server = new MetricsServer({
       address: config.address,
-      routes,
-      limits: config.limits,
-      onError: (error) => settings.logger.warn({ error: error.message }, "Pull failed."),
+      tls: config.tls,
+      routes: new Map([
+        ["/", (_request, response) => this.#index(response)],
+        [path, (request, response, signal) => this.#metrics(request, response, signal)],
+      ]),
+      limits,
+      clock,
+      onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
     });
-    this.#sent = settings.meter.createCounter("otelcol_exporter_sent_metric_points", {
-      unit: "{datapoint}",
-      description: "Number of metric points successfully sent to destination.",
-    });
-    this.#conflicts = settings.meter.createCounter("kata_collector_prometheus_conflicts", {
-      unit: "{family}",
-      description:
-        "Families of a reading that were left out of a page because another family has their name.",
-    });
+  }
+
+  /** Where the page is; the port is the real one where the config says 0. */
+  get address(): ListenAddress {
+    return this.#server.address;
   }
 
   async start(): Promise<void> {
     await this.#server.listen();
-    const endpoint = describeAddress(this.#config.address);
-    this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving the Prometheus page.");
+    const endpoint = describeAddress(this.address);
+    this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 
-  shutdown(deadline: AbortSignal): Promise<void> {
-    return this.#server.close(deadline);
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    this.#sharedPages.clear();
+    await this.#server.close(deadline);
   }
 
   consume(reading: Reading): Verdict {
-    this.#page.put(reading);
-    this.#sent.add(pointCount(reading.schema), { exporter: this.#settings.id });
-    return "accepted";
+    const verdict = this.#readings.put(reading);
+    if (verdict === "refused") this.#logRefusal(reading);
+    else this.#instruments.sent.add(pointCount(reading.schema), { exporter: this.#settings.id });
+    return verdict;
   }
 
-  end(ended: Ended): void {
-    this.#page.end(ended);
+  end({ resource }: Ended): void {
+    this.#readings.end(resource);
   }
 
-  #index(response: ServerResponse): Promise<void> {
-    const path = this.#config.path;
+  async #index(response: ServerResponse): Promise<void> {
+    const { path } = this.#config;
     response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
     response.end(
-      `<!doctype html><title>kata-collector</title><h1>kata-collector</h1><p><a href="${path}">${path}</a>: the metrics of ${this.#page.resourceCount} sandboxes</p>\n`,
+      `<!doctype html><title>kata-collector</title><h1>kata-collector</h1><p><a href="${path}">${path}</a></p>\n`,
     );
-    return Promise.resolve();
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const format = chooseFormat(request.headers.accept, this.#config.openMetrics);
+  async #metrics(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const { limits, openMetrics, timestamps } = this.#config;
+    const format = openMetrics ? chooseFormat(request.headers.accept) : "text";
     const gzip = acceptsGzip(request.headers["accept-encoding"]);
+    if (this.#pulls >= limits.pullsMax) {
+      this.#countPull(gzip, "rejected");
+      response.setHeader("Retry-After", "1");
+      return answerText(response, 503, `${this.#pulls} pulls at one time are the limit; raise limits::pulls`);
+    }
     response.setHeader("Content-Type", CONTENT_TYPE[format]);
     response.setHeader("Vary", "Accept, Accept-Encoding");
     if (gzip) response.setHeader("Content-Encoding", "gzip");
-    if (request.method !== "HEAD") {
-      if (gzip) await this.#gzipJob(format).streamTo(response, signal);
-      else await streamPlain(this.#snapshot(format), format, { out: response, signal });
+    if (request.method === "HEAD") {
+      response.end();
+      return;
     }
-    response.end();
+    const { clock } = this.#settings;
+    const late = new AbortController();
+    const cancel = clock.after(limits.pullTimeoutMs, () => late.abort(new Error("pull took too long")));
+    this.#pulls++;
+    try {
+      const puller = { out: response, signal: AbortSignal.any([signal, late.signal]) };
+      await this.#send(puller, { format, timestamps }, gzip);
+      response.end();
+      this.#countPull(gzip, "served");
+    } catch (error) {
+      this.#countPull(gzip, "cut");
+      throw error;
+    } finally {
+      this.#pulls--;
+      cancel();
+      this.#reportConflicts();
+    }
   }
 
-  #gzipJob(format: TextFormat): GzipJob {
-    this.#page.expire(this.#settings.clock.nowMs());
-    const { version } = this.#page;
-    const known = this.#jobs.get(format);
-    if (known !== undefined && known.version === version) return known.job;
-    const job = new GzipJob(this.#snapshot(format), format);
-    const entry = { version, job };
-    this.#jobs.set(format, entry);
-    // A page that nobody can be given again is not kept beyond the pulls that are under way.
-    job.finished.then(() => {
-      if (this.#jobs.get(format) === entry && this.#page.version !== version) this.#jobs.delete(format);
+  async #send(puller: Puller, options: WriteOptions, gzip: boolean): Promise<void> {
+    const snapshot = this.#readings.snapshot();
+    if (!gzip) return await streamPage(this.#writer(snapshot, options), puller, this.#settings.clock);
+    const page = this.#sharedPages.page(options.format, snapshot, () => {
+      this.#instruments.compressions.add(1, { exporter: this.#settings.id });
+      return new GzipPage(this.#writer(snapshot, options));
     });
-    return job;
+    await page.sendTo(puller);
   }
 
-  #snapshot(format: TextFormat): Snapshot {
-    this.#page.expire(this.#settings.clock.nowMs());
-    const snapshot = this.#page.snapshot(format);
-    if (snapshot.conflicts.length > 0) this.#report(snapshot.conflicts);
-    return snapshot;
+  #writer(snapshot: Snapshot, options: WriteOptions): PageWriter {
+    return new PageWriter(this.#composer.compose(snapshot.readings), options);
   }
 
-  #report(conflicts: readonly Conflict[]): void {
-    for (const { reason } of conflicts) this.#conflicts.add(1, { exporter: this.#settings.id, reason });
+  #countPull(gzip: boolean, outcome: "served" | "cut" | "rejected"): void {
+    const encoding = gzip ? "gzip" : "identity";
+    this.#instruments.pulls.add(1, { exporter: this.#settings.id, encoding, outcome });
+  }
+
+  #reportConflicts(): void {
+    const conflicts = this.#conflicts;
+    if (conflicts.length === 0) return;
+    this.#conflicts = [];
+    for (const { reason } of conflicts) {
+      this.#instruments.conflicts.add(1, { exporter: this.#settings.id, reason });
+    }
     const nowMs = this.#settings.clock.monotonicMs();
-    if (nowMs - this.#conflictsLoggedMs < CONFLICT_LOG_INTERVAL_MS) return;
+    if (nowMs - this.#conflictsLoggedMs < LOG_INTERVAL_MS) return;
     this.#conflictsLoggedMs = nowMs;
-    const [first] = conflicts;
-    this.#settings.logger.warn({ count: conflicts.length, first }, "Families are left out of the page.");
+    const names = [...new Set(conflicts.map(({ reason, name }) => `${name} (${reason})`))];
+    this.#settings.logger.warn(
+      { count: conflicts.length, names: names.slice(0, NAMES_LOGGED_MAX) },
+      "Metrics that collide are not on the page as their sources have them.",
+    );
   }
+
+  #logRefusal({ resource }: Reading): void {
+    const nowMs = this.#settings.clock.monotonicMs();
+    if (nowMs - this.#refusalLoggedMs < LOG_INTERVAL_MS) return;
+    this.#refusalLoggedMs = nowMs;
+    this.#settings.logger.error(
+      { resource: resource.key, limit: this.#config.limits.resourcesMax },
+      "Resources are left out of the page; raise limits::resources.",
+    );
+  }
+}
+
+interface Instruments {
+  readonly sent: Counter;
+  readonly conflicts: Counter;
+  readonly pulls: Counter;
+  readonly compressions: Counter;
+}
+
+function createInstruments({ meter }: Settings): Instruments {
+  return {
+    sent: meter.createCounter("otelcol_exporter_sent_metric_points", {
+      unit: "{datapoint}",
+      description: "Number of metric points successfully sent to destination.",
+    }),
+    conflicts: meter.createCounter("otelcol_exporter_prometheus_conflicts", {
+      unit: "{conflict}",
+      description:
+        "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
+    }),
+    pulls: meter.createCounter("otelcol_exporter_prometheus_pulls", {
+      unit: "{request}",
+      description: "Requests for the page, by what became of them: served, cut or rejected.",
+    }),
+    compressions: meter.createCounter("otelcol_exporter_prometheus_compressed_pages", {
+      unit: "{page}",
+      description: "Pages that were compressed; pullers that come together share one.",
+    }),
+  };
 }

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress, size } from "../../config/values.ts";
+import { isLabelName } from "../../prometheus/write_names.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 
 /** As kata-monitor labels every sample, in its order. */
@@ -11,74 +12,126 @@ const KATA_MONITOR_LABELS = {
   cri_namespace: "k8s.namespace.name",
 };
 
+/** Labels that histograms and summaries write themselves. */
+const BOUND_LABELS: readonly string[] = ["le", "quantile"];
+
 const labelName = z
   .string()
-  .regex(/^[a-zA-Z_][a-zA-Z0-9_]*$/, "must be a label name: letters, digits and underscores");
+  .refine(isLabelName, "must be a label name: letters, digits and underscores, no digit first")
+  .refine((name) => !BOUND_LABELS.includes(name), '"le" and "quantile" belong to histograms and summaries');
+
+const tls = z
+  .strictObject({
+    cert_file: z.string().min(1),
+    key_file: z.string().min(1),
+    client_ca_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("With it, clients must show a certificate signed by one of its authorities"),
+    min_version: z.enum(["1.2", "1.3"]).default("1.2"),
+    reload_interval: duration().prefault("0s").describe("How often the files are read again; 0 for never"),
+  })
+  .transform((config) => ({
+    certFile: config.cert_file,
+    keyFile: config.key_file,
+    clientCaFile: config.client_ca_file,
+    minVersion: `TLSv${config.min_version}` as const,
+    reloadIntervalMs: config.reload_interval,
+  }));
+
+const limits = z
+  .strictObject({
+    resources: z.int().min(1).default(10_000).describe("Sandboxes on the page"),
+    connections: z.int().min(1).default(64).describe("Open connections; further ones are closed at once"),
+    pulls: z.int().min(1).default(16).describe("Pulls at one time; further ones are answered with 503"),
+    request_header: size({ minBytes: 1_024 }).prefault("16KiB").describe("A request's line and headers"),
+    request_timeout: duration({ minMs: 100 }).prefault("10s").describe("For a request to arrive"),
+    stall_timeout: duration({ minMs: 100 })
+      .prefault("30s")
+      .describe("A puller that takes nothing for this long is cut off"),
+    pull_timeout: duration({ minMs: 100 }).prefault("2m").describe("For a whole pull"),
+  })
+  .transform((config) => ({
+    resourcesMax: config.resources,
+    connectionsMax: config.connections,
+    pullsMax: config.pulls,
+    headerBytesMax: config.request_header,
+    requestTimeoutMs: config.request_timeout,
+    stallTimeoutMs: config.stall_timeout,
+    pullTimeoutMs: config.pull_timeout,
+  }));
+
+/** Options of the Collector's exporter that say what this one always does: a config that sets them so stays valid. */
+const fixed = {
+  add_metric_suffixes: z.literal(false, "only false works: names stay as their source has them").optional(),
+  translation_strategy: z
+    .literal(
+      "UnderscoreEscapingWithoutSuffixes",
+      'only "UnderscoreEscapingWithoutSuffixes" works: names stay as their source has them',
+    )
+    .optional(),
+  without_scope_info: z.literal(true, "only true works: readings have no scope").optional(),
+};
 
 const schema: z.ZodType<PrometheusConfig> = z
   .strictObject({
     endpoint: listenAddress(),
+    tls: tls.optional().describe("Serve HTTPS"),
     path: z
       .string()
-      .regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /metrics")
+      .regex(/^\/[a-zA-Z0-9._~/-]+$/, "must be a path such as /metrics")
       .default("/metrics"),
     namespace: z
       .string()
-      .regex(/^[a-zA-Z0-9_:]*$/, "must be letters, digits and underscores")
+      .regex(/^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/, "must be letters, digits and underscores, no digit first")
       .default("")
-      .describe("Put before every metric's name"),
-    const_labels: z.record(labelName, z.string()).prefault({}).describe("Put on every sample"),
-    send_timestamps: z.boolean().default(false).describe("Write when each sandbox was scraped"),
-    metric_expiration: duration({ minMs: 1_000 })
-      .prefault("5m")
-      .describe(
-        "A reading that nothing renews for this long leaves the page; an ended sandbox leaves it at once",
-      ),
-    enable_open_metrics: z
-      .boolean()
-      .default(true)
-      .describe("Answer in OpenMetrics 1.0 to pullers that ask for it"),
+      .describe("Put before every metric's name, with an underscore"),
+    const_labels: z.record(labelName, z.string()).default({}).describe("Put on every sample"),
     resource_labels: z
       .record(labelName, z.string().min(1))
-      .prefault(KATA_MONITOR_LABELS)
+      .default(KATA_MONITOR_LABELS)
       .describe("Label name to resource attribute, written in this order after a sample's own labels"),
     resource_to_telemetry_conversion: z
       .strictObject({ enabled: z.boolean().default(false) })
       .prefault({})
       .describe("Make labels of all other resource attributes too"),
-    limits: z
-      .strictObject({
-        connections: z.int().min(1).default(64),
-        header_bytes: size({ minBytes: 1_024 }).prefault("16KiB"),
-        request_timeout: duration({ minMs: 100 }).prefault("10s").describe("For a request to arrive"),
-        stall_timeout: duration({ minMs: 100 })
-          .prefault("30s")
-          .describe("A puller that takes nothing for this long is cut off"),
-      })
-      .prefault({})
-      .describe("What clients of the page can take"),
+    send_timestamps: z.boolean().default(false).describe("Write when each sandbox was scraped"),
+    metric_expiration: duration({ minMs: 1_000 })
+      .prefault("5m")
+      .describe(
+        "A reading that nothing renews for this long leaves the page; an ended sandbox leaves at once",
+      ),
+    enable_open_metrics: z
+      .boolean()
+      .default(true)
+      .describe("Answer in OpenMetrics 1.0 to pullers that ask for it"),
+    limits: limits.prefault({}),
+    ...fixed,
   })
-  .transform(({ endpoint, path, limits, ...rest }) => ({
-    address: endpoint,
-    path,
-    openMetrics: rest.enable_open_metrics,
-    page: {
-      namespace: rest.namespace,
-      resourceLabels: new Map(Object.entries(rest.resource_labels)),
-      allResourceAttributes: rest.resource_to_telemetry_conversion.enabled,
-      constLabels: rest.const_labels,
-      sendTimestamps: rest.send_timestamps,
-      expirationMs: rest.metric_expiration,
+  .superRefine(({ const_labels, resource_labels }, context) => {
+    for (const name of Object.keys(const_labels).filter((label) => Object.hasOwn(resource_labels, label))) {
+      const message = "is in resource_labels already";
+      context.addIssue({ code: "custom", message, path: ["const_labels", name], input: const_labels[name] });
+    }
+  })
+  .transform((config) => ({
+    address: config.endpoint,
+    tls: config.tls,
+    path: config.path,
+    openMetrics: config.enable_open_metrics,
+    namespace: config.namespace,
+    labels: {
+      mapped: Object.entries(config.resource_labels).map(([label, attribute]) => ({ label, attribute })),
+      constant: Object.entries(config.const_labels).map(([key, value]) => ({ key, value })),
+      others: config.resource_to_telemetry_conversion.enabled,
     },
-    limits: {
-      connectionsMax: limits.connections,
-      headerBytesMax: limits.header_bytes,
-      requestTimeoutMs: limits.request_timeout,
-      stallTimeoutMs: limits.stall_timeout,
-    },
+    timestamps: config.send_timestamps,
+    expirationMs: config.metric_expiration,
+    limits: config.limits,
   }));
 
-/** Serves the latest reading of every sandbox to Prometheus. */
+/** Serves the latest reading of every resource to Prometheus. */
 export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,

@@ -1,51 +1,54 @@
-import type { TextFormat } from "../../prometheus/text.ts";
+import type { PageFormat } from "../../prometheus/write.ts";
 
-export const CONTENT_TYPE: Readonly<Record<TextFormat, string>> = {
+export const CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
-/** OpenMetrics where the puller likes it at least as much as the classic text, and takes version 1.0.0. */
-export function chooseFormat(accept: string | undefined, openMetrics: boolean): TextFormat {
-  if (accept === undefined || !openMetrics) return "text";
-  let best: { format: TextFormat; quality: number } = { format: "text", quality: 0 };
-  for (const { value, parameters, quality } of weighted(accept)) {
-    const format = value === "application/openmetrics-text" ? "openmetrics" : "text";
-    if (format === "text" && !/^(text\/plain|text\/\*|\*\/\*)$/.test(value)) continue;
-    const version = parameters.get("version");
-    if (format === "openmetrics" && version !== undefined && version !== "1.0.0") continue;
-    if (quality > best.quality || (quality === best.quality && format === "openmetrics"))
-      best = { format, quality };
+/**
+ * OpenMetrics where the puller asks for its version 1.0.0 and likes it at least as much as the classic text, which
+ * everybody else gets.
+ */
+export function chooseFormat(accept: string | undefined): PageFormat {
+  const quality = { text: 0, openmetrics: 0 };
+  for (const item of weighted(accept ?? "")) {
+    if (item.value === "application/openmetrics-text") {
+      const version = item.parameters.get("version") ?? "1.0.0";
+      if (version === "1.0.0") quality.openmetrics = Math.max(quality.openmetrics, item.quality);
+    } else if (item.value === "text/plain" || item.value === "text/*" || item.value === "*/*") {
+      quality.text = Math.max(quality.text, item.quality);
+    }
   }
-  return best.format;
+  return quality.openmetrics > 0 && quality.openmetrics >= quality.text ? "openmetrics" : "text";
 }
 
-/** Whether the puller takes gzip: named or by `*`, and not with q=0. */
+/** Whether the puller takes gzip: by name or by `*`, and not with a quality of 0. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
-  let any = false;
-  for (const { value, quality } of weighted(acceptEncoding ?? "")) {
-    if (value === "gzip" || value === "x-gzip") return quality > 0;
-    if (value === "*") any = quality > 0;
-  }
-  return any;
+  const items = weighted(acceptEncoding ?? "");
+  const item =
+    items.find(({ value }) => value === "gzip" || value === "x-gzip") ??
+    items.find(({ value }) => value === "*");
+  return item !== undefined && item.quality > 0;
 }
 
 interface Weighted {
   readonly value: string;
   readonly parameters: ReadonlyMap<string, string>;
+  /** From 0, which means "not this", to 1. */
   readonly quality: number;
 }
 
+/** The items of a header of RFC 9110, 12.4.2. The server limits the length of headers. */
 function weighted(header: string): Weighted[] {
   return header.split(",").map((item) => {
     const [value = "", ...rest] = item.split(";").map((part) => part.trim().toLowerCase());
-    const parameters = new Map(
-      rest.map((part) => {
-        const [key = "", text = ""] = part.split("=");
-        return [key.trim(), text.trim().replaceAll('"', "")] as const;
-      }),
-    );
+    const parameters = new Map(rest.map(parameter));
     const quality = Number(parameters.get("q") ?? "1");
-    return { value, parameters, quality: Number.isNaN(quality) ? 0 : quality };
+    return { value, parameters, quality: quality >= 0 && quality <= 1 ? quality : 0 };
   });
+}
+
+function parameter(text: string): [string, string] {
+  const [key = "", value = ""] = text.split("=");
+  return [key.trim(), value.trim().replaceAll('"', "")];
 }

@@ -1,10 +1,22 @@
 import { once } from "node:events";
-import { rm } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { unlink } from "node:fs/promises";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { connect } from "node:net";
+import type { Clock } from "../../clock/clock.ts";
 import type { ListenAddress } from "../../config/values.ts";
+import { loadTls, type TlsConfig } from "./tls.ts";
 
-/** Answers one request; the server has seen to the method. Rejections end the connection. */
+/**
+ * Answers one request; the server has seen to the method. The signal aborts when the client has gone or the server
+ * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
+ */
 export type Route = (
   request: IncomingMessage,
   response: ServerResponse,
@@ -13,115 +25,160 @@ export type Route = (
 
 export interface ServerLimits {
   readonly connectionsMax: number;
+  /** Of a request's line and headers. */
   readonly headerBytesMax: number;
-  /** From the connection to the end of the request. */
+  /** From a request's first byte to its last. */
   readonly requestTimeoutMs: number;
-  /** A puller that takes nothing for this long is cut off. */
+  /** A client that takes nothing for so long is cut off. */
   readonly stallTimeoutMs: number;
 }
 
-export interface ServerOptions {
+export interface MetricsServerOptions {
   readonly address: ListenAddress;
+  readonly tls: TlsConfig | undefined;
   /** By path; anything else is 404. */
   readonly routes: ReadonlyMap<string, Route>;
   readonly limits: ServerLimits;
+  readonly clock: Clock;
+  /** Hears of what goes wrong while the server runs; it goes on. */
   onError(error: Error): void;
 }
 
+/** Prometheus comes again in a minute at the latest, and finds its connection still open. */
+const KEEP_ALIVE_MS = 120_000;
+/** How often Node looks for requests that take too long. */
+const CHECK_INTERVAL_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 1_000;
+
 /** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
 export class MetricsServer {
-  readonly #options: ServerOptions;
-  readonly #server: Server;
+  readonly #options: MetricsServerOptions;
+  readonly #server: Server | TlsServer;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  #stopReloading: () => void = () => {};
 
-  constructor(options: ServerOptions) {
+  constructor(options: MetricsServerOptions) {
     this.#options = options;
-    const { limits } = options;
-    this.#server = createServer(
-      {
-        maxHeaderSize: limits.headerBytesMax,
-        headersTimeout: limits.requestTimeoutMs,
-        requestTimeout: limits.requestTimeoutMs,
-        connectionsCheckingInterval: 1_000,
-      },
-      (request, response) => {
-        const work = this.#answer(request, response).finally(() => this.#running.delete(work));
-        this.#running.add(work);
-      },
-    );
+    const { limits, tls } = options;
+    const serverOptions: ServerOptions = {
+      maxHeaderSize: limits.headerBytesMax,
+      headersTimeout: limits.requestTimeoutMs,
+      requestTimeout: limits.requestTimeoutMs,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    };
+    const requestCert = tls?.clientCaFile !== undefined;
+    this.#server =
+      tls === undefined
+        ? createServer(serverOptions)
+        : createTlsServer({ ...serverOptions, requestCert, rejectUnauthorized: requestCert });
     this.#server.maxConnections = limits.connectionsMax;
     this.#server.timeout = limits.stallTimeoutMs;
+    this.#server.on("request", (request, response) => {
+      const work = this.#answer(request, response).finally(() => this.#running.delete(work));
+      this.#running.add(work);
+    });
+  }
+
+  /** The address that it really listens on, which matters when the port was 0. */
+  get address(): ListenAddress {
+    const bound = this.#server.address();
+    if (bound === null || typeof bound === "string") return this.#options.address;
+    return { host: bound.address, port: bound.port };
   }
 
   /** Rejects with the address and the cause when it cannot listen. */
   async listen(): Promise<void> {
-    const { address } = this.#options;
-    if ("path" in address) await removeDeadSocket(address.path);
+    const { address, onError } = this.#options;
     try {
+      await this.#loadTls();
+      if ("path" in address) await removeDeadSocket(address.path);
       this.#server.listen(address);
       await once(this.#server, "listening");
     } catch (error) {
+      this.#stopReloading();
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot listen on ${describeAddress(address)}: ${cause}`, { cause: error });
     }
-    this.#server.on("error", (error) => this.#options.onError(error));
+    this.#server.on("error", onError);
   }
 
-  /** Takes no more requests and lets the running ones end, at most until `deadline` aborts. */
+  /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
+    this.#stopReloading();
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
     this.#server.close();
-    this.#server.closeIdleConnections();
     const cut = (): void => {
-      this.#stop.abort(new Error("the agent is stopping"));
+      this.#stop.abort(new Error("the agent stops"));
       this.#server.closeAllConnections();
     };
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
-    await Promise.allSettled(this.#running);
+    // A connection may bring another request before it is idle.
+    while (this.#running.size > 0) await Promise.all(this.#running);
     this.#server.closeIdleConnections();
     await closed;
     deadline.removeEventListener("abort", cut);
   }
 
+  async #loadTls(): Promise<void> {
+    const { tls, clock } = this.#options;
+    if (tls === undefined || !("setSecureContext" in this.#server)) return;
+    this.#server.setSecureContext(await loadTls(tls));
+    if (tls.reloadIntervalMs === 0) return;
+    this.#stopReloading = clock.after(tls.reloadIntervalMs, () => {
+      this.#loadTls().catch((error: Error) => {
+        this.#options.onError(new Error(`the old certificate stays in use: ${error.message}`));
+      });
+    });
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    const route = this.#options.routes.get(path);
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return endWith(response.setHeader("Allow", "GET, HEAD"), 405, "method not allowed; use GET or HEAD");
-    }
-    if (route === undefined) return endWith(response, 404, "not found");
     const gone = new AbortController();
+    const closed = once(response, "close");
     response.once("close", () => gone.abort(new Error("the client has gone")));
+    if (!this.#server.listening) response.setHeader("Connection", "close");
     try {
-      await route(request, response, AbortSignal.any([gone.signal, this.#stop.signal]));
+      await this.#route(request, response, AbortSignal.any([gone.signal, this.#stop.signal]));
     } catch (error) {
-      // A client that leaves is no fault; whatever else it is, a page that is not whole must not look whole.
-      if (!gone.signal.aborted)
-        this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+      if (!gone.signal.aborted) this.#options.onError(error as Error);
       response.destroy();
     }
+    await closed;
+  }
+
+  async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    const route = this.#options.routes.get(path);
+    if (route === undefined) return answerText(response, 404, "not found; the metrics are linked from /");
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return answerText(response.setHeader("Allow", "GET, HEAD"), 405, "only GET and HEAD are allowed");
+    }
+    await route(request, response, signal);
   }
 }
 
-function endWith(response: ServerResponse, status: number, text: string): void {
+/** Ends the response with a line of plain text. */
+export function answerText(response: ServerResponse, status: number, text: string): void {
   response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
 }
 
+/** As the config writes it. */
 export function describeAddress(address: ListenAddress): string {
   if ("path" in address) return `unix://${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
-/** A socket file that nobody answers on was left by a process that died; one that answers is left alone. */
+/** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */
 async function removeDeadSocket(path: string): Promise<void> {
   const socket = connect(path);
-  const answered = await once(socket, "connect").then(
-    () => true,
-    (error: NodeJS.ErrnoException) => error.code !== "ECONNREFUSED",
+  const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+  const isDead = await once(socket, "connect", { signal: timeout }).then(
+    () => false,
+    (error: NodeJS.ErrnoException) => error.code === "ECONNREFUSED",
   );
   socket.destroy();
-  if (!answered) await rm(path, { force: true });
+  if (isDead) await unlink(path);
 }

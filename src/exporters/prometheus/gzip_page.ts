@@ -1,0 +1,105 @@
+import { once } from "node:events";
+import { constants, createGzip, type Gzip } from "node:zlib";
+import { Chunk, type PageWriter } from "../../prometheus/write.ts";
+import { CHUNK_BYTES, type Puller, send } from "./stream.ts";
+
+const OUTPUT_BYTES = 64 * 1024;
+
+/**
+ * A page that is being compressed, or is compressed, for any number of pullers. zlib works in its own threads, at its
+ * first level: in the order in which pages are written the higher ones cost four times as much and gain little.
+ */
+export class GzipPage {
+  readonly #gzip: Gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: OUTPUT_BYTES });
+  /** From the page's start on, for those who join late. Its size is bounded by the page's, of which it is a twentieth. */
+  readonly #compressed: Buffer[] = [];
+  #state: "running" | "done" | Error = "running";
+  #progress = Promise.withResolvers<void>();
+  #pullers = 0;
+
+  constructor(writer: PageWriter) {
+    this.#gzip.on("data", (bytes: Buffer) => {
+      this.#compressed.push(bytes);
+      this.#wake();
+    });
+    this.#gzip.on("error", (error) => this.#settle(error));
+    this.#compress(writer).then(
+      () => this.#settle("done"),
+      (error: Error) => this.#settle(error),
+    );
+  }
+
+  get isRunning(): boolean {
+    return this.#state === "running";
+  }
+
+  /** False when all have left before the end: nobody can join any more. */
+  get isWhole(): boolean {
+    return !(this.#state instanceof Error);
+  }
+
+  /** Hands over what is there, then what comes. Rejects when the puller's signal aborts. */
+  async sendTo(puller: Puller): Promise<void> {
+    this.#pullers++;
+    try {
+      for (let next = 0; ; ) {
+        puller.signal.throwIfAborted();
+        const bytes = this.#compressed[next];
+        if (bytes !== undefined) {
+          await send(puller, bytes);
+          next++;
+        } else if (this.#state === "running") await this.#progressFor(puller);
+        else if (this.#state === "done") return;
+        else throw this.#state;
+      }
+    } finally {
+      this.#pullers--;
+      if (this.#pullers === 0 && this.isRunning) this.#settle(new Error("every puller has left"));
+    }
+  }
+
+  async #progressFor({ signal }: Puller): Promise<void> {
+    const left = Promise.withResolvers<void>();
+    const leave = (): void => left.resolve();
+    signal.addEventListener("abort", leave, { once: true });
+    await Promise.race([this.#progress.promise, left.promise]);
+    signal.removeEventListener("abort", leave);
+  }
+
+  /** One chunk is written while the other is compressed. */
+  async #compress(writer: PageWriter): Promise<void> {
+    let [chunk, other] = [new Chunk(CHUNK_BYTES), new Chunk(CHUNK_BYTES)];
+    let compressed = Promise.resolve();
+    for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk)) {
+      await compressed;
+      compressed = this.#write(chunk.bytes.subarray(0, length));
+      [chunk, other] = [other, chunk];
+    }
+    await compressed;
+    const ended = once(this.#gzip, "end");
+    this.#gzip.end();
+    await ended;
+  }
+
+  #write(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#gzip.write(bytes, (error) => {
+        if (error === null || error === undefined) resolve();
+        else reject(error);
+      });
+    });
+  }
+
+  #settle(state: "done" | Error): void {
+    if (!this.isRunning) return;
+    this.#state = state;
+    this.#gzip.destroy();
+    this.#wake();
+  }
+
+  #wake(): void {
+    const { resolve } = this.#progress;
+    this.#progress = Promise.withResolvers();
+    resolve();
+  }
+}

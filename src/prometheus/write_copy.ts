@@ -1,0 +1,46 @@
+// Hot path: npm run bench -- write.
+
+const WORD = 8;
+
+/** `copyWords` may write so many bytes past the end of what it copies: whoever calls it leaves the room. */
+export const OVERSHOOT_BYTES: number = WORD - 1;
+
+const encoder = new TextEncoder();
+
+/** Text to be copied many times. Zeros stand behind it, so that its last word can be read whole. */
+export interface Template {
+  readonly view: DataView;
+  /** In bytes, without the zeros. */
+  readonly length: number;
+}
+
+/** The text in UTF-8. */
+export function toTemplate(text: string): Template {
+  const bytes = encoder.encode(text);
+  const padded = new Uint8Array(bytes.length + OVERSHOOT_BYTES);
+  padded.set(bytes);
+  return { view: new DataView(padded.buffer), length: bytes.length };
+}
+
+/**
+ * Copies `length` bytes of `from`, beginning at `start`, to `pos` and returns the position behind them. Words of eight
+ * bytes travel as doubles, which is what V8 moves fastest; a double keeps its bits unless it is a NaN, and UTF-8 is
+ * none: that would take a byte 0xFF, or 0x7F after one from 0xF0 up.
+ */
+export function copyWords(out: DataView, pos: number, from: DataView, start: number, length: number): number {
+  const end = pos + length;
+  const unrolledEnd = end - 4 * WORD;
+  let at = start;
+  for (; pos <= unrolledEnd; pos += 4 * WORD, at += 4 * WORD) {
+    const a = from.getFloat64(at, true);
+    const b = from.getFloat64(at + WORD, true);
+    const c = from.getFloat64(at + 2 * WORD, true);
+    const d = from.getFloat64(at + 3 * WORD, true);
+    out.setFloat64(pos, a, true);
+    out.setFloat64(pos + WORD, b, true);
+    out.setFloat64(pos + 2 * WORD, c, true);
+    out.setFloat64(pos + 3 * WORD, d, true);
+  }
+  for (; pos < end; pos += WORD, at += WORD) out.setFloat64(pos, from.getFloat64(at, true), true);
+  return end;
+}
