@@ -67,7 +67,7 @@ class Check {
       if (this.#configured[section].size === 0)
         this.#fault([section], `no ${word} configuration specified in config`);
     }
-    const { value: service, faults } = checkNode(this.#tree, ["service"], serviceSchema);
+    const { value: service, faults } = checkNode(this.#tree, ["service"], serviceSchema, "resource");
     this.faults.push(...faults);
     // A fault elsewhere in the section must not hide what is wrong with the pipelines.
     const byName =

@@ -72,7 +72,6 @@ class Expansion {
     }
     const placed = moveTo(this.#origin, parsed);
     const node = placed.kind === "scalar" ? { ...placed, expandedFrom: resolved } : placed;
-    if (node.kind === "scalar" && node.value === text) return node;
     return await expandNode(node, this.#options, this.#path, depth + 1);
   }
 

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import { didYouMean, type Fault } from "./fault.ts";
-import { type ConfigNode, locate, toPlain, withScalarAt } from "./node.ts";
+import { type ConfigNode, locate, toPlainWithDefaults, withScalarAt } from "./node.ts";
 
 type Path = readonly (string | number)[];
 type Issue = z.core.$ZodIssue;
@@ -15,14 +15,19 @@ const EXPANDED_FIELDS_MAX = 200;
 
 /**
  * Checks the part of the tree at `path` against its schema. Every issue becomes a fault with its place, what was
- * wanted and what was got. Null entries mean the default.
+ * wanted and what was got. Null entries mean the default, but under the key `keepNullUnder`.
  */
-export function checkNode<T>(root: ConfigNode, path: Path, schema: z.ZodType<T>): Checked<T> {
+export function checkNode<T>(
+  root: ConfigNode,
+  path: Path,
+  schema: z.ZodType<T>,
+  keepNullUnder?: string,
+): Checked<T> {
   let tree = root;
   for (let round = 0; ; round++) {
     const { node } = locate(tree, path);
     const isNull = node.kind === "scalar" && node.value === null;
-    const result = schema.safeParse(isNull ? {} : toPlain(node, true));
+    const result = schema.safeParse(isNull ? {} : toPlainWithDefaults(node, keepNullUnder));
     if (result.success) return { value: result.data, faults: [] };
     const issues = result.error.issues.flatMap(flattenUnion);
     const next = round < EXPANDED_FIELDS_MAX ? restoreExpandedText(tree, path, issues) : tree;

@@ -42,25 +42,34 @@ export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   return { ...over, entries };
 }
 
-/** The tree as plain data. With `dropNull`, entries of null are left out: "null means the default". */
-export function toPlain(node: ConfigNode, dropNull = false): unknown {
+/** The tree as plain data, with every null. */
+export function toPlain(node: ConfigNode): unknown {
+  return plain(node, () => true);
+}
+
+/** As `toPlain`, without entries of null, which mean the default; but under the key `keep`, a null means itself. */
+export function toPlainWithDefaults(node: ConfigNode, keep?: string): unknown {
+  return plain(node, (path) => keep !== undefined && path.includes(keep));
+}
+
+function plain(
+  node: ConfigNode,
+  keepsNull: (path: readonly string[]) => boolean,
+  path: readonly string[] = [],
+): unknown {
   switch (node.kind) {
     case "scalar":
       return node.value;
     case "list":
-      return node.items.map((item) => toPlain(item, dropNull));
+      return node.items.map((item) => plain(item, keepsNull, path));
     case "map": {
-      const plain: Record<string, unknown> = {};
+      const out: Record<string, unknown> = {};
       for (const [key, { value }] of node.entries) {
-        if (dropNull && value.kind === "scalar" && value.value === null) continue;
+        if (value.kind === "scalar" && value.value === null && !keepsNull(path)) continue;
         // A key such as __proto__ becomes a property like any other.
-        Object.defineProperty(plain, key, {
-          value: toPlain(value, dropNull),
-          enumerable: true,
-          writable: true,
-        });
+        Object.defineProperty(out, key, { value: plain(value, keepsNull, [...path, key]), enumerable: true });
       }
-      return plain;
+      return out;
     }
   }
 }
