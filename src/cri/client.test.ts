@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { status } from "@grpc/grpc-js";
+import { type CriServer, type SimulatedPod, startCriServer } from "../simulator/cri_server.ts";
+import { CriClient, CriError, type CriFailure } from "./client.ts";
+
+const POD: SimulatedPod = {
+  id: "s1",
+  uid: "u1",
+  name: "web-1",
+  namespace: "default",
+  labels: { app: "web" },
+  annotations: {},
+  runtimeHandler: "kata",
+  createdAtMs: 1_700_000_000_000,
+};
+
+async function socketPath(context: TestContext): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "cri-"));
+  context.after(() => rm(folder, { recursive: true }));
+  return join(folder, "cri.sock");
+}
+
+async function connected(context: TestContext, timeoutMs = 5_000) {
+  const path = await socketPath(context);
+  const server = await startCriServer({ socketPath: path });
+  const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
+  const client = new CriClient({ endpoint: server.endpoint, timeoutMs, onLost });
+  context.after(async () => {
+    client.close();
+    await server.close();
+  });
+  return { path, server, client, lost };
+}
+
+async function checkFailure(call: Promise<unknown>, want: CriFailure, message: RegExp): Promise<void> {
+  const error = await call.then(
+    () => assert.fail(`want ${want}, got an answer`),
+    (reason: unknown) => reason,
+  );
+  assert.ok(error instanceof CriError, String(error));
+  assert.equal(error.failure, want, error.message);
+  assert.match(error.message, message);
+}
+
+test("version and pods are as the runtime says", async (context) => {
+  const { server, client } = await connected(context);
+  server.add(POD);
+  server.add({ ...POD, id: "s2" });
+  assert.deepEqual(await client.version(), { name: "containerd", version: "2.0.0" });
+  const pods = await client.pods((id) => id === "s1");
+  assert.deepEqual([...pods.keys()], ["s1"]);
+  assert.deepEqual(pods.get("s1")?.labels, new Map([["app", "web"]]));
+});
+
+test("a list of 10 MiB is read, one over the limit is an error", async (context) => {
+  const { server, client } = await connected(context);
+  server.add(POD);
+  server.behave({ answerBytes: 10 * 1024 ** 2 });
+  assert.equal((await client.pods((id) => id === "s1")).size, 1);
+  server.behave({ answerBytes: 17 * 1024 ** 2 });
+  await checkFailure(
+    client.pods(() => true),
+    "too_large",
+    /^cannot call ListPodSandbox at "unix:/,
+  );
+});
+
+test("every way to fail has its name", async (context) => {
+  const { server, client } = await connected(context, 200);
+  const list = () => client.pods(() => true);
+  server.behave({ hang: true });
+  await checkFailure(list(), "timeout", /no answer within \d+ ms$/);
+  server.behave({ garbage: true });
+  await checkFailure(list(), "malformed", /cannot call ListPodSandbox/);
+  server.behave({ errorCode: status.UNIMPLEMENTED });
+  await checkFailure(list(), "unimplemented", /simulated failure/);
+  server.behave({ errorCode: status.INTERNAL });
+  await checkFailure(list(), "error", /simulated failure/);
+  server.behave({});
+  assert.equal((await list()).size, 0);
+});
+
+test("a socket that is absent, or not a gRPC server's, is unavailable or times out", async (context) => {
+  const path = await socketPath(context);
+  const client = new CriClient({ endpoint: `unix://${path}`, timeoutMs: 300 });
+  await checkFailure(client.version(), "unavailable", /: connect ENOENT \/\S+$/);
+  client.close();
+
+  const sockets = new Set<Socket>();
+  const silent = createServer((socket) => sockets.add(socket)).listen(path);
+  context.after(() => {
+    silent.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  const other = new CriClient({ endpoint: `unix://${path}`, timeoutMs: 300 });
+  context.after(() => other.close());
+  for (let round = 0; round < 3; round++) {
+    await checkFailure(other.version(), "timeout", /no answer within 300 ms$/);
+  }
+  assert.equal(sockets.size, 1, "a silent peer is not given a connection per try");
+});
+
+test("a runtime that was restarted is asked over a new connection, and the old one's end is told", async (context) => {
+  const { path, server, client, lost } = await connected(context);
+  await client.version();
+  await server.close();
+  await lost;
+  const again = await startCriServer({ socketPath: path, runtimeVersion: "2.1.0" });
+  context.after(() => again.close());
+  assert.equal((await client.version()).version, "2.1.0");
+});
+
+test("events tell about pods until the stream ends", async (context) => {
+  const { server, client } = await connected(context);
+  const heard: string[] = [];
+  const ended = new Promise<string>((resolve) => {
+    client.events({
+      pod: (pod) => {
+        heard.push(pod.id);
+        if (heard.length === 2) void server.close();
+      },
+      end: resolve,
+    });
+  });
+  await untilListening(server);
+  server.add(POD);
+  server.add({ ...POD, id: "s2" });
+  assert.equal(await ended, "unavailable");
+  assert.deepEqual(heard, ["s1", "s2"]);
+});
+
+test("a runtime without events says so", async (context) => {
+  const { server, client } = await connected(context);
+  server.behave({ events: false });
+  const failure = await new Promise((end) => client.events({ pod: () => assert.fail(), end }));
+  assert.equal(failure, "unimplemented");
+});
+
+test("close ends calls under way, and a stream without a last word", async (context) => {
+  const { server, client } = await connected(context);
+  client.events({ pod: () => assert.fail(), end: () => assert.fail("end after close") });
+  await untilListening(server);
+  server.behave({ hang: true });
+  const call = client.version();
+  client.close();
+  await checkFailure(call, "unavailable", /cannot call Version/);
+});
+
+async function untilListening(server: CriServer): Promise<void> {
+  const until = performance.now() + 5_000;
+  while (server.calls.events === 0) {
+    assert.ok(performance.now() < until, "nobody listens to the events");
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+}

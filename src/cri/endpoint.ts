@@ -1,0 +1,53 @@
+import { z } from "zod";
+
+/** Where a container runtime may listen, in the order in which it is tried. At least one. */
+export type CriEndpoints = readonly string[];
+
+/**
+ * The sockets of the runtimes that start Kata sandboxes, as their packages place them. k3s and rke2 share one. A node
+ * has one runtime; where it has several, the operator names the kubelet's.
+ */
+const WELL_KNOWN: CriEndpoints = [
+  "unix:///run/containerd/containerd.sock",
+  "unix:///run/crio/crio.sock",
+  "unix:///run/k3s/containerd/containerd.sock",
+  "unix:///run/k0s/containerd.sock",
+  "unix:///var/snap/microk8s/common/run/containerd.sock",
+];
+
+/** What the kernel takes in `sun_path`, without the closing zero. */
+const SOCKET_PATH_BYTES_MAX = 107;
+
+const WANTED =
+  'must be "auto", a socket ("/run/containerd/containerd.sock", "unix:///run/crio/crio.sock") or "tcp://host:port"';
+
+/**
+ * The endpoints that a text stands for, as gRPC targets: `auto` for the well-known sockets, a socket's path with or
+ * without `unix://`, `tcp://host:port`, `dns:///host:port` or `host:port`. Otherwise what was wanted.
+ */
+export function parseCriEndpoint(text: string): { endpoints: CriEndpoints } | { wanted: string } {
+  if (text === "auto") return { endpoints: WELL_KNOWN };
+  const path = /^(?:unix:(?:\/\/)?)?(\/(?!\/)[^\0]*)$/.exec(text)?.[1];
+  if (path !== undefined) {
+    if (Buffer.byteLength(path) > SOCKET_PATH_BYTES_MAX) {
+      return { wanted: `must have a socket path of at most ${SOCKET_PATH_BYTES_MAX} bytes` };
+    }
+    return { endpoints: [`unix://${path}`] };
+  }
+  const address = /^(?:tcp:\/\/|dns:\/\/\/)?((?:[A-Za-z0-9._-]+|\[[0-9a-fA-F:.]+\]):([0-9]{1,5}))$/.exec(
+    text,
+  );
+  const port = Number(address?.[2]);
+  if (address?.[1] === undefined || port === 0 || port > 65_535) return { wanted: WANTED };
+  return { endpoints: [`dns:///${address[1]}`] };
+}
+
+/** An endpoint of `parseCriEndpoint`'s grammar; what the component gets is the targets to try. */
+export function criEndpoint(): z.ZodType<CriEndpoints, string> {
+  return z.string().transform((text, context) => {
+    const parsed = parseCriEndpoint(text);
+    if ("endpoints" in parsed) return parsed.endpoints;
+    context.addIssue({ code: "custom", message: parsed.wanted, input: text });
+    return z.NEVER;
+  });
+}

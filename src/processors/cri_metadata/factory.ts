@@ -1,0 +1,27 @@
+import { z } from "zod";
+import type { ProcessorFactory } from "../../component/component.ts";
+import { duration } from "../../config/values.ts";
+import { criEndpoint } from "../../cri/endpoint.ts";
+import { extractSchema } from "./extract.ts";
+import { type CriMetadataConfig, CriMetadataProcessor } from "./processor.ts";
+
+const schema: z.ZodType<CriMetadataConfig> = z.strictObject({
+  endpoint: criEndpoint()
+    .prefault("auto")
+    .describe('The container runtime: "auto", the path of its socket, or "tcp://host:port"'),
+  // What the kubelet gives a runtime for such a call; a healthy one answers within milliseconds.
+  timeout: duration({ minMs: 10, maxMs: 60_000 })
+    .prefault("2s")
+    .describe("How long one call to the container runtime may take"),
+  wait: duration({ maxMs: 60_000 })
+    .prefault("5s")
+    .describe("How long the first readings of a sandbox are held until its pod is known; 0s holds none"),
+  extract: extractSchema.prefault({}).describe("What else of the pod becomes resource attributes"),
+});
+
+/** Adds the pod's identity, as the container runtime knows it, to the sandboxes' resources. */
+export const factory: ProcessorFactory<CriMetadataConfig> = {
+  stability: "beta",
+  schema,
+  create: (config, settings, next) => new CriMetadataProcessor(config, settings, next),
+};

@@ -1,0 +1,187 @@
+import type { Counter } from "@opentelemetry/api";
+import type { Consumer, Processor, Settings, Verdict } from "../../component/component.ts";
+import type { CriEndpoints } from "../../cri/endpoint.ts";
+import type { Pod } from "../../cri/pod.ts";
+import { type Attribute, attributeOf, type Ended, type Reading, type Resource } from "../../metrics/model.ts";
+import { compileExtract, type Extract, type ExtractConfig } from "./extract.ts";
+import { Lookup } from "./lookup.ts";
+
+export interface CriMetadataConfig {
+  readonly endpoint: CriEndpoints;
+  /** Milliseconds. */
+  readonly timeout: number;
+  /** Milliseconds; 0 holds nothing. */
+  readonly wait: number;
+  readonly extract: ExtractConfig;
+}
+
+/** Of one sandbox. A sandbox that is scraped faster than this within `wait` is let go early: nothing is lost. */
+const HELD_READINGS_MAX = 16;
+
+/** A sandbox from its first reading to its end. */
+interface Sandbox {
+  readonly id: string;
+  /** As the receiver names it. */
+  source: Resource;
+  /** As it is named further down: with the pod's attributes, once they are known. */
+  named: Resource;
+  /** Under which name readings went on last; undefined before the first. */
+  sent: Resource | undefined;
+  attributes: readonly Attribute[];
+  /** While the pod's name is waited for. */
+  hold: { readonly readings: Reading[]; readonly cancelTimer: () => void } | undefined;
+}
+
+/**
+ * Adds to each sandbox's resource what the container runtime knows about its pod. The first readings of a sandbox are
+ * held until that is known, at most `wait`, so that a series does not change its name; where it is known only later,
+ * the sandbox ends under its bare name just before it goes on under the full one. The runtime adds and removes none.
+ */
+export class CriMetadataProcessor implements Processor {
+  readonly #config: CriMetadataConfig;
+  readonly #settings: Settings;
+  readonly #next: Consumer;
+  readonly #extract: Extract;
+  readonly #lookup: Lookup;
+  /** By the key of the resource. */
+  readonly #sandboxes = new Map<string, Sandbox>();
+  /** By id, while the pod is not known: one id may stand under two roots. */
+  readonly #unnamed = new Map<string, Set<Sandbox>>();
+  readonly #renamed: Counter;
+  readonly #refused: Counter;
+  readonly #metricAttributes: Readonly<Record<string, string>>;
+  #holding = true;
+
+  constructor(config: CriMetadataConfig, settings: Settings, next: Consumer) {
+    const { id, clock, logger, meter } = settings;
+    this.#config = config;
+    this.#settings = settings;
+    this.#next = next;
+    this.#extract = compileExtract(config.extract);
+    this.#metricAttributes = { processor: id };
+    this.#lookup = new Lookup({
+      endpoints: config.endpoint,
+      timeoutMs: config.timeout,
+      clock,
+      logger,
+      meter,
+      attributes: this.#metricAttributes,
+      onPod: (pod) => this.#name(pod),
+    });
+    this.#renamed = meter.createCounter("otelcol_processor_cri_metadata_renamed_sandboxes", {
+      unit: "{sandbox}",
+      description: "Number of sandboxes whose pod became known only after readings had gone on without it.",
+    });
+    this.#refused = meter.createCounter("otelcol_processor_cri_metadata_refused_readings", {
+      unit: "{reading}",
+      description: "Number of held readings that were refused further down, and are lost.",
+    });
+  }
+
+  start(): Promise<void> {
+    this.#lookup.start();
+    return Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    this.#holding = false;
+    this.#lookup.close();
+    for (const sandbox of this.#sandboxes.values()) this.#release(sandbox);
+    return Promise.resolve();
+  }
+
+  consume(reading: Reading): Verdict {
+    const sandbox = this.#sandboxes.get(reading.resource.key) ?? this.#admit(reading.resource);
+    if (sandbox === undefined) return this.#next.consume(reading);
+    if (sandbox.hold === undefined) return this.#pass(sandbox, reading);
+    sandbox.hold.readings.push(reading);
+    if (sandbox.hold.readings.length >= HELD_READINGS_MAX) this.#release(sandbox);
+    return "accepted";
+  }
+
+  end(ended: Ended): void {
+    const sandbox = this.#sandboxes.get(ended.resource.key);
+    if (sandbox === undefined) {
+      this.#next.end(ended);
+      return;
+    }
+    this.#release(sandbox);
+    this.#sandboxes.delete(ended.resource.key);
+    this.#forget(sandbox);
+    this.#next.end({ resource: sandbox.sent ?? sandbox.named, timeMs: ended.timeMs });
+  }
+
+  /** Undefined for a resource that is no sandbox: it passes untouched. */
+  #admit(source: Resource): Sandbox | undefined {
+    const id = attributeOf(source, "kata.sandbox.id");
+    if (id === undefined) return undefined;
+    const sandbox: Sandbox = { id, source, named: source, sent: undefined, attributes: [], hold: undefined };
+    this.#sandboxes.set(source.key, sandbox);
+    if (!this.#holding) return sandbox;
+    if (this.#config.wait > 0) {
+      const cancelTimer = this.#settings.clock.after(this.#config.wait, () => this.#release(sandbox));
+      sandbox.hold = { readings: [], cancelTimer };
+    }
+    const others = this.#unnamed.get(id);
+    if (others !== undefined) others.add(sandbox);
+    else {
+      this.#unnamed.set(id, new Set([sandbox]));
+      this.#lookup.want(id);
+    }
+    return sandbox;
+  }
+
+  #name(pod: Pod): void {
+    const sandboxes = this.#unnamed.get(pod.id);
+    if (sandboxes === undefined) return;
+    this.#unnamed.delete(pod.id);
+    const attributes = this.#extract(pod);
+    for (const sandbox of sandboxes) {
+      sandbox.attributes = attributes;
+      sandbox.named = enrich(sandbox.source, attributes);
+      if (sandbox.sent !== undefined) this.#renamed.add(1, this.#metricAttributes);
+      this.#release(sandbox);
+    }
+  }
+
+  #release(sandbox: Sandbox): void {
+    const { hold } = sandbox;
+    if (hold === undefined) return;
+    sandbox.hold = undefined;
+    hold.cancelTimer();
+    for (const reading of hold.readings) {
+      if (this.#pass(sandbox, reading) === "refused") this.#refused.add(1, this.#metricAttributes);
+    }
+  }
+
+  #pass(sandbox: Sandbox, reading: Reading): Verdict {
+    if (reading.resource !== sandbox.source) {
+      sandbox.source = reading.resource;
+      sandbox.named = enrich(reading.resource, sandbox.attributes);
+    }
+    const resource = sandbox.named;
+    if (sandbox.sent !== resource) {
+      // Only now, and not when the name became known: until the next reading the old one is what is known of it.
+      if (sandbox.sent !== undefined) this.#next.end({ resource: sandbox.sent, timeMs: reading.timeMs });
+      sandbox.sent = resource;
+    }
+    const { schema, values, timeMs, startMs } = reading;
+    return this.#next.consume({ resource, schema, values, timeMs, startMs });
+  }
+
+  #forget(sandbox: Sandbox): void {
+    const others = this.#unnamed.get(sandbox.id);
+    if (others === undefined) return;
+    others.delete(sandbox);
+    if (others.size > 0) return;
+    this.#unnamed.delete(sandbox.id);
+    this.#lookup.forget(sandbox.id);
+  }
+}
+
+/** The pod's attributes after the source's own, none of which they replace. */
+function enrich(source: Resource, attributes: readonly Attribute[]): Resource {
+  if (attributes.length === 0) return source;
+  const added = attributes.filter(({ key }) => attributeOf(source, key) === undefined);
+  return { key: source.key, attributes: [...source.attributes, ...added] };
+}

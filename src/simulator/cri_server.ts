@@ -1,0 +1,212 @@
+import { rm } from "node:fs/promises";
+import { create, toBinary } from "@bufbuild/protobuf";
+import {
+  Server,
+  ServerCredentials,
+  type ServerWritableStream,
+  type sendUnaryData,
+  status,
+} from "@grpc/grpc-js";
+import {
+  ContainerEventResponseSchema,
+  ListPodSandboxResponseSchema,
+  type PodSandbox,
+  PodSandboxSchema,
+  PodSandboxStatusSchema,
+  VersionResponseSchema,
+} from "../cri/generated/runtime_pb.ts";
+
+/** A pod sandbox as the simulated runtime knows it. */
+export interface SimulatedPod {
+  readonly id: string;
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly runtimeHandler: string;
+  readonly createdAtMs: number;
+}
+
+/** How the runtime answers from now on. */
+export interface CriBehaviour {
+  /** Takes calls and never answers them. */
+  readonly hang?: boolean;
+  /** Fails every call with this gRPC status. */
+  readonly errorCode?: number;
+  /** Fills lists up to about this size with pods that nobody asked for. */
+  readonly answerBytes?: number;
+  /** Answers lists with bytes that are no list. */
+  readonly garbage?: boolean;
+  /** Has the stream of events; without it the call is unimplemented, as in containerd before 1.7. */
+  readonly events?: boolean;
+}
+
+export interface CriServerOptions {
+  readonly socketPath: string;
+  /** "containerd" by default. */
+  readonly runtimeName?: string;
+  /** "2.0.0" by default. */
+  readonly runtimeVersion?: string;
+}
+
+/** A container runtime's CRI v1 on a real socket. */
+export interface CriServer {
+  /** `unix:///…` */
+  readonly endpoint: string;
+  /** The pod is there from the next list on; whoever follows the events is told. */
+  add(pod: SimulatedPod): void;
+  remove(id: string): void;
+  /** Replaces what an earlier call set; `{}` is a healthy runtime. */
+  behave(behaviour: CriBehaviour): void;
+  /** How often each method was called. */
+  readonly calls: { readonly list: number; readonly version: number; readonly events: number };
+  /** Cuts every connection. */
+  close(): Promise<void>;
+}
+
+type Unary = (call: unknown, answer: sendUnaryData<Uint8Array>) => void;
+type Events = ServerWritableStream<Uint8Array, Uint8Array>;
+
+/** Starts a runtime without pods. */
+export async function startCriServer(options: CriServerOptions): Promise<CriServer> {
+  const { socketPath, runtimeName = "containerd", runtimeVersion = "2.0.0" } = options;
+  const pods = new Map<string, PodSandbox>();
+  const listeners = new Set<Events>();
+  const calls = { list: 0, version: 0, events: 0 };
+  let behaviour: CriBehaviour = {};
+
+  const unary = (method: "list" | "version", answerBytes: () => Uint8Array): Unary => {
+    return (_call, answer) => {
+      calls[method]++;
+      if (behaviour.hang === true) return;
+      if (behaviour.errorCode !== undefined)
+        answer({ code: behaviour.errorCode, details: "simulated failure" });
+      else answer(null, answerBytes());
+    };
+  };
+  const version = unary("version", () =>
+    toBinary(
+      VersionResponseSchema,
+      create(VersionResponseSchema, { version: "0.1.0", runtimeName, runtimeVersion }),
+    ),
+  );
+  const list = unary("list", () => {
+    if (behaviour.garbage === true) return Buffer.from("this is not a list of pods");
+    return encodeList([...pods.values()], behaviour.answerBytes ?? 0);
+  });
+  const events = (stream: Events): void => {
+    calls.events++;
+    if (behaviour.hang === true) return;
+    const { errorCode, events: offered = true } = behaviour;
+    const code = errorCode ?? (offered ? undefined : status.UNIMPLEMENTED);
+    if (code !== undefined) {
+      stream.emit("error", { code, details: "simulated failure" });
+      return;
+    }
+    listeners.add(stream);
+    stream.on("cancelled", () => listeners.delete(stream));
+  };
+  const tell = (pod: PodSandbox): void => {
+    const event = encodeEvent(pod);
+    for (const listener of listeners) listener.write(event);
+  };
+
+  const server = new Server({ "grpc.max_send_message_length": -1 });
+  server.addService(SERVICE, { version, list, events });
+  await bind(server, `unix://${socketPath}`);
+  return {
+    endpoint: `unix://${socketPath}`,
+    calls,
+    add(pod) {
+      const sandbox = sandboxOf(pod);
+      pods.set(pod.id, sandbox);
+      tell(sandbox);
+    },
+    remove(id) {
+      const pod = pods.get(id);
+      pods.delete(id);
+      if (pod !== undefined) tell(pod);
+    },
+    behave(next) {
+      behaviour = next;
+    },
+    async close() {
+      server.forceShutdown();
+      await rm(socketPath, { force: true });
+    },
+  };
+}
+
+const SERVICE = {
+  version: method("Version", false),
+  list: method("ListPodSandbox", false),
+  events: method("GetContainerEvents", true),
+};
+
+function method(name: string, responseStream: boolean) {
+  const same = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  return {
+    path: `/runtime.v1.RuntimeService/${name}`,
+    requestStream: false,
+    responseStream,
+    requestSerialize: same,
+    requestDeserialize: same,
+    responseSerialize: same,
+    responseDeserialize: same,
+  };
+}
+
+async function bind(server: Server, target: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(target, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(new Error(`cannot listen on "${target}": ${error.message}`));
+    });
+  });
+}
+
+function sandboxOf({ id, uid, name, namespace, createdAtMs, ...pod }: SimulatedPod): PodSandbox {
+  return create(PodSandboxSchema, {
+    id,
+    metadata: { uid, name, namespace },
+    createdAt: BigInt(Math.round(createdAtMs)) * 1_000_000n,
+    labels: { ...pod.labels },
+    annotations: { ...pod.annotations },
+    runtimeHandler: pod.runtimeHandler,
+  });
+}
+
+/** The strangers come first, so that whoever reads a part of the list only does not find what it looks for. */
+function encodeList(pods: readonly PodSandbox[], answerBytes: number): Uint8Array {
+  const strangers: PodSandbox[] = [];
+  for (let left = answerBytes; left > 0; left -= STRANGER_BYTES) {
+    const annotations = { note: "x".repeat(STRANGER_BYTES) };
+    const metadata = { name: `stranger-${left}`, uid: `stranger-${left}`, namespace: "elsewhere" };
+    strangers.push(create(PodSandboxSchema, { id: `stranger-${left}`, metadata, annotations }));
+  }
+  const items = [...strangers, ...pods];
+  return toBinary(ListPodSandboxResponseSchema, create(ListPodSandboxResponseSchema, { items }));
+}
+
+const STRANGER_BYTES = 4_096;
+
+function encodeEvent({
+  id,
+  metadata,
+  createdAt,
+  labels,
+  annotations,
+  runtimeHandler,
+}: PodSandbox): Uint8Array {
+  const podSandboxStatus = create(PodSandboxStatusSchema, {
+    id,
+    ...(metadata === undefined ? {} : { metadata }),
+    createdAt,
+    labels,
+    annotations,
+    runtimeHandler,
+  });
+  const event = create(ContainerEventResponseSchema, { containerId: id, podSandboxStatus });
+  return toBinary(ContainerEventResponseSchema, event);
+}
