@@ -10,7 +10,8 @@ export interface LayoutLimits {
 
 /** A layout that no page showed in this many rounds is forgotten. */
 const ROUNDS_KEPT = 8;
-/** What a layout and its family take beside the literal's bytes and words: per sample line, and once. */
+/** What a layout takes about: so often its literal, and for its family so much per sample line and once. */
+const LITERAL_COPIES = 3;
 const LINE_BYTES = 320;
 const LAYOUT_BYTES = 1_024;
 
@@ -25,8 +26,6 @@ export interface KnownLayout {
   readonly group: LayoutGroup;
   readonly owner: LayoutOwner;
   readonly bytes: number;
-  /** Of the literal: tells most layouts apart without comparing them. */
-  readonly fingerprint: number;
   /** The round in which a page showed it last. */
   lastRound: number;
   forgotten: boolean;
@@ -39,10 +38,10 @@ export interface LayoutGroup {
 
 /** The layouts of all sources. Bounded in memory, in all and for each source. */
 export class KnownLayouts {
+  readonly #all = new Map<string, KnownLayout>();
   readonly #groups = new Map<number, LayoutGroup>();
   readonly #limits: LayoutLimits;
   #bytes = 0;
-  #count = 0;
   #round = 0;
 
   constructor(limits: LayoutLimits) {
@@ -50,7 +49,7 @@ export class KnownLayouts {
   }
 
   get count(): number {
-    return this.#count;
+    return this.#all.size;
   }
 
   get bytes(): number {
@@ -73,29 +72,18 @@ export class KnownLayouts {
     origin: { record: FamilyRecord; owner: LayoutOwner },
   ): KnownLayout | undefined {
     const { record, owner } = origin;
-    const group = this.#groups.get(hash) ?? { known: [] };
-    const fingerprint = hashBytes(layout.literal);
-    for (const known of group.known) {
-      if (known.fingerprint === fingerprint && Buffer.compare(known.layout.literal, layout.literal) === 0)
-        return known;
-    }
-    const bytes = LAYOUT_BYTES + 2 * layout.literal.length + LINE_BYTES * layout.lengths.length;
+    const { text } = layout;
+    const twin = this.#all.get(text);
+    if (twin !== undefined) return twin;
+    const bytes = LAYOUT_BYTES + LITERAL_COPIES * text.length + LINE_BYTES * layout.lengths.length;
     if (this.#bytes + bytes > this.#limits.layoutBytesMax) return undefined;
     if (owner.layoutBytes + bytes > this.#limits.layoutBytesPerSourceMax) return undefined;
-    const known = {
-      layout,
-      record,
-      group,
-      owner,
-      bytes,
-      fingerprint,
-      lastRound: this.#round,
-      forgotten: false,
-    };
+    const group = this.#groups.get(hash) ?? { known: [] };
+    const known = { layout, record, group, owner, bytes, lastRound: this.#round, forgotten: false };
     this.#groups.set(hash, group);
+    this.#all.set(text, known);
     group.known.push(known);
     this.#bytes += bytes;
-    this.#count++;
     owner.layoutBytes += bytes;
     return known;
   }
@@ -115,12 +103,6 @@ export class KnownLayouts {
     known.forgotten = true;
     known.owner.layoutBytes -= known.bytes;
     this.#bytes -= known.bytes;
-    this.#count--;
+    this.#all.delete(known.layout.text);
   }
-}
-
-function hashBytes(bytes: Uint8Array): number {
-  let hash = 0;
-  for (const byte of bytes) hash = (Math.imul(hash, 31) + byte) | 0;
-  return hash;
 }

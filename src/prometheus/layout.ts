@@ -12,6 +12,8 @@ const WORD = 8;
 export interface Layout {
   /** The literals one after the other: everything up to the first number, then from its line feed to the next one. */
   readonly literal: Uint8Array;
+  /** The literals with a character for each byte: two layouts are equal when these texts are. */
+  readonly text: string;
   /** How long each literal is. */
   readonly lengths: Int32Array;
   /** The family's column of the number after each literal. */
@@ -42,22 +44,33 @@ export function createLayout(bytes: Uint8Array, start: number, holes: readonly H
     from = hole.end;
   }
   const columns = Int32Array.from(holes, (hole) => hole.column);
-  return { literal, lengths, columns, words: toWords(literal, lengths) };
+  const text = Buffer.from(literal.buffer).toString("latin1");
+  return {
+    literal,
+    text,
+    lengths,
+    columns,
+    words: isComparable(text, lengths) ? toWords(literal, lengths) : undefined,
+  };
 }
 
-function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array | undefined {
-  if (lengths.some((length) => length < WORD)) return undefined;
-  if (literal.some((byte) => byte === 0 || byte > 127)) return undefined;
+function isComparable(text: string, lengths: Int32Array): boolean {
+  const isAscii = Buffer.byteLength(text) === text.length;
+  return isAscii && !text.includes("\0") && lengths.every((length) => length >= WORD);
+}
+
+function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array {
   const view = new DataView(literal.buffer);
-  const words: number[] = [];
+  const words = new Float64Array(lengths.reduce((count, length) => count + Math.ceil(length / WORD), 0));
+  let word = 0;
   let start = 0;
   for (const length of lengths) {
     const tail = start + length - WORD;
-    for (let at = start; at < tail; at += WORD) words.push(view.getFloat64(at, true));
-    words.push(view.getFloat64(tail, true));
+    for (let at = start; at < tail; at += WORD) words[word++] = view.getFloat64(at, true);
+    words[word++] = view.getFloat64(tail, true);
     start += length;
   }
-  return Float64Array.from(words);
+  return words;
 }
 
 /** A page, and the same bytes as a view. */

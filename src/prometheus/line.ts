@@ -181,17 +181,19 @@ function unescapeHelp(text: string): string {
   return text.replaceAll(/\\([\\n])/g, (_, char) => (char === "n" ? "\n" : "\\"));
 }
 
-const ESCAPED: Readonly<Record<string, string>> = { "\\": "\\", '"': '"', n: "\n" };
+const BACKSLASH = "\\";
 
+/** The text without its escapes; undefined where a backslash stands before another character. */
 function unescapeLabel(text: string): string | undefined {
-  if (!text.includes("\\")) return text;
-  let valid = true;
-  const value = text.replaceAll(/\\(.)/gs, (_, char: string) => {
-    const meant = ESCAPED[char];
-    if (meant === undefined) valid = false;
-    return meant ?? "";
-  });
-  return valid ? value : undefined;
+  let from = 0;
+  let value = "";
+  for (let at = text.indexOf(BACKSLASH); at >= 0; at = text.indexOf(BACKSLASH, from)) {
+    const char = text[at + 1];
+    if (char !== "n" && char !== '"' && char !== BACKSLASH) return undefined;
+    value += text.slice(from, at) + (char === "n" ? "\n" : char);
+    from = at + 2;
+  }
+  return from === 0 ? text : value + text.slice(from);
 }
 
 function take(sticky: RegExp, text: string, pos: number): string {
