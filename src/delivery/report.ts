@@ -1,0 +1,138 @@
+import type { Attributes, ObservableResult } from "@opentelemetry/api";
+import type { Settings } from "../component/component.ts";
+import { RepeatedLog, type Repetition } from "./repeated_log.ts";
+
+/** Why points were lost after they had been accepted. */
+export type LossReason = "permanent" | "retries_exhausted" | "partial_success" | "shutdown";
+
+export interface Loss {
+  readonly reason: LossReason;
+  /** What kind of failure, in the protocol's words; few values, since it is an attribute. */
+  readonly errorType: string;
+  readonly error: string;
+}
+
+/** What the gauges show. */
+export interface QueueState {
+  readonly bytes: number;
+  readonly capacityBytes: number;
+  readonly inFlight: number;
+}
+
+const LOG_INTERVAL_MS = 10_000;
+
+/** The Collector's metrics and log lines of an exporter's deliveries. Nothing is lost without both. */
+export interface DeliveryReport {
+  sent(points: number): void;
+  lost(points: number, loss: Loss): void;
+  /** The queue took no more. */
+  refused(points: number, error: string): void;
+  retrying(points: number, retry: { readonly error: string; readonly intervalMs: number }): void;
+  /** The receiver took everything, but has something to say. */
+  warned(message: string): void;
+  close(): void;
+}
+
+export function reportDeliveries(settings: Settings, state: () => QueueState): DeliveryReport {
+  const { meter, id, logger, clock } = settings;
+  const exporter = { exporter: id };
+  const counter = (name: string, description: string) =>
+    meter.createCounter(name, { unit: "{datapoint}", description });
+  const sent = counter(
+    "otelcol_exporter_sent_metric_points",
+    "Number of metric points successfully sent to destination.",
+  );
+  const failed = counter(
+    "otelcol_exporter_send_failed_metric_points",
+    "Number of metric points in failed attempts to send to destination.",
+  );
+  const refused = counter(
+    "otelcol_exporter_enqueue_failed_metric_points",
+    "Number of metric points failed to be added to the sending queue.",
+  );
+  const stopObserving = observeQueue(settings, state);
+
+  const logs: RepeatedLog[] = [];
+  const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog => {
+    const log = new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });
+    logs.push(log);
+    return log;
+  };
+  const lossLog = repeated((fields, { points, requests }) => {
+    logger.error({ ...fields, dropped_items: points, requests }, "Exporting failed. Dropping data.");
+  });
+  const partialLog = repeated((fields, { points, requests }) => {
+    logger.error(
+      { ...fields, dropped_items: points, requests },
+      "Partial success: the receiver rejected data.",
+    );
+  });
+  const refusedLog = repeated((fields, { points, requests }) => {
+    logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");
+  });
+  const retryLog = repeated((fields, { requests }) => {
+    logger.info({ ...fields, requests }, "Exporting failed. Will retry the request after interval.");
+  });
+  const warningLog = repeated((fields, { requests }) => {
+    logger.warn({ ...fields, requests }, "The receiver took the data with a warning.");
+  });
+
+  return {
+    sent: (points) => sent.add(points, exporter),
+    lost(points, { reason, errorType, error }) {
+      failed.add(points, { ...exporter, reason, "error.type": errorType });
+      const log = reason === "partial_success" ? partialLog : lossLog;
+      log.report(points, { error, reason });
+    },
+    refused(points, error) {
+      refused.add(points, exporter);
+      refusedLog.report(points, { error });
+    },
+    retrying(points, { error, intervalMs }) {
+      retryLog.report(points, { error, interval: `${(intervalMs / 1_000).toFixed(1)}s` });
+    },
+    warned: (message) => warningLog.report(0, { message }),
+    close() {
+      stopObserving();
+      for (const log of logs) log.close();
+    },
+  };
+}
+
+function observeQueue({ meter, id }: Settings, state: () => QueueState): () => void {
+  const attributes: Attributes = { exporter: id, data_type: "metrics" };
+  const observe = (
+    instrument: ReturnType<typeof meter.createObservableGauge>,
+    read: () => number,
+  ): (() => void) => {
+    const callback = (result: ObservableResult): void => result.observe(read(), attributes);
+    instrument.addCallback(callback);
+    return () => instrument.removeCallback(callback);
+  };
+  const stops = [
+    observe(
+      meter.createObservableGauge("otelcol_exporter_queue_size", {
+        unit: "By",
+        description: "Current size of the sending queue, with what is on its way.",
+      }),
+      () => state().bytes,
+    ),
+    observe(
+      meter.createObservableGauge("otelcol_exporter_queue_capacity", {
+        unit: "By",
+        description: "Fixed capacity of the sending queue.",
+      }),
+      () => state().capacityBytes,
+    ),
+    observe(
+      meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
+        unit: "{request}",
+        description: "Number of requests being sent or waiting to be sent again.",
+      }),
+      () => state().inFlight,
+    ),
+  ];
+  return () => {
+    for (const stop of stops) stop();
+  };
+}

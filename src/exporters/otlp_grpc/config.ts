@@ -1,0 +1,91 @@
+import { z } from "zod";
+import { duration, secret } from "../../config/values.ts";
+import {
+  attemptTimeout,
+  type QueueConfig,
+  queueSchema,
+  type RetryConfig,
+  retrySchema,
+  unsupported,
+} from "../../delivery/config.ts";
+import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { type TlsConfig, tlsSchema } from "./tls.ts";
+
+/** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
+export interface OtlpGrpcConfig {
+  readonly endpoint: Endpoint;
+  readonly tls: TlsConfig;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly compression: "gzip" | "none";
+  readonly timeout: number;
+  readonly keepalive: {
+    readonly time: number;
+    readonly timeout: number;
+    readonly permit_without_stream: boolean;
+  };
+  readonly wait_for_ready: boolean;
+  readonly balancer_name: "round_robin" | "pick_first";
+  readonly authority?: string | undefined;
+  readonly user_agent?: string | undefined;
+  readonly retry_on_failure: RetryConfig;
+  readonly sending_queue: QueueConfig;
+}
+
+const endpoint: z.ZodType<Endpoint, string> = z
+  .string()
+  .meta({ description: 'Where to send: "host:port", "http://…", "https://…", "dns:///…" or "unix:///path"' })
+  .transform((text, context) => {
+    const parsed = parseEndpoint(text);
+    if (parsed !== undefined) return parsed;
+    const message = 'must be "host:port", "http://host:port", "https://host:port" or "unix:///path"';
+    context.addIssue({ code: "custom", message, input: text });
+    return z.NEVER;
+  });
+
+const headerName = z
+  .string()
+  .regex(/^[0-9A-Za-z_.-]+$/, { error: "a header's name has letters, digits, _, - and . only" })
+  .refine((name) => !/^grpc-|-bin$/i.test(name), {
+    error: "a header must not begin with grpc- or end in -bin",
+  });
+const headerValue = secret().refine((value) => /^[ -~]*$/.test(value), {
+  error: "a header's value must be printable ASCII",
+});
+
+const compression = z.enum(["gzip", "none", ""], {
+  error: 'must be "gzip" or "none"; snappy and zstd are not supported over gRPC here',
+});
+
+const keepalive = z.strictObject({
+  time: duration({ minMs: 1_000, maxMs: 86_400_000 })
+    .prefault("10s")
+    .describe("A connection that was silent for so long is asked whether it is alive"),
+  timeout: duration({ minMs: 1, maxMs: 86_400_000 })
+    .prefault("10s")
+    .describe("Without an answer for so long, it is closed"),
+  permit_without_stream: z.boolean().default(false).describe("Ask also while nothing is being sent"),
+});
+
+export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
+  endpoint,
+  tls: tlsSchema.prefault({}).describe("How to secure the connection; on unless the endpoint is http://"),
+  headers: z.record(headerName, headerValue).default({}).describe("Sent with every request"),
+  compression: compression.default("gzip").transform((name) => (name === "" ? "none" : name)),
+  timeout: attemptTimeout().prefault("5s"),
+  keepalive: keepalive.prefault({}),
+  wait_for_ready: z
+    .boolean()
+    .default(false)
+    .describe("Let an attempt wait for a connection until its deadline, in place of failing at once"),
+  balancer_name: z
+    .enum(["round_robin", "pick_first"])
+    .default("round_robin")
+    .describe("How requests are spread over the addresses of the endpoint"),
+  authority: z.string().min(1).optional().describe("The :authority header"),
+  user_agent: z.string().min(1).optional().describe("What the agent calls itself"),
+  retry_on_failure: retrySchema.prefault({}),
+  sending_queue: queueSchema.prefault({}),
+  auth: unsupported("give credentials in headers, or a client certificate in tls"),
+  read_buffer_size: unsupported("Node decides about buffers"),
+  write_buffer_size: unsupported("Node decides about buffers"),
+});
