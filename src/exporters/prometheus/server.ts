@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { unlink } from "node:fs/promises";
+import { lstat, unlink } from "node:fs/promises";
 import {
   createServer,
   type IncomingMessage,
@@ -173,6 +173,12 @@ export function describeAddress(address: ListenAddress): string {
 
 /** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */
 async function removeDeadSocket(path: string): Promise<void> {
+  // A file that is no socket refuses connections too.
+  const isSocket = await lstat(path).then(
+    (found) => found.isSocket(),
+    () => false,
+  );
+  if (!isSocket) return;
   const socket = connect(path);
   const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   const isDead = await once(socket, "connect", { signal: timeout }).then(
