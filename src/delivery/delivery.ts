@@ -177,6 +177,7 @@ export class Delivery {
     const attempt = new AbortController();
     this.#attempts.add(attempt);
     const cancel = settings.clock.after(config.timeout, () => attempt.abort());
+    attempt.signal.addEventListener("abort", cancel, { once: true });
     try {
       return await send(bytes, points, attempt.signal);
     } catch (error) {

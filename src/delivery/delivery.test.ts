@@ -1,0 +1,319 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import { pino } from "pino";
+import { FakeClock } from "../clock/fake_clock.ts";
+import { Interner } from "../metrics/interner.ts";
+import { queueSchema, retrySchema } from "./config.ts";
+import { Delivery, type Send, type SendOutcome } from "./delivery.ts";
+
+const OK: SendOutcome = { kind: "delivered", rejectedPoints: 0, message: "" };
+const DOWN: SendOutcome = { kind: "retryable", errorType: "UNAVAILABLE", error: "no connection", delayMs: 0 };
+const BAD: SendOutcome = { kind: "permanent", errorType: "INVALID_ARGUMENT", error: "bad request" };
+const KIB = new Uint8Array(1024);
+
+interface Call {
+  readonly points: number;
+  readonly signal: AbortSignal;
+  answer(outcome: SendOutcome): void;
+}
+
+/** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
+function delivering(script: readonly SendOutcome[] = [], queue: object = {}, retry: object = {}) {
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(String(chunk));
+      done();
+    },
+  });
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  const calls: Call[] = [];
+  const left = [...script];
+  const send: Send = (_bytes, points, signal) =>
+    new Promise((resolve) => {
+      calls.push({ points, signal, answer: resolve });
+      const scripted = left.shift();
+      if (scripted !== undefined) resolve(scripted);
+    });
+  const settings = {
+    id: "otlp_grpc",
+    logger: pino({ base: null, timestamp: false }, output),
+    meter: provider.getMeter("test"),
+    clock,
+    interner: new Interner(),
+    build: { command: "test", description: "", version: "0" },
+  };
+  const config = {
+    timeout: 5_000,
+    retry_on_failure: { ...retrySchema.parse({}), ...retry },
+    sending_queue: { ...queueSchema.parse({}), ...queue },
+  };
+  const delivery = new Delivery({ settings, config, send, random: () => 0.5 });
+  return {
+    delivery,
+    clock,
+    calls,
+    lines: () => lines.map((line) => JSON.parse(line)),
+    /** `name{reason}` → value, of the metrics that are not 0. */
+    async metrics(): Promise<Record<string, number>> {
+      exporter.reset();
+      await reader.forceFlush();
+      const values: Record<string, number> = {};
+      for (const { scopeMetrics } of exporter.getMetrics())
+        for (const { metrics } of scopeMetrics)
+          for (const { descriptor, dataPoints } of metrics)
+            for (const { value, attributes } of dataPoints) {
+              assert.equal(attributes["exporter"], "otlp_grpc");
+              const reason = attributes["reason"] === undefined ? "" : `{${attributes["reason"]}}`;
+              if (value !== 0)
+                values[descriptor.name.replace("otelcol_exporter_", "") + reason] = Number(value);
+            }
+      return values;
+    },
+    close: async () => {
+      await delivery.shutdown(AbortSignal.abort());
+      assert.equal(clock.timerCount, 0, "no timer is left");
+      await provider.shutdown();
+    },
+  };
+}
+
+const SENT = "sent_metric_points";
+const FAILED = "send_failed_metric_points";
+const CAPACITY = { queue_capacity: 64 * 1024 * 1024 };
+
+test("what is delivered is counted as sent", async () => {
+  const { delivery, clock, metrics, lines, close } = delivering([OK, OK]);
+  assert.ok(delivery.offer({ bytes: KIB, points: 7 }));
+  assert.ok(delivery.offer({ bytes: KIB, points: 5 }));
+  await clock.advance(0);
+  assert.deepEqual(await metrics(), { [SENT]: 12, ...CAPACITY });
+  assert.deepEqual(lines(), []);
+  await close();
+});
+
+test("a failure that may pass is tried again after the wait, and said so", async () => {
+  const { delivery, clock, calls, metrics, lines, close } = delivering([DOWN, DOWN, OK]);
+  delivery.offer({ bytes: KIB, points: 7 });
+  await clock.advance(0);
+  await clock.advance(4_999);
+  assert.equal(calls.length, 1);
+  await clock.advance(1);
+  assert.equal(calls.length, 2);
+  assert.deepEqual(await metrics(), { queue_size: 1024, in_flight_requests: 1, ...CAPACITY });
+  await clock.advance(7_500);
+  assert.deepEqual(await metrics(), { [SENT]: 7, ...CAPACITY });
+  const [line] = lines();
+  assert.equal(line.level, 30);
+  assert.equal(line.msg, "Exporting failed. Will retry the request after interval.");
+  assert.equal(line.error, "no connection");
+  assert.equal(line.interval, "5.0s");
+  await close();
+});
+
+test("a receiver that asks for time gets it", async () => {
+  const { delivery, clock, calls, close } = delivering([{ ...DOWN, delayMs: 60_000 }, OK]);
+  delivery.offer({ bytes: KIB, points: 1 });
+  await clock.advance(0);
+  await clock.advance(59_999);
+  assert.equal(calls.length, 1);
+  await clock.advance(1);
+  assert.equal(calls.length, 2);
+  await close();
+});
+
+test("a permanent failure drops the request at once", async () => {
+  const { delivery, clock, calls, metrics, lines, close } = delivering([BAD]);
+  delivery.offer({ bytes: KIB, points: 7 });
+  await clock.advance(600_000);
+  assert.equal(calls.length, 1);
+  assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 7, ...CAPACITY });
+  const [line] = lines();
+  assert.equal(line.level, 50);
+  assert.equal(line.msg, "Exporting failed. Dropping data.");
+  assert.equal(line.error, "not retryable error: bad request");
+  assert.equal(line.dropped_items, 7);
+  await close();
+});
+
+test("retries end after max_elapsed_time, or at once where they are off", async () => {
+  const script: SendOutcome[] = Array(50).fill(DOWN);
+  const { delivery, clock, metrics, lines, close } = delivering(script);
+  delivery.offer({ bytes: KIB, points: 7 });
+  await clock.advance(300_000);
+  assert.deepEqual(await metrics(), { [`${FAILED}{retries_exhausted}`]: 7, ...CAPACITY });
+  assert.equal(lines().at(-1).error, "no more retries left: no connection");
+  await close();
+
+  const off = delivering([DOWN], {}, { enabled: false });
+  off.delivery.offer({ bytes: KIB, points: 3 });
+  await off.clock.advance(0);
+  assert.deepEqual(await off.metrics(), { [`${FAILED}{retries_exhausted}`]: 3, ...CAPACITY });
+  await off.close();
+});
+
+test("points that the receiver rejects are counted as failed, the others as sent", async () => {
+  const partial: SendOutcome = { kind: "delivered", rejectedPoints: 3, message: "too old" };
+  const absurd: SendOutcome = { kind: "delivered", rejectedPoints: 1e9, message: "confused" };
+  const { delivery, clock, metrics, lines, close } = delivering([partial, absurd]);
+  delivery.offer({ bytes: KIB, points: 10 });
+  delivery.offer({ bytes: KIB, points: 4 });
+  await clock.advance(0);
+  assert.deepEqual(await metrics(), { [SENT]: 7, [`${FAILED}{partial_success}`]: 7, ...CAPACITY });
+  assert.equal(lines()[0].error, "too old");
+  assert.equal(lines()[0].dropped_items, 3);
+  await close();
+});
+
+test("a warning without a rejection loses nothing", async () => {
+  const { delivery, clock, metrics, lines, close } = delivering([
+    { kind: "delivered", rejectedPoints: 0, message: "deprecated" },
+  ]);
+  delivery.offer({ bytes: KIB, points: 10 });
+  await clock.advance(0);
+  assert.deepEqual(await metrics(), { [SENT]: 10, ...CAPACITY });
+  assert.equal(lines()[0].level, 40);
+  assert.equal(lines()[0].message, "deprecated");
+  await close();
+});
+
+test("a failure that repeats is one line per interval, with sums", async () => {
+  const { delivery, clock, lines, close } = delivering(Array(30).fill(BAD));
+  for (let i = 0; i < 30; i++) delivery.offer({ bytes: KIB, points: 2 });
+  await clock.advance(0);
+  assert.deepEqual(
+    lines().map(({ dropped_items, requests }) => [dropped_items, requests]),
+    [[2, 1]],
+  );
+  await clock.advance(10_000);
+  assert.deepEqual(
+    lines().map(({ dropped_items, requests }) => [dropped_items, requests]),
+    [
+      [2, 1],
+      [58, 29],
+    ],
+  );
+  await clock.advance(20_000);
+  assert.equal(lines().length, 2);
+  await close();
+});
+
+test("a full queue refuses the newest, which is counted and logged", async () => {
+  const { delivery, clock, calls, metrics, lines, close } = delivering([], {
+    queue_size: 3 * 1024,
+    num_consumers: 1,
+  });
+  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.offer({ bytes: KIB, points: 2 }));
+  assert.ok(delivery.offer({ bytes: KIB, points: 3 }));
+  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
+  assert.deepEqual(await metrics(), {
+    enqueue_failed_metric_points: 4,
+    queue_size: 3 * 1024,
+    queue_capacity: 3 * 1024,
+    in_flight_requests: 1,
+  });
+  assert.equal(lines()[0].error, "sending queue is full");
+  calls[0]?.answer(OK);
+  await clock.advance(0);
+  assert.ok(delivery.offer({ bytes: KIB, points: 5 }), "there is room again");
+  await close();
+});
+
+test("without a queue a request goes out at once or not at all", async () => {
+  const { delivery, close } = delivering([], { enabled: false, num_consumers: 2 });
+  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
+  assert.ok(!delivery.offer({ bytes: KIB, points: 1 }));
+  await close();
+});
+
+test("no more than num_consumers are sent at once, in order", async () => {
+  const { delivery, clock, calls, close } = delivering([], { num_consumers: 2 });
+  for (let points = 1; points <= 4; points++) delivery.offer({ bytes: KIB, points });
+  assert.deepEqual(
+    calls.map(({ points }) => points),
+    [1, 2],
+  );
+  calls[1]?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(
+    calls.map(({ points }) => points),
+    [1, 2, 3],
+  );
+  await close();
+});
+
+test("an attempt is told to end when its time is over", async () => {
+  const { delivery, clock, calls, close } = delivering();
+  delivery.offer({ bytes: KIB, points: 1 });
+  await clock.advance(4_999);
+  assert.equal(calls[0]?.signal.aborted, false);
+  await clock.advance(1);
+  assert.equal(calls[0]?.signal.aborted, true);
+  await close();
+});
+
+test("a sender that rejects loses its request, under a name", async () => {
+  const { delivery, clock, calls, metrics, lines, close } = delivering();
+  delivery.offer({ bytes: KIB, points: 9 });
+  calls[0]?.answer(Promise.reject(new Error("oops")) as unknown as SendOutcome);
+  await clock.advance(0);
+  assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 9, ...CAPACITY });
+  assert.match(lines()[0].error, /BUG: Error: oops/);
+  await close();
+});
+
+test("shutdown sends what waits, ends waits between retries, and tries each once more", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering([DOWN], { num_consumers: 2 });
+  delivery.offer({ bytes: KIB, points: 1 });
+  await clock.advance(0);
+  for (const points of [2, 4, 8]) delivery.offer({ bytes: KIB, points });
+  assert.equal(calls.length, 2, "the first waits for its retry, the second is on its way");
+  const stopped = delivery.shutdown(new AbortController().signal);
+  await clock.advance(0);
+  assert.equal(calls.length, 3, "the first did not wait any longer");
+  assert.ok(!delivery.offer({ bytes: KIB, points: 16 }));
+  calls[2]?.answer(DOWN);
+  await clock.advance(0);
+  calls[1]?.answer(OK);
+  await clock.advance(0);
+  calls[3]?.answer(OK);
+  calls[4]?.answer(OK);
+  await stopped;
+  assert.deepEqual(await metrics(), {
+    [SENT]: 14,
+    [`${FAILED}{shutdown}`]: 1,
+    enqueue_failed_metric_points: 16,
+  });
+  await close();
+});
+
+test("at the deadline of a shutdown the rest is lost, under a name, and nobody waits for senders", async () => {
+  const { delivery, calls, metrics, lines, close } = delivering([], { num_consumers: 1 });
+  delivery.offer({ bytes: KIB, points: 1 });
+  delivery.offer({ bytes: KIB, points: 2 });
+  const deadline = new AbortController();
+  const stopped = delivery.shutdown(deadline.signal);
+  deadline.abort();
+  await stopped;
+  assert.equal(calls[0]?.signal.aborted, true);
+  calls[0]?.answer(OK);
+  assert.deepEqual(await metrics(), { [`${FAILED}{shutdown}`]: 3 });
+  assert.equal(
+    lines().reduce((sum, { dropped_items }) => sum + dropped_items, 0),
+    3,
+  );
+  await delivery.shutdown(deadline.signal);
+  await close();
+});
