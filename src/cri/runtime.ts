@@ -1,6 +1,7 @@
 import { CriClient, CriError } from "./client.ts";
 import type { CriEndpoints } from "./endpoint.ts";
 import type { Pod } from "./pod.ts";
+import { checkSocket } from "./socket.ts";
 import { broadcastsEvents, type RuntimeVersion } from "./version.ts";
 
 export interface RuntimeOptions {
@@ -19,7 +20,10 @@ export interface RuntimeIdentity extends RuntimeVersion {
   readonly endpoint: string;
 }
 
-/** One endpoint that answered, or may. */
+/**
+ * One endpoint at which something listened once. It stays until the end: a gRPC client that is closed while it waits
+ * for its peer, or between two tries, leaves a connection behind.
+ */
 interface Peer {
   readonly endpoint: string;
   readonly client: CriClient;
@@ -91,8 +95,9 @@ export class Runtime {
     const failures: CriError[] = [];
     for (const endpoint of endpoints) {
       if (this.#closed) break;
-      const peer = this.#peer(endpoint);
       try {
+        await checkSocket(endpoint);
+        const peer = this.#peer(endpoint);
         peer.identity = { endpoint, ...(await peer.client.version()) };
         if (this.#closed) break;
         if (peer.events !== "open") peer.events = broadcastsEvents(peer.identity) ? "closed" : "unusable";
@@ -100,20 +105,12 @@ export class Runtime {
       } catch (error) {
         if (!(error instanceof CriError)) throw error;
         failures.push(error);
-        // gRPC goes on trying to connect by itself. A silent peer's client stays: closing it while it is connecting
-        // would leave the connection in the peer's queue, and the next try would add one.
-        if (error.failure !== "timeout") this.#discard(peer);
       }
     }
     const [only] = failures;
     if (only !== undefined && endpoints.length === 1) throw only;
     const detail = failures.map(({ message }) => message).join("; ");
     throw new CriError(`cannot find a container runtime; name its endpoint: ${detail}`, "unavailable");
-  }
-
-  #discard({ endpoint, client }: Peer): void {
-    client.close();
-    this.#peers.delete(endpoint);
   }
 
   #peer(endpoint: string): Peer {

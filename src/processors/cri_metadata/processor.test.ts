@@ -1,0 +1,270 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import { Interner } from "../../metrics/interner.ts";
+import type { Reading, Resource } from "../../metrics/model.ts";
+import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
+import { factory } from "./factory.ts";
+
+const interner = new Interner();
+const schema = interner.schema([]);
+
+function sandbox(id: string, key = `kata/${id}`): Resource {
+  return { key, attributes: [{ key: "kata.sandbox.id", value: id }] };
+}
+
+function pod(id: string): SimulatedPod {
+  return {
+    id,
+    uid: `${id}-uid`,
+    name: `${id}-pod`,
+    namespace: "shop",
+    labels: { app: "web" },
+    annotations: {},
+    runtimeHandler: "kata",
+    createdAtMs: 0,
+  };
+}
+
+/** How the bench writes a resource with the pod's attributes. */
+function named(id: string): string {
+  return `${id} ${id}-uid ${id}-pod shop kata`;
+}
+
+/** A processor before a consumer that writes down what it gets, and a runtime that is not started yet. */
+async function bench(context: TestContext, config: Readonly<Record<string, unknown>> = {}) {
+  const folder = await mkdtemp(join(tmpdir(), "cri-metadata-"));
+  const socketPath = join(folder, "cri.sock");
+  const clock = new FakeClock();
+  const logs: string[] = [];
+  const passed: string[] = [];
+  const readings: Reading[] = [];
+  const bed = { verdict: "accepted" as "accepted" | "refused" };
+  const settings = {
+    id: "cri_metadata",
+    logger: pino({ base: null }, { write: (line: string) => logs.push(JSON.parse(line).msg) }),
+    meter: createNoopMeter(),
+    clock,
+    interner,
+    build: { command: "test", description: "", version: "0" },
+  };
+  const values = (resource: Resource) => resource.attributes.map(({ value }) => value).join(" ");
+  const processor = factory.create(
+    factory.schema.parse({ endpoint: socketPath, timeout: "1s", ...config }),
+    settings,
+    {
+      consume(reading) {
+        readings.push(reading);
+        passed.push(`${values(reading.resource)} @${reading.timeMs}`);
+        return bed.verdict;
+      },
+      end: ({ resource }) => passed.push(`end ${values(resource)}`),
+    },
+  );
+  await processor.start();
+  const servers: CriServer[] = [];
+  context.after(async () => {
+    await processor.shutdown(AbortSignal.timeout(1_000));
+    assert.equal(clock.timerCount, 0, "a timer is left");
+    for (const server of servers) await server.close();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    clock,
+    logs,
+    passed,
+    readings,
+    processor,
+    bed,
+    async start(runtimeVersion = "1.7.0") {
+      const server = await startCriServer({ socketPath, runtimeVersion });
+      servers.push(server);
+      return server;
+    },
+    read(resource: Resource, timeMs: number) {
+      return processor.consume({ resource, schema, values: new Float64Array(0), timeMs, startMs: 0 });
+    },
+    end: (resource: Resource) => processor.end({ resource, timeMs: 0 }),
+    /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
+    async advanceUntil(what: string, done: () => boolean, limitMs = 60_000) {
+      for (let spentMs = 0; !done(); spentMs += 10) {
+        assert.ok(spentMs < limitMs, `waited in vain for ${what}`);
+        await clock.advance(10);
+        await new Promise((resolve) => setTimeout(resolve, 1));
+      }
+    },
+  };
+}
+
+/** Real time for what the network does; time on the fake clock stands still. */
+async function until(what: string, done: () => boolean): Promise<void> {
+  const limit = performance.now() + 5_000;
+  while (!done()) {
+    assert.ok(performance.now() < limit, `waited in vain for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+}
+
+test("the first reading is held until the pod is known, and goes on under its name", async (context) => {
+  const { start, read, end, passed, processor, clock } = await bench(context);
+  const server = await start();
+  server.add(pod("s1"));
+  const resource = sandbox("s1");
+  assert.equal(read(resource, 1), "accepted");
+  assert.deepEqual(passed, []);
+  await clock.advance(30);
+  await until("the name", () => passed.length > 0);
+  read(resource, 2);
+  end(resource);
+  assert.deepEqual(passed, [`${named("s1")} @1`, `${named("s1")} @2`, `end ${named("s1")}`]);
+  assert.equal(server.calls.list, 1);
+  await processor.shutdown(AbortSignal.timeout(1_000));
+});
+
+test("the key stays, and one resource object serves all readings of a sandbox", async (context) => {
+  const { start, read, readings, clock } = await bench(context);
+  (await start()).add(pod("s1"));
+  const resource = sandbox("s1");
+  read(resource, 1);
+  await clock.advance(30);
+  await until("the name", () => readings.length > 0);
+  read(resource, 2);
+  assert.equal(readings[0]?.resource.key, "kata/s1");
+  assert.equal(readings[1]?.resource, readings[0]?.resource);
+});
+
+test("sandboxes that appear together are answered by one list", async (context) => {
+  const { start, read, passed, clock } = await bench(context);
+  const server = await start();
+  for (let index = 0; index < 50; index++) {
+    server.add(pod(`s${index}`));
+    read(sandbox(`s${index}`), 1);
+  }
+  await clock.advance(30);
+  await until("the names", () => passed.length === 50);
+  assert.equal(server.calls.list, 1);
+});
+
+test("a pod that the runtime lists late is asked for again, within the wait", async (context) => {
+  const { start, read, passed, advanceUntil } = await bench(context);
+  const server = await start();
+  read(sandbox("s1"), 1);
+  await advanceUntil("two lists", () => server.calls.list === 2);
+  server.add(pod("s1"));
+  await advanceUntil("the name", () => passed.length > 0, 4_000);
+  assert.deepEqual(passed, [`${named("s1")} @1`]);
+});
+
+test("after the wait readings go on bare; a late name ends the bare sandbox just before the named one", async (context) => {
+  const { start, read, passed, clock, advanceUntil, logs } = await bench(context);
+  const resource = sandbox("s1");
+  read(resource, 1);
+  await clock.advance(4_999);
+  assert.deepEqual(passed, []);
+  await clock.advance(1);
+  read(resource, 2);
+  assert.deepEqual(passed, ["s1 @1", "s1 @2"]);
+
+  const server = await start();
+  server.add(pod("s1"));
+  await advanceUntil("the answer", () => logs.at(-1) === "Container runtime answers.");
+  assert.equal(passed.length, 2, "nothing is ended before there is a reading to take its place");
+  read(resource, 3);
+  read(resource, 4);
+  assert.deepEqual(passed.slice(2), ["end s1", `${named("s1")} @3`, `${named("s1")} @4`]);
+});
+
+test("a sandbox that ends while it is held gives its readings first", async (context) => {
+  const { read, end, passed, clock } = await bench(context);
+  const resource = sandbox("s1");
+  read(resource, 1);
+  read(resource, 2);
+  end(resource);
+  assert.deepEqual(passed, ["s1 @1", "s1 @2", "end s1"]);
+  assert.equal(clock.timerCount, 1, "only the look that was due is left");
+  read(resource, 3);
+  assert.equal(passed.length, 3, "it is a new sandbox, and held again");
+});
+
+test("a sandbox whose name came late and that ends without a reading ends under the bare name", async (context) => {
+  const { start, read, end, passed, advanceUntil, logs } = await bench(context, { wait: "0s" });
+  const resource = sandbox("s1");
+  read(resource, 1);
+  (await start()).add(pod("s1"));
+  await advanceUntil("the answer", () => logs.at(-1) === "Container runtime answers.");
+  end(resource);
+  assert.deepEqual(passed, ["s1 @1", "end s1"]);
+});
+
+test("what is held is bounded, and let go rather than lost", async (context) => {
+  const { read, passed } = await bench(context, { wait: "60s" });
+  const resource = sandbox("s1");
+  for (let time = 1; time <= 15; time++) read(resource, time);
+  assert.equal(passed.length, 0);
+  read(resource, 16);
+  assert.equal(passed.length, 16);
+  assert.equal(passed[15], "s1 @16");
+});
+
+test("one id under two roots is two sandboxes of one pod", async (context) => {
+  const { start, read, passed, clock, readings } = await bench(context);
+  (await start()).add(pod("s1"));
+  read(sandbox("s1", "go/s1"), 1);
+  read(sandbox("s1", "rs/s1"), 1);
+  await clock.advance(30);
+  await until("the names", () => passed.length === 2);
+  assert.deepEqual(passed, [`${named("s1")} @1`, `${named("s1")} @1`]);
+  assert.deepEqual(
+    readings.map(({ resource }) => resource.key),
+    ["go/s1", "rs/s1"],
+  );
+});
+
+test("a resource that is no sandbox passes untouched, and so does its end", async (context) => {
+  const { read, end, passed, readings } = await bench(context);
+  const resource: Resource = { key: "node", attributes: [{ key: "host.name", value: "n1" }] };
+  read(resource, 1);
+  end(resource);
+  assert.deepEqual(passed, ["n1 @1", "end n1"]);
+  assert.equal(readings[0]?.resource, resource);
+});
+
+test("attributes of the receiver are never replaced", async (context) => {
+  const extract = { labels: [{ key: "app", tag_name: "kata.sandbox.id" }, { key: "app" }] };
+  const { start, read, passed, clock } = await bench(context, { extract });
+  (await start()).add(pod("s1"));
+  read(sandbox("s1"), 1);
+  await clock.advance(30);
+  await until("the name", () => passed.length > 0);
+  assert.deepEqual(passed, [`${named("s1")} web @1`]);
+});
+
+test("a receiver's new resource for a sandbox is named as the old one was", async (context) => {
+  const { start, read, passed, clock } = await bench(context);
+  (await start()).add(pod("s1"));
+  read(sandbox("s1"), 1);
+  await clock.advance(30);
+  await until("the name", () => passed.length > 0);
+  const other = sandbox("s1");
+  read({ ...other, attributes: [...other.attributes, { key: "x", value: "new" }] }, 2);
+  assert.deepEqual(passed.slice(1), [`end ${named("s1")}`, "s1 new s1-uid s1-pod shop kata @2"]);
+});
+
+test("the verdict of the next one is handed back, and shutdown hands on what is held", async (context) => {
+  const { start, read, passed, clock, bed, processor } = await bench(context);
+  (await start()).add(pod("s1"));
+  read(sandbox("s1"), 1);
+  await clock.advance(30);
+  await until("the name", () => passed.length > 0);
+  bed.verdict = "refused";
+  assert.equal(read(sandbox("s1"), 2), "refused");
+  assert.equal(read(sandbox("s2"), 1), "accepted");
+  await processor.shutdown(AbortSignal.timeout(1_000));
+  assert.equal(passed.at(-1), "s2 @1");
+  assert.equal(read(sandbox("s3"), 1), "refused", "nothing is held any more");
+});
