@@ -8,7 +8,7 @@ const LF = 10;
 
 /** What the lexer found between one family's first line and the next family's. */
 export interface Block {
-  /** Where the first line stands that does not belong to the block, or that a limit forbids to read. */
+  /** Where the first line stands that is not idle and does not belong to the block, or that a limit forbids to read. */
   readonly end: number;
   /** The family; undefined for a block without a usable point. */
   readonly spec: FamilySpec | undefined;

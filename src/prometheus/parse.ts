@@ -6,7 +6,7 @@ import { type Block, earlier, type Fault, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
 import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
-import { type LineLimits, skipIdleLines, startsHeader } from "./line.ts";
+import { type LineLimits, skipIdleLines } from "./line.ts";
 
 const LF = 10;
 const SPACE = 32;
@@ -162,7 +162,7 @@ class Source implements PageSource, LayoutOwner {
     const page: PageBytes = { bytes, view, end };
     this.#begin();
     let pos = skipIdleLines(bytes, 0, end);
-    while (pos < end && this.#hasRoom()) pos = skipIdleLines(bytes, this.#block(page, pos), end);
+    while (pos < end && this.#hasRoom()) pos = this.#block(page, pos);
     if (pos < end) this.#skipRest(page, pos);
     return this.#finish(bytes, unterminated);
   }
@@ -188,7 +188,7 @@ class Source implements PageSource, LayoutOwner {
     );
   }
 
-  /** Reads the block at `start`, one way or the other, and returns where it ends. */
+  /** Reads the block at `start`, one way or the other, and returns where the next one begins. */
   #block(page: PageBytes, start: number): number {
     const expected = this.#previous[this.#blocks.length];
     if (expected !== undefined) {
@@ -224,8 +224,11 @@ class Source implements PageSource, LayoutOwner {
     const samples = layout.lengths.length;
     if (known.forgotten || this.#samples + samples > this.#shared.options.limits.samplesMax) return -1;
     const scratch = this.#scratch(samples);
-    const end = matchLayout(page, start, layout, scratch, this.#width);
-    if (end < 0 || !endsBlock(page, end)) return -1;
+    const last = matchLayout(page, start, layout, scratch, this.#width);
+    if (last < 0) return -1;
+    const end = skipIdleLines(page.bytes, last, page.end);
+    // Only a HELP or TYPE line surely begins another block; a sample may be one more of this family.
+    if (end < page.end && page.bytes[end] !== HASH) return -1;
     known.lastRound = this.#shared.layouts.round;
     this.#blocks.push(known);
     this.#claim(record, start, samples);
@@ -360,12 +363,6 @@ function hashFirstLine(bytes: Uint8Array, start: number): number {
     hash = (Math.imul(hash, 31) + byte) | 0;
   }
   return hash;
-}
-
-/** Whether the next line surely belongs to another block: there is none, or it is a HELP or TYPE line. */
-function endsBlock({ bytes, end }: PageBytes, pos: number): boolean {
-  const next = skipIdleLines(bytes, pos, end);
-  return next >= end || startsHeader(bytes, next);
 }
 
 function lineAt(bytes: Uint8Array, position: number): number {
