@@ -1,5 +1,6 @@
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 import type { Settings } from "../component/component.ts";
+import { formatDuration } from "../config/values.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
@@ -89,7 +90,7 @@ export function reportDeliveries(settings: Settings, state: () => QueueState): D
       refusedLog.report(points, { error });
     },
     retrying(points, { error, intervalMs }) {
-      retryLog.report(points, { error, interval: `${(intervalMs / 1_000).toFixed(1)}s` });
+      retryLog.report(points, { error, interval: formatDuration(intervalMs) });
     },
     warned: (message) => warningLog.report(0, { message }),
     close() {

@@ -1,16 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
-import { ValueType } from "@opentelemetry/api";
 import { ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import { AggregationTemporality, DataPointType, type MetricData } from "@opentelemetry/sdk-metrics";
 import fc from "fast-check";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
   type Metric,
 } from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { toSdkMetrics } from "../../test/oracle/otel_sdk.ts";
 import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
 import { createOtlpEncoder } from "./encode.ts";
@@ -273,11 +271,7 @@ test("whatever the schema, the SDK's serializer says the same", () => {
         Array.from({ length: width }, (_, column) => column * 3),
         { key: "r", attributes: resource },
       );
-      const metrics = families.map((one, index) => toSdk(one, ours, ours.schema.offsets[index] ?? 0));
-      const theirs = ProtobufMetricsSerializer.serializeRequest({
-        resource: resourceFromAttributes(Object.fromEntries(resource.map(({ key, value }) => [key, value]))),
-        scopeMetrics: [{ scope: SCOPE, metrics }],
-      });
+      const theirs = ProtobufMetricsSerializer.serializeRequest(toSdkMetrics(ours, SCOPE));
       assert.ok(theirs !== undefined);
       assert.deepEqual(normalized(roundTrip(ours)), normalized(decode(theirs)));
     }),
@@ -291,50 +285,6 @@ function normalized(request: ExportMetricsServiceRequest): ExportMetricsServiceR
     if (data.case === "gauge") for (const one of data.value.dataPoints) one.startTimeUnixNano = 0n;
   }
   return request;
-}
-
-function toSdk(one: FamilySpec, { values }: Reading, offset: number): MetricData {
-  const time = (ms: number): [number, number] => [Math.floor(ms / 1_000), (ms % 1_000) * 1e6];
-  const descriptor = {
-    name: one.name,
-    description: one.help,
-    unit: one.unit,
-    valueType: ValueType.DOUBLE,
-    advice: {},
-  };
-  const aggregationTemporality = AggregationTemporality.CUMULATIVE;
-  const times = { startTime: time(START_MS), endTime: time(TIME_MS) };
-  let column = offset;
-  const rows = one.points.map(({ attributes, bounds }) => {
-    const width = one.kind === "histogram" ? bounds.length + 3 : 1;
-    const row = values.slice(column, column + width);
-    column += width;
-    const object = Object.fromEntries(attributes.map(({ key, value }) => [key, value]));
-    return { bounds, row, attributes: object, ...times };
-  });
-  if (one.kind !== "histogram") {
-    const dataPoints = rows.map(({ row, bounds: _, ...rest }) => ({ ...rest, value: row[0] ?? Number.NaN }));
-    return one.kind === "sum"
-      ? {
-          descriptor,
-          aggregationTemporality,
-          dataPointType: DataPointType.SUM,
-          isMonotonic: true,
-          dataPoints,
-        }
-      : { descriptor, aggregationTemporality, dataPointType: DataPointType.GAUGE, dataPoints };
-  }
-  const dataPoints = rows.map(({ row, bounds, ...rest }) => {
-    const upTo = [...row.slice(0, bounds.length), row[bounds.length + 2] ?? 0];
-    const counts = upTo.map((count, index) => count - (upTo[index - 1] ?? 0));
-    const value = {
-      buckets: { boundaries: [...bounds], counts },
-      count: row[bounds.length + 2] ?? 0,
-      sum: row[bounds.length + 1] ?? 0,
-    };
-    return { ...rest, value };
-  });
-  return { descriptor, aggregationTemporality, dataPointType: DataPointType.HISTOGRAM, dataPoints };
 }
 
 test("requests stay under the limit, keep the order and lose nothing", () => {

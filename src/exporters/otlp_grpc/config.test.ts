@@ -1,0 +1,92 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { z } from "zod";
+import { otlpGrpcSchema } from "./config.ts";
+
+test("the defaults are the Collector's", () => {
+  const config = otlpGrpcSchema.parse({ endpoint: "otel:4317" });
+  assert.deepEqual(config.endpoint, { target: "dns:otel:4317", security: "configured" });
+  assert.equal(config.timeout, 5_000);
+  assert.equal(config.compression, "gzip");
+  assert.equal(config.tls.insecure, false);
+  assert.equal(config.balancer_name, "round_robin");
+  assert.deepEqual(config.retry_on_failure, {
+    enabled: true,
+    initial_interval: 5_000,
+    randomization_factor: 0.5,
+    multiplier: 1.5,
+    max_interval: 30_000,
+    max_elapsed_time: 300_000,
+  });
+  assert.equal(config.sending_queue.num_consumers, 10);
+  assert.equal(config.sending_queue.batch.flush_timeout, 200);
+  assert.ok(config.sending_queue.batch.max_size < 4 * 1024 * 1024);
+});
+
+/** The first fault, as `path: message`. */
+function check(input: object, wanted: string | undefined): void {
+  const { error } = otlpGrpcSchema.safeParse({ endpoint: "otel:4317", ...input });
+  const [issue] = error?.issues ?? [];
+  assert.equal(issue === undefined ? undefined : `${issue.path.join("::")}: ${issue.message}`, wanted);
+}
+
+test("options of the Collector that mean the same are taken", () => {
+  check({ compression: "none", authority: "a", user_agent: "u", wait_for_ready: true }, undefined);
+  check({ keepalive: { time: "30s", timeout: "5s", permit_without_stream: true } }, undefined);
+  check({ sending_queue: { sizer: "bytes", queue_size: "128MiB", block_on_overflow: false } }, undefined);
+  check({ sending_queue: { enabled: false, queue_size: 1 } }, undefined);
+  check({ retry_on_failure: { enabled: false } }, undefined);
+  check({ tls: { ca_file: "/ca", cert_file: "/crt", key_file: "/key", max_version: "1.3" } }, undefined);
+});
+
+test("what is wrong or not supported is refused with a reason", () => {
+  check(
+    { endpoint: "ftp://x" },
+    'endpoint: must be "host:port", "http://host:port", "https://host:port" or "unix:///path"',
+  );
+  check(
+    { compression: "zstd" },
+    'compression: must be "gzip" or "none"; snappy and zstd are not supported over gRPC here',
+  );
+  check({ headers: { "a b": "c" } }, "headers::a b: Invalid key in record");
+  check({ headers: { a: "line\nbreak" } }, "headers::a: a header's value must be printable ASCII");
+  check(
+    { tls: { min_version: "1.0" } },
+    'tls::min_version: must be "1.2" or "1.3"; older versions of TLS are not safe',
+  );
+  check(
+    { tls: { reload_interval: "1h" } },
+    "tls::reload_interval: is not supported; certificates are read at start",
+  );
+  check({ tls: { ca_file: "a", ca_pem: "b" } }, "tls::ca_pem: cannot be given together with ca_file");
+  check({ tls: { cert_file: "a" } }, "tls::cert_file: needs key_file or key_pem as well");
+  check(
+    { tls: { min_version: "1.3", max_version: "1.2" } },
+    "tls::max_version: must not be below min_version",
+  );
+  check(
+    { sending_queue: { storage: "file_storage" } },
+    "sending_queue::storage: is not supported; this build keeps the queue in memory",
+  );
+  check(
+    { sending_queue: { queue_size: 1_000 } },
+    "sending_queue::queue_size: must hold the largest request; its unit is bytes, and batch::max_size is 4000000",
+  );
+  check(
+    { sending_queue: { sizer: "requests" } },
+    'sending_queue::sizer: must be "bytes": memory is what a queue in memory costs',
+  );
+  check(
+    { auth: { authenticator: "x" } },
+    "auth: is not supported; give credentials in headers, or a client certificate in tls",
+  );
+  check({ retries: true }, ': Unrecognized key: "retries"');
+});
+
+test("headers and the key are secrets, and the schema can be shown to editors", () => {
+  const json = z.toJSONSchema(otlpGrpcSchema, { io: "input", unrepresentable: "any" });
+  const properties = JSON.parse(JSON.stringify(json)).properties;
+  assert.equal(properties.headers.additionalProperties.secret, true);
+  assert.equal(properties.tls.properties.key_pem.secret, true);
+  assert.match(properties.timeout.description, /Deadline/);
+});

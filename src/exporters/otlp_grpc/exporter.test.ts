@@ -1,0 +1,312 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer as createHttp2Server, type IncomingHttpHeaders } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { type TestContext, test } from "node:test";
+import { gunzipSync } from "node:zlib";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack } from "@bufbuild/protobuf/wkt";
+import { Metadata, status } from "@grpc/grpc-js";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import {
+  type Answer,
+  OK,
+  type OtlpServer,
+  type OtlpServerOptions,
+  startOtlpServer,
+} from "../../../test/e2e/otlp_server.ts";
+import { poll } from "../../../test/e2e/poll.ts";
+import { ExportMetricsServiceRequestSchema } from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { systemClock } from "../../clock/clock.ts";
+import { Interner } from "../../metrics/interner.ts";
+import type { Reading } from "../../metrics/model.ts";
+import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
+import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
+import { factory } from "./factory.ts";
+
+const interner = new Interner();
+
+function reading(id: string, points: number, value = 1): Reading {
+  const family = interner.family({
+    name: "kata_guest_load",
+    kind: "gauge",
+    unit: "",
+    help: "",
+    points: Array.from({ length: points }, (_, index) => ({
+      attributes: [{ key: "item", value: `item_${index}` }],
+      bounds: [],
+      boundTexts: [],
+    })),
+  });
+  return {
+    resource: { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] },
+    schema: interner.schema([family]),
+    values: new Float64Array(points).fill(value),
+    timeMs: Date.now(),
+    startMs: 0,
+  };
+}
+
+/** A running exporter; what the test leaves undone is ended with the test. */
+async function exporting(context: TestContext, input: object) {
+  const lines: Record<string, unknown>[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  const config = factory.schema.parse({
+    tls: { insecure: true },
+    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
+    ...input,
+  });
+  const exporter = factory.create(config, {
+    id: "otlp_grpc",
+    logger: pino({ base: null, timestamp: false }, output),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner,
+    build: { command: "kata-collector", description: "", version: "1.2.3" },
+  });
+  context.after(() => exporter.shutdown(AbortSignal.abort()));
+  await exporter.start();
+  return { exporter, lines };
+}
+
+async function serving(context: TestContext, options: OtlpServerOptions = {}): Promise<OtlpServer> {
+  const server = await startOtlpServer(options);
+  context.after(() => server.close());
+  return server;
+}
+
+const requestsOf = (server: OtlpServer, count: number) =>
+  poll(`${count} requests`, () => (server.requests.length >= count ? server.requests : undefined));
+
+const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
+  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
+
+function pointsOf(bytes: Uint8Array): number[] {
+  return fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics.flatMap(({ scopeMetrics }) =>
+    scopeMetrics.flatMap(({ metrics }) =>
+      metrics.flatMap(({ data }) =>
+        data.case === "gauge" ? data.value.dataPoints.map(({ value }) => Number(value.value)) : [],
+      ),
+    ),
+  );
+}
+
+function failing(code: status, details: string, trailer = new Metadata()): Answer {
+  return (_call, reply) => reply({ code, details, metadata: trailer });
+}
+
+function retryInfo(ms: number): Metadata {
+  const retryDelay = { seconds: 0n, nanos: ms * 1e6 };
+  const detail = anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay }));
+  const details = toBinary(StatusSchema, create(StatusSchema, { code: 8, details: [detail] }));
+  const trailer = new Metadata();
+  trailer.set("grpc-status-details-bin", Buffer.from(details));
+  return trailer;
+}
+
+test("a reading arrives with its headers", async (context) => {
+  const server = await serving(context);
+  const { exporter } = await exporting(context, {
+    endpoint: server.endpoint,
+    headers: { Authorization: "Bearer abc" },
+  });
+  assert.equal(exporter.consume(reading("s1", 3, 4.5)), "accepted");
+  const [request] = await requestsOf(server, 1);
+  assert.deepEqual(pointsOf(request?.bytes ?? Buffer.alloc(0)), [4.5, 4.5, 4.5]);
+  assert.deepEqual(request?.metadata.get("authorization"), ["Bearer abc"]);
+  assert.match(String(request?.metadata.get("user-agent")), /^kata-collector\/1\.2\.3 /);
+});
+
+/** The first request as it is on the wire: its headers, and gRPC's frame around the message. */
+async function wireOf(context: TestContext, input: (port: number) => object) {
+  const server = createHttp2Server();
+  const received = new Promise<{ headers: IncomingHttpHeaders; frame: Buffer }>((resolve) => {
+    server.on("stream", (stream, headers) => {
+      stream.toArray().then(
+        (chunks) => resolve({ headers, frame: Buffer.concat(chunks) }),
+        () => {},
+      );
+    });
+  });
+  const port = await new Promise<number>((resolve) => {
+    server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
+  });
+  const { exporter } = await exporting(context, input(port));
+  exporter.consume(reading("s1", 3, 4.5));
+  const { headers, frame } = await received;
+  await exporter.shutdown(AbortSignal.abort());
+  server.close();
+  return { headers, compressed: frame[0] === 1, message: frame.subarray(5) };
+}
+
+test("requests are compressed unless told otherwise", async (context) => {
+  const gzip = await wireOf(context, (port) => ({ endpoint: `127.0.0.1:${port}` }));
+  assert.equal(gzip.headers["grpc-encoding"], "gzip");
+  assert.ok(gzip.compressed);
+  assert.deepEqual(pointsOf(gunzipSync(gzip.message)), [4.5, 4.5, 4.5]);
+
+  const plain = await wireOf(context, (port) => ({
+    endpoint: `http://127.0.0.1:${port}`,
+    tls: {},
+    compression: "none",
+  }));
+  assert.equal(plain.compressed, false);
+  assert.deepEqual(pointsOf(plain.message), [4.5, 4.5, 4.5]);
+});
+
+test("authority, user agent and deadline reach the server", async (context) => {
+  const { headers } = await wireOf(context, (port) => ({
+    endpoint: `127.0.0.1:${port}`,
+    authority: "otel.example.org",
+    user_agent: "me",
+    timeout: "7s",
+  }));
+  assert.equal(headers[":authority"], "otel.example.org");
+  assert.match(String(headers["user-agent"]), /^me /);
+  assert.match(String(headers["grpc-timeout"]), /^(6\d{3}m|7S|7000m)$/);
+});
+
+test("a unix socket is an endpoint", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "otlp-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "otlp.sock");
+  const server = await serving(context, { address: `unix:${path}` });
+  const { exporter } = await exporting(context, { endpoint: `unix://${path}` });
+  exporter.consume(reading("s1", 2));
+  assert.equal((await requestsOf(server, 1)).length, 1);
+});
+
+test("UNAVAILABLE is tried again, with the same bytes", async (context) => {
+  const server = await serving(context, { answers: [failing(status.UNAVAILABLE, "not now"), OK] });
+  const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
+  exporter.consume(reading("s1", 2));
+  const [first, second] = await requestsOf(server, 2);
+  assert.deepEqual(first?.bytes, second?.bytes);
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.equal(line["error"], "UNAVAILABLE: not now");
+});
+
+test("RESOURCE_EXHAUSTED is tried again only where the server says when", async (context) => {
+  const server = await serving(context, {
+    answers: [
+      failing(status.RESOURCE_EXHAUSTED, "slow down", retryInfo(150)),
+      failing(status.RESOURCE_EXHAUSTED, "full"),
+    ],
+  });
+  const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
+  exporter.consume(reading("s1", 2));
+  const retry = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.equal(retry["interval"], "150ms", "what the server asked for, not the 20 ms of the configuration");
+  const dropped = await lineOf(lines, "Exporting failed. Dropping data.");
+  assert.equal(dropped["error"], "not retryable error: RESOURCE_EXHAUSTED: full");
+  assert.equal(dropped["dropped_items"], 2);
+  assert.equal(server.requests.length, 2);
+});
+
+test("permanent codes are not tried again", async (context) => {
+  for (const code of [
+    status.INVALID_ARGUMENT,
+    status.UNAUTHENTICATED,
+    status.UNIMPLEMENTED,
+    status.INTERNAL,
+  ]) {
+    const server = await serving(context, { answers: [failing(code, "no"), OK] });
+    const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
+    exporter.consume(reading("s1", 2));
+    const line = await lineOf(lines, "Exporting failed. Dropping data.");
+    assert.equal(line["reason"], "permanent");
+    assert.equal(server.requests.length, 1);
+  }
+});
+
+test("rejected points are logged with the receiver's words", async (context) => {
+  const answer: Answer = (_call, reply) => {
+    const partialSuccess = { rejectedDataPoints: 2n, errorMessage: "too old" };
+    const response = create(ExportMetricsServiceResponseSchema, { partialSuccess });
+    reply(null, Buffer.from(toBinary(ExportMetricsServiceResponseSchema, response)));
+  };
+  const server = await serving(context, { answers: [answer] });
+  const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
+  exporter.consume(reading("s1", 5));
+  const line = await lineOf(lines, "Partial success: the receiver rejected data.");
+  assert.equal(line["error"], "too old");
+  assert.equal(line["dropped_items"], 2);
+});
+
+test("an answer that is no message loses nothing", async (context) => {
+  const server = await serving(context, {
+    answers: [(_call, reply) => reply(null, Buffer.from("\x0a\xff"))],
+  });
+  const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
+  exporter.consume(reading("s1", 5));
+  const line = await lineOf(lines, "The receiver took the data with a warning.");
+  assert.match(String(line["message"]), /cannot be decoded/);
+});
+
+test("a server that hangs meets the deadline, and after some a new connection", async (context) => {
+  const peers = new Set<string>();
+  const hang: Answer = (call) => peers.add(call.getPeer());
+  const server = await serving(context, { answers: [hang, hang, hang, hang, OK] });
+  const { exporter, lines } = await exporting(context, { endpoint: server.endpoint, timeout: "50ms" });
+  exporter.consume(reading("s1", 1));
+  await requestsOf(server, 5);
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.match(String(line["error"]), /^DEADLINE_EXCEEDED: /);
+  assert.equal(peers.size, 2);
+});
+
+test("an absent server is tried again until it is there", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "otlp-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const path = join(folder, "late.sock");
+  const { exporter, lines } = await exporting(context, { endpoint: `unix://${path}` });
+  exporter.consume(reading("s1", 1));
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.match(String(line["error"]), /^UNAVAILABLE: .*ENOENT/);
+  const server = await serving(context, { address: `unix:${path}` });
+  await requestsOf(server, 1);
+});
+
+test("what is larger than a message may be goes out in several, all under 4 MiB", async (context) => {
+  const server = await serving(context);
+  const { exporter } = await exporting(context, { endpoint: server.endpoint });
+  const count = 60;
+  for (let i = 0; i < count; i++) exporter.consume(reading(String(i), 2_000, i));
+  await exporter.shutdown(AbortSignal.timeout(10_000));
+  assert.ok(server.requests.length >= 2);
+  const got = server.requests.flatMap(({ bytes }) => pointsOf(bytes));
+  assert.equal(got.length, count * 2_000);
+  assert.equal(
+    got.reduce((sum, value) => sum + value, 0),
+    ((count * (count - 1)) / 2) * 2_000,
+  );
+});
+
+test("shutdown sends what is held, says what it could not, and may be called without start", async (context) => {
+  const server = await serving(context);
+  const { exporter } = await exporting(context, { endpoint: server.endpoint });
+  exporter.consume(reading("s1", 1));
+  exporter.end({ resource: reading("s1", 1).resource, timeMs: Date.now() });
+  await exporter.shutdown(AbortSignal.timeout(10_000));
+  const [request] = server.requests;
+  const entries = fromBinary(ExportMetricsServiceRequestSchema, request?.bytes ?? new Uint8Array());
+  assert.equal(entries.resourceMetrics.length, 2, "the reading and its end");
+  assert.equal(exporter.consume(reading("s1", 1)), "refused");
+
+  const down = await exporting(context, { endpoint: "unix:///nonexistent/otlp.sock" });
+  down.exporter.consume(reading("s1", 6));
+  await down.exporter.shutdown(AbortSignal.timeout(10_000));
+  const line = await lineOf(down.lines, "Exporting failed. Dropping data.");
+  assert.equal(line["reason"], "shutdown");
+  assert.equal(line["dropped_items"], 6);
+});

@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { ServerCredentials } from "@grpc/grpc-js";
+import { type OtlpServer, startOtlpServer } from "../../../test/e2e/otlp_server.ts";
+import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
+import { channelOptions, OtlpGrpcClient } from "./client.ts";
+import { loadCredentials, tlsSchema } from "./tls.ts";
+
+const HAS_OPENSSL = hasProgram("openssl", "version");
+const folder = mkdtempSync(join(tmpdir(), "otlp-tls-"));
+const file = (name: string): string => join(folder, name);
+
+function openssl(...args: readonly string[]): void {
+  execFileSync("openssl", args, { stdio: "ignore" });
+}
+
+/** A certificate of this authority, for a name or for a client. */
+function issue(name: string, subject: string): void {
+  writeFileSync(file(`${name}.ext`), `subjectAltName=${subject}\n`);
+  openssl(
+    "req",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-subj",
+    `/CN=${name}`,
+    "-keyout",
+    file(`${name}.key`),
+    "-out",
+    file(`${name}.csr`),
+  );
+  openssl(
+    "x509",
+    "-req",
+    "-in",
+    file(`${name}.csr`),
+    "-CA",
+    file("ca.crt"),
+    "-CAkey",
+    file("ca.key"),
+    "-CAcreateserial",
+    "-days",
+    "2",
+    "-extfile",
+    file(`${name}.ext`),
+    "-out",
+    file(`${name}.crt`),
+  );
+}
+
+let server: OtlpServer | undefined;
+let mutual: OtlpServer | undefined;
+
+before(async () => {
+  if (!HAS_OPENSSL) return;
+  openssl(
+    "req",
+    "-x509",
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-subj",
+    "/CN=test-ca",
+    "-days",
+    "2",
+    "-keyout",
+    file("ca.key"),
+    "-out",
+    file("ca.crt"),
+  );
+  issue("server", "DNS:otel.test");
+  issue("client", "DNS:agent.test");
+  const pair = {
+    cert_chain: readFileSync(file("server.crt")),
+    private_key: readFileSync(file("server.key")),
+  };
+  server = await startOtlpServer({ credentials: ServerCredentials.createSsl(null, [pair], false) });
+  const ca = readFileSync(file("ca.crt"));
+  mutual = await startOtlpServer({ credentials: ServerCredentials.createSsl(ca, [pair], true) });
+});
+
+after(() => {
+  server?.close();
+  mutual?.close();
+  rmSync(folder, { recursive: true });
+});
+
+/** One attempt with these options; the outcome's kind and error. */
+async function attempt(to: OtlpServer | undefined, input: object): Promise<string> {
+  assert.ok(to !== undefined);
+  const tls = tlsSchema.parse(input);
+  const client = new OtlpGrpcClient({
+    target: `dns:${to.endpoint}`,
+    credentials: await loadCredentials(tls),
+    headers: {},
+    waitForReady: false,
+    timeoutMs: 5_000,
+    channel: channelOptions({
+      compression: "none",
+      userAgent: "test",
+      balancer: "pick_first",
+      keepalive: { time: 10_000, timeout: 10_000, permit_without_stream: false },
+      authority: undefined,
+      serverName: tls.server_name_override,
+    }),
+  });
+  try {
+    const outcome = await client.send(new Uint8Array(), 0, new AbortController().signal);
+    return outcome.kind === "delivered" ? "delivered" : `${outcome.kind}: ${outcome.error}`;
+  } finally {
+    client.close();
+  }
+}
+
+test("a server with a certificate of the named authority, for the right name, is trusted", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const server_name_override = "otel.test";
+  assert.equal(await attempt(server, { ca_file: file("ca.crt"), server_name_override }), "delivered");
+  const ca_pem = readFileSync(file("ca.crt"), "utf8");
+  assert.equal(await attempt(server, { ca_pem, server_name_override, min_version: "1.3" }), "delivered");
+  const both = { ca_pem, server_name_override, include_system_ca_certs_pool: true };
+  assert.equal(await attempt(server, both), "delivered");
+});
+
+test("an unknown authority or a wrong name is refused, unless verification is off", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const server_name_override = "otel.test";
+  assert.match(await attempt(server, { server_name_override }), /^retryable: UNAVAILABLE: .*certificate/);
+  const wrong = { ca_file: file("ca.crt"), server_name_override: "other.test" };
+  assert.match(await attempt(server, wrong), /^retryable: UNAVAILABLE: .*altnames/);
+  assert.equal(await attempt(server, { insecure_skip_verify: true }), "delivered");
+});
+
+test("a server that wants a client certificate gets it", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const base = { ca_file: file("ca.crt"), server_name_override: "otel.test" };
+  assert.match(await attempt(mutual, base), /^retryable: UNAVAILABLE/);
+  const files = { cert_file: file("client.crt"), key_file: file("client.key") };
+  assert.equal(await attempt(mutual, { ...base, ...files }), "delivered");
+  const pem = {
+    cert_pem: readFileSync(file("client.crt"), "utf8"),
+    key_pem: readFileSync(file("client.key"), "utf8"),
+  };
+  assert.equal(await attempt(mutual, { ...base, ...pem }), "delivered");
+});
+
+test("files that are missing or hold no certificate stop the start, with the option's name", async () => {
+  const check = (input: object, wanted: RegExp): Promise<void> =>
+    assert.rejects(loadCredentials(tlsSchema.parse(input)), wanted);
+  await check({ ca_file: file("missing.crt") }, /^Error: cannot read tls::ca_file: ENOENT/);
+  await check({ cert_pem: "x", key_pem: "y" }, /^Error: cannot use the certificates or key of tls: /);
+});

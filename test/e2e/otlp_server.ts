@@ -1,0 +1,70 @@
+import {
+  type Metadata,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type sendUnaryData,
+} from "@grpc/grpc-js";
+
+/** Answers one request; the bytes are the message's, uncompressed. */
+export type Answer = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void;
+
+export interface ReceivedRequest {
+  readonly bytes: Buffer;
+  readonly metadata: Metadata;
+}
+
+export interface OtlpServer {
+  /** `127.0.0.1:port`, or what was asked for. */
+  readonly endpoint: string;
+  /** In the order of arrival, answered or not. */
+  readonly requests: ReceivedRequest[];
+  close(): void;
+}
+
+export interface OtlpServerOptions {
+  /** Called for the first request, the second …; the last one for all that follow. Default: OK. */
+  readonly answers?: readonly Answer[];
+  readonly credentials?: ServerCredentials;
+  /** As grpc-js spells addresses. */
+  readonly address?: string;
+}
+
+export const OK: Answer = (_call, reply) => reply(null, Buffer.alloc(0));
+
+/** A real gRPC server with an OTLP receiver's path and size limit, which keeps the bytes that it gets. */
+export async function startOtlpServer(options: OtlpServerOptions = {}): Promise<OtlpServer> {
+  const {
+    answers = [OK],
+    credentials = ServerCredentials.createInsecure(),
+    address = "127.0.0.1:0",
+  } = options;
+  const requests: ReceivedRequest[] = [];
+  const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
+  const bytes = (value: Buffer): Buffer => value;
+  const method = {
+    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
+    requestStream: false,
+    responseStream: false,
+    requestSerialize: bytes,
+    requestDeserialize: bytes,
+    responseSerialize: bytes,
+    responseDeserialize: bytes,
+  };
+  const answer: Answer = (call, reply) => {
+    const next = answers[Math.min(requests.length, answers.length - 1)] ?? OK;
+    requests.push({ bytes: call.request, metadata: call.metadata });
+    next(call, reply);
+  };
+  server.addService({ export: method }, { export: answer });
+  const port = await new Promise<number>((resolve, reject) => {
+    server.bindAsync(address, credentials, (error, bound) =>
+      error === null ? resolve(bound) : reject(error),
+    );
+  });
+  return {
+    endpoint: address.replace(/:0$/, `:${port}`),
+    requests,
+    close: () => server.forceShutdown(),
+  };
+}
