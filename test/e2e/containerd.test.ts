@@ -1,0 +1,104 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { systemClock } from "../../src/clock/clock.ts";
+import { CriClient } from "../../src/cri/client.ts";
+import { Interner } from "../../src/metrics/interner.ts";
+import type { Resource } from "../../src/metrics/model.ts";
+import { factory } from "../../src/processors/cri_metadata/factory.ts";
+import { type PodSpec, startContainerd } from "./containerd.ts";
+import { peerIsThere } from "./peers.ts";
+import { poll } from "./poll.ts";
+
+const WEB: PodSpec = {
+  name: "web-5d4f8c7b9-x2x7q",
+  namespace: "shop",
+  uid: "0b6c8d3e-5a51-4f0e-9a43-3d1f0e7c2a11",
+  labels: { app: "web", "pod-template-hash": "5d4f8c7b9" },
+  annotations: { owner: "team é" },
+};
+
+const BATCH: PodSpec = { name: "batch", namespace: "jobs", uid: "d9f1c2b4-0000-4000-8000-000000000001" };
+
+/** The processor on a runtime's endpoint, and what comes out of it. */
+function enriching(endpoint: string) {
+  const interner = new Interner();
+  const schema = interner.schema([]);
+  const passed: Readonly<Record<string, string>>[] = [];
+  const config = factory.schema.parse({
+    endpoint,
+    timeout: "2s",
+    wait: "3s",
+    extract: { labels: [{ key: "app" }], annotations: [{ key: "owner" }] },
+  });
+  const settings = {
+    id: "cri_metadata",
+    logger: pino({ level: "silent" }),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner,
+    build: { command: "test", description: "", version: "0" },
+  };
+  const processor = factory.create(config, settings, {
+    consume({ resource }) {
+      passed.push(Object.fromEntries(resource.attributes.map(({ key, value }) => [key, value])));
+      return "accepted";
+    },
+    end: () => {},
+  });
+  return {
+    processor,
+    passed,
+    read(id: string) {
+      const resource: Resource = { key: `kata/${id}`, attributes: [{ key: "kata.sandbox.id", value: id }] };
+      processor.consume({ resource, schema, values: new Float64Array(0), timeMs: Date.now(), startMs: 0 });
+    },
+    /** What comes out for the sandbox first. */
+    outcome: (id: string) =>
+      poll(`a reading of ${id}`, () => passed.find((attributes) => attributes["kata.sandbox.id"] === id)),
+  };
+}
+
+test("pods of a real containerd get their names, across its restart and its end", async (context) => {
+  const containerd = await startContainerd();
+  if (!peerIsThere(context, "containerd (with runc, as root)", containerd !== undefined)) return;
+  assert.ok(containerd !== undefined);
+  const agent = enriching(containerd.endpoint);
+  const client = new CriClient({ endpoint: containerd.endpoint, timeoutMs: 5_000 });
+  try {
+    const web = await containerd.runPod(WEB);
+    agent.read(web);
+    assert.deepEqual(await agent.outcome(web), {
+      "kata.sandbox.id": web,
+      "k8s.pod.uid": WEB.uid,
+      "k8s.pod.name": WEB.name,
+      "k8s.namespace.name": WEB.namespace,
+      "k8s.pod.label.app": "web",
+      "k8s.pod.annotation.owner": "team é",
+    });
+    assert.equal((await client.version()).name, "containerd");
+    assert.deepEqual([...(await client.pods(() => true)).keys()], [web]);
+
+    await containerd.restart();
+    const batch = await containerd.runPod(BATCH);
+    agent.read(batch);
+    assert.equal((await agent.outcome(batch))["k8s.pod.name"], "batch");
+
+    await containerd.stopPod(batch);
+    const notReady = await client.pods(() => true);
+    assert.deepEqual([...notReady.keys()].sort(), [web, batch].sort(), "a pod that is not ready is listed");
+
+    await containerd.kill();
+    agent.read("somebody-else");
+    assert.deepEqual(await agent.outcome("somebody-else"), { "kata.sandbox.id": "somebody-else" });
+    const before = agent.passed.length;
+    agent.read(web);
+    assert.equal(agent.passed.length, before + 1, "a named pod's readings do not wait for the runtime");
+    assert.equal(agent.passed.at(-1)?.["k8s.pod.name"], WEB.name);
+  } finally {
+    client.close();
+    await agent.processor.shutdown(AbortSignal.timeout(1_000));
+    await containerd.close();
+  }
+});
