@@ -37,7 +37,10 @@ function seriesOf({ schema, values }: Page): Map<string, number> {
 
 function setPoint({ name, kind }: Family, point: Point, set: (name: string, labels: string[]) => void): void {
   const labels = point.attributes.map(({ key, value }) => `${key}="${value}"`);
-  if (pointWidth(kind, 1) === 1) return set(name, labels);
+  if (pointWidth(kind, 1) === 1) {
+    set(name, labels);
+    return;
+  }
   const [bound, suffix] = kind === "histogram" ? ["le", "_bucket"] : ["quantile", ""];
   for (const text of point.boundTexts) set(name + suffix, [...labels, `${bound}="${text}"`]);
   if (kind === "histogram") set(name + suffix, [...labels, 'le="+Inf"']);
