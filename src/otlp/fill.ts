@@ -132,7 +132,10 @@ function wholeCount(value: number): number {
   return value > 0 ? Math.min(Math.floor(value), Number.MAX_SAFE_INTEGER) : 0;
 }
 
+const WORD = 0x1_0000_0000;
+
 function setFixed64(view: DataView, at: number, value: number): void {
-  view.setUint32(at, value % 0x1_0000_0000, true);
-  view.setUint32(at + 4, value / 0x1_0000_0000, true);
+  const high = value < WORD ? 0 : Math.floor(value / WORD);
+  view.setUint32(at, value - high * WORD, true);
+  view.setUint32(at + 4, high, true);
 }
