@@ -1,7 +1,7 @@
 import type { Counter, Meter, ObservableCallback, ObservableGauge } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
-import { CriError } from "../../cri/client.ts";
+import { CriError, type CriFailure } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { Pod } from "../../cri/pod.ts";
 import { Runtime } from "../../cri/runtime.ts";
@@ -109,12 +109,8 @@ export class Lookup {
     this.#asking = false;
     if (this.#closed) return;
     const answered = answer instanceof Map;
-    if (answered) {
-      this.#answered();
-      for (const pod of answer.values()) this.#found(pod);
-    } else this.#unanswered(answer.error);
-    const failure = answered ? undefined : answer.error instanceof CriError ? answer.error.failure : "error";
-    this.#lookups.add(1, { ...this.#options.attributes, outcome: failure ?? "answered" });
+    if (answered) this.#answered(answer);
+    else this.#unanswered(answer.error);
     const nowMs = this.#nowMs();
     for (const [id, wanted] of asked) {
       if (this.#wanted.get(id) === wanted) this.#putOff(id, wanted, { nowMs, answered });
@@ -141,15 +137,19 @@ export class Lookup {
     if (this.#wanted.delete(pod.id)) this.#options.onPod(pod);
   }
 
-  #answered(): void {
-    if (this.#runtimeAnswers === true) return;
-    const { endpoint, name, version } = this.#runtime.identity ?? {};
-    this.#options.logger.info({ endpoint, runtime: name, version }, "Container runtime answers.");
-    if (this.#runtimeAnswers === false) this.#hopeAgain();
-    this.#runtimeAnswers = true;
+  #answered(pods: ReadonlyMap<string, Pod>): void {
+    this.#count("answered");
+    if (this.#runtimeAnswers !== true) {
+      const { endpoint, name, version } = this.#runtime.identity ?? {};
+      this.#options.logger.info({ endpoint, runtime: name, version }, "Container runtime answers.");
+      if (this.#runtimeAnswers === false) this.#hopeAgain();
+      this.#runtimeAnswers = true;
+    }
+    for (const pod of pods.values()) this.#found(pod);
   }
 
   #unanswered(error: unknown): void {
+    this.#count(error instanceof CriError ? error.failure : "error");
     if (this.#runtimeAnswers === false) return;
     this.#runtimeAnswers = false;
     const cause = error instanceof Error ? error.message : String(error);
@@ -157,6 +157,10 @@ export class Lookup {
       { error: cause },
       "Container runtime does not answer; new sandboxes are without their pod's name until it does.",
     );
+  }
+
+  #count(outcome: CriFailure | "answered"): void {
+    this.#lookups.add(1, { ...this.#options.attributes, outcome });
   }
 
   /** A runtime that comes back may know what it did not know. Delays stay grown, so that a flapping one is not pressed. */
