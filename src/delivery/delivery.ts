@@ -1,7 +1,7 @@
 import type { Settings } from "../component/component.ts";
 import { Backoff } from "./backoff.ts";
 import type { QueueConfig, RetryConfig } from "./config.ts";
-import { type DeliveryReport, type Loss, reportDeliveries } from "./report.ts";
+import { type DeliveryReport, type LossReason, reportDeliveries } from "./report.ts";
 
 /** An encoded request on its way to a receiver. */
 export interface Outgoing {
@@ -92,7 +92,7 @@ export class Delivery {
     for (const attempt of this.#attempts) attempt.abort();
     const error = "the agent stopped before the request was delivered";
     for (const request of [...this.#inFlight, ...this.#waiting]) {
-      this.#lose(request, { reason: "shutdown", errorType: "shutdown", error });
+      this.#report.lost(request.points, { reason: "shutdown", errorType: "shutdown", error });
     }
     this.#inFlight.clear();
     this.#waiting.length = 0;
@@ -136,24 +136,15 @@ export class Delivery {
       // Whoever closed has counted this request already.
       if (this.#state === "closed") return;
       if (outcome.kind === "delivered") return this.#delivered(request, outcome);
-      const { errorType, error } = outcome;
-      if (outcome.kind === "permanent") {
-        return this.#lose(request, {
-          reason: "permanent",
-          errorType,
-          error: `not retryable error: ${error}`,
-        });
-      }
-      if (this.#state === "draining") return this.#lose(request, { reason: "shutdown", errorType, error });
+      const lose = (reason: LossReason, why: string): void => {
+        const { errorType, error } = outcome;
+        this.#report.lost(request.points, { reason, errorType, error: `${why}: ${error}` });
+      };
+      if (outcome.kind === "permanent") return lose("permanent", "not retryable error");
+      if (this.#state === "draining") return lose("shutdown", "no time for another attempt");
       const waitMs = retry.enabled ? backoff.next(clock.monotonicMs(), outcome.delayMs) : undefined;
-      if (waitMs === undefined) {
-        return this.#lose(request, {
-          reason: "retries_exhausted",
-          errorType,
-          error: `no more retries left: ${error}`,
-        });
-      }
-      this.#report.retrying(request.points, { error, intervalMs: waitMs });
+      if (waitMs === undefined) return lose("retries_exhausted", "no more retries left");
+      this.#report.retrying(request.points, { error: outcome.error, intervalMs: waitMs });
       await this.#pause(waitMs);
     }
   }
@@ -166,10 +157,6 @@ export class Delivery {
     if (rejected > 0) {
       this.#report.lost(rejected, { reason: "partial_success", errorType: "partial_success", error });
     } else if (error !== "") this.#report.warned(error);
-  }
-
-  #lose({ points }: Outgoing, loss: Loss): void {
-    this.#report.lost(points, loss);
   }
 
   async #attempt({ bytes, points }: Outgoing): Promise<SendOutcome> {
