@@ -1,0 +1,268 @@
+import assert from "node:assert/strict";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { poll } from "../../../test/e2e/poll.ts";
+import { systemClock } from "../../clock/clock.ts";
+import { Interner } from "../../metrics/interner.ts";
+import { attributeOf, type Reading } from "../../metrics/model.ts";
+import type { Fault } from "../../simulator/shim.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../simulator/simulator.ts";
+import { factory } from "./factory.ts";
+
+interface Scene {
+  readonly simulator: Simulator;
+  /** By sandbox id: its readings so far. */
+  readonly readings: Map<string, Reading[]>;
+  readonly ended: string[];
+  /** The first reading of the sandbox for which `wanted` holds. */
+  reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
+}
+
+async function withReceiver(
+  play: (scene: Scene) => Promise<void>,
+  options: { simulator?: Partial<SimulatorOptions>; config?: Record<string, unknown> } = {},
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "receiver-"));
+  const simulator = await startSimulator({
+    dir,
+    sandboxes: 0,
+    flavor: "go",
+    cri: false,
+    ...options.simulator,
+  });
+  const readings = new Map<string, Reading[]>();
+  const ended: string[] = [];
+  const config = factory.schema.parse({
+    roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
+    collection_interval: "200ms",
+    reconcile_interval: "1s",
+    timeout: "1s",
+    ...options.config,
+  });
+  const settings = {
+    id: "kata",
+    logger: pino({ level: "silent" }),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner: new Interner(),
+    build: { command: "test", description: "", version: "0" },
+  };
+  const receiver = factory.create(config, settings, {
+    consume(reading) {
+      const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
+      assert.ok(!ended.includes(id), "a reading after the end");
+      readings.set(id, [...(readings.get(id) ?? []), reading]);
+      return "accepted";
+    },
+    end: ({ resource }) => ended.push(attributeOf(resource, "kata.sandbox.id") ?? ""),
+  });
+  const scene: Scene = {
+    simulator,
+    readings,
+    ended,
+    reading: (id, wanted) => poll("a reading", () => readings.get(id)?.find(wanted)),
+  };
+  try {
+    await receiver.start();
+    await play(scene);
+  } finally {
+    await receiver.shutdown(AbortSignal.timeout(5_000));
+    await simulator.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function value(reading: Reading, name: string): number | undefined {
+  const index = reading.schema.families.findIndex((family) => family.name === name);
+  return reading.values[reading.schema.offsets[index] ?? Number.NaN];
+}
+
+function state(reading: Reading): string | undefined {
+  const family = reading.schema.families.find(({ name }) => name === "kata_collector_sandbox_state");
+  return family?.points[0]?.attributes[0]?.value;
+}
+
+const isUp = (reading: Reading): boolean => value(reading, "kata_collector_sandbox_up") === 1;
+
+test("a sandbox gives its shim's page with the agent's own families in front", () =>
+  withReceiver(async ({ simulator, reading }) => {
+    const { id } = await simulator.add();
+    const first = await reading(id, isUp);
+    assert.equal(value(first, "kata_collector_sandbox_scrape_samples"), 1_261);
+    assert.equal(value(first, "kata_collector_sandbox_partial"), 0);
+    assert.equal(value(first, "kata_collector_sandbox_bad_lines"), 0);
+    assert.equal(state(first), "up");
+    assert.equal(first.schema.families[0]?.name, "kata_collector_sandbox_up");
+    const names = first.schema.families.map(({ name }) => name);
+    assert.ok(names.includes("kata_shim_go_goroutines") && !names.includes("go_goroutines"));
+    assert.equal(first.values.length, first.schema.width);
+    assert.equal(attributeOf(first.resource, "kata.runtime"), "go");
+    assert.ok(first.startMs > 0 && first.startMs <= first.timeMs);
+  }));
+
+test("the next scrape has the same schema and resource, though the blocks were shuffled", () =>
+  withReceiver(async ({ simulator, readings }) => {
+    const { id } = await simulator.add();
+    const [first, second] = await poll("two readings", () =>
+      (readings.get(id)?.length ?? 0) > 1 ? readings.get(id) : undefined,
+    );
+    assert.equal(first?.schema, second?.schema);
+    assert.equal(first?.resource, second?.resource);
+  }));
+
+test("a sandbox ends when its directory goes, and nothing follows its end", () =>
+  withReceiver(async ({ simulator, reading, ended }) => {
+    const { id } = await simulator.add();
+    const { id: slow } = await simulator.add({ fault: "hang" });
+    await reading(id, isUp);
+    await simulator.end(slow);
+    await simulator.end(id);
+    await poll("the end", () => ended.includes(id) || undefined);
+  }));
+
+const FAILURES: readonly (readonly [Fault, string])[] = [
+  ["hang", "failing"],
+  ["refuse", "stale"],
+  ["close", "failing"],
+  ["cut", "failing"],
+  ["error500", "failing"],
+  ["notfound", "failing"],
+  ["garbage", "failing"],
+];
+
+test("a shim that answers badly is reported as such, and its neighbour is scraped all the same", () =>
+  withReceiver(async ({ simulator, reading }) => {
+    const { id: healthy } = await simulator.add();
+    for (const [fault, want] of FAILURES) {
+      const { id } = await simulator.add({ fault });
+      const bad = await reading(id, (one) => !isUp(one));
+      assert.equal(state(bad), want, fault);
+      assert.equal(value(bad, "kata_collector_sandbox_scrape_samples"), 0, fault);
+    }
+    await reading(healthy, isUp);
+  }));
+
+test("a page without end costs its own sandbox's reading and a bounded buffer", () =>
+  withReceiver(
+    async ({ simulator, reading }) => {
+      const { id } = await simulator.add({ fault: "huge" });
+      assert.equal(state(await reading(id, (one) => !isUp(one))), "failing");
+    },
+    { config: { limits: { body_bytes: "1MiB" } } },
+  ));
+
+test("a shim that recovers is up again", () =>
+  withReceiver(async ({ simulator, reading, readings }) => {
+    const sandbox = await simulator.add({ fault: "error500" });
+    await reading(sandbox.id, (one) => !isUp(one));
+    await sandbox.setFault("none");
+    await reading(sandbox.id, isUp);
+    assert.equal(state(readings.get(sandbox.id)?.at(-1) ?? assert.fail()), "up");
+  }));
+
+test("a page without the guest agent's part is served and called partial", () =>
+  withReceiver(async ({ simulator, reading }) => {
+    const { id } = await simulator.add({ fault: "no_agent" });
+    const partial = await reading(id, isUp);
+    assert.equal(value(partial, "kata_collector_sandbox_partial"), 1);
+  }));
+
+test("hostile lines are counted and cannot speak for the agent", () =>
+  withReceiver(async ({ simulator, reading }) => {
+    const { id } = await simulator.add({ fault: "hostile" });
+    const hostile = await reading(id, isUp);
+    assert.ok((value(hostile, "kata_collector_sandbox_bad_lines") ?? 0) > 0);
+    assert.equal(value(hostile, "kata_collector_sandbox_up"), 1);
+    const names = hostile.schema.families.map(({ name }) => name);
+    assert.equal(new Set(names).size, names.length);
+  }));
+
+test("a runtime-rs sandbox under QEMU is never asked, and reported as unsafe", () =>
+  withReceiver(
+    async ({ simulator, reading }) => {
+      const sandbox = await simulator.add({ flavor: "rs" });
+      const unsafe = await reading(sandbox.id, () => true);
+      assert.equal(state(unsafe), "unsafe");
+      assert.equal(sandbox.shim?.scrapes, 0);
+    },
+    { simulator: { hypervisor: "qemu" } },
+  ));
+
+test("an operator may allow QEMU", () =>
+  withReceiver(
+    async ({ simulator, reading }) => {
+      const { id } = await simulator.add({ flavor: "rs" });
+      await reading(id, isUp);
+    },
+    { simulator: { hypervisor: "qemu" }, config: { unsafe_hypervisors: ["qemu"] } },
+  ));
+
+test("a socket that comes late is scraped, and its sandbox shows nothing before", () =>
+  withReceiver(
+    async ({ simulator, reading, readings }) => {
+      const { id } = await simulator.add();
+      assert.equal(readings.get(id), undefined);
+      const [first] = [await reading(id, () => true)];
+      assert.equal(state(first), "up");
+    },
+    { simulator: { bootDelayMs: 600 } },
+  ));
+
+test("roots that come, go, and come again are followed", () =>
+  withReceiver(async ({ simulator, reading, ended }) => {
+    const { id } = await simulator.add();
+    await reading(id, isUp);
+    await rename(simulator.goRoot, `${simulator.goRoot}.away`);
+    await poll("the end", () => ended.includes(id) || undefined);
+    await mkdir(simulator.goRoot);
+    const { id: other } = await simulator.add();
+    await reading(other, isUp);
+    await rm(`${simulator.goRoot}.away`, { recursive: true });
+  }));
+
+test("what stands in a socket's place is left alone", () =>
+  withReceiver(async ({ simulator, reading, readings }) => {
+    const elsewhere = await simulator.add();
+    await reading(elsewhere.id, isUp);
+    await mkdir(join(simulator.goRoot, "file"));
+    await writeFile(join(simulator.goRoot, "file/shim-monitor.sock"), "");
+    await mkdir(join(simulator.goRoot, "link"));
+    await symlink(elsewhere.socketPath, join(simulator.goRoot, "link/shim-monitor.sock"));
+    for (const id of ["file", "link"]) {
+      assert.equal(state(await reading(id, () => true)), "unsafe", id);
+      assert.ok(!readings.get(id)?.some(isUp), id);
+    }
+  }));
+
+test("one shim never has two scrapes at a time", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "shim-"));
+  const path = join(dir, "shim-monitor.sock");
+  let open = 0;
+  let most = 0;
+  const server: Server = createServer((socket) => {
+    most = Math.max(most, ++open);
+    // A socket that nobody reads never learns that its peer has left.
+    socket.resume();
+    socket.on("close", () => open--);
+    socket.on("error", () => socket.destroy());
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  try {
+    await withReceiver(
+      async ({ reading, simulator }) => {
+        await rename(dir, join(simulator.goRoot, "slow"));
+        await reading("slow", (one) => !isUp(one));
+      },
+      { config: { collection_interval: "100ms" } },
+    );
+    assert.equal(most, 1);
+  } finally {
+    await new Promise((resolve) => server.close(resolve));
+    await rm(dir, { recursive: true, force: true });
+  }
+});
