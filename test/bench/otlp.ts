@@ -9,8 +9,8 @@ import type { SampleRow } from "./main.ts";
 
 const SANDBOXES = 250;
 const REQUEST_BYTES_MAX = 4_000_000;
-const ROUNDS = 9;
-const WARM_UP_ROUNDS = 3;
+const ROUNDS_MIN = 10;
+const MEASURED_MS = 1_500;
 const SCOPE = { name: "kata-collector", version: "0.1.0" };
 const TIME_MS = 1_700_000_000_000;
 const START_MS = 1_699_999_000_000;
@@ -40,19 +40,21 @@ export function benchOtlp(): SampleRow[] {
   ];
 }
 
-/** The median of several rounds; the first ones, before the code is compiled, are not counted. */
+/** The median round. An agent runs for weeks, so the rounds before the code is compiled are not counted. */
 function measure(
   samples: number,
   encode: (round: number) => number,
 ): { nsPerSample: number; mbPerS: number } {
   const times: number[] = [];
   let bytes = 0;
-  for (let round = 0; round < ROUNDS + WARM_UP_ROUNDS; round++) {
-    const begin = performance.now();
+  const begin = performance.now();
+  for (let round = 0; round < ROUNDS_MIN || performance.now() - begin < MEASURED_MS; round++) {
+    const roundBegin = performance.now();
     bytes = encode(round);
-    times.push(performance.now() - begin);
+    times.push(performance.now() - roundBegin);
   }
-  const medianMs = times.slice(WARM_UP_ROUNDS).sort((a, b) => a - b)[Math.floor(ROUNDS / 2)] ?? Number.NaN;
+  const warm = times.slice(times.length >> 1).sort((a, b) => a - b);
+  const medianMs = warm[warm.length >> 1] ?? Number.NaN;
   return { nsPerSample: (medianMs * 1e6) / samples, mbPerS: bytes / 1e3 / medianMs };
 }
 
