@@ -88,6 +88,7 @@ export const demo: Command = async ({ args, env, stdout, stderr, usage, stop }) 
     say(`${describePush(pushed)}; the demo is over`);
     return 0;
   } finally {
+    simulator.events.removeAllListeners();
     await simulator.close();
     sink.close();
     await rm(dir, { recursive: true, force: true });

@@ -52,6 +52,11 @@ export class OwnFamilies {
     );
   }
 
+  /** The number of points that they add to a reading. */
+  get pointCount(): number {
+    return this.families("up").length;
+  }
+
   families(state: SandboxState): readonly Family[] {
     return this.#byState.get(state)?.families ?? [];
   }

@@ -241,7 +241,8 @@ export class KataReceiver implements Receiver {
     sandbox.timeouts = 0;
     this.#noteFaults(sandbox, page);
     const { samples, skippedLines } = page;
-    this.#counters.scraped.add(samples, { receiver: this.#settings.id, scraper: "shim" });
+    const points = pointCount(page.schema) - this.#own.pointCount;
+    this.#counters.scraped.add(points, { receiver: this.#settings.id, scraper: "shim" });
     const partial = isPartial(page.schema);
     const badLines = page.badLines + cutLines;
     this.#own.fill(page.values, { up: true, durationMs, samples, partial, skippedLines, badLines });

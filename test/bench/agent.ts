@@ -1,0 +1,211 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createGunzip } from "node:zlib";
+import { freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
+import { poll } from "../e2e/poll.ts";
+
+/** The whole agent as a process of its own, on a simulated node in another one. */
+export interface AgentRow {
+  readonly sandboxes: number;
+  /** CPU (user and system) per sandbox and scrape while nobody pulls. */
+  readonly "ms/scrape": string;
+  /** The same while one puller takes the plain page once per interval, its share included. */
+  readonly "with pull": string;
+  readonly "with gzip pull": string;
+  readonly "RSS MB": number;
+  readonly "peak RSS MB": number;
+  /** Longest time for which the event loop stood still, in all windows. */
+  readonly "stall ms": string;
+  readonly "pull s": string;
+  readonly "page MB": string;
+  readonly "gzip pull s": string;
+  readonly "gzip MB": string;
+  /** Sandboxes that were not on the page, plain and gzip together. */
+  readonly missing: number;
+}
+
+const INTERVAL_S = 15;
+/** Intervals per measured window. */
+const WINDOW_INTERVALS = 2;
+/** Of /proc/<pid>/stat: USER_HZ. */
+const TICKS_PER_S = 100;
+
+/** Measures one row per size. A size takes about two minutes. */
+export async function benchAgent(sizes: readonly number[]): Promise<readonly AgentRow[]> {
+  const rows: AgentRow[] = [];
+  for (const size of sizes) rows.push(await measure(size));
+  return rows;
+}
+
+async function measure(sandboxes: number): Promise<AgentRow> {
+  const dir = await mkdtemp(join(tmpdir(), "bench-"));
+  const simulator = startCli(["simulate", "--dir", dir, "--sandboxes", String(sandboxes), "--flavor", "go"]);
+  try {
+    await poll(
+      "the simulator",
+      () => (simulator.stdout().includes("are served") ? true : undefined),
+      120_000,
+    );
+    const [port, telemetryPort] = [await freePort(), await freePort()];
+    const agent = await startAgentProcess(configOf(dir, port, telemetryPort));
+    try {
+      return await measureAgent(sandboxes, { pid: agent.pid, port, telemetryPort });
+    } finally {
+      await agent.stop();
+    }
+  } finally {
+    simulator.kill("SIGTERM");
+    await simulator.finished;
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function configOf(dir: string, port: number, telemetryPort: number): unknown {
+  const prometheus = { host: "127.0.0.1", port: telemetryPort };
+  return {
+    receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
+    processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
+    exporters: { prometheus: { endpoint: `127.0.0.1:${port}` } },
+    service: {
+      telemetry: { logs: { level: "info" }, metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      pipelines: {
+        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
+      },
+    },
+  };
+}
+
+interface Target {
+  readonly pid: number;
+  readonly port: number;
+  readonly telemetryPort: number;
+}
+
+async function measureAgent(sandboxes: number, target: Target): Promise<AgentRow> {
+  await poll(
+    "all sandboxes to be up",
+    async () => ((await upCount(target)) >= sandboxes ? true : undefined),
+    120_000,
+  );
+  // The first scrapes make the layouts and warm up the code; the steady state is what a node sees.
+  await sleep(2 * INTERVAL_S * 1_000);
+  await stallMs(target);
+  const idle = await cpuPerScrape(target, sandboxes, async () => {});
+  const stalls = [await stallMs(target)];
+  const plain: Pulled[] = [];
+  const withPull = await cpuPerScrape(
+    target,
+    sandboxes,
+    async () => void plain.push(await pull(target, "identity")),
+  );
+  stalls.push(await stallMs(target));
+  const gzip: Pulled[] = [];
+  const withGzip = await cpuPerScrape(
+    target,
+    sandboxes,
+    async () => void gzip.push(await pull(target, "gzip")),
+  );
+  stalls.push(await stallMs(target));
+  const { rssMb, peakMb } = await memory(target.pid);
+  const missing = [...plain, ...gzip].reduce((sum, { up }) => sum + (sandboxes - up), 0);
+  return {
+    sandboxes,
+    "ms/scrape": idle.toFixed(2),
+    "with pull": withPull.toFixed(2),
+    "with gzip pull": withGzip.toFixed(2),
+    "RSS MB": rssMb,
+    "peak RSS MB": peakMb,
+    "stall ms": Math.max(...stalls).toFixed(0),
+    "pull s": slowest(plain),
+    "page MB": megabytes(plain),
+    "gzip pull s": slowest(gzip),
+    "gzip MB": megabytes(gzip),
+    missing,
+  };
+}
+
+/** CPU milliseconds per sandbox and scrape over the window, in which `each` runs once per interval. */
+async function cpuPerScrape({ pid }: Target, sandboxes: number, each: () => Promise<void>): Promise<number> {
+  const before = await cpuMs(pid);
+  const start = performance.now();
+  for (let interval = 1; interval <= WINDOW_INTERVALS; interval++) {
+    await each();
+    await sleep(Math.max(0, start + interval * INTERVAL_S * 1_000 - performance.now()));
+  }
+  const scrapes = (sandboxes * (performance.now() - start)) / (INTERVAL_S * 1_000);
+  return ((await cpuMs(pid)) - before) / scrapes;
+}
+
+async function cpuMs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_S;
+}
+
+async function memory(pid: number): Promise<{ rssMb: number; peakMb: number }> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  const field = (name: string): number =>
+    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1_024);
+  return { rssMb: field("VmRSS"), peakMb: field("VmHWM") };
+}
+
+interface Pulled {
+  readonly seconds: number;
+  /** On the wire. */
+  readonly bytes: number;
+  /** Sandboxes whose `kata_collector_sandbox_up` is 1 on the page. */
+  readonly up: number;
+}
+
+/** Takes the page as a puller does, and counts in it without keeping it. */
+function pull({ port }: Target, encoding: "identity" | "gzip"): Promise<Pulled> {
+  const start = performance.now();
+  return new Promise((resolve, reject) => {
+    const asked = request(
+      { port, host: "127.0.0.1", path: "/metrics", headers: { "Accept-Encoding": encoding } },
+      (response) => {
+        let bytes = 0;
+        let up = 0;
+        let rest = "";
+        response.on("data", (chunk: Buffer) => {
+          bytes += chunk.length;
+        });
+        const text = encoding === "gzip" ? response.pipe(createGunzip()) : response;
+        text.on("data", (chunk: Buffer) => {
+          const joined = rest + chunk.toString("latin1");
+          const cut = joined.lastIndexOf("\n") + 1;
+          up += joined.slice(0, cut).match(/^kata_collector_sandbox_up\{.*\} 1$/gm)?.length ?? 0;
+          rest = joined.slice(cut);
+        });
+        text.on("end", () => resolve({ seconds: (performance.now() - start) / 1_000, bytes, up }));
+        text.on("error", reject);
+      },
+    );
+    asked.on("error", reject);
+    asked.end();
+  });
+}
+
+async function upCount({ telemetryPort }: Target): Promise<number> {
+  return await ownMetric(telemetryPort, /^kata_collector_sandboxes\{.*state="up".*\} (\S+)$/m);
+}
+
+async function stallMs({ telemetryPort }: Target): Promise<number> {
+  return (await ownMetric(telemetryPort, /^kata_collector_event_loop_delay_max_seconds\S* (\S+)$/m)) * 1_000;
+}
+
+async function ownMetric(port: number, pattern: RegExp): Promise<number> {
+  const response = await fetch(`http://127.0.0.1:${port}/metrics`);
+  return Number(pattern.exec(await response.text())?.[1] ?? Number.NaN);
+}
+
+function slowest(pulls: readonly Pulled[]): string {
+  return Math.max(...pulls.map(({ seconds }) => seconds)).toFixed(2);
+}
+
+function megabytes(pulls: readonly Pulled[]): string {
+  return (Math.max(...pulls.map(({ bytes }) => bytes)) / 1e6).toFixed(1);
+}
