@@ -67,8 +67,11 @@ export async function startPrometheus(target: string): Promise<Prometheus> {
       return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
     async target() {
-      const data = (await api("targets")) as { activeTargets: { health: string; lastError: string }[] };
-      return data.activeTargets[0] ?? { health: "none", lastError: "" };
+      const data = (await api("targets")) as {
+        activeTargets: { health?: string; lastError?: string }[];
+      };
+      const { health = "none", lastError = "" } = data.activeTargets[0] ?? {};
+      return { health, lastError };
     },
     close,
   };
