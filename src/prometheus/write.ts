@@ -1,13 +1,11 @@
 // Hot path: npm run bench -- write. Indices are in range by construction, which `as number` tells the compiler.
 
-import type { Reading } from "../metrics/model.ts";
 import { copyWords, OVERSHOOT_BYTES, type Template, toTemplate } from "./write_copy.ts";
-import type { PageRow } from "./write_draft.ts";
-import { planOf } from "./write_identity.ts";
 import { helpText } from "./write_names.ts";
-import { NUMBER_BYTES_MAX, writeNumber } from "./write_number.ts";
+import { writeNumber } from "./write_number.ts";
 import type { Page, Part, Section } from "./write_page.ts";
 import type { FamilyPlan } from "./write_plan.ts";
+import { type Tile, tilesOf } from "./write_tile.ts";
 
 const LF = 10;
 
@@ -19,12 +17,6 @@ export interface WriteOptions {
   /** Whether lines tell when their numbers were taken. */
   readonly timestamps: boolean;
 }
-
-/**
- * Resources whose lines of one series stand together. Consecutive lines then differ only in the resource's labels,
- * and these recur within the 32 KiB over which gzip looks back.
- */
-const TILE_ROWS = 100;
 
 /** A buffer that a page is written into, again and again. */
 export class Chunk {
@@ -50,19 +42,6 @@ interface Run {
   readonly lineEnd: number;
   readonly tile: Tile;
 }
-
-/** Some of a family's rows; index by index. */
-interface Tile {
-  readonly rows: readonly PageRow[];
-  /** The column in which the family begins. */
-  readonly offsets: readonly number[];
-  /** What follows the number. */
-  readonly ends: readonly Template[];
-  /** The most bytes that a line of the tile takes beside its prefix. */
-  readonly lineBytesMax: number;
-}
-
-const PLAIN_END = toTemplate("\n");
 
 /**
  * Writes a page chunk by chunk, as fast as its reader takes it: the page is never in memory as a whole.
@@ -91,7 +70,7 @@ export class PageWriter {
         if (pos > 0) return pos;
         chunk.grow(bytesMax + OVERSHOOT_BYTES);
       } else if ("tile" in piece) {
-        const lines = (piece.lineEnd - piece.lineStart) * piece.tile.rows.length;
+        const lines = (piece.lineEnd - piece.lineStart) * piece.tile.rows;
         const until = Math.min(lines, this.#done + Math.floor(room / bytesMax));
         pos = writeLines(chunk, pos, piece, this.#done, until);
         this.#done = until;
@@ -116,29 +95,24 @@ function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: nu
   const { bytes, view } = chunk;
   const { plan, lineStart, lineEnd, tile } = run;
   const { prefixes, starts, columns } = plan;
-  const { rows, offsets, ends } = tile;
+  const { suffixes, suffixStarts, suffixLengths, values, width, ends } = tile;
   const lines = lineEnd - lineStart;
-  let index = Math.floor(from / lines);
+  let row = Math.floor(from / lines);
   let line = lineStart + (from % lines);
-  let left = until - from;
-  while (left > 0) {
-    const { identity, reading } = rows[index] as PageRow;
-    const { view: suffix, length: suffixLength } = identity.template;
-    const { values } = reading;
-    const offset = offsets[index] as number;
-    const end = ends[index] as Template;
-    const stop = Math.min(lineEnd, line + left);
-    left -= stop - line;
-    for (; line < stop; line++) {
-      const start = starts[line] as number;
-      pos = copyWords(view, pos, prefixes, start, (starts[line + 1] as number) - start);
-      pos = copyWords(view, pos, suffix, 0, suffixLength);
-      pos = writeNumber(bytes, pos, values[offset + (columns[line] as number)] as number);
-      if (end.length === 1) bytes[pos++] = LF;
-      else pos = copyWords(view, pos, end.view, 0, end.length);
+  for (let at = from; at < until; at++) {
+    const start = starts[line] as number;
+    pos = copyWords(view, pos, prefixes, start, (starts[line + 1] as number) - start);
+    pos = copyWords(view, pos, suffixes, suffixStarts[row] as number, suffixLengths[row] as number);
+    pos = writeNumber(bytes, pos, values, row * width + (columns[line] as number));
+    if (ends === undefined) bytes[pos++] = LF;
+    else {
+      const end = ends[row] as Template;
+      pos = copyWords(view, pos, end.view, 0, end.length);
     }
-    line = lineStart;
-    index++;
+    if (++line === lineEnd) {
+      line = lineStart;
+      row++;
+    }
   }
   return pos;
 }
@@ -153,59 +127,13 @@ function* pieces(page: Page, options: WriteOptions): Generator<Template | Run, u
 }
 
 function* partPieces(page: Page, section: Section, part: Part, options: WriteOptions): Generator<Run> {
-  for (const rows of byPlan(page, section, part)) {
-    for (let from = 0; from < rows.rows.length; from += TILE_ROWS) {
-      const tile = toTile(rows, from, options);
-      const { points } = rows.plan;
-      for (let point = 1; point < points.length; point++) {
-        const lineStart = points[point - 1] as number;
-        const lineEnd = points[point] as number;
-        yield { plan: rows.plan, lineStart, lineEnd, tile };
-      }
+  for (const { plan, tile } of tilesOf(page, { name: section.name, part }, options)) {
+    for (let point = 1; point < plan.points.length; point++) {
+      const lineStart = plan.points[point - 1] as number;
+      const lineEnd = plan.points[point] as number;
+      yield { plan, tile, lineStart, lineEnd };
     }
   }
-}
-
-interface PlanRows {
-  readonly plan: FamilyPlan;
-  readonly rows: PageRow[];
-  readonly offsets: number[];
-}
-
-/** One plan, unless resources have different label names. */
-function byPlan(page: Page, { name }: Section, { family, columns }: Part): Iterable<PlanRows> {
-  const found = new Map<FamilyPlan, PlanRows>();
-  for (const { offset, rows } of columns) {
-    for (const row of rows) {
-      const plan = planOf(row.identity.face, { name, family }, page.onConflict);
-      let into = found.get(plan);
-      if (into === undefined) {
-        into = { plan, rows: [], offsets: [] };
-        found.set(plan, into);
-      }
-      into.rows.push(row);
-      into.offsets.push(offset);
-    }
-  }
-  return found.values();
-}
-
-function toTile({ rows, offsets }: PlanRows, from: number, options: WriteOptions): Tile {
-  const tileRows = rows.slice(from, from + TILE_ROWS);
-  const ends = tileRows.map(({ reading }) => lineEnd(reading, options));
-  let lineBytesMax = 0;
-  for (const [index, { identity }] of tileRows.entries()) {
-    const endLength = ends[index]?.length ?? 0;
-    lineBytesMax = Math.max(lineBytesMax, identity.template.length + NUMBER_BYTES_MAX + endLength);
-  }
-  return { rows: tileRows, offsets: offsets.slice(from, from + TILE_ROWS), ends, lineBytesMax };
-}
-
-/** Times are milliseconds in the text format and seconds in OpenMetrics. */
-function lineEnd({ timeMs }: Reading, { format, timestamps }: WriteOptions): Template {
-  if (!timestamps) return PLAIN_END;
-  const wholeMs = Math.trunc(timeMs);
-  return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
 }
 
 function headerText(section: Section, page: Page, format: PageFormat): string {

@@ -22,6 +22,15 @@ export function toTemplate(text: string): Template {
   return { view: new DataView(padded.buffer), length: bytes.length };
 }
 
+/** The templates one behind the other, ready to be copied from. */
+export function joinTemplates(templates: readonly Template[]): DataView {
+  const length = templates.reduce((sum, template) => sum + template.length, 0);
+  const joined = new DataView(new ArrayBuffer(length + OVERSHOOT_BYTES));
+  let pos = 0;
+  for (const template of templates) pos = copyWords(joined, pos, template.view, 0, template.length);
+  return joined;
+}
+
 /**
  * Copies `length` bytes of `from`, beginning at `start`, to `pos` and returns the position behind them. Words of eight
  * bytes travel as doubles, which is what V8 moves fastest; a double keeps its bits unless it is a NaN, and UTF-8 is

@@ -19,6 +19,8 @@ export interface Conflict {
 export interface PageRow {
   readonly identity: Identity;
   readonly reading: Reading;
+  /** Where in the page's suffixes its labels begin. */
+  readonly suffixStart: number;
 }
 
 /** Rows whose readings have a family in the same columns. */

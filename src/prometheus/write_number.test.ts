@@ -8,7 +8,7 @@ const AT = 3;
 
 function write(value: number): string {
   const out = new Uint8Array(AT + NUMBER_BYTES_MAX);
-  return Buffer.from(out.subarray(AT, writeNumber(out, AT, value))).toString("latin1");
+  return Buffer.from(out.subarray(AT, writeNumber(out, AT, Float64Array.of(value), 0))).toString("latin1");
 }
 
 function check(value: number, want: string): void {

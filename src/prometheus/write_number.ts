@@ -20,20 +20,24 @@ const PAIRS: Uint8Array = Uint8Array.from(
 );
 
 /**
- * Writes `value` at `pos` as the text formats spell numbers and returns the position behind it. Whoever reads it gets
- * the same 64 bits again (any NaN for a NaN). There must be room for `NUMBER_BYTES_MAX` bytes.
+ * Writes `values[index]` at `pos` as the text formats spell numbers and returns the position behind it. Whoever reads it
+ * gets the same 64 bits again (any NaN for a NaN). There must be room for `NUMBER_BYTES_MAX` bytes. (The number comes
+ * in its array because V8 would put it on the heap for the call.)
  */
-export function writeNumber(out: Uint8Array, pos: number, value: number): number {
-  if (value > 0) return value === Infinity ? writeText(out, pos, "+Inf") : writePositive(out, pos, value);
-  if (value < 0) {
-    if (value === -Infinity) return writeText(out, pos, "-Inf");
-    out[pos] = MINUS;
-    return writePositive(out, pos + 1, -value);
-  }
-  if (value !== 0) return writeText(out, pos, "NaN");
-  if (1 / value < 0) out[pos++] = MINUS;
-  out[pos] = ZERO;
-  return pos + 1;
+export function writeNumber(out: Uint8Array, pos: number, values: Float64Array, index: number): number {
+  const value = values[index] as number;
+  const whole = value | 0;
+  if (whole !== value || whole < 0 || whole >= SMALL_MAX) return writeOther(out, pos, value);
+  if (whole === 0 && 1 / value < 0) out[pos++] = MINUS;
+  return writeSmall(out, pos, whole);
+}
+
+function writeOther(out: Uint8Array, pos: number, value: number): number {
+  if (Number.isNaN(value)) return writeText(out, pos, "NaN");
+  if (value === Infinity) return writeText(out, pos, "+Inf");
+  if (value > 0) return writePositive(out, pos, value);
+  out[pos] = MINUS;
+  return value === -Infinity ? writeText(out, pos + 1, "Inf") : writePositive(out, pos + 1, -value);
 }
 
 function writePositive(out: Uint8Array, pos: number, value: number): number {

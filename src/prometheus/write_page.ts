@@ -1,4 +1,5 @@
 import type { Family, Kind, Reading } from "../metrics/model.ts";
+import { joinTemplates, type Template } from "./write_copy.ts";
 import { type Conflict, type Contender, Draft, type PageColumn, type Shape } from "./write_draft.ts";
 import { Identities, type IdentityLabels } from "./write_identity.ts";
 import { toMetricName } from "./write_names.ts";
@@ -32,6 +33,8 @@ export interface Page {
   readonly sections: readonly Section[];
   /** What sections and their lines are called. */
   readonly names: ReadonlySet<string>;
+  /** The labels of all resources, one behind the other. */
+  readonly suffixes: DataView;
   readonly onConflict: (conflict: Conflict) => void;
 }
 
@@ -52,11 +55,18 @@ export class PageComposer {
   compose(readings: Iterable<Reading>): Page {
     const { onConflict } = this.#options;
     const draft = new Draft((family) => this.#nameOf(family), onConflict);
-    for (const reading of readings) draft.add({ identity: this.#identities.of(reading.resource), reading });
+    const templates: Template[] = [];
+    let suffixStart = 0;
+    for (const reading of readings) {
+      const identity = this.#identities.of(reading.resource);
+      draft.add({ identity, reading, suffixStart });
+      templates.push(identity.template);
+      suffixStart += identity.template.length;
+    }
     const winners = settle(draft.finish(), this.#shown, onConflict);
     this.#shown = new Map(winners.map(({ name, shape }) => [name, shape]));
     const names = new Set(winners.flatMap((winner) => [winner.name, ...linesOf(winner)]));
-    return { sections: winners.map(toSection), names, onConflict };
+    return { sections: winners.map(toSection), names, suffixes: joinTemplates(templates), onConflict };
   }
 
   #nameOf(family: Family): string {

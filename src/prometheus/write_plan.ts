@@ -1,5 +1,5 @@
 import type { Family, Kind, Point } from "../metrics/model.ts";
-import { OVERSHOOT_BYTES } from "./write_copy.ts";
+import { joinTemplates, toTemplate } from "./write_copy.ts";
 import { freeLabelName, labelText, toLabelName } from "./write_names.ts";
 
 /** All that lines of a family have before the resource's labels, ready to be copied. Immutable. */
@@ -111,21 +111,17 @@ class Compiler {
   }
 
   finish(): FamilyPlan {
-    const starts = new Int32Array(this.#lines.length + 1);
-    const chunks = this.#lines.map((line) => encoder.encode(line));
-    for (const [index, chunk] of chunks.entries()) starts[index + 1] = (starts[index] ?? 0) + chunk.length;
-    const bytes = new Uint8Array((starts.at(-1) ?? 0) + OVERSHOOT_BYTES);
-    for (const [index, chunk] of chunks.entries()) bytes.set(chunk, starts[index] ?? 0);
+    const templates = this.#lines.map(toTemplate);
+    const starts = new Int32Array(templates.length + 1);
+    for (const [index, { length }] of templates.entries()) starts[index + 1] = (starts[index] ?? 0) + length;
     return {
-      prefixes: new DataView(bytes.buffer),
+      prefixes: joinTemplates(templates),
       starts,
       columns: Int32Array.from(this.#columns),
       points: Int32Array.from(this.#points),
-      prefixBytesMax: chunks.reduce((longest, chunk) => Math.max(longest, chunk.length), 0),
+      prefixBytesMax: templates.reduce((longest, { length }) => Math.max(longest, length), 0),
       renamedLabels: this.#renamed,
       duplicatePoints: this.#duplicates,
     };
   }
 }
-
-const encoder = new TextEncoder();

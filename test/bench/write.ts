@@ -1,0 +1,160 @@
+import { constants, gzipSync } from "node:zlib";
+import { ValueType } from "@opentelemetry/api";
+import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import {
+  AggregationTemporality,
+  DataPointType,
+  type MetricData,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
+import { Interner } from "../../src/metrics/interner.ts";
+import type { Reading } from "../../src/metrics/model.ts";
+import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
+import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
+import { PageComposer } from "../../src/prometheus/write_page.ts";
+import { createPage } from "../../src/simulator/pages.ts";
+import type { SampleRow } from "./main.ts";
+import { type NaiveSample, naiveParse } from "./naive_parse.ts";
+
+const SANDBOXES = 250;
+/** The slow ways are measured on fewer sandboxes, since their cost per sample does not depend on the number. */
+const SANDBOXES_SLOW = 25;
+const CHUNK_BYTES = 128 * 1024;
+const ROUNDS = 15;
+const ROUNDS_SLOW = 3;
+const LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"];
+
+interface Sandbox {
+  readonly reading: Reading;
+  readonly samples: readonly NaiveSample[];
+  readonly identity: Readonly<Record<string, string>>;
+}
+
+/** Writing the page of a whole node, whose numbers are there; ours and the ways with an object per sample. */
+export function benchWrite(): readonly SampleRow[] {
+  const sandboxes = simulate();
+  const few = sandboxes.slice(0, SANDBOXES_SLOW);
+  const sdkInput = toResourceMetrics(few);
+  const serializer = new PrometheusSerializer("", false, undefined, true, true);
+  const readings = sandboxes.map(({ reading }) => reading);
+  const pages = new PageComposer({
+    namespace: "",
+    labels: {
+      mapped: LABELS.map((label) => ({ label, attribute: label })),
+      constant: [],
+      others: false,
+    },
+    onConflict: () => {},
+  });
+  const chunk = new Chunk(CHUNK_BYTES);
+  const write = (take: (bytes: Uint8Array) => void): void => {
+    const writer = new PageWriter(pages.compose(readings), { format: "text", timestamps: false });
+    for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
+      take(chunk.bytes.subarray(0, length));
+  };
+  let bytes = 0;
+  write((written) => {
+    bytes += written.length;
+  });
+  const whole = { samples: countSamples(sandboxes), bytes };
+  const part = { samples: countSamples(few), bytes: (bytes * SANDBOXES_SLOW) / SANDBOXES };
+  return [
+    measure("Prometheus text", whole, () => write(() => {})),
+    measure("Prometheus text, gzip level 1", whole, () =>
+      write((written) => gzipSync(written, { level: constants.Z_BEST_SPEED })),
+    ),
+    measure("an object per sample, to strings", part, () => stringPage(few)),
+    measure("PrometheusSerializer of the OTel SDK, objects made beforehand", part, () =>
+      serializer.serialize(sdkInput),
+    ),
+  ];
+}
+
+function simulate(): Sandbox[] {
+  const parser = new PageParser({
+    interner: new Interner(),
+    limits: defaultParseLimits,
+    rename: (name) => name,
+  });
+  return Array.from({ length: SANDBOXES }, (_, seed) => {
+    const text = createPage({ flavor: "go", seed }).render();
+    const samples = naiveParse(text);
+    const page = Buffer.alloc(text.length + 1);
+    text.copy(page);
+    const { schema, values } = parser.source([]).parse(page, text.length);
+    const id = seed.toString(16).padStart(64, "0");
+    const identity = {
+      sandbox_id: id,
+      cri_uid: `${id.slice(0, 8)}-0000-4000-8000-${id.slice(0, 12)}`,
+      cri_name: `deployment-5d4f8c7b9-${seed}`,
+      cri_namespace: "default",
+    };
+    const attributes = Object.entries(identity).map(([key, value]) => ({ key, value }));
+    const reading = { resource: { key: id, attributes }, schema, values, timeMs: 0, startMs: 0 };
+    return { reading, samples, identity };
+  });
+}
+
+function countSamples(sandboxes: readonly Sandbox[]): number {
+  return sandboxes.reduce((sum, { samples }) => sum + samples.length, 0);
+}
+
+interface Work {
+  readonly samples: number;
+  readonly bytes: number;
+}
+
+/** The median of several rounds; the first ones, before the code is compiled, are not counted. */
+function measure(name: string, { samples, bytes }: Work, work: () => unknown): SampleRow {
+  const rounds = samples > 100_000 ? ROUNDS : ROUNDS_SLOW;
+  const times: number[] = [];
+  for (let round = 0; round < rounds + 2; round++) {
+    const start = performance.now();
+    work();
+    if (round >= 2) times.push(performance.now() - start);
+  }
+  const ms = times.sort((a, b) => a - b)[rounds >> 1] ?? Number.NaN;
+  return { name, nsPerSample: (ms * 1e6) / samples, mbPerS: bytes / 1e3 / ms };
+}
+
+/** The obvious way: group by name, then a string per line. */
+function stringPage(sandboxes: readonly Sandbox[]): string {
+  const byName = new Map<string, string[]>();
+  for (const { samples, identity } of sandboxes) {
+    for (const { name, labels, value } of samples) {
+      const pairs = Object.entries({ ...labels, ...identity }).map(
+        ([key, text]) => `${key}="${text.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`,
+      );
+      const lines = byName.get(name) ?? [];
+      byName.set(name, lines);
+      lines.push(`${name}{${pairs.join(",")}} ${value}`);
+    }
+  }
+  return [...byName.entries()]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, lines]) => `# TYPE ${name} untyped\n${lines.join("\n")}\n`)
+    .join("");
+}
+
+/** Every line as a gauge point, the sandbox in its attributes: the SDK has one resource per page. */
+function toResourceMetrics(sandboxes: readonly Sandbox[]): ResourceMetrics {
+  const byName = new Map<string, MetricData & { dataPoints: unknown[] }>();
+  for (const { samples, identity } of sandboxes) {
+    for (const { name, labels, value } of samples) {
+      const metric = byName.get(name) ?? {
+        descriptor: { name, description: "", unit: "", valueType: ValueType.DOUBLE },
+        aggregationTemporality: AggregationTemporality.CUMULATIVE,
+        dataPointType: DataPointType.GAUGE,
+        dataPoints: [],
+      };
+      byName.set(name, metric);
+      const attributes = { ...labels, ...identity };
+      metric.dataPoints.push({ startTime: [0, 0], endTime: [0, 0], attributes, value });
+    }
+  }
+  return {
+    resource: resourceFromAttributes({}),
+    scopeMetrics: [{ scope: { name: "bench" }, metrics: [...byName.values()] }],
+  };
+}
