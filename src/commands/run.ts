@@ -30,7 +30,7 @@ export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) =
   try {
     await agent.start();
   } catch (error) {
-    agent.logger.error({ error }, "Agent cannot start.");
+    agent.logger.error({ error: error instanceof Error ? error.message : error }, "Agent cannot start.");
     await agent.shutdown();
     return 1;
   }

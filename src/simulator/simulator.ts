@@ -38,6 +38,13 @@ export interface SimulatedSandbox {
   setFault(fault: Fault): Promise<void>;
 }
 
+export interface AddOptions {
+  readonly flavor?: "go" | "rs";
+  readonly fault?: Fault;
+  /** A pod that exists already; made up if left out. */
+  readonly pod?: SimulatedPod;
+}
+
 export interface SimulatorEvents {
   /** The directory is there. */
   added: [SimulatedSandbox];
@@ -52,7 +59,7 @@ export interface Simulator {
   readonly cri: CriServer | undefined;
   readonly sandboxes: ReadonlyMap<string, SimulatedSandbox>;
   readonly events: EventEmitter<SimulatorEvents>;
-  add(options?: { readonly flavor?: "go" | "rs"; readonly fault?: Fault }): Promise<SimulatedSandbox>;
+  add(options?: AddOptions): Promise<SimulatedSandbox>;
   /** As a pod is removed: its directory goes while the shim still runs, then the shim. */
   end(id: string): Promise<void>;
   close(): Promise<void>;
@@ -140,14 +147,12 @@ class SimulatedNode implements Simulator {
     }
   }
 
-  async add(
-    options: { readonly flavor?: "go" | "rs"; readonly fault?: Fault } = {},
-  ): Promise<SimulatedSandbox> {
+  async add(options: AddOptions = {}): Promise<SimulatedSandbox> {
     const { flavor: wanted } = this.#options;
     const flavor = options.flavor ?? (wanted === "mixed" ? (this.#made % 2 === 0 ? "go" : "rs") : wanted);
     this.#made++;
     const hypervisor = this.#options.hypervisor ?? "dragonball";
-    const pod = randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
+    const pod = options.pod ?? randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
     const directory = join(flavor === "go" ? this.goRoot : this.rsRoot, pod.id);
     const sandbox = new Sandbox({ flavor, pod, directory, fault: options.fault ?? "none" });
     this.sandboxes.set(pod.id, sandbox);
