@@ -3,9 +3,9 @@
 import { copyWords, OVERSHOOT_BYTES, type Template, toTemplate } from "./write_copy.ts";
 import { helpText } from "./write_names.ts";
 import { writeNumber } from "./write_number.ts";
-import type { Page, Part, Section } from "./write_page.ts";
+import type { Page, Section } from "./write_page.ts";
 import type { FamilyPlan } from "./write_plan.ts";
-import { type Tile, tilesOf } from "./write_tile.ts";
+import { rowsByPlan, Tile } from "./write_tile.ts";
 
 const LF = 10;
 
@@ -40,6 +40,8 @@ interface Run {
   readonly plan: FamilyPlan;
   readonly lineStart: number;
   readonly lineEnd: number;
+  readonly suffixes: DataView;
+  /** Holds these rows until the next run is asked for. */
   readonly tile: Tile;
 }
 
@@ -93,9 +95,9 @@ export class PageWriter {
 /** Writes the lines `from` to `until` of the run, for which there is room, and returns the position behind them. */
 function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: number): number {
   const { bytes, view } = chunk;
-  const { plan, lineStart, lineEnd, tile } = run;
+  const { plan, lineStart, lineEnd, suffixes, tile } = run;
   const { prefixes, starts, columns } = plan;
-  const { suffixes, suffixStarts, suffixLengths, values, width, ends } = tile;
+  const { rows, suffixStarts, suffixLengths, values, ends } = tile;
   const lines = lineEnd - lineStart;
   let row = Math.floor(from / lines);
   let line = lineStart + (from % lines);
@@ -103,7 +105,7 @@ function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: nu
     const start = starts[line] as number;
     pos = copyWords(view, pos, prefixes, start, (starts[line + 1] as number) - start);
     pos = copyWords(view, pos, suffixes, suffixStarts[row] as number, suffixLengths[row] as number);
-    pos = writeNumber(bytes, pos, values, row * width + (columns[line] as number));
+    pos = writeNumber(bytes, pos, values, (columns[line] as number) * rows + row);
     if (ends === undefined) bytes[pos++] = LF;
     else {
       const end = ends[row] as Template;
@@ -118,21 +120,27 @@ function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: nu
 }
 
 function* pieces(page: Page, options: WriteOptions): Generator<Template | Run, undefined> {
+  const tile = new Tile();
   for (const section of page.sections) {
     yield toTemplate(headerText(section, page, options.format));
-    for (const part of section.parts) yield* partPieces(page, section, part, options);
+    for (const part of section.parts) {
+      for (const rows of rowsByPlan(page, section.name, part)) {
+        for (let from = 0; from < rows.rows.length; ) {
+          from += tile.load(from, rows, options);
+          yield* runsOf(rows.plan, page.suffixes, tile);
+        }
+      }
+    }
   }
   if (options.format === "openmetrics") yield toTemplate("# EOF\n");
   return undefined;
 }
 
-function* partPieces(page: Page, section: Section, part: Part, options: WriteOptions): Generator<Run> {
-  for (const { plan, tile } of tilesOf(page, { name: section.name, part }, options)) {
-    for (let point = 1; point < plan.points.length; point++) {
-      const lineStart = plan.points[point - 1] as number;
-      const lineEnd = plan.points[point] as number;
-      yield { plan, tile, lineStart, lineEnd };
-    }
+function* runsOf(plan: FamilyPlan, suffixes: DataView, tile: Tile): Generator<Run> {
+  for (let point = 1; point < plan.points.length; point++) {
+    const lineStart = plan.points[point - 1] as number;
+    const lineEnd = plan.points[point] as number;
+    yield { plan, lineStart, lineEnd, suffixes, tile };
   }
 }
 

@@ -3,7 +3,7 @@
 import type { Reading } from "../metrics/model.ts";
 import { type Template, toTemplate } from "./write_copy.ts";
 import type { PageRow } from "./write_draft.ts";
-import { planOf } from "./write_identity.ts";
+import { type Face, planOf } from "./write_identity.ts";
 import { NUMBER_BYTES_MAX } from "./write_number.ts";
 import type { Page, Part } from "./write_page.ts";
 import type { FamilyPlan } from "./write_plan.ts";
@@ -12,101 +12,92 @@ import type { FamilyPlan } from "./write_plan.ts";
  * Resources whose lines of one series stand together. Consecutive lines then differ only in the resource's labels,
  * and these recur within the 32 KiB over which gzip looks back.
  */
-const TILE_ROWS = 100;
-/** Numbers of a tile, half a megabyte: families of many hundred series come in smaller tiles. */
-const TILE_VALUES_MAX = 65_536;
-
-/** What some resources have of one family, laid out for writing: flat arrays, so that a line costs no object. */
-export interface Tile {
-  /** The number of resources. */
-  readonly rows: number;
-  readonly suffixes: DataView;
-  /** By row. */
-  readonly suffixStarts: Int32Array;
-  readonly suffixLengths: Int32Array;
-  /** Row by row, the family's columns. */
-  readonly values: Float64Array;
-  readonly width: number;
-  /** By row, what follows each number; undefined for a line feed. */
-  readonly ends: readonly Template[] | undefined;
-  /** The most bytes that a line takes behind its prefix. */
-  readonly lineBytesMax: number;
-}
+const TILE_ROWS_MAX = 100;
+/** A quarter of a megabyte, which stays in the processor's cache: families of many series come in smaller tiles. */
+const TILE_VALUES_MAX = 32_768;
 
 export interface TileOptions {
   readonly format: "text" | "openmetrics";
   readonly timestamps: boolean;
 }
 
-interface PlannedTile {
-  readonly plan: FamilyPlan;
-  readonly tile: Tile;
-}
+/**
+ * What some resources have of one family, laid out for writing: flat arrays, so that a line costs no object and few
+ * cache misses. One tile is used for a whole page, again and again.
+ */
+export class Tile {
+  /** The number of resources. */
+  rows = 0;
+  /** By row, where in the page's suffixes its labels are. */
+  readonly suffixStarts: Int32Array = new Int32Array(TILE_ROWS_MAX);
+  readonly suffixLengths: Int32Array = new Int32Array(TILE_ROWS_MAX);
+  /** The family's columns one after the other, each with `rows` numbers. */
+  values: Float64Array = new Float64Array(TILE_VALUES_MAX);
+  /** By row, what follows each number; undefined for a line feed. */
+  ends: readonly Template[] | undefined;
+  /** The most bytes that a line takes behind its prefix. */
+  lineBytesMax = 0;
 
-/** The part's tiles, made one by one as they are needed. */
-export function* tilesOf(
-  page: Page,
-  { name, part }: { readonly name: string; readonly part: Part },
-  options: TileOptions,
-): Generator<PlannedTile> {
-  const { family } = part;
-  const rowsMax = Math.max(1, Math.min(TILE_ROWS, Math.floor(TILE_VALUES_MAX / Math.max(1, family.width))));
-  for (const [plan, cells] of byPlan(page, { name, part })) {
-    for (let from = 0; from < cells.length; from += rowsMax) {
-      const tile = toTile(page.suffixes, cells.slice(from, from + rowsMax), {
-        ...options,
-        width: family.width,
-      });
-      yield { plan, tile };
+  /** Takes rows from `from` on, as many as fit, and returns how many that is. */
+  load(from: number, { rows, offsets, width }: PartRows, options: TileOptions): number {
+    const fitting = Math.max(1, Math.min(TILE_ROWS_MAX, Math.floor(TILE_VALUES_MAX / Math.max(1, width))));
+    const count = Math.min(fitting, rows.length - from);
+    if (count * width > this.values.length) this.values = new Float64Array(count * width);
+    const { suffixStarts, suffixLengths, values } = this;
+    let longest = 0;
+    for (let index = 0; index < count; index++) {
+      const { identity, reading, suffixStart } = rows[from + index] as PageRow;
+      const { length } = identity.template;
+      suffixStarts[index] = suffixStart;
+      suffixLengths[index] = length;
+      if (length > longest) longest = length;
+      const offset = offsets[from + index] as number;
+      for (let column = 0, at = index; column < width; column++, at += count)
+        values[at] = reading.values[offset + column] as number;
     }
+    this.rows = count;
+    this.ends = undefined;
+    this.lineBytesMax = longest + NUMBER_BYTES_MAX + 1;
+    if (options.timestamps) this.#loadEnds(rows.slice(from, from + count), options);
+    return count;
   }
-}
 
-interface Cells {
-  readonly row: PageRow;
-  /** Where in the reading the family begins. */
-  readonly offset: number;
-}
-
-/** One plan, unless resources have different label names. */
-function byPlan(
-  page: Page,
-  { name, part }: { readonly name: string; readonly part: Part },
-): Map<FamilyPlan, Cells[]> {
-  const found = new Map<FamilyPlan, Cells[]>();
-  for (const { offset, rows } of part.columns) {
-    for (const row of rows) {
-      const plan = planOf(row.identity.face, { name, family: part.family }, page.onConflict);
-      const cells = found.get(plan);
-      if (cells === undefined) found.set(plan, [{ row, offset }]);
-      else cells.push({ row, offset });
-    }
+  #loadEnds(rows: readonly PageRow[], { format }: TileOptions): void {
+    this.ends = rows.map(({ reading }) => lineEnd(reading, format));
+    this.lineBytesMax += Math.max(...this.ends.map(({ length }) => length));
   }
-  return found;
-}
-
-function toTile(suffixes: DataView, cells: readonly Cells[], options: TileOptions & { width: number }): Tile {
-  const { width } = options;
-  const rows = cells.length;
-  const suffixStarts = new Int32Array(rows);
-  const suffixLengths = new Int32Array(rows);
-  const values = new Float64Array(rows * width);
-  let at = 0;
-  for (const [index, { row, offset }] of cells.entries()) {
-    suffixStarts[index] = row.suffixStart;
-    suffixLengths[index] = row.identity.template.length;
-    const from = row.reading.values;
-    const until = offset + width;
-    for (let column = offset; column < until; column++) values[at++] = from[column] as number;
-  }
-  const ends = options.timestamps ? cells.map(({ row }) => lineEnd(row.reading, options)) : undefined;
-  const endBytesMax = ends === undefined ? 1 : Math.max(...ends.map(({ length }) => length));
-  const lineBytesMax = Math.max(...suffixLengths) + NUMBER_BYTES_MAX + endBytesMax;
-  return { rows, suffixes, suffixStarts, suffixLengths, values, width, ends, lineBytesMax };
 }
 
 /** Times are milliseconds in the text format and seconds in OpenMetrics. */
-function lineEnd({ timeMs }: Reading, { format }: TileOptions): Template {
+function lineEnd({ timeMs }: Reading, format: "text" | "openmetrics"): Template {
   const wholeMs = Math.trunc(timeMs);
   return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
+}
+
+/** All resources that show a family by one plan. */
+export interface PartRows {
+  readonly plan: FamilyPlan;
+  readonly rows: readonly PageRow[];
+  /** By row, where in the reading the family begins. */
+  readonly offsets: readonly number[];
+  readonly width: number;
+}
+
+/** One, unless resources have different label names. */
+export function rowsByPlan(page: Page, name: string, { family, columns }: Part): Iterable<PartRows> {
+  const found = new Map<Face, { plan: FamilyPlan; rows: PageRow[]; offsets: number[]; width: number }>();
+  for (const { offset, rows } of columns) {
+    for (const row of rows) {
+      const { face } = row.identity;
+      let part = found.get(face);
+      if (part === undefined) {
+        const plan = planOf(face, { name, family }, page.onConflict);
+        part = { plan, rows: [], offsets: [], width: family.width };
+        found.set(face, part);
+      }
+      part.rows.push(row);
+      part.offsets.push(offset);
+    }
+  }
+  return found.values();
 }
