@@ -1,7 +1,7 @@
 import { type Attribute, attributeOf, type Family, type Resource } from "../metrics/model.ts";
 import { type Template, toTemplate } from "./write_copy.ts";
 import type { Conflict } from "./write_draft.ts";
-import { freeLabelName, labelText, toLabelName } from "./write_names.ts";
+import { BOUND_LABELS, freeLabelName, labelText, toLabelName } from "./write_names.ts";
 import { compilePlan, type FamilyPlan } from "./write_plan.ts";
 
 /** The labels that every line of a resource gets behind the sample's own. */
@@ -62,9 +62,11 @@ export class Identities {
     for (const { label, attribute } of mapped) labels.set(label, attributeOf(resource, attribute) ?? "");
     for (const { key, value } of constant) labels.set(key, value);
     if (!others) return labels;
-    const rest = resource.attributes.filter(({ key }) => !mapped.some(({ attribute }) => attribute === key));
+    const rest = resource.attributes.filter(
+      ({ key, value }) => value !== "" && !mapped.some(({ attribute }) => attribute === key),
+    );
     for (const { key, value } of rest.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
-      const name = freeLabelName(toLabelName(key), (other) => labels.has(other));
+      const name = freeLabelName(toLabelName(key), (other) => labels.has(other) || BOUND_LABELS.has(other));
       labels.set(name, value);
     }
     return labels;

@@ -1,6 +1,9 @@
 /** The label that Prometheus itself puts before a name that is taken. */
 const EXPORTED = "exported_";
 
+/** Labels that histograms and summaries write themselves, on whatever resource. */
+export const BOUND_LABELS: ReadonlySet<string> = new Set(["le", "quantile"]);
+
 const LEGAL_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LEGAL_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress, size } from "../../config/values.ts";
-import { isLabelName } from "../../prometheus/write_names.ts";
+import { BOUND_LABELS, isLabelName } from "../../prometheus/write_names.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 
 /** As kata-monitor labels every sample, in its order. */
@@ -12,13 +12,10 @@ const KATA_MONITOR_LABELS = {
   cri_namespace: "k8s.namespace.name",
 };
 
-/** Labels that histograms and summaries write themselves. */
-const BOUND_LABELS: readonly string[] = ["le", "quantile"];
-
 const labelName = z
   .string()
   .refine(isLabelName, "must be a label name: letters, digits and underscores, no digit first")
-  .refine((name) => !BOUND_LABELS.includes(name), '"le" and "quantile" belong to histograms and summaries');
+  .refine((name) => !BOUND_LABELS.has(name), '"le" and "quantile" belong to histograms and summaries');
 
 const tls = z
   .strictObject({

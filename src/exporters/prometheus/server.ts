@@ -57,6 +57,7 @@ export class MetricsServer {
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #stopReloading: () => void = () => {};
+  #isClosing = false;
 
   constructor(options: MetricsServerOptions) {
     this.#options = options;
@@ -106,6 +107,7 @@ export class MetricsServer {
 
   /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
+    this.#isClosing = true;
     this.#stopReloading();
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
@@ -124,13 +126,18 @@ export class MetricsServer {
   }
 
   async #loadTls(): Promise<void> {
-    const { tls, clock } = this.#options;
+    const { tls } = this.#options;
     if (tls === undefined || !("setSecureContext" in this.#server)) return;
     this.#server.setSecureContext(await loadTls(tls));
-    if (tls.reloadIntervalMs === 0) return;
-    this.#stopReloading = clock.after(tls.reloadIntervalMs, () => {
+    this.#reloadTlsLater(tls.reloadIntervalMs);
+  }
+
+  #reloadTlsLater(delayMs: number): void {
+    if (delayMs === 0 || this.#isClosing) return;
+    this.#stopReloading = this.#options.clock.after(delayMs, () => {
       this.#loadTls().catch((error: Error) => {
         this.#options.onError(new Error(`the old certificate stays in use: ${error.message}`));
+        this.#reloadTlsLater(delayMs);
       });
     });
   }
