@@ -13,8 +13,8 @@ export interface ProcessUsage {
   };
 }
 
-/** Coarse enough to cost nothing, fine enough to see the 50 ms that the agent promises to stay under. */
-const DELAY_RESOLUTION_MS = 20;
+/** Each tick is a wake-up, so they are as rare as they can be to see the 50 ms that the agent promises to stay under. */
+const DELAY_RESOLUTION_MS = 50;
 
 /** The Collector's metrics of its own process, and how long our event loop stood still. Returns what ends them. */
 export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock): () => void {

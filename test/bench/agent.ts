@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
+import { BUILT_MAIN, freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
 
 /** The whole agent as a process of its own, on a simulated node in another one. */
@@ -50,7 +50,7 @@ async function measure(sandboxes: number): Promise<AgentRow> {
       120_000,
     );
     const [port, telemetryPort] = [await freePort(), await freePort()];
-    const agent = await startAgentProcess(configOf(dir, port, telemetryPort));
+    const agent = await startAgentProcess(configOf(dir, port, telemetryPort), BUILT_MAIN);
     try {
       return await measureAgent(sandboxes, { pid: agent.pid, port, telemetryPort });
     } finally {

@@ -7,6 +7,8 @@ import { join } from "node:path";
 import { poll } from "./poll.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
+/** What `npm run build` makes of it: what a node runs, without the cost of stripping types. */
+export const BUILT_MAIN: string = join(import.meta.dirname, "../../dist/main.js");
 
 /** A port of the loopback address that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -34,9 +36,13 @@ export interface CliProcess {
   readonly finished: Promise<Finished>;
 }
 
-/** Starts `kata-collector` from the checkout as a user would. */
-export function startCli(args: readonly string[], env: Readonly<Record<string, string>> = {}): CliProcess {
-  const child: ChildProcess = spawn(process.execPath, [MAIN, ...args], {
+/** Starts `kata-collector` from the checkout as a user would; `main` may be the built one. */
+export function startCli(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+  main: string = MAIN,
+): CliProcess {
+  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
@@ -74,11 +80,11 @@ export interface AgentProcess extends CliProcess {
 }
 
 /** Starts `run` with a configuration given as an object, and waits until the agent says that it is ready. */
-export async function startAgentProcess(config: unknown): Promise<AgentProcess> {
+export async function startAgentProcess(config: unknown, main: string = MAIN): Promise<AgentProcess> {
   const folder = await mkdtemp(join(tmpdir(), "agent-"));
   const path = join(folder, "config.yaml");
   await writeFile(path, JSON.stringify(config));
-  const agent = startCli(["run", "--config", path]);
+  const agent = startCli(["run", "--config", path], {}, main);
   const finished = agent.finished.finally(() => rm(folder, { recursive: true, force: true }));
   let ended = false;
   finished.then(() => {

@@ -14,7 +14,7 @@ export class Sandbox {
   readonly phase: number;
   readonly foundAtMs: number;
   /** Aborts when the sandbox ends: a scrape under way is then of no use. */
-  readonly ending = new AbortController();
+  readonly ending: AbortController = new AbortController();
   state: SandboxState = "pending";
   /** Why it is not up. */
   reason = "";
