@@ -252,7 +252,7 @@ test("when all its pullers have left, a compression ends, and the next pull begi
 });
 
 test("a puller that does not read holds up nobody, and is cut off in the end", async (context) => {
-  const { exporter, port, count } = await serve(context, { limits: { stall_timeout: "300ms" } });
+  const { exporter, port, count, logged } = await serve(context, { limits: { stall_timeout: "300ms" } });
   for (let i = 0; i < 200; i++) exporter.consume(reading(`s${i}`, { series: 2_000 }));
   const stalled = await open(port);
   const cut = once(stalled.socket, "close");
@@ -262,6 +262,10 @@ test("a puller that does not read holds up nobody, and is cut off in the end", a
   await until("the stalled puller to be cut", async () => {
     return (await count("otelcol_exporter_prometheus_pulls", "cut")) === 1;
   });
+  assert.deepEqual(
+    logged.filter(({ level }) => level >= 40).map(({ error }) => error),
+    ["127.0.0.1 took nothing for too long and is cut off"],
+  );
   stalled.resume();
   await cut;
   assert.equal(stalled.complete, false, "a page that is not whole must not look whole");

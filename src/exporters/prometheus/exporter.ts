@@ -4,15 +4,15 @@ import type { Exporter, Settings, Verdict } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
 import { PageComposer } from "../../prometheus/write_page.ts";
+import { Conflicts } from "./conflicts.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
 import { Readings, type Snapshot } from "./readings.ts";
 import { answerText, describeAddress, MetricsServer, type ServerLimits } from "./server.ts";
 import { SharedPages } from "./shared_pages.ts";
-import { type Puller, streamPage } from "./stream.ts";
+import { type Puller, streamPage, Turns } from "./stream.ts";
 import type { TlsConfig } from "./tls.ts";
 
 export interface PrometheusConfig {
@@ -36,10 +36,8 @@ export interface PullLimits {
   readonly pullTimeoutMs: number;
 }
 
-/** What every pull would say again is logged at most so often. */
+/** Refused readings are logged at most so often. */
 const LOG_INTERVAL_MS = 60_000;
-/** Names of families in one log line. */
-const NAMES_LOGGED_MAX = 5;
 
 /** Keeps the latest reading of every resource and serves them all as one page. */
 export class PrometheusExporter implements Exporter {
@@ -50,9 +48,9 @@ export class PrometheusExporter implements Exporter {
   readonly #server: MetricsServer;
   readonly #sharedPages: SharedPages;
   readonly #instruments: Instruments;
+  readonly #conflicts: Conflicts;
+  readonly #turns = new Turns();
   #pulls = 0;
-  #conflicts: Conflict[] = [];
-  #conflictsLoggedMs = Number.NEGATIVE_INFINITY;
   #refusalLoggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: PrometheusConfig, settings: Settings) {
@@ -61,7 +59,8 @@ export class PrometheusExporter implements Exporter {
     const { clock, logger } = settings;
     const { limits, expirationMs, namespace, labels, path } = config;
     this.#readings = new Readings({ clock, expirationMs, resourcesMax: limits.resourcesMax });
-    this.#composer = new PageComposer({ namespace, labels, onConflict: (one) => this.#conflicts.push(one) });
+    this.#conflicts = new Conflicts(settings);
+    this.#composer = new PageComposer({ namespace, labels, onConflict: (one) => this.#conflicts.add(one) });
     this.#sharedPages = new SharedPages(clock);
     this.#instruments = createInstruments(settings);
     this.#server = new MetricsServer({
@@ -89,8 +88,8 @@ export class PrometheusExporter implements Exporter {
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    this.#sharedPages.clear();
     await this.#server.close(deadline);
+    this.#sharedPages.clear();
   }
 
   consume(reading: Reading): Verdict {
@@ -143,13 +142,16 @@ export class PrometheusExporter implements Exporter {
     } finally {
       this.#pulls--;
       cancel();
-      this.#reportConflicts();
+      this.#conflicts.report();
     }
   }
 
   async #send(puller: Puller, options: WriteOptions, gzip: boolean): Promise<void> {
+    const { clock } = this.#settings;
+    const turns = this.#turns;
+    await turns.next();
     const snapshot = this.#readings.snapshot();
-    if (!gzip) return await streamPage(this.#writer(snapshot, options), puller, this.#settings.clock);
+    if (!gzip) return await streamPage(this.#writer(snapshot, options), puller, { clock, turns });
     const page = this.#sharedPages.page(options.format, snapshot, () => {
       this.#instruments.compressions.add(1, { exporter: this.#settings.id });
       return new GzipPage(this.#writer(snapshot, options));
@@ -166,23 +168,6 @@ export class PrometheusExporter implements Exporter {
     this.#instruments.pulls.add(1, { exporter: this.#settings.id, encoding, outcome });
   }
 
-  #reportConflicts(): void {
-    const conflicts = this.#conflicts;
-    if (conflicts.length === 0) return;
-    this.#conflicts = [];
-    for (const { reason } of conflicts) {
-      this.#instruments.conflicts.add(1, { exporter: this.#settings.id, reason });
-    }
-    const nowMs = this.#settings.clock.monotonicMs();
-    if (nowMs - this.#conflictsLoggedMs < LOG_INTERVAL_MS) return;
-    this.#conflictsLoggedMs = nowMs;
-    const names = [...new Set(conflicts.map(({ reason, name }) => `${name} (${reason})`))];
-    this.#settings.logger.warn(
-      { count: conflicts.length, names: names.slice(0, NAMES_LOGGED_MAX) },
-      "Metrics that collide are not on the page as their sources have them.",
-    );
-  }
-
   #logRefusal({ resource }: Reading): void {
     const nowMs = this.#settings.clock.monotonicMs();
     if (nowMs - this.#refusalLoggedMs < LOG_INTERVAL_MS) return;
@@ -196,7 +181,6 @@ export class PrometheusExporter implements Exporter {
 
 interface Instruments {
   readonly sent: Counter;
-  readonly conflicts: Counter;
   readonly pulls: Counter;
   readonly compressions: Counter;
 }
@@ -206,11 +190,6 @@ function createInstruments({ meter }: Settings): Instruments {
     sent: meter.createCounter("otelcol_exporter_sent_metric_points", {
       unit: "{datapoint}",
       description: "Number of metric points successfully sent to destination.",
-    }),
-    conflicts: meter.createCounter("otelcol_exporter_prometheus_conflicts", {
-      unit: "{conflict}",
-      description:
-        "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
     }),
     pulls: meter.createCounter("otelcol_exporter_prometheus_pulls", {
       unit: "{request}",

@@ -146,11 +146,17 @@ export class MetricsServer {
     const gone = new AbortController();
     const closed = once(response, "close");
     response.once("close", () => gone.abort(new Error("the client has gone")));
+    response.once("timeout", () => {
+      const { remoteAddress = "a client" } = request.socket;
+      this.#options.onError(new Error(`${remoteAddress} took nothing for too long and is cut off`));
+      response.destroy();
+    });
     if (!this.#server.listening) response.setHeader("Connection", "close");
     try {
       await this.#route(request, response, AbortSignal.any([gone.signal, this.#stop.signal]));
     } catch (error) {
-      if (!gone.signal.aborted) this.#options.onError(error as Error);
+      // A client that goes is no trouble; a write to it may fail before its connection is known to be closed.
+      if (!gone.signal.aborted && !request.socket.destroyed) this.#options.onError(error as Error);
       response.destroy();
     }
     await closed;

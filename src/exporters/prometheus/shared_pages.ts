@@ -36,7 +36,7 @@ export class SharedPages {
     return page;
   }
 
-  /** Drops everything; pulls that are under way go on. */
+  /** Drops everything at once. */
   clear(): void {
     for (const { forget } of this.#latest.values()) forget();
     this.#latest.clear();

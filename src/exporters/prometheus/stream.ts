@@ -1,11 +1,10 @@
 import type { Writable } from "node:stream";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock } from "../../clock/clock.ts";
 import { Chunk, type PageWriter } from "../../prometheus/write.ts";
 
 /** Large enough that the calls per chunk cost little; written in about 30 µs. */
 export const CHUNK_BYTES: number = 128 * 1024;
-/** Longer than this nothing else of the agent waits for a page. */
+/** A pull that has worked for so long, and would find its puller ready for ever, lets others go on. */
 const SLICE_MS = 10;
 
 /** Somebody who takes a page at their own pace. */
@@ -29,17 +28,38 @@ export function send({ out, signal }: Puller, bytes: Uint8Array): Promise<void> 
   });
 }
 
+/** Lets long pieces of work take turns with each other and with all else: in a turn of the event loop one goes on. */
+export class Turns {
+  readonly #waiting: (() => void)[] = [];
+
+  /** Resolves when it is the caller's turn, for `SLICE_MS` of work. */
+  next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      if (this.#waiting.length === 1) setImmediate(() => this.#release());
+    });
+  }
+
+  #release(): void {
+    this.#waiting.shift()?.();
+    if (this.#waiting.length > 0) setImmediate(() => this.#release());
+  }
+}
+
 /**
- * Writes the page as fast as the puller takes it, through one chunk of memory. A fast puller would keep this busy for
- * the whole page, so the event loop gets a turn every `SLICE_MS`. Rejects when the puller's signal aborts.
+ * Writes the page as fast as the puller takes it, through one chunk of memory. Rejects when the puller's signal aborts.
  */
-export async function streamPage(writer: PageWriter, puller: Puller, clock: Clock): Promise<void> {
+export async function streamPage(
+  writer: PageWriter,
+  puller: Puller,
+  { clock, turns }: { readonly clock: Clock; readonly turns: Turns },
+): Promise<void> {
   const chunk = new Chunk(CHUNK_BYTES);
   let sliceMs = clock.monotonicMs();
   for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk)) {
     await send(puller, chunk.bytes.subarray(0, length));
     if (clock.monotonicMs() - sliceMs < SLICE_MS) continue;
-    await nextTurn();
+    await turns.next();
     sliceMs = clock.monotonicMs();
   }
 }
