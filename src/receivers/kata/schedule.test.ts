@@ -23,12 +23,11 @@ test("time-outs double the pause up to five minutes", () => {
   assert.equal(nextDelayMs(0, 0.5, 600_000, 1), 600_000);
 });
 
-test("phases spread over the interval and stay the same", () => {
-  const phases = Array.from({ length: 1_000 }, (_, index) => phaseOf(`sandbox-${index}`));
-  for (let tenth = 0; tenth < 10; tenth++) {
-    const count = phases.filter((phase) => Math.floor(phase * 10) === tenth).length;
-    assert.ok(count > 60 && count < 140, `${count} in tenth ${tenth}`);
-  }
+test("phases spread over the slots of an interval and stay the same", () => {
+  const phases = Array.from({ length: 1_600 }, (_, index) => phaseOf(`sandbox-${index}`));
+  const slots = Map.groupBy(phases, (phase) => phase);
+  assert.equal(slots.size, 16);
+  for (const [phase, { length }] of slots) assert.ok(length > 60 && length < 140, `${length} at ${phase}`);
   assert.equal(phaseOf("a"), phaseOf("a"));
 });
 
