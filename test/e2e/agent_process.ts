@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
@@ -19,6 +20,12 @@ export async function freePort(): Promise<number> {
   await once(server, "close");
   if (address === null || typeof address === "string") throw new Error("BUG: a TCP server has no port");
   return address.port;
+}
+
+/** The flags that the file wants node to be started with, from its first line. */
+function nodeFlags(main: string): string[] {
+  const [firstLine = ""] = readFileSync(main, "utf8").split("\n", 1);
+  return firstLine.split(" ").filter((word) => word.startsWith("--"));
 }
 
 export interface Finished {
@@ -42,7 +49,7 @@ export function startCli(
   env: Readonly<Record<string, string>> = {},
   main: string = MAIN,
 ): CliProcess {
-  const child: ChildProcess = spawn(process.execPath, [main, ...args], {
+  const child: ChildProcess = spawn(process.execPath, [...nodeFlags(main), main, ...args], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, ...env },
   });
