@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import { chmod } from "node:fs/promises";
-import { createServer, type Socket } from "node:net";
-import { shortSocketPath } from "../sockets/short_path.ts";
+import { createServer, type Server, type Socket } from "node:net";
+import { type ShortPath, shortSocketPath } from "../sockets/short_path.ts";
 import type { SimulatedPage } from "./pages.ts";
 
 /** What can be wrong with a shim. */
@@ -42,12 +42,47 @@ const CHUNK_BYTES = 4_096;
 const SLOW_CHUNK_BYTES = 512;
 const SLOW_PAUSE_MS = 200;
 
-export async function startShim({ flavor, socketPath, page }: ShimOptions): Promise<Shim> {
-  const short = await shortSocketPath(socketPath);
-  const connections = new Set<Socket>();
-  const server = createServer((socket) => {
-    connections.add(socket);
-    socket.on("close", () => connections.delete(socket));
+export async function startShim(options: ShimOptions): Promise<Shim> {
+  const shim = new SocketShim(options, await shortSocketPath(options.socketPath));
+  await shim.listen();
+  return shim;
+}
+
+class SocketShim implements Shim {
+  fault: Fault = "none";
+  lastPage: Buffer | undefined;
+  scrapes = 0;
+  readonly #options: ShimOptions;
+  readonly #path: ShortPath;
+  readonly #server: Server;
+  readonly #connections = new Set<Socket>();
+
+  constructor(options: ShimOptions, path: ShortPath) {
+    this.#options = options;
+    this.#path = path;
+    this.#server = createServer((socket) => this.#accept(socket));
+  }
+
+  async listen(): Promise<void> {
+    const { socketPath, flavor } = this.#options;
+    this.#server.listen(this.#path.path);
+    await once(this.#server, "listening");
+    await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#connections) socket.destroy();
+    if (this.#server.listening) {
+      this.#server.close();
+      await once(this.#server, "close");
+    }
+    // Only now: the server removes its socket by this path.
+    await this.#path[Symbol.asyncDispose]();
+  }
+
+  #accept(socket: Socket): void {
+    this.#connections.add(socket);
+    socket.on("close", () => this.#connections.delete(socket));
     socket.on("error", () => socket.destroy());
     let request = "";
     socket.on("data", (bytes) => {
@@ -55,12 +90,12 @@ export async function startShim({ flavor, socketPath, page }: ShimOptions): Prom
       if (!request.includes("\r\n\r\n")) return;
       const [method = "", path = ""] = request.split(" ");
       request = "";
-      answer(socket, method, path);
+      this.#answer(socket, method, path);
     });
-  });
-  const state = { fault: "none" as Fault, lastPage: undefined as Buffer | undefined, scrapes: 0 };
+  }
 
-  const answer = (socket: Socket, method: string, path: string): void => {
+  #answer(socket: Socket, method: string, path: string): void {
+    const { flavor } = this.#options;
     if (flavor === "rs" && (method !== "GET" || !["/metrics", "/agent-url"].includes(path))) {
       respond(socket, { flavor, status: "404 Not Found", body: Buffer.from("URL NOT FOUND") });
     } else if (path === "/agent-url") {
@@ -68,63 +103,37 @@ export async function startShim({ flavor, socketPath, page }: ShimOptions): Prom
     } else if (path !== "/metrics") {
       respond(socket, { flavor, status: "404 Not Found", body: Buffer.from("404 page not found\n") });
     } else {
-      state.scrapes++;
-      serve[state.fault](socket);
+      this.scrapes++;
+      this.#serve(socket);
     }
-  };
+  }
 
-  const ok = (socket: Socket, body: Buffer): void => {
-    state.lastPage = body;
-    respond(socket, { flavor, status: "200 OK", body });
-  };
-  const serve: Readonly<Record<Fault, (socket: Socket) => void>> = {
-    none: (socket) => ok(socket, page.render()),
-    refuse: (socket) => socket.destroy(),
-    hang: () => {},
-    slow: (socket) => dribble(socket, page.render()),
-    close: (socket) => socket.destroy(),
-    cut: (socket) => cutShort(socket, flavor, page.render()),
-    error500: (socket) =>
-      respond(socket, { flavor, status: "500 Internal Server Error", body: Buffer.from("no\n") }),
-    notfound: (socket) =>
-      respond(socket, { flavor, status: "404 Not Found", body: Buffer.from("URL NOT FOUND") }),
-    huge: (socket) => flood(socket),
-    garbage: (socket) => ok(socket, GARBAGE),
-    no_agent: (socket) => ok(socket, page.renderWithoutAgent()),
-    hostile: (socket) => ok(socket, Buffer.concat([page.render(), HOSTILE])),
-    churning: (socket) => ok(socket, Buffer.concat([page.render(), churn(state.scrapes)])),
-  };
-
-  const listen = async (): Promise<void> => {
-    server.listen(short.path);
-    await once(server, "listening");
-    await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
-  };
-  const stop = async (): Promise<void> => {
-    for (const socket of connections) socket.destroy();
-    if (server.listening) {
-      server.close();
-      await once(server, "close");
-    }
-    // Only now: the server removes its socket by this path.
-    await short[Symbol.asyncDispose]();
-  };
-  await listen();
-  return {
-    get fault() {
-      return state.fault;
-    },
-    set fault(fault) {
-      state.fault = fault;
-    },
-    get lastPage() {
-      return state.lastPage;
-    },
-    get scrapes() {
-      return state.scrapes;
-    },
-    close: stop,
-  };
+  #serve(socket: Socket): void {
+    const { flavor, page } = this.#options;
+    const ok = (body: Buffer): void => {
+      this.lastPage = body;
+      respond(socket, { flavor, status: "200 OK", body });
+    };
+    const refused = (status: string, text: string): void => {
+      respond(socket, { flavor, status, body: Buffer.from(text) });
+    };
+    const answers: Readonly<Record<Fault, () => void>> = {
+      none: () => ok(page.render()),
+      refuse: () => socket.destroy(),
+      hang: () => {},
+      slow: () => dribble(socket, page.render()),
+      close: () => socket.destroy(),
+      cut: () => cutShort(socket, flavor, page.render()),
+      error500: () => refused("500 Internal Server Error", "no\n"),
+      notfound: () => refused("404 Not Found", "URL NOT FOUND"),
+      huge: () => flood(socket),
+      garbage: () => ok(GARBAGE),
+      no_agent: () => ok(page.renderWithoutAgent()),
+      hostile: () => ok(Buffer.concat([page.render(), HOSTILE])),
+      churning: () => ok(Buffer.concat([page.render(), churn(this.scrapes)])),
+    };
+    answers[this.fault]();
+  }
 }
 
 interface Response {

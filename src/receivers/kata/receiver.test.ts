@@ -225,6 +225,38 @@ test("roots that come, go, and come again are followed", () =>
     await rm(`${simulator.goRoot}.away`, { recursive: true });
   }));
 
+test("the watcher shows a sandbox long before the next look at the roots", () =>
+  withReceiver(
+    async ({ simulator, reading, ended }) => {
+      await rm(simulator.goRoot, { recursive: true });
+      await mkdir(simulator.goRoot);
+      const { id } = await simulator.add();
+      await reading(id, isUp);
+      await simulator.end(id);
+      await poll("the end", () => ended.includes(id) || undefined);
+    },
+    { config: { reconcile_interval: "10m" } },
+  ));
+
+test("the watcher sees a root that is made several levels deep after the start", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "late-"));
+  const root = join(dir, "run/vc/sbs");
+  try {
+    await withReceiver(
+      async ({ simulator, reading }) => {
+        const { id, directory } = await simulator.add();
+        await mkdir(root, { recursive: true });
+        await rename(directory, join(root, id));
+        await reading(id, isUp);
+        await rename(join(root, id), directory);
+      },
+      { config: { roots: [root], reconcile_interval: "10m" } },
+    );
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 test("what stands in a socket's place is left alone", () =>
   withReceiver(async ({ simulator, reading, readings }) => {
     const elsewhere = await simulator.add();
