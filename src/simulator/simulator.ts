@@ -121,6 +121,7 @@ class SimulatedNode implements Simulator {
   readonly #random: () => number;
   #made = 0;
   #churn: NodeJS.Timeout | undefined;
+  #replacing: Promise<void> = Promise.resolve();
 
   constructor(options: SimulatorOptions) {
     this.#options = options;
@@ -143,7 +144,9 @@ class SimulatedNode implements Simulator {
     );
     for (let i = 0; i < sandboxes; i++) await this.add({ fault: wanted[i] ?? "none" });
     if (churnPerMinute > 0) {
-      this.#churn = setInterval(() => void this.#replaceOldest(), 60_000 / churnPerMinute);
+      this.#churn = setInterval(() => {
+        this.#replacing = this.#replacing.then(() => this.#replaceOldest());
+      }, 60_000 / churnPerMinute);
     }
   }
 
@@ -215,6 +218,7 @@ class SimulatedNode implements Simulator {
 
   async close(): Promise<void> {
     clearInterval(this.#churn);
+    await this.#replacing;
     for (const id of [...this.sandboxes.keys()]) await this.end(id);
     await this.cri?.close();
   }

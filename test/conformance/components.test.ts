@@ -1,0 +1,122 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { systemClock } from "../../src/clock/clock.ts";
+import type { Component, Consumer, Settings } from "../../src/component/component.ts";
+import { Interner } from "../../src/metrics/interner.ts";
+import type { Reading } from "../../src/metrics/model.ts";
+import { registry } from "../../src/registry.ts";
+import { freePort } from "../e2e/agent_process.ts";
+
+/** What a component needs to be configured where `{}` does not do. Every other one must take `{}`. */
+async function requiredConfig(id: string): Promise<unknown> {
+  switch (id) {
+    case "receivers/kata":
+      return { roots: ["/nowhere/sbs"] };
+    case "processors/cri_metadata":
+      return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
+    case "exporters/prometheus":
+      return { endpoint: `127.0.0.1:${await freePort()}` };
+    case "exporters/otlp_grpc":
+      // Nobody listens there: shutdown must end all the same.
+      return { endpoint: "127.0.0.1:1", tls: { insecure: true } };
+    default:
+      return {};
+  }
+}
+
+const interner = new Interner();
+
+function settings(id: string): Settings {
+  const build = { command: "test", description: "", version: "0" };
+  return {
+    id,
+    logger: pino({ level: "silent" }),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner,
+    build,
+  };
+}
+
+function reading(key: string): Reading {
+  const points = [{ attributes: [{ key: "item", value: "a" }], bounds: [], boundTexts: [] }];
+  const family = interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "Load.", points });
+  const resource = { key, attributes: [{ key: "kata.sandbox.id", value: key }] };
+  const values = Float64Array.of(1);
+  return { resource, schema: interner.schema([family]), values, timeMs: Date.now(), startMs: 0 };
+}
+
+/** Takes everything, and knows what it took. */
+function sink(): Consumer & { readonly taken: Reading[]; readonly ended: string[] } {
+  const taken: Reading[] = [];
+  const ended: string[] = [];
+  return {
+    taken,
+    ended,
+    consume(one) {
+      taken.push(one);
+      return "accepted";
+    },
+    end: ({ resource }) => ended.push(resource.key),
+  };
+}
+
+const deadline = (): AbortSignal => AbortSignal.timeout(500);
+
+interface Made {
+  readonly component: Component & Partial<Consumer>;
+  readonly next: ReturnType<typeof sink>;
+}
+
+for (const section of ["receivers", "processors", "exporters"] as const) {
+  for (const [type, entry] of Object.entries(registry[section])) {
+    const id = `${section}/${type}`;
+    const make = async (): Promise<Made> => {
+      const factory = await entry.load();
+      const config = factory.schema.parse(await requiredConfig(id));
+      const next = sink();
+      return { component: factory.create(config, settings(type), next), next };
+    };
+
+    test(`${id}: shutdown is safe without start, and twice`, async () => {
+      const { component } = await make();
+      await component.shutdown(deadline());
+      const { component: other } = await make();
+      await other.start();
+      await other.shutdown(deadline());
+      await other.shutdown(deadline());
+    });
+
+    test(`${id}: shutdown ends within its deadline, whatever hangs`, async () => {
+      const { component } = await make();
+      await component.start();
+      component.consume?.(reading("s1"));
+      const aborted = AbortSignal.abort();
+      await component.shutdown(aborted);
+    });
+
+    test(`${id}: refuses a key that it does not know`, async () => {
+      const factory = await entry.load();
+      const config = { ...((await requiredConfig(id)) as object), no_such_key: 1 };
+      assert.equal(factory.schema.safeParse(config).success, false);
+    });
+
+    if (section === "receivers") continue;
+    test(`${id}: writes to no reading that it was given`, async () => {
+      const { component, next } = await make();
+      await component.start();
+      const given = reading("s1");
+      Object.freeze(given);
+      assert.equal(component.consume?.(given), "accepted");
+      component.end?.({ resource: given.resource, timeMs: given.timeMs });
+      await component.shutdown(deadline());
+      assert.deepEqual([...given.values], [1]);
+      if (section === "processors") {
+        assert.equal(next.taken.length, 1, "what went in before shutdown came out");
+        assert.deepEqual(next.ended, ["s1"]);
+      }
+    });
+  }
+}
