@@ -10,7 +10,7 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
-import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
+import { defaultParseLimits, PageParser, type PageSource } from "../../src/prometheus/parse.ts";
 import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
 import { createPage } from "../../src/simulator/pages.ts";
@@ -26,6 +26,9 @@ const ROUNDS_SLOW = 3;
 const LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"];
 
 interface Sandbox {
+  /** Longer than its text by the byte that the parser may take. */
+  readonly page: Buffer;
+  readonly source: PageSource;
   readonly reading: Reading;
   readonly samples: readonly NaiveSample[];
   readonly identity: Readonly<Record<string, string>>;
@@ -48,8 +51,8 @@ export function benchWrite(): readonly SampleRow[] {
     onConflict: () => {},
   });
   const chunk = new Chunk(CHUNK_BYTES);
-  const write = (take: (bytes: Uint8Array) => void): void => {
-    const writer = new PageWriter(pages.compose(readings), { format: "text", timestamps: false });
+  const write = (take: (bytes: Uint8Array) => void, of: readonly Reading[] = readings): void => {
+    const writer = new PageWriter(pages.compose(of), { format: "text", timestamps: false });
     for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
       take(chunk.bytes.subarray(0, length));
   };
@@ -64,11 +67,20 @@ export function benchWrite(): readonly SampleRow[] {
     measure("Prometheus text, gzip level 1", whole, () =>
       write((written) => gzipSync(written, { level: constants.Z_BEST_SPEED })),
     ),
+    measure("parse the pages + Prometheus text", whole, () => write(() => {}, sandboxes.map(parseAgain))),
     measure("an object per sample, to strings", part, () => stringPage(few)),
+    measure("parse to objects + strings", part, () =>
+      stringPage(few.map((sandbox) => ({ ...sandbox, samples: naiveParse(sandbox.page.subarray(0, -1)) }))),
+    ),
     measure("PrometheusSerializer of the OTel SDK, objects made beforehand", part, () =>
       serializer.serialize(sdkInput),
     ),
   ];
+}
+
+function parseAgain({ page, source, reading }: Sandbox): Reading {
+  const { schema, values } = source.parse(page, page.length - 1);
+  return { ...reading, schema, values };
 }
 
 function simulate(): Sandbox[] {
@@ -82,7 +94,8 @@ function simulate(): Sandbox[] {
     const samples = naiveParse(text);
     const page = Buffer.alloc(text.length + 1);
     text.copy(page);
-    const { schema, values } = parser.source([]).parse(page, text.length);
+    const source = parser.source([]);
+    const { schema, values } = source.parse(page, text.length);
     const id = seed.toString(16).padStart(64, "0");
     const identity = {
       sandbox_id: id,
@@ -92,7 +105,7 @@ function simulate(): Sandbox[] {
     };
     const attributes = Object.entries(identity).map(([key, value]) => ({ key, value }));
     const reading = { resource: { key: id, attributes }, schema, values, timeMs: 0, startMs: 0 };
-    return { reading, samples, identity };
+    return { page, source, reading, samples, identity };
   });
 }
 
