@@ -1,25 +1,30 @@
 import { stringify } from "yaml";
 import { readBuildInfo } from "../build_info.ts";
+import type { CatalogSection } from "../config/catalog.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";
 
-/** Lists what this build has, as the Collector's command of that name does. */
+/** Lists what this build has, in the shape of the Collector's command of that name. */
 export const components: Command = ({ stdout }) => {
   const { command, version, description } = readBuildInfo();
-  const list = (section: (typeof registry)[keyof typeof registry]) =>
+  const module = `${command} ${version}`;
+  const list = (section: CatalogSection<unknown>, stabilityOf: string) =>
     Object.entries(section).map(([name, { stability, aliases }]) => ({
       name,
-      ...(aliases.length > 0 ? { aliases: [...aliases] } : {}),
-      stability: { metrics: stability },
+      ...(aliases.length > 0 ? { aliases } : {}),
+      module,
+      stability: { [stabilityOf]: `${stability.charAt(0).toUpperCase()}${stability.slice(1)}` },
     }));
   stdout.write(
     stringify({
       buildinfo: { command, description, version },
-      receivers: list(registry.receivers),
-      processors: list(registry.processors),
-      exporters: list(registry.exporters),
-      extensions: list(registry.extensions),
-      providers: ["env", "file", "yaml"].map((scheme) => ({ scheme })),
+      receivers: list(registry.receivers, "metrics"),
+      processors: list(registry.processors, "metrics"),
+      exporters: list(registry.exporters, "metrics"),
+      connectors: [],
+      extensions: list(registry.extensions, "extension"),
+      providers: ["env", "file", "yaml"].map((scheme) => ({ scheme, module })),
+      converters: [],
     }),
   );
   return Promise.resolve(0);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,6 +7,7 @@ import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
+import { readConfigFile } from "../config/read_file.ts";
 import { parseDuration } from "../config/values.ts";
 import { registry } from "../registry.ts";
 import { type Delivery, startOtlpSink } from "../simulator/otlp_sink.ts";
@@ -69,7 +70,10 @@ export const demo: Command = async ({ args, env, stdout, stderr, usage, stop }) 
       KATA_COLLECTOR_DEMO_OTLP: sink.endpoint,
       KATA_COLLECTOR_DEMO_LISTEN_ADDRESS: address,
     };
-    const loaded = await loadConfig({ uris: [CONFIG], sets: [], env: variables, readFile }, registry);
+    const loaded = await loadConfig(
+      { uris: [CONFIG], sets: [], env: variables, readFile: readConfigFile },
+      registry,
+    );
     if (!loaded.ok) {
       stderr.write(renderFaults(loaded.faults));
       return 1;

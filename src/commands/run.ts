@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
+import { readConfigFile } from "../config/read_file.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
@@ -17,9 +17,9 @@ export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) =
     );
     return 0;
   }
-  const loaded = await loadConfig({ ...source, env, readFile }, registry);
+  const loaded = await loadConfig({ ...source, env, readFile: readConfigFile }, registry);
   if (!loaded.ok) {
-    stderr.write(renderFaults(loaded.faults));
+    stderr.write(renderFaults(loaded.warnings, "warning: ") + renderFaults(loaded.faults));
     return 1;
   }
   const agent = new Agent({ config: loaded.config, build: readBuildInfo(), logOutput: stderr, usage });

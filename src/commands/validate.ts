@@ -1,6 +1,6 @@
-import { readFile } from "node:fs/promises";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
+import { readConfigFile } from "../config/read_file.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
@@ -12,8 +12,8 @@ export const validate: Command = async ({ args, env, stdout, stderr }) => {
     stdout.write(configUsage("validate", "Checks a configuration and reports every fault in it."));
     return 0;
   }
-  const loaded = await loadConfig({ ...source, env, readFile }, registry);
-  stderr.write(renderFaults(loaded.warnings).replaceAll(/^(?=\S)/gm, "warning: "));
+  const loaded = await loadConfig({ ...source, env, readFile: readConfigFile }, registry);
+  stderr.write(renderFaults(loaded.warnings, "warning: "));
   if (loaded.ok) return 0;
   stderr.write(renderFaults(loaded.faults));
   return 1;

@@ -18,33 +18,43 @@ export interface Fault {
 
 /** Longer source lines are cut around the column: a fault must not fill the screen. */
 const SOURCE_CHARS_MAX = 160;
+/** What comes after so many faults is mostly their consequence, and would push them off the screen. */
+const FAULTS_SHOWN_MAX = 100;
 
 /**
  * `agent.yaml:12:15: receivers::kata::timeout: must be at least 1s, got "0s"`, then the source line with a caret under
- * the column.
+ * the column. Control characters of the config do not reach the terminal.
  */
-export function renderFault(fault: Fault): string {
-  const { origin, path, message } = fault;
-  const where = path.length === 0 ? message : `${path.join("::")}: ${message}`;
-  if (origin === undefined) return where;
-  const head = `${origin.file}:${origin.line}:${origin.column}: ${where}`;
+export function renderFault({ origin, path, message }: Fault, label = ""): string {
+  const what = visible(`${label}${path.length === 0 ? "" : `${path.join("::")}: `}${message}`);
+  if (origin === undefined) return what;
+  const head = `${visible(origin.file)}:${origin.line}:${origin.column}: ${what}`;
   if (origin.source.trim() === "") return head;
   const cut = Math.max(0, origin.column - SOURCE_CHARS_MAX / 2);
-  const source = origin.source.slice(cut, cut + SOURCE_CHARS_MAX).replaceAll("\t", " ");
+  const source = visible(origin.source.slice(cut, cut + SOURCE_CHARS_MAX));
   return `${head}\n    ${source}\n    ${" ".repeat(origin.column - 1 - cut)}^`;
 }
 
-/** All faults in the order of their places, one after the other, each ending in a line feed. */
-export function renderFaults(faults: readonly Fault[]): string {
-  return faults
-    .toSorted((a, b) => byPlace(a.origin, b.origin))
-    .map((fault) => `${renderFault(fault)}\n`)
-    .join("");
+/**
+ * All faults, file by file and there in the order of their places, each ending in a line feed. `label` ("warning: ")
+ * stands before the path.
+ */
+export function renderFaults(faults: readonly Fault[], label = ""): string {
+  const files = [...new Set(faults.map(({ origin }) => origin?.file))];
+  const sorted = faults.toSorted(
+    ({ origin: a }, { origin: b }) =>
+      files.indexOf(a?.file) - files.indexOf(b?.file) ||
+      (a?.line ?? 0) - (b?.line ?? 0) ||
+      (a?.column ?? 0) - (b?.column ?? 0),
+  );
+  const shown = sorted.slice(0, FAULTS_SHOWN_MAX).map((fault) => `${renderFault(fault, label)}\n`);
+  const left = sorted.length - shown.length;
+  return shown.join("") + (left > 0 ? `and ${left} more\n` : "");
 }
 
-function byPlace(a: Origin | undefined, b: Origin | undefined): number {
-  if (a === undefined || b === undefined || a.file !== b.file) return 0;
-  return a.line - b.line || a.column - b.column;
+/** One character for one, so that columns stay right. */
+function visible(text: string): string {
+  return text.replaceAll("\t", " ").replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
 /** The known name that is most like `name`, where one is near enough to be meant. */

@@ -3,9 +3,17 @@ import type { Origin } from "./fault.ts";
 /** A config as a tree that remembers where everything stands, through merging and expansion. */
 export type ConfigNode = MapNode | ListNode | ScalarNode;
 
-export interface MapNode {
-  readonly kind: "map";
+interface Node {
   readonly origin: Origin;
+  /**
+   * Set where the value came out of `${…}`: the text that stood there. A field that wants a text gets this one, so that
+   * "0123", "{x}" or "a #b" from the environment stay as they are.
+   */
+  readonly expandedFrom?: string;
+}
+
+export interface MapNode extends Node {
+  readonly kind: "map";
   readonly entries: ReadonlyMap<string, Entry>;
 }
 
@@ -14,21 +22,20 @@ export interface Entry {
   readonly value: ConfigNode;
 }
 
-export interface ListNode {
+export interface ListNode extends Node {
   readonly kind: "list";
-  readonly origin: Origin;
   readonly items: readonly ConfigNode[];
 }
 
-export interface ScalarNode {
+export interface ScalarNode extends Node {
   readonly kind: "scalar";
-  readonly origin: Origin;
   readonly value: string | number | boolean | null;
-  /**
-   * Set where the value came out of `${…}`: the text that stood there. A field that wants a string gets this text, so
-   * that "0123" from the environment stays "0123".
-   */
-  readonly expandedFrom?: string;
+}
+
+export type Path = readonly (string | number)[];
+
+export function isNull(node: ConfigNode): boolean {
+  return node.kind === "scalar" && node.value === null;
 }
 
 /** Left to right as the Collector merges: maps deeply, everything else is replaced, and a null wipes. */
@@ -42,40 +49,19 @@ export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   return { ...over, entries };
 }
 
-/** The tree as plain data, with every null. */
-export function toPlain(node: ConfigNode): unknown {
-  return plain(node, () => true);
-}
-
-/** As `toPlain`, without entries of null, which mean the default; but under the key `keep`, a null means itself. */
-export function toPlainWithDefaults(node: ConfigNode, keep?: string): unknown {
-  return plain(node, (path) => keep !== undefined && path.includes(keep));
-}
-
-function plain(
-  node: ConfigNode,
-  keepsNull: (path: readonly string[]) => boolean,
-  path: readonly string[] = [],
-): unknown {
-  switch (node.kind) {
-    case "scalar":
-      return node.value;
-    case "list":
-      return node.items.map((item) => plain(item, keepsNull, path));
-    case "map": {
-      const out: Record<string, unknown> = {};
-      for (const [key, { value }] of node.entries) {
-        if (value.kind === "scalar" && value.value === null && !keepsNull(path)) continue;
-        // A key such as __proto__ becomes a property like any other.
-        Object.defineProperty(out, key, { value: plain(value, keepsNull, [...path, key]), enumerable: true });
-      }
-      return out;
-    }
+/** The node at `path`. An item of a list that is written as one text, comma by comma, is that text. */
+export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
+  let node: ConfigNode | undefined = root;
+  for (const step of path) {
+    if (node?.kind === "map") node = node.entries.get(String(step))?.value;
+    else if (node?.kind === "list") node = node.items[Number(step)];
+    else if (node === undefined || typeof step === "string") return undefined;
   }
+  return node;
 }
 
-/** The deepest node on the way to `path`, and the place of the last key that is there. */
-export function locate(root: ConfigNode, path: readonly PropertyKey[]): { node: ConfigNode; origin: Origin } {
+/** Where a person looks for `path`: the value of a scalar, the key of anything else, or of the nearest that is there. */
+export function originOf(root: ConfigNode, path: Path): Origin {
   let node = root;
   let origin = root.origin;
   for (const step of path) {
@@ -91,25 +77,12 @@ export function locate(root: ConfigNode, path: readonly PropertyKey[]): { node: 
       origin = item.origin;
     } else break;
   }
-  return { node, origin };
+  return origin;
 }
 
-/** The tree with the scalar at `path` replaced. A path that leads nowhere leaves it as it is. */
-export function withScalarAt(node: ConfigNode, path: readonly PropertyKey[], value: string): ConfigNode {
-  const [step, ...rest] = path;
-  if (step === undefined) return node.kind === "scalar" ? { ...node, value } : node;
-  if (node.kind === "map") {
-    const entry = node.entries.get(String(step));
-    if (entry === undefined) return node;
-    const entries = new Map(node.entries);
-    entries.set(String(step), { ...entry, value: withScalarAt(entry.value, rest, value) });
-    return { ...node, entries };
-  }
-  if (node.kind === "list") {
-    const items = node.items.map((item, index) =>
-      index === Number(step) ? withScalarAt(item, rest, value) : item,
-    );
-    return { ...node, items };
-  }
-  return node;
+/** Where the key at the end of `path` stands, or what `originOf` says. */
+export function keyOriginOf(root: ConfigNode, path: Path): Origin {
+  const parent = nodeAt(root, path.slice(0, -1));
+  const entry = parent?.kind === "map" ? parent.entries.get(String(path.at(-1))) : undefined;
+  return entry?.keyOrigin ?? originOf(root, path);
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatDuration, parseDuration, parseListenAddress, size } from "./values.ts";
+import { duration, formatDuration, parseDuration, parseListenAddress, size, TIMER_MS_MAX } from "./values.ts";
 
 test("durations have Go's grammar", () => {
   const check = (text: string, ms: number | undefined): void => assert.equal(parseDuration(text), ms, text);
@@ -20,6 +20,20 @@ test("durations have Go's grammar", () => {
   check("1d", undefined);
   check("1s ", undefined);
   check("1.2.3s", undefined);
+});
+
+test("a duration is a text or the number 0, within what a timer takes", () => {
+  const check = (input: unknown, ms: number | undefined): void => {
+    const parsed = duration().safeParse(input);
+    assert.equal(parsed.success ? parsed.data : undefined, ms, String(input));
+  };
+  check("576h", TIMER_MS_MAX);
+  check("577h", undefined);
+  check(0, 0);
+  check("0", 0);
+  check(15, undefined);
+  check("-1s", undefined);
+  assert.equal(duration({ maxMs: 2 * TIMER_MS_MAX }).parse("577h"), 577 * 3_600_000);
 });
 
 test("a formatted duration is read as the same", () => {

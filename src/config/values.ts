@@ -35,23 +35,32 @@ export function formatDuration(ms: number): string {
   return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes}m` : ""}${seconds > 0 ? `${seconds}s` : ""}`;
 }
 
-/** A duration in Go's spelling; what the component gets is milliseconds. Give the default with `.prefault("15s")`. */
-export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string> {
-  const { minMs = 0, maxMs = Number.MAX_SAFE_INTEGER } = limits;
+/** The longest delay that a timer of Node takes, in whole days: a longer one would fire at once. */
+export const TIMER_MS_MAX: number = 24 * 86_400_000;
+
+const DURATION_TEXT = 'must be a duration such as "15s" or "1m30s"';
+
+/**
+ * A duration in Go's spelling, or the number 0; what the component gets is milliseconds. Unless told otherwise it is
+ * one that a timer takes. Give the default with `.prefault("15s")`.
+ */
+export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string | 0> {
+  const { minMs = 0, maxMs = TIMER_MS_MAX } = limits;
+  const text = z.string().meta({ pattern: "^(0|([0-9]*\\.?[0-9]+|[0-9]+\\.)(ns|us|µs|ms|s|m|h))+$" });
   return z
-    .string()
+    .union([text, z.literal(0)], { error: DURATION_TEXT })
     .meta({ description: 'a duration such as "15s", "1m30s" or "200ms"' })
-    .transform((text, context) => {
-      const ms = parseDuration(text);
+    .transform((input, context) => {
+      const ms = parseDuration(String(input));
       if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
-      let wanted = 'must be a duration such as "15s" or "1m30s"';
+      let wanted = DURATION_TEXT;
       if (ms !== undefined) {
         wanted =
           ms < minMs
             ? `must be at least ${formatDuration(minMs)}`
             : `must be at most ${formatDuration(maxMs)}`;
       }
-      context.addIssue({ code: "custom", message: wanted, input: text });
+      context.addIssue({ code: "custom", message: wanted, input });
       return z.NEVER;
     });
 }
@@ -59,20 +68,21 @@ export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.Zod
 const SIZE = /^([0-9]+(?:\.[0-9]+)?)(B|KiB|MiB|GiB)?$/;
 const SIZE_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3 };
 
+const SIZE_TEXT = 'must be a size such as 65536, "64KiB" or "4MiB"';
+
 /** A size in bytes: a number, or "64KiB", "4MiB", "1GiB". What the component gets is bytes. */
 export function size(limits: { minBytes?: number } = {}): z.ZodType<number, string | number> {
   const { minBytes = 1 } = limits;
+  const text = z.string().meta({ pattern: SIZE.source });
   return z
-    .union([z.number(), z.string()])
+    .union([z.number(), text], { error: SIZE_TEXT })
     .meta({ description: 'a size in bytes: a number, or a text such as "64KiB" or "4MiB"' })
     .transform((input, context) => {
       const match = SIZE.exec(String(input));
       const bytes =
         match === null ? Number.NaN : Number(match[1]) * (SIZE_UNIT[match[2] ?? "B"] ?? Number.NaN);
       if (Number.isInteger(bytes) && bytes >= minBytes) return bytes;
-      const message = Number.isInteger(bytes)
-        ? `must be at least ${minBytes} bytes`
-        : 'must be a size such as 65536, "64KiB" or "4MiB"';
+      const message = Number.isInteger(bytes) ? `must be at least ${minBytes} bytes` : SIZE_TEXT;
       context.addIssue({ code: "custom", message, input });
       return z.NEVER;
     });

@@ -1,33 +1,50 @@
-import { isAlias, isMap, isScalar, isSeq, LineCounter, type Node, parseDocument, type YAMLError } from "yaml";
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  parseDocument,
+  type YAMLError,
+  type YAMLMap,
+  type Node as YamlNode,
+} from "yaml";
 import type { Fault, Origin } from "./fault.ts";
-import type { ConfigNode, Entry } from "./node.ts";
+import type { ConfigNode, Entry, ScalarNode } from "./node.ts";
+import { SENSITIVE_NAME } from "./secrets.ts";
 
 /** A config is written by people: more than this is a mistake, and parsing it would hold up the start for seconds. */
 export const CONFIG_BYTES_MAX: number = 1024 * 1024;
 /** What a document may grow to when its aliases are followed. */
 const NODES_MAX = 20_000;
+const DEPTH_MAX = 100;
+/** Of one document; what comes after the first few is mostly their consequence. */
+const SYNTAX_FAULTS_MAX = 10;
+
+const TAGS_TEXT = 'tags ("!name") are not supported; a config has plain texts, numbers, lists and maps';
+/** Tags that say what the value is anyway, or that a number is meant as a text. */
+const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|seq|map)$/;
 
 const ERROR_TEXT: Readonly<Record<string, string>> = {
-  DUPLICATE_KEY: "this key stands twice in one map",
   TAB_AS_INDENT: "a tab cannot indent YAML; use spaces",
   MULTIPLE_DOCS: 'the file holds several documents; a config is one, so remove the "---" between them',
+  TAG_RESOLVE_FAILED: TAGS_TEXT,
 };
 
 /** Reads YAML into a tree. Faults are added to `faults`; the tree is undefined when there is none to go on with. */
 export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): ConfigNode | undefined {
-  const whole = (message: string): void => {
+  const whole = (message: string): undefined => {
     faults.push({ origin: { file, line: 1, column: 1, source: "" }, path: [], message });
   };
   if (bytes.length > CONFIG_BYTES_MAX) {
-    whole(`cannot read the config: ${bytes.length} bytes, and the limit is ${CONFIG_BYTES_MAX}`);
-    return undefined;
+    return whole(`cannot read the config: it has more than ${CONFIG_BYTES_MAX} bytes, which is the limit`);
   }
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    whole("cannot read the config: it is not UTF-8");
-    return undefined;
+    return whole("cannot read the config: it is not UTF-8");
   }
   return parseYamlText(file, text, faults);
 }
@@ -35,84 +52,153 @@ export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): Con
 /** As `parseYaml`, of a text. */
 export function parseYamlText(file: string, text: string, faults: Fault[]): ConfigNode | undefined {
   const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, keepSourceTokens: false });
-  const lines = text.split("\n");
-  const originAt = (offset: number): Origin => {
-    const { line, col } = lineCounter.linePos(offset);
-    return {
-      file,
-      line: Math.max(1, line),
-      column: Math.max(1, col),
-      source: (lines[line - 1] ?? "").trimEnd(),
-    };
-  };
-  const problems: readonly YAMLError[] = [...document.errors, ...document.warnings];
-  for (const { code, message, pos } of problems) {
-    faults.push({
-      origin: originAt(pos[0]),
-      path: [],
-      message: ERROR_TEXT[code] ?? `invalid YAML: ${message}`,
-    });
-  }
-  if (problems.length > 0) return undefined;
+  // The package compares each key with all others of its map; `mapNode` finds twins without that.
+  const options = { lineCounter, prettyErrors: false, uniqueKeys: false, version: "1.2" } as const;
+  const document = parseDocument(text, options);
   const before = faults.length;
-  let budget = NODES_MAX;
-  const fail = (offset: number, message: string): void => {
-    faults.push({ origin: originAt(offset), path: [], message });
+  const source: Source = {
+    file,
+    lines: text.split("\n"),
+    lineCounter,
+    faults,
+    anchors: new Map(),
+    nodesLeft: NODES_MAX,
+    deepest: 0,
   };
-
-  const convert = (node: Node | null, offset: number, depth: number): ConfigNode => {
-    const origin = originAt(node?.range?.[0] ?? offset);
-    if (--budget < 0 || depth > 100) {
-      if (budget === -1 || depth === 101) {
-        fail(
-          offset,
-          `the config is too large once its aliases are followed; the limit is ${NODES_MAX} values`,
-        );
-      }
-      return { kind: "scalar", origin, value: null };
-    }
-    if (isAlias(node)) return convert(node.resolve(document) ?? null, node.range?.[0] ?? offset, depth + 1);
-    if (isSeq(node)) {
-      const items = node.items.map((item) =>
-        convert(item as Node | null, origin.line === 0 ? offset : (node.range?.[0] ?? offset), depth + 1),
-      );
-      return { kind: "list", origin, items };
-    }
-    if (isMap(node)) {
-      const entries = new Map<string, Entry>();
-      for (const { key, value } of node.items) {
-        const keyNode = key as Node;
-        const keyOffset = keyNode.range?.[0] ?? offset;
-        if (!isScalar(keyNode)) {
-          fail(keyOffset, "a key must be a plain text");
-          continue;
-        }
-        const name = String(keyNode.value ?? "");
-        if (name === "<<")
-          fail(
-            keyOffset,
-            'merge keys ("<<") are not supported; write the keys out, or give several --config',
-          );
-        entries.set(name, {
-          keyOrigin: originAt(keyOffset),
-          value: convert(value as Node | null, keyOffset, depth + 1),
-        });
-      }
-      return { kind: "map", origin, entries };
-    }
-    const value = isScalar(node) ? node.value : null;
-    if (
-      value === null ||
-      typeof value === "string" ||
-      typeof value === "number" ||
-      typeof value === "boolean"
-    ) {
-      return { kind: "scalar", origin, value };
-    }
-    return { kind: "scalar", origin, value: String(value) };
-  };
-
-  const root = convert(document.contents as Node | null, 0, 0);
+  reportSyntax(source, document);
+  if (faults.length > before) return undefined;
+  const root = toNode(source, document.contents, { offset: 0, depth: 0 });
   return faults.length > before ? undefined : root;
+}
+
+/** One document on its way to a tree. */
+interface Source {
+  readonly file: string;
+  readonly lines: readonly string[];
+  readonly lineCounter: LineCounter;
+  readonly faults: Fault[];
+  /** What has been anchored so far. An alias is the same tree once more, so it costs nothing but its share of the limits. */
+  readonly anchors: Map<
+    string,
+    { readonly node: ConfigNode; readonly size: number; readonly height: number }
+  >;
+  nodesLeft: number;
+  deepest: number;
+}
+
+function originAt({ file, lines, lineCounter }: Source, offset: number): Origin {
+  const { line, col } = lineCounter.linePos(offset);
+  const source = (lines[line - 1] ?? "").trimEnd();
+  return { file, line: Math.max(1, line), column: Math.max(1, col), source };
+}
+
+function fail(source: Source, offset: number, message: string): void {
+  source.faults.push({ origin: originAt(source, offset), path: [], message });
+}
+
+function reportSyntax(source: Source, document: Document.Parsed): void {
+  const { yaml } = document.directives;
+  if (yaml.explicit === true && yaml.version !== "1.2") {
+    fail(source, 0, `a config is YAML 1.2, not ${yaml.version}; remove the %YAML line`);
+  }
+  const problems: readonly YAMLError[] = [...document.errors, ...document.warnings];
+  for (const { code, message, pos } of problems.slice(0, SYNTAX_FAULTS_MAX)) {
+    const tooDeep = /call stack|stack overflow/i.test(message)
+      ? "the config is nested too deeply"
+      : undefined;
+    const origin = originAt(source, pos[0]);
+    // Where a text ends is not known here, so a line that seems to hold a secret is not shown at all.
+    const shown = SENSITIVE_NAME.test(origin.source) ? { ...origin, source: "" } : origin;
+    const text = tooDeep ?? ERROR_TEXT[code] ?? `invalid YAML: ${message}`;
+    source.faults.push({ origin: shown, path: [], message: text });
+    if (tooDeep !== undefined) return;
+  }
+}
+
+interface At {
+  /** Where the node would stand, for one that is empty. */
+  readonly offset: number;
+  readonly depth: number;
+}
+
+function toNode(source: Source, node: unknown, at: At): ConfigNode {
+  const yamlNode = node as YamlNode | null; // what parseDocument puts into maps and lists
+  const offset = yamlNode?.range?.[0] ?? at.offset;
+  const anchor = isAlias(yamlNode) ? undefined : yamlNode?.anchor;
+  if (anchor === undefined) return plainNode(source, yamlNode, { ...at, offset });
+  const { nodesLeft, deepest } = source;
+  source.deepest = at.depth;
+  const converted = plainNode(source, yamlNode, { ...at, offset });
+  const size = nodesLeft - source.nodesLeft;
+  source.anchors.set(anchor, { node: converted, size, height: source.deepest - at.depth });
+  source.deepest = Math.max(deepest, source.deepest);
+  return converted;
+}
+
+function plainNode(source: Source, node: YamlNode | null, { offset, depth }: At): ConfigNode {
+  const origin = originAt(source, offset);
+  const empty: ScalarNode = { kind: "scalar", origin, value: null };
+  if (!spend(source, { size: 1, depth, offset })) return empty;
+  if (isAlias(node)) {
+    const known = source.anchors.get(node.source);
+    if (known === undefined) {
+      fail(source, offset, `alias "*${node.source}" has no anchor "&${node.source}" that ends before it`);
+      return empty;
+    }
+    const fits = spend(source, { size: known.size, depth: depth + known.height, offset });
+    return fits ? known.node : empty;
+  }
+  if (node?.tag !== undefined && !PLAIN_TAG.test(node.tag)) {
+    fail(source, offset, TAGS_TEXT);
+    return empty;
+  }
+  if (isSeq(node)) {
+    const items = node.items.map((item) => toNode(source, item, { offset, depth: depth + 1 }));
+    return { kind: "list", origin, items };
+  }
+  if (isMap(node)) return mapNode(source, node, { offset, depth });
+  const value = isScalar(node) ? node.value : null;
+  const known = typeof value === "string" || typeof value === "number" || typeof value === "boolean";
+  return known ? { kind: "scalar", origin, value } : empty;
+}
+
+function mapNode(source: Source, node: YAMLMap, { offset, depth }: At): ConfigNode {
+  const entries = new Map<string, Entry>();
+  for (const { key, value } of node.items) {
+    const keyNode = key as YamlNode; // parseDocument makes a node even of an empty key
+    const keyOffset = keyNode.range?.[0] ?? offset;
+    if (!isScalar(keyNode) || keyNode.value === null) {
+      fail(source, keyOffset, "a key must be a plain text");
+      continue;
+    }
+    const name = typeof keyNode.value === "string" ? keyNode.value : (keyNode.source ?? "");
+    const twin = entries.get(name);
+    if (name === "<<") {
+      fail(
+        source,
+        keyOffset,
+        'merge keys ("<<") are not supported; write the keys out, or give several --config',
+      );
+    } else if (twin !== undefined) {
+      fail(source, keyOffset, `key "${name}" stands twice in one map, first in line ${twin.keyOrigin.line}`);
+    }
+    const child = toNode(source, value, { offset: keyOffset, depth: depth + 1 });
+    entries.set(name, { keyOrigin: originAt(source, keyOffset), value: child });
+  }
+  return { kind: "map", origin: originAt(source, offset), entries };
+}
+
+/** Whether the limits leave room for so many more nodes down to this depth; says so once where they do not. */
+function spend(source: Source, { size, depth, offset }: At & { readonly size: number }): boolean {
+  if (source.nodesLeft < 0) return false;
+  source.nodesLeft -= size;
+  source.deepest = Math.max(source.deepest, depth);
+  if (source.nodesLeft >= 0 && depth <= DEPTH_MAX) return true;
+  source.nodesLeft = -1;
+  const why =
+    depth > DEPTH_MAX
+      ? `the config is nested too deeply; the limit is ${DEPTH_MAX} levels`
+      : `the config is too large, its aliases followed; the limit is ${NODES_MAX} values`;
+  fail(source, offset, why);
+  return false;
 }

@@ -37,7 +37,7 @@ export function unsupported(why: string): z.ZodType<undefined, undefined> {
 }
 
 /** The Collector's `timeout`: the deadline of one attempt. Give the default with `.prefault("5s")`. */
-export function attemptTimeout(): z.ZodType<number, string> {
+export function attemptTimeout(): z.ZodType<number, string | 0> {
   return duration({ minMs: 1, maxMs: DAY_MS }).describe("Deadline of one attempt to send");
 }
 

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { readFile } from "node:fs/promises";
 import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
@@ -87,13 +88,29 @@ async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetri
   const exporter = new OTLPMetricExporter({
     url,
     metadata,
-    credentials: plain ? credentials.createInsecure() : credentials.createSsl(),
+    credentials: plain
+      ? credentials.createInsecure()
+      : credentials.createSsl(
+          await pem(reader.tls.caFile),
+          await pem(reader.tls.keyFile),
+          await pem(reader.tls.certFile),
+        ),
     compression: reader.compression === "gzip" ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
     timeoutMillis: reader.timeoutMs,
   });
   const { intervalMs: exportIntervalMillis, timeoutMs } = reader;
   const exportTimeoutMillis = Math.min(timeoutMs, exportIntervalMillis);
   return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis });
+}
+
+async function pem(path: string | undefined): Promise<Buffer | null> {
+  if (path === undefined) return null;
+  try {
+    return await readFile(path);
+  } catch (error) {
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot read a PEM file of the agent's own metrics: ${cause}`, { cause: error });
+  }
 }
 
 function resourceAttributes(

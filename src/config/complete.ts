@@ -1,0 +1,41 @@
+import type { ZodType } from "zod";
+import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";
+import { REDACTED } from "./secrets.ts";
+
+export interface CompleteOptions {
+  /** Whether secrets are shown as they are. */
+  readonly unredacted: boolean;
+}
+
+/**
+ * What the user wrote (as `toInput` gives it) with the schema's defaults in the places left out, in the order of the
+ * schema. The result is a config again, except for secrets, which are `[REDACTED]`.
+ */
+export function complete(input: unknown, schema: ZodType, options: CompleteOptions): unknown {
+  return completeAt(input, [schema], options);
+}
+
+function completeAt(written: unknown, schemas: readonly ZodType[], options: CompleteOptions): unknown {
+  const value = written === undefined ? schemas.map(inputDefault).find((one) => one !== undefined) : written;
+  if (value === undefined || value === null) return value;
+  const place = placeOf(...schemas);
+  if (place.secret && !options.unredacted) return REDACTED;
+  const under = (item: unknown, step: PropertyKey): unknown =>
+    completeAt(item, schemasIn(place, step), options);
+  if (Array.isArray(value)) return value.map(under);
+  if (typeof value !== "object") return value;
+  const given = new Map(Object.entries(value));
+  const keys = new Set([...keysToComplete(place, given), ...given.keys()]);
+  const out: Record<string, unknown> = {};
+  for (const key of keys) {
+    const completed = under(given.get(key), key);
+    if (completed !== undefined) Object.defineProperty(out, key, { value: completed, enumerable: true });
+  }
+  return out;
+}
+
+/** Of several kinds of map, the one that the given keys fit. */
+function keysToComplete(place: Place, given: ReadonlyMap<string, unknown>): readonly string[] {
+  const shapes = shapesAt(place);
+  return shapes.find((keys) => [...given.keys()].every((key) => keys.includes(key))) ?? [];
+}

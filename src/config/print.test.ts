@@ -1,0 +1,64 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested here
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeCatalog, type Given, loadFake, SERVICE, withOptions } from "./fake_catalog.ts";
+import { printableConfig } from "./print.ts";
+
+async function printed(given: Given | string, unredacted = false): Promise<Record<string, unknown>> {
+  const { tree } = await loadFake(given);
+  assert.ok(tree !== undefined);
+  return await printableConfig(tree, fakeCatalog, { unredacted });
+}
+
+/** The receiver as it is printed. */
+async function kata(given: Given | string, unredacted = false): Promise<unknown> {
+  const { receivers } = await printed(given, unredacted);
+  return (receivers as Record<string, unknown>)["kata"];
+}
+
+const DEFAULTS = {
+  interval: "15s",
+  count: 3,
+  headers: {},
+  mode: "basic",
+  body: "1KiB",
+  list: [],
+  roots: [],
+  tls: { insecure: false },
+};
+
+test("what was left out is printed with its default, in the order of the schema", async () => {
+  assert.deepEqual(await kata(withOptions("")), DEFAULTS);
+  const text = withOptions("tls: {ca_file: x}, count: 5, name: n, list: a, roots: [/a, {path: /b}]");
+  const config = await kata(text);
+  assert.deepEqual(config, {
+    ...DEFAULTS,
+    name: "n",
+    count: 5,
+    list: ["a"],
+    roots: ["/a", { path: "/b", runtime: "go" }],
+    tls: { insecure: false, ca_file: "x" },
+  });
+  assert.deepEqual(Object.keys(config as object).slice(0, 3), ["interval", "name", "count"]);
+});
+
+test("what is printed is a config with the same meaning", async () => {
+  const given = withOptions("interval: 20s, name: '${N}', free: {a: }");
+  const first = await loadFake({ files: { f: given }, env: { N: "0123" } });
+  const config = await printed({ files: { f: given }, env: { N: "0123" } }, true);
+  const second = await loadFake(JSON.stringify(config));
+  assert.ok(first.ok && second.ok);
+  assert.deepEqual(second.config.receivers.get("kata")?.config, first.config.receivers.get("kata")?.config);
+  assert.deepEqual(second.config.service, first.config.service);
+});
+
+test("secrets are redacted unless they are asked for", async () => {
+  const text = withOptions("token: hunter2, headers: {a: hunter3}");
+  assert.deepEqual(await kata(text), { ...DEFAULTS, token: "[REDACTED]", headers: { a: "[REDACTED]" } });
+  assert.deepEqual(await kata(text, true), { ...DEFAULTS, token: "hunter2", headers: { a: "hunter3" } });
+});
+
+test("a component that this build does not know is not shown", async () => {
+  const { exporters } = await printed(`receivers: {kata: }\nexporters: {nope: {x: hunter2}}\n${SERVICE}`);
+  assert.deepEqual(exporters, { nope: "[REDACTED]" });
+});

@@ -1,0 +1,44 @@
+import type { ZodType } from "zod";
+import type { Catalog, CatalogSection } from "./catalog.ts";
+import { type CompleteOptions, complete } from "./complete.ts";
+import { SECTIONS, typeOf } from "./components.ts";
+import { toInput } from "./input.ts";
+import { type ConfigNode, isNull, nodeAt } from "./node.ts";
+import { placeOf } from "./schema_place.ts";
+import { REDACTED } from "./secrets.ts";
+import { serviceSchema } from "./service.ts";
+
+/** The config as the agent understands it: merged, expanded, with every default, and without its secrets. */
+export async function printableConfig(
+  tree: ConfigNode,
+  catalog: Catalog,
+  options: CompleteOptions,
+): Promise<Record<string, unknown>> {
+  const config: Record<string, unknown> = {};
+  for (const section of SECTIONS) {
+    const node = nodeAt(tree, [section]);
+    if (node?.kind !== "map") continue;
+    const components: Record<string, unknown> = {};
+    for (const [id, { value }] of node.entries) {
+      const schema = await schemaOf(id.trim(), catalog[section]);
+      // What an unknown component keeps secret cannot be known.
+      components[id] = schema === undefined ? REDACTED : printable(value, schema, options);
+    }
+    config[section] = components;
+  }
+  config["service"] = printable(nodeAt(tree, ["service"]), serviceSchema, options);
+  return config;
+}
+
+async function schemaOf(
+  id: string,
+  catalog: CatalogSection<{ readonly schema: ZodType }>,
+): Promise<ZodType | undefined> {
+  const found = typeOf(id, catalog);
+  return typeof found === "string" ? undefined : (await found.entry.load()).schema;
+}
+
+function printable(node: ConfigNode | undefined, schema: ZodType, options: CompleteOptions): unknown {
+  const input = node === undefined || isNull(node) ? {} : toInput(node, placeOf(schema));
+  return complete(input, schema, options);
+}

@@ -1,0 +1,104 @@
+import { z } from "zod";
+
+/** A place in a schema: what may stand there, wrappers taken off. Empty where the schema knows no such place. */
+export interface Place {
+  readonly schemas: readonly z.ZodType[];
+  /** Whether what stands there must not be shown. */
+  readonly secret: boolean;
+}
+
+/** The parts of zod's schema definitions that this module follows. */
+interface Definition {
+  readonly type: string;
+  readonly shape?: Readonly<Record<string, z.ZodType>>;
+  readonly innerType?: z.ZodType;
+  readonly in?: z.ZodType;
+  readonly element?: z.ZodType;
+  readonly valueType?: z.ZodType;
+  readonly options?: readonly z.ZodType[];
+  readonly defaultValue?: unknown;
+}
+
+function definition(schema: z.ZodType): Definition {
+  return schema.def as unknown as Definition; // zod keeps it public; its type differs for each kind of schema
+}
+
+const NULL: z.ZodType = z.null();
+
+/** The place where any of these schemas applies. */
+export function placeOf(...schemas: readonly z.ZodType[]): Place {
+  const found = schemas.map((schema): Place => {
+    const secret = schema.meta()?.["secret"] === true;
+    const { type, innerType, in: input, options } = definition(schema);
+    const inner = innerType ?? input;
+    if (inner === undefined && options === undefined) return { schemas: [schema], secret };
+    const under = placeOf(...(inner === undefined ? (options ?? []) : [inner]));
+    return {
+      schemas: type === "nullable" ? [...under.schemas, NULL] : under.schemas,
+      secret: secret || under.secret,
+    };
+  });
+  return { schemas: found.flatMap((one) => one.schemas), secret: found.some(({ secret }) => secret) };
+}
+
+/** The place under `place` that a key or an index leads to. What is inside of a secret is secret. */
+export function placeIn(place: Place, step: PropertyKey): Place {
+  const under = placeOf(...schemasIn(place, step));
+  return place.secret ? { ...under, secret: true } : under;
+}
+
+/** The schemas under `place`, with their wrappers, which know the defaults. */
+export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.ZodType[] {
+  return schemas.flatMap((schema) => {
+    const { shape, element, valueType } = definition(schema);
+    const own = shape !== undefined && Object.hasOwn(shape, step) ? shape[String(step)] : undefined;
+    return own ?? (typeof step === "number" ? element : valueType) ?? [];
+  });
+}
+
+export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): Place {
+  return path.reduce<Place>(placeIn, placeOf(schema));
+}
+
+/** The keys that may stand at a place; for a map of any keys, none. */
+export function keysAt({ schemas }: Place): readonly string[] {
+  return schemas.flatMap((schema) => Object.keys(definition(schema).shape ?? {}));
+}
+
+/** The keys of each kind of map that may stand at a place. */
+export function shapesAt({ schemas }: Place): readonly (readonly string[])[] {
+  return schemas.flatMap((schema) => {
+    const { shape } = definition(schema);
+    return shape === undefined ? [] : [Object.keys(shape)];
+  });
+}
+
+/** What is taken when nothing is written, in the user's words; undefined where there is no default. */
+export function inputDefault(schema: z.ZodType): unknown {
+  const { type, defaultValue, innerType, in: input } = definition(schema);
+  if (type === "default" || type === "prefault") return defaultValue;
+  const inner = innerType ?? input;
+  return inner === undefined ? undefined : inputDefault(inner);
+}
+
+const TEXT_TYPES: ReadonlySet<string> = new Set(["string", "enum", "template_literal"]);
+
+/** Whether only a text may stand there, apart from null. */
+export function wantsText({ schemas }: Place): boolean {
+  const types = schemas.map((schema) => definition(schema).type).filter((type) => type !== "null");
+  return types.length > 0 && types.every((type) => TEXT_TYPES.has(type));
+}
+
+/** Whether a list may stand there that may hold texts, and no text by itself. */
+export function wantsListOfTexts(place: Place): boolean {
+  const types = place.schemas.map((schema) => definition(schema).type);
+  if (!types.includes("array") || types.some((type) => TEXT_TYPES.has(type))) return false;
+  return placeIn(place, 0).schemas.some((schema) => TEXT_TYPES.has(definition(schema).type));
+}
+
+const NULL_TYPES: ReadonlySet<string> = new Set(["null", "unknown", "any"]);
+
+/** Whether a null there means itself. */
+export function takesNull({ schemas }: Place): boolean {
+  return schemas.some((schema) => NULL_TYPES.has(definition(schema).type));
+}

@@ -1,0 +1,48 @@
+import type { ZodType } from "zod";
+import { type Fault, suggest } from "./fault.ts";
+import type { ConfigNode } from "./node.ts";
+import { keysAt, type Place, placeIn, placeOf } from "./schema_place.ts";
+
+/** What stands for a secret wherever a config is shown. */
+export const REDACTED = "[REDACTED]";
+
+/** Names whose values are taken for secrets where no schema tells. */
+export const SENSITIVE_NAME: RegExp = /pass|secret|token|auth|credential|api.?key|private|_pem|header/i;
+
+/** The places of secrets: a fault on such a line is shown without the line. */
+export class SecretLines {
+  readonly #lines = new Set<string>();
+
+  /** Notes every secret in the node. Without a schema (an unknown component) all of its values are taken for secrets. */
+  add(node: ConfigNode, schema: ZodType | undefined): void {
+    this.#add(node, schema === undefined ? { schemas: [], secret: true } : placeOf(schema));
+  }
+
+  hide(fault: Fault): Fault {
+    const { origin } = fault;
+    if (origin === undefined || !this.#lines.has(`${origin.file}:${origin.line}`)) return fault;
+    return { ...fault, origin: { ...origin, source: "" } };
+  }
+
+  #add(node: ConfigNode, place: Place): void {
+    switch (node.kind) {
+      case "scalar":
+        if (place.secret && node.value !== null) this.#lines.add(`${node.origin.file}:${node.origin.line}`);
+        return;
+      case "list":
+        for (const [index, item] of node.items.entries()) this.#add(item, placeIn(place, index));
+        return;
+      case "map":
+        for (const [key, { value }] of node.entries) this.#add(value, placeUnder(place, key));
+    }
+  }
+}
+
+/** A key that the schema does not know may be a secret's, misspelt. */
+function placeUnder(place: Place, key: string): Place {
+  const under = placeIn(place, key);
+  if (under.secret || under.schemas.length > 0) return under;
+  const meant = suggest(key, keysAt(place));
+  const secret = SENSITIVE_NAME.test(key) || (meant !== undefined && placeIn(place, meant).secret);
+  return { ...under, secret };
+}
