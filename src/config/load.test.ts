@@ -1,5 +1,7 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested here
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import fc from "fast-check";
 import {
   accepted,
   BASE,
@@ -96,7 +98,7 @@ test("every source that is no good is reported, not only the first", async () =>
   await refused(
     { uris: ["none.yaml", "a", "b", "c"], files: { a: "x: [\n", b: "- a\n", c: "a: 1\na: 2\n" } },
     'cannot read config "none.yaml": no such file',
-    "a:2:1: invalid YAML: Flow sequence in block collection must be sufficiently indented and end with a ]",
+    'a:1:4: this list has no "]" that is indented deeper than its key',
     'c:2:1: key "a" stands twice in one map, first in line 1',
     "b:1:1: a config must be a map at its top, got a list",
   );
@@ -146,6 +148,49 @@ test("the tree is there for printing even where it has faults", async () => {
   const loaded = await loadFake(withOptions("count: 0"));
   assert.ok(!loaded.ok && loaded.tree !== undefined);
   assert.ok(!("tree" in (await loadFake("a: ["))));
+});
+
+test("no text makes loading reject, and every fault has its place within its text", async () => {
+  const seed = `${withOptions("count: 3, token: '${T}', list: &l [a, b], roots: *l, tls: {insecure: true}")}# end\n`;
+  const pieces = [
+    "{",
+    "}",
+    "[",
+    "]",
+    ":",
+    "\n",
+    "  ",
+    "\t",
+    "*l",
+    "&l ",
+    "${",
+    "$$",
+    "!x",
+    "|",
+    "---\n",
+    "'",
+    '"',
+    "~",
+    "<<",
+    "0",
+  ];
+  const edit = fc.record({ at: fc.nat(seed.length), cut: fc.nat(6), add: fc.constantFrom("", ...pieces) });
+  const edits = fc.array(edit, { minLength: 1, maxLength: 4 });
+  await fc.assert(
+    fc.asyncProperty(edits, async (list) => {
+      let text = seed;
+      for (const { at, cut, add } of list) text = text.slice(0, at) + add + text.slice(at + cut);
+      const loaded = await loadFake(text);
+      if (loaded.ok) return;
+      assert.ok(loaded.faults.length > 0);
+      const lines = text.split("\n");
+      for (const { origin } of loaded.faults) {
+        assert.ok(origin !== undefined && origin.line <= lines.length, text);
+        assert.ok(origin.column <= (lines[origin.line - 1] ?? "").length + 1, text);
+      }
+    }),
+    { numRuns: 500, seed: 20_261_123 },
+  );
 });
 
 test("components carry their id, their type and what the schema gave", async () => {

@@ -73,9 +73,25 @@ test("what a config cannot be has a text of its own", () => {
 });
 
 test("all syntax faults are reported, up to ten", () => {
-  check('a: "b\nc: [\n', 'f:3:1: invalid YAML: Missing closing "quote');
+  check(
+    "a: 'x' y\nb: [1 2: 3]\nc: @x\n",
+    "f:1:8: invalid YAML: Unexpected scalar at node end",
+    "f:3:4: invalid YAML: Plain value cannot start with reserved character @",
+  );
   const tabs = Array.from({ length: 50 }, () => "\tk: 1").join("\n");
   check(tabs, ...Array.from({ length: 10 }, (_, i) => `f:${i + 1}:1: a tab cannot indent YAML; use spaces`));
+});
+
+test("what is never closed is found where it begins", () => {
+  check('a: "b\nc: 1\n', "f:1:4: this quote is never closed");
+  check("a: 'b\n\n", "f:1:4: this quote is never closed");
+  check("x:\n  a: [1, 2\n  b: 3\n", 'f:2:6: this list has no "]" that is indented deeper than its key');
+  check(
+    "a: {b: {c: 1\nd: 2\n",
+    'f:1:4: this map has no "}" that is indented deeper than its key',
+    'f:1:8: this map has no "}" that is indented deeper than its key',
+  );
+  check("a: {b: 1\nc: 2\n", 'f:1:4: this map has no "}" that is indented deeper than its key');
 });
 
 test("an alias needs an anchor before it", () => {

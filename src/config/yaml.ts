@@ -4,33 +4,22 @@ import {
   isMap,
   isScalar,
   isSeq,
-  LineCounter,
   parseDocument,
-  type YAMLError,
   type YAMLMap,
   type Node as YamlNode,
 } from "yaml";
 import type { Fault, Origin } from "./fault.ts";
 import type { ConfigNode, Entry, ScalarNode } from "./node.ts";
 import { SENSITIVE_NAME } from "./secrets.ts";
+import { syntaxProblems, TAGS_TEXT } from "./syntax.ts";
 
 /** A config is written by people: more than this is a mistake, and parsing it would hold up the start for seconds. */
 export const CONFIG_BYTES_MAX: number = 1024 * 1024;
 /** What a document may grow to when its aliases are followed. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 100;
-/** Of one document; what comes after the first few is mostly their consequence. */
-const SYNTAX_FAULTS_MAX = 10;
-
-const TAGS_TEXT = 'tags ("!name") are not supported; a config has plain texts, numbers, lists and maps';
 /** Tags that say what the value is anyway, or that a number is meant as a text. */
 const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|seq|map)$/;
-
-const ERROR_TEXT: Readonly<Record<string, string>> = {
-  TAB_AS_INDENT: "a tab cannot indent YAML; use spaces",
-  MULTIPLE_DOCS: 'the file holds several documents; a config is one, so remove the "---" between them',
-  TAG_RESOLVE_FAILED: TAGS_TEXT,
-};
 
 /** Reads YAML into a tree. Faults are added to `faults`; the tree is undefined when there is none to go on with. */
 export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): ConfigNode | undefined {
@@ -51,15 +40,15 @@ export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): Con
 
 /** As `parseYaml`, of a text. */
 export function parseYamlText(file: string, text: string, faults: Fault[]): ConfigNode | undefined {
-  const lineCounter = new LineCounter();
   // The package compares each key with all others of its map; `mapNode` finds twins without that.
-  const options = { lineCounter, prettyErrors: false, uniqueKeys: false, version: "1.2" } as const;
+  const options = { prettyErrors: false, uniqueKeys: false, version: "1.2" } as const;
   const document = parseDocument(text, options);
   const before = faults.length;
+  const lines = text.split("\n");
   const source: Source = {
     file,
-    lines: text.split("\n"),
-    lineCounter,
+    lines,
+    lineStarts: startsOf(lines),
     faults,
     anchors: new Map(),
     nodesLeft: NODES_MAX,
@@ -75,7 +64,7 @@ export function parseYamlText(file: string, text: string, faults: Fault[]): Conf
 interface Source {
   readonly file: string;
   readonly lines: readonly string[];
-  readonly lineCounter: LineCounter;
+  readonly lineStarts: readonly number[];
   readonly faults: Fault[];
   /** What has been anchored so far. An alias is the same tree once more, so it costs nothing but its share of the limits. */
   readonly anchors: Map<
@@ -86,10 +75,25 @@ interface Source {
   deepest: number;
 }
 
-function originAt({ file, lines, lineCounter }: Source, offset: number): Origin {
-  const { line, col } = lineCounter.linePos(offset);
-  const source = (lines[line - 1] ?? "").trimEnd();
-  return { file, line: Math.max(1, line), column: Math.max(1, col), source };
+function originAt({ file, lines, lineStarts }: Source, offset: number): Origin {
+  let low = 0;
+  for (let high = lineStarts.length; high - low > 1; ) {
+    const middle = (low + high) >> 1;
+    if ((lineStarts[middle] ?? 0) <= offset) low = middle;
+    else high = middle;
+  }
+  const source = (lines[low] ?? "").trimEnd();
+  return { file, line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1, source };
+}
+
+/** The offset of each line. The package's own counter misses lines in texts that it cannot parse. */
+function startsOf(lines: readonly string[]): readonly number[] {
+  let next = 0;
+  return lines.map((line) => {
+    const start = next;
+    next += line.length + 1;
+    return start;
+  });
 }
 
 function fail(source: Source, offset: number, message: string): void {
@@ -97,21 +101,11 @@ function fail(source: Source, offset: number, message: string): void {
 }
 
 function reportSyntax(source: Source, document: Document.Parsed): void {
-  const { yaml } = document.directives;
-  if (yaml.explicit === true && yaml.version !== "1.2") {
-    fail(source, 0, `a config is YAML 1.2, not ${yaml.version}; remove the %YAML line`);
-  }
-  const problems: readonly YAMLError[] = [...document.errors, ...document.warnings];
-  for (const { code, message, pos } of problems.slice(0, SYNTAX_FAULTS_MAX)) {
-    const tooDeep = /call stack|stack overflow/i.test(message)
-      ? "the config is nested too deeply"
-      : undefined;
-    const origin = originAt(source, pos[0]);
-    // Where a text ends is not known here, so a line that seems to hold a secret is not shown at all.
+  for (const { offset, message } of syntaxProblems(document)) {
+    const origin = originAt(source, offset);
+    // Where a value ends is not known here, so a line that seems to hold a secret is not shown at all.
     const shown = SENSITIVE_NAME.test(origin.source) ? { ...origin, source: "" } : origin;
-    const text = tooDeep ?? ERROR_TEXT[code] ?? `invalid YAML: ${message}`;
-    source.faults.push({ origin: shown, path: [], message: text });
-    if (tooDeep !== undefined) return;
+    source.faults.push({ origin: shown, path: [], message });
   }
 }
 

@@ -1,7 +1,14 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { ServerCredentials } from "@grpc/grpc-js";
 import { pino } from "pino";
 import { freePort } from "../../test/e2e/agent_process.ts";
+import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
+import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { TelemetryConfig } from "../config/service.ts";
@@ -52,6 +59,41 @@ test("a periodic reader pushes them over OTLP", async () => {
   } finally {
     await own.shutdown();
     sink.close();
+  }
+});
+
+test("a periodic reader trusts the authority that it is given, and no other", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const folder = await mkdtemp(join(tmpdir(), "own-metrics-"));
+  const cert = join(folder, "crt");
+  const key = join(folder, "key");
+  const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+  const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+  execFileSync("openssl", ["req", "-x509", ...curve, ...subject, "-keyout", key, "-out", cert], {
+    stdio: "ignore",
+  });
+  const pair = { private_key: await readFile(key), cert_chain: await readFile(cert) };
+  const server = await startOtlpServer({ credentials: ServerCredentials.createSsl(null, [pair]) });
+  const begin = (otlp: object) => {
+    const exporter = {
+      otlp: {
+        endpoint: `https://${server.endpoint.replace("127.0.0.1", "localhost")}`,
+        timeout: 500,
+        ...otlp,
+      },
+    };
+    return start(telemetryOf({ readers: [{ periodic: { interval: 200, exporter } }] }));
+  };
+  try {
+    const distrustful = await begin({});
+    await distrustful.shutdown().catch(() => {}); // its last push fails
+    assert.equal(server.requests.length, 0);
+    const own = await begin({ certificate: cert });
+    await poll("a push", () => (server.requests.length > 0 ? true : undefined)).finally(() => own.shutdown());
+    await assert.rejects(begin({ certificate: join(folder, "none") }), /cannot read a PEM file .*none/);
+  } finally {
+    server.close();
+    await rm(folder, { recursive: true });
   }
 });
 

@@ -1,0 +1,69 @@
+import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
+
+/** What is wrong with a text as YAML, and where a person finds it. */
+export interface SyntaxProblem {
+  readonly offset: number;
+  readonly message: string;
+}
+
+/** Of one document; what comes after the first few is mostly their consequence. */
+const PROBLEMS_MAX = 10;
+
+export const TAGS_TEXT =
+  'tags ("!name") are not supported; a config has plain texts, numbers, lists and maps';
+
+const TEXT: Readonly<Record<string, string>> = {
+  TAB_AS_INDENT: "a tab cannot indent YAML; use spaces",
+  MULTIPLE_DOCS: 'the file holds several documents; a config is one, so remove the "---" between them',
+  TAG_RESOLVE_FAILED: TAGS_TEXT,
+};
+
+/** All that the parser has to say about a document, in our words. */
+export function syntaxProblems(document: Document.Parsed): readonly SyntaxProblem[] {
+  const { yaml } = document.directives;
+  if (yaml.explicit === true && yaml.version !== "1.2") {
+    return [{ offset: 0, message: `a config is YAML 1.2, not ${yaml.version}; remove the %YAML line` }];
+  }
+  const errors: readonly YAMLError[] = [...document.errors, ...document.warnings];
+  const tooDeep = errors.find(({ message }) => /call stack|stack overflow/i.test(message));
+  if (tooDeep !== undefined) {
+    return [{ offset: tooDeep.pos[0], message: "the config is nested too deeply" }];
+  }
+  const openings = new Set<number>();
+  return errors.slice(0, PROBLEMS_MAX).map((error) => unclosed(document, error, openings) ?? plain(error));
+}
+
+function plain({ code, message, pos }: YAMLError): SyntaxProblem {
+  return { offset: pos[0], message: TEXT[code] ?? `invalid YAML: ${message}` };
+}
+
+/**
+ * The parser finds what is not closed where it ends, which may be the end of the file; a person looks where it begins.
+ * Of several that end there, it is the innermost that has not been reported.
+ */
+function unclosed(
+  document: Document.Parsed,
+  { message, pos }: YAMLError,
+  reported: Set<number>,
+): SyntaxProblem | undefined {
+  const [, what] = /^(Missing closing|Flow sequence|Flow map)\b/.exec(message) ?? [];
+  if (what === undefined) return undefined;
+  let begin: number | undefined;
+  visit(document, {
+    Node(_, node) {
+      if (node.range?.[1] !== pos[0] || !isUnclosed(what, node) || reported.has(node.range[0])) return;
+      begin = node.range[0];
+    },
+  });
+  if (begin === undefined) return undefined;
+  reported.add(begin);
+  if (what === "Missing closing") return { offset: begin, message: "this quote is never closed" };
+  const [name, brace] = what === "Flow map" ? ["map", "}"] : ["list", "]"];
+  return { offset: begin, message: `this ${name} has no "${brace}" that is indented deeper than its key` };
+}
+
+function isUnclosed(what: string, node: YamlNode): boolean {
+  if (isScalar(node)) return what === "Missing closing" && node.type?.startsWith("QUOTE") === true;
+  if (isSeq(node)) return what === "Flow sequence" && node.flow === true;
+  return what === "Flow map" && isMap(node) && node.flow === true;
+}
