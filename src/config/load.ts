@@ -10,8 +10,9 @@ import { expandTree } from "./expand.ts";
 import type { Fault } from "./fault.ts";
 import { type ConfigNode, isNull, mergeNodes } from "./node.ts";
 import { SecretLines } from "./secrets.ts";
-import type { PipelineConfig, TelemetryConfig } from "./service.ts";
+import type { PipelineConfig } from "./service.ts";
 import { type ConfigSource, readSources } from "./source.ts";
+import type { TelemetryConfig } from "./telemetry.ts";
 
 /** A configured component: its factory, and what the factory's schema made of the user's words. */
 export interface ComponentConfig<F> {

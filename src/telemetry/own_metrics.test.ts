@@ -11,8 +11,7 @@ import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { systemClock } from "../clock/clock.ts";
-import type { TelemetryConfig } from "../config/service.ts";
-import { serviceSchema } from "../config/service.ts";
+import { type TelemetryConfig, telemetrySchema } from "../config/telemetry.ts";
 import { startOtlpSink } from "../simulator/otlp_sink.ts";
 import { startOwnMetrics } from "./own_metrics.ts";
 
@@ -25,7 +24,7 @@ function start(telemetry: TelemetryConfig) {
 
 /** The config that the user's words give. */
 function telemetryOf(metrics: unknown, resource: unknown = {}): TelemetryConfig {
-  return serviceSchema.parse({ pipelines: {}, telemetry: { metrics, resource } }).telemetry;
+  return telemetrySchema.parse({ metrics, resource });
 }
 
 test("a pull reader serves the agent's metrics under the Collector's names", async () => {

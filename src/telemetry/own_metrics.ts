@@ -11,7 +11,7 @@ import type {
   PeriodicReaderConfig,
   PullReaderConfig,
   TelemetryConfig,
-} from "../config/service.ts";
+} from "../config/telemetry.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accepted, refused } from "./fake_catalog.ts";
-import type { TelemetryConfig } from "./service.ts";
+import type { TelemetryConfig } from "./telemetry.ts";
 
 /** A config with this as its telemetry, which begins in column 15 of line 3. */
 function withTelemetry(telemetry: string): string {
@@ -145,6 +145,16 @@ test("a reader is a pull or a periodic one, complete", async () => {
     otlp("endpoint: 'http://h/v1/metrics'"),
     "'http",
     `${path}::endpoint: must be such as "http://host:4317" or "https://host:4317", got "http://h/v1/metrics"`,
+  );
+  await checkReader(
+    otlp("endpoint: h, headers: {grpc-x: y}"),
+    "grpc-x",
+    `${path}::headers: must be a header's name: letters, digits, _, - and ., not beginning with grpc- or ending in -bin, got key "grpc-x"`,
+  );
+  await checkReader(
+    otlp('endpoint: h, headers: {x: "a\\nb"}'),
+    '"a',
+    `${path}::headers::x: must be printable ASCII, got [REDACTED]`,
   );
   await checkReader(
     otlp("endpoint: h, client_key: /k"),
