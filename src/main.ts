@@ -70,7 +70,7 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   // As the Collector: without a command's name, the arguments are those of a run.
   const name = first.startsWith("-") ? "run" : first;
-  const entry = COMMANDS[name];
+  const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
     const known = Object.keys(COMMANDS).join(", ");
     process.stderr.write(`Error: unknown command "${name}"; the commands are ${known}\n`);

@@ -67,6 +67,10 @@ test("a fault says what was wanted and what was got", async () => {
     "listen: here",
     '28: receivers::kata::listen: must be "host:port", ":port" or "unix:///path", got "here"',
   );
+  await check(
+    "listen: 9090",
+    '28: receivers::kata::listen: must be "host:port", ":port" or "unix:///path", got 9090',
+  );
   await check("gone: 1", "26: receivers::kata::gone: is not supported; write name");
   await check(`name: [${"x".repeat(200)}]`, "20: receivers::kata::name: must be a text, got a list");
   await check(

@@ -105,16 +105,17 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: match[1] ?? (match[2] === "" ? "::" : (match[2] ?? "::")), port };
 }
 
+const LISTEN_TEXT = 'must be "host:port", ":port" or "unix:///path"';
+
 /** A listen address of `parseListenAddress`'s grammar. */
 export function listenAddress(): z.ZodType<ListenAddress, string> {
   return z
-    .string()
+    .string({ error: LISTEN_TEXT })
     .meta({ description: 'where to listen: "host:port", ":port" for all interfaces, or "unix:///path"' })
     .transform((text, context) => {
       const address = parseListenAddress(text);
       if (address !== undefined) return address;
-      const message = 'must be "host:port", ":port" or "unix:///path"';
-      context.addIssue({ code: "custom", message, input: text });
+      context.addIssue({ code: "custom", message: LISTEN_TEXT, input: text });
       return z.NEVER;
     });
 }
