@@ -225,32 +225,48 @@ test("roots that come, go, and come again are followed", () =>
     await rm(`${simulator.goRoot}.away`, { recursive: true });
   }));
 
+// The watcher says nothing of what happens before it is ready, and nobody can tell when it is: so another sandbox is
+// added until one is seen. Without a watcher none would be, since the roots are looked at again in ten minutes.
+const WATCHER_ALONE = { collection_interval: "100ms", reconcile_interval: "10m" };
+
 test("the watcher shows a sandbox long before the next look at the roots", () =>
   withReceiver(
-    async ({ simulator, reading, ended }) => {
-      await rm(simulator.goRoot, { recursive: true });
-      await mkdir(simulator.goRoot);
-      const { id } = await simulator.add();
-      await reading(id, isUp);
-      await simulator.end(id);
-      await poll("the end", () => ended.includes(id) || undefined);
+    async ({ simulator, readings, ended }) => {
+      await simulator.add();
+      await poll("the first look", () => (readings.size > 0 ? true : undefined));
+      const before = new Set(readings.keys());
+      const seen = await poll("a hint", async () => {
+        await simulator.add();
+        return [...readings.keys()].find((id) => !before.has(id));
+      });
+      await simulator.end(seen);
+      await poll("the end", () => ended.includes(seen) || undefined);
     },
-    { config: { reconcile_interval: "10m" } },
+    { config: WATCHER_ALONE },
   ));
 
 test("the watcher sees a root that is made several levels deep after the start", async () => {
   const dir = await mkdtemp(join(tmpdir(), "late-"));
-  const root = join(dir, "run/vc/sbs");
+  const [early, late] = [join(dir, "early"), join(dir, "run/vc/sbs")];
+  await mkdir(early);
   try {
     await withReceiver(
-      async ({ simulator, reading }) => {
-        const { id, directory } = await simulator.add();
-        await mkdir(root, { recursive: true });
-        await rename(directory, join(root, id));
-        await reading(id, isUp);
-        await rename(join(root, id), directory);
+      async ({ simulator, readings }) => {
+        const addUnder = async (root: string): Promise<string> => {
+          const { id, directory } = await simulator.add();
+          await mkdir(root, { recursive: true });
+          await rename(directory, join(root, id));
+          return id;
+        };
+        const first = await addUnder(early);
+        await poll("the first look", () => (readings.has(first) ? true : undefined));
+        const added: string[] = [];
+        await poll("a hint", async () => {
+          added.push(await addUnder(late));
+          return added.some((id) => readings.has(id)) || undefined;
+        });
       },
-      { config: { roots: [root], reconcile_interval: "10m" } },
+      { config: { ...WATCHER_ALONE, roots: [early, late] } },
     );
   } finally {
     await rm(dir, { recursive: true, force: true });
