@@ -1,13 +1,5 @@
 import { constants, gzipSync } from "node:zlib";
-import { ValueType } from "@opentelemetry/api";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
-import { resourceFromAttributes } from "@opentelemetry/resources";
-import {
-  AggregationTemporality,
-  DataPointType,
-  type MetricData,
-  type ResourceMetrics,
-} from "@opentelemetry/sdk-metrics";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { defaultParseLimits, PageParser, type PageSource } from "../../src/prometheus/parse.ts";
@@ -15,6 +7,7 @@ import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import type { SampleRow } from "./main.ts";
+import { toResourceMetrics } from "./naive_otel.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";
 
 const SANDBOXES = 250;
@@ -148,26 +141,4 @@ function stringPage(sandboxes: readonly Sandbox[]): string {
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, lines]) => `# TYPE ${name} untyped\n${lines.join("\n")}\n`)
     .join("");
-}
-
-/** Every line as a gauge point, the sandbox in its attributes: the SDK has one resource per page. */
-function toResourceMetrics(sandboxes: readonly Sandbox[]): ResourceMetrics {
-  const byName = new Map<string, MetricData & { dataPoints: unknown[] }>();
-  for (const { samples, identity } of sandboxes) {
-    for (const { name, labels, value } of samples) {
-      const metric = byName.get(name) ?? {
-        descriptor: { name, description: "", unit: "", valueType: ValueType.DOUBLE },
-        aggregationTemporality: AggregationTemporality.CUMULATIVE,
-        dataPointType: DataPointType.GAUGE,
-        dataPoints: [],
-      };
-      byName.set(name, metric);
-      const attributes = { ...labels, ...identity };
-      metric.dataPoints.push({ startTime: [0, 0], endTime: [0, 0], attributes, value });
-    }
-  }
-  return {
-    resource: resourceFromAttributes({}),
-    scopeMetrics: [{ scope: { name: "bench" }, metrics: [...byName.values()] }],
-  };
 }
