@@ -7,7 +7,7 @@ import { type NaiveSample, naiveParse } from "./naive_parse.ts";
 const SANDBOXES = 250;
 /** Scrapes of each sandbox that are rendered in advance, so that blocks are shuffled and numbers move. */
 const SCRAPES = 3;
-const ROUNDS = 15;
+const ROUNDS = 40;
 
 /** What the sandboxes of a node answer, scrape by scrape. */
 interface Traffic {

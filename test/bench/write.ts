@@ -14,7 +14,7 @@ const SANDBOXES = 250;
 /** The slow ways are measured on fewer sandboxes, since their cost per sample does not depend on the number. */
 const SANDBOXES_SLOW = 25;
 const CHUNK_BYTES = 128 * 1024;
-const ROUNDS = 15;
+const ROUNDS = 40;
 const ROUNDS_SLOW = 3;
 const LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"];
 
