@@ -1,7 +1,14 @@
 import type { FamilySpec } from "../metrics/interner.ts";
 import type { Kind } from "../metrics/model.ts";
 import { childSuffixes } from "./family_record.ts";
-import { type HeaderLine, type LineLimits, lexLine, type SampleLine, skipIdleLines } from "./line.ts";
+import {
+  type HeaderLine,
+  type LineLimits,
+  lexLine,
+  type SampleLine,
+  skipIdleLines,
+  startsHeader,
+} from "./line.ts";
 import { assemblePoints } from "./points.ts";
 
 const LF = 10;
@@ -105,6 +112,8 @@ class BlockLexer {
 
   /** Takes the line, or says that it belongs to the next block. */
   take(start: number, end: number): boolean {
+    // Be it well formed or not: a layout takes it for the end of its block, too.
+    if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
     if (end - start > this.#options.limits.lineBytesMax)
       return this.#leaveOut(start, "line too long", "overlong");
     const text = decodeLine(this.#bytes, start, end);
@@ -124,7 +133,7 @@ class BlockLexer {
   }
 
   #header(line: HeaderLine, start: number): boolean {
-    if (this.#samples.length > 0 || (this.#name !== undefined && this.#name !== line.name)) return false;
+    if (this.#name !== undefined && this.#name !== line.name) return false;
     this.#name = line.name;
     if (line.word === "HELP") {
       if (this.#help !== undefined) return this.#leaveOut(start, "second HELP of one family");

@@ -71,7 +71,7 @@ export function skipIdleLines(bytes: Uint8Array, start: number, end: number): nu
 }
 
 /** Whether the line is a HELP or TYPE line, well formed or not. */
-function startsHeader(bytes: Uint8Array, start: number): boolean {
+export function startsHeader(bytes: Uint8Array, start: number): boolean {
   const hash = skipBlanks(bytes, start);
   if (bytes[hash] !== HASH) return false;
   const at = skipBlanks(bytes, hash + 1);

@@ -200,6 +200,14 @@ test("of two families with one name, the first wins", () => {
   ]);
 });
 
+test("a HELP or TYPE line ends a block of samples even if it is malformed", () => {
+  check('# TYPE up gauge\nup 1\n# HELP 9up x\nup{a="x"} 2\n', [
+    "gauge up {} 1",
+    "2 bad, 0 skipped",
+    "line 3: HELP without a legal metric name",
+  ]);
+});
+
 test("a family whose name is a series of another one loses to it", () => {
   const histogram = '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n';
   check(`${histogram}# TYPE h_sum gauge\nh_sum 2\n`, [

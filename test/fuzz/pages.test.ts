@@ -20,7 +20,7 @@ const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);
 const LIMITS: ParseLimits = {
   ...defaultParseLimits,
   lineBytesMax: 400,
-  samplesMax: 1_500,
+  samplesMax: 800,
   badLinesMax: 60,
   layoutBytesMax: 2_000_000,
   layoutBytesPerSourceMax: 600_000,
