@@ -67,6 +67,7 @@ function renderLabels(labels: LabelPairs): string {
 export function formatGo(value: number): string {
   if (value === Infinity) return "+Inf";
   if (value === -Infinity) return "-Inf";
+  if (Object.is(value, -0)) return "-0";
   const size = Math.abs(value);
   if (size === 0 || (size >= 1e-4 && size < 1e6) || Number.isNaN(value)) return String(value);
   const [mantissa = "", exponent = ""] = value.toExponential().split("e");
@@ -78,5 +79,6 @@ export function formatGo(value: number): string {
 export function formatRust(value: number): string {
   if (value === Infinity) return "inf";
   if (value === -Infinity) return "-inf";
+  if (Object.is(value, -0)) return "-0";
   return Number.isInteger(value) && Math.abs(value) >= 1e21 ? BigInt(value).toString() : String(value);
 }
