@@ -4,7 +4,7 @@ export interface Clock {
   nowMs(): number;
   /** Milliseconds of a clock that only goes forward. For durations and deadlines. */
   monotonicMs(): number;
-  /** Calls `callback` once after `delayMs`; the returned function cancels it and may be called at any time. */
+  /** Calls `callback` once after `delayMs`, soon where that has passed already; the returned function cancels it and may be called at any time. */
   after(delayMs: number, callback: () => void): () => void;
 }
 
@@ -12,7 +12,7 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   after(delayMs, callback) {
-    const timer = setTimeout(callback, delayMs);
+    const timer = setTimeout(callback, Math.max(0, delayMs));
     return () => clearTimeout(timer);
   },
 };
