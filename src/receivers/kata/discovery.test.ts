@@ -8,16 +8,19 @@ import { Discovery } from "./discovery.ts";
 interface Scene {
   readonly dir: string;
   readonly log: string[];
+  /** What was said of the roots. */
+  readonly states: string[];
   readonly discovery: Discovery;
   /** Makes a directory under the temporary one. */
   make(...paths: string[]): Promise<void>;
-  /** What a thorough look reports, sorted. */
-  look(): Promise<string[]>;
+  /** What a look reports, in its order. */
+  look(): string[];
 }
 
 async function withRoots(play: (scene: Scene) => Promise<void>, sandboxesMax = 10_000): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "discovery-"));
   const log: string[] = [];
+  const states: string[] = [];
   const discovery = new Discovery({
     roots: [
       { path: join(dir, "sbs"), runtime: "go" },
@@ -25,24 +28,24 @@ async function withRoots(play: (scene: Scene) => Promise<void>, sandboxesMax = 1
     ],
     sandboxesMax,
     events: {
-      found: ({ id, runtime }) => log.push(`+${id} ${runtime}`),
+      found: ({ id, root }) => log.push(`+${id} ${root.runtime}`),
       gone: ({ id }) => log.push(`-${id}`),
-      rootState: ({ path }, error) =>
-        log.push(`root ${path.slice(dir.length)} ${error === undefined ? "ok" : "bad"}`),
+      rootState: ({ path }, { state }) => states.push(`${path.slice(dir.length)} ${state}`),
       ignored: (path, reason) => log.push(`ignored ${path.slice(dir.length)}: ${reason}`),
     },
   });
   const scene: Scene = {
     dir,
     log,
+    states,
     discovery,
     async make(...paths) {
       for (const path of paths) await mkdir(join(dir, path), { recursive: true });
     },
-    async look() {
+    look() {
       log.length = 0;
-      await discovery.reconcile(true);
-      return [...log].sort();
+      discovery.reconcile();
+      return [...log];
     },
   };
   try {
@@ -55,39 +58,56 @@ async function withRoots(play: (scene: Scene) => Promise<void>, sandboxesMax = 1
 test("a directory under a root is a sandbox from its coming to its going", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "kata/b");
-    assert.deepEqual(await look(), ["+a go", "+b rs"]);
-    assert.deepEqual(await look(), []);
+    assert.deepEqual(look().sort(), ["+a go", "+b rs"]);
+    assert.deepEqual(look(), []);
     await rm(join(dir, "sbs/a"), { recursive: true });
-    assert.deepEqual(await look(), ["-a"]);
+    assert.deepEqual(look(), ["-a"]);
   }));
 
 test("roots may be missing, come later, go and come again", () =>
-  withRoots(async ({ dir, make, look }) => {
-    assert.deepEqual(await look(), []);
+  withRoots(async ({ dir, make, look, states }) => {
+    assert.deepEqual(look(), []);
     await make("sbs/a");
-    assert.deepEqual(await look(), ["+a go"]);
+    assert.deepEqual(look(), ["+a go"]);
     await rm(join(dir, "sbs"), { recursive: true });
-    assert.deepEqual(await look(), ["-a"]);
+    assert.deepEqual(look(), ["-a"]);
     await make("sbs/a");
-    assert.deepEqual(await look(), ["+a go"]);
+    assert.deepEqual(look(), ["+a go"]);
+    assert.deepEqual(
+      states,
+      ["/sbs missing", "/kata missing", "/sbs readable", "/sbs missing", "/sbs readable"],
+      "each change is said once",
+    );
+  }));
+
+test("a root may be a link to a directory, and lead elsewhere later", () =>
+  withRoots(async ({ dir, make, look }) => {
+    await make("one/a", "two/b");
+    await symlink(join(dir, "one"), join(dir, "sbs"));
+    assert.deepEqual(look(), ["+a go"]);
+    await rm(join(dir, "sbs"));
+    await symlink(join(dir, "two"), join(dir, "sbs"));
+    assert.deepEqual(look(), ["-a", "+b go"]);
   }));
 
 test("a directory that was replaced under its name is another sandbox", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "elsewhere/a");
-    await look();
+    look();
     await rename(join(dir, "sbs/a"), join(dir, "old"));
     await rename(join(dir, "elsewhere/a"), join(dir, "sbs/a"));
-    assert.deepEqual(await look(), ["+a go", "-a"]);
+    assert.deepEqual(look(), ["-a", "+a go"], "the old one ends before the new one comes");
   }));
 
 test("a root that was swapped for another has that one's sandboxes", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "sbs/b", "new/b", "new/c");
-    await look();
+    look();
     await rename(join(dir, "sbs"), join(dir, "old"));
     await rename(join(dir, "new"), join(dir, "sbs"));
-    assert.deepEqual(await look(), ["+b go", "+c go", "-a", "-b"]);
+    const seen = look();
+    assert.deepEqual([...seen].sort(), ["+b go", "+c go", "-a", "-b"]);
+    assert.ok(seen.indexOf("-b") < seen.indexOf("+b go"), seen.join());
   }));
 
 test("files, links, strange names and the jailer's tree are no sandboxes", () =>
@@ -95,60 +115,71 @@ test("files, links, strange names and the jailer's tree are no sandboxes", () =>
     await make("sbs/ok", "sbs/with space", "kata/firecracker/x", "sbs/firecracker");
     await writeFile(join(dir, "sbs/file"), "");
     await symlink(join(dir, "sbs/ok"), join(dir, "sbs/link"));
-    assert.deepEqual(await look(), [
+    assert.deepEqual(look().sort(), [
       "+firecracker go",
       "+ok go",
       "ignored /sbs/link: a symbolic link is no sandbox",
       "ignored /sbs/with space: not a sandbox id",
     ]);
-    assert.deepEqual(await look(), [], "said once");
+    assert.deepEqual(look(), [], "said once");
   }));
 
-test("an id under both roots is the first root's, and the second's once that has gone", () =>
+test("an id under both roots is two sandboxes", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "kata/a");
-    assert.deepEqual(await look(), ["+a go", "ignored /kata/a: the same id is under another root"]);
+    assert.deepEqual(look(), ["+a go", "+a rs"]);
     await rm(join(dir, "sbs/a"), { recursive: true });
-    assert.deepEqual(await look(), ["+a rs", "-a"]);
+    assert.deepEqual(look(), ["-a"]);
   }));
 
-test("sandboxes past the limit are named, and taken when there is room", () =>
+test("sandboxes past the limit are left out in one line, and taken when there is room", () =>
   withRoots(async ({ dir, make, look, discovery }) => {
-    await make("sbs/a", "sbs/b");
-    const first = await look();
+    await make("sbs/a", "sbs/b", "sbs/c");
+    const first = look();
     assert.equal(discovery.size, 1);
-    assert.equal(first.filter((line) => line.includes("more sandboxes than the limit")).length, 1);
-    const [taken = ""] = first.filter((line) => line.startsWith("+"));
+    const [taken = ""] = first;
+    assert.deepEqual(first, [
+      taken,
+      "ignored /sbs: more sandboxes than limits::sandboxes; the excess is left out",
+    ]);
     await rm(join(dir, "sbs", taken.slice(1, 2)), { recursive: true });
-    assert.equal((await look()).filter((line) => line.startsWith("+")).length, 1);
+    assert.deepEqual(
+      look().map((line) => line[0]),
+      ["-", "+"],
+    );
   }, 1));
 
 test("a root that cannot be read keeps its sandboxes", () =>
-  withRoots(async ({ dir, make, look }) => {
+  withRoots(async ({ dir, make, look, states }) => {
     await make("sbs/a");
-    await look();
+    look();
     await rename(join(dir, "sbs"), join(dir, "old"));
     // A link to itself gives ELOOP whoever asks, even root.
     await symlink(join(dir, "sbs"), join(dir, "sbs"));
-    assert.deepEqual(await look(), ["root /sbs bad"]);
+    assert.deepEqual(look(), []);
+    assert.equal(states.at(-1), "/sbs unreadable");
     await rm(join(dir, "sbs"));
     await rename(join(dir, "old"), join(dir, "sbs"));
-    assert.deepEqual(await look(), ["root /sbs ok"]);
+    assert.deepEqual(look(), []);
+    assert.equal(states.at(-1), "/sbs readable");
   }));
 
 test("a thousand sandboxes that come and go quickly leave nothing behind", () =>
-  withRoots(async ({ dir, make, look, discovery, log }) => {
+  withRoots(async ({ dir, make, discovery, log }) => {
     const names = Array.from({ length: 1_000 }, (_, index) => `sbs/s${index}`);
-    const watching = (async () => {
-      for (let pass = 0; pass < 5; pass++) await discovery.reconcile(false);
-    })();
-    await Promise.all(names.map((name) => make(name)));
-    await Promise.all(names.slice(0, 990).map((name) => rm(join(dir, name), { recursive: true })));
-    await watching;
-    await discovery.reconcile(true);
+    const come = Promise.all(names.map((name) => make(name)));
+    for (let pass = 0; pass < 5; pass++) {
+      discovery.reconcile();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await come;
+    discovery.reconcile();
+    assert.equal(discovery.size, 1_000);
+    const go = Promise.all(names.slice(0, 990).map((name) => rm(join(dir, name), { recursive: true })));
+    discovery.reconcile();
+    await go;
+    discovery.reconcile();
     assert.equal(discovery.size, 10);
-    const came = log.filter((line) => line.startsWith("+")).length;
-    const went = log.filter((line) => line.startsWith("-")).length;
-    assert.equal(came - went, 10);
-    await look();
+    assert.equal(log.filter((line) => line.startsWith("+")).length, 1_000);
+    assert.equal(log.filter((line) => line.startsWith("-")).length, 990);
   }));

@@ -1,28 +1,34 @@
-import { lstat, readdir } from "node:fs/promises";
+import { readdirSync } from "node:fs";
 import { join } from "node:path";
+import { type Identity, identityOf } from "./identity.ts";
+
+export type Runtime = "go" | "rs";
 
 export interface Root {
   readonly path: string;
-  readonly runtime: "go" | "rs";
+  readonly runtime: Runtime;
 }
 
-/** A sandbox's directory, as found. */
+/** A sandbox's directory, as found. The same id may be found under two roots; directories are distinct. */
 export interface FoundSandbox {
   readonly id: string;
-  readonly runtime: "go" | "rs";
+  readonly root: Root;
   readonly directory: string;
-  /** Tells the directory from another one that takes its name later. */
-  readonly identity: string;
-  /** When the directory was made, in Unix milliseconds. */
-  readonly bornMs: number;
+  readonly identity: Identity;
 }
+
+/** How it stands with a root. What was found under an unreadable one stays; a missing one has no sandboxes. */
+export type RootState =
+  | { readonly state: "readable" }
+  | { readonly state: "missing" }
+  | { readonly state: "unreadable"; readonly error: string };
 
 export interface DiscoveryEvents {
   found(sandbox: FoundSandbox): void;
   gone(sandbox: FoundSandbox): void;
-  /** A root could not be read, or can again (`error` undefined). What was found under it stays. */
-  rootState(root: Root, error: string | undefined): void;
-  /** Something under the root is no sandbox, though it looks like one. Once for each. */
+  /** At the first look, and whenever it changes. */
+  rootState(root: Root, state: RootState): void;
+  /** Something is left out, though it looks like a sandbox. Once for each path, as long as it is there. */
   ignored(path: string, reason: string): void;
 }
 
@@ -32,7 +38,10 @@ export interface DiscoveryOptions {
   readonly events: DiscoveryEvents;
 }
 
-const ID = /^[A-Za-z0-9_.-]{1,128}$/;
+const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
+
+/** Firecracker's jailer keeps its own tree of this name beside the sandboxes of runtime-rs. */
+export const JAILER = "firecracker";
 
 /**
  * Follows which sandboxes there are: each directory under a root is one, whatever anybody else says. The file system
@@ -40,9 +49,10 @@ const ID = /^[A-Za-z0-9_.-]{1,128}$/;
  */
 export class Discovery {
   readonly #options: DiscoveryOptions;
-  readonly #known = new Map<string, FoundSandbox & { readonly root: Root }>();
-  readonly #ignored = new Set<string>();
-  readonly #rootErrors = new Map<Root, string>();
+  /** By directory. */
+  readonly #known = new Map<string, FoundSandbox>();
+  readonly #rootStates = new Map<Root, RootState>();
+  #ignored = new Set<string>();
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
@@ -52,106 +62,83 @@ export class Discovery {
     return this.#known.size;
   }
 
-  /**
-   * Reads the roots and reports what came and went. With `thorough`, known directories are looked at too, which finds
-   * one that was replaced under its name; otherwise names are compared. Never rejects.
-   */
-  async reconcile(thorough: boolean): Promise<void> {
-    const ignored = new Set<string>();
-    for (const root of this.#options.roots) await this.#reconcileRoot(root, { thorough, ignored });
-    // What is no longer there may be reported again when it comes back.
-    if (thorough) for (const path of this.#ignored) if (!ignored.has(path)) this.#ignored.delete(path);
+  /** Reads the roots and reports what went and what came, in this order. Never throws. */
+  reconcile(): void {
+    const ignored = new Map<string, string>();
+    const listings = this.#options.roots.map((root) => ({ root, names: this.#list(root, ignored) }));
+    for (const { root, names } of listings) if (names !== undefined) this.#dismiss(root, new Set(names));
+    for (const { root, names = [] } of listings) for (const id of names) this.#admit(root, id, ignored);
+    for (const [path, reason] of ignored)
+      if (!this.#ignored.has(path)) this.#options.events.ignored(path, reason);
+    this.#ignored = new Set(ignored.keys());
   }
 
-  async #reconcileRoot(root: Root, pass: { thorough: boolean; ignored: Set<string> }): Promise<void> {
-    const names = await this.#names(root, pass.ignored);
-    if (names === undefined) return;
-    const present = new Set(names);
-    for (const known of [...this.#known.values()]) {
-      if (known.root !== root) continue;
-      const same =
-        present.has(known.id) &&
-        (!pass.thorough || (await identify(known.directory))?.identity === known.identity);
-      if (!same) this.#remove(known);
-    }
-    for (const id of names) {
-      const known = this.#known.get(id);
-      if (known?.root === root) continue;
-      const path = join(root.path, id);
-      if (known !== undefined) this.#ignore(path, "the same id is under another root", pass.ignored);
-      else if (this.#known.size >= this.#options.sandboxesMax)
-        this.#ignore(path, "more sandboxes than the limit", pass.ignored);
-      else await this.#add(root, id);
+  /** Drops what has gone from the root, or has been replaced under its name. */
+  #dismiss(root: Root, present: ReadonlySet<string>): void {
+    for (const sandbox of [...this.#known.values()]) {
+      if (sandbox.root !== root || (present.has(sandbox.id) && isStillThere(sandbox))) continue;
+      this.#known.delete(sandbox.directory);
+      this.#options.events.gone(sandbox);
     }
   }
 
-  async #add(root: Root, id: string): Promise<void> {
+  #admit(root: Root, id: string, ignored: Map<string, string>): void {
     const directory = join(root.path, id);
-    const found = await identify(directory);
-    if (found === undefined) return;
-    const sandbox = { id, runtime: root.runtime, directory, root, ...found };
-    this.#known.set(id, sandbox);
+    if (this.#known.has(directory)) return;
+    if (this.#known.size >= this.#options.sandboxesMax) {
+      // One line for all of them: there may be thousands.
+      ignored.set(root.path, "more sandboxes than limits::sandboxes; the excess is left out");
+      return;
+    }
+    const identity = tryIdentityOf(directory);
+    // It went between two looks, or cannot be looked at: the next pass settles it.
+    if (identity === undefined) return;
+    const sandbox: FoundSandbox = { id, root, directory, identity };
+    this.#known.set(directory, sandbox);
     this.#options.events.found(sandbox);
   }
 
-  #remove(sandbox: FoundSandbox): void {
-    this.#known.delete(sandbox.id);
-    this.#options.events.gone(sandbox);
-  }
-
   /** The ids under the root; undefined where it cannot be read, which says nothing about what is in it. */
-  async #names(root: Root, ignored: Set<string>): Promise<string[] | undefined> {
+  #list(root: Root, ignored: Map<string, string>): readonly string[] | undefined {
     try {
-      const entries = await readdir(root.path, { withFileTypes: true });
-      this.#rootState(root, undefined);
-      return entries.flatMap((entry) => {
+      const names: string[] = [];
+      for (const entry of readdirSync(root.path, { withFileTypes: true })) {
         const { name } = entry;
-        if (entry.isDirectory() && isSandboxName(name, root)) return [name];
-        if (entry.isSymbolicLink())
-          this.#ignore(join(root.path, name), "a symbolic link is no sandbox", ignored);
-        else if (entry.isDirectory() && !ID.test(name))
-          this.#ignore(join(root.path, name), "not a sandbox id", ignored);
-        return [];
-      });
+        if (entry.isSymbolicLink()) ignored.set(join(root.path, name), "a symbolic link is no sandbox");
+        if (!entry.isDirectory() || (root.runtime === "rs" && name === JAILER)) continue;
+        if (ID.test(name)) names.push(name);
+        else ignored.set(join(root.path, name), "not a sandbox id");
+      }
+      this.#rootState(root, { state: "readable" });
+      return names;
     } catch (error) {
       const { code, message } = error as NodeJS.ErrnoException;
-      // A root that is not there has no sandboxes; it may be made later.
-      if (code === "ENOENT" || code === "ENOTDIR") {
-        this.#rootState(root, undefined);
-        return [];
-      }
-      this.#rootState(root, message);
-      return undefined;
+      const missing = code === "ENOENT";
+      this.#rootState(root, missing ? { state: "missing" } : { state: "unreadable", error: message });
+      return missing ? [] : undefined;
     }
   }
 
-  #rootState(root: Root, error: string | undefined): void {
-    if (this.#rootErrors.get(root) === error) return;
-    if (error === undefined) this.#rootErrors.delete(root);
-    else this.#rootErrors.set(root, error);
-    this.#options.events.rootState(root, error);
-  }
-
-  #ignore(path: string, reason: string, ignored: Set<string>): void {
-    ignored.add(path);
-    if (this.#ignored.has(path)) return;
-    this.#ignored.add(path);
-    this.#options.events.ignored(path, reason);
+  #rootState(root: Root, state: RootState): void {
+    const before = this.#rootStates.get(root);
+    this.#rootStates.set(root, state);
+    if (before?.state !== state.state) this.#options.events.rootState(root, state);
   }
 }
 
-/** Firecracker's jailer keeps its own tree beside the sandboxes of runtime-rs. */
-function isSandboxName(name: string, { runtime }: Root): boolean {
-  return ID.test(name) && !(runtime === "rs" && name === "firecracker");
-}
-
-async function identify(directory: string): Promise<{ identity: string; bornMs: number } | undefined> {
+/** Whether the directory is the one that was found. True where that cannot be known: a doubt ends no sandbox. */
+export function isStillThere({ directory, identity }: FoundSandbox): boolean {
   try {
-    const { dev, ino, birthtimeMs, ctimeMs } = await lstat(directory);
-    // Some file systems know no time of birth; the inode then has to do.
-    return { identity: `${dev}:${ino}:${birthtimeMs}`, bornMs: birthtimeMs > 0 ? birthtimeMs : ctimeMs };
+    return identityOf(directory)?.key === identity.key;
   } catch {
-    // It went between two looks: the next one settles it.
+    return true;
+  }
+}
+
+function tryIdentityOf(directory: string): Identity | undefined {
+  try {
+    return identityOf(directory);
+  } catch {
     return undefined;
   }
 }

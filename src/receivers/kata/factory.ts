@@ -4,14 +4,17 @@ import type { ReceiverFactory } from "../../component/component.ts";
 import { duration, size } from "../../config/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse.ts";
 import type { Root } from "./discovery.ts";
+import { UNSAFE_HYPERVISORS } from "./readiness.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 
 const GO_ROOT = "/run/vc/sbs";
 const RS_ROOT = "/run/kata";
+const ROOTS_MAX = 64;
 
 const path = z.string().regex(/^\//, "must be an absolute path");
+const runtime = z.enum(["go", "rs"]).default("go").describe("Which shim makes the sandboxes under it");
 const root = z
-  .union([path, z.strictObject({ path, runtime: z.enum(["go", "rs"]).default("go") })])
+  .union([path, z.strictObject({ path, runtime })])
   .transform((input): Root => {
     if (typeof input !== "string") return { ...input, path: resolve(input.path) };
     const full = resolve(input);
@@ -29,13 +32,16 @@ const limits = z
     body_bytes: size({ minBytes: 1_024 })
       .prefault("16MiB")
       .describe("A page; the guest's part can have 4 MiB"),
+    page_memory_bytes: size({ minBytes: 1_024 })
+      .prefault("64MiB")
+      .describe("All pages that are being received at a time"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
     blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
     samples: count(defaults.samplesMax).describe("Samples of one page"),
-    line_bytes: size().prefault(defaults.lineBytesMax),
+    line_bytes: size().prefault(defaults.lineBytesMax).describe("One line of a page"),
     labels: count(defaults.labelsMax).describe("Labels of one sample"),
     name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
-    label_value_bytes: size().prefault(defaults.labelValueBytesMax),
+    label_value_bytes: size().prefault(defaults.labelValueBytesMax).describe("A label's value"),
     bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
     layout_bytes: size()
       .prefault(defaults.layoutBytesMax)
@@ -52,6 +58,8 @@ const schema: z.ZodType<KataConfig> = z
     roots: z
       .array(root)
       .min(1)
+      .max(ROOTS_MAX)
+      .refine((roots) => new Set(roots.map((one) => one.path)).size === roots.length, "names a root twice")
       .prefault([GO_ROOT, RS_ROOT])
       .describe("Where sandboxes are found; a root may come later"),
     collection_interval: duration({ minMs: 100 })
@@ -68,14 +76,16 @@ const schema: z.ZodType<KataConfig> = z
       .min(1)
       .max(1_024)
       .default(16)
-      .describe("Scrapes that run at a time, one per sandbox"),
+      .describe("Scrapes at a time, one per sandbox; one that takes over a second does not count any more"),
     reconcile_interval: duration({ minMs: 1_000 })
       .prefault("10s")
       .describe("Between two looks at the roots whatever the watcher says"),
     unsafe_hypervisors: z
-      .array(z.enum(["qemu", "firecracker"]))
+      .array(z.enum(UNSAFE_HYPERVISORS))
       .default([])
-      .describe("runtime-rs sandboxes of these are scraped too; on Kata up to 4.1.0 that ends their pods"),
+      .describe(
+        'runtime-rs sandboxes of these are scraped too, which on Kata up to 4.1.0 ends their pods; "unknown" is any that the agent has never heard of',
+      ),
     limits,
   })
   .transform((input) => ({
@@ -89,6 +99,7 @@ const schema: z.ZodType<KataConfig> = z
     limits: {
       sandboxesMax: input.limits.sandboxes,
       bodyBytesMax: input.limits.body_bytes,
+      pageMemoryBytesMax: input.limits.page_memory_bytes,
       headerBytesMax: input.limits.header_bytes,
       blocksMax: input.limits.blocks,
       samplesMax: input.limits.samples,

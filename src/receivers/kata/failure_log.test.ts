@@ -6,7 +6,7 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { FailureLog } from "./failure_log.ts";
 
 test("a failure that comes again and again is one line per interval, with how often it came", async () => {
-  const lines: { msg: string; counts: Record<string, number>; latest: { sandbox: string } }[] = [];
+  const lines: { msg: string; counts: Record<string, number>; latest: { of: string } }[] = [];
   const output = new Writable({
     write(chunk, _encoding, done) {
       lines.push(JSON.parse(String(chunk)));
@@ -15,8 +15,7 @@ test("a failure that comes again and again is one line per interval, with how of
   });
   const clock = new FakeClock();
   const log = new FailureLog(pino(output), clock);
-  const fail = (sandbox: string, fault: string): void =>
-    log.note("Scrapes failed.", { sandbox, fault, text: "" });
+  const fail = (of: string, fault: string): void => log.note("Scrapes failed.", { of, fault, text: "" });
   fail("a", "timeout");
   fail("b", "timeout");
   fail("c", "refused");
@@ -24,10 +23,10 @@ test("a failure that comes again and again is one line per interval, with how of
     lines.map(({ counts }) => counts),
     [{ timeout: 1 }],
   );
-  log.note("Pages have lines that cannot be used.", { sandbox: "a", fault: "bad_lines", text: "" });
+  log.note("Pages have lines that cannot be used.", { of: "a", fault: "bad_lines", text: "" });
   assert.equal(lines.length, 2, "another message has its own interval");
   await clock.advance(60_000);
   fail("d", "timeout");
   assert.deepEqual(lines.at(-1)?.counts, { timeout: 2, refused: 1 });
-  assert.equal(lines.at(-1)?.latest.sandbox, "d");
+  assert.equal(lines.at(-1)?.latest.of, "d");
 });

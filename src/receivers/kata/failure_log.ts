@@ -2,7 +2,9 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 
 export interface Failure {
-  readonly sandbox: string;
+  /** Whose it is: a sandbox's id, or a root. */
+  readonly of: string;
+  /** One of few words, by which failures are counted. */
   readonly fault: string;
   readonly text: string;
 }

@@ -1,106 +1,210 @@
+// Hot path: npm run bench -- scrape.
+
+import type { PageBuffer } from "./page_buffer.ts";
+
 const CR = 13;
 const LF = 10;
+const END_OF_HEAD = "\r\n\r\n";
+
+/** Larger than any page: more digits are no chunk's length. */
+const CHUNK_DIGITS_MAX = 8;
+/** Of a chunk's length with its extensions, and of all trailers. */
+const FRAMING_BYTES_MAX = 4_096;
 
 /** Why a response gives no page. */
-export type ResponseFault = "malformed" | "status" | "truncated";
+export type ResponseFault = "malformed" | "status" | "truncated" | "too_big";
 
-export type ParsedResponse =
+export type Progress =
   /** More must come. */
   | { readonly state: "incomplete" }
-  /** The body stands at `start` and has `length` bytes. `whole` is false where only the connection's end says so. */
-  | { readonly state: "body"; readonly start: number; readonly length: number; readonly whole: boolean }
+  /** The buffer holds the body. `whole` is false where only the connection's end says so: it may be cut. */
+  | { readonly state: "complete"; readonly whole: boolean }
   | { readonly state: "fault"; readonly fault: ResponseFault; readonly text: string };
 
-interface Head {
-  readonly status: number;
-  /** Where the body begins. */
-  readonly end: number;
-  readonly chunked: boolean;
-  readonly contentLength: number | undefined;
+export interface ResponseLimits {
+  readonly headerBytesMax: number;
+  readonly bodyBytesMax: number;
 }
+
+/** What comes next. */
+type Expected = "head" | "length" | "close" | "chunk_size" | "chunk" | "chunk_end" | "trailers";
+
+const INCOMPLETE: Progress = { state: "incomplete" };
+const COMPLETE: Progress = { state: "complete", whole: true };
 
 /**
- * Reads an HTTP/1.1 response out of the first `length` bytes of `bytes`. A chunked body is put together in place, so
- * the bytes must not be parsed again once this has returned one. `ended` says that the connection is closed.
+ * Reads one HTTP/1.1 response as it comes and puts its body into the page buffer. Strict where a lenient reader could
+ * take a cut page for a whole one; each byte is looked at once, however the sender cuts them.
  */
-export function parseResponse(bytes: Buffer, length: number, ended: boolean): ParsedResponse {
-  const head = parseHead(bytes, length);
-  if (head === undefined) {
-    return ended
-      ? fault("truncated", length === 0 ? "empty reply" : "reply ends in its head")
-      : { state: "incomplete" };
+export class ResponseReader {
+  readonly #page: PageBuffer;
+  readonly #limits: ResponseLimits;
+  #expected: Expected = "head";
+  #head = "";
+  /** Of a body or chunk whose length is known. */
+  #bytesLeft = 0;
+  /** Of the chunk size or the trailers that are being read: the text so far. */
+  #line = "";
+
+  /** `page` must be clear. */
+  constructor(page: PageBuffer, limits: ResponseLimits) {
+    this.#page = page;
+    this.#limits = limits;
   }
-  if (typeof head === "string") return fault("malformed", head);
-  if (head.status !== 200) return fault("status", `status ${head.status}`);
-  const { end: start, chunked, contentLength } = head;
-  if (chunked) {
-    // A chunked body is not looked at before it can be whole: this is how one ends.
-    if (!ended && bytes.toString("latin1", Math.max(start, length - 5), length) !== "0\r\n\r\n")
-      return { state: "incomplete" };
-    const body = joinChunks(bytes, start, length);
-    if (typeof body === "string") return fault("malformed", body);
-    if (body !== undefined) return { state: "body", start, length: body, whole: true };
-    return ended ? fault("truncated", "reply ends within a chunk") : { state: "incomplete" };
+
+  /** Takes the first `length` of `bytes`. Not to be called again once the state is another than "incomplete". */
+  push(bytes: Buffer, length: number): Progress {
+    let at = 0;
+    if (this.#expected === "head") {
+      const after = this.#readHead(bytes, length);
+      if (typeof after !== "number") return after;
+      at = after;
+    }
+    switch (this.#expected) {
+      case "close":
+        return this.#append(bytes, at, length) ?? INCOMPLETE;
+      case "length": {
+        const end = Math.min(length, at + this.#bytesLeft);
+        this.#bytesLeft -= end - at;
+        return this.#append(bytes, at, end) ?? (this.#bytesLeft === 0 ? COMPLETE : INCOMPLETE);
+      }
+      default:
+        return this.#readChunks(bytes, at, length);
+    }
   }
-  if (contentLength !== undefined) {
-    if (length - start >= contentLength) return { state: "body", start, length: contentLength, whole: true };
-    return ended
-      ? fault("truncated", `reply ends after ${length - start} of ${contentLength} bytes`)
-      : { state: "incomplete" };
+
+  /** Says what there is when the sender has closed the connection. */
+  end(): Progress {
+    switch (this.#expected) {
+      case "close":
+        return { state: "complete", whole: false };
+      case "head":
+        return fault("truncated", this.#head === "" ? "empty reply" : "reply ends in its head");
+      case "length":
+        return fault("truncated", `reply lacks ${this.#bytesLeft} of its bytes`);
+      default:
+        return fault("truncated", "reply ends before its last chunk");
+    }
   }
-  return ended ? { state: "body", start, length: length - start, whole: false } : { state: "incomplete" };
+
+  /** Where the body begins, or what there is in its place. */
+  #readHead(bytes: Buffer, length: number): number | Progress {
+    const before = this.#head.length;
+    const { headerBytesMax } = this.#limits;
+    this.#head += bytes.toString("latin1", 0, Math.min(length, headerBytesMax - before));
+    const blank = this.#head.indexOf(END_OF_HEAD, Math.max(0, before - END_OF_HEAD.length));
+    if (blank < 0) {
+      return this.#head.length < headerBytesMax
+        ? INCOMPLETE
+        : fault("too_big", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
+    }
+    const framing = parseHead(this.#head.slice(0, blank));
+    if ("state" in framing) return framing;
+    this.#expected = framing.expected;
+    this.#bytesLeft = framing.bytes;
+    if (framing.bytes > this.#limits.bodyBytesMax) return this.#tooBig();
+    return blank + END_OF_HEAD.length - before;
+  }
+
+  #readChunks(bytes: Buffer, start: number, end: number): Progress {
+    let at = start;
+    while (at < end) {
+      if (this.#expected === "chunk") {
+        const stop = Math.min(end, at + this.#bytesLeft);
+        const failed = this.#append(bytes, at, stop);
+        if (failed !== undefined) return failed;
+        this.#bytesLeft -= stop - at;
+        at = stop;
+        if (this.#bytesLeft === 0) this.#expected = "chunk_end";
+        continue;
+      }
+      const feed = bytes.indexOf(LF, at);
+      const stop = feed < 0 || feed >= end ? end : feed + 1;
+      if (this.#line.length + stop - at > FRAMING_BYTES_MAX)
+        return fault("malformed", "chunk without a legal length");
+      this.#line += bytes.toString("latin1", at, stop);
+      at = stop;
+      if (!this.#line.endsWith("\n")) continue;
+      const progress = this.#readLine(this.#line);
+      if (progress !== INCOMPLETE) return progress;
+    }
+    return INCOMPLETE;
+  }
+
+  /** A line of framing, with its line feed. */
+  #readLine(line: string): Progress {
+    if (line.charCodeAt(line.length - 2) !== CR) return fault("malformed", "chunk without a legal length");
+    switch (this.#expected) {
+      case "chunk_end":
+        if (line !== "\r\n") return fault("malformed", "chunk longer than its length");
+        this.#expected = "chunk_size";
+        break;
+      case "chunk_size": {
+        const size = parseChunkSize(line);
+        if (size === undefined) return fault("malformed", "chunk without a legal length");
+        if (this.#page.length + size > this.#limits.bodyBytesMax) return this.#tooBig();
+        this.#bytesLeft = size;
+        this.#expected = size === 0 ? "trailers" : "chunk";
+        break;
+      }
+      default:
+        // Trailers say nothing that matters here; their text is kept, so that all of them share one limit.
+        if (line === "\r\n" || line.endsWith("\n\r\n")) return COMPLETE;
+        return INCOMPLETE;
+    }
+    this.#line = "";
+    return INCOMPLETE;
+  }
+
+  #append(bytes: Buffer, start: number, end: number): Progress | undefined {
+    if (this.#page.length + end - start > this.#limits.bodyBytesMax) return this.#tooBig();
+    if (this.#page.append(bytes, start, end)) return undefined;
+    return fault("too_big", "no memory left for the page; raise limits::page_memory_bytes");
+  }
+
+  #tooBig(): Progress {
+    const { bodyBytesMax } = this.#limits;
+    return fault("too_big", `page has more than ${bodyBytesMax} bytes; raise limits::body_bytes`);
+  }
 }
 
-function fault(kind: ResponseFault, text: string): ParsedResponse {
+function fault(kind: ResponseFault, text: string): Progress {
   return { state: "fault", fault: kind, text };
 }
 
-/** Undefined where the head is not there yet; a text where it is none. */
-function parseHead(bytes: Buffer, length: number): Head | string | undefined {
-  const blank = bytes.subarray(0, length).indexOf("\r\n\r\n");
-  if (blank < 0) return undefined;
-  const [statusLine = "", ...fields] = bytes.toString("latin1", 0, blank).split("\r\n");
+/** How the body ends, as the head says; a fault where there is no page behind it. */
+function parseHead(head: string): { readonly expected: Expected; readonly bytes: number } | Progress {
+  const [statusLine = "", ...fields] = head.split("\r\n");
   const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/.exec(statusLine)?.[1];
-  if (status === undefined) return "reply is not HTTP/1";
+  if (status === undefined) return fault("malformed", "reply is not HTTP/1");
+  if (status !== "200") return fault("status", `status ${status}`);
   let chunked = false;
-  let contentLength: number | undefined;
+  let length: number | undefined;
   for (const field of fields) {
-    const [, name = "", value = ""] = /^([^:\s]+):[ \t]*(.*?)[ \t]*$/.exec(field) ?? [];
-    const key = name.toLowerCase();
-    if (key === "transfer-encoding") {
-      if (value.toLowerCase() !== "chunked") return "reply has an unknown transfer encoding";
+    const colon = field.indexOf(":");
+    const name = field.slice(0, Math.max(0, colon)).toLowerCase();
+    const value = field.slice(colon + 1).trim();
+    if (name === "transfer-encoding") {
+      if (chunked || value.toLowerCase() !== "chunked")
+        return fault("malformed", "reply has an unknown transfer encoding");
       chunked = true;
-    } else if (key === "content-length") {
-      if (!/^[0-9]{1,15}$/.test(value)) return "reply has no legal content length";
-      contentLength = Number(value);
-    } else if (key === "content-encoding" && value.toLowerCase() !== "identity")
-      return "reply is compressed, which we did not ask for";
+    } else if (name === "content-length") {
+      if (!/^[0-9]{1,15}$/.test(value) || (length ?? Number(value)) !== Number(value))
+        return fault("malformed", "reply has no legal content length");
+      length = Number(value);
+    } else if (name === "content-encoding" && value.toLowerCase() !== "identity") {
+      return fault("malformed", "reply is compressed, which was not asked for");
+    }
   }
-  return { status: Number(status), end: blank + 4, chunked, contentLength };
+  if (chunked && length !== undefined) return fault("malformed", "reply has a length and chunks");
+  if (chunked) return { expected: "chunk_size", bytes: 0 };
+  return length === undefined ? { expected: "close", bytes: 0 } : { expected: "length", bytes: length };
 }
 
-/** Moves the chunks' contents together at `start` and returns their length; undefined where the last chunk is missing. */
-function joinChunks(bytes: Buffer, start: number, end: number): number | string | undefined {
-  const chunks: { from: number; size: number }[] = [];
-  let pos = start;
-  for (;;) {
-    const lineEnd = bytes.indexOf(LF, pos);
-    if (lineEnd < 0 || lineEnd >= end) return undefined;
-    if (bytes[lineEnd - 1] !== CR) return "chunk without a legal length";
-    const digits = /^[0-9a-fA-F]{1,8}(?=[\s;]|$)/.exec(bytes.toString("latin1", pos, lineEnd - 1))?.[0];
-    if (digits === undefined) return "chunk without a legal length";
-    const size = Number.parseInt(digits, 16);
-    if (size === 0) break;
-    if (lineEnd + 1 + size + 2 > end) return undefined;
-    if (bytes[lineEnd + 1 + size] !== CR || bytes[lineEnd + 2 + size] !== LF)
-      return "chunk longer than its length";
-    chunks.push({ from: lineEnd + 1, size });
-    pos = lineEnd + 3 + size;
-  }
-  let to = start;
-  for (const { from, size } of chunks) {
-    bytes.copyWithin(to, from, from + size);
-    to += size;
-  }
-  return to - start;
+/** Of a line such as `1f4;name=value`; undefined where it is none. */
+function parseChunkSize(line: string): number | undefined {
+  const semicolon = line.indexOf(";");
+  const digits = line.slice(0, semicolon < 0 ? line.length - 2 : semicolon).trimEnd();
+  if (digits.length > CHUNK_DIGITS_MAX || !/^[0-9a-fA-F]+$/.test(digits)) return undefined;
+  return Number.parseInt(digits, 16);
 }

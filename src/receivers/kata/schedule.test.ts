@@ -1,26 +1,56 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { nextDelayMs, nextLookMs, phaseOf, Slots } from "./schedule.ts";
+import { systemClock } from "../../clock/clock.ts";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import { NEW, type Standing } from "./sandbox.ts";
+import { Lanes, nextVisitMs, phaseOf } from "./schedule.ts";
+
+interface Row extends Partial<Standing> {
+  readonly nowMs?: number;
+  readonly phase?: number;
+  readonly intervalMs?: number;
+  readonly ageMs?: number;
+}
+
+function check(row: Row, want: number): void {
+  const { nowMs = 0, phase = 0.5, intervalMs = 10_000, ageMs = 60_000, ...standing } = row;
+  const time = { nowMs, phase, intervalMs, ageMs };
+  assert.equal(nextVisitMs({ ...NEW, state: "up", ...standing }, time), want, JSON.stringify(row));
+}
 
 test("a sandbox is scraped when its phase of the interval comes", () => {
-  assert.equal(nextDelayMs(0, 0.5, 10_000, 0), 5_000);
-  assert.equal(nextDelayMs(5_000, 0.5, 10_000, 0), 10_000);
-  assert.equal(nextDelayMs(12_000, 0.9, 10_000, 0), 7_000);
+  check({ nowMs: 0, phase: 0.5 }, 5_000);
+  check({ nowMs: 5_000, phase: 0.5 }, 10_000);
+  check({ nowMs: 12_000, phase: 0.9 }, 7_000);
+  check({ nowMs: 12_000, phase: 0.9, state: "failing" }, 7_000);
+  check({ nowMs: 12_000, phase: 0.9, state: "unsafe" }, 7_000);
 });
 
 test("a tick that is less than half an interval away is left out", () => {
-  assert.equal(nextDelayMs(4_000, 0.5, 10_000, 0), 11_000);
+  check({ nowMs: 4_000, phase: 0.5 }, 11_000);
 });
 
 test("a scrape that took long keeps its phase", () => {
-  assert.equal((25_300 + nextDelayMs(25_300, 0.5, 10_000, 0)) % 10_000, 5_000);
+  check({ nowMs: 25_300, phase: 0.5 }, 9_700);
 });
 
 test("time-outs double the pause up to five minutes", () => {
-  assert.equal(nextDelayMs(0, 0.5, 15_000, 1), 30_000);
-  assert.equal(nextDelayMs(0, 0.5, 15_000, 2), 60_000);
-  assert.equal(nextDelayMs(0, 0.5, 15_000, 60), 300_000);
-  assert.equal(nextDelayMs(0, 0.5, 600_000, 1), 600_000);
+  check({ state: "failing", timeouts: 1, intervalMs: 15_000 }, 30_000);
+  check({ state: "failing", timeouts: 2, intervalMs: 15_000 }, 60_000);
+  check({ state: "failing", timeouts: 60, intervalMs: 15_000 }, 300_000);
+  check({ state: "failing", timeouts: 1, intervalMs: 600_000 }, 600_000);
+});
+
+test("a socket is looked for at least once a second, at first more often", () => {
+  check({ state: "pending", ageMs: 0 }, 200);
+  check({ state: "pending", ageMs: 60_000 }, 900);
+  check({ state: "pending", ageMs: 3_600_000 }, 900);
+});
+
+test("a refused connection is soon tried again, a socket left over once per interval", () => {
+  check({ state: "stale", refusals: 1 }, 200);
+  check({ state: "stale", refusals: 3 }, 800);
+  check({ state: "stale", refusals: 20 }, 5_000);
 });
 
 test("phases spread over the slots of an interval and stay the same", () => {
@@ -31,32 +61,59 @@ test("phases spread over the slots of an interval and stay the same", () => {
   assert.equal(phaseOf("a"), phaseOf("a"));
 });
 
-test("looks for a socket get rarer", () => {
-  assert.ok(nextLookMs(0) < nextLookMs(60_000));
-  assert.ok(nextLookMs(60_000) < 1_000, "within a second of its socket a sandbox is seen");
-  assert.ok(nextLookMs(3_600_000) > nextLookMs(60_000));
-});
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("slots run so many jobs at a time, in their order, and outlive one that fails", async () => {
-  const slots = new Slots(["a", "b"]);
+test("so many jobs run at a time, in their order, and one that fails harms no other", async () => {
+  let made = 0;
+  const lanes = new Lanes({ clock: systemClock, limit: 2, make: () => ++made });
   const log: string[] = [];
   let running = 0;
   let most = 0;
-  const job = (name: string) => async (slot: string) => {
+  const job = (name: string) => async () => {
     most = Math.max(most, ++running);
-    await new Promise((resolve) => setImmediate(resolve));
-    log.push(name + slot);
+    await settle();
+    log.push(name);
     running--;
     if (name === "2") throw new Error("fails");
   };
-  const results = await Promise.allSettled(["1", "2", "3", "4", "5"].map((name) => slots.run(job(name))));
+  const results = await Promise.allSettled(["1", "2", "3", "4", "5"].map((name) => lanes.run(job(name))));
   assert.equal(most, 2);
+  assert.equal(made, 2, "what a job worked with serves the next one");
   assert.deepEqual(
     results.map(({ status }) => status === "fulfilled"),
     [true, false, true, true, true],
   );
-  assert.deepEqual(
-    log.map((entry) => entry[0]),
-    ["1", "2", "3", "4", "5"],
-  );
+  assert.deepEqual(log, ["1", "2", "3", "4", "5"]);
+});
+
+test("slow jobs hold up the others for a second only, and are limited in number too", async () => {
+  const clock = new FakeClock();
+  const lanes = new Lanes({ clock, limit: 1, make: () => ({}) });
+  const stuck = Promise.withResolvers<void>();
+  let begun = 0;
+  const hang = (): Promise<void> => {
+    begun++;
+    return stuck.promise;
+  };
+  const jobs = Array.from({ length: 20 }, () => lanes.run(hang));
+  assert.equal(begun, 1);
+  await clock.advance(1_000);
+  assert.equal(begun, 2);
+  await clock.advance(3_000);
+  assert.equal(begun, 5);
+  await clock.advance(60_000);
+  assert.equal(begun, 9, "one in its place, eight slow ones beside it");
+  stuck.resolve();
+  await Promise.all(jobs);
+  assert.equal(begun, 20);
+  assert.equal(clock.timerCount, 0);
+  let most = 0;
+  let running = 0;
+  const quick = async (): Promise<void> => {
+    most = Math.max(most, ++running);
+    await settle();
+    running--;
+  };
+  await Promise.all(Array.from({ length: 5 }, () => lanes.run(quick)));
+  assert.equal(most, 1, "the slow ones' places are not kept");
 });

@@ -1,22 +1,47 @@
 import { createHash } from "node:crypto";
+import type { Clock } from "../../clock/clock.ts";
+import type { Standing } from "./sandbox.ts";
 
 /** A time-out is answered with a pause of so many intervals, doubled each time, at most this long. */
 const BACK_OFF_MS_MAX = 300_000;
 
-/**
- * How long to wait from now until the next scrape. Scrapes of one sandbox keep a phase that its id decides, so that a
- * node's sandboxes spread over the interval and a restart changes nothing; `timeouts` is how many came in a row.
- */
-export function nextDelayMs(nowMs: number, phase: number, intervalMs: number, timeouts: number): number {
-  if (timeouts > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** timeouts));
-  const untilTick = (phase * intervalMs - (nowMs % intervalMs) + intervalMs) % intervalMs;
-  // Two scrapes half an interval apart say nothing new; the tick after is soon enough.
-  return untilTick < intervalMs / 2 ? untilTick + intervalMs : untilTick;
+/** Looks for what a new sandbox still lacks, which a pod's start waits for. */
+const LOOK_MS = 200;
+/** Later, and for ever: a socket may come after minutes, and is to be scraped within a second. */
+const LATE_LOOK_MS = 900;
+const NEW_MS = 10_000;
+
+export interface VisitTime {
+  readonly nowMs: number;
+  readonly intervalMs: number;
+  /** Of the sandbox, as `phaseOf` gives it. */
+  readonly phase: number;
+  /** How long the sandbox is known. */
+  readonly ageMs: number;
 }
 
 /**
- * Scrapes of one slot run together: a scrape among others costs less than half of one that finds the processor asleep
- * and its caches cold (measured: 0.43 against 1.1 ms of CPU).
+ * How long to wait until the sandbox is visited again. Scrapes of one sandbox keep a phase that its id decides, so that
+ * a node's sandboxes spread over the interval.
+ */
+export function nextVisitMs({ state, timeouts, refusals }: Standing, time: VisitTime): number {
+  const { intervalMs } = time;
+  if (state === "pending") return time.ageMs < NEW_MS ? LOOK_MS : LATE_LOOK_MS;
+  if (timeouts > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** timeouts));
+  const tickMs = untilTick(time);
+  // A shim that is starting refuses for a moment; one that has gone refuses for good.
+  return state === "stale" ? Math.min(tickMs, LOOK_MS * 2 ** (refusals - 1)) : tickMs;
+}
+
+function untilTick({ nowMs, phase, intervalMs }: VisitTime): number {
+  const ms = (phase * intervalMs - (nowMs % intervalMs) + intervalMs) % intervalMs;
+  // Two scrapes less than half an interval apart say nothing new; the tick after is soon enough.
+  return ms < intervalMs / 2 ? ms + intervalMs : ms;
+}
+
+/**
+ * Scrapes of one slot of the interval run together: a scrape among others costs less than half of one that finds the
+ * processor asleep and its caches cold (measured: 0.43 against 1.1 ms of CPU).
  */
 const SLOTS = 16;
 
@@ -25,30 +50,61 @@ export function phaseOf(id: string): number {
   return (createHash("sha256").update(id).digest().readUInt32LE() % SLOTS) / SLOTS;
 }
 
-/** A socket is soon there, or takes minutes, or never comes: looks get rarer with the age of the directory. */
-export function nextLookMs(ageMs: number): number {
-  if (ageMs < 10_000) return 200;
-  return ageMs < 600_000 ? 900 : 10_000;
+/** A job that takes longer than this gives its place to the next one and goes on beside it. */
+const SLOW_MS = 1_000;
+/** So many times the limit may go on beside it; then the slow ones hold their places. */
+const SLOW_FACTOR = 8;
+
+export interface LanesOptions<T> {
+  readonly clock: Clock;
+  /** Jobs at a time, not counting slow ones. */
+  readonly limit: number;
+  /** Makes what a job works with; up to `limit` of them are kept for the next jobs. */
+  make(): T;
 }
 
-/** Runs at most `limit` jobs at a time, in the order in which they came. */
-export class Slots<T> {
-  readonly #free: T[];
-  readonly #waiting: ((slot: T) => void)[] = [];
+/**
+ * Runs jobs in the order in which they came, a limited number at a time. Slow ones leave the count after a second, so
+ * that a node with a hundred hung shims scrapes the others as ever.
+ */
+export class Lanes<T> {
+  readonly #options: LanesOptions<T>;
+  readonly #idle: T[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #slow = 0;
 
-  constructor(slots: readonly T[]) {
-    this.#free = [...slots];
+  constructor(options: LanesOptions<T>) {
+    this.#options = options;
   }
 
-  /** Waits for a slot, runs the job with it, and gives it on. */
-  async run<R>(job: (slot: T) => Promise<R>): Promise<R> {
-    const slot = this.#free.pop() ?? (await new Promise<T>((resolve) => this.#waiting.push(resolve)));
+  /** Waits for its turn and runs the job. Rejects with what the job rejects with. */
+  async run<R>(job: (tool: T) => Promise<R>): Promise<R> {
+    const { clock, limit, make } = this.#options;
+    if (this.#running < limit) this.#running++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let slow = false;
+    const cancel = clock.after(SLOW_MS, () => {
+      if (this.#slow >= limit * SLOW_FACTOR) return;
+      slow = true;
+      this.#slow++;
+      this.#passOn();
+    });
+    const tool = this.#idle.pop() ?? make();
     try {
-      return await job(slot);
+      return await job(tool);
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#free.push(slot);
-      else next(slot);
+      cancel();
+      if (this.#idle.length < limit) this.#idle.push(tool);
+      if (slow) this.#slow--;
+      else this.#passOn();
     }
+  }
+
+  /** The place goes to the next in the line, or is free. */
+  #passOn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running--;
+    else next();
   }
 }

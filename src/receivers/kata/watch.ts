@@ -1,79 +1,123 @@
-import { existsSync } from "node:fs";
+import { realpathSync, statSync } from "node:fs";
 import { dirname, relative, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
-import type { Root } from "./discovery.ts";
-
-/** Files of a sandbox whose coming is worth a look. */
-const FILES: readonly string[] = ["shim-monitor.sock", "state.json"];
 
 export interface WatchOptions {
-  /** Something changed under a root; `id` where it is known which sandbox's files. */
-  onHint(id: string | undefined): void;
-  /** The watcher cannot do its work: sandboxes are then found by reconciling alone. */
+  /** An absolute path that may not exist yet. */
+  readonly path: string;
+  /** Directories may have come to the path, or gone from it. */
+  onHint(): void;
+  /** The watcher may miss something: sandboxes are then found by reconciling. */
   onError(error: Error): void;
 }
 
+/** What is watched, and how to tell that it must be begun anew. */
+interface Target {
+  /** An existing directory above the root. */
+  readonly base: string;
+  /** The root, with the links on the way to it resolved as far as it exists. */
+  readonly root: string;
+  readonly identity: string;
+}
+
 /**
- * Hints that something changed under a root, by chokidar. Only hints: events may be lost, late or of the wrong
- * directory, and nothing depends on them but how soon a change is seen.
+ * Hints that directories came or went under a root, by chokidar. Only hints: events may be lost, late or too many, and
+ * nothing depends on them but how soon a change is seen. A root costs two inotify watches, whatever is in it.
+ *
+ * The watch begins at the directory above the root (or above what there is of it), because a watch of the root itself
+ * ends when the root is replaced (measured with chokidar 6, which emits nothing then).
  */
 export class RootWatch {
-  readonly #root: Root;
   readonly #options: WatchOptions;
+  readonly #closing = new Set<Promise<void>>();
   #watcher: FSWatcher | undefined;
-  #base: string | undefined;
+  #armedFor: Target | undefined;
 
-  constructor(root: Root, options: WatchOptions) {
-    this.#root = root;
+  constructor(options: WatchOptions) {
     this.#options = options;
   }
 
-  /** Watches the root, or what there is on the way to it. Call again when that may have changed. */
-  async arm(): Promise<void> {
-    const base = nearestExisting(this.#root.path);
-    if (base === this.#base) return;
-    await this.close();
-    this.#base = base;
-    // chokidar counts the depth from what exists: missing levels, then the sandboxes, then their files.
-    const missing = base === this.#root.path ? 0 : relative(base, this.#root.path).split(sep).length;
-    const watcher = watch(base, {
-      depth: missing + 1,
-      ignoreInitial: true,
-      followSymlinks: false,
-      alwaysStat: false,
-      ignored: (path) => !this.#matters(path),
-    });
-    watcher.on("all", (_event, path) => this.#options.onHint(this.#sandboxOf(path)));
-    watcher.on("error", (error) =>
-      this.#options.onError(error instanceof Error ? error : new Error(String(error))),
-    );
-    this.#watcher = watcher;
+  /** Watches the root; begins anew where what was watched is no longer what leads to it, or has failed. */
+  arm(): void {
+    try {
+      const target = targetOf(this.#options.path);
+      if (target.identity === this.#armedFor?.identity) return;
+      this.#disarm();
+      this.#armedFor = target;
+      this.#watcher = this.#watch(target);
+    } catch (error) {
+      this.#failed(error);
+    }
   }
 
   async close(): Promise<void> {
-    this.#base = undefined;
-    await this.#watcher?.close();
+    this.#disarm();
+    await Promise.all(this.#closing);
+  }
+
+  #watch({ base, root }: Target): FSWatcher {
+    const watcher = watch(base, {
+      depth: relative(base, root).split(sep).length,
+      ignoreInitial: true,
+      followSymlinks: false,
+      ignored: (path) => !matters(path, root),
+    });
+    const live = (): boolean => watcher === this.#watcher;
+    watcher.on("all", (event) => {
+      if (live() && event !== "change") this.#options.onHint();
+    });
+    // What came while it was being set up was not reported.
+    watcher.on("ready", () => {
+      if (live()) this.#options.onHint();
+    });
+    watcher.on("error", (error) => {
+      if (live()) this.#failed(error);
+    });
+    return watcher;
+  }
+
+  /** The next `arm` tries again. */
+  #failed(error: unknown): void {
+    this.#armedFor = undefined;
+    this.#options.onError(error instanceof Error ? error : new Error(String(error)));
+  }
+
+  #disarm(): void {
+    const watcher = this.#watcher;
     this.#watcher = undefined;
-  }
-
-  /** On the way to the root, a sandbox, or one of its files: nothing else may cost a watch. */
-  #matters(path: string): boolean {
-    if (this.#root.path === path || this.#root.path.startsWith(`${path === sep ? "" : path}${sep}`))
-      return true;
-    if (!path.startsWith(`${this.#root.path}${sep}`)) return false;
-    const [, file, ...deeper] = path.slice(this.#root.path.length + 1).split(sep);
-    return deeper.length === 0 && (file === undefined || FILES.includes(file));
-  }
-
-  #sandboxOf(path: string): string | undefined {
-    if (!path.startsWith(`${this.#root.path}${sep}`)) return undefined;
-    const [id, file] = path.slice(this.#root.path.length + 1).split(sep);
-    return file === undefined ? undefined : id;
+    this.#armedFor = undefined;
+    if (watcher === undefined) return;
+    const closing = watcher
+      .close()
+      .catch((error: unknown) =>
+        this.#options.onError(new Error("cannot close the watcher", { cause: error })),
+      )
+      .finally(() => this.#closing.delete(closing));
+    this.#closing.add(closing);
   }
 }
 
-function nearestExisting(path: string): string {
-  let base = path;
-  while (!existsSync(base) && dirname(base) !== base) base = dirname(base);
-  return base;
+/** The root, what leads to it, and what lies directly in it: nothing else may cost a watch. */
+function matters(path: string, root: string): boolean {
+  if (path === root || root.startsWith(path === sep ? sep : `${path}${sep}`)) return true;
+  return path.startsWith(`${root}${sep}`) && !path.includes(sep, root.length + 1);
+}
+
+function targetOf(path: string): Target {
+  const existing = realPathOf(path);
+  const root = existing ?? path;
+  let base = dirname(root);
+  while (statSync(base, { throwIfNoEntry: false }) === undefined && base !== dirname(base))
+    base = dirname(base);
+  const { dev, ino } = statSync(base);
+  return { base, root, identity: `${root} ${base} ${dev}:${ino}` };
+}
+
+function realPathOf(path: string): string | undefined {
+  try {
+    return realpathSync(path);
+  } catch {
+    // It is not there yet, or leads nowhere: what there is of it is watched.
+    return undefined;
+  }
 }

@@ -1,0 +1,74 @@
+import type { Counter, ObservableResult } from "@opentelemetry/api";
+import type { Settings, Verdict } from "../../component/component.ts";
+import { type SandboxState, STATES } from "./own_families.ts";
+import type { ScrapeFault } from "./scrape.ts";
+
+/** What the receiver says of itself, under the Collector's names where it has them. */
+export class ReceiverMetrics {
+  readonly #id: string;
+  readonly #handed: Readonly<Record<Verdict, Counter>>;
+  readonly #scraped: Counter;
+  readonly #errored: Counter;
+  readonly #scrapes: Counter;
+  readonly #handedBy: { readonly receiver: string; readonly transport: "unix" };
+  readonly #scrapedBy: { readonly receiver: string; readonly scraper: "shim" };
+  readonly #settings: Settings;
+
+  constructor(settings: Settings) {
+    this.#settings = settings;
+    this.#id = settings.id;
+    this.#handedBy = { receiver: settings.id, transport: "unix" };
+    this.#scrapedBy = { receiver: settings.id, scraper: "shim" };
+    const counter = (name: string, description: string, unit = "{datapoint}"): Counter =>
+      settings.meter.createCounter(name, { unit, description });
+    this.#handed = {
+      accepted: counter(
+        "otelcol_receiver_accepted_metric_points",
+        "Number of metric points successfully pushed into the pipeline.",
+      ),
+      refused: counter(
+        "otelcol_receiver_refused_metric_points",
+        "Number of metric points that could not be pushed into the pipeline.",
+      ),
+    };
+    this.#scraped = counter(
+      "otelcol_scraper_scraped_metric_points",
+      "Number of metric points successfully scraped.",
+    );
+    this.#errored = counter(
+      "otelcol_scraper_errored_metric_points",
+      "Number of metric points that were unable to be scraped; a scrape that failed counts as one.",
+    );
+    this.#scrapes = counter("kata_collector_scrapes", "Scrapes of sandboxes by outcome.", "{scrape}");
+  }
+
+  handed(verdict: Verdict, points: number): void {
+    this.#handed[verdict].add(points, this.#handedBy);
+  }
+
+  scraped(points: number): void {
+    this.#scraped.add(points, this.#scrapedBy);
+    this.#scrapes.add(1, { receiver: this.#id, outcome: "ok" });
+  }
+
+  failed(fault: ScrapeFault): void {
+    // How many points were lost is not known.
+    this.#errored.add(1, this.#scrapedBy);
+    this.#scrapes.add(1, { receiver: this.#id, outcome: fault });
+  }
+
+  /** Reports the sandboxes by state, as `states` gives them, until the returned function is called. */
+  observe(states: () => Iterable<SandboxState>): () => void {
+    const gauge = this.#settings.meter.createObservableGauge("kata_collector_sandboxes", {
+      unit: "{sandbox}",
+      description: "Sandboxes by state.",
+    });
+    const callback = (result: ObservableResult): void => {
+      const counts = new Map<SandboxState, number>();
+      for (const state of states()) counts.set(state, (counts.get(state) ?? 0) + 1);
+      for (const state of STATES) result.observe(counts.get(state) ?? 0, { receiver: this.#id, state });
+    };
+    gauge.addCallback(callback);
+    return () => gauge.removeCallback(callback);
+  }
+}
