@@ -12,17 +12,21 @@ const RS_ROOT = "/run/kata";
 const ROOTS_MAX = 64;
 
 const path = z.string().regex(/^\//, "must be an absolute path");
-const runtime = z.enum(["go", "rs"]).default("go").describe("Which shim makes the sandboxes under it");
+const runtime = z
+  .enum(["go", "rs"])
+  .optional()
+  .describe(
+    `Which shim makes the sandboxes under it; if left out, rs where the path ends in ${RS_ROOT}, else go`,
+  );
 const root = z
   .union([path, z.strictObject({ path, runtime })])
   .transform((input): Root => {
-    if (typeof input !== "string") return { ...input, path: resolve(input.path) };
-    const full = resolve(input);
-    return { path: full, runtime: full === RS_ROOT ? "rs" : "go" };
+    const { path, runtime = undefined } = typeof input === "string" ? { path: input } : input;
+    const full = resolve(path);
+    // Seen from a container, the node's directories lie deeper.
+    return { path: full, runtime: runtime ?? (full.endsWith(RS_ROOT) ? "rs" : "go") };
   })
-  .describe(
-    `A directory that holds a directory per sandbox; a bare path is of the Go runtime, except ${RS_ROOT}`,
-  );
+  .describe("A directory that holds a directory per sandbox: its path, or path and runtime");
 
 const defaults = defaultParseLimits;
 const count = (value: number) => z.int().min(1).default(value);

@@ -91,7 +91,10 @@ export class ResponseReader {
   #readHead(bytes: Buffer, length: number): number | Progress {
     const before = this.#head.length;
     const { headerBytesMax } = this.#limits;
-    this.#head += bytes.toString("latin1", 0, Math.min(length, headerBytesMax - before));
+    // Usually the whole head is there; then no more than it is made a text.
+    const found = bytes.indexOf(END_OF_HEAD);
+    const seen = found < 0 ? length : Math.min(length, found + END_OF_HEAD.length);
+    this.#head += bytes.toString("latin1", 0, Math.min(seen, headerBytesMax - before));
     const blank = this.#head.indexOf(END_OF_HEAD, Math.max(0, before - END_OF_HEAD.length));
     if (blank < 0) {
       return this.#head.length < headerBytesMax
@@ -115,7 +118,11 @@ export class ResponseReader {
         if (failed !== undefined) return failed;
         this.#bytesLeft -= stop - at;
         at = stop;
-        if (this.#bytesLeft === 0) this.#expected = "chunk_end";
+        if (this.#bytesLeft > 0) continue;
+        // Usually the chunk's end is there too, and needs no text.
+        const ends = at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF;
+        if (ends) at += 2;
+        this.#expected = ends ? "chunk_size" : "chunk_end";
         continue;
       }
       const feed = bytes.indexOf(LF, at);

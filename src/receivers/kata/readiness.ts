@@ -41,8 +41,7 @@ export function checkReadiness(sandbox: FoundSandbox, options: ReadinessOptions)
     if (socket === undefined) return pending("there is no socket yet");
     // A link could lead to another sandbox, or to a service that GET /metrics does something to.
     if (!socket.isSocket()) return unsafe(`${SOCKET_NAME} is no socket`);
-    if (sandbox.root.runtime === "go" || options.answered) return { state: "ready" };
-    return checkHypervisor(sandbox, options);
+    return options.answered ? { state: "ready" } : checkHypervisor(sandbox, options);
   } catch (error) {
     return pending(`cannot look at the sandbox: ${error instanceof Error ? error.message : String(error)}`);
   }
@@ -51,6 +50,8 @@ export function checkReadiness(sandbox: FoundSandbox, options: ReadinessOptions)
 function checkHypervisor(sandbox: FoundSandbox, options: ReadinessOptions): Readiness {
   const path = join(sandbox.directory, "state.json");
   const stat = statOf(path);
+  // The Go shim writes no state.json: where there is one, runtime-rs is at work, whatever the config says.
+  if (stat === undefined && sandbox.root.runtime === "go") return { state: "ready" };
   if (stat === undefined) {
     // A jailed Firecracker keeps its state, with the rest, in the jailer's tree.
     const jail = join(dirname(sandbox.directory), JAILER, sandbox.id);
