@@ -2,14 +2,14 @@ import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { test } from "node:test";
 import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
-import { attributeOf, type Reading } from "../../metrics/model.ts";
+import { attributeOf, type Reading, type Resource } from "../../metrics/model.ts";
 import type { Fault } from "../../simulator/shim.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../simulator/simulator.ts";
 import { factory } from "./factory.ts";
@@ -37,6 +37,7 @@ async function withReceiver(
   });
   const readings = new Map<string, Reading[]>();
   const ended: string[] = [];
+  const endedResources = new Set<Resource>();
   const config = factory.schema.parse({
     roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
     collection_interval: "200ms",
@@ -55,11 +56,19 @@ async function withReceiver(
   const receiver = factory.create(config, settings, {
     consume(reading) {
       const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
-      assert.ok(!ended.includes(id), "a reading after the end");
+      assert.ok(!endedResources.has(reading.resource), "a reading after the end");
+      const last = readings.get(id)?.at(-1)?.resource;
+      assert.ok(
+        last === undefined || last === reading.resource || endedResources.has(last),
+        "no end between",
+      );
       readings.set(id, [...(readings.get(id) ?? []), reading]);
       return "accepted";
     },
-    end: ({ resource }) => ended.push(attributeOf(resource, "kata.sandbox.id") ?? ""),
+    end({ resource }) {
+      endedResources.add(resource);
+      ended.push(attributeOf(resource, "kata.sandbox.id") ?? "");
+    },
   });
   const scene: Scene = {
     simulator,
@@ -272,6 +281,83 @@ test("the watcher sees a root that is made several levels deep after the start",
     await rm(dir, { recursive: true, force: true });
   }
 });
+
+test("where the watcher is blind, the next look finds what came and went", () =>
+  withReceiver(async ({ simulator, reading, ended }) => {
+    const { id } = await simulator.add();
+    await reading(id, isUp);
+    // Nobody is told of what happens above the directory that is watched.
+    const above = dirname(dirname(simulator.goRoot));
+    await rename(above, `${above}.away`);
+    await mkdir(simulator.goRoot, { recursive: true });
+    await poll("the end", () => ended.includes(id) || undefined);
+    const { id: other } = await simulator.add();
+    await reading(other, isUp);
+    await rm(`${above}.away`, { recursive: true });
+  }));
+
+test("a directory that was replaced under its name ends, and its successor is shown as another", () =>
+  withReceiver(
+    async ({ simulator, reading, readings, ended }) => {
+      const { id, directory } = await simulator.add();
+      const first = await reading(id, isUp);
+      const elsewhere = await simulator.add({ flavor: "rs" });
+      await rename(directory, `${simulator.goRoot}.old`);
+      await rename(elsewhere.directory, directory);
+      const second = await reading(id, (one) => isUp(one) && one.resource !== first.resource);
+      assert.ok(ended.includes(id));
+      assert.notEqual(second.startMs, first.startMs);
+      assert.ok(
+        readings.get(id)?.every(({ startMs }) => startMs === first.startMs || startMs === second.startMs),
+      );
+      await rename(directory, elsewhere.directory);
+      await rename(`${simulator.goRoot}.old`, directory);
+    },
+    { config: { reconcile_interval: "10m" } },
+  ));
+
+test("a sandbox under QEMU that takes the place of another is not asked in its stead", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "qemu-"));
+  const other = await startSimulator({ dir, sandboxes: 1, flavor: "rs", hypervisor: "qemu", cri: false });
+  const [qemu = assert.fail()] = other.sandboxes.values();
+  try {
+    await withReceiver(async ({ simulator, reading }) => {
+      const { id, directory } = await simulator.add({ flavor: "rs" });
+      const first = await reading(id, isUp);
+      await rename(directory, `${simulator.rsRoot}.old`);
+      await rename(qemu.directory, directory);
+      const unsafe = await reading(id, (one) => one.resource !== first.resource);
+      assert.equal(state(unsafe), "unsafe");
+      assert.equal(qemu.shim?.scrapes, 0);
+      await rename(directory, qemu.directory);
+      await rename(`${simulator.rsRoot}.old`, directory);
+    });
+  } finally {
+    await other.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
+test("of one id under two roots the sandbox that answers is shown, and one ends before the other is", () =>
+  withReceiver(async ({ simulator, reading, readings, ended }) => {
+    const left = await simulator.add({ flavor: "go", fault: "refuse" });
+    const { id } = left;
+    assert.equal(state(await reading(id, () => true)), "stale");
+    const live = await simulator.add({ flavor: "rs" });
+    await rename(live.directory, join(simulator.rsRoot, id));
+    const shown = await reading(id, isUp);
+    assert.equal(attributeOf(shown.resource, "kata.runtime"), "rs");
+    assert.ok(ended.includes(id), "the one that is left over has ended");
+    const before = readings.get(id)?.length ?? 0;
+    await poll("more readings", () => (readings.get(id)?.length ?? 0) > before + 3 || undefined);
+    assert.ok(
+      readings
+        .get(id)
+        ?.slice(before)
+        .every(({ resource }) => resource === shown.resource),
+    );
+    await rename(join(simulator.rsRoot, id), live.directory);
+  }));
 
 test("what stands in a socket's place is left alone", () =>
   withReceiver(async ({ simulator, reading, readings }) => {

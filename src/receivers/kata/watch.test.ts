@@ -27,7 +27,8 @@ async function withWatch(play: (scene: Scene) => Promise<void>): Promise<void> {
     await poll("no more hints", async () => {
       const still = before === count && count > 0;
       before = count;
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      // chokidar holds the end of a file back for 100 ms, in which it may come again.
+      await new Promise((resolve) => setTimeout(resolve, 110));
       return still || undefined;
     });
   };
