@@ -240,8 +240,12 @@ test("every kind ends with a flag on each point, no value, and its bounds", () =
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
 const attributes: fc.Arbitrary<Attributes> = fc
   .dictionary(text, text, { maxKeys: 3 })
-  // The SDK takes attributes as an object, whose integer keys come first.
-  .map((object) => Object.entries(object).map(([key, value]) => ({ key, value })));
+  // The SDK takes attributes as an object, whose integer keys come first and whose __proto__ is none.
+  .map((object) =>
+    Object.entries(object)
+      .filter(([key]) => key !== "__proto__")
+      .map(([key, value]) => ({ key, value })),
+  );
 const spec = fc.record({
   kind: fc.constantFrom("gauge" as const, "sum" as const, "histogram" as const),
   help: fc.string(),
