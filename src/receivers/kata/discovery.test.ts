@@ -164,22 +164,44 @@ test("a root that cannot be read keeps its sandboxes", () =>
     assert.equal(states.at(-1), "/sbs readable");
   }));
 
-test("a thousand sandboxes that come and go quickly leave nothing behind", () =>
+test("a thousand sandboxes are taken in pass by pass, and leave nothing behind when they go", () =>
   withRoots(async ({ dir, make, discovery, log }) => {
     const names = Array.from({ length: 1_000 }, (_, index) => `sbs/s${index}`);
-    const come = Promise.all(names.map((name) => make(name)));
-    for (let pass = 0; pass < 5; pass++) {
-      discovery.reconcile();
-      await new Promise((resolve) => setImmediate(resolve));
+    await Promise.all(names.map((name) => make(name)));
+    for (let pass = 1; pass <= 5; pass++) {
+      assert.equal(discovery.reconcile(), pass === 5);
+      assert.equal(discovery.size, pass * 200);
     }
-    await come;
-    discovery.reconcile();
-    assert.equal(discovery.size, 1_000);
-    const go = Promise.all(names.slice(0, 990).map((name) => rm(join(dir, name), { recursive: true })));
-    discovery.reconcile();
-    await go;
-    discovery.reconcile();
+    await Promise.all(names.slice(0, 990).map((name) => rm(join(dir, name), { recursive: true })));
+    assert.equal(discovery.reconcile(), true);
     assert.equal(discovery.size, 10);
     assert.equal(log.filter((line) => line.startsWith("+")).length, 1_000);
     assert.equal(log.filter((line) => line.startsWith("-")).length, 990);
+  }));
+
+test("sandboxes that come and go while it looks are found and lost once each", () =>
+  withRoots(async ({ dir, make, discovery, log }) => {
+    const names = Array.from({ length: 300 }, (_, index) => `sbs/s${index}`);
+    const churn = Promise.all(
+      names.map(async (name, index) => {
+        await make(name);
+        if (index >= 10) await rm(join(dir, name), { recursive: true });
+      }),
+    );
+    let churning = true;
+    void churn.finally(() => {
+      churning = false;
+    });
+    while (churning) {
+      discovery.reconcile();
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    discovery.reconcile();
+    assert.equal(discovery.size, 10);
+    const balance = new Map<string, number>();
+    for (const line of log) {
+      const id = line.slice(1).split(" ")[0] ?? "";
+      balance.set(id, (balance.get(id) ?? 0) + (line.startsWith("+") ? 1 : -1));
+    }
+    for (const [id, count] of balance) assert.equal(count, Number(id.slice(1)) < 10 ? 1 : 0, id);
   }));

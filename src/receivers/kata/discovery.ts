@@ -43,6 +43,9 @@ const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
 /** Firecracker's jailer keeps its own tree of this name beside the sandboxes of runtime-rs. */
 export const JAILER = "firecracker";
 
+/** Sandboxes that one pass takes in: what each sets off holds the event loop, and all look again at one time. */
+const ADMITTED_MAX = 200;
+
 /**
  * Follows which sandboxes there are: each directory under a root is one, whatever anybody else says. The file system
  * is asked, never trusted to tell: `reconcile` compares what is there with what was there.
@@ -62,15 +65,28 @@ export class Discovery {
     return this.#known.size;
   }
 
-  /** Reads the roots and reports what went and what came, in this order. Never throws. */
-  reconcile(): void {
+  /**
+   * Reads the roots and reports what went and what came, in this order. Returns false where so many came that some are
+   * left for the next pass, which should follow soon. Never throws.
+   */
+  reconcile(): boolean {
     const ignored = new Map<string, string>();
     const listings = this.#options.roots.map((root) => ({ root, names: this.#list(root, ignored) }));
     for (const { root, names } of listings) if (names !== undefined) this.#dismiss(root, new Set(names));
-    for (const { root, names = [] } of listings) for (const id of names) this.#admit(root, id, ignored);
+    const sizeMax = this.#known.size + ADMITTED_MAX;
+    let complete = true;
+    for (const { root, names = [] } of listings) {
+      for (const id of names) {
+        const directory = join(root.path, id);
+        if (this.#known.has(directory)) continue;
+        if (this.#known.size < sizeMax) this.#admit({ root, id, directory }, ignored);
+        else complete = false;
+      }
+    }
     for (const [path, reason] of ignored)
       if (!this.#ignored.has(path)) this.#options.events.ignored(path, reason);
     this.#ignored = new Set(ignored.keys());
+    return complete;
   }
 
   /** Drops what has gone from the root, or has been replaced under its name. */
@@ -82,9 +98,8 @@ export class Discovery {
     }
   }
 
-  #admit(root: Root, id: string, ignored: Map<string, string>): void {
-    const directory = join(root.path, id);
-    if (this.#known.has(directory)) return;
+  #admit(place: Omit<FoundSandbox, "identity">, ignored: Map<string, string>): void {
+    const { root, directory } = place;
     if (this.#known.size >= this.#options.sandboxesMax) {
       // One line for all of them: there may be thousands.
       ignored.set(root.path, "more sandboxes than limits::sandboxes; the excess is left out");
@@ -93,7 +108,7 @@ export class Discovery {
     const identity = tryIdentityOf(directory);
     // It went between two looks, or cannot be looked at: the next pass settles it.
     if (identity === undefined) return;
-    const sandbox: FoundSandbox = { id, root, directory, identity };
+    const sandbox: FoundSandbox = { ...place, identity };
     this.#known.set(directory, sandbox);
     this.#options.events.found(sandbox);
   }

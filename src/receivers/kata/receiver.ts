@@ -137,14 +137,18 @@ export class KataReceiver implements Receiver {
 
   #lookAgainAndAgain(): void {
     for (const watch of this.#watches) watch.arm();
-    this.#discovery.reconcile();
+    this.#reconcile();
     this.#after("look", this.#config.reconcileIntervalMs, () => this.#lookAgainAndAgain());
   }
 
   /** The first hint sets the time of the look, so that a stream of them cannot put it off. */
   #hint(): void {
     if (this.#stopped || this.#timers.has("hint")) return;
-    this.#after("hint", HINT_DELAY_MS, () => this.#discovery.reconcile());
+    this.#after("hint", HINT_DELAY_MS, () => this.#reconcile());
+  }
+
+  #reconcile(): void {
+    if (!this.#discovery.reconcile()) this.#hint();
   }
 
   #nextRound(): void {
@@ -222,7 +226,7 @@ export class KataReceiver implements Receiver {
   #isReady(sandbox: Sandbox): boolean {
     if (sandbox.ended) return false;
     if (!isStillThere(sandbox.found)) {
-      this.#discovery.reconcile();
+      this.#reconcile();
       return false;
     }
     const { answered } = sandbox;
