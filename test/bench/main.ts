@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { type AgentRow, benchAgent } from "./agent.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
+import { benchScrape } from "./scrape.ts";
 import { describeMachine, renderTable } from "./table.ts";
 import { benchWrite } from "./write.ts";
 
@@ -13,6 +14,7 @@ export interface SampleRow {
 }
 
 const SUITES: Readonly<Record<string, () => readonly SampleRow[] | Promise<readonly SampleRow[]>>> = {
+  scrape: benchScrape,
   parse: benchParse,
   write: benchWrite,
   otlp: benchOtlp,
