@@ -56,7 +56,7 @@ export const simulate: Command = async ({ args, stdout, stop }) => {
     hypervisor: values.hypervisor,
     bootDelayMs: milliseconds("boot-delay", values["boot-delay"]),
     seed: wholeNumber("seed", values.seed),
-    ...disks,
+    page: disks,
   };
   const limitMs = values.duration === undefined ? undefined : milliseconds("duration", values.duration);
   const simulator = await startSimulator(options);

@@ -29,10 +29,6 @@ export const GO_MEMSTATS: readonly string[] =
   "alloc_bytes alloc_bytes_total buck_hash_sys_bytes frees_total gc_sys_bytes heap_alloc_bytes heap_idle_bytes heap_inuse_bytes heap_objects heap_released_bytes heap_sys_bytes last_gc_time_seconds mallocs_total mcache_inuse_bytes mcache_sys_bytes mspan_inuse_bytes mspan_sys_bytes next_gc_bytes other_sys_bytes stack_inuse_bytes stack_sys_bytes sys_bytes".split(
     " ",
   );
-export const PROCESS_METRICS: readonly string[] =
-  "cpu_seconds_total max_fds network_receive_bytes_total network_transmit_bytes_total open_fds resident_memory_bytes start_time_seconds virtual_memory_bytes virtual_memory_max_bytes".split(
-    " ",
-  );
 export const RPC_ACTIONS: readonly string[] = ["create", "pids", "start", "state", "stats", "wait"];
 export const AGENT_RPC_ACTIONS: readonly string[] =
   "AddARPNeighbors Check CreateContainer CreateSandbox GetMetrics GetOOMEvent OnlineCPUMem StartContainer StatsContainer UpdateInterface UpdateRoutes WaitProcess"

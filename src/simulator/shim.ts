@@ -1,50 +1,84 @@
 import { once } from "node:events";
-import { chmod } from "node:fs/promises";
+import { chmod, link, rename, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
+import { dirname, join } from "node:path";
 import { type ShortPath, shortSocketPath } from "../sockets/short_path.ts";
+import { FLOOD_SERIES, floodPiece, GARBAGE, HOSTILE_LINES, newFamilies } from "./bad_pages.ts";
+import type { NumberStyle } from "./number_text.ts";
 import type { SimulatedPage } from "./pages.ts";
+import {
+  HEAD_BYTES_MAX,
+  renderChunk,
+  renderHead,
+  renderResponse,
+  type ShimRequest,
+  type ShimResponse,
+  takeRequests,
+} from "./shim_http.ts";
 
 /** What can be wrong with a shim. */
 export const FAULTS = [
   "none",
+  /** Takes requests and never answers. */
   "hang",
+  /** Answers in small pieces: a page takes half a minute. */
   "slow",
+  /** The socket's file is there, and nobody listens. */
   "refuse",
+  /** Closes without a word. */
   "close",
+  /** Stops in the middle of a line. */
   "cut",
   "error500",
   "notfound",
+  /** A page without end. */
   "huge",
   "garbage",
+  /** The guest agent does not answer, so that the page has the shim's own part only. */
   "no_agent",
+  /** The guest forges, redefines and makes noise. */
   "hostile",
+  /** Every page has families that no page had before. */
   "churning",
+  /** The first scrape ends the shim, as it does under released runtime-rs shims with QEMU or Firecracker. */
+  "abort",
 ] as const;
 export type Fault = (typeof FAULTS)[number];
 
 export interface ShimOptions {
-  readonly flavor: "go" | "rs";
+  readonly flavor: NumberStyle;
   readonly socketPath: string;
   readonly page: SimulatedPage;
 }
 
-/** A shim's management socket, serving `/metrics` as the real ones do. */
+/** A shim's management socket, serving `/metrics` and `/agent-url` as the real ones do. */
 export interface Shim {
-  fault: Fault;
+  readonly fault: Fault;
+  /** Takes effect at the next request; "refuse" at once, and what follows it too. */
+  setFault(fault: Fault): Promise<void>;
   /** The text that was served last. */
   readonly lastPage: Buffer | undefined;
   /** Requests for `/metrics` that were begun. */
   readonly scrapes: number;
+  /** Cuts every connection and removes the socket's file, unless its directory has gone already. */
   close(): Promise<void>;
 }
 
-const CHUNK_BYTES = 4_096;
-const SLOW_CHUNK_BYTES = 512;
+const SLOW_PIECE_BYTES = 512;
 const SLOW_PAUSE_MS = 200;
+/** What a page claims to have that never ends. */
+const ENDLESS_BYTES = 1e12;
 
+/** Rejects when the socket cannot be made. */
 export async function startShim(options: ShimOptions): Promise<Shim> {
-  const shim = new SocketShim(options, await shortSocketPath(options.socketPath));
-  await shim.listen();
+  const path = await shortSocketPath(options.socketPath);
+  const shim = new SocketShim(options, path);
+  try {
+    await shim.listen();
+  } catch (error) {
+    await path[Symbol.asyncDispose]();
+    throw error;
+  }
   return shim;
 }
 
@@ -70,161 +104,178 @@ class SocketShim implements Shim {
     await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
   }
 
-  async close(): Promise<void> {
-    for (const socket of this.#connections) socket.destroy();
-    if (this.#server.listening) {
-      this.#server.close();
-      await once(this.#server, "close");
+  async setFault(fault: Fault): Promise<void> {
+    this.fault = fault;
+    if (fault === "refuse") await this.#abandon();
+    else if (!this.#server.listening) {
+      await rm(this.#options.socketPath, { force: true });
+      await this.listen();
     }
+  }
+
+  async close(): Promise<void> {
+    await this.#stop();
     // Only now: the server removes its socket by this path.
     await this.#path[Symbol.asyncDispose]();
+  }
+
+  async #stop(): Promise<void> {
+    for (const socket of this.#connections) socket.destroy();
+    if (!this.#server.listening) return;
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+
+  /** Stops listening and leaves the socket's file behind, as a shim that was killed does. */
+  async #abandon(): Promise<void> {
+    if (!this.#server.listening) return;
+    const { socketPath } = this.#options;
+    const kept = join(dirname(socketPath), ".kept.sock");
+    // A server that closes removes its own name of the socket, not another one.
+    await link(socketPath, kept).catch(ignoreMissing);
+    await this.#stop();
+    await rename(kept, socketPath).catch(ignoreMissing);
   }
 
   #accept(socket: Socket): void {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
     socket.on("error", () => socket.destroy());
-    let request = "";
+    let text = "";
     socket.on("data", (bytes) => {
-      request += bytes.toString("latin1");
-      if (!request.includes("\r\n\r\n")) return;
-      const [method = "", path = ""] = request.split(" ");
-      request = "";
-      this.#answer(socket, method, path);
+      const { requests, rest } = takeRequests(text + bytes.toString("latin1"));
+      text = rest;
+      if (rest.length > HEAD_BYTES_MAX) socket.destroy();
+      for (const request of requests) this.#answer(socket, request);
     });
   }
 
-  #answer(socket: Socket, method: string, path: string): void {
-    const { flavor } = this.#options;
-    if (flavor === "rs" && (method !== "GET" || !["/metrics", "/agent-url"].includes(path))) {
-      respond(socket, { flavor, status: "404 Not Found", body: Buffer.from("URL NOT FOUND") });
+  #answer(socket: Socket, request: ShimRequest): void {
+    const { method, path } = request;
+    const known = path === "/metrics" || path === "/agent-url";
+    if (this.#options.flavor === "rs" && (method !== "GET" || !known)) {
+      this.#respond(socket, request, { status: NOT_FOUND, body: URL_NOT_FOUND });
+    } else if (!known) {
+      const body = Buffer.from("404 page not found\n");
+      this.#respond(socket, request, { status: NOT_FOUND, body });
     } else if (path === "/agent-url") {
-      respond(socket, { flavor, status: "200 OK", body: Buffer.from("vsock://3:1024") });
-    } else if (path !== "/metrics") {
-      respond(socket, { flavor, status: "404 Not Found", body: Buffer.from("404 page not found\n") });
+      this.#respond(socket, request, { status: OK, body: Buffer.from("vsock://3:1024") });
     } else {
       this.scrapes++;
-      this.#serve(socket);
+      this.#answerMetrics(socket, request);
     }
   }
 
-  #serve(socket: Socket): void {
-    const { flavor, page } = this.#options;
-    const ok = (body: Buffer): void => {
-      this.lastPage = body;
-      respond(socket, { flavor, status: "200 OK", body });
-    };
-    const refused = (status: string, text: string): void => {
-      respond(socket, { flavor, status, body: Buffer.from(text) });
-    };
-    const answers: Readonly<Record<Fault, () => void>> = {
-      none: () => ok(page.render()),
-      refuse: () => socket.destroy(),
-      hang: () => {},
-      slow: () => dribble(socket, page.render()),
-      close: () => socket.destroy(),
-      cut: () => cutShort(socket, flavor, page.render()),
-      error500: () => refused("500 Internal Server Error", "no\n"),
-      notfound: () => refused("404 Not Found", "URL NOT FOUND"),
-      huge: () => flood(socket),
-      garbage: () => ok(GARBAGE),
-      no_agent: () => ok(page.renderWithoutAgent()),
-      hostile: () => ok(Buffer.concat([page.render(), HOSTILE])),
-      churning: () => ok(Buffer.concat([page.render(), churn(this.scrapes)])),
-    };
-    answers[this.fault]();
+  #answerMetrics(socket: Socket, request: ShimRequest): void {
+    const { page, flavor } = this.#options;
+    switch (this.fault) {
+      case "none":
+        this.#serve(socket, request, page.render());
+        break;
+      case "hang":
+        break;
+      case "close":
+      case "refuse":
+        socket.destroy();
+        break;
+      case "abort":
+        void this.#abandon();
+        break;
+      case "slow":
+        dribble(socket, this.#render(request, { status: OK, body: page.render() }));
+        break;
+      case "cut":
+        cutShort(socket, this.#render(request, { status: OK, body: page.render() }));
+        break;
+      case "huge":
+        flood(socket, request, flavor);
+        break;
+      case "error500":
+        this.#respond(socket, request, { status: "500 Internal Server Error", body: NO });
+        break;
+      case "notfound":
+        this.#respond(socket, request, { status: NOT_FOUND, body: URL_NOT_FOUND });
+        break;
+      case "garbage":
+        this.#serve(socket, request, GARBAGE);
+        break;
+      case "no_agent":
+        this.#serve(socket, request, page.renderWithoutAgent());
+        break;
+      case "hostile":
+        this.#serve(socket, request, this.#withGuestLines(HOSTILE_LINES));
+        break;
+      case "churning":
+        this.#serve(socket, request, this.#withGuestLines(newFamilies(this.scrapes)));
+        break;
+      default:
+        this.fault satisfies never;
+    }
+  }
+
+  /** The guest's part stands last on a Go shim's page, and first on one of runtime-rs: before what it may forge. */
+  #withGuestLines(lines: Buffer): Buffer {
+    const page = this.#options.page.render();
+    return Buffer.concat(this.#options.flavor === "go" ? [page, lines] : [lines, page]);
+  }
+
+  #serve(socket: Socket, request: ShimRequest, page: Buffer): void {
+    this.lastPage = page;
+    this.#respond(socket, request, { status: OK, body: page });
+  }
+
+  #respond(socket: Socket, request: ShimRequest, response: Answer): void {
+    const bytes = this.#render(request, response);
+    if (request.keepsOpen) socket.write(bytes);
+    else socket.end(bytes);
+  }
+
+  #render(request: ShimRequest, response: Answer): Buffer {
+    return renderResponse(request, { flavor: this.#options.flavor, ...response });
   }
 }
 
-interface Response {
-  readonly flavor: "go" | "rs";
-  readonly status: string;
-  readonly body: Buffer;
-}
+type Answer = Omit<ShimResponse, "flavor">;
 
-function respond(socket: Socket, { flavor, status, body }: Response): void {
-  if (flavor === "rs") {
-    socket.end(Buffer.concat([head(flavor, status, body.length), body]));
-    return;
-  }
-  const parts = [head(flavor, status, body.length)];
-  for (let at = 0; at < body.length; at += CHUNK_BYTES)
-    parts.push(chunk(body.subarray(at, at + CHUNK_BYTES)));
-  parts.push(Buffer.from("0\r\n\r\n"));
-  socket.end(Buffer.concat(parts));
-}
+const OK = "200 OK";
+const NOT_FOUND = "404 Not Found";
+const NO = Buffer.from("no\n");
+const URL_NOT_FOUND = Buffer.from("URL NOT FOUND");
 
-/** The Go shim chunks and names a type; runtime-rs gives a length and no type. */
-function head(flavor: "go" | "rs", status: string, length: number): Buffer {
-  const fields =
-    flavor === "go"
-      ? "Content-Type: text/plain; charset=utf-8\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n"
-      : `content-length: ${length}\r\nconnection: close\r\n`;
-  return Buffer.from(`HTTP/1.1 ${status}\r\n${fields}\r\n`);
+/** A sandbox may end, and its directory go, at any time. */
+function ignoreMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }
-
-function chunk(bytes: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`${bytes.length.toString(16)}\r\n`), bytes, Buffer.from("\r\n")]);
-}
-
-const GARBAGE = Buffer.from(Uint8Array.from({ length: 8_192 }, (_, at) => (at * 167 + 13) % 256));
 
 /** Ends in the middle of a line, as a shim that dies does. */
-function cutShort(socket: Socket, flavor: "go" | "rs", body: Buffer): void {
-  const half = body.subarray(0, body.length >> 1);
-  socket.end(Buffer.concat([head(flavor, "200 OK", body.length), flavor === "go" ? chunk(half) : half]));
+function cutShort(socket: Socket, response: Buffer): void {
+  socket.end(response.subarray(0, response.indexOf("\n", response.length >> 1) + 4));
 }
 
-function dribble(socket: Socket, body: Buffer): void {
-  socket.write(head("rs", "200 OK", body.length));
+function dribble(socket: Socket, response: Buffer): void {
   let at = 0;
   const timer = setInterval(() => {
-    if (socket.destroyed || at >= body.length) {
-      clearInterval(timer);
-      socket.end();
-      return;
-    }
-    socket.write(body.subarray(at, at + SLOW_CHUNK_BYTES));
-    at += SLOW_CHUNK_BYTES;
+    const piece = response.subarray(at, at + SLOW_PIECE_BYTES);
+    at += SLOW_PIECE_BYTES;
+    if (at < response.length) socket.write(piece);
+    else socket.end(piece);
   }, SLOW_PAUSE_MS);
+  socket.on("close", () => clearInterval(timer));
+  socket.on("finish", () => clearInterval(timer));
 }
 
-/** Never ends: one family whose series never repeat. */
-function flood(socket: Socket): void {
-  socket.write("HTTP/1.1 200 OK\r\n\r\n# TYPE kata_guest_flood gauge\n");
+/** Writes for as long as the client reads. */
+function flood(socket: Socket, request: ShimRequest, flavor: NumberStyle): void {
+  const framing = flavor === "go" ? "Transfer-Encoding: chunked" : `Content-Length: ${ENDLESS_BYTES}`;
+  socket.write(renderHead(request, { flavor, status: OK, framing }));
   let series = 0;
   const more = (): void => {
-    let room = !socket.destroyed;
-    while (room) {
-      let text = "";
-      for (let i = 0; i < 1_000; i++) text += `kata_guest_flood{item="${series++}"} 1\n`;
-      room = socket.write(text) && !socket.destroyed;
+    for (let room = true; room && !socket.destroyed; ) {
+      const piece = floodPiece(series);
+      series += FLOOD_SERIES;
+      room = socket.write(flavor === "go" ? renderChunk(piece) : piece);
     }
   };
   socket.on("drain", more);
   more();
-}
-
-/** What a guest may put on its page to harm others: forged identity, redefinitions, timestamps, noise. */
-const HOSTILE = Buffer.from(
-  [
-    '# TYPE kata_hypervisor_fds counter\nkata_hypervisor_fds{sandbox_id="0000"} 1',
-    '# TYPE kata_guest_forged gauge\nkata_guest_forged{sandbox_id="0000",cri_name="other",item="a"} 1',
-    'kata_guest_forged{item="a",item="b"} 2',
-    "# TYPE kata_guest_forged counter",
-    "# TYPE kata_monitor_running_shim_count gauge\nkata_monitor_running_shim_count 999",
-    "# TYPE kata_collector_sandbox_up gauge\nkata_collector_sandbox_up 0",
-    "kata_guest_late 1 1700000000000",
-    "# EOF",
-    "\u0000\u0001 noise {{{",
-    "",
-  ].join("\n"),
-);
-
-/** Families that no scrape has shown before. */
-function churn(scrape: number): Buffer {
-  let text = "";
-  for (let i = 0; i < 50; i++)
-    text += `# TYPE kata_guest_new_${scrape}_${i} gauge\nkata_guest_new_${scrape}_${i} ${i}\n`;
-  return Buffer.from(text);
 }

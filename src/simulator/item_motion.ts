@@ -1,0 +1,136 @@
+import { counter, fixed, gauge, type Motion, RARELY, SELDOM } from "./motion.ts";
+
+/** Magnitudes are those of small real guests; an item that is not named here is one that mostly stays zero. */
+
+const KIB = 1_024;
+const PAGE_BYTES = 4_096;
+
+const BYTES = counter({ start: 5e7, growth: 20_000 });
+const CALLS = counter({ start: 20_000, growth: 30 });
+
+export function ioMotion(item: string): Motion {
+  if (item.startsWith("cancelled")) return RARELY;
+  return item.startsWith("sysc") ? CALLS : BYTES;
+}
+
+/** Ticks of 10 ms; the children's are counted when they have ended. */
+export function procStatMotion(item: string): Motion {
+  return item.startsWith("c") ? RARELY : counter({ start: 2_000, growth: 2 });
+}
+
+const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
+  rssanon: 8_200,
+  rssfile: 40_000,
+  vmdata: 138_000,
+  vmexe: 16_200,
+  vmhwm: 48_200,
+  vmlib: 1_528,
+  vmpeak: 1_888_000,
+  vmpmd: 24,
+  vmpte: 204,
+  vmrss: 48_200,
+  vmsize: 1_823_000,
+  vmstk: 132,
+};
+
+/** Go shims multiply the kernel's KiB out to bytes; the others pass them on. */
+export function procStatusMotion(unit: "bytes" | "KiB"): (item: string) => Motion {
+  return (item) => {
+    if (item.endsWith("ctxt_switches")) return counter({ start: 5_000, growth: 12 });
+    const kib = PROC_STATUS_KIB[item];
+    if (kib === undefined) return SELDOM;
+    return unit === "KiB"
+      ? gauge({ around: kib, quantum: 4 })
+      : gauge({ around: kib * KIB, quantum: 4 * KIB });
+  };
+}
+
+/** Traffic goes over the pod's own interfaces; tunnels and the like stand by. */
+export function netdevMotion(item: string, device: string): Motion {
+  if (!/^(eth|tap)/.test(device)) return RARELY;
+  if (item.endsWith("_bytes")) return BYTES;
+  return item.endsWith("_packets") ? CALLS : RARELY;
+}
+
+/** A guest has one disk that is used; its RAM and loop devices are there because its kernel makes them. */
+export function diskMotion(item: string, disk: string): Motion {
+  if (item === "in_progress") return SELDOM;
+  if (/^(ram|loop)/.test(disk) || item.startsWith("discards") || item.endsWith("discarding")) return RARELY;
+  return item.startsWith("sectors") ? BYTES : CALLS;
+}
+
+const CPU_GROWTH_MS: Readonly<Record<string, number>> = {
+  idle: 14_000,
+  iowait: 20,
+  softirq: 20,
+  system: 200,
+  user: 600,
+};
+
+export function cpuMotion(item: string): Motion {
+  const growth = CPU_GROWTH_MS[item];
+  return growth === undefined ? RARELY : counter({ start: growth * 100, growth, parts: 1 / 10 });
+}
+
+const MEMINFO_KIB: Readonly<Record<string, number>> = {
+  active: 2_448,
+  active_anon: 16,
+  active_file: 2_432,
+  anon_pages: 1_444,
+  buffers: 740,
+  cached: 9_068,
+  committed_as: 20_196,
+  dirty: 216,
+  inactive: 8_444,
+  inactive_anon: 1_364,
+  inactive_file: 7_080,
+  k_reclaimable: 16_408,
+  kernel_stack: 2_208,
+  mapped: 5_260,
+  mem_available: 1_766_944,
+  mem_free: 1_878_056,
+  page_tables: 192,
+  per_cpu: 2_624,
+  s_reclaimable: 16_408,
+  s_unreclaim: 25_224,
+  shmem: 3_300,
+  slab: 41_632,
+  vmalloc_used: 5_696,
+};
+/** In bytes: what the machine has. */
+const MEMINFO_FIXED: Readonly<Record<string, number>> = {
+  commit_limit: 1_028_882_432,
+  direct_map_1G: 1_073_741_824,
+  direct_map_2M: 1_050_673_152,
+  direct_map_4k: 45_502_464,
+  hugepagesize: 2_097_152,
+  mem_total: 2_057_764_864,
+  // Above 2^53, as on x86-64 with five-level page tables.
+  vmalloc_total: 14_073_748_835_531_776,
+};
+
+export function meminfoMotion(item: string): Motion {
+  const constant = MEMINFO_FIXED[item];
+  if (constant !== undefined) return fixed(constant);
+  const kib = MEMINFO_KIB[item];
+  return kib === undefined ? SELDOM : gauge({ around: kib * KIB, quantum: PAGE_BYTES });
+}
+
+const VMSTAT_GAUGES =
+  /^nr_(active|anon_pages|dirty|file_pages|free_pages|inactive|kernel_stack|mapped|page_table|shmem$|slab|zone_(in)?active|zone_write)/;
+const VMSTAT_COUNTERS =
+  /^(nr_(dirtied|written)|numa_(hit|local)|pg(activate|alloc_(dma32|normal)|fault|free|majfault|pgin|pgout|reuse)$|slabs_scanned|thp_fault_alloc|workingset_(nodes|refault_file))/;
+
+export function vmstatMotion(item: string): Motion {
+  if (VMSTAT_GAUGES.test(item)) return gauge({ around: item === "nr_free_pages" ? 459_000 : 1_800 });
+  if (VMSTAT_COUNTERS.test(item)) return counter({ start: 60_000, growth: 150 });
+  return item.startsWith("nr_") ? SELDOM : RARELY;
+}
+
+export function filesystemMotion(item: string, total: number): Motion {
+  if (item === "total") return fixed(total);
+  return gauge({
+    around: item === "used" ? total * 0.3 : total * 0.6,
+    quantum: total > 1e9 ? PAGE_BYTES : 1,
+  });
+}

@@ -1,0 +1,56 @@
+/** How a number begins, and how it moves on from one scrape to the next. One serves the same number of all sandboxes. */
+export interface Motion {
+  first(random: () => number): number;
+  next(value: number, random: () => number): number;
+}
+
+/** What does not change while a process lives: a version, a limit, a start time. */
+export function fixed(value: number): Motion {
+  return { first: () => value, next: () => value };
+}
+
+export interface CounterOptions {
+  /** Where it surely begins, such as an instant; 0 unless given. */
+  readonly from?: number;
+  /** What it has counted beyond that when it is first seen, on average; 0 unless given. */
+  readonly start?: number;
+  /** Per move, on average; below 1 the number often stands still. */
+  readonly growth: number;
+  /** The number is a multiple of 1 / `parts`; 1 unless given. */
+  readonly parts?: number;
+}
+
+/** Never falls. */
+export function counter({ from = 0, start = 0, growth, parts = 1 }: CounterOptions): Motion {
+  return {
+    first: (random) => Math.floor((from + 2 * start * random()) * parts) / parts,
+    next: (value, random) =>
+      (Math.round(value * parts) + Math.floor(2 * growth * parts * random() + random())) / parts,
+  };
+}
+
+export interface GaugeOptions {
+  /** The number stays within a fifth of it. */
+  readonly around: number;
+  /** The number is a multiple of it, such as a page of memory; 1 unless given. */
+  readonly quantum?: number;
+}
+
+/** Goes up and down. */
+export function gauge({ around, quantum = 1 }: GaugeOptions): Motion {
+  const draw = (random: () => number): number =>
+    Math.round((around * (0.8 + 0.4 * random())) / quantum) * quantum;
+  return { first: draw, next: (_value, random) => draw(random) };
+}
+
+/** Counts the scrapes, provided that its family moves on each of them. */
+export const EVERY_TIME: Motion = { first: () => 0, next: (value) => value + 1 };
+
+/** Zero, but for a while now and then. More than half of a real page is such numbers. */
+export const SELDOM: Motion = {
+  first: () => 0,
+  next: (value, random) => (random() < 1 / 64 ? Math.floor(random() * 8) : value),
+};
+
+/** Counts what happens now and then. */
+export const RARELY: Motion = counter({ growth: 1 / 64 });
