@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/values.ts";
 import { FAULTS, type Fault } from "../simulator/shim.ts";
@@ -16,7 +17,7 @@ Usage: kata-collector simulate --dir D [options]
   --faults LIST      such as hang=1,slow=2; faults: ${FAULTS.join(", ")}
   --hypervisor H     of runtime-rs sandboxes (default dragonball)
   --disks N          of the guest: 26 in Kata's own image (default: 26 for go, 2 for rs)
-  --boot-delay D     a Go shim's socket comes so much later than its directory (default 0s)
+  --boot-delay D     how long guests boot: a Go shim's socket, or the state.json of runtime-rs, comes so late (default 0s)
   --seed N           the same seed makes the same node (default 1)
   --duration D       stop by itself after so long
 `;
@@ -35,6 +36,9 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
+/** A node has a few hundred; a process may open some more files than that. */
+const SANDBOXES_MAX = 10_000;
+
 /** Runs a simulated node until it is told to stop. */
 export const simulate: Command = async ({ args, stdout, stop }) => {
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -46,17 +50,19 @@ export const simulate: Command = async ({ args, stdout, stop }) => {
   if (values.flavor !== "go" && values.flavor !== "rs" && values.flavor !== "mixed") {
     throw new Error(`--flavor must be go, rs or mixed, got "${values.flavor}"`);
   }
-  const disks = values.disks === undefined ? {} : { disks: wholeNumber("disks", values.disks) };
+  const sandboxes = wholeNumber("sandboxes", values.sandboxes);
+  if (sandboxes > SANDBOXES_MAX)
+    throw new Error(`--sandboxes must be at most ${SANDBOXES_MAX}, got ${sandboxes}`);
   const options: SimulatorOptions = {
     dir: values.dir,
-    sandboxes: wholeNumber("sandboxes", values.sandboxes),
+    sandboxes,
     flavor: values.flavor,
     churnPerMinute: wholeNumber("churn", values.churn),
-    faults: parseFaults(values.faults),
+    faults: parseFaults(values.faults, sandboxes),
     hypervisor: values.hypervisor,
     bootDelayMs: milliseconds("boot-delay", values["boot-delay"]),
     seed: wholeNumber("seed", values.seed),
-    page: disks,
+    page: values.disks === undefined ? {} : { disks: wholeNumber("disks", values.disks) },
   };
   const limitMs = values.duration === undefined ? undefined : milliseconds("duration", values.duration);
   const simulator = await startSimulator(options);
@@ -64,7 +70,8 @@ export const simulate: Command = async ({ args, stdout, stop }) => {
     stdout.write(`roots: ${simulator.goRoot} (go), ${simulator.rsRoot} (rs)\n`);
     stdout.write(`CRI: ${simulator.criEndpoint ?? "none"}\n`);
     stdout.write(`${simulator.sandboxes.size} sandboxes are served. Ctrl-C ends them.\n`);
-    await stoppedOrAfter(stop, limitMs);
+    const failed = once(simulator.events, "error").then(([error]) => Promise.reject(error));
+    await Promise.race([stoppedOrAfter(stop, limitMs), failed]);
   } finally {
     await simulator.close();
   }
@@ -84,7 +91,7 @@ function milliseconds(name: string, text: string): number {
 }
 
 /** `hang=1,slow=2` */
-function parseFaults(text: string): Partial<Record<Fault, number>> {
+function parseFaults(text: string, sandboxes: number): Partial<Record<Fault, number>> {
   const faults: Partial<Record<Fault, number>> = {};
   for (const item of text.split(",").filter(Boolean)) {
     const [name = "", count = "1"] = item.split("=");
@@ -93,5 +100,7 @@ function parseFaults(text: string): Partial<Record<Fault, number>> {
       throw new Error(`--faults: there is no fault "${name}"; there are ${FAULTS.join(", ")}`);
     faults[fault] = wholeNumber(`faults ${name}`, count);
   }
+  const faulty = Object.values(faults).reduce((sum, count) => sum + count, 0);
+  if (faulty > sandboxes) throw new Error(`--faults: ${faulty} faults are more than ${sandboxes} sandboxes`);
   return faults;
 }
