@@ -5,6 +5,7 @@ import type { BuildInfo, Settings } from "./component/component.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { Interner } from "./metrics/interner.ts";
 import { buildGraph, type ComponentKind, type Graph, shutdownGraph, startGraph } from "./pipeline/graph.ts";
+import { createHost } from "./pipeline/host.ts";
 import { processorCounters } from "./pipeline/observe.ts";
 import { createLogger } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
@@ -48,12 +49,13 @@ export class Agent {
     });
     const { meter } = this.#metrics;
     const interner = new Interner();
+    const host = createHost();
     const settings = (kind: ComponentKind, id: string, pipeline?: string): Settings => {
       const fields = { "otelcol.component.id": id, "otelcol.component.kind": kind };
       const logger = this.logger.child(
         pipeline === undefined ? fields : { ...fields, "otelcol.pipeline.id": pipeline },
       );
-      return { id, logger, meter, clock: systemClock, interner, build };
+      return { id, logger, meter, clock: systemClock, interner, host, build };
     };
     this.#graph = buildGraph(config, { settings, counters: processorCounters(meter) });
     await startGraph(this.#graph);

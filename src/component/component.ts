@@ -1,7 +1,9 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { ZodType } from "zod";
 import type { Clock } from "../clock/clock.ts";
+import type { Listeners } from "../http/listeners.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
@@ -40,6 +42,63 @@ export type Processor = Component & Consumer;
 export type Exporter = Component & Consumer;
 export type Extension = Component;
 
+/** One sandbox as a receiver sees it now. */
+export interface SandboxStatus {
+  readonly id: string;
+  readonly directory: string;
+  readonly runtime: string;
+  readonly state: string;
+  /** Why it is not up, as a word and in words; empty where it is. */
+  readonly code: string;
+  readonly reason: string;
+  /** Whether a shim seems to run: its socket is there, and nobody has found it dead. */
+  readonly hasShim: boolean;
+  /** When its shim answered last, in Unix milliseconds. */
+  readonly lastAnswerMs: number | undefined;
+}
+
+/** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
+export interface SandboxSource {
+  sandboxes(): readonly SandboxStatus[];
+  /**
+   * What the shim serves, as it came, at most a second old; undefined for a sandbox that is not there. Waits for the
+   * sandbox's turn, since a shim is asked one thing at a time. Rejects, with words for the user, where the sandbox may
+   * not be asked or does not answer.
+   */
+  ask(id: string, what: "metrics" | "agent-url"): Promise<Buffer> | undefined;
+}
+
+/** What components offer each other by id, beside the pipelines. */
+export interface Offers<T> {
+  /** Returns what takes the offer back. */
+  add(id: string, offer: T): () => void;
+  all(): Iterable<readonly [id: string, offer: T]>;
+}
+
+export interface PullOptions {
+  /** Beside the pipeline's readings; one whose resource has no attributes gets no resource labels. */
+  readonly own?: readonly Reading[];
+  /** Only families whose names begin with one of these. */
+  readonly prefixes?: readonly string[];
+}
+
+/** A page of metrics that others can serve too. */
+export interface MetricsPage {
+  answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    options: PullOptions,
+  ): Promise<void>;
+}
+
+/** What the components of one agent share. */
+export interface Host {
+  readonly listeners: Listeners;
+  readonly pages: Offers<MetricsPage>;
+  readonly sandboxes: Offers<SandboxSource>;
+}
+
 /** What a component gets from the agent, beside its config. */
 export interface Settings {
   /** As in the config: `type` or `type/name`. */
@@ -50,6 +109,7 @@ export interface Settings {
   readonly meter: Meter;
   readonly clock: Clock;
   readonly interner: Interner;
+  readonly host: Host;
   readonly build: BuildInfo;
 }
 

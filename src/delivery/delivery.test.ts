@@ -10,6 +10,7 @@ import {
 import { pino } from "pino";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { Interner } from "../metrics/interner.ts";
+import { createHost } from "../pipeline/host.ts";
 import { queueSchema, retrySchema } from "./config.ts";
 import { Delivery, type Send, type SendOutcome } from "./delivery.ts";
 
@@ -51,6 +52,7 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
     meter: provider.getMeter("test"),
     clock,
     interner: new Interner(),
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   };
   const config = {

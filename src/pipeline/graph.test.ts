@@ -8,6 +8,7 @@ import type { Consumer, Settings, Verdict } from "../component/component.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
 import { type Blueprint, buildGraph, type PipelineParts, shutdownGraph, startGraph } from "./graph.ts";
+import { createHost } from "./host.ts";
 import { processorCounters } from "./observe.ts";
 
 const meter = createNoopMeter();
@@ -17,7 +18,8 @@ const stability = "stable" as const;
 
 function settings(id: string): Settings {
   const build = { command: "test", description: "", version: "0" };
-  return { id, logger: pino({ level: "silent" }), meter, clock: new FakeClock(), interner, build };
+  const clock = new FakeClock();
+  return { id, logger: pino({ level: "silent" }), meter, clock, interner, host: createHost(), build };
 }
 
 function reading(key: string): Reading {

@@ -3,7 +3,7 @@ import type { Kind } from "../metrics/model.ts";
 import { childSuffixes } from "./family_record.ts";
 import {
   type HeaderLine,
-  type LineLimits,
+  type LineRules,
   lexLine,
   type SampleLine,
   skipIdleLines,
@@ -26,10 +26,7 @@ export interface Block {
    * again: a line that was left out, a timestamp, a carriage return.
    */
   readonly holes: readonly Hole[] | undefined;
-  readonly badLines: number;
-  /** Lines over a limit. */
-  readonly skippedLines: number;
-  readonly fault: Fault | undefined;
+  readonly leftOut: LeftOut;
 }
 
 /** Where in the page the number of a column stands. */
@@ -45,14 +42,40 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** The fault that stands first in the page. */
-export function earlier(one: Fault | undefined, other: Fault | undefined): Fault | undefined {
-  if (one === undefined || other === undefined) return one ?? other;
-  return other.position < one.position ? other : one;
+/** Lines of a page that were left out. */
+export class LeftOut {
+  /** Lines that are no good by themselves, or that say what they may not. */
+  bad = 0;
+  /** Lines over a limit. */
+  skipped = 0;
+  /** All of them by reason, of which there are a few dozen. */
+  readonly reasons: Map<string, number> = new Map();
+  /** The fault that stands first in the page. */
+  first: Fault | undefined;
+
+  get lines(): number {
+    return this.bad + this.skipped;
+  }
+
+  add(type: "bad" | "skipped", fault: Fault, lines = 1): void {
+    if (lines === 0) return;
+    this[type] += lines;
+    this.reasons.set(fault.reason, (this.reasons.get(fault.reason) ?? 0) + lines);
+    if (this.first === undefined || fault.position < this.first.position) this.first = fault;
+  }
+
+  merge(other: LeftOut): void {
+    if (other.first === undefined) return;
+    this.bad += other.bad;
+    this.skipped += other.skipped;
+    for (const [reason, lines] of other.reasons)
+      this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + lines);
+    if (this.first === undefined || other.first.position < this.first.position) this.first = other.first;
+  }
 }
 
 export interface BlockOptions {
-  readonly limits: LineLimits;
+  readonly rules: LineRules;
   /** How many samples, and how many lines that must be left out, the block may have before it is cut. */
   readonly samplesMax: number;
   readonly badLinesMax: number;
@@ -95,9 +118,7 @@ class BlockLexer {
   #name: string | undefined;
   #kind: Kind | undefined;
   #help: string | undefined;
-  #badLines = 0;
-  #skippedLines = 0;
-  #fault: Fault | undefined;
+  readonly #leftOut = new LeftOut();
   #repeatable = true;
 
   constructor(bytes: Uint8Array, options: BlockOptions) {
@@ -107,28 +128,26 @@ class BlockLexer {
 
   get hasRoom(): boolean {
     const { samplesMax, badLinesMax } = this.#options;
-    return this.#samples.length < samplesMax && this.#badLines + this.#skippedLines < badLinesMax;
+    return this.#samples.length < samplesMax && this.#leftOut.lines < badLinesMax;
   }
 
   /** Takes the line, or says that it belongs to the next block. */
   take(start: number, end: number): boolean {
     // Be it well formed or not: a layout takes it for the end of its block, too.
     if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
-    if (end - start > this.#options.limits.lineBytesMax)
+    if (end - start > this.#options.rules.lineBytesMax)
       return this.#leaveOut(start, "line too long", "overlong");
     const text = decodeLine(this.#bytes, start, end);
     if (text === undefined) return this.#leaveOut(start, "not UTF-8");
-    const line = lexLine(text, this.#options.limits);
+    const line = lexLine(text, this.#options.rules);
     if (line.type === "header") return this.#header(line, start);
     if (line.type === "sample") return this.#sample(line, { text, start, end });
     return this.#leaveOut(start, line.reason, line.type);
   }
 
   #leaveOut(position: number, reason: string, type: "bad" | "overlong" = "bad"): true {
-    if (type === "bad") this.#badLines++;
-    else this.#skippedLines++;
+    this.#leftOut.add(type === "bad" ? "bad" : "skipped", { position, reason });
     this.#repeatable = false;
-    this.#fault = earlier(this.#fault, { position, reason });
     return true;
   }
 
@@ -170,9 +189,7 @@ class BlockLexer {
       spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
       values: columns.map(({ value }) => value),
       holes: this.#repeatable ? toHoles(columns) : undefined,
-      badLines: this.#badLines,
-      skippedLines: this.#skippedLines,
-      fault: this.#fault,
+      leftOut: this.#leftOut,
     };
   }
 }

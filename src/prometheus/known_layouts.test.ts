@@ -8,7 +8,6 @@ function newParser(limits: Partial<ParseLimits> = {}): PageParser {
   return new PageParser({
     interner: new Interner(),
     limits: { ...defaultParseLimits, ...limits },
-    rename: (name) => name,
   });
 }
 
@@ -121,7 +120,7 @@ test("layouts are forgotten some rounds after the last page that shows them", ()
 
 test("a source that was away for long is known again, and no family is there twice", () => {
   const interner = new Interner();
-  const parser = new PageParser({ interner, limits: defaultParseLimits, rename: (name) => name });
+  const parser = new PageParser({ interner, limits: defaultParseLimits });
   const source = parser.source([]);
   const text = family("a", ["x"]);
   const before = parse(source, text);

@@ -2,6 +2,10 @@ import type { FamilyRecord } from "./family_record.ts";
 import type { Layout } from "./layout.ts";
 
 export interface LayoutLimits {
+  /** Layouts of all sources. */
+  readonly layoutsMax: number;
+  /** Layouts that one source brought first. A page has up to 80, and some have variants. */
+  readonly layoutsPerSourceMax: number;
   /** Memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts of about a megabyte. */
   readonly layoutBytesMax: number;
   /** Memory for the layouts that one source brought first: several times what the largest page takes. */
@@ -17,12 +21,15 @@ const LAYOUT_BYTES = 1_024;
 
 /** Who brought a layout first, and is charged for it until it is forgotten. */
 export interface LayoutOwner {
+  layouts: number;
   layoutBytes: number;
 }
 
 export interface KnownLayout {
   readonly layout: Layout;
   readonly record: FamilyRecord;
+  /** The family's name on the page. */
+  readonly name: string;
   readonly group: LayoutGroup;
   readonly owner: LayoutOwner;
   readonly bytes: number;
@@ -69,23 +76,33 @@ export class KnownLayouts {
   add(
     hash: number,
     layout: Layout,
-    origin: { record: FamilyRecord; owner: LayoutOwner },
+    origin: { record: FamilyRecord; name: string; owner: LayoutOwner },
   ): KnownLayout | undefined {
-    const { record, owner } = origin;
+    const { record, name, owner } = origin;
     const { text } = layout;
     const twin = this.#all.get(text);
     if (twin !== undefined) return twin;
     const bytes = LAYOUT_BYTES + LITERAL_COPIES * text.length + LINE_BYTES * layout.lengths.length;
-    if (this.#bytes + bytes > this.#limits.layoutBytesMax) return undefined;
-    if (owner.layoutBytes + bytes > this.#limits.layoutBytesPerSourceMax) return undefined;
+    if (!this.#hasRoom(bytes, owner)) return undefined;
     const group = this.#groups.get(hash) ?? { known: [] };
-    const known = { layout, record, group, owner, bytes, lastRound: this.#round, forgotten: false };
+    const known = { layout, record, name, group, owner, bytes, lastRound: this.#round, forgotten: false };
     this.#groups.set(hash, group);
     this.#all.set(text, known);
     group.known.push(known);
     this.#bytes += bytes;
     owner.layoutBytes += bytes;
+    owner.layouts++;
     return known;
+  }
+
+  #hasRoom(bytes: number, owner: LayoutOwner): boolean {
+    const { layoutsMax, layoutsPerSourceMax, layoutBytesMax, layoutBytesPerSourceMax } = this.#limits;
+    return (
+      this.#all.size < layoutsMax &&
+      owner.layouts < layoutsPerSourceMax &&
+      this.#bytes + bytes <= layoutBytesMax &&
+      owner.layoutBytes + bytes <= layoutBytesPerSourceMax
+    );
   }
 
   /** Begins the next round and forgets what was not seen for some rounds. */
@@ -102,6 +119,7 @@ export class KnownLayouts {
   #forget(known: KnownLayout): void {
     known.forgotten = true;
     known.owner.layoutBytes -= known.bytes;
+    known.owner.layouts--;
     this.#bytes -= known.bytes;
     this.#all.delete(known.layout.text);
   }

@@ -3,10 +3,16 @@ import { test } from "node:test";
 import { lexLine, skipIdleLines } from "./line.ts";
 import { defaultParseLimits } from "./parse.ts";
 
-const limits = { ...defaultParseLimits, nameBytesMax: 12, labelsMax: 2, labelValueBytesMax: 6 };
+const rules = {
+  ...defaultParseLimits,
+  nameBytesMax: 12,
+  labelsMax: 2,
+  labelValueBytesMax: 6,
+  reservedLabels: new Set(["id"]),
+};
 
 function check(line: string, want: string): void {
-  const lexed = lexLine(line, limits);
+  const lexed = lexLine(line, rules);
   let got: string;
   if (lexed.type === "sample") {
     const labels = lexed.attributes.map(({ key, value }) => `${key}=${JSON.stringify(value)}`).join(" ");
@@ -73,7 +79,9 @@ test("malformed sample lines", () => {
   check('up{a="x" b="y"} 1', "bad: labels without a closing brace");
   check('up{a="x" 1', "bad: labels without a closing brace");
   check('up{a="x",a="y"} 1', "bad: label name twice on one line");
-  check('up{__name__="x"} 1', "bad: reserved label name");
+  check('up{__name__="x"} 1', "bad: reserved label");
+  check('up{__address__="x"} 1', "bad: reserved label");
+  check('up{a="x",id="x"} 1', "bad: reserved label");
   check('up{a="x"} 1 # {id="5"} 1', "bad: something other than a timestamp after the value");
   check("\ufeffup 1", "bad: no metric name at the start of the line");
 });

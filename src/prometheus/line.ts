@@ -22,6 +22,12 @@ export interface LineLimits {
   readonly labelValueBytesMax: number;
 }
 
+/** What lines are held to. */
+export interface LineRules extends LineLimits {
+  /** Labels that nobody but the agent may set. */
+  readonly reservedLabels: ReadonlySet<string>;
+}
+
 export interface SampleLine {
   readonly type: "sample";
   readonly name: string;
@@ -99,32 +105,32 @@ function overlong(reason: string): BadLine {
 }
 
 /** Lexes one line of the text format 0.0.4 that is not idle, without its line feed. Never throws. */
-export function lexLine(line: string, limits: LineLimits): Line {
+export function lexLine(line: string, rules: LineRules): Line {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   const start = skip(SPACES, text, 0);
-  return text[start] === "#" ? lexHeader(text, start, limits) : lexSample(text, start, limits);
+  return text[start] === "#" ? lexHeader(text, start, rules) : lexSample(text, start, rules);
 }
 
-function lexHeader(text: string, start: number, limits: LineLimits): Line {
+function lexHeader(text: string, start: number, rules: LineRules): Line {
   const wordStart = skip(SPACES, text, start + 1);
   const word = text.startsWith("HELP", wordStart) ? "HELP" : "TYPE";
   const nameStart = skip(SPACES, text, wordStart + word.length);
   const name = take(TOKEN, text, nameStart);
   if (name === "" || take(NAME, name, 0) !== name) return bad(`${word} without a legal metric name`);
-  if (name.length > limits.nameBytesMax) return overlong("metric name too long");
+  if (name.length > rules.nameBytesMax) return overlong("metric name too long");
   const rest = text.slice(skip(SPACES, text, nameStart + name.length));
   if (word === "TYPE") return { type: "header", word, name, text: rest.trimEnd() };
   return { type: "header", word, name, text: unescapeHelp(rest) };
 }
 
-function lexSample(text: string, start: number, limits: LineLimits): Line {
+function lexSample(text: string, start: number, rules: LineRules): Line {
   const name = take(NAME, text, start);
   if (name === "") return bad("no metric name at the start of the line");
-  if (name.length > limits.nameBytesMax) return overlong("metric name too long");
+  if (name.length > rules.nameBytesMax) return overlong("metric name too long");
   let pos = skip(SPACES, text, start + name.length);
   let attributes: readonly Attribute[] = [];
   if (text[pos] === "{") {
-    const labels = lexLabels(text, pos + 1, limits);
+    const labels = lexLabels(text, pos + 1, rules);
     if ("reason" in labels) return labels;
     attributes = labels.attributes;
     pos = skip(SPACES, text, labels.end);
@@ -143,15 +149,15 @@ function lexSample(text: string, start: number, limits: LineLimits): Line {
 function lexLabels(
   text: string,
   start: number,
-  limits: LineLimits,
+  rules: LineRules,
 ): { attributes: Attribute[]; end: number } | BadLine {
   const attributes: Attribute[] = [];
   let pos = skip(SPACES, text, start);
   while (text[pos] !== "}") {
     const key = take(LABEL_NAME, text, pos);
     if (key === "") return bad("label without a legal name");
-    if (key === "__name__") return bad("reserved label name");
-    if (key.length > limits.nameBytesMax) return overlong("label name too long");
+    if (key.startsWith("__") || rules.reservedLabels.has(key)) return bad("reserved label");
+    if (key.length > rules.nameBytesMax) return overlong("label name too long");
     pos = skip(SPACES, text, pos + key.length);
     if (text[pos] !== "=") return bad('label without "="');
     pos = skip(SPACES, text, pos + 1);
@@ -159,8 +165,8 @@ function lexLabels(
     if (quoted === "") return bad("label value without quotes");
     const value = unescapeLabel(quoted.slice(1, -1));
     if (value === undefined) return bad("invalid escape in a label value");
-    if (isLonger(value, limits.labelValueBytesMax)) return overlong("label value too long");
-    if (attributes.length === limits.labelsMax) return overlong("too many labels");
+    if (isLonger(value, rules.labelValueBytesMax)) return overlong("label value too long");
+    if (attributes.length === rules.labelsMax) return overlong("too many labels");
     if (attributes.some((other) => other.key === key)) return bad("label name twice on one line");
     attributes.push({ key, value });
     pos = skip(SPACES, text, pos + quoted.length);

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../metrics/interner.ts";
-import type { Family } from "../metrics/model.ts";
-import { defaultParseLimits, type Page, PageParser, type ParseLimits } from "./parse.ts";
+import type { Family, Kind } from "../metrics/model.ts";
+import { defaultParseLimits, type Page, PageParser, type ParseLimits, type ParserOptions } from "./parse.ts";
 
-function newParser(limits: Partial<ParseLimits> = {}, rename = (name: string): string => name): PageParser {
-  return new PageParser({ interner: new Interner(), limits: { ...defaultParseLimits, ...limits }, rename });
+function newParser(limits: Partial<ParseLimits> = {}, options: Partial<ParserOptions> = {}): PageParser {
+  const all = { ...defaultParseLimits, ...limits };
+  return new PageParser({ interner: new Interner(), limits: all, ...options });
 }
 
 /** The text as a page in a buffer that goes on with another page's bytes. */
@@ -222,8 +223,12 @@ test("a family whose name is a series of another one loses to it", () => {
   ]);
 });
 
-test("families get the name that rename gives, and collide under it", () => {
-  const parser = newParser({}, (name) => (name.startsWith("go_") ? `shim_${name}` : name));
+test("families get the name that define gives, and collide under it", () => {
+  const define = (name: string, kind: Kind) => ({
+    name: name.startsWith("go_") ? `shim_${name}` : name,
+    kind,
+  });
+  const parser = newParser({}, { define });
   const { bytes, length } = pageOf("# TYPE go_x gauge\ngo_x 1\n# TYPE shim_go_x gauge\nshim_go_x 2\n");
   const source = parser.source([]);
   for (let scrape = 0; scrape < 2; scrape++) {
@@ -237,7 +242,7 @@ test("families get the name that rename gives, and collide under it", () => {
 
 test("the source's own families come first and cannot be taken", () => {
   const interner = new Interner();
-  const parser = new PageParser({ interner, limits: defaultParseLimits, rename: (name) => name });
+  const parser = new PageParser({ interner, limits: defaultParseLimits });
   const own: Family = interner.family({
     name: "own",
     kind: "gauge",

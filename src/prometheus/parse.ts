@@ -1,12 +1,13 @@
 // Hot path: npm run bench -- parse. Indices are in range by construction, which `as` tells the compiler.
 
 import type { Interner } from "../metrics/interner.ts";
-import type { Family, Schema } from "../metrics/model.ts";
-import { type Block, earlier, type Fault, lexBlock } from "./block.ts";
+import type { Family, Kind, Schema } from "../metrics/model.ts";
+import { type Block, LeftOut, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
 import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
-import { type LineLimits, skipIdleLines } from "./line.ts";
+import { type LineLimits, type LineRules, skipIdleLines, startsHeader } from "./line.ts";
+import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
 const SPACE = 32;
@@ -17,6 +18,9 @@ const VARIANTS_TRIED_MAX = 16;
 /** As far as a block's first line is hashed; names differ well before. */
 const HASHED_BYTES_MAX = 96;
 
+/** Why a family was left out that a guest wrote under a name of the host's. */
+const FORGED = "family of the host in the guest's part";
+
 /** What a page, and what all pages together, may bring. What exceeds a limit is left out and counted, never obeyed. */
 export interface ParseLimits extends LineLimits, LayoutLimits {
   /** Family blocks of one page, good or bad; the rest of the page is left out. Honest pages have up to 80. */
@@ -25,6 +29,8 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
   readonly samplesMax: number;
   /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
   readonly badLinesMax: number;
+  /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
+  readonly newLayoutsPerMinuteMax: number;
 }
 
 export const defaultParseLimits: ParseLimits = {
@@ -35,6 +41,9 @@ export const defaultParseLimits: ParseLimits = {
   blocksMax: 1_000,
   samplesMax: 20_000,
   badLinesMax: 1_000,
+  newLayoutsPerMinuteMax: 2_000,
+  layoutsMax: 20_000,
+  layoutsPerSourceMax: 2_000,
   layoutBytesMax: 64 * 1024 ** 2,
   layoutBytesPerSourceMax: 4 * 1024 ** 2,
 };
@@ -42,8 +51,10 @@ export const defaultParseLimits: ParseLimits = {
 export interface ParserOptions {
   readonly interner: Interner;
   readonly limits: ParseLimits;
-  /** Gives families the name under which the agent knows them. Called once per new layout. */
-  rename(name: string): string;
+  /** Gives families the name and kind under which the agent knows them; only scalar kinds can change. */
+  define?(name: string, kind: Kind): { readonly name: string; readonly kind: Kind };
+  /** Labels that a page cannot set. */
+  readonly reservedLabels?: ReadonlySet<string>;
 }
 
 /** What one page said. */
@@ -54,10 +65,12 @@ export interface Page {
   readonly values: Float64Array;
   /** Sample lines that became numbers. */
   readonly samples: number;
-  /** Lines that are no good by themselves, or that claim a name which the page or the source has already. */
+  /** Lines that are no good by themselves, or that claim a name which is not theirs. */
   readonly badLines: number;
   /** Lines that were left out because a limit was reached. */
   readonly skippedLines: number;
+  /** Both by reason. */
+  readonly reasons: ReadonlyMap<string, number>;
   /** The first line that was left out, counted from 1, and why. */
   readonly firstFault: { readonly line: number; readonly reason: string } | undefined;
   /** The last line had no line feed: unless the page is known to be whole, its number may be cut. */
@@ -70,7 +83,7 @@ export interface PageSource {
    * Parses a page of `length` bytes at the start of `page`, which must be longer by at least one byte: that one may be
    * overwritten. Nothing of `page` is kept. Never throws.
    */
-  parse(page: Uint8Array, length: number): Page;
+  parse(page: Uint8Array, length: number, trust?: PageTrust): Page;
 }
 
 /** Parses pages of many sources and shares between them what they have in common: everything but the numbers. */
@@ -78,12 +91,15 @@ export class PageParser {
   readonly #shared: Shared;
 
   constructor(options: ParserOptions) {
+    const { limits, reservedLabels = new Set<string>() } = options;
     this.#shared = {
       options,
-      layouts: new KnownLayouts(options.limits),
+      lineRules: { ...limits, reservedLabels },
+      layouts: new KnownLayouts(limits),
       records: new FamilyRecords(options.interner),
       scratch: new Float64Array(4_096),
       page: 0,
+      minute: 0,
       slowBlocks: 0,
     };
   }
@@ -96,6 +112,11 @@ export class PageParser {
   /** Begins the next round, once per collection interval: forgets what no page showed for some rounds. */
   nextRound(): void {
     this.#shared.layouts.nextRound();
+  }
+
+  /** Begins the next minute: each source may bring new layouts again. */
+  nextMinute(): void {
+    this.#shared.minute++;
   }
 
   get layoutCount(): number {
@@ -116,13 +137,22 @@ export class PageParser {
 /** What all sources use. One page is parsed at a time, so that they can. */
 interface Shared {
   readonly options: ParserOptions;
+  readonly lineRules: LineRules;
   readonly layouts: KnownLayouts;
   readonly records: FamilyRecords;
   /** Numbers of the page at work, in its order. */
   scratch: Float64Array;
   /** Counts pages, so that a mark of this page differs from all earlier ones. */
   page: number;
+  minute: number;
   slowBlocks: number;
+}
+
+/** A family of the page at work that is the host's as far as is known. */
+interface HostClaim {
+  readonly record: FamilyRecord;
+  readonly start: number;
+  readonly samples: number;
 }
 
 class Source implements PageSource, LayoutOwner {
@@ -130,7 +160,14 @@ class Source implements PageSource, LayoutOwner {
   readonly #ownFamilies: readonly Family[];
   readonly #ownNames: readonly NameMark[];
   readonly #ownWidth: number;
+  layouts = 0;
   layoutBytes = 0;
+  #trust = TRUST_ALL;
+  /** What the trust says of each family. */
+  #origins = new WeakMap<FamilyRecord, Origin | { readonly reason: string }>();
+  /** Blocks that were lexed in that minute. */
+  #lexed = 0;
+  #lexMinute = 0;
   /** The families of the last page by id, and their schema. */
   #records: readonly FamilyRecord[] = [];
   #schema: Schema;
@@ -142,9 +179,9 @@ class Source implements PageSource, LayoutOwner {
   #found: FamilyRecord[] = [];
   #width = 0;
   #samples = 0;
-  #badLines = 0;
-  #skippedLines = 0;
-  #fault: Fault | undefined;
+  #leftOut = new LeftOut();
+  readonly #hostPart = new HostPart();
+  #hostClaims: HostClaim[] = [];
 
   constructor(shared: Shared, ownFamilies: readonly Family[]) {
     this.#shared = shared;
@@ -154,38 +191,36 @@ class Source implements PageSource, LayoutOwner {
     this.#ownWidth = this.#schema.width;
   }
 
-  parse(bytes: Uint8Array, length: number): Page {
+  parse(bytes: Uint8Array, length: number, trust = TRUST_ALL): Page {
     const unterminated = length > 0 && bytes[length - 1] !== LF;
     if (unterminated) bytes[length] = LF;
     const end = unterminated ? length + 1 : length;
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     const page: PageBytes = { bytes, view, end };
-    this.#begin();
+    this.#begin(trust);
     let pos = skipIdleLines(bytes, 0, end);
     while (pos < end && this.#hasRoom()) pos = this.#block(page, pos);
     if (pos < end) this.#skipRest(page, pos);
     return this.#finish(bytes, unterminated);
   }
 
-  #begin(): void {
+  #begin(trust: PageTrust): void {
+    if (trust !== this.#trust) this.#origins = new WeakMap();
+    this.#trust = trust;
+    this.#hostPart.begin(trust);
+    this.#hostClaims = [];
     const page = ++this.#shared.page;
     for (const name of this.#ownNames) name.page = page;
     this.#blocks = [];
     this.#found = [];
     this.#width = 0;
     this.#samples = 0;
-    this.#badLines = 0;
-    this.#skippedLines = 0;
-    this.#fault = undefined;
+    this.#leftOut = new LeftOut();
   }
 
   #hasRoom(): boolean {
     const { blocksMax, samplesMax, badLinesMax } = this.#shared.options.limits;
-    return (
-      this.#blocks.length < blocksMax &&
-      this.#samples < samplesMax &&
-      this.#badLines + this.#skippedLines < badLinesMax
-    );
+    return this.#blocks.length < blocksMax && this.#samples < samplesMax && this.#leftOut.lines < badLinesMax;
   }
 
   /** Reads the block at `start`, one way or the other, and returns where the next one begins. */
@@ -197,7 +232,32 @@ class Source implements PageSource, LayoutOwner {
     }
     const hash = hashFirstLine(page.bytes, start);
     const end = this.#matchOther(page, start, hash);
-    return end >= 0 ? end : this.#lex(page, start, hash);
+    if (end >= 0) return end;
+    return this.#mayLex() ? this.#lex(page, start, hash) : this.#skipBlock(page, start);
+  }
+
+  /** What no layout fits is read slowly, so that noise is read for a part of each minute only. */
+  #mayLex(): boolean {
+    const { minute, options } = this.#shared;
+    if (this.#lexMinute !== minute) this.#lexed = 0;
+    this.#lexMinute = minute;
+    return this.#lexed < options.limits.newLayoutsPerMinuteMax;
+  }
+
+  /** Counts and leaves what stands up to the next header line that follows a sample. */
+  #skipBlock({ bytes, end }: PageBytes, start: number): number {
+    let samples = 0;
+    let pos = start;
+    while (pos < end) {
+      const isHeader = startsHeader(bytes, pos);
+      if (isHeader && samples > 0) break;
+      if (!isHeader) samples++;
+      pos = skipIdleLines(bytes, bytes.indexOf(LF, pos) + 1, end);
+    }
+    this.#blocks.push(undefined);
+    const reason = "too many new layouts in a minute";
+    this.#leftOut.add("skipped", { position: start, reason }, samples);
+    return pos;
   }
 
   /** Tries the layouts that begin like this block, the one that this source showed last before the others. */
@@ -220,7 +280,7 @@ class Source implements PageSource, LayoutOwner {
 
   /** Reads the block at `start` by its layout. Returns its end, or -1 where it is, or may be, a different block. */
   #match(page: PageBytes, start: number, known: KnownLayout): number {
-    const { layout, record } = known;
+    const { layout } = known;
     const samples = layout.lengths.length;
     if (known.forgotten || this.#samples + samples > this.#shared.options.limits.samplesMax) return -1;
     const scratch = this.#scratch(samples);
@@ -231,31 +291,35 @@ class Source implements PageSource, LayoutOwner {
     if (end < page.end && page.bytes[end] !== HASH) return -1;
     known.lastRound = this.#shared.layouts.round;
     this.#blocks.push(known);
-    this.#claim(record, start, samples);
+    this.#claim(known, start, samples);
     return end;
   }
 
   /** Reads the block at `start` by its grammar, and remembers its layout where that is possible and allowed. */
   #lex(page: PageBytes, start: number, hash: number): number {
     const shared = this.#shared;
-    const { limits, rename } = shared.options;
+    const { limits, define } = shared.options;
     const block = lexBlock(page.bytes, start, page.end, {
-      limits,
+      rules: shared.lineRules,
       samplesMax: limits.samplesMax - this.#samples,
-      badLinesMax: limits.badLinesMax - this.#badLines - this.#skippedLines,
+      badLinesMax: limits.badLinesMax - this.#leftOut.lines,
     });
     shared.slowBlocks++;
-    this.#badLines += block.badLines;
-    this.#skippedLines += block.skippedLines;
-    this.#fault = earlier(this.#fault, block.fault);
+    this.#lexed++;
+    this.#leftOut.merge(block.leftOut);
     if (block.spec === undefined) {
       this.#blocks.push(undefined);
       return block.end;
     }
-    const record = shared.records.intern({ ...block.spec, name: rename(block.spec.name) });
-    this.#blocks.push(this.#remember(page, start, hash, { block, record }));
+    const { name, kind } = block.spec;
+    const defined = define?.(name, kind) ?? { name, kind };
+    const isOtherKind = defined.kind !== kind;
+    if (isOtherKind) this.#leftOut.add("bad", { position: start, reason: "TYPE other than the known one" });
+    const record = shared.records.intern({ ...block.spec, ...defined });
+    // A layout would not tell again that the TYPE is wrong.
+    this.#blocks.push(isOtherKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
     this.#scratch(block.values.length).set(block.values, this.#width);
-    this.#claim(record, start, block.values.length);
+    this.#claim({ record, name }, start, block.values.length);
     return block.end;
   }
 
@@ -263,20 +327,31 @@ class Source implements PageSource, LayoutOwner {
     { bytes }: PageBytes,
     start: number,
     hash: number,
-    { block, record }: { block: Block; record: FamilyRecord },
+    { block, record, name }: { block: Block; record: FamilyRecord; name: string },
   ): KnownLayout | undefined {
     if (block.holes === undefined) return undefined;
-    return this.#shared.layouts.add(hash, createLayout(bytes, start, block.holes), { record, owner: this });
+    const layout = createLayout(bytes, start, block.holes);
+    return this.#shared.layouts.add(hash, layout, { record, name, owner: this });
   }
 
-  /** Makes the numbers at the scratch's end this page's, unless one of the family's names already is. */
-  #claim(record: FamilyRecord, start: number, samples: number): void {
+  /** Makes the numbers at the scratch's end this page's, unless the family is not the page's to define, or is there already. */
+  #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): void {
+    const origin = this.#originOf(record);
+    if (typeof origin !== "string") {
+      this.#leftOut.add("bad", { position: start, reason: origin.reason }, samples);
+      return;
+    }
+    const standing = this.#hostPart.meet(origin, name);
+    if (standing === "restarted") this.#revokeHostClaims();
+    if (standing === "forged") {
+      this.#leftOut.add("bad", { position: start, reason: FORGED }, samples);
+      return;
+    }
     const { page } = this.#shared;
     const { names } = record;
     for (let i = 0; i < names.length; i++) {
       if ((names[i] as NameMark).page !== page) continue;
-      this.#badLines += samples;
-      this.#fault = earlier(this.#fault, { position: start, reason: "family twice in one page" });
+      this.#leftOut.add("bad", { position: start, reason: "family twice in one page" }, samples);
       return;
     }
     for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
@@ -285,6 +360,31 @@ class Source implements PageSource, LayoutOwner {
     this.#width += record.family.width;
     this.#samples += samples;
     this.#found.push(record);
+    if (origin === "host" && this.#trust.hostPart === "last")
+      this.#hostClaims.push({ record, start, samples });
+  }
+
+  #originOf(record: FamilyRecord): Origin | { readonly reason: string } {
+    let origin = this.#origins.get(record);
+    if (origin === undefined) {
+      origin = this.#trust.originOf(record.family.name, record.family.kind);
+      this.#origins.set(record, origin);
+    }
+    return origin;
+  }
+
+  /** What was taken for the host's was the guest's. */
+  #revokeHostClaims(): void {
+    const revoked = new Set<FamilyRecord>();
+    for (const { record, start, samples } of this.#hostClaims) {
+      revoked.add(record);
+      record.page = 0;
+      for (const name of record.names) name.page = 0;
+      this.#samples -= samples;
+      this.#leftOut.add("bad", { position: start, reason: FORGED }, samples);
+    }
+    this.#found = this.#found.filter((record) => !revoked.has(record));
+    this.#hostClaims = [];
   }
 
   /** The scratch, with room for so many more numbers. */
@@ -301,13 +401,14 @@ class Source implements PageSource, LayoutOwner {
 
   /** A limit is reached: the rest of the page is counted and left. */
   #skipRest({ bytes, end }: PageBytes, start: number): void {
+    let lines = 0;
     let atLineStart = true;
     for (let pos = start; pos < end; pos++) {
       const byte = bytes[pos] as number;
-      if (atLineStart && byte !== LF && byte !== HASH) this.#skippedLines++;
+      if (atLineStart && byte !== LF && byte !== HASH) lines++;
       atLineStart = byte === LF;
     }
-    this.#fault = earlier(this.#fault, { position: start, reason: "a limit on the page is reached" });
+    this.#leftOut.add("skipped", { position: start, reason: "a limit on the page is reached" }, lines);
   }
 
   #finish(bytes: Uint8Array, unterminated: boolean): Page {
@@ -317,14 +418,15 @@ class Source implements PageSource, LayoutOwner {
       const families = this.#records.map((record) => record.family);
       this.#schema = this.#shared.options.interner.schema([...this.#ownFamilies, ...families]);
     }
-    const fault = this.#fault;
+    const { bad, skipped, reasons, first } = this.#leftOut;
     return {
       schema: this.#schema,
       values: this.#values(),
       samples: this.#samples,
-      badLines: this.#badLines,
-      skippedLines: this.#skippedLines,
-      firstFault: fault && { line: lineAt(bytes, fault.position), reason: fault.reason },
+      badLines: bad,
+      skippedLines: skipped,
+      reasons,
+      firstFault: first && { line: lineAt(bytes, first.position), reason: first.reason },
       unterminated,
     };
   }

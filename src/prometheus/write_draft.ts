@@ -41,16 +41,21 @@ export interface Contender {
   rows: number;
 }
 
+export interface DraftOptions {
+  nameOf(family: Family): string;
+  /** Whether families of the name go on the page. */
+  isWanted(name: string): boolean;
+  onConflict(conflict: Conflict): void;
+}
+
 /** Sorts the rows of a page by what they bring. Rows of one schema are taken together: the work is per schema. */
 export class Draft {
-  readonly #nameOf: (family: Family) => string;
-  readonly #onConflict: (conflict: Conflict) => void;
+  readonly #options: DraftOptions;
   readonly #byIdentity = new Map<string, PageRow[]>();
   readonly #contenders = new Map<string, Contender>();
 
-  constructor(nameOf: (family: Family) => string, onConflict: (conflict: Conflict) => void) {
-    this.#nameOf = nameOf;
-    this.#onConflict = onConflict;
+  constructor(options: DraftOptions) {
+    this.#options = options;
   }
 
   add(row: PageRow): void {
@@ -83,10 +88,12 @@ export class Draft {
   }
 
   #addRows(schema: Schema, rows: readonly PageRow[], taken: Set<string>): void {
+    const { nameOf, isWanted, onConflict } = this.#options;
     for (const [index, family] of schema.families.entries()) {
-      const name = this.#nameOf(family);
+      const name = nameOf(family);
+      if (!isWanted(name)) continue;
       if (taken.has(name)) {
-        this.#onConflict({ reason: "series", name });
+        onConflict({ reason: "series", name });
         continue;
       }
       taken.add(name);

@@ -59,7 +59,10 @@ export class Identities {
   #labelsOf(resource: Resource): Map<string, string> {
     const labels = new Map<string, string>();
     const { mapped, constant, others } = this.#labels;
-    for (const { label, attribute } of mapped) labels.set(label, attributeOf(resource, attribute) ?? "");
+    // Without attributes it is no resource but the agent itself.
+    const isAgent = resource.attributes.length === 0;
+    for (const { label, attribute } of isAgent ? [] : mapped)
+      labels.set(label, attributeOf(resource, attribute) ?? "");
     for (const { key, value } of constant) labels.set(key, value);
     if (!others) return labels;
     const rest = resource.attributes.filter(

@@ -3,7 +3,7 @@ import { joinTemplates, type Template } from "./write_copy.ts";
 import { type Conflict, type Contender, Draft, type PageColumn, type Shape } from "./write_draft.ts";
 import { Identities, type IdentityLabels } from "./write_identity.ts";
 import { toMetricName } from "./write_names.ts";
-import { kindsOf, linesOf, settle } from "./write_settle.ts";
+import { linesOf, settle } from "./write_settle.ts";
 
 export interface PageOptions {
   /** Put before every family's name, with an underscore; empty for none. */
@@ -51,10 +51,11 @@ export class PageComposer {
     this.#identities = new Identities(options.labels);
   }
 
-  /** A page of these readings, of which no two may be of one resource. */
-  compose(readings: Iterable<Reading>): Page {
+  /** A page of these readings, of which no two may be of one resource; of families that begin so, if `prefixes` are given. */
+  compose(readings: Iterable<Reading>, prefixes?: readonly string[]): Page {
     const { onConflict } = this.#options;
-    const draft = new Draft((family) => this.#nameOf(family), onConflict);
+    const isWanted = (name: string): boolean => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true;
+    const draft = new Draft({ nameOf: (family) => this.#nameOf(family), isWanted, onConflict });
     const templates: Template[] = [];
     let suffixStart = 0;
     for (const reading of readings) {
@@ -64,7 +65,7 @@ export class PageComposer {
       suffixStart += identity.template.length;
     }
     const winners = settle(draft.finish(), this.#shown, onConflict);
-    this.#shown = new Map(winners.map(({ name, shape }) => [name, shape]));
+    if (prefixes === undefined) this.#shown = new Map(winners.map(({ name, shape }) => [name, shape]));
     const names = new Set(winners.flatMap((winner) => [winner.name, ...linesOf(winner)]));
     return { sections: winners.map(toSection), names, suffixes: joinTemplates(templates), onConflict };
   }
@@ -83,10 +84,10 @@ function toSection(contender: Contender): Section {
   const parts = [...contender.families]
     .map(([family, columns]) => ({ family, columns }))
     .sort((a, b) => a.family.id - b.family.id);
-  const [kind = contender.shape, ...others] = kindsOf(contender);
   return {
     name: contender.name,
-    kind: others.length > 0 ? contender.shape : kind,
+    // Of families that differ in kind, and whose lines look alike, the first that was seen has the word.
+    kind: parts[0]?.family.kind ?? contender.shape,
     help: parts.find(({ family }) => family.help !== "")?.family.help ?? "",
     parts,
   };

@@ -47,7 +47,7 @@ export function linesOf({ name, shape }: { readonly name: string; readonly shape
 }
 
 /** The kinds of all families of the contender. */
-export function kindsOf({ families }: Contender): ReadonlySet<Kind> {
+function kindsOf({ families }: Contender): ReadonlySet<Kind> {
   const kinds = new Set<Kind>();
   for (const { kind } of families.keys()) kinds.add(kind);
   return kinds;

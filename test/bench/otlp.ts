@@ -76,7 +76,7 @@ function makeNode(): {
   readonly samples: number;
 } {
   const interner = new Interner();
-  const parser = new PageParser({ interner, limits: defaultParseLimits, rename: (name) => name });
+  const parser = new PageParser({ interner, limits: defaultParseLimits });
   const sandboxes = Array.from({ length: SANDBOXES }, (_, seed) => {
     const page = createPage({ flavor: "go", seed });
     const attributes = [

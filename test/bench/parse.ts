@@ -45,7 +45,6 @@ export function benchParse(): readonly SampleRow[] {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
-    rename: (name) => name,
   });
   const sources = Array.from({ length: SANDBOXES }, () => parser.source([]));
   const kept: Page[] = [];

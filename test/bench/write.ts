@@ -80,7 +80,6 @@ function simulate(): Sandbox[] {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
-    rename: (name) => name,
   });
   return Array.from({ length: SANDBOXES }, (_, seed) => {
     const text = createPage({ flavor: "go", seed }).render();

@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock/clock.ts";
 import type { Component, Consumer, Settings } from "../../src/component/component.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { registry } from "../../src/registry.ts";
 import { freePort } from "../e2e/agent_process.ts";
 
@@ -36,6 +37,7 @@ function settings(id: string): Settings {
     meter: createNoopMeter(),
     clock: systemClock,
     interner,
+    host: createHost(),
     build,
   };
 }

@@ -6,6 +6,7 @@ import { systemClock } from "../../src/clock/clock.ts";
 import { CriClient } from "../../src/cri/client.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Resource } from "../../src/metrics/model.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { factory } from "../../src/processors/cri_metadata/factory.ts";
 import { type PodSpec, startContainerd } from "./containerd.ts";
 import { peerIsThere } from "./peers.ts";
@@ -38,6 +39,7 @@ function enriching(endpoint: string) {
     meter: createNoopMeter(),
     clock: systemClock,
     interner,
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   };
   const processor = factory.create(config, settings, {

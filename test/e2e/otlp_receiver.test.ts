@@ -5,6 +5,7 @@ import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
 import { factory } from "../../src/exporters/otlp_grpc/factory.ts";
 import { Interner } from "../../src/metrics/interner.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import {
@@ -31,13 +32,14 @@ test("another implementation reads every number of a page out of what the export
       meter: createNoopMeter(),
       clock: systemClock,
       interner,
+      host: createHost(),
       build: { command: "kata-collector", description: "", version: "1.2.3" },
     },
   );
   context.after(() => exporter.shutdown(AbortSignal.abort()));
   await exporter.start();
 
-  const source = new PageParser({ interner, limits: defaultParseLimits, rename: (name) => name }).source([]);
+  const source = new PageParser({ interner, limits: defaultParseLimits }).source([]);
   const resource = { key: "s1", attributes: [{ key: "kata.sandbox.id", value: "s1" }] };
   const rendered = createPage({ flavor: "go", seed: 1 }).render();
   const text = rendered.toString();

@@ -63,7 +63,7 @@ function read(pages: Readonly<Record<string, string>>): Reading[] {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
-    rename: (name) => name.replace(/^go_/, "kata_shim_go_"),
+    define: (name, kind) => ({ name: name.replace(/^go_/, "kata_shim_go_"), kind }),
   });
   return Object.entries(pages).map(([id, text]) => {
     const { schema, values, badLines } = parser.source([]).parse(Buffer.from(`${text} `), text.length);
@@ -128,7 +128,6 @@ test("what is written is read as the same numbers", () => {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
-    rename: (name) => name,
   });
   const page = parser.source([]).parse(Buffer.from(`${text} `), text.length);
   assert.deepEqual([page.badLines, page.skippedLines], [0, 0]);

@@ -9,6 +9,7 @@ import { pino } from "pino";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 const interner = new Interner();
@@ -43,7 +44,15 @@ function debugging(input: unknown) {
   const clock = new FakeClock();
   const build = { command: "test", description: "", version: "0" };
   const logger = pino({ base: null, timestamp: false }, output);
-  const settings = { id: "debug", logger, meter: createNoopMeter(), clock, interner, build };
+  const settings = {
+    id: "debug",
+    logger,
+    meter: createNoopMeter(),
+    clock,
+    interner,
+    host: createHost(),
+    build,
+  };
   const exporter = factory.create(factory.schema.parse(input), settings);
   return {
     exporter,

@@ -27,6 +27,7 @@ import type { Reading } from "../../metrics/model.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
 import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 const interner = new Interner();
@@ -72,6 +73,7 @@ async function exporting(context: TestContext, input: object) {
     meter: createNoopMeter(),
     clock: systemClock,
     interner,
+    host: createHost(),
     build: { command: "kata-collector", description: "", version: "1.2.3" },
   });
   context.after(() => exporter.shutdown(AbortSignal.abort()));

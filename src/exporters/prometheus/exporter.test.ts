@@ -19,6 +19,7 @@ import { type Clock, systemClock } from "../../clock/clock.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { PrometheusExporter } from "./exporter.ts";
 import { factory } from "./factory.ts";
 
@@ -69,6 +70,7 @@ async function serve(
     meter: provider.getMeter("test"),
     clock,
     interner,
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   });
   assert.ok(exporter instanceof PrometheusExporter);

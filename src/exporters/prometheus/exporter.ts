@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
-import type { Exporter, Settings, Verdict } from "../../component/component.ts";
+import type { Exporter, MetricsPage, PullOptions, Settings, Verdict } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
+import type { Claim } from "../../http/listeners.ts";
+import { answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
+import type { TlsConfig } from "../../http/tls.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
@@ -9,11 +12,9 @@ import { PageComposer } from "../../prometheus/write_page.ts";
 import { Conflicts } from "./conflicts.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
-import { Readings, type Snapshot } from "./readings.ts";
-import { answerText, describeAddress, MetricsServer, type ServerLimits } from "./server.ts";
+import { Readings } from "./readings.ts";
 import { SharedPages } from "./shared_pages.ts";
 import { type Puller, streamPage, Turns } from "./stream.ts";
-import type { TlsConfig } from "./tls.ts";
 
 export interface PrometheusConfig {
   readonly address: ListenAddress;
@@ -25,7 +26,7 @@ export interface PrometheusConfig {
   readonly labels: IdentityLabels;
   readonly timestamps: boolean;
   readonly expirationMs: number;
-  readonly limits: ServerLimits & PullLimits;
+  readonly limits: PullLimits & { readonly server: ServerLimits };
 }
 
 export interface PullLimits {
@@ -40,12 +41,13 @@ export interface PullLimits {
 const LOG_INTERVAL_MS = 60_000;
 
 /** Keeps the latest reading of every resource and serves them all as one page. */
-export class PrometheusExporter implements Exporter {
+export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #config: PrometheusConfig;
   readonly #settings: Settings;
   readonly #readings: Readings;
   readonly #composer: PageComposer;
-  readonly #server: MetricsServer;
+  readonly #claim: Claim;
+  #withdraw: () => void = () => {};
   readonly #sharedPages: SharedPages;
   readonly #instruments: Instruments;
   readonly #conflicts: Conflicts;
@@ -63,14 +65,16 @@ export class PrometheusExporter implements Exporter {
     this.#composer = new PageComposer({ namespace, labels, onConflict: (one) => this.#conflicts.add(one) });
     this.#sharedPages = new SharedPages(clock);
     this.#instruments = createInstruments(settings);
-    this.#server = new MetricsServer({
+    this.#claim = settings.host.listeners.claim({
+      owner: `exporter "${settings.id}"`,
       address: config.address,
       tls: config.tls,
+      limits: limits.server,
       routes: new Map([
         ["/", (_request, response) => this.#index(response)],
-        [path, (request, response, signal) => this.#metrics(request, response, signal)],
+        [path, (request, response, signal) => this.answer(request, response, signal, {})],
       ]),
-      limits,
+      rank: 0,
       clock,
       onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
     });
@@ -78,17 +82,19 @@ export class PrometheusExporter implements Exporter {
 
   /** Where the page is; the port is the real one where the config says 0. */
   get address(): ListenAddress {
-    return this.#server.address;
+    return this.#claim.address;
   }
 
   async start(): Promise<void> {
-    await this.#server.listen();
+    await this.#claim.listen();
+    this.#withdraw = this.#settings.host.pages.add(this.#settings.id, this);
     const endpoint = describeAddress(this.address);
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#server.close(deadline);
+    this.#withdraw();
+    await this.#claim.close(deadline);
     this.#sharedPages.clear();
   }
 
@@ -111,7 +117,13 @@ export class PrometheusExporter implements Exporter {
     );
   }
 
-  async #metrics(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+  /** Answers a pull. Rejects when it is cut off. */
+  async answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    options: PullOptions,
+  ): Promise<void> {
     const { limits, openMetrics, timestamps } = this.#config;
     const format = openMetrics ? chooseFormat(request.headers.accept) : "text";
     const gzip = acceptsGzip(request.headers["accept-encoding"]);
@@ -133,7 +145,7 @@ export class PrometheusExporter implements Exporter {
     this.#pulls++;
     try {
       const puller = { out: response, signal: AbortSignal.any([signal, late.signal]) };
-      await this.#send(puller, { format, timestamps }, gzip);
+      await this.#send(puller, { format, timestamps, ...options }, gzip);
       response.end();
       this.#countPull(gzip, "served");
     } catch (error) {
@@ -146,21 +158,25 @@ export class PrometheusExporter implements Exporter {
     }
   }
 
-  async #send(puller: Puller, options: WriteOptions, gzip: boolean): Promise<void> {
+  async #send(puller: Puller, options: WriteOptions & PullOptions, gzip: boolean): Promise<void> {
     const { clock } = this.#settings;
     const turns = this.#turns;
     await turns.next();
     const snapshot = this.#readings.snapshot();
-    if (!gzip) return await streamPage(this.#writer(snapshot, options), puller, { clock, turns });
-    const page = this.#sharedPages.page(options.format, snapshot, () => {
+    const { format, own = [], prefixes } = options;
+    const writer = (): PageWriter => {
+      const page = this.#composer.compose([...own, ...snapshot.readings], prefixes);
+      return new PageWriter(page, options);
+    };
+    if (!gzip) return await streamPage(writer(), puller, { clock, turns });
+    const create = (): GzipPage => {
       this.#instruments.compressions.add(1, { exporter: this.#settings.id });
-      return new GzipPage(this.#writer(snapshot, options));
-    });
-    await page.sendTo(puller);
-  }
-
-  #writer(snapshot: Snapshot, options: WriteOptions): PageWriter {
-    return new PageWriter(this.#composer.compose(snapshot.readings), options);
+      return new GzipPage(writer());
+    };
+    // A page of chosen families is nobody else's.
+    if (prefixes !== undefined) return await create().sendTo(puller);
+    const key = own.length > 0 ? `${format} own` : format;
+    await this.#sharedPages.page(key, snapshot, create).sendTo(puller);
   }
 
   #countPull(gzip: boolean, outcome: "served" | "cut" | "rejected"): void {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
-import { duration, listenAddress, size } from "../../config/values.ts";
+import { duration, listenAddress } from "../../config/values.ts";
+import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
 import { BOUND_LABELS, isLabelName } from "../../prometheus/write_names.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 
@@ -17,46 +18,18 @@ const labelName = z
   .refine(isLabelName, "must be a label name: letters, digits and underscores, no digit first")
   .refine((name) => !BOUND_LABELS.has(name), '"le" and "quantile" belong to histograms and summaries');
 
-const tls = z
-  .strictObject({
-    cert_file: z.string().min(1),
-    key_file: z.string().min(1),
-    client_ca_file: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("With it, clients must show a certificate signed by one of its authorities"),
-    min_version: z.enum(["1.2", "1.3"]).default("1.2"),
-    reload_interval: duration().prefault("0s").describe("How often the files are read again; 0 for never"),
-  })
-  .transform((config) => ({
-    certFile: config.cert_file,
-    keyFile: config.key_file,
-    clientCaFile: config.client_ca_file,
-    minVersion: `TLSv${config.min_version}` as const,
-    reloadIntervalMs: config.reload_interval,
-  }));
-
 const limits = z
   .strictObject({
     resources: z.int().min(1).default(10_000).describe("Sandboxes on the page"),
-    connections: z.int().min(1).default(64).describe("Open connections; further ones are closed at once"),
     pulls: z.int().min(1).default(16).describe("Pulls at one time; further ones are answered with 503"),
-    request_header: size({ minBytes: 1_024 }).prefault("16KiB").describe("A request's line and headers"),
-    request_timeout: duration({ minMs: 100 }).prefault("10s").describe("For a request to arrive"),
-    stall_timeout: duration({ minMs: 100 })
-      .prefault("30s")
-      .describe("A puller that takes nothing for this long is cut off"),
     pull_timeout: duration({ minMs: 100 }).prefault("2m").describe("For a whole pull"),
+    ...serverLimits,
   })
   .transform((config) => ({
     resourcesMax: config.resources,
-    connectionsMax: config.connections,
     pullsMax: config.pulls,
-    headerBytesMax: config.request_header,
-    requestTimeoutMs: config.request_timeout,
-    stallTimeoutMs: config.stall_timeout,
     pullTimeoutMs: config.pull_timeout,
+    server: toServerLimits(config),
   }));
 
 /** Options of the Collector's exporter that say what this one always does: a config that sets them so stays valid. */
@@ -74,7 +47,7 @@ const fixed = {
 const schema: z.ZodType<PrometheusConfig> = z
   .strictObject({
     endpoint: listenAddress(),
-    tls: tls.optional().describe("Serve HTTPS"),
+    tls: serverTls.optional().describe("Serve HTTPS"),
     path: z
       .string()
       .regex(/^\/[a-zA-Z0-9._~/-]+$/, "must be a path such as /metrics")

@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock/clock.ts";
-import type { PageFormat } from "../../prometheus/write.ts";
 import type { GzipPage } from "./gzip_page.ts";
 import type { Snapshot } from "./readings.ts";
 
@@ -19,20 +18,20 @@ interface Shared {
  */
 export class SharedPages {
   readonly #clock: Clock;
-  readonly #latest = new Map<PageFormat, Shared>();
+  readonly #latest = new Map<string, Shared>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** A page for a pull that would show `snapshot`: a shared one where that is possible, else what `create` makes. */
-  page(format: PageFormat, snapshot: Snapshot, create: () => GzipPage): GzipPage {
-    const shared = this.#latest.get(format);
+  /** A page of the key for a pull that would show `snapshot`: a shared one where that is possible, else what `create` makes. */
+  page(key: string, snapshot: Snapshot, create: () => GzipPage): GzipPage {
+    const shared = this.#latest.get(key);
     if (shared !== undefined && canShare(shared, snapshot)) return shared.page;
     shared?.forget();
     const page = create();
-    const cancel = this.#clock.after(SHARED_MS, () => this.#latest.delete(format));
-    this.#latest.set(format, { page, snapshot, forget: cancel });
+    const cancel = this.#clock.after(SHARED_MS, () => this.#latest.delete(key));
+    this.#latest.set(key, { page, snapshot, forget: cancel });
     return page;
   }
 

@@ -8,6 +8,7 @@ import { pino } from "pino";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading, Resource } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { factory } from "./factory.ts";
 
@@ -51,6 +52,7 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
     meter: createNoopMeter(),
     clock,
     interner,
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   };
   const values = (resource: Resource) => resource.attributes.map(({ value }) => value).join(" ");

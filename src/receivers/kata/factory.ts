@@ -47,6 +47,11 @@ const limits = z
     name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
     label_value_bytes: size().prefault(defaults.labelValueBytesMax).describe("A label's value"),
     bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+    new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
+      "Families of one sandbox that look as none did before; further ones are left out until the next minute",
+    ),
+    layouts: count(defaults.layoutsMax).describe("Looks of families that are remembered for all sandboxes"),
+    layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe("Of them, what one sandbox may bring"),
     layout_bytes: size()
       .prefault(defaults.layoutBytesMax)
       .describe("Memory for the text between the numbers, remembered for all sandboxes"),
@@ -90,6 +95,16 @@ const schema: z.ZodType<KataConfig> = z
       .describe(
         'runtime-rs sandboxes of these are scraped too, which on Kata up to 4.1.0 ends their pods; "unknown" is any that the agent has never heard of',
       ),
+    shim_families: z
+      .array(
+        z
+          .string()
+          .regex(/^[a-zA-Z_:][a-zA-Z0-9_:]*\*?$/, "must be a metric's name, or the start of some and *"),
+      )
+      .default([])
+      .describe(
+        "Families that shims may serve beside Kata's own, such as kata_shim_new or vendor_*; all others are left out",
+      ),
     limits,
   })
   .transform((input) => ({
@@ -100,6 +115,7 @@ const schema: z.ZodType<KataConfig> = z
     concurrency: input.concurrency,
     reconcileIntervalMs: input.reconcile_interval,
     unsafeHypervisors: input.unsafe_hypervisors,
+    shimFamilies: input.shim_families,
     limits: {
       sandboxesMax: input.limits.sandboxes,
       bodyBytesMax: input.limits.body_bytes,
@@ -112,6 +128,9 @@ const schema: z.ZodType<KataConfig> = z
       nameBytesMax: input.limits.name_bytes,
       labelValueBytesMax: input.limits.label_value_bytes,
       badLinesMax: input.limits.bad_lines,
+      newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
+      layoutsMax: input.limits.layouts,
+      layoutsPerSourceMax: input.limits.layouts_per_sandbox,
       layoutBytesMax: input.limits.layout_bytes,
       layoutBytesPerSourceMax: input.limits.layout_bytes_per_sandbox,
     },

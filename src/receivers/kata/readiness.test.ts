@@ -7,8 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import type { Runtime } from "./discovery.ts";
+import type { ShimKind } from "./families.ts";
 import { identityOf } from "./identity.ts";
-import { checkReadiness, type UnsafeHypervisor } from "./readiness.ts";
+import { checkReadiness, livesWith, type UnsafeHypervisor } from "./readiness.ts";
 
 let dir = "";
 let made = 0;
@@ -35,7 +36,9 @@ interface Row {
   readonly stateAgeMs?: number;
   readonly jailed?: boolean;
   readonly allowed?: readonly UnsafeHypervisor[];
-  readonly answered?: boolean;
+  readonly answered?: ShimKind;
+  /** Names beside the socket, or beside the root, that were there and are not any more. */
+  readonly gone?: readonly string[];
 }
 
 async function check(row: Row, want: string): Promise<void> {
@@ -56,9 +59,15 @@ async function check(row: Row, want: string): Promise<void> {
   const identity = identityOf(directory) ?? assert.fail();
   const readiness = checkReadiness(
     { id, root, directory, identity },
-    { allowed: new Set(row.allowed), answered: row.answered ?? false, nowMs },
+    {
+      allowed: new Set(row.allowed),
+      answered: row.answered,
+      livedWith: new Set(row.gone?.map((name) => join(directory, name))),
+      nowMs,
+    },
   );
-  const got = readiness.state === "ready" ? "ready" : `${readiness.state}: ${readiness.reason}`;
+  const got =
+    readiness.state === "ready" ? `ready ${readiness.shim}` : `${readiness.state}: ${readiness.reason}`;
   assert.ok(got.startsWith(want), `${JSON.stringify(row)}: ${got}, not ${want}`);
 }
 
@@ -85,7 +94,7 @@ test("a Go sandbox is ready when its socket is there, and nothing else will do",
   await check({ runtime: "go", socket: "none" }, "pending: there is no socket yet");
   for (const socket of ["file", "link", "fifo", "directory"] as const)
     await check({ runtime: "go", socket }, "unsafe: shim-monitor.sock is no socket");
-  await check({ runtime: "go", socket: "link", answered: true }, "unsafe");
+  await check({ runtime: "go", socket: "link", answered: "go" }, "unsafe");
 });
 
 test("a runtime-rs sandbox is ready when its hypervisor is known to survive", async () => {
@@ -139,4 +148,28 @@ test("a state that is no file, or no usual one, is never waited on", async () =>
 });
 
 test("what runs the guest is not asked again of a shim that has answered", () =>
-  check({ state: stateOf("qemu"), answered: true }, "ready"));
+  check({ state: stateOf("qemu"), answered: "rs" }, "ready"));
+
+test("what is being removed is not asked, however well it answered", async () => {
+  await check({ runtime: "go", answered: "go", gone: ["persist.json"] }, "ending: persist.json has gone");
+  await check({ answered: "rs", gone: ["state.json"] }, "ending: state.json has gone");
+  await check({ runtime: "go", gone: ["../../vm/x"] }, "ending: x has gone");
+});
+
+test("a sandbox lives with its own records and its VM's directory, from when they are there", async () => {
+  const root = { path: join(dir, "life", "sbs"), runtime: "go" as const };
+  const directory = join(root.path, "a");
+  await mkdir(directory, { recursive: true });
+  const found = { id: "a", root, directory, identity: identityOf(directory) ?? assert.fail() };
+  assert.deepEqual(livesWith(found), []);
+  await writeFile(join(directory, "persist.json"), "{}");
+  await mkdir(join(dir, "life", "vm", "a"), { recursive: true });
+  assert.deepEqual(livesWith(found), [join(directory, "persist.json"), join(dir, "life", "vm", "a")]);
+});
+
+test("a page is read as the shim writes it that the hypervisor belongs to", async () => {
+  await check({ runtime: "go" }, "ready go");
+  await check({ state: stateOf("dragonball") }, "ready rs-dragonball");
+  await check({ state: stateOf("clh") }, "ready rs");
+  await check({ runtime: "go", state: stateOf("dragonball") }, "ready rs-dragonball");
+});

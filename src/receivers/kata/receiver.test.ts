@@ -10,6 +10,7 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import { attributeOf, type Reading, type Resource } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
 import type { Fault } from "../../simulator/shim.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../simulator/simulator.ts";
 import { factory } from "./factory.ts";
@@ -51,6 +52,7 @@ async function withReceiver(
     meter: createNoopMeter(),
     clock: systemClock,
     interner: new Interner(),
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   };
   const receiver = factory.create(config, settings, {

@@ -1,18 +1,26 @@
 import { join } from "node:path";
-import type { Consumer, Receiver, Settings } from "../../component/component.ts";
+import type {
+  Consumer,
+  Receiver,
+  SandboxSource,
+  SandboxStatus,
+  Settings,
+} from "../../component/component.ts";
 import { pointCount, type Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type ParseLimits } from "../../prometheus/parse.ts";
+import type { PageTrust } from "../../prometheus/trust.ts";
 import { Discovery, type FoundSandbox, isStillThere, type Root, type RootState } from "./discovery.ts";
 import { FailureLog } from "./failure_log.ts";
+import { defineFamily, IDENTITY_LABELS, type ShimKind, trustOf } from "./families.ts";
 import type { ResponseLimits } from "./http_response.ts";
 import { OwnFamilies, type ScrapeReport } from "./own_families.ts";
 import { PageMemory } from "./page_buffer.ts";
-import { checkReadiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
+import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
-import { type Finding, outranks, Sandbox, standingAfter } from "./sandbox.ts";
+import { type Finding, outranks, Sandbox, standingAfter, statusOf } from "./sandbox.ts";
 import { Lanes, nextVisitMs } from "./schedule.ts";
-import { type ScrapeOutcome, Scraper } from "./scrape.ts";
-import { isPartial, renameFamily, wholeLines } from "./shim_page.ts";
+import { type Asked, type ScrapeOutcome, Scraper } from "./scrape.ts";
+import { isPartial, wholeLines } from "./shim_page.ts";
 import { RootWatch } from "./watch.ts";
 
 export interface KataConfig {
@@ -23,12 +31,22 @@ export interface KataConfig {
   readonly concurrency: number;
   readonly reconcileIntervalMs: number;
   readonly unsafeHypervisors: readonly UnsafeHypervisor[];
+  readonly shimFamilies: readonly string[];
   readonly limits: ParseLimits &
     ResponseLimits & { readonly pageMemoryBytesMax: number; readonly sandboxesMax: number };
 }
 
 /** Many hints come together when a pod starts or ends. */
 const HINT_DELAY_MS = 30;
+
+const MINUTE_MS = 60_000;
+/** A shim that is cut off in its answer may keep the guest's part from whoever asks next. */
+const SHUTDOWN_GRACE_MS = 1_000;
+
+/** However many ask for a shim's page by name, it is asked no more often. */
+const ASK_AGAIN_MS = 1_000;
+
+type TimerName = "look" | "hint" | "round" | "minute";
 
 const NOTHING: ScrapeReport = {
   up: false,
@@ -40,7 +58,7 @@ const NOTHING: ScrapeReport = {
 };
 
 /** Finds the node's sandboxes in the file system and scrapes each at its own rhythm. */
-export class KataReceiver implements Receiver {
+export class KataReceiver implements Receiver, SandboxSource {
   readonly #config: KataConfig;
   readonly #settings: Settings;
   readonly #next: Consumer;
@@ -51,13 +69,15 @@ export class KataReceiver implements Receiver {
   readonly #lanes: Lanes<Scraper>;
   readonly #failures: FailureLog;
   readonly #metrics: ReceiverMetrics;
+  readonly #trusts: Readonly<Record<ShimKind, PageTrust>>;
   readonly #unsafeAllowed: ReadonlySet<UnsafeHypervisor>;
   /** By directory. */
   readonly #sandboxes = new Map<string, Sandbox>();
   /** By id: the sandbox that has a reading in the pipeline, and thus needs an end. */
   readonly #shown = new Map<string, Sandbox>();
   readonly #visits = new Set<Promise<void>>();
-  readonly #timers = new Map<"look" | "hint" | "round", () => void>();
+  readonly #timers = new Map<TimerName, () => void>();
+  #withdraw: () => void = () => {};
   #stopObserving: () => void = () => {};
   #stopped = false;
 
@@ -67,7 +87,17 @@ export class KataReceiver implements Receiver {
     this.#next = next;
     const { interner, clock, logger } = settings;
     const { limits, timeoutMs, concurrency } = config;
-    this.#parser = new PageParser({ interner, limits, rename: renameFamily });
+    this.#parser = new PageParser({
+      interner,
+      limits,
+      define: defineFamily,
+      reservedLabels: IDENTITY_LABELS,
+    });
+    this.#trusts = {
+      go: trustOf("go", config.shimFamilies),
+      rs: trustOf("rs", config.shimFamilies),
+      "rs-dragonball": trustOf("rs-dragonball", config.shimFamilies),
+    };
     this.#own = new OwnFamilies(interner);
     this.#failures = new FailureLog(logger, clock);
     this.#metrics = new ReceiverMetrics(settings);
@@ -96,20 +126,46 @@ export class KataReceiver implements Receiver {
     );
     this.#after("look", this.#config.initialDelayMs, () => this.#lookAgainAndAgain());
     this.#after("round", this.#config.intervalMs, () => this.#nextRound());
+    this.#after("minute", MINUTE_MS, () => this.#nextMinute());
+    this.#withdraw = this.#settings.host.sandboxes.add(this.#settings.id, this);
     return Promise.resolve();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#stopped = true;
+    this.#withdraw();
     this.#stopObserving();
     for (const cancel of this.#timers.values()) cancel();
+    for (const sandbox of this.#sandboxes.values()) sandbox.cancelTimer();
+    const overdue = aborted(deadline);
+    const grace = Promise.withResolvers<void>();
+    const cancelGrace = this.#settings.clock.after(SHUTDOWN_GRACE_MS, () => grace.resolve());
+    await Promise.race([Promise.all(this.#visits), grace.promise, overdue]);
+    cancelGrace();
     for (const sandbox of this.#sandboxes.values()) sandbox.end();
     this.#sandboxes.clear();
-    const overdue = Promise.withResolvers<void>();
-    deadline.addEventListener("abort", () => overdue.resolve(), { once: true });
-    if (deadline.aborted) overdue.resolve();
     const closed = Promise.all([...this.#visits, ...this.#watches.map((watch) => watch.close())]);
-    await Promise.race([closed, overdue.promise]);
+    await Promise.race([closed, overdue]);
+  }
+
+  sandboxes(): readonly SandboxStatus[] {
+    return Array.from(this.#sandboxes.values(), statusOf);
+  }
+
+  ask(id: string, what: Asked): Promise<Buffer> | undefined {
+    const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);
+    const sandbox = found.find((one) => this.#shown.get(id) === one) ?? found[0];
+    if (sandbox === undefined || this.#stopped) return undefined;
+    let answer = sandbox.asked.get(what);
+    if (answer === undefined) {
+      answer = sandbox.inTurn(() => this.#ask(sandbox, what));
+      sandbox.asked.set(what, answer);
+      const forget = (): void => {
+        this.#settings.clock.after(ASK_AGAIN_MS, () => sandbox.asked.delete(what));
+      };
+      answer.then(forget, forget);
+    }
+    return answer;
   }
 
   #watchOf(path: string): RootWatch {
@@ -127,7 +183,7 @@ export class KataReceiver implements Receiver {
     });
   }
 
-  #after(name: "look" | "hint" | "round", delayMs: number, job: () => void): void {
+  #after(name: TimerName, delayMs: number, job: () => void): void {
     const cancel = this.#settings.clock.after(delayMs, () => {
       this.#timers.delete(name);
       job();
@@ -156,6 +212,11 @@ export class KataReceiver implements Receiver {
     this.#after("round", this.#config.intervalMs, () => this.#nextRound());
   }
 
+  #nextMinute(): void {
+    this.#parser.nextMinute();
+    this.#after("minute", MINUTE_MS, () => this.#nextMinute());
+  }
+
   #found(found: FoundSandbox): void {
     const { id, root, directory } = found;
     const resource = {
@@ -165,7 +226,7 @@ export class KataReceiver implements Receiver {
         { key: "kata.runtime", value: root.runtime },
       ],
     };
-    const source = this.#parser.source(this.#own.families("up"));
+    const source = this.#parser.source(this.#own.families);
     const rank = this.#config.roots.indexOf(root);
     const nowMs = this.#settings.clock.monotonicMs();
     const sandbox = new Sandbox(found, { resource, source, rank, nowMs });
@@ -203,7 +264,7 @@ export class KataReceiver implements Receiver {
   async #visit(sandbox: Sandbox): Promise<void> {
     const { clock, logger } = this.#settings;
     try {
-      await this.#attend(sandbox);
+      await sandbox.inTurn(() => this.#attend(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
       logger.error({ sandbox: sandbox.found.id, error }, "BUG: Visit to a sandbox failed.");
@@ -222,26 +283,60 @@ export class KataReceiver implements Receiver {
     });
   }
 
-  /** Looks whether the sandbox is still the one that was found, and may be asked. */
+  /** Looks whether the sandbox is still the one that was found, and may be asked; says so where it may not. */
   #isReady(sandbox: Sandbox): boolean {
-    if (sandbox.ended) return false;
-    if (!isStillThere(sandbox.found)) {
-      this.#reconcile();
-      return false;
-    }
-    const { answered } = sandbox;
-    const nowMs = this.#settings.clock.nowMs();
-    const readiness = checkReadiness(sandbox.found, { allowed: this.#unsafeAllowed, answered, nowMs });
+    const readiness = this.#readiness(sandbox);
+    if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
     const before = sandbox.standing.state;
     const { state, reason } = readiness;
-    this.#settle(sandbox, { kind: "not_ready", state, reason });
+    this.#settle(sandbox, { kind: "not_ready", why: readiness });
     if (state === "unsafe" && before !== "unsafe")
       this.#settings.logger.warn({ sandbox: sandbox.found.id, reason }, "Sandbox is not scraped.");
     // One that waits for its socket has nothing to show, but what has been shown of it must not stand as it was.
     if (state === "unsafe" || (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox))
       this.#report(sandbox, NOTHING);
     return false;
+  }
+
+  /** Undefined where the sandbox has gone. */
+  #readiness(sandbox: Sandbox): Readiness | undefined {
+    if (sandbox.ended) return undefined;
+    if (!isStillThere(sandbox.found)) {
+      this.#reconcile();
+      return undefined;
+    }
+    sandbox.noteLife();
+    const readiness = checkReadiness(sandbox.found, {
+      allowed: this.#unsafeAllowed,
+      answered: sandbox.lastAnswerMs === undefined ? undefined : sandbox.shim,
+      livedWith: sandbox.livedWith,
+      nowMs: this.#settings.clock.nowMs(),
+    });
+    if (readiness.state === "ready") sandbox.shim = readiness.shim;
+    return readiness;
+  }
+
+  /** Asks a shim what somebody wants to see, under the rules of a scrape. */
+  async #ask(sandbox: Sandbox, what: Asked): Promise<Buffer> {
+    const { state, breakOffs, reason } = sandbox.standing;
+    if (breakOffs > 0) throw new Error(`the sandbox is left alone after it failed: ${reason}`);
+    return await this.#lanes.run(async (scraper) => {
+      const readiness = this.#readiness(sandbox);
+      if (readiness === undefined) throw new Error("the sandbox has ended");
+      if (readiness.state !== "ready")
+        throw new Error(`the sandbox is ${readiness.state}: ${readiness.reason}`);
+      const socket = join(sandbox.found.directory, SOCKET_NAME);
+      const outcome = await scraper.scrape(socket, sandbox.ending, what);
+      try {
+        if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
+        const { fault, text } = outcome;
+        if (state === "up") this.#settle(sandbox, { kind: "failed", fault, text });
+        throw new Error(`the shim gave no answer: ${text}`);
+      } finally {
+        scraper.release();
+      }
+    });
   }
 
   #settle(sandbox: Sandbox, finding: Finding): void {
@@ -264,13 +359,14 @@ export class KataReceiver implements Receiver {
 
   #accept(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: true }, durationMs: number): void {
     const length = outcome.whole ? outcome.length : wholeLines(outcome.page, outcome.length);
-    const page = sandbox.source.parse(outcome.page, length);
+    const page = sandbox.source.parse(outcome.page, length, this.#trusts[sandbox.shim ?? "rs"]);
+    this.#metrics.leftOut(page.reasons);
     if (page.samples === 0 && page.badLines > 0) {
       const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "none"}`;
-      this.#fail(sandbox, { ok: false, fault: "malformed", text }, durationMs);
+      this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
       return;
     }
-    sandbox.answered = true;
+    sandbox.lastAnswerMs = this.#settings.clock.nowMs();
     this.#settle(sandbox, { kind: "answered" });
     this.#noteFaults(sandbox, page);
     const { samples, skippedLines } = page;
@@ -299,7 +395,8 @@ export class KataReceiver implements Receiver {
 
   /** A reading of the agent's own families alone. */
   #report(sandbox: Sandbox, report: ScrapeReport): void {
-    const schema = this.#own.schema(sandbox.standing.state);
+    const { state, code } = sandbox.standing;
+    const schema = this.#own.schema(state, code);
     const values = new Float64Array(schema.width);
     this.#own.fill(values, report);
     this.#hand(sandbox, schema, values);
@@ -342,4 +439,12 @@ export class KataReceiver implements Receiver {
     const fields = { sandbox: hidden.found.id, hidden: hidden.found.directory, shown: shown.found.directory };
     this.#settings.logger.warn(fields, "Two roots have a sandbox of this id; one is shown.");
   }
+}
+
+/** Resolves when the signal aborts. */
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
 }

@@ -12,6 +12,7 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Consumer, Receiver } from "../../component/component.ts";
 import { Interner } from "../../metrics/interner.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 interface Scene {
@@ -41,6 +42,7 @@ async function withFakeTime(next: Consumer, play: (scene: Scene) => Promise<void
       meter: createNoopMeter(),
       clock,
       interner: new Interner(),
+      host: createHost(),
       build: { command: "test", description: "", version: "0" },
     },
     next,
@@ -79,7 +81,9 @@ test("a shutdown ends a scrape under way, leaves no timer, and may come again or
     await clock.advance(0);
     await asked;
     assert.ok(clock.timerCount > 0);
-    await receiver.shutdown(AbortSignal.timeout(60_000));
+    const stopped = receiver.shutdown(AbortSignal.timeout(60_000));
+    await clock.advance(1_000);
+    await stopped;
     assert.equal(clock.timerCount, 0);
     await receiver.shutdown(AbortSignal.timeout(60_000));
   }));

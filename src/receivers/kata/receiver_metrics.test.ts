@@ -4,6 +4,7 @@ import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 
 class OnDemand extends MetricReader {
@@ -36,6 +37,7 @@ test("points and scrapes are counted under the Collector's names, and sandboxes 
     meter: provider.getMeter("test"),
     clock: new FakeClock(),
     interner: new Interner(),
+    host: createHost(),
     build: { command: "test", description: "", version: "0" },
   });
   metrics.handed("accepted", 7);
@@ -49,6 +51,7 @@ test("points and scrapes are counted under the Collector's names, and sandboxes 
     return ["up", "up", "stale"];
   });
   assert.deepEqual((await reader.lines()).sort(), [
+    "kata_collector_sandboxes{kata/x,ending} 0",
     "kata_collector_sandboxes{kata/x,failing} 0",
     "kata_collector_sandboxes{kata/x,pending} 0",
     "kata_collector_sandboxes{kata/x,stale} 1",

@@ -10,6 +10,7 @@ export class ReceiverMetrics {
   readonly #scraped: Counter;
   readonly #errored: Counter;
   readonly #scrapes: Counter;
+  readonly #leftOut: Counter;
   readonly #handedBy: { readonly receiver: string; readonly transport: "unix" };
   readonly #scrapedBy: { readonly receiver: string; readonly scraper: "shim" };
   readonly #settings: Settings;
@@ -40,6 +41,11 @@ export class ReceiverMetrics {
       "Number of metric points that were unable to be scraped; a scrape that failed counts as one.",
     );
     this.#scrapes = counter("kata_collector_scrapes", "Scrapes of sandboxes by outcome.", "{scrape}");
+    this.#leftOut = counter(
+      "kata_collector_left_out_lines",
+      "Lines of shims' pages that were left out, by reason.",
+      "{line}",
+    );
   }
 
   handed(verdict: Verdict, points: number): void {
@@ -49,6 +55,11 @@ export class ReceiverMetrics {
   scraped(points: number): void {
     this.#scraped.add(points, this.#scrapedBy);
     this.#scrapes.add(1, { receiver: this.#id, outcome: "ok" });
+  }
+
+  leftOut(reasons: ReadonlyMap<string, number>): void {
+    for (const [reason, lines] of reasons)
+      this.#leftOut.add(lines, { receiver: this.#id, reason: reason.replaceAll(/[^a-z0-9]+/gi, "_") });
   }
 
   failed(fault: ScrapeFault): void {

@@ -1,21 +1,25 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SandboxState } from "./own_families.ts";
-import { type Finding, NEW, outranks, Sandbox, type Standing, standingAfter } from "./sandbox.ts";
+import { type Finding, NEW, outranks, Sandbox, type Standing, standingAfter, statusOf } from "./sandbox.ts";
 import type { ScrapeFault } from "./scrape.ts";
 
 const ANSWERED: Finding = { kind: "answered" };
-const NO_SOCKET: Finding = { kind: "not_ready", state: "pending", reason: "no socket" };
-const UNSAFE: Finding = { kind: "not_ready", state: "unsafe", reason: "qemu" };
+const NO_SOCKET: Finding = {
+  kind: "not_ready",
+  why: { state: "pending", code: "no_socket", reason: "no socket" },
+};
+const UNSAFE: Finding = { kind: "not_ready", why: { state: "unsafe", code: "qemu", reason: "has qemu" } };
+const REMOVAL: Finding = { kind: "not_ready", why: { state: "ending", code: "removal", reason: "goes" } };
 
 function failed(fault: ScrapeFault): Finding {
   return { kind: "failed", fault, text: fault };
 }
 
-/** Where a new sandbox stands after these findings, one after the other: state, time-outs, refusals. */
+/** Where a new sandbox stands after these findings, one after the other: state, broken-off scrapes, refusals. */
 function check(findings: readonly Finding[], want: readonly [SandboxState, number, number]): void {
-  const { state, timeouts, refusals } = findings.reduce<Standing>(standingAfter, NEW);
-  assert.deepEqual([state, timeouts, refusals], want, JSON.stringify(findings));
+  const { state, breakOffs, refusals } = findings.reduce<Standing>(standingAfter, NEW);
+  assert.deepEqual([state, breakOffs, refusals], want, JSON.stringify(findings));
 }
 
 test("each finding has its state", () => {
@@ -25,11 +29,14 @@ test("each finding has its state", () => {
   check([ANSWERED], ["up", 0, 0]);
   check([failed("refused")], ["stale", 0, 1]);
   check([failed("missing")], ["pending", 0, 0]);
-  for (const fault of ["malformed", "status", "truncated", "too_big", "unreachable"] as const)
+  check([ANSWERED, REMOVAL], ["ending", 0, 0]);
+  for (const fault of ["status", "truncated", "unusable", "unreachable"] as const)
     check([ANSWERED, failed(fault)], ["failing", 0, 0]);
+  for (const fault of ["timeout", "malformed", "too_big"] as const)
+    check([ANSWERED, failed(fault)], ["failing", 1, 0]);
 });
 
-test("time-outs and refusals are counted in a row", () => {
+test("scrapes that were broken off, and refusals, are counted in a row", () => {
   check([failed("timeout"), failed("timeout")], ["failing", 2, 0]);
   check([failed("timeout"), ANSWERED, failed("timeout")], ["failing", 1, 0]);
   check([failed("timeout"), failed("status")], ["failing", 0, 0]);
@@ -40,7 +47,9 @@ test("time-outs and refusals are counted in a row", () => {
 
 test("the reason says why it is not up, and goes when it is", () => {
   assert.equal(standingAfter(NEW, failed("status")).reason, "status");
-  assert.equal(standingAfter(NEW, UNSAFE).reason, "qemu");
+  assert.equal(standingAfter(NEW, UNSAFE).reason, "has qemu");
+  assert.equal(standingAfter(NEW, UNSAFE).code, "qemu");
+  assert.equal(standingAfter(NEW, failed("status")).code, "status");
   assert.equal(standingAfter(standingAfter(NEW, UNSAFE), ANSWERED).reason, "");
 });
 
@@ -63,6 +72,33 @@ test("of two sandboxes with one id the one that is up is shown, else the first r
   assert.ok(!outranks(sandbox(0, "stale"), sandbox(1, "up")));
   assert.ok(outranks(sandbox(0, "up"), sandbox(1, "up")));
   assert.ok(!outranks(sandbox(1, "failing"), sandbox(0, "stale")));
+});
+
+test("a shim seems to run where its socket is there and nobody found it dead", () => {
+  const hasShim = (...findings: readonly Finding[]): boolean => {
+    const made = sandbox(0, "up");
+    made.standing = findings.reduce<Standing>(standingAfter, NEW);
+    return statusOf(made).hasShim;
+  };
+  assert.ok(!hasShim());
+  assert.ok(!hasShim(NO_SOCKET));
+  assert.ok(!hasShim(failed("refused")));
+  for (const finding of [ANSWERED, UNSAFE, REMOVAL, failed("timeout"), failed("status")])
+    assert.ok(hasShim(finding), JSON.stringify(finding));
+});
+
+test("what is asked of one sandbox is asked in turn, whatever becomes of it", async () => {
+  const one = sandbox(0, "up");
+  const done: string[] = [];
+  const first = one.inTurn(async () => {
+    await Promise.resolve();
+    done.push("first");
+    throw new Error("no answer");
+  });
+  const second = one.inTurn(async () => void done.push("second"));
+  await assert.rejects(first, /no answer/);
+  await second;
+  assert.deepEqual(done, ["first", "second"]);
 });
 
 test("an ended sandbox says so to what is under way", () => {

@@ -1,42 +1,61 @@
+import type { SandboxStatus } from "../../component/component.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { FoundSandbox } from "./discovery.ts";
+import type { ShimKind } from "./families.ts";
 import type { SandboxState } from "./own_families.ts";
+import { livesWith, type NotReady, type NotReadyCode } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
-import type { ScrapeFault } from "./scrape.ts";
+import type { Asked, ScrapeFault } from "./scrape.ts";
 
 /** Where a sandbox stands, and what its next visit depends on. */
 export interface Standing {
   readonly state: SandboxState;
-  /** Why it is not up; empty where it is. */
+  /** Why it is not up, as a word and in words; empty where it is. */
+  readonly code: NotReadyCode | ScrapeFault | "new" | "";
   readonly reason: string;
-  /** Time-outs in a row. */
-  readonly timeouts: number;
+  /** Scrapes in a row that were broken off. */
+  readonly breakOffs: number;
   /** Refused connections in a row. */
   readonly refusals: number;
 }
 
 /** What a visit found: the sandbox was not asked, or it was. */
 export type Finding =
-  | { readonly kind: "not_ready"; readonly state: "pending" | "unsafe"; readonly reason: string }
+  | { readonly kind: "not_ready"; readonly why: NotReady }
   | { readonly kind: "failed"; readonly fault: ScrapeFault; readonly text: string }
   | { readonly kind: "answered" };
 
-export const NEW: Standing = { state: "pending", reason: "not looked at yet", timeouts: 0, refusals: 0 };
+export const NEW: Standing = {
+  state: "pending",
+  code: "new",
+  reason: "not looked at yet",
+  breakOffs: 0,
+  refusals: 0,
+};
 
-/** The standing after a visit. A visit that did not ask says nothing about time-outs: their pause goes on. */
-export function standingAfter({ timeouts, refusals }: Standing, finding: Finding): Standing {
+/** Faults at which we hang up on a shim that is still at work. It may take that ill, and takes it worse each time. */
+const BROKEN_OFF: ReadonlySet<ScrapeFault> = new Set(["timeout", "too_big", "malformed"]);
+
+/** The standing after a visit. A visit that did not ask says nothing about broken-off scrapes: their pause goes on. */
+export function standingAfter({ breakOffs, refusals }: Standing, finding: Finding): Standing {
   switch (finding.kind) {
     case "answered":
-      return { state: "up", reason: "", timeouts: 0, refusals: 0 };
+      return { state: "up", code: "", reason: "", breakOffs: 0, refusals: 0 };
     case "not_ready":
-      return { state: finding.state, reason: finding.reason, timeouts, refusals: 0 };
+      return { ...finding.why, breakOffs, refusals: 0 };
     case "failed": {
-      const { fault, text: reason } = finding;
+      const { fault: code, text: reason } = finding;
       // A socket that nobody listens on is left over; one that went between look and call is not there yet.
-      if (fault === "refused") return { state: "stale", reason, timeouts: 0, refusals: refusals + 1 };
-      if (fault === "missing") return { state: "pending", reason, timeouts, refusals: 0 };
-      return { state: "failing", reason, timeouts: fault === "timeout" ? timeouts + 1 : 0, refusals: 0 };
+      if (code === "refused") return { state: "stale", code, reason, breakOffs: 0, refusals: refusals + 1 };
+      if (code === "missing") return { state: "pending", code, reason, breakOffs, refusals: 0 };
+      return {
+        state: "failing",
+        code,
+        reason,
+        breakOffs: BROKEN_OFF.has(code) ? breakOffs + 1 : 0,
+        refusals: 0,
+      };
     }
   }
 }
@@ -52,12 +71,19 @@ export class Sandbox {
   readonly phase: number;
   readonly foundAtMs: number;
   standing: Standing = NEW;
-  /** It has answered at some time. */
-  answered = false;
+  /** What its shim was when it was last looked at; undefined before it may be asked. */
+  shim: ShimKind | undefined;
+  /** What was there of what lives as long as the sandbox does. */
+  livedWith: ReadonlySet<string> = new Set();
+  /** When it answered last, in Unix milliseconds. */
+  lastAnswerMs: number | undefined;
   /** Another sandbox of the same id is shown in its place, and the log has said so. */
   shadowed = false;
   cancelTimer: () => void = () => {};
+  /** What was asked of its shim by name within the last second. */
+  readonly asked: Map<Asked, Promise<Buffer>> = new Map();
   readonly #ending = new AbortController();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     found: FoundSandbox,
@@ -80,11 +106,51 @@ export class Sandbox {
     return this.#ending.signal.aborted;
   }
 
+  /** Runs the job when those before it are done: a shim is asked one thing at a time. */
+  inTurn<T>(job: () => Promise<T>): Promise<T> {
+    const done = this.#last.then(job);
+    this.#last = done.catch(() => {});
+    return done;
+  }
+
+  /** Remembers what is there of what goes when the sandbox is removed. */
+  noteLife(): void {
+    const there = livesWith(this.found);
+    if (there.some((path) => !this.livedWith.has(path)))
+      this.livedWith = new Set([...this.livedWith, ...there]);
+  }
+
   end(): void {
     this.cancelTimer();
     this.#ending.abort();
   }
 }
+
+/** The sandbox as the agent shows it to others. */
+export function statusOf({ found, standing, lastAnswerMs }: Sandbox): SandboxStatus {
+  const { state, code, reason } = standing;
+  const { id, directory, root } = found;
+  return {
+    id,
+    directory,
+    runtime: root.runtime,
+    state,
+    code,
+    reason,
+    hasShim: !WITHOUT_SHIM.has(code),
+    lastAnswerMs,
+  };
+}
+
+/** Codes that say that nobody is behind the socket, as far as is known. */
+const WITHOUT_SHIM: ReadonlySet<string> = new Set([
+  "new",
+  "no_socket",
+  "not_a_socket",
+  "unreadable",
+  "missing",
+  "refused",
+]);
 
 /** Of two sandboxes with one id, which lie under different roots, the one to show: one that is up, else the first root's. */
 export function outranks(one: Sandbox, other: Sandbox): boolean {

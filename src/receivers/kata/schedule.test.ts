@@ -34,11 +34,11 @@ test("a scrape that took long keeps its phase", () => {
   check({ nowMs: 25_300, phase: 0.5 }, 9_700);
 });
 
-test("time-outs double the pause up to five minutes", () => {
-  check({ state: "failing", timeouts: 1, intervalMs: 15_000 }, 30_000);
-  check({ state: "failing", timeouts: 2, intervalMs: 15_000 }, 60_000);
-  check({ state: "failing", timeouts: 60, intervalMs: 15_000 }, 300_000);
-  check({ state: "failing", timeouts: 1, intervalMs: 600_000 }, 600_000);
+test("broken-off scrapes double the pause up to five minutes", () => {
+  check({ state: "failing", breakOffs: 1, intervalMs: 15_000 }, 30_000);
+  check({ state: "failing", breakOffs: 2, intervalMs: 15_000 }, 60_000);
+  check({ state: "failing", breakOffs: 60, intervalMs: 15_000 }, 300_000);
+  check({ state: "failing", breakOffs: 1, intervalMs: 600_000 }, 600_000);
 });
 
 test("a socket is looked for at least once a second, at first more often", () => {

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../../clock/clock.ts";
 import type { Standing } from "./sandbox.ts";
 
-/** A time-out is answered with a pause of so many intervals, doubled each time, at most this long. */
+/** A scrape that was broken off is followed by a pause of so many intervals, doubled each time, at most this long. */
 const BACK_OFF_MS_MAX = 300_000;
 
 /** Looks for what a new sandbox still lacks, which a pod's start waits for. */
@@ -24,10 +24,10 @@ export interface VisitTime {
  * How long to wait until the sandbox is visited again. Scrapes of one sandbox keep a phase that its id decides, so that
  * a node's sandboxes spread over the interval.
  */
-export function nextVisitMs({ state, timeouts, refusals }: Standing, time: VisitTime): number {
+export function nextVisitMs({ state, breakOffs, refusals }: Standing, time: VisitTime): number {
   const { intervalMs } = time;
   if (state === "pending") return time.ageMs < NEW_MS ? LOOK_MS : LATE_LOOK_MS;
-  if (timeouts > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** timeouts));
+  if (breakOffs > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** breakOffs));
   const tickMs = untilTick(time);
   // A shim that is starting refuses for a moment; one that has gone refuses for good.
   return state === "stale" ? Math.min(tickMs, LOOK_MS * 2 ** (refusals - 1)) : tickMs;

@@ -15,6 +15,8 @@ export type ScrapeFault =
   | "missing"
   | "unreachable"
   | "timeout"
+  /** The page came whole, and nothing on it can be used. */
+  | "unusable"
   /** The sandbox or the agent is ending. */
   | "cancelled";
 
@@ -36,9 +38,17 @@ export interface ScrapeOptions extends ResponseLimits {
   readonly memory: PageMemory;
 }
 
-// The only path that is ever asked for: others on this socket change the sandbox.
-const REQUEST =
-  "GET /metrics HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kata-collector\r\nAccept: text/plain\r\nConnection: close\r\n\r\n";
+/** All that is ever asked for: other paths on this socket change the sandbox. */
+export type Asked = "metrics" | "agent-url";
+
+const REQUESTS: Readonly<Record<Asked, string>> = {
+  metrics: requestText("/metrics"),
+  "agent-url": requestText("/agent-url"),
+};
+
+function requestText(path: string): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kata-collector\r\nAccept: text/plain\r\nConnection: close\r\n\r\n`;
+}
 
 /** All sockets read into it: what it holds is copied on before the next read, since nothing here runs in parallel. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
@@ -67,17 +77,17 @@ export class Scraper {
     this.#page.clear();
   }
 
-  /** Asks the shim behind the socket for its page. Never rejects; ends within the time-out, or when `cancel` aborts. */
-  async scrape(socketPath: string, cancel: AbortSignal): Promise<ScrapeOutcome> {
+  /** Asks the shim behind the socket. Never rejects; ends within the time-out, or when `cancel` aborts. */
+  async scrape(socketPath: string, cancel: AbortSignal, asked: Asked = "metrics"): Promise<ScrapeOutcome> {
     try {
       await using short = await shortSocketPath(socketPath);
-      return await this.#ask(short.path, cancel);
+      return await this.#ask(short.path, cancel, asked);
     } catch (error) {
       return failure(error);
     }
   }
 
-  #ask(path: string, cancel: AbortSignal): Promise<ScrapeOutcome> {
+  #ask(path: string, cancel: AbortSignal, asked: Asked): Promise<ScrapeOutcome> {
     const { clock, timeoutMs } = this.#options;
     this.#page.clear();
     const reader = new ResponseReader(this.#page, this.#options);
@@ -111,7 +121,7 @@ export class Scraper {
       });
       cancel.addEventListener("abort", onCancel, { once: true });
       if (cancel.aborted) return onCancel();
-      socket.write(REQUEST, "latin1");
+      socket.write(REQUESTS[asked], "latin1");
     });
   }
 }

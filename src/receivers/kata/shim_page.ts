@@ -2,11 +2,6 @@ import type { Schema } from "../../metrics/model.ts";
 
 const LF = 10;
 
-/** As kata-monitor names the shim's own Go families, so that this agent's cannot be taken for them. */
-export function renameFamily(name: string): string {
-  return name.startsWith("go_") || name.startsWith("process_") ? `kata_shim_${name}` : name;
-}
-
 const partialSchemas = new WeakMap<Schema, boolean>();
 
 /** Whether the guest agent's part of the page is missing: it always counts its scrapes. */

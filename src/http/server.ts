@@ -9,8 +9,8 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { connect } from "node:net";
-import type { Clock } from "../../clock/clock.ts";
-import type { ListenAddress } from "../../config/values.ts";
+import type { Clock } from "../clock/clock.ts";
+import type { ListenAddress } from "../config/values.ts";
 import { loadTls, type TlsConfig } from "./tls.ts";
 
 /**
@@ -25,7 +25,11 @@ export type Route = (
 
 export interface ServerLimits {
   readonly connectionsMax: number;
-  /** Of a request's line and headers. */
+  /** Of all clients together; further requests are answered with 429. */
+  readonly requestsPerSecondMax: number;
+  /** Of a request's target; a longer one is answered with 414. */
+  readonly urlBytesMax: number;
+  /** Of a request's line and headers; more are answered with 431. */
   readonly headerBytesMax: number;
   /** From a request's first byte to its last. */
   readonly requestTimeoutMs: number;
@@ -33,11 +37,11 @@ export interface ServerLimits {
   readonly stallTimeoutMs: number;
 }
 
-export interface MetricsServerOptions {
+export interface HttpServerOptions {
   readonly address: ListenAddress;
   readonly tls: TlsConfig | undefined;
   /** By path; anything else is 404. */
-  readonly routes: ReadonlyMap<string, Route>;
+  route(path: string): Route | undefined;
   readonly limits: ServerLimits;
   readonly clock: Clock;
   /** Hears of what goes wrong while the server runs; it goes on. */
@@ -51,15 +55,18 @@ const CHECK_INTERVAL_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 
 /** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
-export class MetricsServer {
-  readonly #options: MetricsServerOptions;
+export class HttpServer {
+  readonly #options: HttpServerOptions;
   readonly #server: Server | TlsServer;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  /** The second in which requests came last, and how many. */
+  #second = 0;
+  #requests = 0;
   #stopReloading: () => void = () => {};
   #isClosing = false;
 
-  constructor(options: MetricsServerOptions) {
+  constructor(options: HttpServerOptions) {
     this.#options = options;
     const { limits, tls } = options;
     const serverOptions: ServerOptions = {
@@ -163,19 +170,41 @@ export class MetricsServer {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const refusal = this.#refusal(request);
+    if (refusal !== undefined) {
+      if (refusal.status === 429) response.setHeader("Retry-After", "1");
+      // What is left of the request is not waited for.
+      response.setHeader("Connection", "close");
+      return answerText(response, refusal.status, refusal.text);
+    }
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
-    const route = this.#options.routes.get(path);
-    if (route === undefined) return answerText(response, 404, "not found; the metrics are linked from /");
+    const route = this.#options.route(path);
+    if (route === undefined) return answerText(response, 404, "not found; what is served is linked from /");
     if (request.method !== "GET" && request.method !== "HEAD") {
       return answerText(response.setHeader("Allow", "GET, HEAD"), 405, "only GET and HEAD are allowed");
     }
     await route(request, response, signal);
   }
+
+  /** What is refused before anybody looks at what it asks for. */
+  #refusal({ url = "/", headers }: IncomingMessage): { status: number; text: string } | undefined {
+    const { requestsPerSecondMax, urlBytesMax } = this.#options.limits;
+    const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
+    if (second !== this.#second) this.#requests = 0;
+    this.#second = second;
+    if (++this.#requests > requestsPerSecondMax)
+      return { status: 429, text: `more than ${requestsPerSecondMax} requests in a second` };
+    if (url.length > urlBytesMax) return { status: 414, text: `a URL has at most ${urlBytesMax} bytes` };
+    const hasBody =
+      headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
+    return hasBody ? { status: 413, text: "requests have no body here" } : undefined;
+  }
 }
 
 /** Ends the response with a line of plain text. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { "Content-Type": "text/plain; charset=utf-8" }).end(`${text}\n`);
+  const headers = { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" };
+  response.writeHead(status, headers).end(`${text}\n`);
 }
 
 /** As the config writes it. */

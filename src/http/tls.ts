@@ -8,6 +8,8 @@ export interface TlsConfig {
   /** With it, clients must show a certificate that one of these authorities signed. */
   readonly clientCaFile: string | undefined;
   readonly minVersion: SecureVersion;
+  /** OpenSSL's names, for versions up to 1.2; undefined for Node's choice. */
+  readonly ciphers: readonly string[] | undefined;
   /** How often the files are read again, in milliseconds; 0 for never. */
   readonly reloadIntervalMs: number;
 }
@@ -19,7 +21,14 @@ export async function loadTls(config: TlsConfig): Promise<SecureContextOptions> 
     read(config.keyFile),
     config.clientCaFile === undefined ? undefined : read(config.clientCaFile),
   ]);
-  return { cert, key, minVersion: config.minVersion, ...(ca === undefined ? {} : { ca }) };
+  const { minVersion, ciphers } = config;
+  return {
+    cert,
+    key,
+    minVersion,
+    ...(ca === undefined ? {} : { ca }),
+    ...(ciphers === undefined ? {} : { ciphers: ciphers.join(":") }),
+  };
 }
 
 async function read(path: string): Promise<Buffer> {

@@ -6,14 +6,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
-import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { poll } from "../../../test/e2e/poll.ts";
-import { FakeClock } from "../../clock/fake_clock.ts";
-import { answerText, MetricsServer } from "./server.ts";
+import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { poll } from "../../test/e2e/poll.ts";
+import { FakeClock } from "../clock/fake_clock.ts";
+import { defaultServerLimits } from "./config.ts";
+import { answerText, HttpServer } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 
 interface Tls {
-  readonly server: MetricsServer;
+  readonly server: HttpServer;
   readonly clock: FakeClock;
   readonly errors: Error[];
   file(name: string): string;
@@ -37,7 +38,7 @@ async function serve(context: TestContext, change: Partial<TlsConfig> = {}): Pro
   issue("first");
   const clock = new FakeClock();
   const errors: Error[] = [];
-  const server = new MetricsServer({
+  const server = new HttpServer({
     address: { host: "127.0.0.1", port: 0 },
     tls: {
       certFile: file("tls.crt"),
@@ -45,15 +46,11 @@ async function serve(context: TestContext, change: Partial<TlsConfig> = {}): Pro
       clientCaFile: undefined,
       minVersion: "TLSv1.3",
       reloadIntervalMs: 60_000,
+      ciphers: undefined,
       ...("clientCaFile" in change ? { clientCaFile: file("tls.crt") } : {}),
     },
-    routes: new Map([["/", async (_request, response) => answerText(response, 200, "hello")]]),
-    limits: {
-      connectionsMax: 8,
-      headerBytesMax: 4_096,
-      requestTimeoutMs: 10_000,
-      stallTimeoutMs: 10_000,
-    },
+    route: () => async (_request, response) => answerText(response, 200, "hello"),
+    limits: defaultServerLimits,
     clock,
     onError: (error) => errors.push(error),
   });
@@ -118,7 +115,7 @@ test("with a client authority, a client must show its certificate", async (conte
 });
 
 test("a listener without its files says which one it misses", async (context) => {
-  const server = new MetricsServer({
+  const server = new HttpServer({
     address: { host: "127.0.0.1", port: 0 },
     tls: {
       certFile: "/nowhere/tls.crt",
@@ -126,9 +123,10 @@ test("a listener without its files says which one it misses", async (context) =>
       clientCaFile: undefined,
       minVersion: "TLSv1.2",
       reloadIntervalMs: 0,
+      ciphers: undefined,
     },
-    routes: new Map(),
-    limits: { connectionsMax: 1, headerBytesMax: 4_096, requestTimeoutMs: 1_000, stallTimeoutMs: 1_000 },
+    route: () => undefined,
+    limits: defaultServerLimits,
     clock: new FakeClock(),
     onError: () => {},
   });

@@ -1,0 +1,74 @@
+import { z } from "zod";
+import { duration, size } from "../config/values.ts";
+import { cipherNames, toOpenSslCipher } from "./ciphers.ts";
+import type { ServerLimits } from "./server.ts";
+import type { TlsConfig } from "./tls.ts";
+
+/** `tls` of whatever listens, as the Collector's `configtls` names it. */
+export const serverTls: z.ZodType<TlsConfig> = z
+  .strictObject({
+    cert_file: z.string().min(1),
+    key_file: z.string().min(1),
+    client_ca_file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("With it, clients must show a certificate signed by one of its authorities"),
+    min_version: z.enum(["1.2", "1.3"]).default("1.2"),
+    cipher_suites: z
+      .array(z.enum(cipherNames, "must be a cipher suite of TLS 1.2 by its IANA name"))
+      .min(1)
+      .optional()
+      .describe("For TLS 1.2; Node's own choice if left out. Those of TLS 1.3 are always allowed"),
+    reload_interval: duration().prefault("0s").describe("How often the files are read again; 0 for never"),
+  })
+  .transform((config) => ({
+    certFile: config.cert_file,
+    keyFile: config.key_file,
+    clientCaFile: config.client_ca_file,
+    minVersion: `TLSv${config.min_version}` as const,
+    ciphers: config.cipher_suites?.map(toOpenSslCipher),
+    reloadIntervalMs: config.reload_interval,
+  }));
+
+/** `limits` of whatever listens, as its schema gives them. */
+export interface ServerLimitsConfig {
+  readonly connections: number;
+  readonly requests_per_second: number;
+  readonly url: number;
+  readonly request_header: number;
+  readonly request_timeout: number;
+  readonly stall_timeout: number;
+}
+
+/** Their schemas, for the component's own strict object. */
+export const serverLimits: {
+  readonly [Key in keyof ServerLimitsConfig]: z.ZodPrefault<z.ZodType<number, number | string>>;
+} = {
+  connections: z.int().min(1).prefault(64).describe("Open connections; further ones are closed at once"),
+  requests_per_second: z
+    .int()
+    .min(1)
+    .prefault(100)
+    .describe("Of all clients together; further ones are answered with 429"),
+  url: size().prefault("2KiB").describe("A request's path and query"),
+  request_header: size({ minBytes: 1_024 }).prefault("16KiB").describe("A request's line and headers"),
+  request_timeout: duration({ minMs: 100 }).prefault("10s").describe("For a request to arrive"),
+  stall_timeout: duration({ minMs: 100 })
+    .prefault("30s")
+    .describe("A client that takes nothing for this long is cut off"),
+};
+
+export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
+  return {
+    connectionsMax: config.connections,
+    requestsPerSecondMax: config.requests_per_second,
+    urlBytesMax: config.url,
+    headerBytesMax: config.request_header,
+    requestTimeoutMs: config.request_timeout,
+    stallTimeoutMs: config.stall_timeout,
+  };
+}
+
+/** What holds where a config has no word on it. */
+export const defaultServerLimits: ServerLimits = toServerLimits(z.object(serverLimits).parse({}));

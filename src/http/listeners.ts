@@ -1,0 +1,112 @@
+import { isDeepStrictEqual } from "node:util";
+import type { Clock } from "../clock/clock.ts";
+import type { ListenAddress } from "../config/values.ts";
+import { defaultServerLimits } from "./config.ts";
+import { describeAddress, HttpServer, type Route, type ServerLimits } from "./server.ts";
+import type { TlsConfig } from "./tls.ts";
+
+export interface ClaimOptions {
+  /** Whose it is, for errors. */
+  readonly owner: string;
+  readonly address: ListenAddress;
+  /** Undefined to go along with whoever shares the address; none and the defaults where nobody else says. */
+  readonly tls: TlsConfig | undefined;
+  readonly limits: ServerLimits | undefined;
+  readonly routes: ReadonlyMap<string, Route>;
+  /** Of two claims on one path the higher rank has it; of equal rank, it is a fault. */
+  readonly rank: number;
+  readonly clock: Clock;
+  onError(error: Error): void;
+}
+
+/** A component's share of a listener. */
+export interface Claim {
+  /** The address that it really listens on, which matters when the port was 0. */
+  readonly address: ListenAddress;
+  /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
+  listen(): Promise<void>;
+  /** Takes the routes back; the last one closes the listener. */
+  close(deadline: AbortSignal): Promise<void>;
+}
+
+/** The agent's HTTP listeners: components that name one address share one. */
+export class Listeners {
+  readonly #byAddress = new Map<string, Listener>();
+
+  /** Without effect on the outside until the claim listens. */
+  claim(options: ClaimOptions): Claim {
+    const { address } = options;
+    // Port 0 is a different port for everyone.
+    if ("port" in address && address.port === 0) return new Listener().add(options, () => {});
+    const key = describeAddress(address);
+    const listener = this.#byAddress.get(key) ?? new Listener();
+    this.#byAddress.set(key, listener);
+    return listener.add(options, () => this.#byAddress.delete(key));
+  }
+}
+
+/** One address, and the claims on it. */
+class Listener {
+  readonly #claims = new Set<ClaimOptions>();
+  #server: HttpServer | undefined;
+  #listening: Promise<void> | undefined;
+
+  add(options: ClaimOptions, onEmpty: () => void): Claim {
+    this.#claims.add(options);
+    const server = (): HttpServer | undefined => this.#server;
+    return {
+      get address() {
+        return server()?.address ?? options.address;
+      },
+      listen: () => this.#listen(options),
+      close: async (deadline) => {
+        this.#claims.delete(options);
+        if (this.#claims.size > 0) return;
+        onEmpty();
+        await this.#server?.close(deadline);
+      },
+    };
+  }
+
+  async #listen(options: ClaimOptions): Promise<void> {
+    this.#check(options);
+    this.#listening ??= this.#start(options);
+    await this.#listening;
+  }
+
+  async #start({ address, clock }: ClaimOptions): Promise<void> {
+    const claims = [...this.#claims];
+    this.#server = new HttpServer({
+      address,
+      clock,
+      tls: claims.find(({ tls }) => tls !== undefined)?.tls,
+      limits: claims.find(({ limits }) => limits !== undefined)?.limits ?? defaultServerLimits,
+      route: (path) => this.#route(path),
+      onError: (error) => [...this.#claims][0]?.onError(error),
+    });
+    await this.#server.listen();
+  }
+
+  #route(path: string): Route | undefined {
+    let best: ClaimOptions | undefined;
+    for (const claim of this.#claims)
+      if (claim.routes.has(path) && (best === undefined || claim.rank > best.rank)) best = claim;
+    return best?.routes.get(path);
+  }
+
+  /** Throws where a claim cannot stand beside another one. */
+  #check(claim: ClaimOptions): void {
+    const where = describeAddress(claim.address);
+    for (const other of this.#claims) {
+      if (other === claim) continue;
+      const both = `${claim.owner} and ${other.owner} share ${where}`;
+      for (const key of ["tls", "limits"] as const) {
+        const differ =
+          claim[key] !== undefined && other[key] !== undefined && !isDeepStrictEqual(claim[key], other[key]);
+        if (differ) throw new Error(`${both} and differ in ${key}`);
+      }
+      const path = [...claim.routes.keys()].find((one) => other.routes.has(one));
+      if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);
+    }
+  }
+}
