@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "print the JSON Schema of the configuration, for editors",
     load: async () => (await import("./commands/schema.ts")).schema,
   },
+  monitor: {
+    summary: "run the agent in kata-monitor's place, with its flags and endpoints",
+    load: async () => (await import("./commands/monitor.ts")).monitor,
+  },
   simulate: {
     summary: "serve simulated sandboxes on real unix sockets, with a CRI server",
     load: async () => (await import("./commands/simulate.ts")).simulate,

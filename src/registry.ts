@@ -41,5 +41,11 @@ export const registry: Catalog = {
       load: async () => (await import("./exporters/prometheus/factory.ts")).factory,
     },
   },
-  extensions: {},
+  extensions: {
+    kata_monitor_api: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/kata_monitor_api/factory.ts")).factory,
+    },
+  },
 };

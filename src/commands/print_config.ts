@@ -4,8 +4,9 @@ import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { printableConfig } from "../config/print.ts";
 import { readConfigFile } from "../config/read_file.ts";
+import type { ConfigSource } from "../config/source.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 
 const OPTIONS = {
@@ -16,7 +17,8 @@ const OPTIONS = {
 } as const;
 
 /** Prints the configuration as the agent understands it: merged, expanded, with all defaults, secrets redacted. */
-export const printConfig: Command = async ({ args, env, stdout, stderr }) => {
+export const printConfig: Command = async (context) => {
+  const { args, env, stdout } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   const { config: uris = [], set: sets = [], format, mode, validate } = values;
   if (values.help === true) {
@@ -33,17 +35,37 @@ export const printConfig: Command = async ({ args, env, stdout, stderr }) => {
   oneOf("format", format, ["yaml", "json"]);
   oneOf("mode", mode, ["redacted", "unredacted"]);
   oneOf("validate", validate, ["true", "false"]);
-  const loaded = await loadConfig({ uris, sets, env, readFile: readConfigFile }, registry);
+  return await printSource(
+    context,
+    { uris, sets, env, readFile: readConfigFile },
+    { format, unredacted: mode === "unredacted", validate: validate === "true" },
+  );
+};
+
+export interface PrintOptions {
+  readonly format: string;
+  readonly unredacted: boolean;
+  /** Whether a faulty configuration is not printed. */
+  readonly validate: boolean;
+}
+
+/** Prints a configuration from wherever. 1 where it has faults. */
+export async function printSource(
+  { stdout, stderr }: CommandContext,
+  source: ConfigSource,
+  { format, unredacted, validate }: PrintOptions,
+): Promise<number> {
+  const loaded = await loadConfig(source, registry);
   stderr.write(renderFaults(loaded.warnings, "warning: "));
-  if (!loaded.ok && (validate === "true" || loaded.tree === undefined)) {
+  if (!loaded.ok && (validate || loaded.tree === undefined)) {
     stderr.write(renderFaults(loaded.faults));
     return 1;
   }
   if (loaded.tree === undefined) return 1;
-  const config = await printableConfig(loaded.tree, registry, { unredacted: mode === "unredacted" });
+  const config = await printableConfig(loaded.tree, registry, { unredacted });
   stdout.write(format === "json" ? `${JSON.stringify(config, null, 2)}\n` : stringify(config));
   return 0;
-};
+}
 
 function oneOf(name: string, value: string, allowed: readonly string[]): void {
   if (!allowed.includes(value)) throw new Error(`--${name} must be ${allowed.join(" or ")}, got "${value}"`);

@@ -3,13 +3,15 @@ import { readBuildInfo } from "../build_info.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../config/read_file.ts";
+import type { ConfigSource } from "../config/source.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
+import type { Command, CommandContext } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
 import { stoppedOrAfter } from "./stopped.ts";
 
 /** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
-export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) => {
+export const run: Command = async (context) => {
+  const { args, env, stdout } = context;
   const source = parseConfigArgs(args);
   if (source === undefined) {
     stdout.write(
@@ -17,7 +19,15 @@ export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) =
     );
     return 0;
   }
-  const loaded = await loadConfig({ ...source, env, readFile: readConfigFile }, registry);
+  return await runSource(context, { ...source, env, readFile: readConfigFile });
+};
+
+/** As `run`, with a configuration from wherever. */
+export async function runSource(
+  { stderr, usage, stop }: CommandContext,
+  source: ConfigSource,
+): Promise<number> {
+  const loaded = await loadConfig(source, registry);
   if (!loaded.ok) {
     stderr.write(renderFaults(loaded.warnings, "warning: ") + renderFaults(loaded.faults));
     return 1;
@@ -37,4 +47,4 @@ export const run: Command = async ({ args, env, stdout, stderr, usage, stop }) =
   await stoppedOrAfter(stop);
   agent.logger.info({ signal: stop.reason }, "Received signal from OS.");
   return (await agent.shutdown()) ? 0 : 1;
-};
+}

@@ -12,6 +12,8 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "../config/telemetry.ts";
+import { defaultServerLimits } from "../http/config.ts";
+import { HttpServer, type Route } from "../http/server.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
@@ -37,10 +39,11 @@ export interface OwnMetrics {
 export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
   const { telemetry, build, usage, logger, clock } = options;
   diag.setLogger(sdkLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  const readers: IMetricReader[] = [];
+  const started: Reader[] = [];
   if (telemetry.metrics.level !== "none") {
-    for (const reader of telemetry.metrics.readers) readers.push(await startReader(reader));
+    for (const reader of telemetry.metrics.readers) started.push(await startReader(reader, options));
   }
+  const readers = started.map(({ reader }) => reader);
   const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
   const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter(build.command, build.version);
@@ -50,30 +53,53 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
     async shutdown() {
       stopObserving();
       await provider.shutdown();
+      await Promise.all(started.map(({ close }) => close()));
       diag.disable();
     },
   };
 }
 
-function startReader(reader: MetricReaderConfig): Promise<IMetricReader> {
+interface Reader {
+  readonly reader: IMetricReader;
+  close(): Promise<void>;
+}
+
+/** Pulls of a page this small are over at once. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+async function startReader(reader: MetricReaderConfig, options: OwnMetricsOptions): Promise<Reader> {
   switch (reader.kind) {
     case "pull":
-      return startPullReader(reader);
+      return await startPullReader(reader, options);
     case "periodic":
-      return startPeriodicReader(reader);
+      return { reader: await startPeriodicReader(reader), close: () => Promise.resolve() };
   }
 }
 
-async function startPullReader({ host, port, withoutScopeInfo }: PullReaderConfig): Promise<IMetricReader> {
+/** Listens by the agent's own server, since the SDK's has no limit on anything. */
+async function startPullReader(
+  { host, port, withoutScopeInfo }: PullReaderConfig,
+  { logger, clock }: OwnMetricsOptions,
+): Promise<Reader> {
   const { PrometheusExporter } = await import("@opentelemetry/exporter-prometheus");
-  const exporter = new PrometheusExporter({ host, port, withoutScopeInfo, preventServerStart: true });
+  const exporter = new PrometheusExporter({ withoutScopeInfo, preventServerStart: true });
+  const metrics: Route = async (request, response) => exporter.getMetricsRequestHandler(request, response);
+  const server = new HttpServer({
+    address: { host, port },
+    tls: undefined,
+    route: (path) => (path === "/metrics" ? metrics : undefined),
+    limits: defaultServerLimits,
+    clock,
+    onError: (error) =>
+      logger.warn({ error: error.message }, "Listener of own metrics has trouble; it goes on."),
+  });
   try {
-    await exporter.startServer();
+    await server.listen();
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot serve the agent's own metrics on ${host}:${port}: ${cause}`, { cause: error });
+    throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
   }
-  return exporter;
+  return { reader: exporter, close: () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS)) };
 }
 
 async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetricReader> {

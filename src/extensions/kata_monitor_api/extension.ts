@@ -1,0 +1,184 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type {
+  Extension,
+  MetricsPage,
+  SandboxSource,
+  SandboxStatus,
+  Settings,
+} from "../../component/component.ts";
+import type { ListenAddress } from "../../config/values.ts";
+import type { Claim } from "../../http/listeners.ts";
+import { answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
+import type { TlsConfig } from "../../http/tls.ts";
+import { idsHtml, idsText, indexHtml, indexText, statesHtml, statesText } from "./answers.ts";
+import { MonitorFamilies } from "./monitor_families.ts";
+
+export interface KataMonitorApiConfig {
+  readonly address: ListenAddress;
+  /** Undefined, as for limits, to go along with whoever listens on the address too. */
+  readonly tls: TlsConfig | undefined;
+  readonly limits: ServerLimits | undefined;
+  /** The exporter whose page is served; any where undefined. */
+  readonly exporter: string | undefined;
+}
+
+/** Of a query; more are cut. */
+const PREFIXES_MAX = 100;
+
+/** kata-monitor's endpoints and its families about itself. */
+export class KataMonitorApi implements Extension {
+  readonly #config: KataMonitorApiConfig;
+  readonly #settings: Settings;
+  readonly #families: MonitorFamilies;
+  readonly #claim: Claim;
+
+  constructor(config: KataMonitorApiConfig, settings: Settings) {
+    this.#config = config;
+    this.#settings = settings;
+    const { clock, host, interner, logger } = settings;
+    this.#families = new MonitorFamilies(interner, clock.nowMs());
+    this.#claim = host.listeners.claim({
+      owner: `extension "${settings.id}"`,
+      address: config.address,
+      tls: config.tls,
+      limits: config.limits,
+      routes: new Map<string, Route>([
+        ["/", async (request, response) => send(request, response, { text: indexText, html: indexHtml })],
+        ["/metrics", (request, response, signal) => this.#metrics(request, response, signal)],
+        ["/sandboxes", async (request, response) => this.#sandboxes(request, response)],
+        ["/agent-url", (request, response) => this.#agentUrl(request, response)],
+      ]),
+      // An exporter at this address serves its page here too; this one has more to say.
+      rank: 1,
+      clock,
+      onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
+    });
+  }
+
+  /** Where it listens; the port is the real one where the config says 0. */
+  get address(): ListenAddress {
+    return this.#claim.address;
+  }
+
+  async start(): Promise<void> {
+    await this.#claim.listen();
+    const endpoint = describeAddress(this.address);
+    this.#settings.logger.info({ endpoint }, "Serving kata-monitor's endpoints.");
+  }
+
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    await this.#claim.close(deadline);
+  }
+
+  async #metrics(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#settings;
+    const startMs = clock.monotonicMs();
+    let failed = true;
+    this.#families.begin();
+    try {
+      const query = queryOf(request);
+      const id = query.get("sandbox") ?? "";
+      if (id === "") await this.#page(request, response, signal, prefixesOf(query));
+      else await this.#ask(response, { id, what: "metrics", failureStatus: 500 });
+      failed = false;
+    } finally {
+      this.#families.end(clock.monotonicMs() - startMs, failed);
+    }
+  }
+
+  async #page(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    prefixes: readonly string[],
+  ): Promise<void> {
+    const page = this.#exporterPage();
+    if (page === undefined)
+      return answerText(response, 503, "there is no exporter whose page could be served");
+    // kata-monitor leaves its own families out of a page of chosen ones.
+    if (prefixes.length > 0) return await page.answer(request, response, signal, { prefixes });
+    const running = new Set(
+      this.#statuses()
+        .filter(({ hasShim }) => hasShim)
+        .map(({ id }) => id),
+    );
+    const own = [this.#families.reading(running.size, this.#settings.clock.nowMs())];
+    await page.answer(request, response, signal, { own });
+  }
+
+  #sandboxes(request: IncomingMessage, response: ServerResponse): void {
+    const sandboxes = this.#statuses();
+    const running = sandboxes.filter(({ hasShim }) => hasShim);
+    if (queryOf(request).has("verbose"))
+      send(request, response, { text: () => statesText(sandboxes), html: () => statesHtml(sandboxes) });
+    else send(request, response, { text: () => idsText(running), html: () => idsHtml(running) });
+  }
+
+  async #agentUrl(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const id = queryOf(request).get("sandbox") ?? "";
+    if (id === "") return answerText(response, 400, "which sandbox? /agent-url?sandbox=ID");
+    await this.#ask(response, { id, what: "agent-url", failureStatus: 400 });
+  }
+
+  /** Answers with what the shim says. An id is looked up among the sandboxes that are known, and is never a path. */
+  async #ask(
+    response: ServerResponse,
+    { id, what, failureStatus }: { id: string; what: "metrics" | "agent-url"; failureStatus: number },
+  ): Promise<void> {
+    let answer: Promise<Buffer> | undefined;
+    for (const source of this.#sources()) answer ??= source.ask(id, what);
+    if (answer === undefined) return answerText(response, failureStatus, "there is no such sandbox");
+    try {
+      const bytes = await answer;
+      response.writeHead(200, {
+        "Content-Type": "text/plain; charset=utf-8",
+        "X-Content-Type-Options": "nosniff",
+      });
+      response.end(what === "agent-url" ? `${bytes.toString("latin1").trimEnd()}\n` : bytes);
+    } catch (error) {
+      answerText(response, failureStatus, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #exporterPage(): MetricsPage | undefined {
+    const { exporter } = this.#config;
+    for (const [id, page] of this.#settings.host.pages.all()) {
+      if (exporter === undefined || exporter === id) return page;
+    }
+    return undefined;
+  }
+
+  #sources(): SandboxSource[] {
+    return Array.from(this.#settings.host.sandboxes.all(), ([, source]) => source);
+  }
+
+  #statuses(): SandboxStatus[] {
+    return this.#sources().flatMap((source) => source.sandboxes());
+  }
+}
+
+function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
+  const mark = url.indexOf("?");
+  return new URLSearchParams(mark < 0 ? "" : url.slice(mark + 1));
+}
+
+function prefixesOf(query: URLSearchParams): readonly string[] {
+  const prefixes = (query.get("filter_family") ?? "").split(",", PREFIXES_MAX);
+  return prefixes.filter((prefix) => prefix !== "");
+}
+
+/** HTML to browsers, text to everyone else, as kata-monitor tells them apart. */
+function send(
+  { headers }: IncomingMessage,
+  response: ServerResponse,
+  body: { text(): string; html(): string },
+): void {
+  const wantsHtml = headers.accept?.includes("text/html") ?? false;
+  response.writeHead(200, {
+    "Content-Type": `text/${wantsHtml ? "html" : "plain"}; charset=utf-8`,
+    "Content-Security-Policy": "default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+    Vary: "Accept",
+  });
+  response.end(wantsHtml ? body.html() : body.text());
+}

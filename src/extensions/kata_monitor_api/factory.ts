@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { ExtensionFactory } from "../../component/component.ts";
+import { listenAddress } from "../../config/values.ts";
+import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
+
+const schema: z.ZodType<KataMonitorApiConfig> = z
+  .strictObject({
+    endpoint: listenAddress()
+      .prefault("127.0.0.1:8090")
+      .describe("Where to listen; an exporter of the same endpoint shares the listener"),
+    tls: serverTls.optional().describe("Serve HTTPS; if left out, as an exporter of the same endpoint does"),
+    limits: z
+      .strictObject(serverLimits)
+      .transform(toServerLimits)
+      .optional()
+      .describe("If left out, those of an exporter of the same endpoint, or the defaults"),
+    exporter: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("The prometheus exporter whose page is served; if left out, any"),
+  })
+  .transform((config) => ({
+    address: config.endpoint,
+    tls: config.tls,
+    limits: config.limits,
+    exporter: config.exporter,
+  }));
+
+/** Serves kata-monitor's endpoints, and its families about itself beside an exporter's page. */
+export const factory: ExtensionFactory<KataMonitorApiConfig> = {
+  stability: "beta",
+  schema,
+  create: (config, settings) => new KataMonitorApi(config, settings),
+};

@@ -1,0 +1,133 @@
+import type { Interner } from "../../metrics/interner.ts";
+import type { Family, Kind, Point, Reading, Resource, Schema } from "../../metrics/model.ts";
+import { type ProcessUsage, readProcessUsage } from "./process_usage.ts";
+
+/** kata-monitor's buckets, in milliseconds. */
+const BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
+
+/** It is about no sandbox, so that its lines get no sandbox's labels. */
+const RESOURCE: Resource = { key: "kata_monitor", attributes: [] };
+
+const SCALAR: Point = { attributes: [], bounds: [], boundTexts: [] };
+
+interface ProcessFamily {
+  readonly name: string;
+  readonly kind: Kind;
+  readonly help: string;
+  read(usage: ProcessUsage): number;
+}
+
+const PROCESS_FAMILIES: readonly ProcessFamily[] = [
+  {
+    name: "cpu_seconds_total",
+    kind: "sum",
+    help: "CPU time of the process, user and system, in seconds.",
+    read: (usage) => usage.cpuSeconds,
+  },
+  {
+    name: "max_fds",
+    kind: "gauge",
+    help: "File descriptors that the process may have open.",
+    read: (usage) => usage.maxFds,
+  },
+  {
+    name: "network_receive_bytes_total",
+    kind: "sum",
+    help: "Bytes received over the network, in the process's network namespace.",
+    read: (usage) => usage.receivedBytes,
+  },
+  {
+    name: "network_transmit_bytes_total",
+    kind: "sum",
+    help: "Bytes sent over the network, in the process's network namespace.",
+    read: (usage) => usage.transmittedBytes,
+  },
+  {
+    name: "open_fds",
+    kind: "gauge",
+    help: "File descriptors that the process has open.",
+    read: (usage) => usage.openFds,
+  },
+  {
+    name: "resident_memory_bytes",
+    kind: "gauge",
+    help: "Memory of the process that is in RAM, in bytes.",
+    read: (usage) => usage.residentBytes,
+  },
+  {
+    name: "start_time_seconds",
+    kind: "gauge",
+    help: "When the process started, in seconds since the epoch.",
+    read: (usage) => usage.startTimeSeconds,
+  },
+  {
+    name: "virtual_memory_bytes",
+    kind: "gauge",
+    help: "Address space of the process in bytes.",
+    read: (usage) => usage.virtualBytes,
+  },
+  {
+    name: "virtual_memory_max_bytes",
+    kind: "gauge",
+    help: "Address space that the process may have, in bytes.",
+    read: (usage) => usage.virtualBytesMax,
+  },
+];
+
+/** kata-monitor's families about itself, with its names and types. */
+export class MonitorFamilies {
+  readonly #schema: Schema;
+  readonly #startMs: number;
+  #requests = 0;
+  #failures = 0;
+  /** Not cumulative; the last one is of +Inf. */
+  readonly #durations = new Float64Array(BOUNDS.length + 1);
+  #durationSumMs = 0;
+
+  constructor(interner: Interner, startMs: number) {
+    this.#startMs = startMs;
+    const family = (name: string, kind: Kind, help: string, point = SCALAR): Family =>
+      interner.family({ name: `kata_monitor_${name}`, kind, unit: "", help, points: [point] });
+    const histogram: Point = { attributes: [], bounds: BOUNDS, boundTexts: BOUNDS.map(String) };
+    this.#schema = interner.schema([
+      family("running_shim_count", "gauge", "Sandboxes whose shim runs."),
+      family("scrape_count", "sum", "Requests for metrics."),
+      family("scrape_failed_count", "sum", "Requests for metrics whose answer was broken off."),
+      family(
+        "scrape_durations_histogram_milliseconds",
+        "histogram",
+        "How long requests for metrics took to answer, in milliseconds.",
+        histogram,
+      ),
+      ...PROCESS_FAMILIES.map(({ name, kind, help }) => family(`process_${name}`, kind, help)),
+    ]);
+  }
+
+  begin(): void {
+    this.#requests++;
+  }
+
+  end(durationMs: number, failed: boolean): void {
+    if (failed) this.#failures++;
+    const bucket = BOUNDS.findIndex((bound) => durationMs <= bound);
+    const index = bucket < 0 ? BOUNDS.length : bucket;
+    this.#durations[index] = (this.#durations[index] ?? 0) + 1;
+    this.#durationSumMs += durationMs;
+  }
+
+  reading(runningShims: number, timeMs: number): Reading {
+    const usage = readProcessUsage();
+    let count = 0;
+    const buckets = Array.from(this.#durations, (more) => (count += more));
+    const values = Float64Array.from([
+      runningShims,
+      this.#requests,
+      this.#failures,
+      ...buckets,
+      this.#durationSumMs,
+      count,
+      ...PROCESS_FAMILIES.map(({ read }) => read(usage)),
+    ]);
+    return { resource: RESOURCE, schema: this.#schema, values, timeMs, startMs: this.#startMs };
+  }
+}
