@@ -33,11 +33,13 @@ const NASTY = [
 
 type Mutation = (page: Buffer, random: () => number) => Buffer;
 
-function below(limit: number, random: () => number): number {
+/** A whole number from 0 to one less than the limit. */
+export function below(limit: number, random: () => number): number {
   return Math.floor(random() * limit);
 }
 
-function pick<T>(items: readonly T[], random: () => number): T {
+/** One of the items, of which there must be some. */
+export function pick<T>(items: readonly T[], random: () => number): T {
   return items[below(items.length, random)] as T; // every list here has items
 }
 

@@ -1,0 +1,128 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer, type Server } from "node:http";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../e2e/agent_process.ts";
+import { hasProgram } from "../e2e/peers.ts";
+import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
+import type { Format } from "./page_checks.ts";
+
+const ACCEPT: Readonly<Record<Format, string>> = {
+  text: "text/plain;version=0.0.4",
+  openmetrics: "application/openmetrics-text;version=1.0.0",
+};
+
+/** A page of the agent as a puller got it. */
+export interface PulledPage {
+  readonly format: Format;
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+}
+
+export async function pull(address: string, format: Format): Promise<PulledPage> {
+  const response = await fetch(`http://${address}/metrics`, { headers: { accept: ACCEPT[format] } });
+  const contentType = response.headers.get("content-type") ?? "";
+  return { format, status: response.status, contentType, body: await response.text() };
+}
+
+/** What promtool has against the page; undefined where it takes it, or is not there. */
+export async function promtoolFault(page: string): Promise<string | undefined> {
+  if (!hasProgram("promtool")) return undefined;
+  const promtool = spawn("promtool", ["check", "metrics"], { stdio: ["pipe", "ignore", "pipe"] });
+  promtool.stdin.on("error", () => {}); // It may have read enough.
+  promtool.stdin.end(page);
+  const [errors, [code]] = await Promise.all([text(promtool.stderr), once(promtool, "close")]);
+  // With 3 only its linter has something to say, as on Kata's names; a page that it cannot read gives 1.
+  const isTaken = (code === 0 || code === 3) && !errors.includes("error while linting");
+  return isTaken ? undefined : `promtool exits with ${code}: ${errors.slice(0, 1_000)}`;
+}
+
+/** A Prometheus server that scrapes the agent, in both formats by turns, through a relay that keeps the pages. */
+export interface ScrapingPrometheus {
+  /** What the server said of scrapes since the last call, apart from that they took too long. */
+  takeErrors(): readonly string[];
+  /** The pages that it got last. */
+  readonly pages: readonly PulledPage[];
+  /** How many it has got. */
+  readonly pulls: number;
+  readonly server: Prometheus;
+  close(): Promise<void>;
+}
+
+const KEPT_PAGES = 4;
+const LOOK_MS = 200;
+
+export async function startScrapingPrometheus(agentAddress: string): Promise<ScrapingPrometheus> {
+  const relay = new Relay(agentAddress);
+  const address = await relay.listen();
+  const server = await startPrometheus(address);
+  const errors = new Set<string>();
+  const ending = new AbortController();
+  const watch = async (): Promise<void> => {
+    while (!ending.signal.aborted) {
+      const { lastError } = await server.target();
+      // Prometheus gives a scrape a second, which a busy machine can take.
+      if (lastError !== "" && !/deadline exceeded|Timeout/i.test(lastError)) errors.add(lastError);
+      await sleep(LOOK_MS);
+    }
+  };
+  const watching = watch();
+  return {
+    takeErrors() {
+      const taken = [...errors];
+      errors.clear();
+      return taken;
+    },
+    get pages() {
+      return relay.pages;
+    },
+    get pulls() {
+      return relay.pulls;
+    },
+    server,
+    async close() {
+      ending.abort();
+      await watching;
+      await server.close();
+      await relay.close();
+    },
+  };
+}
+
+class Relay {
+  readonly pages: PulledPage[] = [];
+  pulls = 0;
+  readonly #agentAddress: string;
+  readonly #server: Server;
+
+  constructor(agentAddress: string) {
+    this.#agentAddress = agentAddress;
+    this.#server = createServer(async (_request, response) => {
+      const page = await pull(this.#agentAddress, this.pulls++ % 2 === 0 ? "openmetrics" : "text").catch(
+        () => undefined,
+      );
+      if (page === undefined) {
+        response.writeHead(502).end();
+        return;
+      }
+      this.pages.push(page);
+      if (this.pages.length > KEPT_PAGES) this.pages.shift();
+      response.writeHead(page.status, { "content-type": page.contentType }).end(page.body);
+    });
+  }
+
+  async listen(): Promise<string> {
+    const port = await freePort();
+    this.#server.listen(port, "127.0.0.1");
+    await once(this.#server, "listening");
+    return `127.0.0.1:${port}`;
+  }
+
+  async close(): Promise<void> {
+    this.#server.closeAllConnections();
+    this.#server.close();
+    await once(this.#server, "close");
+  }
+}

@@ -1,0 +1,177 @@
+/**
+ * What a page must be, told without any code of the agent's: a second opinion, on purpose written another way than
+ * `src/prometheus`.
+ */
+
+export type Format = "text" | "openmetrics";
+
+/** A sample of a page. */
+export interface PageLine {
+  /** Name and labels, as they stand on the page. */
+  readonly series: string;
+  readonly name: string;
+  readonly labels: ReadonlyMap<string, string>;
+  readonly value: number;
+  readonly valueText: string;
+  /** The name of the HELP or TYPE line before it. */
+  readonly family: string;
+}
+
+export interface ReadPage {
+  readonly lines: readonly PageLine[];
+  /** By name; absent where the page has no TYPE line. */
+  readonly types: ReadonlyMap<string, string>;
+  /** What no page may have, a sentence each. */
+  readonly faults: readonly string[];
+}
+
+const HEADER = /^# (HELP|TYPE|UNIT) ([a-zA-Z_:][a-zA-Z0-9_:]*) ((?:[^\\\n]|\\[\\n"])*)$/;
+const SAMPLE =
+  /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.+)\})? (NaN|[+-]Inf|-?[0-9]+(?:\.[0-9]+)?(?:e[+-]?[0-9]+)?)$/s;
+const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
+const TYPES: Readonly<Record<Format, readonly string[]>> = {
+  text: ["gauge", "counter", "histogram", "summary", "untyped"],
+  openmetrics: ["gauge", "counter", "histogram", "summary", "unknown"],
+};
+/** By type: what a sample's name may have behind the family's. */
+const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
+  histogram: ["_bucket", "_sum", "_count"],
+  summary: ["", "_sum", "_count"],
+};
+
+class PageReader {
+  readonly lines: PageLine[] = [];
+  readonly types = new Map<string, string>();
+  readonly faults: string[] = [];
+  readonly #format: Format;
+  readonly #headers = new Set<string>();
+  readonly #families = new Set<string>();
+  readonly #series = new Set<string>();
+  #family = "";
+
+  constructor(format: Format) {
+    this.#format = format;
+  }
+
+  fault(what: string, line: string): void {
+    this.faults.push(`${what}: ${JSON.stringify(line.slice(0, 300))}`);
+  }
+
+  header(line: string): void {
+    const [, word = "", name = "", text = ""] = HEADER.exec(line) ?? [];
+    if (name === "") return this.fault("neither sample nor header", line);
+    if (this.#headers.has(`${word} ${name}`)) this.fault(`second ${word}`, line);
+    this.#headers.add(`${word} ${name}`);
+    if (word === "TYPE") {
+      this.types.set(name, text);
+      if (!TYPES[this.#format].includes(text)) this.fault("type that the format does not have", line);
+    }
+    this.#enter(name, line);
+  }
+
+  #enter(name: string, line: string): void {
+    if (name === this.#family) return;
+    if (this.#families.has(name)) this.fault("family in two places", line);
+    this.#families.add(name);
+    this.#family = name;
+  }
+
+  sample(line: string): void {
+    const [, name = "", labelText = "", valueText = ""] = SAMPLE.exec(line) ?? [];
+    if (name === "") return this.fault("no legal sample", line);
+    const labels = this.#labels(labelText, line);
+    const suffixes = SUFFIXES[this.types.get(this.#family) ?? ""] ?? [
+      this.#format === "openmetrics" && this.types.get(this.#family) === "counter" ? "_total" : "",
+    ];
+    const isChild = suffixes.some((suffix) => name === this.#family + suffix);
+    if (!isChild) this.#enter(name, line);
+    const full = [...labels].filter(([, value]) => value !== "").sort(([a], [b]) => (a < b ? -1 : 1));
+    const key = `${name} ${JSON.stringify(full)}`;
+    if (this.#series.has(key)) this.fault("series twice", line);
+    this.#series.add(key);
+    this.lines.push({
+      series: line.slice(0, line.length - valueText.length - 1),
+      name,
+      labels,
+      value: Number(valueText.replace("Inf", "Infinity")),
+      valueText,
+      family: this.#family,
+    });
+  }
+
+  #labels(text: string, line: string): Map<string, string> {
+    const labels = new Map<string, string>();
+    let end = 0;
+    LABEL.lastIndex = 0;
+    for (let match = LABEL.exec(text); match !== null; match = LABEL.exec(text)) {
+      const [, name = "", value = ""] = match;
+      if (labels.has(name)) this.fault(`label ${name} twice`, line);
+      if (name.startsWith("__")) this.fault(`label ${name}`, line);
+      labels.set(name, value);
+      end = LABEL.lastIndex;
+    }
+    if (end !== text.length) this.fault("no legal labels", line);
+    return labels;
+  }
+}
+
+/** Reads a page of the agent's, stricter than the formats ask: its own spelling, and no timestamps. */
+export function readPage(page: string, format: Format): ReadPage {
+  const reader = new PageReader(format);
+  if (!page.endsWith("\n")) reader.fault("no line feed at the end", page.slice(-100));
+  const lines = page.split("\n").slice(0, -1);
+  if (format === "openmetrics" && lines.pop() !== "# EOF") reader.fault("no end", page.slice(-100));
+  for (const line of lines) {
+    if (line.startsWith("#")) reader.header(line);
+    else reader.sample(line);
+  }
+  return reader;
+}
+
+/** Who a sandbox is on the page: the labels behind a sample's own, in this order. */
+export interface Identity {
+  readonly sandbox_id: string;
+  readonly cri_uid: string;
+  readonly cri_name: string;
+  readonly cri_namespace: string;
+}
+
+const IDENTITY_LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"] as const;
+
+/** The labels as they stand on a line. */
+export function identityText(identity: Identity): string {
+  return IDENTITY_LABELS.map((label) => `${label}="${identity[label]}"`).join(",");
+}
+
+/** By series as it must stand on the page: its number. From an honest shim's page, by cutting and pasting text. */
+export function expectedLines(shimPage: string, identity: Identity): Map<string, number> {
+  const expected = new Map<string, number>();
+  for (const line of shimPage.split("\n")) {
+    if (line === "" || line.startsWith("#")) continue;
+    const [series = "", value = ""] = line.split(/ (?=[^ ]+$)/);
+    const renamed = series.replace(/^(?=go_|process_)/, "kata_shim_");
+    const own = renamed.endsWith("}") ? `${renamed.slice(0, -1)},` : `${renamed}{`;
+    expected.set(`${own}${identityText(identity)}}`, Number(value));
+  }
+  return expected;
+}
+
+/** By family, as an honest shim's page has them under their names on the agent's. */
+export function expectedTypes(shimPage: string): Map<string, string> {
+  const types = shimPage.matchAll(/^# TYPE (\S+) (\S+)$/gm);
+  return new Map(
+    [...types].map(([, name = "", type = ""]) => [name.replace(/^(?=go_|process_)/, "kata_shim_"), type]),
+  );
+}
+
+/** Samples whose identity is not one of these; a sandbox that the runtime does not know has no more than its id. */
+export function strangers({ lines }: ReadPage, identities: ReadonlyMap<string, Identity>): string[] {
+  const faults: string[] = [];
+  for (const { series, labels } of lines) {
+    const identity = identities.get(labels.get("sandbox_id") ?? "");
+    const isKnown =
+      identity !== undefined && IDENTITY_LABELS.every((label) => labels.get(label) === identity[label]);
+    if (!isKnown) faults.push(`identity that no sandbox has: ${series.slice(0, 400)}`);
+  }
+  return faults;
+}
