@@ -203,8 +203,22 @@ export class HttpServer {
 
 /** Ends the response with a line of plain text. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
-  const headers = { "Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff" };
-  response.writeHead(status, headers).end(`${text}\n`);
+  answerBody(response, status, { type: "text/plain", body: Buffer.from(`${text}\n`) });
+}
+
+/** Ends the response with a body that fits in memory, which nobody is to take for anything but its type. */
+export function answerBody(
+  response: ServerResponse,
+  status: number,
+  { type, body }: { readonly type: "text/plain" | "text/html"; readonly body: Buffer },
+): void {
+  response.writeHead(status, {
+    "Content-Type": `${type}; charset=utf-8`,
+    "Content-Length": body.length,
+    "Content-Security-Policy": "default-src 'none'",
+    "X-Content-Type-Options": "nosniff",
+  });
+  response.end(body);
 }
 
 /** As the config writes it. */

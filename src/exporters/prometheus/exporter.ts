@@ -3,7 +3,7 @@ import type { Counter } from "@opentelemetry/api";
 import type { Exporter, MetricsPage, PullOptions, Settings, Verdict } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
+import { answerBody, answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
@@ -111,10 +111,8 @@ export class PrometheusExporter implements Exporter, MetricsPage {
 
   async #index(response: ServerResponse): Promise<void> {
     const { path } = this.#config;
-    response.writeHead(200, { "Content-Type": "text/html; charset=utf-8" });
-    response.end(
-      `<!doctype html><title>kata-collector</title><h1>kata-collector</h1><p><a href="${path}">${path}</a></p>\n`,
-    );
+    const html = `<!doctype html><title>kata-collector</title><h1>kata-collector</h1><p><a href="${path}">${path}</a></p>\n`;
+    answerBody(response, 200, { type: "text/html", body: Buffer.from(html) });
   }
 
   /** Answers a pull. Rejects when it is cut off. */

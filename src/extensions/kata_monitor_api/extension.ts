@@ -8,7 +8,7 @@ import type {
 } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
+import { answerBody, answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { idsHtml, idsText, indexHtml, indexText, statesHtml, statesText } from "./answers.ts";
 import { MonitorFamilies } from "./monitor_families.ts";
@@ -130,11 +130,11 @@ export class KataMonitorApi implements Extension {
     if (answer === undefined) return answerText(response, failureStatus, "there is no such sandbox");
     try {
       const bytes = await answer;
-      response.writeHead(200, {
-        "Content-Type": "text/plain; charset=utf-8",
-        "X-Content-Type-Options": "nosniff",
+      const line = `${bytes.toString("latin1").trimEnd()}\n`;
+      answerBody(response, 200, {
+        type: "text/plain",
+        body: what === "agent-url" ? Buffer.from(line) : bytes,
       });
-      response.end(what === "agent-url" ? `${bytes.toString("latin1").trimEnd()}\n` : bytes);
     } catch (error) {
       answerText(response, failureStatus, error instanceof Error ? error.message : String(error));
     }
@@ -174,11 +174,9 @@ function send(
   body: { text(): string; html(): string },
 ): void {
   const wantsHtml = headers.accept?.includes("text/html") ?? false;
-  response.writeHead(200, {
-    "Content-Type": `text/${wantsHtml ? "html" : "plain"}; charset=utf-8`,
-    "Content-Security-Policy": "default-src 'none'",
-    "X-Content-Type-Options": "nosniff",
-    Vary: "Accept",
+  response.setHeader("Vary", "Accept");
+  answerBody(response, 200, {
+    type: wantsHtml ? "text/html" : "text/plain",
+    body: Buffer.from(wantsHtml ? body.html() : body.text()),
   });
-  response.end(wantsHtml ? body.html() : body.text());
 }

@@ -1,0 +1,189 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { systemClock } from "../../clock/clock.ts";
+import type {
+  MetricsPage,
+  PullOptions,
+  SandboxSource,
+  SandboxStatus,
+  Settings,
+} from "../../component/component.ts";
+import { answerText } from "../../http/server.ts";
+import { Interner } from "../../metrics/interner.ts";
+import type { Reading } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
+import { KataMonitorApi } from "./extension.ts";
+import { factory } from "./factory.ts";
+
+const ID = "a".repeat(64);
+const DEAD = "d".repeat(64);
+
+function status(id: string, hasShim: boolean): SandboxStatus {
+  const directory = `/run/vc/sbs/${id}`;
+  return { id, directory, runtime: "go", state: "up", code: "", reason: "", hasShim, lastAnswerMs: 0 };
+}
+
+/** One sandbox that answers, one that is there and does not. */
+const SOURCE: SandboxSource = {
+  sandboxes: () => [status(ID, true), status(DEAD, false)],
+  ask(id, what) {
+    if (id === DEAD) return Promise.reject(new Error("the sandbox is stale: nobody listens"));
+    if (id !== ID) return undefined;
+    return Promise.resolve(Buffer.from(what === "metrics" ? "kata_shim_fds 9\n" : "vsock://3:1024"));
+  },
+};
+
+interface Scene {
+  readonly settings: Settings;
+  /** What the page was pulled with. */
+  readonly pulls: PullOptions[];
+  get(
+    path: string,
+    headers?: Record<string, string>,
+  ): Promise<{ status: number; type: string; text: string }>;
+}
+
+async function scene(context: TestContext, fail = false): Promise<Scene> {
+  const host = createHost();
+  const settings: Settings = {
+    id: "kata_monitor_api",
+    logger: pino({ level: "silent" }),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner: new Interner(),
+    host,
+    build: { command: "test", description: "", version: "0" },
+  };
+  const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0" }), settings);
+  assert.ok(extension instanceof KataMonitorApi);
+  const pulls: PullOptions[] = [];
+  const page: MetricsPage = {
+    async answer(_request, response, _signal, options) {
+      pulls.push(options);
+      if (fail) throw new Error("the puller has gone");
+      answerText(response, 200, "page");
+    },
+  };
+  host.pages.add("prometheus", page);
+  host.sandboxes.add("kata", SOURCE);
+  await extension.start();
+  context.after(() => extension.shutdown(AbortSignal.abort()));
+  const { address } = extension;
+  assert.ok("port" in address);
+  return {
+    settings,
+    pulls,
+    async get(path, headers = {}) {
+      const response = await fetch(`http://127.0.0.1:${address.port}${path}`, { headers });
+      const text = await response.text();
+      return { status: response.status, type: response.headers.get("content-type") ?? "", text };
+    },
+  };
+}
+
+/** The reading's values by family, of the families with one number. */
+function numbers({ schema, values }: Reading): Record<string, number> {
+  const single = schema.families.map(
+    ({ name, width }, index) => [name, width, schema.offsets[index] ?? 0] as const,
+  );
+  return Object.fromEntries(
+    single.filter(([, width]) => width === 1).map(([name, , offset]) => [name, values[offset] ?? Number.NaN]),
+  );
+}
+
+test("/sandboxes lists those whose shims run, /sandboxes?verbose all", async (context) => {
+  const { get } = await scene(context);
+  assert.deepEqual(await get("/sandboxes"), {
+    status: 200,
+    type: "text/plain; charset=utf-8",
+    text: `${ID}\n`,
+  });
+  const html = await get("/sandboxes", { accept: "text/html,application/xhtml+xml" });
+  assert.equal(html.type, "text/html; charset=utf-8");
+  assert.ok(html.text.includes(ID) && !html.text.includes(DEAD));
+  assert.ok((await get("/sandboxes?verbose")).text.includes(DEAD));
+});
+
+test("/metrics is the exporter's page with kata-monitor's own families, unless families are chosen", async (context) => {
+  const { get, pulls } = await scene(context);
+  assert.equal((await get("/metrics")).text, "page\n");
+  await get("/metrics?filter_family=kata_shim_,,kata_guest_load");
+  await get("/metrics?filter_family=");
+  await get("/metrics?sandbox=");
+  assert.deepEqual(
+    pulls.map(({ prefixes, own = [] }) => prefixes ?? own.length),
+    [1, ["kata_shim_", "kata_guest_load"], 1, 1],
+  );
+  const [own] = pulls.at(-1)?.own ?? [];
+  assert.ok(own !== undefined);
+  const got = numbers(own);
+  assert.equal(got["kata_monitor_running_shim_count"], 1);
+  assert.equal(got["kata_monitor_scrape_count"], 4);
+  assert.equal(got["kata_monitor_scrape_failed_count"], 0);
+  assert.ok((got["kata_monitor_process_resident_memory_bytes"] ?? 0) > 1e6);
+  const durations = own.schema.families.findIndex(({ kind }) => kind === "histogram");
+  const { name, width } = own.schema.families[durations] ?? assert.fail();
+  assert.equal(name, "kata_monitor_scrape_durations_histogram_milliseconds");
+  const offset = own.schema.offsets[durations] ?? 0;
+  assert.equal(own.values[offset + width - 1], 3, "three requests were answered before this one");
+  assert.equal(own.values[offset + width - 3], 3, "all of them are within +Inf");
+});
+
+test("a pull that is broken off is a failed scrape", async (context) => {
+  const { get, pulls } = await scene(context, true);
+  await assert.rejects(get("/metrics"));
+  await assert.rejects(get("/metrics"));
+  const [own] = pulls.at(-1)?.own ?? [];
+  assert.equal(numbers(own ?? assert.fail())["kata_monitor_scrape_failed_count"], 1);
+});
+
+test("one sandbox can be asked, and nothing but a known id is taken for one", async (context) => {
+  const { get } = await scene(context);
+  assert.deepEqual(await get(`/metrics?sandbox=${ID}`), {
+    status: 200,
+    type: "text/plain; charset=utf-8",
+    text: "kata_shim_fds 9\n",
+  });
+  assert.equal((await get(`/agent-url?sandbox=${ID}`)).text, "vsock://3:1024\n");
+  assert.deepEqual(await get(`/metrics?sandbox=${DEAD}`), {
+    status: 500,
+    type: "text/plain; charset=utf-8",
+    text: "the sandbox is stale: nobody listens\n",
+  });
+  assert.equal((await get("/agent-url")).status, 400);
+  for (const id of [
+    `../${ID}`,
+    `${ID}/`,
+    `..%2f..%2fetc`,
+    "%00",
+    "<script>alert(1)</script>",
+    `${ID}%0d%0aX: 1`,
+  ]) {
+    assert.equal((await get(`/agent-url?sandbox=${id}`)).status, 400, id);
+    const answer = await get(`/metrics?sandbox=${id}`);
+    assert.deepEqual([answer.status, answer.text], [500, "there is no such sandbox\n"], id);
+  }
+});
+
+test("what changes a sandbox, or looks into its shim, is not there", async (context) => {
+  const { get } = await scene(context);
+  for (const path of [
+    "/debug/pprof/",
+    "/debug/vars",
+    "/iptables",
+    "/ip6tables",
+    "/policy",
+    "/direct-volume/stats",
+    "/direct-volume/resize",
+  ])
+    assert.equal((await get(`${path}?sandbox=${ID}`)).status, 404, path);
+});
+
+test("without an exporter there is no page, and the rest works", async (context) => {
+  const { get, settings } = await scene(context);
+  for (const [id, page] of settings.host.pages.all()) settings.host.pages.add(id, page)();
+  assert.equal((await get("/metrics")).status, 503);
+  assert.equal((await get("/sandboxes")).status, 200);
+});

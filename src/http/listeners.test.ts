@@ -1,0 +1,110 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { type TestContext, test } from "node:test";
+import { systemClock } from "../clock/clock.ts";
+import type { ListenAddress } from "../config/values.ts";
+import { defaultServerLimits } from "./config.ts";
+import { type Claim, type ClaimOptions, Listeners } from "./listeners.ts";
+import { answerText, type Route } from "./server.ts";
+
+const says =
+  (text: string): Route =>
+  async (_request, response) =>
+    answerText(response, 200, text);
+
+interface Scene {
+  readonly address: { readonly host: string; readonly port: number };
+  claim(owner: string, paths: readonly string[], more?: Partial<ClaimOptions>): Claim;
+  /** Status and text of the path's answer, or why there is none. */
+  get(path: string): Promise<string>;
+}
+
+async function scene(context: TestContext): Promise<Scene> {
+  const probe = createServer().listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const address = { host: "127.0.0.1", port: (probe.address() as { port: number }).port };
+  probe.close();
+  const listeners = new Listeners();
+  return {
+    address,
+    claim(owner, paths, more = {}) {
+      const claim = listeners.claim({
+        owner,
+        address,
+        tls: undefined,
+        limits: undefined,
+        routes: new Map(paths.map((path) => [path, says(`${owner} ${path}`)])),
+        rank: 0,
+        clock: systemClock,
+        onError: (error) => assert.fail(error),
+        ...more,
+      });
+      context.after(() => claim.close(AbortSignal.abort()));
+      return claim;
+    },
+    async get(path) {
+      const response = await fetch(`http://127.0.0.1:${address.port}${path}`).catch(() => undefined);
+      return response === undefined ? "nobody" : `${response.status} ${(await response.text()).trim()}`;
+    },
+  };
+}
+
+test("claims on one address share a listener, and the higher rank has a path", async (context) => {
+  const { claim, get } = await scene(context);
+  const page = claim("page", ["/", "/metrics"]);
+  const api = claim("api", ["/", "/sandboxes"], { rank: 1 });
+  await Promise.all([page.listen(), api.listen()]);
+  assert.equal(await get("/"), "200 api /");
+  assert.equal(await get("/metrics"), "200 page /metrics");
+  assert.equal(await get("/sandboxes?verbose"), "200 api /sandboxes");
+  assert.match(await get("/nothing"), /^404/);
+});
+
+test("a claim that closes takes its routes with it, and the last one the listener", async (context) => {
+  const { claim, get } = await scene(context);
+  const page = claim("page", ["/"]);
+  const api = claim("api", ["/", "/sandboxes"], { rank: 1 });
+  await api.listen();
+  await page.listen();
+  await api.close(AbortSignal.timeout(1_000));
+  assert.equal(await get("/"), "200 page /");
+  assert.match(await get("/sandboxes"), /^404/);
+  await page.close(AbortSignal.timeout(1_000));
+  assert.equal(await get("/"), "nobody");
+  const next = claim("next", ["/"]);
+  await next.listen();
+  assert.equal(await get("/"), "200 next /");
+});
+
+test("claims that cannot stand beside each other say which and why", async (context) => {
+  const { claim, address } = await scene(context);
+  claim("exporter one", ["/metrics"], { limits: defaultServerLimits });
+  const refused = async (
+    paths: readonly string[],
+    more: Partial<ClaimOptions>,
+    want: RegExp,
+  ): Promise<void> => {
+    const other = claim("exporter two", paths, more);
+    await assert.rejects(other.listen(), want);
+    await other.close(AbortSignal.abort());
+  };
+  const where = `exporter two and exporter one share 127.0.0.1:${address.port}`;
+  await refused(["/metrics"], {}, new RegExp(`${where} and both serve /metrics`));
+  const limits = { ...defaultServerLimits, connectionsMax: 1 };
+  await refused(["/other"], { limits }, new RegExp(`${where} and differ in limits`));
+});
+
+test("an address that is taken by another program is a clear error, and port 0 is shared with nobody", async (context) => {
+  const { claim, address } = await scene(context);
+  const other = createServer().listen(address.port, "127.0.0.1");
+  await once(other, "listening");
+  context.after(() => other.close());
+  await assert.rejects(claim("page", ["/"]).listen(), /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+  const any: ListenAddress = { host: "127.0.0.1", port: 0 };
+  const one = claim("one", ["/"], { address: any });
+  const two = claim("two", ["/"], { address: any });
+  await one.listen();
+  await two.listen();
+  assert.notDeepEqual(one.address, two.address);
+});
