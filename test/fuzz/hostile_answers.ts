@@ -8,8 +8,8 @@ export interface HostileAnswer {
   readonly trick: string;
   /** Written one after the other, with a pause between them. */
   readonly pieces: readonly Buffer[];
-  /** Afterwards: the connection is closed, kept open in silence, or reset. */
-  readonly afterwards: "end" | "silence" | "reset";
+  /** Afterwards: the connection is closed, kept open in silence, or cut with what was not sent yet. */
+  readonly afterwards: "end" | "silence" | "cut";
 }
 
 type Answer = Omit<HostileAnswer, "trick">;
@@ -173,9 +173,9 @@ const HTTP_TRICKS: Readonly<Record<string, HttpTrick>> = {
     const whole = Buffer.concat([head([lengthOf(page)]), page]);
     return ending(whole.subarray(0, below(whole.length, random)));
   },
-  reset: (page, random) => {
+  cut: (page, random) => {
     const whole = Buffer.concat([head([lengthOf(page)]), page]);
-    return { pieces: [whole.subarray(0, below(whole.length, random))], afterwards: "reset" };
+    return { pieces: [whole.subarray(0, below(whole.length, random))], afterwards: "cut" };
   },
 };
 

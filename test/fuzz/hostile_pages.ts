@@ -50,9 +50,10 @@ function nameOf(block: string): string {
   return block.split(" ")[2] ?? "";
 }
 
-/** The names of the families that the shims themselves have, as on their pages. */
-export function hostNamesOf(flavor: "go" | "rs"): readonly string[] {
-  return partsOf(createPage({ flavor, seed: 1 })).host.map(nameOf);
+/** What the families of the shim itself are called on the agent's page. */
+export function hostFamilies(flavor: "go" | "rs"): ReadonlySet<string> {
+  const { host } = partsOf(createPage({ flavor, seed: 1 }));
+  return new Set(host.map((block) => nameOf(block).replace(/^(?=go_|process_)/, "kata_shim_")));
 }
 
 type Alteration = (blocks: string[], forgery: Forgery) => void;

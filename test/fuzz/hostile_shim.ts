@@ -91,5 +91,5 @@ async function write(socket: Socket, { pieces, afterwards }: HostileAnswer): Pro
     socket.write(piece);
   }
   if (afterwards === "end") socket.end();
-  else if (afterwards === "reset") socket.resetAndDestroy();
+  else if (afterwards === "cut") socket.destroy();
 }

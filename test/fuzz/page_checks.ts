@@ -59,7 +59,10 @@ class PageReader {
 
   header(line: string): void {
     const [, word = "", name = "", text = ""] = HEADER.exec(line) ?? [];
-    if (name === "") return this.fault("neither sample nor header", line);
+    if (name === "") {
+      this.fault("neither sample nor header", line);
+      return;
+    }
     if (this.#headers.has(`${word} ${name}`)) this.fault(`second ${word}`, line);
     this.#headers.add(`${word} ${name}`);
     if (word === "TYPE") {
@@ -78,7 +81,10 @@ class PageReader {
 
   sample(line: string): void {
     const [, name = "", labelText = "", valueText = ""] = SAMPLE.exec(line) ?? [];
-    if (name === "") return this.fault("no legal sample", line);
+    if (name === "") {
+      this.fault("no legal sample", line);
+      return;
+    }
     const labels = this.#labels(labelText, line);
     const suffixes = SUFFIXES[this.types.get(this.#family) ?? ""] ?? [
       this.#format === "openmetrics" && this.types.get(this.#family) === "counter" ? "_total" : "",

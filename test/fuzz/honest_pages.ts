@@ -1,0 +1,126 @@
+import type { SimulatedSandbox } from "../../src/simulator/simulator.ts";
+import { poll } from "../e2e/poll.ts";
+import { expectedLines, expectedTypes, type Identity, type PageLine, type ReadPage } from "./page_checks.ts";
+
+const LOOK_MS = 10;
+const KEPT_PAGES = 4;
+const OWN = /^kata_collector_sandbox_/;
+
+/** Follows what the honest shims serve, and compares the agent's page with it. */
+export class HonestPages {
+  readonly #followed: readonly Followed[];
+  readonly #timer: NodeJS.Timeout;
+
+  constructor(sandboxes: readonly SimulatedSandbox[]) {
+    this.#followed = sandboxes.map((sandbox) => new Followed(sandbox));
+    this.#timer = setInterval(() => {
+      for (const followed of this.#followed) followed.look();
+    }, LOOK_MS);
+  }
+
+  get identities(): Identity[] {
+    return this.#followed.map(({ identity }) => identity);
+  }
+
+  /** By family of the agent's page, as the honest shims have them. */
+  types(): Map<string, string> {
+    return new Map(this.#followed.flatMap((followed) => [...expectedTypes(followed.lastPage)]));
+  }
+
+  /**
+   * What is wrong with the honest sandboxes' lines. `pullAgain` is asked for a newer page where it cannot be known
+   * which page of a shim this one shows.
+   */
+  async faultsOf(page: ReadPage, pullAgain: () => Promise<ReadPage>): Promise<string[]> {
+    const faults: string[] = [];
+    for (const followed of this.#followed) {
+      let current = page;
+      const found = await poll("a page of an honest shim that was seen", async () => {
+        const verdict = followed.faultsOf(current);
+        if (verdict === undefined) current = await pullAgain();
+        return verdict;
+      });
+      faults.push(...found);
+    }
+    return faults;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+  }
+}
+
+class Followed {
+  readonly identity: Identity;
+  readonly #sandbox: SimulatedSandbox;
+  /** By the number of the scrape; the latest few. */
+  readonly #pages = new Map<number, string>();
+
+  constructor(sandbox: SimulatedSandbox) {
+    this.#sandbox = sandbox;
+    const { uid, name, namespace } = sandbox.pod;
+    this.identity = { sandbox_id: sandbox.id, cri_uid: uid, cri_name: name, cri_namespace: namespace };
+  }
+
+  look(): void {
+    const { shim } = this.#sandbox;
+    if (shim?.lastPage === undefined || this.#pages.has(shim.scrapes)) return;
+    this.#pages.set(shim.scrapes, shim.lastPage.toString("latin1"));
+    const [oldest] = this.#pages.keys();
+    if (this.#pages.size > KEPT_PAGES && oldest !== undefined) this.#pages.delete(oldest);
+  }
+
+  get lastPage(): string {
+    this.look();
+    return [...this.#pages.values()].at(-1) ?? "";
+  }
+
+  /** Undefined where the numbers are of no page that was seen, but not all were seen. */
+  faultsOf({ lines }: ReadPage): string[] | undefined {
+    this.look();
+    const mine = lines.filter(({ labels }) => labels.get("sandbox_id") === this.identity.sandbox_id);
+    const shown = mine.filter(({ name }) => !OWN.test(name));
+    const [anyPage = ""] = this.#pages.values();
+    const wanted = expectedLines(anyPage, this.identity);
+    const faults = [...this.#faultsOfSeries(shown, wanted), ...this.#faultsOfOwn(mine, wanted.size)];
+    if (faults.length > 0) return faults;
+    const isOf = (page: string): boolean => {
+      const expected = expectedLines(page, this.identity);
+      return shown.every(({ series, value }) => Object.is(expected.get(series), value));
+    };
+    if ([...this.#pages.values()].some(isOf)) return [];
+    const latest = this.#sandbox.shim?.scrapes ?? 0;
+    const sawAll = [latest, latest - 1, latest - 2].every((scrape) => this.#pages.has(scrape));
+    return sawAll
+      ? [`the numbers of ${this.identity.sandbox_id} are of none of its latest pages`]
+      : undefined;
+  }
+
+  #faultsOfSeries(shown: readonly PageLine[], wanted: ReadonlyMap<string, number>): string[] {
+    const got = new Set(shown.map(({ series }) => series));
+    const missing = [...wanted.keys()].filter((series) => !got.has(series));
+    const extra = shown.filter(({ series }) => !wanted.has(series));
+    return [
+      ...missing.map((series) => `missing of an honest sandbox: ${series}`),
+      ...extra.map(({ series }) => `not of the honest sandbox: ${series}`),
+      ...(got.size === shown.length ? [] : ["a series of an honest sandbox twice"]),
+    ];
+  }
+
+  #faultsOfOwn(mine: readonly PageLine[], samples: number): string[] {
+    const own = new Map(
+      mine.filter(({ name }) => OWN.test(name)).map(({ name, value }) => [name.replace(OWN, ""), value]),
+    );
+    const want: Readonly<Record<string, number>> = {
+      up: 1,
+      scrape_samples: samples,
+      partial: 0,
+      skipped_lines: 0,
+      bad_lines: 0,
+      state: 1,
+    };
+    return Object.entries(want)
+      .filter(([name, value]) => own.get(name) !== value)
+      .map(([name, value]) => `${name} of an honest sandbox is ${own.get(name)}, not ${value}`);
+  }
+}

@@ -1,0 +1,279 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { randomPod } from "../../src/simulator/pod.ts";
+import { seededRandom } from "../../src/simulator/random.ts";
+import { type SimulatedNode, startNode } from "../e2e/node.ts";
+import { hasProgram } from "../e2e/peers.ts";
+import { poll } from "../e2e/poll.ts";
+import { HonestPages } from "./honest_pages.ts";
+import { type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
+import { type Author, type HostilePage, hostFamilies, hostilePage, MARKS } from "./hostile_pages.ts";
+import { HostileShim } from "./hostile_shim.ts";
+import {
+  type PulledPage,
+  promtoolFault,
+  pull,
+  type ScrapingPrometheus,
+  startScrapingPrometheus,
+} from "./judges.ts";
+import { below, pick } from "./mutate.ts";
+import { type Identity, identityText, type ReadPage, readPage, strangers } from "./page_checks.ts";
+
+export interface HostileNodeOptions {
+  readonly seed: number;
+  readonly rounds: number;
+  /** Hostile ones, half of them under each root; beside them stands an honest one each. */
+  readonly sandboxes: number;
+  /** Told of every round. */
+  onRound?(round: number, summary: string): void;
+}
+
+/** A hostile sandbox, and what it serves in this round. */
+interface Slot {
+  readonly flavor: "go" | "rs";
+  shim: HostileShim;
+  identity: Identity;
+  author: Author;
+  /** Rounds that it has lived. */
+  age: number;
+  /** In the order of the requests of this round. */
+  served: { page: HostilePage; answer: HostileAnswer }[];
+}
+
+const HOST_FAMILIES = new Set([...hostFamilies("go"), ...hostFamilies("rs")]);
+const FAULTS_TOLD_MAX = 12;
+
+/**
+ * An agent between honest and hostile sandboxes. Runs the rounds and throws at the first one in which the agent's pages
+ * are not what they must be; the message has the seed and says where the pages are.
+ */
+export async function runHostileNode(options: HostileNodeOptions): Promise<void> {
+  const { seed } = options;
+  const node = await startNode({
+    simulator: { sandboxes: 2, flavor: "mixed", seed: below(1_000, seededRandom(seed)) },
+    configure: (config) => Object.assign(config.receivers["kata"] ?? {}, receiverConfig(seed)),
+  });
+  const hostile = new HostileNode(options, node);
+  try {
+    await hostile.run();
+  } finally {
+    await hostile.close();
+    await node.close();
+  }
+}
+
+/** What operators may set, as the seed draws it. */
+function receiverConfig(seed: number): Record<string, unknown> {
+  const random = seededRandom(seed);
+  const more = [[], [], ["vendor_*"], ["vendor_*", "up", "scrape_*", "target_info"]];
+  const limits = [{ samples: 3_000 }, { samples: 3_000, new_layouts_per_minute: 100_000 }];
+  return {
+    collection_interval: "500ms",
+    shim_families: pick(more, random),
+    limits: pick(limits, random),
+  };
+}
+
+/** One of the seeds that follow from a seed and its numbers. */
+function seedOf(...numbers: readonly number[]): number {
+  const mix = (state: number, number: number): number =>
+    Math.floor(seededRandom(state ^ Math.imul(number + 1, 0x9e3779b1))() * 2 ** 32);
+  return numbers.reduce(mix, 0);
+}
+
+class HostileNode {
+  readonly #options: HostileNodeOptions;
+  readonly #node: SimulatedNode;
+  readonly #honest: HonestPages;
+  readonly #slots: Slot[] = [];
+  readonly #random: () => number;
+  #prometheus: ScrapingPrometheus | undefined;
+  #ended: string[] = [];
+  #round = 0;
+
+  constructor(options: HostileNodeOptions, node: SimulatedNode) {
+    this.#options = options;
+    this.#node = node;
+    this.#honest = new HonestPages([...node.simulator.sandboxes.values()]);
+    this.#random = seededRandom(options.seed);
+  }
+
+  async run(): Promise<void> {
+    const { rounds, sandboxes, onRound } = this.#options;
+    for (let i = 0; i < sandboxes; i++) this.#slots.push(await this.#newSlot(i % 2 === 0 ? "go" : "rs"));
+    if (hasProgram("prometheus")) this.#prometheus = await startScrapingPrometheus(this.#node.listenAddress);
+    for (; this.#round < rounds; this.#round++) {
+      await this.#prepare();
+      await this.#beScraped();
+      onRound?.(this.#round, await this.#judge());
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#honest.close();
+    await this.#prometheus?.close();
+    for (const { shim } of this.#slots) await shim.close();
+  }
+
+  async #newSlot(flavor: "go" | "rs"): Promise<Slot> {
+    const { simulator } = this.#node;
+    const pod = randomPod(this.#random, "kata");
+    // The runtime may know less than the file system.
+    const isKnown = this.#random() < 0.8;
+    if (isKnown) simulator.cri?.add(pod);
+    const root = flavor === "go" ? simulator.goRoot : simulator.rsRoot;
+    const shim = new HostileShim({ root, id: pod.id, flavor });
+    await shim.start();
+    const { uid, name, namespace } = pod;
+    const identity = isKnown
+      ? { sandbox_id: pod.id, cri_uid: uid, cri_name: name, cri_namespace: namespace }
+      : { sandbox_id: pod.id, cri_uid: "", cri_name: "", cri_namespace: "" };
+    return { flavor, shim, identity, author: "guest", age: 0, served: [] };
+  }
+
+  /** Replaces sandboxes, and gives all of them what they serve in this round. */
+  async #prepare(): Promise<void> {
+    const { seed } = this.#options;
+    this.#ended = [];
+    for (const [index, slot] of this.#slots.entries()) {
+      const isPaused = slot.served.some(({ answer }) => answer.afterwards === "silence");
+      // What a shim brings that was taken over may stay on the page for as long as it is there.
+      if (isPaused || slot.author === "shim" || slot.age >= 1 + below(3, this.#random)) {
+        await slot.shim.close();
+        this.#node.simulator.cri?.remove(slot.shim.id);
+        this.#ended.push(slot.shim.id);
+        this.#slots[index] = await this.#newSlot(slot.flavor);
+      } else slot.age++;
+    }
+    // A guest can do less harm, so that more can be asked of the page where there are only guests.
+    const withShims = this.#round % 2 === 1;
+    for (const [index, slot] of this.#slots.entries()) {
+      slot.author = withShims && index % 4 === this.#round % 4 ? "shim" : "guest";
+      slot.served = [];
+      const { flavor, author } = slot;
+      const victim = identityText(pick(this.#identities(), this.#random));
+      slot.shim.serve((request) => {
+        // Each page twice: first its bytes are new to the agent, then known.
+        const pageSeed = seedOf(seed, this.#round, index, request >> 1);
+        const page = hostilePage({ flavor, author, victim, seed: pageSeed });
+        const answer = hostileAnswer(page.bytes, pageSeed + (request & 1));
+        slot.served.push({ page, answer });
+        return answer;
+      });
+    }
+  }
+
+  #identities(): Identity[] {
+    return [...this.#honest.identities, ...this.#slots.map(({ identity }) => identity)];
+  }
+
+  /** Waits until every hostile sandbox has been asked twice: by then, what it said first is on the page. */
+  async #beScraped(): Promise<void> {
+    const isDone = ({ served }: Slot): boolean =>
+      served.length >= 2 || served.some(({ answer }) => answer.afterwards === "silence");
+    const pullsBefore = this.#prometheus?.pulls ?? 0;
+    const what = `the agent to ask every sandbox (seed ${this.#options.seed}, round ${this.#round})`;
+    await poll(what, () => (this.#slots.every(isDone) ? true : undefined), 60_000);
+    await poll("Prometheus to pull both formats", () => {
+      const pulls = (this.#prometheus?.pulls ?? 2) - pullsBefore;
+      return this.#prometheus === undefined || pulls >= 2 ? true : undefined;
+    });
+  }
+
+  /** Returns what there is to say of a page that is as it must be. */
+  async #judge(): Promise<string> {
+    const pages: PulledPage[] = [];
+    const faults: string[] = [];
+    let lines = 0;
+    for (const format of ["text", "openmetrics"] as const) {
+      const page = await this.#pullSettled(format);
+      pages.push(page);
+      if (page.status !== 200) faults.push(`status ${page.status}`);
+      if (format === "text") {
+        const fault = await promtoolFault(page.body);
+        if (fault !== undefined) faults.push(fault);
+      }
+      const read = readPage(page.body, format);
+      lines = read.lines.length;
+      faults.push(...read.faults, ...this.#faultsOf(read, format));
+      faults.push(...(await this.#honest.faultsOf(read, () => this.#pullRead(format))));
+    }
+    for (const error of this.#prometheus?.takeErrors() ?? [])
+      faults.push(`Prometheus: ${error} (one of the relayed pages)`);
+    faults.push(...this.#faultsOfProcess());
+    if (faults.length > 0) await this.#fail(faults, pages);
+    const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
+    return `${lines} samples, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+  }
+
+  async #pullRead(format: PulledPage["format"]): Promise<ReadPage> {
+    return readPage((await pull(this.#node.listenAddress, format)).body, format);
+  }
+
+  /** A page after the agent has seen that the replaced sandboxes have gone. */
+  async #pullSettled(format: PulledPage["format"]): Promise<PulledPage> {
+    return await poll("ended sandboxes to leave the page", async () => {
+      const page = await pull(this.#node.listenAddress, format);
+      return this.#ended.some((id) => page.body.includes(`,sandbox_id="${id}"`)) ? undefined : page;
+    });
+  }
+
+  #faultsOf(page: ReadPage, format: PulledPage["format"]): string[] {
+    const faults = strangers(page, new Map(this.#identities().map((one) => [one.sandbox_id, one])));
+    const marks: readonly string[] = Object.values(MARKS);
+    for (const { name, family, valueText, series } of page.lines) {
+      if (!marks.includes(valueText)) continue;
+      if (/^kata_(monitor|collector)_|^otelcol_/.test(name)) faults.push(`forged: ${series}`);
+      else if (valueText === MARKS.guest && HOST_FAMILIES.has(family))
+        faults.push(`forged by a guest: ${series}`);
+    }
+    const onlyGuests = this.#slots.every(({ author }) => author === "guest");
+    if (onlyGuests && format === "text") {
+      for (const [family, type] of this.#honest.types()) {
+        const got = page.types.get(family);
+        if (got !== type) faults.push(`${family} is of type ${got}, not ${type}`);
+      }
+    }
+    return faults;
+  }
+
+  #faultsOfProcess(): string[] {
+    const { agent } = this.#node;
+    const faults: string[] = [];
+    const log = agent.stderr();
+    const line = log.split("\n").find((one) => /BUG|Error:|\bat .*\.ts:\d|Warning/.test(one));
+    if (line !== undefined) faults.push(`the agent's log: ${line.slice(0, 500)}`);
+    try {
+      process.kill(agent.pid, 0);
+    } catch {
+      faults.push("the agent has ended");
+    }
+    return faults;
+  }
+
+  async #fail(faults: readonly string[], pages: readonly PulledPage[]): Promise<never> {
+    const { seed, sandboxes } = this.#options;
+    const folder = await mkdtemp(join(tmpdir(), "hostile-"));
+    for (const { format, body } of pages) await writeFile(join(folder, `agent.${format}.txt`), body);
+    for (const [index, page] of (this.#prometheus?.pages ?? []).entries())
+      await writeFile(join(folder, `relayed.${index}.${page.format}.txt`), page.body);
+    for (const { shim, author, flavor, served } of this.#slots) {
+      for (const [request, { page, answer }] of served.entries()) {
+        const name = `${shim.id.slice(0, 8)}.${flavor}.${author}.${request}.${answer.trick}.page`;
+        await writeFile(join(folder, name), page.bytes);
+      }
+    }
+    const tricks = this.#slots.map(({ shim, served }) => [
+      shim.id,
+      served.map(({ page, answer }) => `${answer.trick}: ${page.tricks.join(" ")}`),
+    ]);
+    await writeFile(join(folder, "tricks.json"), JSON.stringify(Object.fromEntries(tricks), undefined, 2));
+    await writeFile(join(folder, "faults.txt"), faults.join("\n"));
+    await writeFile(join(folder, "agent.log"), this.#node.agent.stderr());
+    const told = faults.slice(0, FAULTS_TOLD_MAX).join("\n  ");
+    throw new Error(
+      `seed ${seed}, sandboxes ${sandboxes}, round ${this.#round}: ${faults.length} faults; pages are in ${folder}\n  ${told}`,
+    );
+  }
+}
