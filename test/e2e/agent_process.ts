@@ -91,8 +91,18 @@ export async function startAgentProcess(config: unknown, main: string = MAIN): P
   const folder = await mkdtemp(join(tmpdir(), "agent-"));
   const path = join(folder, "config.yaml");
   await writeFile(path, JSON.stringify(config));
-  const agent = startCli(["run", "--config", path], {}, main);
-  const finished = agent.finished.finally(() => rm(folder, { recursive: true, force: true }));
+  const removed = (): Promise<void> => rm(folder, { recursive: true, force: true });
+  return await startAgentWith(["run", "--config", path], removed, main);
+}
+
+/** Starts the agent with these arguments, and waits until it says that it is ready. */
+export async function startAgentWith(
+  args: readonly string[],
+  atEnd: () => Promise<void> = () => Promise.resolve(),
+  main: string = MAIN,
+): Promise<AgentProcess> {
+  const agent = startCli(args, {}, main);
+  const finished = agent.finished.finally(atEnd);
   let ended = false;
   finished.then(() => {
     ended = true;

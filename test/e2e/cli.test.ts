@@ -25,7 +25,16 @@ test("--version and --help go to stdout and give 0", async () => {
   assert.deepEqual([said.code, said.stdout], [0, `kata-collector version ${version}\n`]);
   const help = await runCli(["--help"]);
   assert.equal(help.code, 0);
-  for (const command of ["run", "validate", "components", "print-config", "schema", "simulate", "demo"]) {
+  for (const command of [
+    "run",
+    "validate",
+    "components",
+    "print-config",
+    "schema",
+    "monitor",
+    "simulate",
+    "demo",
+  ]) {
     assert.match(help.stdout, new RegExp(`^  ${command} `, "m"));
   }
 });

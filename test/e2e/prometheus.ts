@@ -19,15 +19,26 @@ export interface Prometheus {
   close(): Promise<void>;
 }
 
+/** Evaluated every second. */
+export interface RecordingRule {
+  readonly record: string;
+  readonly expr: string;
+}
+
 /** Starts a real Prometheus server that scrapes one target every second. */
-export async function startPrometheus(target: string): Promise<Prometheus> {
+export async function startPrometheus(
+  target: string,
+  rules: readonly RecordingRule[] = [],
+): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "prometheus-"));
   const port = await freePort();
   const config = {
-    global: { scrape_interval: "1s", scrape_timeout: "1s" },
+    global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
+    rule_files: [join(folder, "rules.yml")],
     scrape_configs: [{ job_name: "kata", static_configs: [{ targets: [target] }] }],
   };
   // JSON is YAML.
+  await writeFile(join(folder, "rules.yml"), JSON.stringify({ groups: [{ name: "kata", rules }] }));
   await writeFile(join(folder, "prometheus.yml"), JSON.stringify(config));
   const server = spawn(
     "prometheus",
