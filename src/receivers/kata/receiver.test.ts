@@ -4,101 +4,11 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
-import { systemClock } from "../../clock/clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import { attributeOf, type Reading, type Resource } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
+import { isUp, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import { attributeOf } from "../../metrics/model.ts";
 import type { Fault } from "../../simulator/shim.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../simulator/simulator.ts";
-import { factory } from "./factory.ts";
-
-interface Scene {
-  readonly simulator: Simulator;
-  /** By sandbox id: its readings so far. */
-  readonly readings: Map<string, Reading[]>;
-  readonly ended: string[];
-  /** The first reading of the sandbox for which `wanted` holds. */
-  reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
-}
-
-async function withReceiver(
-  play: (scene: Scene) => Promise<void>,
-  options: { simulator?: Partial<SimulatorOptions>; config?: Record<string, unknown> } = {},
-): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "receiver-"));
-  const simulator = await startSimulator({
-    dir,
-    sandboxes: 0,
-    flavor: "go",
-    cri: false,
-    ...options.simulator,
-  });
-  const readings = new Map<string, Reading[]>();
-  const ended: string[] = [];
-  const endedResources = new Set<Resource>();
-  const config = factory.schema.parse({
-    roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
-    collection_interval: "200ms",
-    reconcile_interval: "1s",
-    timeout: "1s",
-    ...options.config,
-  });
-  const settings = {
-    id: "kata",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner: new Interner(),
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  };
-  const receiver = factory.create(config, settings, {
-    consume(reading) {
-      const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
-      assert.ok(!endedResources.has(reading.resource), "a reading after the end");
-      const last = readings.get(id)?.at(-1)?.resource;
-      assert.ok(
-        last === undefined || last === reading.resource || endedResources.has(last),
-        "no end between",
-      );
-      readings.set(id, [...(readings.get(id) ?? []), reading]);
-      return "accepted";
-    },
-    end({ resource }) {
-      endedResources.add(resource);
-      ended.push(attributeOf(resource, "kata.sandbox.id") ?? "");
-    },
-  });
-  const scene: Scene = {
-    simulator,
-    readings,
-    ended,
-    reading: (id, wanted) => poll("a reading", () => readings.get(id)?.find(wanted)),
-  };
-  try {
-    await receiver.start();
-    await play(scene);
-  } finally {
-    await receiver.shutdown(AbortSignal.timeout(5_000));
-    await simulator.close();
-    await rm(dir, { recursive: true, force: true });
-  }
-}
-
-function value(reading: Reading, name: string): number | undefined {
-  const index = reading.schema.families.findIndex((family) => family.name === name);
-  return reading.values[reading.schema.offsets[index] ?? Number.NaN];
-}
-
-function state(reading: Reading): string | undefined {
-  const family = reading.schema.families.find(({ name }) => name === "kata_collector_sandbox_state");
-  return family?.points[0]?.attributes[0]?.value;
-}
-
-const isUp = (reading: Reading): boolean => value(reading, "kata_collector_sandbox_up") === 1;
+import { startSimulator } from "../../simulator/simulator.ts";
 
 test("a sandbox gives its shim's page with the agent's own families in front", () =>
   withReceiver(async ({ simulator, reading }) => {

@@ -1,0 +1,218 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { poll } from "../../../test/e2e/poll.ts";
+import { isUp, type Scene, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+
+/** The reason that the latest reading of the sandbox gives for its state. */
+function reasonOf({ readings }: Scene, id: string): string | undefined {
+  const families = readings.get(id)?.at(-1)?.schema.families;
+  const family = families?.find(({ name }) => name === "kata_collector_sandbox_state");
+  return family?.points[0]?.attributes.find(({ key }) => key === "reason")?.value;
+}
+
+function statusOf({ source }: Scene, id: string) {
+  return source.sandboxes().find((one) => one.id === id);
+}
+
+/** Waits until the receiver has gone through its sandboxes some times more. */
+async function someRounds({ simulator, readings, reading }: Scene): Promise<void> {
+  const { id } = await simulator.add();
+  await reading(id, isUp);
+  await poll("some rounds", () => (readings.get(id)?.length ?? 0) > 4 || undefined);
+}
+
+test("a sandbox that is being removed is not asked any more, whichever shim it has", () =>
+  withReceiver(async (scene) => {
+    const { simulator, reading } = scene;
+    const go = await simulator.add({ flavor: "go" });
+    const rs = await simulator.add({ flavor: "rs" });
+    for (const { id } of [go, rs]) await reading(id, isUp);
+    await rm(join(go.directory, "persist.json"));
+    await rm(join(rs.directory, "state.json"));
+    for (const { id } of [go, rs]) await reading(id, (one) => state(one) === "ending");
+    const before = [go.shim?.scrapes, rs.shim?.scrapes];
+    await someRounds(scene);
+    assert.deepEqual([go.shim?.scrapes, rs.shim?.scrapes], before);
+    assert.equal(reasonOf(scene, go.id), "removal");
+    assert.ok(statusOf(scene, go.id)?.hasShim, "its shim still runs");
+  }));
+
+test("the Go shim's VM is gone before its directory: from then on it is not asked", () =>
+  withReceiver(async (scene) => {
+    const { simulator, reading } = scene;
+    const { id } = await simulator.add({ flavor: "go" });
+    const vm = join(simulator.goRoot, "..", "vm", id);
+    await mkdir(vm, { recursive: true });
+    await poll("the VM's directory to be noticed", () =>
+      (scene.readings.get(id)?.length ?? 0) > 2 ? true : undefined,
+    );
+    await rm(vm, { recursive: true });
+    await reading(id, (one) => state(one) === "ending");
+  }));
+
+test("a directory without a socket, as VM templates and leaks leave it, shows nothing and is no running sandbox", () =>
+  withReceiver(async (scene) => {
+    const id = "8f14e45f-ceea-467f-ab5f-0242ac120002";
+    await mkdir(join(scene.simulator.goRoot, id));
+    await someRounds(scene);
+    assert.equal(scene.readings.get(id), undefined);
+    const { state: standing, hasShim } = statusOf(scene, id) ?? assert.fail();
+    assert.deepEqual([standing, hasShim], ["pending", false]);
+  }));
+
+test("a sandbox that ctr made has its own id, and is scraped under it", () =>
+  withReceiver(async ({ simulator, reading }) => {
+    const { directory, id } = await simulator.add();
+    await reading(id, isUp);
+    await rename(directory, join(simulator.goRoot, "foo100"));
+    await reading("foo100", isUp);
+    await rename(join(simulator.goRoot, "foo100"), directory);
+  }));
+
+test("a directory that was swapped for a link out of the root ends, and what the link leads to is never asked", () =>
+  withReceiver(async (scene) => {
+    const { simulator, reading, ended } = scene;
+    const { directory, id } = await simulator.add();
+    await reading(id, isUp);
+    const outside = join(simulator.goRoot, "..", "outside");
+    await mkdir(outside);
+    const asked: unknown[] = [];
+    const server = createServer((socket) => asked.push(socket.destroy()));
+    server.listen(join(outside, "shim-monitor.sock"));
+    await once(server, "listening");
+    try {
+      await rename(directory, `${directory}.away`);
+      await symlink(outside, directory);
+      await poll("the end", () => ended.includes(id) || undefined);
+      await someRounds(scene);
+      assert.deepEqual(asked, []);
+      assert.equal(statusOf(scene, id), undefined);
+    } finally {
+      server.close();
+      await rm(directory);
+      await rename(`${directory}.away`, directory);
+    }
+  }));
+
+test("an unsafe sandbox says why on the page, and whoever asks for it by name is told the same", () =>
+  withReceiver(
+    async (scene) => {
+      const { simulator, reading, source } = scene;
+      const { id, shim } = await simulator.add({ flavor: "rs" });
+      await reading(id, (one) => state(one) === "unsafe");
+      assert.equal(reasonOf(scene, id), "qemu");
+      for (const what of ["metrics", "agent-url"] as const)
+        await assert.rejects(
+          source.ask(id, what) ?? assert.fail(),
+          /the sandbox is unsafe: runtime-rs with "qemu"/,
+        );
+      assert.equal(shim?.scrapes, 0);
+    },
+    { simulator: { hypervisor: "qemu" } },
+  ));
+
+test("a runtime-rs sandbox is not asked before its state says what runs it, however long that takes", () =>
+  withReceiver(async (scene) => {
+    const { simulator, source } = scene;
+    const { directory, shim, id } = await simulator.add({ flavor: "rs" });
+    await poll("the first answer", () => (shim?.scrapes ?? 0) > 0 || undefined);
+    const late = join(simulator.rsRoot, "late");
+    await mkdir(late);
+    const server = createServer((socket) => socket.destroy()).listen(join(late, "shim-monitor.sock"));
+    await once(server, "listening");
+    let asked = 0;
+    server.on("connection", () => asked++);
+    try {
+      await poll("a look at it", () => (statusOf(scene, "late")?.code === "no_state" ? true : undefined));
+      await someRounds(scene);
+      assert.equal(asked, 0);
+      await assert.rejects(
+        source.ask("late", "metrics") ?? assert.fail(),
+        /the sandbox is pending: state\.json/,
+      );
+      assert.ok(directory.endsWith(id));
+    } finally {
+      server.close();
+    }
+  }));
+
+test("what is asked by name is what the shim serves; many who ask at once ask it once, and never beside a scrape", () =>
+  withReceiver(async ({ simulator, reading, source }) => {
+    const { id, shim } = await simulator.add({ flavor: "go" });
+    await reading(id, isUp);
+    const answers = await Promise.all(Array.from({ length: 20 }, () => source.ask(id, "metrics")));
+    assert.equal(new Set(answers).size, 1);
+    const text = answers[0]?.toString() ?? "";
+    assert.match(text, /^# HELP go_gc_duration_seconds/);
+    assert.match((await source.ask(id, "agent-url"))?.toString() ?? "", /^vsock:/);
+    assert.equal(source.ask("../x", "metrics"), undefined);
+    assert.ok(shim !== undefined);
+  }));
+
+test("a shim that was given up is left alone by whoever asks by name, too", () =>
+  withReceiver(async ({ simulator, reading, source }) => {
+    const { id } = await simulator.add({ fault: "hang" });
+    await reading(id, (one) => state(one) === "failing");
+    await assert.rejects(
+      source.ask(id, "metrics") ?? assert.fail(),
+      /is left alone after it failed: no whole answer/,
+    );
+  }));
+
+test("pages of new families on every scrape cost their excess, and no one else's page", () =>
+  withReceiver(
+    async (scene) => {
+      const { simulator, reading, readings } = scene;
+      const honest = await simulator.add();
+      const noisy = await simulator.add({ fault: "churning" });
+      const skipped = await reading(
+        noisy.id,
+        (one) => (value(one, "kata_collector_sandbox_skipped_lines") ?? 0) > 0,
+      );
+      assert.ok(isUp(skipped));
+      await someRounds(scene);
+      const last = readings.get(honest.id)?.at(-1) ?? assert.fail();
+      assert.equal(value(last, "kata_collector_sandbox_skipped_lines"), 0);
+      assert.equal(value(last, "kata_collector_sandbox_scrape_samples"), 1_261);
+    },
+    { config: { limits: { new_layouts_per_minute: 150 } } },
+  ));
+
+test("one shim never has two requests at a time, whoever makes them", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "shim-"));
+  const reply = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nkata_shim_fds 1\n";
+  let asked = 0;
+  let most = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
+    socket.once("data", () => {
+      most = Math.max(most, ++asked);
+      setImmediate(() => {
+        asked--;
+        socket.end(reply);
+      });
+    });
+  });
+  server.listen(join(dir, "shim-monitor.sock"));
+  await once(server, "listening");
+  await writeFile(join(dir, "persist.json"), "{}");
+  try {
+    await withReceiver(
+      async ({ reading, simulator, source }) => {
+        await rename(dir, join(simulator.goRoot, "busy"));
+        await reading("busy", isUp);
+        for (let round = 0; round < 20; round++)
+          await Promise.all([source.ask("busy", "metrics"), source.ask("busy", "agent-url")]);
+      },
+      { config: { collection_interval: "100ms" } },
+    );
+    assert.equal(most, 1);
+  } finally {
+    server.close();
+  }
+});
