@@ -31,6 +31,8 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
   readonly badLinesMax: number;
   /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
   readonly newLayoutsPerMinuteMax: number;
+  /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
+  readonly newSamplesPerMinuteMax: number;
 }
 
 export const defaultParseLimits: ParseLimits = {
@@ -39,9 +41,10 @@ export const defaultParseLimits: ParseLimits = {
   labelsMax: 32,
   labelValueBytesMax: 1_024,
   blocksMax: 1_000,
-  samplesMax: 20_000,
+  samplesMax: 10_000,
   badLinesMax: 1_000,
   newLayoutsPerMinuteMax: 2_000,
+  newSamplesPerMinuteMax: 20_000,
   layoutsMax: 20_000,
   layoutsPerSourceMax: 2_000,
   layoutBytesMax: 64 * 1024 ** 2,
@@ -165,8 +168,9 @@ class Source implements PageSource, LayoutOwner {
   #trust = TRUST_ALL;
   /** What the trust says of each family. */
   #origins = new WeakMap<FamilyRecord, Origin | { readonly reason: string }>();
-  /** Blocks that were lexed in that minute. */
+  /** Blocks and samples that were lexed in that minute. */
   #lexed = 0;
+  #lexedSamples = 0;
   #lexMinute = 0;
   /** The families of the last page by id, and their schema. */
   #records: readonly FamilyRecord[] = [];
@@ -239,9 +243,13 @@ class Source implements PageSource, LayoutOwner {
   /** What no layout fits is read slowly, so that noise is read for a part of each minute only. */
   #mayLex(): boolean {
     const { minute, options } = this.#shared;
-    if (this.#lexMinute !== minute) this.#lexed = 0;
+    const { newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = options.limits;
+    if (this.#lexMinute !== minute) {
+      this.#lexed = 0;
+      this.#lexedSamples = 0;
+    }
     this.#lexMinute = minute;
-    return this.#lexed < options.limits.newLayoutsPerMinuteMax;
+    return this.#lexed < newLayoutsPerMinuteMax && this.#lexedSamples < newSamplesPerMinuteMax;
   }
 
   /** Counts and leaves what stands up to the next header line that follows a sample. */
@@ -255,7 +263,7 @@ class Source implements PageSource, LayoutOwner {
       pos = skipIdleLines(bytes, bytes.indexOf(LF, pos) + 1, end);
     }
     this.#blocks.push(undefined);
-    const reason = "too many new layouts in a minute";
+    const reason = "too much that is new in a minute";
     this.#leftOut.add("skipped", { position: start, reason }, samples);
     return pos;
   }
@@ -301,11 +309,15 @@ class Source implements PageSource, LayoutOwner {
     const { limits, define } = shared.options;
     const block = lexBlock(page.bytes, start, page.end, {
       rules: shared.lineRules,
-      samplesMax: limits.samplesMax - this.#samples,
+      samplesMax: Math.min(
+        limits.samplesMax - this.#samples,
+        limits.newSamplesPerMinuteMax - this.#lexedSamples,
+      ),
       badLinesMax: limits.badLinesMax - this.#leftOut.lines,
     });
     shared.slowBlocks++;
     this.#lexed++;
+    this.#lexedSamples += block.values.length;
     this.#leftOut.merge(block.leftOut);
     if (block.spec === undefined) {
       this.#blocks.push(undefined);

@@ -129,17 +129,18 @@ async function measureAgent(sandboxes: number, target: Target): Promise<AgentRow
 
 /** CPU milliseconds per sandbox and scrape over the window, in which `each` runs once per interval. */
 async function cpuPerScrape({ pid }: Target, sandboxes: number, each: () => Promise<void>): Promise<number> {
-  const before = await cpuMs(pid);
+  const before = await processCpuMs(pid);
   const start = performance.now();
   for (let interval = 1; interval <= WINDOW_INTERVALS; interval++) {
     await each();
     await sleep(Math.max(0, start + interval * INTERVAL_S * 1_000 - performance.now()));
   }
   const scrapes = (sandboxes * (performance.now() - start)) / (INTERVAL_S * 1_000);
-  return ((await cpuMs(pid)) - before) / scrapes;
+  return ((await processCpuMs(pid)) - before) / scrapes;
 }
 
-async function cpuMs(pid: number): Promise<number> {
+/** What the process has used so far, user and system. */
+export async function processCpuMs(pid: number): Promise<number> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_S;
@@ -152,7 +153,7 @@ async function memory(pid: number): Promise<{ rssMb: number; peakMb: number }> {
   return { rssMb: field("VmRSS"), peakMb: field("VmHWM") };
 }
 
-interface Pulled {
+export interface Pulled {
   readonly seconds: number;
   /** On the wire. */
   readonly bytes: number;
@@ -161,7 +162,7 @@ interface Pulled {
 }
 
 /** Takes the page as a puller does, and counts in it without keeping it. */
-function pull({ port }: Target, encoding: "identity" | "gzip"): Promise<Pulled> {
+export function pull({ port }: Pick<Target, "port">, encoding: "identity" | "gzip"): Promise<Pulled> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
     const asked = request(
@@ -189,7 +190,8 @@ function pull({ port }: Target, encoding: "identity" | "gzip"): Promise<Pulled> 
   });
 }
 
-async function upCount({ telemetryPort }: Target): Promise<number> {
+/** Sandboxes that are up, by the agent's own metrics. */
+export async function upCount({ telemetryPort }: Pick<Target, "telemetryPort">): Promise<number> {
   return await ownMetric(telemetryPort, /^kata_collector_sandboxes\{.*state="up".*\} (\S+)$/m);
 }
 

@@ -1,5 +1,7 @@
 import { parseArgs } from "node:util";
-import { type AgentRow, benchAgent } from "./agent.ts";
+import { benchAgent } from "./agent.ts";
+import { benchHostile } from "./hostile.ts";
+import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
 import { benchScrape } from "./scrape.ts";
@@ -24,10 +26,17 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { sandboxes: { type: "string", default: "10,100,250,1000" }, help: { type: "boolean" } },
 });
-const known = [...Object.keys(SUITES), "agent"];
+/** Those that have tables of their own. */
+const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly object[]>>> = {
+  hostile: benchHostile,
+  "hostile-node": benchHostileNode,
+  pullers: benchPullers,
+  agent: () => benchAgent(values.sandboxes.split(",").map(Number)),
+};
+const known = [...Object.keys(SUITES), ...Object.keys(TABLES)];
 if (values.help === true || positionals.some((name) => !known.includes(name))) {
   console.log(
-    `npm run bench [-- ${known.join(" ")}] [--sandboxes 10,100]; without names, everything (about 6 minutes)`,
+    `npm run bench [-- ${known.join(" ")}] [--sandboxes 10,100]; without names, everything (about 12 minutes)`,
   );
   process.exit(values.help === true ? 0 : 1);
 }
@@ -52,16 +61,15 @@ for (const [name, bench] of Object.entries(SUITES)) {
   );
 }
 
-if (wanted.includes("agent")) {
-  console.log(`\n$ npm run bench -- agent --sandboxes ${values.sandboxes}`);
-  const rows: readonly AgentRow[] = await benchAgent(values.sandboxes.split(",").map(Number));
-  console.log(renderAgentRows(rows));
-}
-
-function renderAgentRows(rows: readonly AgentRow[]): string {
-  const head = Object.keys(rows[0] ?? {});
-  return renderTable(
-    head,
-    rows.map((row) => Object.values(row).map(String)),
+for (const [name, bench] of Object.entries(TABLES)) {
+  if (!wanted.includes(name)) continue;
+  const rows = await bench();
+  const option = name === "agent" ? ` --sandboxes ${values.sandboxes}` : "";
+  console.log(`\n$ npm run bench -- ${name}${option}`);
+  console.log(
+    renderTable(
+      Object.keys(rows[0] ?? {}),
+      rows.map((row) => Object.values(row).map(String)),
+    ),
   );
 }

@@ -50,6 +50,7 @@ const limits = z
     new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
       "Families of one sandbox that look as none did before; further ones are left out until the next minute",
     ),
+    new_samples_per_minute: count(defaults.newSamplesPerMinuteMax).describe("Samples of such families"),
     layouts: count(defaults.layoutsMax).describe("Looks of families that are remembered for all sandboxes"),
     layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe("Of them, what one sandbox may bring"),
     layout_bytes: size()
@@ -129,6 +130,7 @@ const schema: z.ZodType<KataConfig> = z
       labelValueBytesMax: input.limits.label_value_bytes,
       badLinesMax: input.limits.bad_lines,
       newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
+      newSamplesPerMinuteMax: input.limits.new_samples_per_minute,
       layoutsMax: input.limits.layouts,
       layoutsPerSourceMax: input.limits.layouts_per_sandbox,
       layoutBytesMax: input.limits.layout_bytes,

@@ -1,0 +1,129 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { BUILT_MAIN, freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
+import { poll } from "../e2e/poll.ts";
+import { type Pulled, processCpuMs, pull, upCount } from "./agent.ts";
+
+/** What hostile sandboxes cost an agent that has honest ones to scrape. */
+export interface NodeLoadRow {
+  readonly sandboxes: string;
+  /** Of one processor, over half a minute without pulls. */
+  readonly "CPU %": string;
+  /** Honest sandboxes that were not up on the page in the end. */
+  readonly missing: number;
+}
+
+const HONEST = 100;
+const INTERVAL_S = 15;
+const WINDOW_S = 2 * INTERVAL_S;
+
+/** CPU of the agent on a node of honest sandboxes, and with ten hostile ones beside them. */
+export async function benchHostileNode(): Promise<readonly NodeLoadRow[]> {
+  const rows: NodeLoadRow[] = [];
+  for (const [name, hostile, faults] of [
+    [`${HONEST} honest`, 0, ""],
+    [`${HONEST} honest, 10 honest more`, 10, ""],
+    [`${HONEST} honest, 10 hostile`, 10, "churning=4,hostile=3,huge=1,hang=1,garbage=1"],
+  ] as const) {
+    await withNode({ sandboxes: HONEST + hostile, faults }, async (target) => {
+      await sleep(2 * INTERVAL_S * 1_000);
+      const before = await processCpuMs(target.pid);
+      await sleep(WINDOW_S * 1_000);
+      const cpu = ((await processCpuMs(target.pid)) - before) / (WINDOW_S * 10);
+      const { up } = await pull(target, "identity");
+      rows.push({ sandboxes: name, "CPU %": cpu.toFixed(2), missing: Math.max(0, HONEST - up) });
+    });
+  }
+  return rows;
+}
+
+/** How long pulls take that come at the same time. */
+export interface PullersRow {
+  readonly pullers: number;
+  readonly encoding: string;
+  readonly "page MB": string;
+  readonly "median s": string;
+  readonly "slowest s": string;
+  readonly refused: number;
+  /** Of the agent, for all of them together. */
+  readonly "CPU s": string;
+}
+
+/** Latency of the page under concurrent pullers, who come three times in a row. */
+export async function benchPullers(): Promise<readonly PullersRow[]> {
+  const rows: PullersRow[] = [];
+  await withNode({ sandboxes: HONEST, faults: "" }, async (target) => {
+    for (const encoding of ["identity", "gzip"] as const) {
+      for (const pullers of [1, 50]) {
+        const before = await processCpuMs(target.pid);
+        const pulls: Pulled[] = [];
+        for (let round = 0; round < 3; round++)
+          pulls.push(...(await Promise.all(Array.from({ length: pullers }, () => pull(target, encoding)))));
+        const cpuS = ((await processCpuMs(target.pid)) - before) / 1_000;
+        const times = pulls.map(({ seconds }) => seconds).sort((a, b) => a - b);
+        rows.push({
+          pullers,
+          encoding,
+          "page MB": (Math.max(...pulls.map(({ bytes }) => bytes)) / 1e6).toFixed(1),
+          "median s": (times[times.length >> 1] ?? Number.NaN).toFixed(2),
+          "slowest s": (times.at(-1) ?? Number.NaN).toFixed(2),
+          refused: pulls.filter(({ up }) => up < HONEST).length,
+          "CPU s": cpuS.toFixed(1),
+        });
+      }
+    }
+  });
+  return rows;
+}
+
+interface Target {
+  readonly pid: number;
+  readonly port: number;
+  readonly telemetryPort: number;
+}
+
+async function withNode(
+  { sandboxes, faults }: { sandboxes: number; faults: string },
+  work: (target: Target) => Promise<void>,
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "bench-"));
+  const args = ["--dir", dir, "--sandboxes", String(sandboxes), "--flavor", "go", "--faults", faults];
+  const simulator = startCli(["simulate", ...args]);
+  try {
+    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
+    const [port, telemetryPort] = [await freePort(), await freePort()];
+    const agent = await startAgentProcess(configOf(dir, port, telemetryPort), BUILT_MAIN);
+    try {
+      const target = { pid: agent.pid, port, telemetryPort };
+      await poll(
+        "the honest to be up",
+        async () => ((await upCount(target)) >= HONEST ? true : undefined),
+        60_000,
+      );
+      await work(target);
+    } finally {
+      await agent.stop();
+    }
+  } finally {
+    simulator.kill("SIGTERM");
+    await simulator.finished;
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+function configOf(dir: string, port: number, telemetryPort: number): unknown {
+  const prometheus = { host: "127.0.0.1", port: telemetryPort };
+  return {
+    receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
+    processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
+    exporters: { prometheus: { endpoint: `127.0.0.1:${port}`, limits: { pulls: 50, connections: 128 } } },
+    service: {
+      telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      pipelines: {
+        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
+      },
+    },
+  };
+}
