@@ -1,6 +1,7 @@
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { createPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { type SimulatedNode, startNode } from "../e2e/node.ts";
@@ -18,7 +19,14 @@ import {
   startScrapingPrometheus,
 } from "./judges.ts";
 import { below, pick } from "./mutate.ts";
-import { type Identity, identityText, type ReadPage, readPage, strangers } from "./page_checks.ts";
+import {
+  expectedLines,
+  type Identity,
+  identityText,
+  type ReadPage,
+  readPage,
+  strangers,
+} from "./page_checks.ts";
 
 export interface HostileNodeOptions {
   readonly seed: number;
@@ -42,6 +50,9 @@ interface Slot {
 }
 
 const HOST_FAMILIES = new Set([...hostFamilies("go"), ...hostFamilies("rs")]);
+const GO_HOST_PAGE = createPage({ flavor: "go", seed: 1 }).renderWithoutAgent().toString("latin1");
+const REQUESTS_MIN = 3;
+const WAIT_MS_MAX = 60_000;
 const FAULTS_TOLD_MAX = 12;
 
 /**
@@ -52,7 +63,11 @@ export async function runHostileNode(options: HostileNodeOptions): Promise<void>
   const { seed } = options;
   const node = await startNode({
     simulator: { sandboxes: 2, flavor: "mixed", seed: below(1_000, seededRandom(seed)) },
-    configure: (config) => Object.assign(config.receivers["kata"] ?? {}, receiverConfig(seed)),
+    configure: ({ receivers, processors }) => {
+      Object.assign(receivers["kata"] ?? {}, receiverConfig(seed));
+      // Sandboxes that the runtime does not know are shown after this.
+      Object.assign(processors["cri_metadata"] ?? {}, { wait: "1s" });
+    },
   });
   const hostile = new HostileNode(options, node);
   try {
@@ -66,10 +81,10 @@ export async function runHostileNode(options: HostileNodeOptions): Promise<void>
 /** What operators may set, as the seed draws it. */
 function receiverConfig(seed: number): Record<string, unknown> {
   const random = seededRandom(seed);
-  const more = [[], [], ["vendor_*"], ["vendor_*", "up", "scrape_*", "target_info"]];
+  const more = [[], [], ["vendor_*"], ["vendor_*", "up", "scrape_*", "target_info"], ["kata_*"]];
   const limits = [{ samples: 3_000 }, { samples: 3_000, new_layouts_per_minute: 100_000 }];
   return {
-    collection_interval: "500ms",
+    collection_interval: "250ms",
     shim_families: pick(more, random),
     limits: pick(limits, random),
   };
@@ -80,6 +95,11 @@ function seedOf(...numbers: readonly number[]): number {
   const mix = (state: number, number: number): number =>
     Math.floor(seededRandom(state ^ Math.imul(number + 1, 0x9e3779b1))() * 2 ** 32);
   return numbers.reduce(mix, 0);
+}
+
+/** Whether the agent waits in vain for the end of an answer, after which it pauses. */
+function isSilent({ served }: Slot): boolean {
+  return served.some(({ answer }) => answer.afterwards === "silence");
 }
 
 class HostileNode {
@@ -108,6 +128,7 @@ class HostileNode {
       await this.#beScraped();
       onRound?.(this.#round, await this.#judge());
     }
+    await this.#bePulled();
   }
 
   async close(): Promise<void> {
@@ -137,9 +158,8 @@ class HostileNode {
     const { seed } = this.#options;
     this.#ended = [];
     for (const [index, slot] of this.#slots.entries()) {
-      const isPaused = slot.served.some(({ answer }) => answer.afterwards === "silence");
       // What a shim brings that was taken over may stay on the page for as long as it is there.
-      if (isPaused || slot.author === "shim" || slot.age >= 1 + below(3, this.#random)) {
+      if (isSilent(slot) || slot.author === "shim" || slot.age >= 1 + below(3, this.#random)) {
         await slot.shim.close();
         this.#node.simulator.cri?.remove(slot.shim.id);
         this.#ended.push(slot.shim.id);
@@ -149,7 +169,7 @@ class HostileNode {
     // A guest can do less harm, so that more can be asked of the page where there are only guests.
     const withShims = this.#round % 2 === 1;
     for (const [index, slot] of this.#slots.entries()) {
-      slot.author = withShims && index % 4 === this.#round % 4 ? "shim" : "guest";
+      slot.author = withShims && index % 3 === this.#round % 3 ? "shim" : "guest";
       slot.served = [];
       const { flavor, author } = slot;
       const victim = identityText(pick(this.#identities(), this.#random));
@@ -168,17 +188,38 @@ class HostileNode {
     return [...this.#honest.identities, ...this.#slots.map(({ identity }) => identity)];
   }
 
-  /** Waits until every hostile sandbox has been asked twice: by then, what it said first is on the page. */
+  /** Waits until every hostile sandbox is on the page, and has been asked twice since the round began. */
   async #beScraped(): Promise<void> {
-    const isDone = ({ served }: Slot): boolean =>
-      served.length >= 2 || served.some(({ answer }) => answer.afterwards === "silence");
-    const pullsBefore = this.#prometheus?.pulls ?? 0;
-    const what = `the agent to ask every sandbox (seed ${this.#options.seed}, round ${this.#round})`;
-    await poll(what, () => (this.#slots.every(isDone) ? true : undefined), 60_000);
-    await poll("Prometheus to pull both formats", () => {
-      const pulls = (this.#prometheus?.pulls ?? 2) - pullsBefore;
-      return this.#prometheus === undefined || pulls >= 2 ? true : undefined;
-    });
+    const place = `seed ${this.#options.seed}, round ${this.#round}`;
+    const isAsked = (slot: Slot): boolean => slot.served.length >= REQUESTS_MIN || isSilent(slot);
+    await poll(
+      `the agent to ask every sandbox (${place})`,
+      () => (this.#slots.every(isAsked) ? true : undefined),
+      WAIT_MS_MAX,
+    );
+    const what = `hostile sandboxes to be on the page, and ended ones not (${place})`;
+    const isUp = (page: string, id: string): boolean =>
+      page.includes(`\nkata_collector_sandbox_up{sandbox_id="${id}"`);
+    const isSettled = async (): Promise<true | undefined> => {
+      const { body } = await pull(this.#node.listenAddress, "text");
+      const hasAll = this.#slots.every((slot) => isUp(body, slot.shim.id) || isSilent(slot));
+      return hasAll && !this.#ended.some((id) => isUp(body, id)) ? true : undefined;
+    };
+    await poll(what, isSettled, WAIT_MS_MAX);
+  }
+
+  /** Lets Prometheus pull the last pages in both formats, and asks it for its word. */
+  async #bePulled(): Promise<void> {
+    const prometheus = this.#prometheus;
+    if (prometheus === undefined) return;
+    const before = prometheus.pulls;
+    await poll("Prometheus to pull both formats", () => (prometheus.pulls >= before + 3 ? true : undefined));
+    const { health, lastError } = await prometheus.server.target();
+    const faults = [
+      ...prometheus.takeErrors(),
+      ...(health === "up" ? [] : [`target is ${health}: ${lastError}`]),
+    ];
+    if (faults.length > 0) await this.#fail(faults, []);
   }
 
   /** Returns what there is to say of a page that is as it must be. */
@@ -186,8 +227,9 @@ class HostileNode {
     const pages: PulledPage[] = [];
     const faults: string[] = [];
     let lines = 0;
+    let forged = 0;
     for (const format of ["text", "openmetrics"] as const) {
-      const page = await this.#pullSettled(format);
+      const page = await pull(this.#node.listenAddress, format);
       pages.push(page);
       if (page.status !== 200) faults.push(`status ${page.status}`);
       if (format === "text") {
@@ -196,6 +238,7 @@ class HostileNode {
       }
       const read = readPage(page.body, format);
       lines = read.lines.length;
+      forged = read.lines.filter(({ valueText }) => Object.values(MARKS).includes(valueText)).length;
       faults.push(...read.faults, ...this.#faultsOf(read, format));
       faults.push(...(await this.#honest.faultsOf(read, () => this.#pullRead(format))));
     }
@@ -204,23 +247,15 @@ class HostileNode {
     faults.push(...this.#faultsOfProcess());
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
-    return `${lines} samples, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+    return `${lines} samples, ${forged} of them forged, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
   }
 
   async #pullRead(format: PulledPage["format"]): Promise<ReadPage> {
     return readPage((await pull(this.#node.listenAddress, format)).body, format);
   }
 
-  /** A page after the agent has seen that the replaced sandboxes have gone. */
-  async #pullSettled(format: PulledPage["format"]): Promise<PulledPage> {
-    return await poll("ended sandboxes to leave the page", async () => {
-      const page = await pull(this.#node.listenAddress, format);
-      return this.#ended.some((id) => page.body.includes(`,sandbox_id="${id}"`)) ? undefined : page;
-    });
-  }
-
   #faultsOf(page: ReadPage, format: PulledPage["format"]): string[] {
-    const faults = strangers(page, new Map(this.#identities().map((one) => [one.sandbox_id, one])));
+    const faults = strangers(page, this.#identities());
     const marks: readonly string[] = Object.values(MARKS);
     for (const { name, family, valueText, series } of page.lines) {
       if (!marks.includes(valueText)) continue;
@@ -228,12 +263,27 @@ class HostileNode {
       else if (valueText === MARKS.guest && HOST_FAMILIES.has(family))
         faults.push(`forged by a guest: ${series}`);
     }
+    faults.push(...this.#lostOfHosts(page));
     const onlyGuests = this.#slots.every(({ author }) => author === "guest");
     if (onlyGuests && format === "text") {
       for (const [family, type] of this.#honest.types()) {
         const got = page.types.get(family);
         if (got !== type) faults.push(`${family} is of type ${got}, not ${type}`);
       }
+    }
+    return faults;
+  }
+
+  /** What guests have removed of their own Go shims' part, which comes first: it must survive whatever follows. */
+  #lostOfHosts(page: ReadPage): string[] {
+    const shown = new Set(page.lines.map(({ series }) => series));
+    const faults: string[] = [];
+    for (const { flavor, author, served, identity } of this.#slots) {
+      const isServed = served.every(({ answer }) => answer.trick === "none");
+      if (flavor !== "go" || author !== "guest" || !isServed) continue;
+      const wanted = [...expectedLines(GO_HOST_PAGE, identity).keys()];
+      const missing = wanted.filter((series) => !shown.has(series));
+      if (missing.length > 0) faults.push(`missing of the host's part of a guest's page: ${missing[0]}`);
     }
     return faults;
   }

@@ -136,9 +136,9 @@ function spoil(blocks: readonly string[], forgery: Forgery): { text: Buffer; tri
   const { random } = forgery;
   const spoiled = [...blocks];
   const tricks: string[] = [];
-  const times = 1 + Math.floor(random() ** 2 * 14);
+  const times = 1 + Math.floor(random() ** 2 * 20);
   for (let i = 0; i < times; i++) {
-    if (random() < 0.35) {
+    if (random() < 0.5) {
       const trick = pick(ALTERATION_NAMES, random);
       tricks.push(trick);
       ALTERATIONS[trick]?.(spoiled, forgery);

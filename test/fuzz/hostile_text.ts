@@ -153,6 +153,10 @@ const PIECES: Readonly<Record<string, Piece>> = {
   },
   known_family: (forgery) => familyText(anyName(forgery), typeOf(forgery.random), forgery),
   new_family: (forgery) => familyText(guestName(forgery.random), typeOf(forgery.random), forgery),
+  several_families: (forgery) =>
+    Array.from({ length: 5 }, () =>
+      familyText(guestName(forgery.random), pick(TYPES, forgery.random), forgery),
+    ).join(""),
   others_family: (forgery) =>
     familyText(pick(OTHERS_NAMES, forgery.random), pick(TYPES, forgery.random), forgery),
   host_family: (forgery) =>

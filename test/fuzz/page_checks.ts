@@ -105,6 +105,16 @@ class PageReader {
     });
   }
 
+  /** Once all lines are read. */
+  finish(): void {
+    for (const [name, type] of this.types) {
+      for (const suffix of SUFFIXES[type] ?? []) {
+        if (suffix !== "" && this.#families.has(name + suffix))
+          this.fault("family that is called as another one's lines", name + suffix);
+      }
+    }
+  }
+
   #labels(text: string, line: string): Map<string, string> {
     const labels = new Map<string, string>();
     let end = 0;
@@ -131,6 +141,7 @@ export function readPage(page: string, format: Format): ReadPage {
     if (line.startsWith("#")) reader.header(line);
     else reader.sample(line);
   }
+  reader.finish();
   return reader;
 }
 
@@ -170,14 +181,15 @@ export function expectedTypes(shimPage: string): Map<string, string> {
   );
 }
 
-/** Samples whose identity is not one of these; a sandbox that the runtime does not know has no more than its id. */
-export function strangers({ lines }: ReadPage, identities: ReadonlyMap<string, Identity>): string[] {
-  const faults: string[] = [];
-  for (const { series, labels } of lines) {
-    const identity = identities.get(labels.get("sandbox_id") ?? "");
-    const isKnown =
-      identity !== undefined && IDENTITY_LABELS.every((label) => labels.get(label) === identity[label]);
-    if (!isKnown) faults.push(`identity that no sandbox has: ${series.slice(0, 400)}`);
-  }
-  return faults;
+/** Samples whose identity is none of these. What the runtime does not know (yet) has no more than its id. */
+export function strangers({ lines }: ReadPage, identities: readonly Identity[]): string[] {
+  const known = new Set(
+    identities.flatMap((identity) => {
+      const bare = { sandbox_id: identity.sandbox_id, cri_uid: "", cri_name: "", cri_namespace: "" };
+      return [identityText(identity), identityText(bare)];
+    }),
+  );
+  return lines
+    .filter(({ series }) => !known.has(series.slice(series.lastIndexOf('sandbox_id="'), -1)))
+    .map(({ series }) => `identity that no sandbox has: ${series.slice(0, 400)}`);
 }
