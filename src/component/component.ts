@@ -3,6 +3,7 @@ import type { Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { ZodType } from "zod";
 import type { Clock } from "../clock/clock.ts";
+import type { QueueSize, RequestQueue } from "../delivery/queue.ts";
 import type { Listeners } from "../http/listeners.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
@@ -92,8 +93,15 @@ export interface MetricsPage {
   ): Promise<void>;
 }
 
+/** Keeps queues so that they outlive the process. */
+export interface QueueStorage {
+  /** The queue of that name, with what is in it from earlier. Throws with words for the user. Closed by who opened it. */
+  openQueue(name: string, onDamage: (lost: QueueSize, where: string) => void): RequestQueue;
+}
+
 /** What the components of one agent share. */
 export interface Host {
+  readonly storages: Offers<QueueStorage>;
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;
   readonly sandboxes: Offers<SandboxSource>;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, size } from "../config/values.ts";
+import type { Sizer, TakeLimit } from "./queue.ts";
 
 /** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
 export interface RetryConfig {
@@ -11,17 +12,30 @@ export interface RetryConfig {
   readonly max_elapsed_time: number;
 }
 
-/** What waits to be sent: the part of the Collector's `sending_queue` that this build has. Sizes are in bytes. */
+/** What waits to be sent: the Collector's `sending_queue`. Durations are in milliseconds. */
 export interface QueueConfig {
   readonly enabled: boolean;
+  /** In the sizer's unit. */
   readonly queue_size: number;
+  readonly sizer: Sizer;
   readonly num_consumers: number;
+  /** Whom a full queue turns away: who comes, or who has waited longest. */
+  readonly overflow: "refuse_newest" | "drop_oldest";
+  /** What has waited longer is dropped; 0 for never. */
+  readonly max_age: number;
+  /** The extension that keeps the queue on disk; undefined for memory. */
+  readonly storage?: string | undefined;
   readonly batch: BatchConfig;
 }
 
 export interface BatchConfig {
   readonly flush_timeout: number;
+  /** So much goes out at once, without waiting for `flush_timeout`. */
+  readonly min: TakeLimit;
+  /** Bytes of the largest request. */
   readonly max_size: number;
+  /** Data points of the largest request. */
+  readonly max_items?: number | undefined;
 }
 
 /** A timer's delay is 32 bits wide; a day leaves room and is more than anybody needs. */
@@ -59,17 +73,63 @@ export const retrySchema: z.ZodType<RetryConfig> = z.strictObject({
     .describe("A request that could not be sent for so long is dropped and counted; 0s never gives up"),
 });
 
-const batchSchema: z.ZodType<BatchConfig> = z.strictObject({
-  flush_timeout: duration({ minMs: 1, maxMs: 60_000 })
-    .prefault("200ms")
-    .describe("How long readings are gathered for one request"),
-  max_size: size({ minBytes: REQUEST_BYTES_MIN })
-    .prefault(REQUEST_BYTES_MAX)
-    .describe("The largest request in bytes, uncompressed; servers usually take 4 MiB"),
-  sizer: z.literal("bytes").optional().describe("The unit of max_size"),
-  min_size: unsupported("requests go out when flush_timeout has passed or max_size is reached"),
-  partition: unsupported("readings carry no client metadata"),
-});
+/** A number, whose unit a sizer says, or a text with a unit of bytes. */
+type Amount = number | string;
+const amount = (min: number): z.ZodType<Amount, Amount> =>
+  z
+    .union([z.int().min(min, { error: "must be positive" }), z.string()], {
+      error: 'must be a whole number, or a size such as "64MiB"',
+    })
+    .refine((input) => typeof input === "number" || size().safeParse(input).success, {
+      error: 'must be a whole number, or a size such as "64MiB"',
+    });
+const inBytes = (input: Amount): number => size({ minBytes: 0 }).parse(input);
+
+const batchSchema: z.ZodType<BatchConfig> = z
+  .strictObject({
+    flush_timeout: duration({ minMs: 1, maxMs: 60_000 })
+      .prefault("200ms")
+      .describe("How long requests are gathered for one"),
+    min_size: amount(0).optional().describe("So much goes out at once; max_size if left out"),
+    max_size: amount(0)
+      .optional()
+      .describe("The largest request, uncompressed; 4,000,000 bytes if left out, which servers usually take"),
+    sizer: z
+      .enum(["items", "bytes"], { error: 'must be "items" or "bytes"' })
+      .optional()
+      .describe("The unit of numbers in min_size and max_size; items if left out, as in the Collector"),
+    partition: unsupported("readings carry no client metadata"),
+  })
+  .transform(({ flush_timeout, min_size, max_size, sizer = "items" }, context) => {
+    const isBytes = (input: Amount): boolean => typeof input === "string" || sizer === "bytes";
+    const fail = (key: string, message: string): never => {
+      context.addIssue({ code: "custom", path: [key], message, input: key });
+      return z.NEVER;
+    };
+    const max = max_size === undefined || max_size === 0 ? REQUEST_BYTES_MAX : max_size;
+    const maxBytes = max_size === undefined || isBytes(max) ? inBytes(max) : REQUEST_BYTES_MAX;
+    if (maxBytes < REQUEST_BYTES_MIN) return fail("max_size", `must be at least ${REQUEST_BYTES_MIN} bytes`);
+    const maxItems = max_size === undefined || max_size === 0 || isBytes(max) ? undefined : Number(max);
+    const min = minOf(min_size, { isBytes, maxBytes, maxItems });
+    if ((min.bytes ?? 0) > maxBytes || (min.items ?? 0) > (maxItems ?? Number.POSITIVE_INFINITY))
+      return fail("min_size", "must be at most max_size");
+    return { flush_timeout, min, max_size: maxBytes, max_items: maxItems };
+  });
+
+function minOf(
+  min: Amount | undefined,
+  {
+    isBytes,
+    maxBytes,
+    maxItems,
+  }: { isBytes(input: Amount): boolean; maxBytes: number; maxItems: number | undefined },
+): TakeLimit {
+  if (min !== undefined) return isBytes(min) ? { bytes: inBytes(min) } : { items: Number(min) };
+  return maxItems === undefined ? { bytes: maxBytes } : { items: maxItems };
+}
+
+/** The Collector's, where it has one. */
+const DEFAULT_SIZES: Readonly<Record<Sizer, Amount>> = { requests: 1_000, items: 1_000_000, bytes: "64MiB" };
 
 export const queueSchema: z.ZodType<QueueConfig> = z
   .strictObject({
@@ -77,32 +137,58 @@ export const queueSchema: z.ZodType<QueueConfig> = z
       .boolean()
       .default(true)
       .describe("Let requests wait for a sender; without, they are dropped when all senders are busy"),
-    queue_size: size().prefault("64MiB").describe("Bytes of requests that may wait or be on their way"),
+    queue_size: amount(1)
+      .optional()
+      .describe(
+        "How much may wait or be on its way: a size in bytes, or a number in the sizer's unit; 64MiB if left out",
+      ),
+    sizer: z
+      .enum(["requests", "items", "bytes"])
+      .optional()
+      .describe("The unit of queue_size; requests for a number without one, as in the Collector"),
     num_consumers: z
-      .int()
-      .min(1)
+      .int({ error: "`num_consumers` must be positive" })
+      .min(1, { error: "`num_consumers` must be positive" })
       .max(1_000)
       .default(10)
       .describe("Requests sent at the same time; 1 keeps their order whatever fails"),
-    batch: batchSchema.prefault({}),
-    sizer: z
-      .literal("bytes", { error: 'must be "bytes": memory is what a queue in memory costs' })
+    overflow: z
+      .enum(["refuse_newest", "drop_oldest"])
+      .default("refuse_newest")
+      .describe("Whom a full queue turns away"),
+    max_age: duration({ maxMs: 365 * DAY_MS })
+      .prefault("0s")
+      .describe("What has waited longer is dropped and counted; 0s for never"),
+    storage: z
+      .string()
+      .min(1)
       .optional()
-      .describe("The unit of queue_size"),
+      .describe("The file_storage extension that keeps the queue, so that it outlives the agent"),
+    batch: batchSchema.prefault({}),
     block_on_overflow: z
-      .literal(false, { error: "must be false: a receiver is never held up by an exporter" })
-      .optional(),
+      .boolean()
+      .optional()
+      .describe(
+        "Accepted: a refused reading waits at its receiver in any case, which then scrapes no further",
+      ),
     wait_for_result: z
-      .literal(false, { error: "must be false: a receiver is never held up by an exporter" })
+      .literal(false, { error: "must be false: a receiver is never held up by a destination" })
       .optional(),
-    storage: unsupported("this build keeps the queue in memory"),
   })
-  .refine(({ enabled, queue_size, batch }) => !enabled || queue_size >= batch.max_size, {
-    path: ["queue_size"],
-    error: ({ input }) =>
-      `must hold the largest request; its unit is bytes, and batch::max_size is ${maxSizeOf(input)}`,
+  .transform(({ block_on_overflow: _, wait_for_result: __, queue_size, sizer, ...config }, context) => {
+    const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);
+    const unit = sizer ?? (hasUnit || queue_size === undefined ? "bytes" : "requests");
+    if (hasUnit && unit !== "bytes") {
+      const message = `is in bytes, and sizer says ${unit}`;
+      context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
+      return z.NEVER;
+    }
+    const value = inBytes(queue_size ?? DEFAULT_SIZES[unit]);
+    const { batch, enabled } = config;
+    const largest = { requests: 1, items: batch.min.items ?? 0, bytes: batch.max_size }[unit];
+    if (enabled && value < largest) {
+      const message = `must hold the largest request; its unit is ${unit}, and a request can have ${largest}`;
+      context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
+    }
+    return { ...config, queue_size: value, sizer: unit };
   });
-
-function maxSizeOf(queue: unknown): number {
-  return (queue as QueueConfig).batch.max_size;
-}

@@ -9,14 +9,18 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
 import { FakeClock } from "../clock/fake_clock.ts";
+import type { QueueStorage } from "../component/component.ts";
 import { Interner } from "../metrics/interner.ts";
 import { createHost } from "../pipeline/host.ts";
 import { queueSchema, retrySchema } from "./config.ts";
 import { Delivery, type Send, type SendOutcome } from "./delivery.ts";
+import { MemoryQueue } from "./memory_queue.ts";
 
 const OK: SendOutcome = { kind: "delivered", rejectedPoints: 0, message: "" };
 const DOWN: SendOutcome = { kind: "retryable", errorType: "UNAVAILABLE", error: "no connection", delayMs: 0 };
 const BAD: SendOutcome = { kind: "permanent", errorType: "INVALID_ARGUMENT", error: "bad request" };
+/** Each request goes out by itself, as soon as a sender is free. */
+const AT_ONCE = { flush_timeout: 200, min: { bytes: 0 }, max_size: 1 };
 const KIB = new Uint8Array(1024);
 
 interface Call {
@@ -58,11 +62,13 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
   const config = {
     timeout: 5_000,
     retry_on_failure: { ...retrySchema.parse({}), ...retry },
-    sending_queue: { ...queueSchema.parse({}), ...queue },
+    sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
+  const { storages } = settings.host;
   const delivery = new Delivery({ settings, config, send, random: () => 0.5 });
   return {
     delivery,
+    storages,
     clock,
     calls,
     lines: () => lines.map((line) => JSON.parse(line)),
@@ -318,4 +324,117 @@ test("at the deadline of a shutdown the rest is lost, under a name, and nobody w
   );
   await delivery.shutdown(deadline.signal);
   await close();
+});
+
+test("requests that wait are joined: when they are enough, or when their time is over", async () => {
+  const batch = { flush_timeout: 200, min: { items: 10 }, max_size: 3 * 1024 };
+  const { delivery, clock, calls, metrics, close } = delivering([OK, OK, OK], { batch, num_consumers: 1 });
+  for (let count = 0; count < 3; count++) delivery.offer({ bytes: KIB, points: 3 });
+  await clock.advance(199);
+  assert.equal(calls.length, 0);
+  await clock.advance(1);
+  assert.deepEqual(
+    calls.map(({ points }) => points),
+    [9],
+  );
+  for (let count = 0; count < 4; count++) delivery.offer({ bytes: KIB, points: 3 });
+  await clock.advance(0);
+  assert.deepEqual(
+    calls.map(({ points }) => points),
+    [9, 9],
+    "three of four fit into one request",
+  );
+  await clock.advance(200);
+  assert.deepEqual(await metrics(), { [SENT]: 21, ...CAPACITY });
+  await close();
+});
+
+test("a full queue may drop the oldest in place of the newest, under a name", async () => {
+  const { delivery, clock, calls, metrics, lines, close } = delivering([], {
+    queue_size: 3 * 1024,
+    num_consumers: 1,
+    overflow: "drop_oldest",
+  });
+  for (const points of [1, 2, 4, 8, 16]) assert.ok(delivery.offer({ bytes: KIB, points }));
+  await clock.advance(0);
+  assert.deepEqual(await metrics(), {
+    [`${FAILED}{overflow}`]: 6,
+    queue_size: 3 * 1024,
+    queue_capacity: 3 * 1024,
+    in_flight_requests: 1,
+  });
+  assert.equal(lines()[0].msg, "Exporting failed. Dropping data.");
+  calls[0]?.answer(OK);
+  await clock.advance(0);
+  assert.equal(calls[1]?.points, 8, "the oldest that waited were dropped");
+  await close();
+});
+
+test("what has waited longer than max_age is dropped, under a name", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering(
+    [],
+    { num_consumers: 1, max_age: 60_000 },
+    { enabled: true },
+  );
+  delivery.offer({ bytes: KIB, points: 1 });
+  delivery.offer({ bytes: KIB, points: 2 });
+  await clock.advance(59_000);
+  delivery.offer({ bytes: KIB, points: 4 });
+  await clock.advance(2_000);
+  calls.at(-1)?.answer(OK);
+  await clock.advance(0);
+  assert.equal(calls.at(-1)?.points, 4);
+  assert.equal((await metrics())[`${FAILED}{max_age}`], 2);
+  await close();
+});
+
+test("a queue is limited by what the sizer counts", async () => {
+  const { delivery, metrics, close } = delivering([], { queue_size: 2, sizer: "requests" });
+  assert.deepEqual(
+    [1, 1, 1].map((points) => delivery.offer({ bytes: KIB, points })),
+    [true, true, false],
+  );
+  assert.deepEqual(await metrics(), {
+    enqueue_failed_metric_points: 1,
+    queue_size: 2,
+    queue_capacity: 2,
+    in_flight_requests: 2,
+  });
+  await close();
+});
+
+test("with a storage, what is not delivered stays there, and is nobody's loss", async () => {
+  const stored = new MemoryQueue();
+  const storage: QueueStorage = { openQueue: () => stored };
+  const first = delivering(
+    [DOWN, DOWN],
+    { storage: "file_storage", num_consumers: 1 },
+    { max_elapsed_time: 1 },
+  );
+  first.storages.add("file_storage", storage);
+  await first.delivery.start();
+  first.delivery.offer({ bytes: KIB, points: 7 });
+  first.delivery.offer({ bytes: KIB, points: 5 });
+  await first.clock.advance(0);
+  assert.equal(first.calls.length, 1);
+  await first.clock.advance(30_000);
+  assert.equal(first.calls.length, 2, "max_elapsed_time does not delete what is on disk");
+  await first.delivery.shutdown(AbortSignal.abort());
+  assert.deepEqual(stored.size, { requests: 2, items: 12, bytes: 2_048 });
+  assert.deepEqual(await first.metrics(), {});
+  await first.close();
+});
+
+test("a storage that is not there, or cannot be opened, is named", async () => {
+  const without = delivering([], { storage: "file_storage/x" });
+  await assert.rejects(without.delivery.start(), /"file_storage\/x" is not in service::extensions/);
+  await without.close();
+  const broken = delivering([], { storage: "file_storage" });
+  broken.storages.add("file_storage", {
+    openQueue() {
+      throw new Error("directory is read-only");
+    },
+  });
+  await assert.rejects(broken.delivery.start(), /directory is read-only/);
+  await broken.close();
 });

@@ -1,14 +1,9 @@
 import type { Settings } from "../component/component.ts";
 import { Backoff } from "./backoff.ts";
 import type { QueueConfig, RetryConfig } from "./config.ts";
-import { type DeliveryReport, type LossReason, reportDeliveries } from "./report.ts";
-
-/** An encoded request on its way to a receiver. */
-export interface Outgoing {
-  readonly bytes: Uint8Array;
-  /** Data points in it. */
-  readonly points: number;
-}
+import { MemoryQueue } from "./memory_queue.ts";
+import { type Outgoing, type RequestQueue, sizeOf, type Taken } from "./queue.ts";
+import { type DeliveryReport, type Loss, reportDeliveries } from "./report.ts";
 
 /** What became of one attempt. `errorType` is a metric's attribute, so it must have few values. */
 export type SendOutcome =
@@ -39,48 +34,84 @@ export interface DeliveryOptions {
   readonly random: () => number;
 }
 
+const ONE_REQUEST = { requests: 1 };
+
 /**
- * Brings requests to a receiver: a queue in memory, several senders, retries. What `offer` accepts is delivered, or
- * counted and logged as lost under a reason.
+ * Brings requests to a receiver: a queue, in memory or on disk, batches, several senders, retries. What `offer` accepts
+ * is delivered, or kept on disk, or counted and logged as lost under a reason.
  */
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #report: DeliveryReport;
-  readonly #waiting: Outgoing[] = [];
-  readonly #inFlight = new Set<Outgoing>();
+  #queue: RequestQueue = new MemoryQueue();
+  readonly #inFlight = new Set<Taken>();
   readonly #attempts = new Set<AbortController>();
   readonly #pauses = new Set<() => void>();
-  #bytes = 0;
+  /** Requests that have waited for `flush_timeout`, and go out however few they are. */
+  #due = 0;
+  #cancelFlush: (() => void) | undefined;
   #state: "open" | "draining" | "closed" = "open";
   #whenIdle: (() => void) | undefined;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    const { enabled, queue_size } = options.config.sending_queue;
-    this.#report = reportDeliveries(options.settings, () => ({
-      bytes: this.#bytes,
-      capacityBytes: enabled ? queue_size : 0,
-      inFlight: this.#inFlight.size,
-    }));
+    const { enabled, queue_size, sizer } = options.config.sending_queue;
+    this.#report = reportDeliveries(options.settings, {
+      sizer,
+      read: () => ({
+        size: this.#queue.size[sizer],
+        capacity: enabled ? queue_size : 0,
+        inFlight: this.#inFlight.size,
+      }),
+    });
   }
 
-  /** False when there is no room: the points are then counted as refused, and the newest are the ones that go. */
+  /** Opens the storage, where there is one, and goes on with what is in it. Rejects where that cannot be. */
+  start(): Promise<void> {
+    const { settings, config } = this.#options;
+    const { storage } = config.sending_queue;
+    if (storage === undefined) return Promise.resolve();
+    const offered = new Map(settings.host.storages.all()).get(storage);
+    if (offered === undefined)
+      return Promise.reject(new Error(`sending_queue::storage: "${storage}" is not in service::extensions`));
+    try {
+      this.#queue = offered.openQueue(settings.id, (lost, where) => {
+        const error = `a record of ${where} cannot be read`;
+        this.#report.lost(lost.items, { reason: "corrupt", errorType: "corrupt", error });
+      });
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const { requests, bytes } = this.#queue.size;
+    if (requests > 0) settings.logger.info({ requests, bytes }, "Going on with what is on disk.");
+    this.#due = requests;
+    this.#startSenders();
+    return Promise.resolve();
+  }
+
+  /** False when there is no room: the points are then counted as refused. */
   offer(request: Outgoing): boolean {
-    const fault = this.#refusal(request);
+    const fault = this.#add(request);
     if (fault !== undefined) {
       this.#report.refused(request.points, fault);
       return false;
     }
-    this.#bytes += request.bytes.length;
-    this.#waiting.push(request);
     this.#startSenders();
     return true;
   }
 
-  /** Sends what is held, each request with one last attempt, until the deadline aborts; what is left then is lost. */
+  /**
+   * What is on its way gets one last attempt, until the deadline aborts. Then what is in memory is sent likewise, and
+   * lost if that fails; what is on disk stays there.
+   */
   async shutdown(deadline: AbortSignal): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "draining";
+    this.#cancelFlush?.();
+    if (!this.#isKept) {
+      this.#due = this.#queue.waiting.requests;
+      this.#startSenders();
+    }
     for (const wake of this.#pauses) wake();
     if (this.#inFlight.size > 0 && !deadline.aborted) {
       await new Promise<void>((resolve) => {
@@ -90,66 +121,150 @@ export class Delivery {
     }
     this.#state = "closed";
     for (const attempt of this.#attempts) attempt.abort();
-    const error = "the agent stopped before the request was delivered";
-    for (const request of [...this.#inFlight, ...this.#waiting]) {
-      this.#report.lost(request.points, { reason: "shutdown", errorType: "shutdown", error });
-    }
-    this.#inFlight.clear();
-    this.#waiting.length = 0;
+    this.#leave();
+    await this.#queue.close();
     this.#report.close();
   }
 
-  #refusal({ bytes }: Outgoing): string | undefined {
-    const { enabled, queue_size, num_consumers } = this.#options.config.sending_queue;
-    if (this.#state !== "open") return "the exporter is shutting down";
-    if (!enabled) {
-      return this.#inFlight.size < num_consumers ? undefined : "all senders are busy; enable sending_queue";
+  get #isKept(): boolean {
+    return this.#options.config.sending_queue.storage !== undefined;
+  }
+
+  /** Accounts for what is still there when the delivery ends. */
+  #leave(): void {
+    const { size } = this.#queue;
+    if (size.requests === 0) return;
+    if (this.#isKept) {
+      const { requests, items } = size;
+      this.#options.settings.logger.info({ requests, items }, "What was not delivered stays on disk.");
+      return;
     }
+    const error = "the agent stopped before the request was delivered";
+    this.#report.lost(size.items, { reason: "shutdown", errorType: "shutdown", error });
+  }
+
+  /** Why the request is refused; undefined where it was taken. */
+  #add(request: Outgoing): string | undefined {
+    const { enabled, queue_size, sizer, num_consumers, overflow } = this.#options.config.sending_queue;
+    if (this.#state !== "open") return "the exporter is shutting down";
+    if (!enabled && this.#inFlight.size >= num_consumers) return "all senders are busy; enable sending_queue";
+    const size = sizeOf(request);
     // A request may pass the usual size where one metric is very large; an empty queue takes it all the same.
-    const fits = this.#bytes === 0 || this.#bytes + bytes.length <= queue_size;
-    return fits ? undefined : "sending queue is full";
+    const fits = (): boolean =>
+      this.#queue.size.requests === 0 || this.#queue.size[sizer] + size[sizer] <= queue_size;
+    const mayDrop = overflow === "drop_oldest";
+    while (!fits()) if (!mayDrop || !this.#dropOldest("overflow", "sending queue is full")) break;
+    if (!fits()) return "sending queue is full";
+    const nowMs = this.#options.settings.clock.nowMs();
+    let fault = this.#queue.add(request, nowMs);
+    while (fault !== undefined && mayDrop && this.#dropOldest("overflow", fault))
+      fault = this.#queue.add(request, nowMs);
+    if (!enabled && fault === undefined) this.#due++;
+    return fault;
+  }
+
+  /** Gives up the oldest request that waits; false where none does. */
+  #dropOldest(reason: Loss["reason"], error: string): boolean {
+    const oldest = this.#queue.take(ONE_REQUEST);
+    if (oldest === undefined) return false;
+    this.#report.lost(oldest.size.items, { reason, errorType: reason, error });
+    this.#queue.settle(oldest);
+    this.#due = Math.max(0, this.#due - 1);
+    return true;
+  }
+
+  #dropExpired(): void {
+    const { max_age } = this.#options.config.sending_queue;
+    if (max_age === 0) return;
+    const oldestMs = this.#options.settings.clock.nowMs() - max_age;
+    while ((this.#queue.oldestMs ?? Number.POSITIVE_INFINITY) < oldestMs)
+      this.#dropOldest("max_age", "the request waited longer than max_age");
   }
 
   #startSenders(): void {
-    const { num_consumers } = this.#options.config.sending_queue;
-    while (this.#inFlight.size < num_consumers) {
-      const request = this.#waiting.shift();
-      if (request === undefined) break;
-      this.#inFlight.add(request);
-      void this.#deliver(request).then(() => this.#finish(request));
+    const { num_consumers, batch } = this.#options.config.sending_queue;
+    const limit = {
+      bytes: batch.max_size,
+      ...(batch.max_items === undefined ? {} : { items: batch.max_items }),
+    };
+    while (this.#inFlight.size < num_consumers && (this.#due > 0 || this.#isBatchFull())) {
+      this.#dropExpired();
+      const taken = this.#queue.take(limit);
+      if (taken === undefined) {
+        this.#due = 0;
+        break;
+      }
+      this.#due = Math.max(0, this.#due - taken.size.requests);
+      this.#inFlight.add(taken);
+      void this.#deliver(taken).then(() => this.#finish(taken));
     }
+    this.#flushLater();
   }
 
-  #finish(request: Outgoing): void {
-    if (!this.#inFlight.delete(request)) return;
-    this.#bytes -= request.bytes.length;
-    this.#startSenders();
+  #isBatchFull(): boolean {
+    const { waiting } = this.#queue;
+    const { bytes = Number.POSITIVE_INFINITY, items = Number.POSITIVE_INFINITY } =
+      this.#options.config.sending_queue.batch.min;
+    return waiting.requests > 0 && (waiting.bytes >= bytes || waiting.items >= items);
+  }
+
+  #flushLater(): void {
+    if (this.#cancelFlush !== undefined || this.#state !== "open") return;
+    if (this.#queue.waiting.requests <= this.#due) return;
+    const { flush_timeout } = this.#options.config.sending_queue.batch;
+    this.#cancelFlush = this.#options.settings.clock.after(flush_timeout, () => {
+      this.#cancelFlush = undefined;
+      this.#due = this.#queue.waiting.requests;
+      this.#startSenders();
+    });
+  }
+
+  #finish(taken: Taken): void {
+    this.#inFlight.delete(taken);
+    if (this.#state === "closed") return;
+    if (this.#state === "open" || !this.#isKept) this.#startSenders();
     if (this.#inFlight.size === 0) this.#whenIdle?.();
   }
 
-  async #deliver(request: Outgoing): Promise<void> {
+  async #deliver(taken: Taken): Promise<void> {
     const { clock } = this.#options.settings;
     const { retry_on_failure: retry } = this.#options.config;
+    const points = taken.size.items;
     const backoff = new Backoff(retry, this.#options.random, clock.monotonicMs());
     for (;;) {
-      const outcome = await this.#attempt(request);
-      // Whoever closed has counted this request already.
+      const outcome = await this.#attempt(taken);
+      // Whoever closed has accounted for this request already.
       if (this.#state === "closed") return;
-      if (outcome.kind === "delivered") return this.#delivered(request, outcome);
-      const lose = (reason: LossReason, why: string): void => {
+      if (outcome.kind === "delivered") {
+        this.#delivered(points, outcome);
+        return this.#queue.settle(taken);
+      }
+      const lose = (reason: Loss["reason"], why: string): void => {
         const { errorType, error } = outcome;
-        this.#report.lost(request.points, { reason, errorType, error: `${why}: ${error}` });
+        this.#report.lost(points, { reason, errorType, error: `${why}: ${error}` });
+        this.#queue.settle(taken);
       };
       if (outcome.kind === "permanent") return lose("permanent", "not retryable error");
-      if (this.#state === "draining") return lose("shutdown", "no time for another attempt");
-      const waitMs = retry.enabled ? backoff.next(clock.monotonicMs(), outcome.delayMs) : undefined;
+      if (this.#state === "draining") {
+        // What is on disk comes again with the next start.
+        if (!this.#isKept) lose("shutdown", "no time for another attempt");
+        return;
+      }
+      let waitMs = retry.enabled ? backoff.next(clock.monotonicMs(), outcome.delayMs) : undefined;
+      // Nobody asked for what is on disk to be deleted: max_age does that.
+      if (waitMs === undefined && this.#isKept) waitMs = Math.max(retry.max_interval, outcome.delayMs);
       if (waitMs === undefined) return lose("retries_exhausted", "no more retries left");
-      this.#report.retrying(request.points, { error: outcome.error, intervalMs: waitMs });
+      this.#report.retrying(points, { error: outcome.error, intervalMs: waitMs });
       await this.#pause(waitMs);
+      if (this.#hasEnded()) return;
     }
   }
 
-  #delivered({ points }: Outgoing, outcome: SendOutcome & { readonly kind: "delivered" }): void {
+  #hasEnded(): boolean {
+    return this.#state === "closed";
+  }
+
+  #delivered(points: number, outcome: SendOutcome & { readonly kind: "delivered" }): void {
     // The count comes from the receiver, which may be wrong.
     const rejected = Math.min(outcome.rejectedPoints, points);
     this.#report.sent(points - rejected);
@@ -159,14 +274,14 @@ export class Delivery {
     } else if (error !== "") this.#report.warned(error);
   }
 
-  async #attempt({ bytes, points }: Outgoing): Promise<SendOutcome> {
+  async #attempt({ bytes, size }: Taken): Promise<SendOutcome> {
     const { config, settings, send } = this.#options;
     const attempt = new AbortController();
     this.#attempts.add(attempt);
     const cancel = settings.clock.after(config.timeout, () => attempt.abort());
     attempt.signal.addEventListener("abort", cancel, { once: true });
     try {
-      return await send(bytes, points, attempt.signal);
+      return await send(bytes, size.items, attempt.signal);
     } catch (error) {
       // A sender that rejects breaks its contract; the request must still be accounted for.
       return { kind: "permanent", errorType: "internal", error: `BUG: ${String(error)}` };

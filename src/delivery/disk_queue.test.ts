@@ -52,7 +52,7 @@ function drain(queue: RequestQueue): string[] {
   }
   return texts;
 }
-const ONE = { sizer: "requests", max: 1 } as const;
+const ONE = { requests: 1 };
 
 test("what was added comes in its order, joined as the limit allows, and goes when it is settled", (context) => {
   const { open } = disk(context);
@@ -60,7 +60,7 @@ test("what was added comes in its order, joined as the limit allows, and goes wh
   for (const text of ["a", "bb", "ccc", "dddd"]) assert.equal(add(queue, text), undefined);
   assert.deepEqual(queue.size, { requests: 4, items: 10, bytes: 10 });
   assert.equal(queue.oldestMs, 1_000);
-  const taken = queue.take({ sizer: "bytes", max: 6 }) ?? assert.fail();
+  const taken = queue.take({ bytes: 6 }) ?? assert.fail();
   assert.equal(Buffer.from(taken.bytes).toString(), "abbccc");
   assert.deepEqual(queue.waiting, { requests: 1, items: 4, bytes: 4 });
   assert.deepEqual(queue.size, { requests: 4, items: 10, bytes: 10 });
@@ -103,7 +103,7 @@ test("a random life with crashes loses nothing and repeats at most what was on i
       const text = `${step}:${"x".repeat(Math.floor(random() * 3_000))};`;
       if (add(queue, text) === undefined) accepted.push(text);
     } else if (dice < 0.75) {
-      const taken = queue.take({ sizer: "bytes", max: 4_000 });
+      const taken = queue.take({ bytes: 4_000 });
       if (taken === undefined) continue;
       onTheirWay.push(taken);
       for (const text of Buffer.from(taken.bytes)

@@ -15,6 +15,7 @@ import type { Clock } from "../clock/clock.ts";
 import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
 import { type Damage, Segment, type StoredRecord } from "./disk_segment.ts";
 import {
+  isWithin,
   minus,
   NOTHING,
   type Outgoing,
@@ -131,11 +132,11 @@ export class DiskQueue implements RequestQueue {
     return undefined;
   }
 
-  take({ sizer, max }: TakeLimit): DiskTaken | undefined {
+  take(limit: TakeLimit): DiskTaken | undefined {
     const payloads: Uint8Array[] = [];
     const records: { segment: Segment; sequence: number }[] = [];
     let size = NOTHING;
-    const fits = (more: QueueSize): boolean => records.length === 0 || size[sizer] + more[sizer] <= max;
+    const fits = (more: QueueSize): boolean => records.length === 0 || isWithin(plus(size, more), limit);
     for (let found = this.#takeOne(fits); found !== undefined; found = this.#takeOne(fits)) {
       const { segment, record } = found;
       const { sequence, points } = record.header;
@@ -165,7 +166,10 @@ export class DiskQueue implements RequestQueue {
 
   #writeAcks(acks: Buffer): void {
     // Behind a piece of an ack no other can be read.
-    if (this.#acksTorn) return this.#rewriteAcks();
+    if (this.#acksTorn) {
+      this.#rewriteAcks();
+      return;
+    }
     try {
       this.#acksTorn = writeSync(this.#acksFd, acks) < acks.length;
       if (this.#options.fsync === "always") fdatasyncSync(this.#acksFd);

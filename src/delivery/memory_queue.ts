@@ -1,4 +1,5 @@
 import {
+  isWithin,
   minus,
   NOTHING,
   type Outgoing,
@@ -36,12 +37,12 @@ export class MemoryQueue implements RequestQueue {
     this.waiting = plus(this.waiting, size);
   }
 
-  take({ sizer, max }: TakeLimit): Taken | undefined {
+  take(limit: TakeLimit): Taken | undefined {
     const taken: Uint8Array[] = [];
     let size = NOTHING;
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {
       const more = plus(size, sizeOf(next));
-      if (taken.length > 0 && more[sizer] > max) break;
+      if (taken.length > 0 && !isWithin(more, limit)) break;
       taken.push(next.bytes);
       size = more;
       this.#first++;

@@ -39,10 +39,16 @@ export interface Taken {
   readonly size: QueueSize;
 }
 
-/** How much to take at once. At least one request is taken, however large it is. */
-export interface TakeLimit {
-  readonly sizer: Sizer;
-  readonly max: number;
+/** How much to take at once, by any sizers. At least one request is taken, however large it is. */
+export type TakeLimit = Partial<QueueSize>;
+
+/** Whether so much is within the limit. */
+export function isWithin(size: QueueSize, { requests, items, bytes }: TakeLimit): boolean {
+  return (
+    (requests === undefined || size.requests <= requests) &&
+    (items === undefined || size.items <= items) &&
+    (bytes === undefined || size.bytes <= bytes)
+  );
 }
 
 /** Requests in the order in which they came. Everything that was taken stays the queue's until it is settled. */

@@ -1,10 +1,18 @@
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 import type { Settings } from "../component/component.ts";
 import { formatDuration } from "../config/values.ts";
+import type { Sizer } from "./queue.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
-export type LossReason = "permanent" | "retries_exhausted" | "partial_success" | "shutdown";
+export type LossReason =
+  | "permanent"
+  | "retries_exhausted"
+  | "partial_success"
+  | "shutdown"
+  | "overflow"
+  | "max_age"
+  | "corrupt";
 
 export interface Loss {
   readonly reason: LossReason;
@@ -13,12 +21,19 @@ export interface Loss {
   readonly error: string;
 }
 
-/** What the gauges show. */
+/** What the gauges show: sizes in the sizer's unit. */
 export interface QueueState {
-  readonly bytes: number;
-  readonly capacityBytes: number;
+  readonly size: number;
+  readonly capacity: number;
   readonly inFlight: number;
 }
+
+export interface QueueGauge {
+  readonly sizer: Sizer;
+  read(): QueueState;
+}
+
+const UNITS: Readonly<Record<Sizer, string>> = { requests: "{request}", items: "{datapoint}", bytes: "By" };
 
 const LOG_INTERVAL_MS = 10_000;
 
@@ -34,7 +49,7 @@ export interface DeliveryReport {
   close(): void;
 }
 
-export function reportDeliveries(settings: Settings, state: () => QueueState): DeliveryReport {
+export function reportDeliveries(settings: Settings, queue: QueueGauge): DeliveryReport {
   const { meter, id, logger, clock } = settings;
   const exporter = { exporter: id };
   const counter = (name: string, description: string) =>
@@ -51,7 +66,7 @@ export function reportDeliveries(settings: Settings, state: () => QueueState): D
     "otelcol_exporter_enqueue_failed_metric_points",
     "Number of metric points failed to be added to the sending queue.",
   );
-  const stopObserving = observeQueue(settings, state);
+  const stopObserving = observeQueue(settings, queue);
 
   const logs: RepeatedLog[] = [];
   const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog => {
@@ -100,7 +115,8 @@ export function reportDeliveries(settings: Settings, state: () => QueueState): D
   };
 }
 
-function observeQueue({ meter, id }: Settings, state: () => QueueState): () => void {
+function observeQueue({ meter, id }: Settings, { sizer, read: state }: QueueGauge): () => void {
+  const unit = UNITS[sizer];
   const attributes: Attributes = { exporter: id, data_type: "metrics" };
   const observe = (
     instrument: ReturnType<typeof meter.createObservableGauge>,
@@ -113,17 +129,17 @@ function observeQueue({ meter, id }: Settings, state: () => QueueState): () => v
   const stops = [
     observe(
       meter.createObservableGauge("otelcol_exporter_queue_size", {
-        unit: "By",
+        unit,
         description: "Current size of the sending queue, with what is on its way.",
       }),
-      () => state().bytes,
+      () => state().size,
     ),
     observe(
       meter.createObservableGauge("otelcol_exporter_queue_capacity", {
-        unit: "By",
+        unit,
         description: "Fixed capacity of the sending queue.",
       }),
-      () => state().capacityBytes,
+      () => state().capacity,
     ),
     observe(
       meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {

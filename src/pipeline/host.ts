@@ -3,7 +3,12 @@ import { Listeners } from "../http/listeners.ts";
 
 /** What the components of one agent share, at its beginning. */
 export function createHost(): Host {
-  return { listeners: new Listeners(), pages: new OfferMap(), sandboxes: new OfferMap() };
+  return {
+    listeners: new Listeners(),
+    pages: new OfferMap(),
+    sandboxes: new OfferMap(),
+    storages: new OfferMap(),
+  };
 }
 
 class OfferMap<T> implements Offers<T> {

@@ -65,16 +65,16 @@ test("what is wrong or not supported is refused with a reason", () => {
     "tls::max_version: must not be below min_version",
   );
   check(
-    { sending_queue: { storage: "file_storage" } },
-    "sending_queue::storage: is not supported; this build keeps the queue in memory",
+    { sending_queue: { queue_size: "1MiB" } },
+    "sending_queue::queue_size: must hold the largest request; its unit is bytes, and a request can have 4000000",
   );
   check(
-    { sending_queue: { queue_size: 1_000 } },
-    "sending_queue::queue_size: must hold the largest request; its unit is bytes, and batch::max_size is 4000000",
+    { sending_queue: { queue_size: "1GiB", sizer: "items" } },
+    "sending_queue::queue_size: is in bytes, and sizer says items",
   );
   check(
-    { sending_queue: { sizer: "requests" } },
-    'sending_queue::sizer: must be "bytes": memory is what a queue in memory costs',
+    { sending_queue: { num_consumers: 0 } },
+    "sending_queue::num_consumers: `num_consumers` must be positive",
   );
   check(
     { auth: { authenticator: "x" } },

@@ -2,19 +2,19 @@ import { credentials } from "@grpc/grpc-js";
 import type { Exporter, Settings, Verdict } from "../../component/component.ts";
 import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
-import { OtlpBatch } from "../../otlp/batch.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
+import { OtlpRequests } from "../../otlp/requests.ts";
 import { channelOptions, OtlpGrpcClient } from "./client.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 import { loadCredentials } from "./tls.ts";
 
 const NOT_STARTED: SendOutcome = { kind: "permanent", errorType: "internal", error: "BUG: not started" };
 
-/** Readings → requests (OtlpBatch) → queue and retries (Delivery) → the wire (OtlpGrpcClient). */
+/** Readings → requests (OtlpRequests) → queue, batches and retries (Delivery) → the wire (OtlpGrpcClient). */
 export class OtlpGrpcExporter implements Exporter {
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
-  readonly #batch: OtlpBatch;
+  readonly #requests: OtlpRequests;
   readonly #delivery: Delivery;
   #client: OtlpGrpcClient | undefined;
 
@@ -28,12 +28,9 @@ export class OtlpGrpcExporter implements Exporter {
       send: (bytes, points, signal) =>
         this.#client?.send(bytes, points, signal) ?? Promise.resolve(NOT_STARTED),
     });
-    const { flush_timeout, max_size } = config.sending_queue.batch;
-    this.#batch = new OtlpBatch({
+    this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: settings.build.command, version: settings.build.version }),
-      clock: settings.clock,
-      flushTimeoutMs: flush_timeout,
-      requestBytesMax: max_size,
+      requestBytesMax: config.sending_queue.batch.max_size,
       emit: (request) => this.#delivery.offer(request),
     });
   }
@@ -57,19 +54,19 @@ export class OtlpGrpcExporter implements Exporter {
         serverName: tls.server_name_override,
       }),
     });
+    await this.#delivery.start();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    this.#batch.close();
     await this.#delivery.shutdown(deadline);
     this.#client?.close();
   }
 
   consume(reading: Reading): Verdict {
-    return this.#batch.consume(reading);
+    return this.#requests.consume(reading);
   }
 
   end(ended: Ended): void {
-    this.#batch.end(ended);
+    this.#requests.end(ended);
   }
 }

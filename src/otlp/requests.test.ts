@@ -2,11 +2,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ExportMetricsServiceRequestSchema } from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { FakeClock } from "../clock/fake_clock.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading, Resource } from "../metrics/model.ts";
-import { OtlpBatch } from "./batch.ts";
 import { createOtlpEncoder, type OtlpRequest } from "./encode.ts";
+import { OtlpRequests } from "./requests.ts";
 
 const interner = new Interner();
 
@@ -29,19 +28,20 @@ function reading(of: Resource, names: string, timeMs: number): Reading {
   return { resource: of, schema, values: new Float64Array(schema.width).fill(1), timeMs, startMs: 0 };
 }
 
-function batching(requestBytesMax = 4_000_000) {
-  const clock = new FakeClock();
+function requesting(requestBytesMax = 4_000_000) {
   const requests: OtlpRequest[] = [];
-  const batch = new OtlpBatch({
+  const state = { hasRoom: true };
+  const consumer = new OtlpRequests({
     encoder: createOtlpEncoder({ name: "test", version: "0" }),
-    clock,
-    flushTimeoutMs: 200,
     requestBytesMax,
-    emit: (request) => requests.push(request),
+    emit(request) {
+      if (state.hasRoom) requests.push(request);
+      return state.hasRoom;
+    },
   });
   return {
-    batch,
-    clock,
+    consumer,
+    state,
     requests,
     /** Each entry as `pod: name@time …`, an ended point with a minus in front. */
     taken(): string[] {
@@ -59,50 +59,65 @@ function batching(requestBytesMax = 4_000_000) {
   };
 }
 
-test("readings are gathered until the timeout, then go out in one request", async () => {
-  const { batch, clock, requests, taken } = batching();
-  batch.consume(reading(resource("a", "p1"), "x y", 1));
-  await clock.advance(199);
-  batch.consume(reading(resource("b", "p2"), "x", 2));
-  assert.equal(requests.length, 0);
-  await clock.advance(1);
-  assert.equal(requests.length, 1);
-  assert.equal(requests[0]?.points, 3);
+test("each reading is a request, and requests put one behind the other are one", () => {
+  const { consumer, requests, taken } = requesting();
+  consumer.consume(reading(resource("a", "p1"), "x y", 1));
+  consumer.consume(reading(resource("b", "p2"), "x", 2));
+  assert.deepEqual(
+    requests.map(({ points }) => points),
+    [2, 1],
+  );
+  const joined = Buffer.concat(requests.map(({ bytes }) => bytes));
+  requests.splice(0, 2, { bytes: joined, points: 3 });
   assert.deepEqual(taken(), ["p1: x@1 y@1", "p2: x@2"]);
-  assert.equal(clock.timerCount, 0);
 });
 
-test("a full request goes out before the timeout", () => {
-  const { batch, requests } = batching(1_000);
-  for (let i = 0; i < 100; i++) batch.consume(reading(resource(String(i)), "x y z", i));
-  assert.ok(requests.length > 5);
-  for (const { bytes } of requests) assert.ok(bytes.length <= 1_000 && bytes.length > 700);
+test("a reading that is too large for one request becomes several", () => {
+  const { consumer, requests, taken } = requesting(300);
+  const names = Array.from({ length: 30 }, (_, index) => `metric_${index}`);
+  assert.equal(consumer.consume(reading(resource("a"), names.join(" "), 1)), "accepted");
+  assert.ok(requests.length > 2);
+  for (const { bytes } of requests) assert.ok(bytes.length <= 300, `${bytes.length} bytes`);
+  assert.equal(
+    taken()
+      .join(" ")
+      .match(/metric_/g)?.length,
+    30,
+  );
 });
 
-test("a resource that is gone ends after its last reading, once", async () => {
-  const { batch, clock, taken } = batching();
+test("a reading that nobody takes is refused, and what ended in front of it ends again", () => {
+  const { consumer, state, taken } = requesting();
   const a = resource("a");
-  batch.consume(reading(a, "x y", 10));
-  batch.end({ resource: a, timeMs: 20 });
-  batch.end({ resource: a, timeMs: 30 });
-  batch.end({ resource: resource("never seen"), timeMs: 30 });
-  await clock.advance(200);
+  consumer.consume(reading(a, "x y", 1));
+  state.hasRoom = false;
+  assert.equal(consumer.consume(reading(a, "x", 2)), "refused");
+  state.hasRoom = true;
+  assert.equal(consumer.consume(reading(a, "x", 3)), "accepted");
+  assert.deepEqual(taken(), ["pod: x@1 y@1", "pod: -y@3", "pod: x@3"]);
+});
+
+test("a resource that is gone ends after its last reading, once", () => {
+  const { consumer, taken } = requesting();
+  const a = resource("a");
+  consumer.consume(reading(a, "x y", 10));
+  consumer.end({ resource: a, timeMs: 20 });
+  consumer.end({ resource: a, timeMs: 30 });
+  consumer.end({ resource: resource("never seen"), timeMs: 30 });
   assert.deepEqual(taken(), ["pod: x@10 y@10", "pod: -x@20 -y@20"]);
-  batch.consume(reading(a, "x", 40));
-  batch.end({ resource: a, timeMs: 40 });
-  batch.flush();
+  consumer.consume(reading(a, "x", 40));
+  consumer.end({ resource: a, timeMs: 40 });
   assert.deepEqual(taken(), ["pod: x@40", "pod: -x@41"], "never two points of one time");
 });
 
 test("series that a resource stops reporting end with the reading that lacks them", () => {
-  const { batch, taken } = batching();
+  const { consumer, taken } = requesting();
   const a = resource("a");
-  batch.consume(reading(a, "up guest", 1));
-  batch.consume(reading(a, "up", 2));
-  batch.consume(reading(a, "up", 3));
-  batch.consume(reading(a, "up guest", 4));
-  batch.end({ resource: a, timeMs: 5 });
-  batch.flush();
+  consumer.consume(reading(a, "up guest", 1));
+  consumer.consume(reading(a, "up", 2));
+  consumer.consume(reading(a, "up", 3));
+  consumer.consume(reading(a, "up guest", 4));
+  consumer.end({ resource: a, timeMs: 5 });
   assert.deepEqual(taken(), [
     "pod: up@1 guest@1",
     "pod: -guest@2",
@@ -114,12 +129,11 @@ test("series that a resource stops reporting end with the reading that lacks the
 });
 
 test("a resource with new attributes is another one to receivers: the old one's series end", () => {
-  const { batch, taken } = batching();
-  batch.consume(reading(resource("a", "unknown"), "x y", 1));
-  batch.consume(reading(resource("a", "web-1"), "x", 2));
-  batch.consume(reading(resource("a", "web-1"), "x", 3));
-  batch.end({ resource: resource("a", "web-1"), timeMs: 4 });
-  batch.flush();
+  const { consumer, taken } = requesting();
+  consumer.consume(reading(resource("a", "unknown"), "x y", 1));
+  consumer.consume(reading(resource("a", "web-1"), "x", 2));
+  consumer.consume(reading(resource("a", "web-1"), "x", 3));
+  consumer.end({ resource: resource("a", "web-1"), timeMs: 4 });
   assert.deepEqual(taken(), [
     "unknown: x@1 y@1",
     "unknown: -x@2 -y@2",
@@ -127,17 +141,4 @@ test("a resource with new attributes is another one to receivers: the old one's 
     "web-1: x@3",
     "web-1: -x@4",
   ]);
-});
-
-test("closing emits what is held, leaves no timer and takes no more", () => {
-  const { batch, clock, taken } = batching();
-  const a = resource("a");
-  assert.equal(batch.consume(reading(a, "x", 1)), "accepted");
-  batch.close();
-  assert.deepEqual(taken(), ["pod: x@1"]);
-  assert.equal(batch.consume(reading(a, "x", 2)), "refused");
-  batch.end({ resource: a, timeMs: 3 });
-  batch.close();
-  assert.deepEqual(taken(), []);
-  assert.equal(clock.timerCount, 0);
 });

@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { queueSchema } from "./config.ts";
+
+/** The queue that the input makes, as far as `want` says; or the fault, if `want` is a text. */
+function check(input: object, want: object | string): void {
+  const result = queueSchema.safeParse(input);
+  if (typeof want === "string") {
+    const [issue] = result.error?.issues ?? [];
+    assert.equal(`${issue?.path.join("::")}: ${issue?.message}`, want, JSON.stringify(input));
+  } else {
+    assert.ok(result.success, JSON.stringify([input, result.error?.issues]));
+    assert.partialDeepStrictEqual(result.data, want, JSON.stringify(input));
+  }
+}
+
+test("a size with a unit is in bytes; a number is what it is in the Collector", () => {
+  check({}, { queue_size: 64 * 1024 ** 2, sizer: "bytes", overflow: "refuse_newest", max_age: 0 });
+  check({ queue_size: "128MiB" }, { queue_size: 128 * 1024 ** 2, sizer: "bytes" });
+  check({ queue_size: 5_000 }, { queue_size: 5_000, sizer: "requests" });
+  check({ queue_size: 5_000_000, sizer: "bytes" }, { queue_size: 5_000_000, sizer: "bytes" });
+  check({ sizer: "requests" }, { queue_size: 1_000, sizer: "requests" });
+  check({ sizer: "items", queue_size: 50_000 }, { queue_size: 50_000, sizer: "items" });
+  check({ queue_size: "1GiB", sizer: "requests" }, "queue_size: is in bytes, and sizer says requests");
+  check(
+    { queue_size: "1MiB" },
+    "queue_size: must hold the largest request; its unit is bytes, and a request can have 4000000",
+  );
+  check({ queue_size: 0 }, "queue_size: must be positive");
+});
+
+test("a batch is bounded in bytes whatever else bounds it, and goes out when it is full or its time is over", () => {
+  check({}, { batch: { flush_timeout: 200, min: { bytes: 4_000_000 }, max_size: 4_000_000 } });
+  check(
+    { batch: { min_size: 1_000, max_size: 5_000 } },
+    { batch: { min: { items: 1_000 }, max_size: 4_000_000, max_items: 5_000 } },
+  );
+  check({ batch: { max_size: 5_000 } }, { batch: { min: { items: 5_000 }, max_items: 5_000 } });
+  check(
+    { batch: { max_size: 0, min_size: 8_192 } },
+    { batch: { min: { items: 8_192 }, max_size: 4_000_000 } },
+  );
+  check(
+    { batch: { max_size: "2MiB" } },
+    { batch: { min: { bytes: 2 * 1024 ** 2 }, max_size: 2 * 1024 ** 2 } },
+  );
+  check({ batch: { max_size: 2_000_000, sizer: "bytes" } }, { batch: { max_size: 2_000_000 } });
+  check({ batch: { sizer: "requests" } }, 'batch::sizer: must be "items" or "bytes"');
+  check({ batch: { min_size: 10, max_size: 5 } }, "batch::min_size: must be at most max_size");
+  check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 1048576 bytes");
+});
+
+test("what waits for a destination never holds up a receiver", () => {
+  check({ block_on_overflow: true }, {});
+  check(
+    { wait_for_result: true },
+    "wait_for_result: must be false: a receiver is never held up by a destination",
+  );
+});
