@@ -42,6 +42,11 @@ export const registry: Catalog = {
     },
   },
   extensions: {
+    file_storage: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/file_storage/factory.ts")).factory,
+    },
     kata_monitor_api: {
       stability: "beta",
       aliases: [],

@@ -24,7 +24,7 @@ export interface Component {
 
 /**
  * What became of a reading: "accepted" makes the consumer answerable for it (delivered, or counted as lost under
- * a name); "refused" leaves it with the caller.
+ * a name); "refused" leaves it with the caller, who may offer it again later.
  */
 export type Verdict = "accepted" | "refused";
 

@@ -2,16 +2,16 @@ import type { Consumer, Verdict } from "../component/component.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
- * One consumer out of several. Readings are immutable, so all get the same one. "refused" when any refused: the
- * others have it all the same, as in the Collector, where a caller that repeats it makes duplicates for them.
+ * One consumer out of several. Readings are immutable, so all get the same one. "refused" only when all refused: a full
+ * queue to one destination must not hold up what another one gets. Whoever refuses counts what it does not have.
  */
 export function fanOut(consumers: readonly Consumer[]): Consumer {
   const [only] = consumers;
   if (only !== undefined && consumers.length === 1) return only;
   return {
     consume(reading: Reading): Verdict {
-      let verdict: Verdict = "accepted";
-      for (const consumer of consumers) if (consumer.consume(reading) === "refused") verdict = "refused";
+      let verdict: Verdict = consumers.length === 0 ? "accepted" : "refused";
+      for (const consumer of consumers) if (consumer.consume(reading) === "accepted") verdict = "accepted";
       return verdict;
     },
     end(ended: Ended): void {

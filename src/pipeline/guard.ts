@@ -4,7 +4,8 @@ import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
  * Keeps a defect of one component from taking down the agent, and with it the metrics of every pod on the node: what
- * it throws becomes a refusal, logged as the bug it is. Consumers never throw for an expected reason.
+ * it throws is logged as the bug it is, and costs that reading: were it refused, it would come again and again.
+ * Consumers never throw for an expected reason.
  */
 export function guard(consumer: Consumer, logger: Logger): Consumer {
   return {
@@ -16,7 +17,7 @@ export function guard(consumer: Consumer, logger: Logger): Consumer {
           { resource: reading.resource.key, error },
           "BUG: Component failed on a reading; it is lost.",
         );
-        return "refused";
+        return "accepted";
       }
     },
     end(ended: Ended): void {

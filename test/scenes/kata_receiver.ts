@@ -20,6 +20,8 @@ export interface Scene {
   /** By sandbox id: its readings so far. */
   readonly readings: Map<string, Reading[]>;
   readonly ended: string[];
+  /** Readings that `takes` did not take, in their order. */
+  readonly refused: Reading[];
   readonly source: SandboxSource;
   /** The first reading of the sandbox for which `wanted` holds. */
   reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
@@ -28,7 +30,12 @@ export interface Scene {
 /** Plays on a simulated node whose receiver scrapes five times a second, and checks the order of what it hands on. */
 export async function withReceiver(
   play: (scene: Scene) => Promise<void>,
-  options: { simulator?: Partial<SimulatorOptions>; config?: Record<string, unknown> } = {},
+  options: {
+    simulator?: Partial<SimulatorOptions>;
+    config?: Record<string, unknown>;
+    /** Whether the pipeline takes a reading now; it takes all if left out. */
+    takes?: () => boolean;
+  } = {},
 ): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "receiver-"));
   const simulator = await startSimulator({
@@ -40,6 +47,7 @@ export async function withReceiver(
   });
   const readings = new Map<string, Reading[]>();
   const ended: string[] = [];
+  const refused: Reading[] = [];
   const endedResources = new Set<Resource>();
   const config = factory.schema.parse({
     roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
@@ -59,6 +67,10 @@ export async function withReceiver(
   };
   const receiver = factory.create(config, settings, {
     consume(reading) {
+      if (options.takes?.() === false) {
+        refused.push(reading);
+        return "refused";
+      }
       const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
       assert.ok(!endedResources.has(reading.resource), "a reading after the end");
       const last = readings.get(id)?.at(-1)?.resource;
@@ -79,6 +91,7 @@ export async function withReceiver(
     simulator,
     readings,
     ended,
+    refused,
     source: receiver,
     reading: (id, wanted) => poll("a reading", () => readings.get(id)?.find(wanted)),
   };

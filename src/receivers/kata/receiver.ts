@@ -6,7 +6,7 @@ import type {
   SandboxStatus,
   Settings,
 } from "../../component/component.ts";
-import { pointCount, type Schema } from "../../metrics/model.ts";
+import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { Discovery, type FoundSandbox, isStillThere, type Root, type RootState } from "./discovery.ts";
@@ -276,6 +276,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   async #attend(sandbox: Sandbox): Promise<void> {
+    if (sandbox.ended || !this.#settleDebt(sandbox)) return;
     if (!this.#isReady(sandbox)) return;
     await this.#lanes.run(async (scraper) => {
       // While it waited for its turn, another shim may have come to its place that must not be asked.
@@ -406,8 +407,21 @@ export class KataReceiver implements Receiver, SandboxSource {
     if (!this.#mayShow(sandbox)) return;
     const { resource, found } = sandbox;
     const timeMs = this.#settings.clock.nowMs();
-    const verdict = this.#next.consume({ resource, schema, values, timeMs, startMs: found.identity.bornMs });
-    this.#metrics.handed(verdict, pointCount(schema));
+    const reading = { resource, schema, values, timeMs, startMs: found.identity.bornMs };
+    if (this.#settleDebt(sandbox)) this.#offer(sandbox, reading);
+    else this.#metrics.handed("refused", pointCount(schema));
+  }
+
+  #offer(sandbox: Sandbox, reading: Reading): void {
+    const verdict = this.#next.consume(reading);
+    this.#metrics.handed(verdict, pointCount(reading.schema));
+    sandbox.owed = verdict === "refused" ? reading : undefined;
+  }
+
+  /** Offers again what was refused. While that lasts, nothing new is scraped: a pipeline that cannot keep up slows us down. */
+  #settleDebt(sandbox: Sandbox): boolean {
+    if (sandbox.owed !== undefined) this.#offer(sandbox, sandbox.owed);
+    return sandbox.owed === undefined;
   }
 
   /** Two sandboxes of one id would be one series: only one of them is shown, and ended before the other is. */

@@ -216,3 +216,27 @@ test("one shim never has two requests at a time, whoever makes them", async () =
     server.close();
   }
 });
+
+test("what a pipeline refuses is offered again, and nothing new is scraped before it is taken", () => {
+  const gate = { open: true };
+  return withReceiver(
+    async (scene) => {
+      const { simulator, readings } = scene;
+      const { id, shim } = await simulator.add();
+      await poll("the first reading", () => readings.get(id)?.length || undefined);
+      gate.open = false;
+      const scrapes = await poll("a refusal", () => (scene.refused.length > 0 ? shim?.scrapes : undefined));
+      await poll("more refusals", () => scene.refused.length > 4 || undefined);
+      assert.equal(shim?.scrapes, scrapes, "the shim is left alone");
+      const [first] = scene.refused;
+      assert.ok(
+        scene.refused.every((reading) => reading === first),
+        "the same reading is offered again",
+      );
+      gate.open = true;
+      await poll("it to be taken", () => readings.get(id)?.includes(first ?? assert.fail()) || undefined);
+      await poll("scraping to go on", () => (shim.scrapes ?? 0) > (scrapes ?? 0) || undefined);
+    },
+    { takes: () => gate.open },
+  );
+});

@@ -1,0 +1,130 @@
+import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
+import type { ObservableResult } from "@opentelemetry/api";
+import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
+import { DiskQueue, type Fsync, type Quota } from "../../delivery/disk_queue.ts";
+import type { QueueSize, RequestQueue } from "../../delivery/queue.ts";
+
+export interface FileStorageConfig {
+  readonly directory: string;
+  readonly createDirectory: boolean;
+  readonly directoryMode: number;
+  readonly lockTimeoutMs: number;
+  readonly fsync: Fsync;
+  readonly quotaBytes: number;
+}
+
+/** By it a directory is known to be a storage's. */
+const LOCK = "kata-collector.lock";
+
+/** A directory of queues. */
+export class FileStorage implements Extension, QueueStorage {
+  readonly #config: FileStorageConfig;
+  readonly #settings: Settings;
+  readonly #quota: Quota;
+  readonly #open = new Set<string>();
+  #lock: DatabaseSync | undefined;
+  #withdraw: () => void = () => {};
+
+  constructor(config: FileStorageConfig, settings: Settings) {
+    this.#config = config;
+    this.#settings = settings;
+    this.#quota = { bytesMax: config.quotaBytes, bytes: 0 };
+  }
+
+  /** Takes the directory, or rejects with what is wrong with it. */
+  async start(): Promise<void> {
+    const { directory } = this.#config;
+    try {
+      this.#prepare();
+      this.#lock = lockDirectory(join(directory, LOCK), this.#config.lockTimeoutMs);
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot use directory "${directory}" as a storage: ${cause}`, { cause: error });
+    }
+    const withdraw = this.#settings.host.storages.add(this.#settings.id, this);
+    const stopObserving = this.#observe();
+    this.#withdraw = () => {
+      withdraw();
+      stopObserving();
+    };
+  }
+
+  shutdown(): Promise<void> {
+    this.#withdraw();
+    this.#lock?.close();
+    this.#lock = undefined;
+    return Promise.resolve();
+  }
+
+  openQueue(name: string, onDamage: (lost: QueueSize, where: string) => void): RequestQueue {
+    const { directory, fsync } = this.#config;
+    const { clock, logger } = this.#settings;
+    if (this.#open.has(name)) throw new Error(`queue "${name}" is in use already`);
+    const queue = new DiskQueue({
+      // An exporter's id may have a slash in it.
+      directory: join(directory, encodeURIComponent(name)),
+      fsync,
+      quota: this.#quota,
+      clock,
+      onDamage: ({ lost, path, offset }) => onDamage(lost, `${path} at byte ${offset}`),
+      onTrouble: (error) =>
+        logger.error({ queue: name, error: error.message }, "Storage has trouble; nothing is lost by it."),
+    });
+    this.#open.add(name);
+    const close = queue.close.bind(queue);
+    queue.close = async () => {
+      this.#open.delete(name);
+      await close();
+    };
+    return queue;
+  }
+
+  #prepare(): void {
+    const { directory, createDirectory, directoryMode } = this.#config;
+    if (!existsSync(directory)) {
+      if (!createDirectory) throw new Error("it does not exist; make it, or set create_directory: true");
+      mkdirSync(directory, { recursive: true, mode: directoryMode });
+    }
+    if (!statSync(directory).isDirectory()) throw new Error("it is not a directory");
+    const names = readdirSync(directory);
+    if (names.length > 0 && !names.includes(LOCK))
+      throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
+  }
+
+  #observe(): () => void {
+    const { meter, id } = this.#settings;
+    const gauge = (name: string, description: string, read: () => number): (() => void) => {
+      const instrument = meter.createObservableGauge(name, { unit: "By", description });
+      const callback = (result: ObservableResult): void => result.observe(read(), { extension: id });
+      instrument.addCallback(callback);
+      return () => instrument.removeCallback(callback);
+    };
+    const stops = [
+      gauge("kata_collector_storage_size", "Bytes on disk of all queues.", () => this.#quota.bytes),
+      gauge("kata_collector_storage_quota", "Bytes that they may have.", () => this.#quota.bytesMax),
+    ];
+    return () => {
+      for (const stop of stops) stop();
+    };
+  }
+}
+
+/**
+ * Locks by SQLite, whose lock the kernel gives back when the process dies, however it dies, and which holds between
+ * containers that share the directory. Node itself has no such lock.
+ */
+function lockDirectory(path: string, timeoutMs: number): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: timeoutMs });
+  try {
+    lock.exec("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE IF NOT EXISTS owner (id); BEGIN EXCLUSIVE");
+    return lock;
+  } catch (error) {
+    lock.close();
+    // SQLITE_BUSY
+    if ((error as { errcode?: number }).errcode === 5)
+      throw new Error("another process uses it", { cause: error });
+    throw error;
+  }
+}
