@@ -1,9 +1,10 @@
 import type { SimulatedSandbox } from "../../src/simulator/simulator.ts";
-import { poll } from "../e2e/poll.ts";
 import { expectedLines, expectedTypes, type Identity, type PageLine, type ReadPage } from "./page_checks.ts";
 
 const LOOK_MS = 10;
-const KEPT_PAGES = 4;
+/** While a page is judged, shims are scraped on. */
+const KEPT_PAGES = 100;
+const PULLS_MAX = 20;
 const OWN = /^kata_collector_sandbox_/;
 
 /** Follows what the honest shims serve, and compares the agent's page with it. */
@@ -34,13 +35,12 @@ export class HonestPages {
   async faultsOf(page: ReadPage, pullAgain: () => Promise<ReadPage>): Promise<string[]> {
     const faults: string[] = [];
     for (const followed of this.#followed) {
-      let current = page;
-      const found = await poll("a page of an honest shim that was seen", async () => {
-        const verdict = followed.faultsOf(current);
-        if (verdict === undefined) current = await pullAgain();
-        return verdict;
-      });
-      faults.push(...found);
+      let found = followed.faultsOf(page);
+      for (let pulls = 0; found === undefined && pulls < PULLS_MAX; pulls++)
+        found = followed.faultsOf(await pullAgain());
+      faults.push(
+        ...(found ?? [`the numbers of ${followed.identity.sandbox_id} are of no page that was seen`]),
+      );
     }
     return faults;
   }
@@ -88,12 +88,10 @@ class Followed {
       const expected = expectedLines(page, this.identity);
       return shown.every(({ series, value }) => Object.is(expected.get(series), value));
     };
-    if ([...this.#pages.values()].some(isOf)) return [];
-    const latest = this.#sandbox.shim?.scrapes ?? 0;
-    const sawAll = [latest, latest - 1, latest - 2].every((scrape) => this.#pages.has(scrape));
-    return sawAll
-      ? [`the numbers of ${this.identity.sandbox_id} are of none of its latest pages`]
-      : undefined;
+    if ([...this.#pages.values()].reverse().some(isOf)) return [];
+    const [first = 0] = this.#pages.keys();
+    const sawAll = this.#pages.size === (this.#sandbox.shim?.scrapes ?? 0) - first + 1;
+    return sawAll ? [`the numbers of ${this.identity.sandbox_id} are of none of its pages`] : undefined;
   }
 
   #faultsOfSeries(shown: readonly PageLine[], wanted: ReadonlyMap<string, number>): string[] {

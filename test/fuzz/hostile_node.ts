@@ -82,7 +82,9 @@ export async function runHostileNode(options: HostileNodeOptions): Promise<void>
 function receiverConfig(seed: number): Record<string, unknown> {
   const random = seededRandom(seed);
   const more = [[], [], ["vendor_*"], ["vendor_*", "up", "scrape_*", "target_info"], ["kata_*"]];
-  const limits = [{ samples: 3_000 }, { samples: 3_000, new_layouts_per_minute: 100_000 }];
+  // A few shims that never end a large page take what all pages have together: this hunt is for other things.
+  const common = { samples: 3_000, page_memory_bytes: "1GiB" };
+  const limits = [common, { ...common, new_layouts_per_minute: 100_000 }];
   return {
     collection_interval: "250ms",
     shim_families: pick(more, random),
