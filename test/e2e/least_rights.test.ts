@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { parseAllDocuments } from "yaml";
 import { parseCriEndpoint } from "../../src/cri/endpoint.ts";
@@ -17,6 +17,8 @@ import { poll } from "./poll.ts";
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "src/main.ts");
 const UNIT = join(ROOT, "examples/systemd/kata-collector.service");
+/** Runs before it. */
+const ROOTS_UNIT = join(ROOT, "examples/systemd/kata-collector-roots.service");
 const DAEMON_SET = join(ROOT, "examples/kubernetes/daemonset.yaml");
 /** Of a user that owns nothing. */
 const NOBODY = 65_534;
@@ -53,8 +55,8 @@ interface Unit {
   readonly names: ReadonlySet<string>;
 }
 
-function readUnit(): Unit {
-  const lines = readFileSync(UNIT, "utf8")
+function readUnit(path = UNIT): Unit {
+  const lines = readFileSync(path, "utf8")
     .split("\n")
     .map((line) => /^([A-Za-z]+)=(.*)$/.exec(line))
     .filter((match) => match !== null)
@@ -154,7 +156,7 @@ function setprivArgs({ uid, capabilities }: Rights): string[] {
 /** Whether rights can be taken away here, and what is left is enough to read the checkout. */
 function canRunWith(context: TestContext, rights: Rights): boolean {
   const canSet = spawnSync("setpriv", [...setprivArgs({ ...rights, uid: 0 }), "true"]).status === 0;
-  if (!peerIsThere(context, "setpriv, with the rights of root,", canSet)) return false;
+  if (!peerIsThere(context, "setpriv, for tests that run as root,", canSet)) return false;
   const reads = spawnSync("setpriv", [...setprivArgs(rights), process.execPath, "--check", MAIN]);
   return peerIsThere(context, "a checkout that every user can read", reads.status === 0);
 }
@@ -357,6 +359,19 @@ test("the unit shows nothing but its mounts, and every runtime that the agent lo
   for (const name of unit.names) assert.doesNotMatch(name, /^(ReadWrite|Bind)Paths$|^\w+Directory$/);
 });
 
+test("what the unit must mount of /run is there: another unit, which it requires, makes it", () => {
+  const unit = readUnit();
+  const needed = unit
+    .words("BindReadOnlyPaths")
+    .map((word) => word.split(":")[0] ?? "")
+    .filter((path) => lies(path, "/run"));
+  const made = readUnit(ROOTS_UNIT)
+    .words("ExecStart")
+    .filter((word) => lies(word, "/run"));
+  assert.deepEqual(needed, made);
+  for (const name of ["Requires", "After"]) assert.ok(unit.words(name).includes(basename(ROOTS_UNIT)), name);
+});
+
 test("the DaemonSet's container gets nothing of the node but its mounts, and cannot gain more", () => {
   const spec = readPodSpec();
   const [container] = spec.containers;
@@ -375,9 +390,9 @@ test("the DaemonSet's container gets nothing of the node but its mounts, and can
   );
 });
 
-test("systemd knows every directive of the unit, and finds it no more exposed than it was", (t) => {
+test("systemd knows every directive of the units, and finds the agent's no more exposed than it was", (t) => {
   if (!peerIsThere(t, "systemd-analyze", hasProgram("systemd-analyze"))) return;
-  const verified = spawnSync("systemd-analyze", ["verify", UNIT], { encoding: "utf8" });
+  const verified = spawnSync("systemd-analyze", ["verify", UNIT, ROOTS_UNIT], { encoding: "utf8" });
   // The package is not installed here.
   const faults = verified.stderr.split("\n").filter((line) => line !== "" && !/is not executable/.test(line));
   assert.deepEqual(faults, []);
