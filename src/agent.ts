@@ -1,10 +1,11 @@
 import type { Writable } from "node:stream";
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "pino";
 import { systemClock } from "./clock/clock.ts";
-import type { BuildInfo, Settings } from "./component/component.ts";
+import type { BuildInfo, ComponentKind, Host, ReloadResult, Settings } from "./component/component.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { Interner } from "./metrics/interner.ts";
-import { buildGraph, type ComponentKind, type Graph, shutdownGraph, startGraph } from "./pipeline/graph.ts";
+import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { processorCounters } from "./pipeline/observe.ts";
 import { createLogger } from "./telemetry/logs.ts";
@@ -17,29 +18,32 @@ export interface AgentOptions {
   /** Where `service::telemetry::logs` goes. */
   readonly logOutput: Writable;
   readonly usage: ProcessUsage;
+  /** How a component asks for a reload; left out where there is nothing to read again. */
+  readonly reload?: () => Promise<ReloadResult>;
 }
 
 /** A shutdown that ignores its deadline is given this long, then left behind. */
 const OVERRUN_MS = 1_000;
 
-/** One configuration at work: its own telemetry, and the graph of its components. */
+/** One configuration at work, which may be changed for another: its own telemetry, and the graph of its components. */
 export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
+  #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
 
   constructor(options: AgentOptions) {
     this.#options = options;
+    this.#config = options.config;
     this.logger = createLogger(options.config.service.telemetry.logs, options.logOutput);
   }
 
   /** Rejects when something cannot start, naming it; `shutdown` then stops what has started. */
   async start(): Promise<void> {
-    const { config, build, usage } = this.#options;
-    const { telemetry } = config.service;
-    const version = build.version;
-    this.logger.info({ version }, `Starting ${build.command}...`);
+    const { build, usage, reload } = this.#options;
+    const { telemetry } = this.#config.service;
+    this.logger.info({ version: build.version }, `Starting ${build.command}...`);
     this.#metrics = await startOwnMetrics({
       telemetry,
       build,
@@ -48,30 +52,44 @@ export class Agent {
       clock: systemClock,
     });
     const { meter } = this.#metrics;
-    const interner = new Interner();
-    const host = createHost();
-    const settings = (kind: ComponentKind, id: string, pipeline?: string): Settings => {
-      const fields = { "otelcol.component.id": id, "otelcol.component.kind": kind };
-      const logger = this.logger.child(
-        pipeline === undefined ? fields : { ...fields, "otelcol.pipeline.id": pipeline },
-      );
-      return { id, logger, meter, clock: systemClock, interner, host, build };
-    };
-    this.#graph = buildGraph(config, { settings, counters: processorCounters(meter) });
-    await startGraph(this.#graph);
+    const host = createHost(systemClock, reload);
+    this.#graph = new Graph({
+      settings: this.#settingsOf(meter, host),
+      counters: processorCounters(meter),
+      statuses: host.statuses,
+      onError: (error) => this.logger.error({ error }, "Component failed to shut down."),
+    });
+    await this.#graph.change(this.#config, this.#deadline());
     this.logger.info("Everything is ready. Begin running and processing data.");
+  }
+
+  /**
+   * Goes over to another configuration; components that are the same in both go on undisturbed. Rejects, with words for
+   * the user, when that cannot be; the old configuration is then at work again.
+   */
+  async change(config: AgentConfig): Promise<void> {
+    const { telemetry } = this.#config.service;
+    if (!isDeepStrictEqual(config.service.telemetry, telemetry))
+      throw new Error("service::telemetry has changed, which needs a restart");
+    if (this.#graph === undefined) throw new Error("the agent has not started");
+    await this.#graph.change(config, this.#deadline());
+    this.#config = config;
+    for (const error of await this.#graph.refresh())
+      this.logger.error(
+        { error: error.message },
+        "Component could not read its files again; it goes on with the old.",
+      );
   }
 
   /** Drains and stops within `shutdown_timeout`. Resolves to whether everything stopped as it should. */
   async shutdown(): Promise<boolean> {
-    const { shutdownTimeoutMs } = this.#options.config.service;
+    const { shutdownTimeoutMs } = this.#config.service;
     this.logger.info("Starting shutdown...");
-    const deadline = AbortSignal.timeout(shutdownTimeoutMs);
+    const deadline = this.#deadline();
     const stop = async (): Promise<boolean> => {
-      const failures = this.#graph === undefined ? [] : await shutdownGraph(this.#graph, deadline);
-      for (const error of failures) this.logger.error({ error }, "Component failed to shut down.");
+      const clean = (await this.#graph?.shutdown(deadline)) ?? true;
       await this.#metrics?.shutdown();
-      return failures.length === 0;
+      return clean;
     };
     const overrun = new Promise<false>((resolve) => {
       setTimeout(() => {
@@ -85,5 +103,21 @@ export class Agent {
     const clean = await Promise.race([stop(), overrun]);
     this.logger.info("Shutdown complete.");
     return clean;
+  }
+
+  #deadline(): AbortSignal {
+    return AbortSignal.timeout(this.#config.service.shutdownTimeoutMs);
+  }
+
+  #settingsOf(meter: Settings["meter"], host: Host) {
+    const interner = new Interner();
+    const { build } = this.#options;
+    return (kind: ComponentKind, id: string, pipeline?: string): Settings => {
+      const fields = { "otelcol.component.id": id, "otelcol.component.kind": kind };
+      const logger = this.logger.child(
+        pipeline === undefined ? fields : { ...fields, "otelcol.pipeline.id": pipeline },
+      );
+      return { id, logger, meter, clock: systemClock, interner, host, build };
+    };
   }
 }

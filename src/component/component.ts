@@ -20,6 +20,11 @@ export interface Component {
    * and when called again. When `deadline` aborts, it must return at once and count what it leaves behind as lost.
    */
   shutdown(deadline: AbortSignal): Promise<void>;
+  /**
+   * Reads again the files that its config names, such as certificates, where it does not do so by itself. Rejects where
+   * that fails, and goes on with what it had.
+   */
+  refresh?(): Promise<void>;
 }
 
 /**
@@ -99,8 +104,47 @@ export interface QueueStorage {
   openQueue(name: string, onDamage: (lost: QueueSize, where: string) => void): RequestQueue;
 }
 
+export type ComponentKind = "receiver" | "processor" | "exporter" | "extension";
+
+/** As the Collector's component status. The first two of the errors may pass by themselves or not; the last ends the agent. */
+export type ComponentState =
+  | "starting"
+  | "ok"
+  | "recoverable_error"
+  | "permanent_error"
+  | "fatal_error"
+  | "stopping"
+  | "stopped";
+
+export interface ComponentStatus {
+  readonly kind: ComponentKind;
+  readonly id: string;
+  readonly state: ComponentState;
+  /** Why it is not ok; empty where it is. */
+  readonly error: string;
+  /** Since when it is in this state, in Unix milliseconds. */
+  readonly sinceMs: number;
+}
+
+/** How the components fare. The agent reports starts and stops, components report what they meet between. */
+export interface Statuses {
+  report(kind: ComponentKind, id: string, state: ComponentState, error?: string): void;
+  components(): readonly ComponentStatus[];
+  /** The components of each pipeline, as `kind:id`. */
+  pipelines(): ReadonlyMap<string, readonly string[]>;
+}
+
+/** What became of a reload: faults are in words for the user, and leave the old configuration at work. */
+export interface ReloadResult {
+  readonly ok: boolean;
+  readonly faults: readonly string[];
+}
+
 /** What the components of one agent share. */
 export interface Host {
+  readonly statuses: Statuses;
+  /** Reads the configuration again and goes over to it; undefined where the agent has none to read again. */
+  readonly reload: (() => Promise<ReloadResult>) | undefined;
   readonly storages: Offers<QueueStorage>;
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;

@@ -48,6 +48,8 @@ export class Listeners {
 /** One address, and the claims on it. */
 class Listener {
   readonly #claims = new Set<ClaimOptions>();
+  /** Those that want it open. */
+  readonly #active = new Set<ClaimOptions>();
   #server: HttpServer | undefined;
   #listening: Promise<void> | undefined;
 
@@ -61,15 +63,20 @@ class Listener {
       listen: () => this.#listen(options),
       close: async (deadline) => {
         this.#claims.delete(options);
-        if (this.#claims.size > 0) return;
-        onEmpty();
-        await this.#server?.close(deadline);
+        this.#active.delete(options);
+        if (this.#claims.size === 0) onEmpty();
+        if (this.#active.size > 0) return;
+        const closing = this.#server;
+        this.#server = undefined;
+        this.#listening = undefined;
+        await closing?.close(deadline);
       },
     };
   }
 
   async #listen(options: ClaimOptions): Promise<void> {
     this.#check(options);
+    this.#active.add(options);
     this.#listening ??= this.#start(options);
     await this.#listening;
   }

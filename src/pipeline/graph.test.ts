@@ -7,19 +7,20 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import type { Consumer, Settings, Verdict } from "../component/component.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
-import { type Blueprint, buildGraph, type PipelineParts, shutdownGraph, startGraph } from "./graph.ts";
+import { Graph } from "./graph.ts";
 import { createHost } from "./host.ts";
 import { processorCounters } from "./observe.ts";
+import type { Blueprint, Part, PipelineParts } from "./plan.ts";
 
 const meter = createNoopMeter();
 const interner = new Interner();
 const schema = z.strictObject({});
 const stability = "stable" as const;
+const host = createHost(new FakeClock());
 
 function settings(id: string): Settings {
   const build = { command: "test", description: "", version: "0" };
-  const clock = new FakeClock();
-  return { id, logger: pino({ level: "silent" }), meter, clock, interner, host: createHost(), build };
+  return { id, logger: pino({ level: "silent" }), meter, clock: new FakeClock(), interner, host, build };
 }
 
 function reading(key: string): Reading {
@@ -27,16 +28,32 @@ function reading(key: string): Reading {
   return { resource, schema: interner.schema([]), values: new Float64Array(0), timeMs: 1, startMs: 0 };
 }
 
-/** A graph whose components write what happens to them into `log`. */
-function graphOf(
-  pipelines: Readonly<Record<string, PipelineParts>>,
-  behave: Record<string, () => Verdict> = {},
-) {
+type Pipelines = Readonly<Record<string, PipelineParts>>;
+interface Change {
+  readonly pipelines: Pipelines;
+  /** By id; a component whose config differs is another one. */
+  readonly configs?: Readonly<Record<string, unknown>>;
+}
+
+/** What happens to components is written into `log`; `in` and others are the receivers' ways into their pipelines. */
+function scene(behave: Record<string, () => Verdict> = {}) {
   const log: string[] = [];
+  const errors: string[] = [];
   const inputs = new Map<string, Consumer>();
+  const broken = new Set<string>();
   const lifecycle = (id: string) => ({
-    start: async () => void log.push(`start ${id}`),
-    shutdown: async () => void log.push(`shutdown ${id}`),
+    async start() {
+      if (broken.has(`start ${id}`)) throw new Error("port 1 is taken");
+      log.push(`start ${id}`);
+    },
+    async shutdown() {
+      if (broken.has(`shutdown ${id}`)) throw new Error("no");
+      log.push(`shutdown ${id}`);
+    },
+    async refresh() {
+      if (broken.has(`refresh ${id}`)) throw new Error("no such file");
+      log.push(`refresh ${id}`);
+    },
   });
   const pass = (id: string, next?: Consumer): Consumer => ({
     consume(item) {
@@ -48,130 +65,191 @@ function graphOf(
       next?.end(ended);
     },
   });
-  const ids = (pick: (parts: PipelineParts) => readonly string[]) => [
-    ...new Set(Object.values(pipelines).flatMap(pick)),
-  ];
-  const parts = <F>(names: readonly string[], factory: F) =>
-    new Map(names.map((id) => [id, { id, factory, config: {} }]));
-  const blueprint: Blueprint = {
-    receivers: parts(
-      ids((parts) => parts.receivers),
-      {
-        schema,
-        stability,
-        create(_config, { id }, next) {
-          inputs.set(id, next);
-          return lifecycle(id);
-        },
+  const factories = {
+    receivers: {
+      schema,
+      stability,
+      create(_config: unknown, { id }: Settings, next: Consumer) {
+        inputs.set(id, next);
+        return lifecycle(id);
       },
-    ),
-    processors: parts(
-      ids((parts) => parts.processors),
-      {
-        schema,
-        stability,
-        create: (_config, { id }, next) => ({ ...lifecycle(id), ...pass(id, next) }),
-      },
-    ),
-    exporters: parts(
-      ids((parts) => parts.exporters),
-      {
-        schema,
-        stability,
-        create: (_config, { id }) => ({ ...lifecycle(id), ...pass(id) }),
-      },
-    ),
-    extensions: parts(["ext"], { schema, stability, create: (_config, { id }) => lifecycle(id) }),
-    service: { extensions: ["ext"], pipelines: new Map(Object.entries(pipelines)) },
+    },
+    processors: {
+      schema,
+      stability,
+      create: (_config: unknown, { id }: Settings, next: Consumer) => ({
+        ...lifecycle(id),
+        ...pass(id, next),
+      }),
+    },
+    exporters: {
+      schema,
+      stability,
+      create: (_config: unknown, { id }: Settings) => ({ ...lifecycle(id), ...pass(id) }),
+    },
+    extensions: { schema, stability, create: (_config: unknown, { id }: Settings) => lifecycle(id) },
   };
-  const options = {
-    settings: (_kind: string, id: string) => settings(id),
+  const blueprint = ({ pipelines, configs = {} }: Change): Blueprint => {
+    const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
+      new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
+    const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
+    return {
+      receivers: parts(factories.receivers, ids("receivers")),
+      processors: parts(factories.processors, ids("processors")),
+      exporters: parts(factories.exporters, ids("exporters")),
+      extensions: parts(factories.extensions, ["ext"]),
+      service: { extensions: ["ext"], pipelines: new Map(Object.entries(pipelines)) },
+    };
+  };
+  const graph = new Graph({
+    settings: (_kind, id) => settings(id),
     counters: processorCounters(meter),
+    statuses: host.statuses,
+    onError: (error) => errors.push(error.message),
+  });
+  return {
+    log,
+    errors,
+    inputs,
+    broken,
+    graph,
+    /** Goes over to the pipelines, and returns what happened. */
+    async change(pipelines: Pipelines, configs: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
+      await graph.change(blueprint({ pipelines, configs }), AbortSignal.timeout(1_000));
+      return log.splice(0);
+    },
+    /** Sends a reading in, and returns whom it passed. */
+    send(key: string): { verdict: Verdict | undefined; log: string[] } {
+      const verdict = inputs.get("in")?.consume(reading(key));
+      return { verdict, log: log.splice(0) };
+    },
   };
-  return { log, inputs, graph: buildGraph(blueprint, options) };
 }
 
+const ONE: Pipelines = { metrics: { receivers: ["in"], processors: ["p1", "p2"], exporters: ["out"] } };
+
 test("extensions and consumers start before producers and stop after them", async () => {
-  const { log, graph } = graphOf({
-    metrics: { receivers: ["in"], processors: ["p1", "p2"], exporters: ["out"] },
-  });
-  await startGraph(graph);
-  assert.deepEqual(log, ["start ext", "start out", "start p2", "start p1", "start in"]);
-  log.length = 0;
-  assert.deepEqual(await shutdownGraph(graph, AbortSignal.timeout(1_000)), []);
+  const { graph, change, log } = scene();
+  assert.deepEqual(await change(ONE), ["start ext", "start out", "start p2", "start p1", "start in"]);
+  assert.ok(await graph.shutdown(AbortSignal.timeout(1_000)));
   assert.deepEqual(log, ["shutdown in", "shutdown p1", "shutdown p2", "shutdown out", "shutdown ext"]);
 });
 
-test("a reading passes the processors in the order of the config and reaches every exporter", () => {
-  const { log, inputs } = graphOf({
-    metrics: { receivers: ["in"], processors: ["p1", "p2"], exporters: ["a", "b"] },
-  });
-  assert.equal(inputs.get("in")?.consume(reading("s1")), "accepted");
+test("a reading passes the processors in the order of the config and reaches every exporter", async () => {
+  const { inputs, change, send, log } = scene();
+  await change({ metrics: { receivers: ["in"], processors: ["p1", "p2"], exporters: ["a", "b"] } });
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1", "a s1", "b s1"] });
   inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
-  const ends = ["p1 end s1", "p2 end s1", "a end s1", "b end s1"];
-  assert.deepEqual(log, ["p1 s1", "p2 s1", "a s1", "b s1", ...ends]);
+  assert.deepEqual(log, ["p1 end s1", "p2 end s1", "a end s1", "b end s1"]);
 });
 
-test("pipelines share a receiver and an exporter, and each has its own processor", () => {
-  const { log, inputs, graph } = graphOf({
-    "metrics/1": { receivers: ["in"], processors: ["p"], exporters: ["out"] },
-    "metrics/2": { receivers: ["in"], processors: ["p"], exporters: ["out"] },
-  });
-  inputs.get("in")?.consume(reading("s1"));
-  assert.deepEqual(log, ["p s1", "out s1", "p s1", "out s1"]);
-  assert.equal(graph.nodes.length, 5, "one extension, one exporter, two processors, one receiver");
+test("pipelines share a receiver and an exporter, and each has its own processor", async () => {
+  const { graph, change, send } = scene();
+  const parts = { receivers: ["in"], processors: ["p"], exporters: ["out"] };
+  await change({ "metrics/1": parts, "metrics/2": parts });
+  assert.deepEqual(send("s1").log, ["p s1", "out s1", "p s1", "out s1"]);
+  assert.equal(graph.keys.length, 5, "one extension, one exporter, two processors, one receiver");
 });
 
-test("a reading that one exporter refuses is accepted where another one takes it, which has it all the same", () => {
-  const { log, inputs } = graphOf(
-    { metrics: { receivers: ["in"], processors: [], exporters: ["full", "ok"] } },
-    { full: () => "refused" },
-  );
-  assert.equal(inputs.get("in")?.consume(reading("s1")), "accepted");
-  assert.deepEqual(log, ["full s1", "ok s1"]);
+test("a reading that one exporter refuses is accepted where another one takes it, which has it all the same", async () => {
+  const { change, send } = scene({ full: () => "refused" });
+  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["full", "ok"] } });
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["full s1", "ok s1"] });
 });
 
-test("an exporter that throws costs its own reading only", () => {
-  const { log, inputs } = graphOf(
-    { metrics: { receivers: ["in"], processors: [], exporters: ["broken", "ok"] } },
-    {
-      broken: () => {
-        throw new Error("defect");
-      },
-    },
-  );
-  assert.equal(inputs.get("in")?.consume(reading("s1")), "accepted");
-  assert.deepEqual(log, ["broken s1", "ok s1"]);
-});
-
-test("a component that cannot start is named in the error", async () => {
-  const node = (name: string, start: () => Promise<void>) => ({
-    name,
-    component: { start, shutdown: async () => {} },
-  });
-  const graph = { nodes: [node('exporter "x"', () => Promise.reject(new Error("port 1 is taken")))] };
-  await assert.rejects(startGraph(graph), { message: 'cannot start exporter "x": port 1 is taken' });
-});
-
-test("a shutdown that fails does not keep the others from stopping", async () => {
-  const stopped: string[] = [];
-  const node = (name: string, fails: boolean) => ({
-    name,
-    component: {
-      start: async () => {},
-      shutdown: async () => {
-        if (fails) throw new Error("no");
-        stopped.push(name);
-      },
+test("an exporter that throws costs its own reading only", async () => {
+  const { change, send } = scene({
+    broken: () => {
+      throw new Error("defect");
     },
   });
-  const failures = await shutdownGraph(
-    { nodes: [node("a", false), node("b", true)] },
-    AbortSignal.timeout(1_000),
-  );
-  assert.deepEqual(stopped, ["a"]);
+  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["broken", "ok"] } });
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["broken s1", "ok s1"] });
+});
+
+test("a change keeps what is the same, and exchanges what is not, in the order of a stop and a start", async () => {
+  const { change, send } = scene();
+  await change(ONE);
+  assert.deepEqual(await change(ONE), []);
+  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["shutdown p2", "start p2"]);
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1", "out s1"] });
+  const more: Pipelines = { metrics: { receivers: ["in"], processors: ["p2"], exporters: ["out", "more"] } };
+  assert.deepEqual(await change(more, { p2: { new: true } }), ["shutdown p1", "start more"]);
+  assert.deepEqual(send("s2").log, ["p2 s2", "out s2", "more s2"]);
+  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["shutdown more", "start p1"]);
+  assert.deepEqual(send("s3").log, ["p1 s3", "p2 s3", "out s3"]);
+});
+
+test("an exporter goes with the storage that keeps its queue", async () => {
+  const { change } = scene();
+  const queue = { out: { sending_queue: { storage: "ext" } } };
+  await change(ONE, queue);
+  assert.deepEqual(await change(ONE, { ...queue, ext: {} }), []);
+  const storage = scene();
+  await storage.change(ONE, queue);
+  storage.broken.add("none");
+  assert.deepEqual(await storage.change(ONE, { out: { sending_queue: { storage: "other" } } }), [
+    "shutdown out",
+    "start out",
+  ]);
+});
+
+test("where a change fails, what was there before is at work again", async () => {
+  const { change, send, broken, errors } = scene();
+  await change(ONE);
+  broken.add("start bad");
+  const bad: Pipelines = { metrics: { receivers: ["in"], processors: ["p3"], exporters: ["new", "bad"] } };
+  await assert.rejects(change(bad), { message: 'cannot start exporter "bad": port 1 is taken' });
+  assert.deepEqual(errors, []);
+  const { verdict, log } = send("s1");
+  assert.equal(verdict, "accepted");
+  assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
+  assert.ok(log.includes("shutdown new"), "what had started is stopped");
+  assert.deepEqual(await change(ONE), []);
+});
+
+test("a first start that fails names the component and leaves nothing running", async () => {
+  const { change, broken, log, graph } = scene();
+  broken.add("start p1");
+  await assert.rejects(change(ONE), {
+    message: 'cannot start processor "p1" of pipeline "metrics": port 1 is taken',
+  });
+  assert.deepEqual(log, [
+    ...["start ext", "start out", "start p2"],
+    ...["shutdown p1", "shutdown p2", "shutdown out", "shutdown ext"],
+  ]);
+  assert.deepEqual(graph.keys, []);
+});
+
+test("a shutdown that fails does not keep the others from stopping, nor a refresh", async () => {
+  const { change, broken, log, graph, errors } = scene();
+  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["out"] } });
+  broken.add("shutdown in").add("refresh out");
+  const failures = await graph.refresh();
   assert.deepEqual(
-    failures.map((failure) => failure.message),
-    ["cannot shut down b: no"],
+    failures.map(({ message }) => message),
+    ['exporter "out": no such file'],
   );
+  assert.ok(!(await graph.shutdown(AbortSignal.timeout(1_000))));
+  assert.deepEqual(errors, ['cannot shut down receiver "in": no']);
+  assert.deepEqual(log, ["refresh ext", "refresh in", "shutdown out", "shutdown ext"]);
+});
+
+test("statuses follow starts, stops and what components report between", async () => {
+  const { change, graph } = scene();
+  const state = (id: string) => host.statuses.components().find((one) => one.id === id)?.state;
+  await change(ONE);
+  assert.deepEqual(
+    [...(host.statuses.pipelines().get("metrics") ?? [])],
+    ["receiver:in", "processor:p1", "processor:p2", "exporter:out"],
+  );
+  assert.equal(state("out"), "ok");
+  host.statuses.report("exporter", "out", "recoverable_error", "no connection");
+  assert.equal(state("out"), "recoverable_error");
+  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["out"] } });
+  assert.equal(state("out"), "recoverable_error", "it goes on");
+  assert.equal(state("p1"), undefined, "it is gone");
+  await graph.shutdown(AbortSignal.timeout(1_000));
+  host.statuses.report("exporter", "out", "ok");
+  assert.equal(state("out"), "stopped");
 });

@@ -1,9 +1,11 @@
 import type {
   Component,
+  ComponentKind,
   Consumer,
   Exporter,
   ExporterFactory,
   ExtensionFactory,
+  Processor,
   ProcessorFactory,
   ReceiverFactory,
   Settings,
@@ -11,133 +13,186 @@ import type {
 import { fanOut } from "./fan_out.ts";
 import { guard } from "./guard.ts";
 import { counted, type ProcessorCounters } from "./observe.ts";
-
-/** A checked component of the config: its factory, and what the factory's schema made of the user's words. */
-export interface Part<F> {
-  readonly id: string;
-  readonly factory: F;
-  readonly config: unknown;
-}
-
-export interface PipelineParts {
-  readonly receivers: readonly string[];
-  readonly processors: readonly string[];
-  readonly exporters: readonly string[];
-}
-
-/** What a graph is built from. Every id that a pipeline or `extensions` names is in the map of its kind. */
-export interface Blueprint {
-  readonly receivers: ReadonlyMap<string, Part<ReceiverFactory<unknown>>>;
-  readonly processors: ReadonlyMap<string, Part<ProcessorFactory<unknown>>>;
-  readonly exporters: ReadonlyMap<string, Part<ExporterFactory<unknown>>>;
-  readonly extensions: ReadonlyMap<string, Part<ExtensionFactory<unknown>>>;
-  readonly service: {
-    readonly extensions: readonly string[];
-    readonly pipelines: ReadonlyMap<string, PipelineParts>;
-  };
-}
-
-export type ComponentKind = "receiver" | "processor" | "exporter" | "extension";
+import { type Blueprint, keptOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
+import { Relay } from "./relay.ts";
+import type { StatusBoard } from "./statuses.ts";
 
 export interface GraphOptions {
   settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
   readonly counters: ProcessorCounters;
+  readonly statuses: StatusBoard;
+  /** Hears of what could not be stopped as it should. */
+  onError(error: Error): void;
 }
 
+/** A component at work. */
 interface Node {
-  readonly name: string;
   readonly component: Component;
-}
-
-/** The components in the order in which they start; they stop in the opposite one. */
-export interface Graph {
-  readonly nodes: readonly Node[];
+  /** Where readings come in; receivers and extensions have none. */
+  readonly input: Consumer | undefined;
 }
 
 /**
- * Makes every component that a pipeline names, consumers before producers. As in the Collector, one receiver and one
- * exporter instance serves all its pipelines, and a processor is made anew for each. Has no side effect.
+ * The components of one agent. Going over from one blueprint to another keeps what is the same in both, with all that
+ * it holds; the first start is a change from nothing.
  */
-export function buildGraph(blueprint: Blueprint, options: GraphOptions): Graph {
-  const exporters = new Map<string, { exporter: Exporter; consumer: Consumer }>();
-  const inputs = new Map<string, Consumer[]>();
-  const processors: Node[] = [];
+export class Graph {
+  readonly #options: GraphOptions;
+  #specs: readonly Spec[] = [];
+  #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
+  readonly #nodes = new Map<string, Node>();
+  /** What stands before each consumer, and behind each producer, so that both can be exchanged. */
+  readonly #inputs = new Map<string, Relay>();
+  readonly #outputs = new Map<string, Relay>();
 
-  for (const [name, pipeline] of blueprint.service.pipelines) {
-    const outputs = pipeline.exporters.map((id) => {
-      const known = exporters.get(id);
-      if (known !== undefined) return known.consumer;
-      const { factory, config } = part(blueprint.exporters, id);
-      const settings = options.settings("exporter", id);
-      const exporter = factory.create(config, settings);
-      const consumer = guard(exporter, settings.logger);
-      exporters.set(id, { exporter, consumer });
-      return consumer;
-    });
-    let next = fanOut(outputs);
-    for (const id of pipeline.processors.toReversed()) {
-      const { factory, config } = part(blueprint.processors, id);
-      const settings = options.settings("processor", id, name);
-      const labels = { processor: id, "otel.signal": "metrics" };
-      const processor = factory.create(config, settings, counted(next, options.counters.outgoing, labels));
-      processors.push({ name: `processor "${id}" of pipeline "${name}"`, component: processor });
-      next = counted(guard(processor, settings.logger), options.counters.incoming, labels);
-    }
-    for (const id of pipeline.receivers) inputs.set(id, [...(inputs.get(id) ?? []), next]);
+  constructor(options: GraphOptions) {
+    this.#options = options;
   }
 
-  const receivers = [...inputs].map(([id, consumers]) => {
-    const { factory, config } = part(blueprint.receivers, id);
-    const component = factory.create(config, options.settings("receiver", id), fanOut(consumers));
-    return { name: `receiver "${id}"`, component };
-  });
-  const extensions = blueprint.service.extensions.map((id) => {
-    const { factory, config } = part(blueprint.extensions, id);
-    return {
-      name: `extension "${id}"`,
-      component: factory.create(config, options.settings("extension", id)),
-    };
-  });
-  const exporterNodes = [...exporters].map(([id, { exporter }]) => ({
-    name: `exporter "${id}"`,
-    component: exporter,
-  }));
-  return { nodes: [...extensions, ...exporterNodes, ...processors, ...receivers] };
-}
+  /** The keys of the components, in the order of their start. */
+  get keys(): readonly string[] {
+    return this.#specs.map(({ key }) => key);
+  }
 
-/** Starts the components in order. Rejects with the first failure, naming its component; what has started stays up. */
-export async function startGraph(graph: Graph): Promise<void> {
-  for (const { name, component } of graph.nodes) {
+  /**
+   * Goes over to the blueprint: stops what it does not have, or has otherwise, then starts what is new. Rejects, naming
+   * the component, when one cannot start; what was there before then runs again.
+   */
+  async change(blueprint: Blueprint, deadline: AbortSignal): Promise<void> {
+    const before = { specs: this.#specs, pipelines: this.#pipelines };
+    const after = { specs: planOf(blueprint), pipelines: membersOf(blueprint) };
+    const kept = keptOf(before.specs, after.specs);
+    const leaving = before.specs.filter(({ key }) => !kept.has(key));
+    const coming = after.specs.filter(({ key }) => !kept.has(key));
+    await this.#stop(leaving, deadline);
+    this.#arrange(after);
     try {
-      await component.start();
+      await this.#start(coming);
     } catch (error) {
-      throw new Error(`cannot start ${name}: ${error instanceof Error ? error.message : String(error)}`, {
-        cause: error,
+      await this.#stop(coming, deadline);
+      this.#arrange(before);
+      await this.#start(leaving).catch((again: Error) => {
+        throw new AggregateError([error, again], `${message(error)}; and then: ${again.message}`);
       });
+      throw error;
+    }
+  }
+
+  /** Lets every component read its files again. Resolves to what went wrong. */
+  async refresh(): Promise<Error[]> {
+    const failures: Error[] = [];
+    for (const spec of this.#specs) {
+      await this.#nodes
+        .get(spec.key)
+        ?.component.refresh?.()
+        .catch((error: unknown) => failures.push(new Error(`${nameOf(spec)}: ${message(error)}`)));
+    }
+    return failures;
+  }
+
+  /** Stops the components, receivers first, so that each hands what it holds to one that still runs. */
+  async shutdown(deadline: AbortSignal): Promise<boolean> {
+    return await this.#stop(this.#specs, deadline);
+  }
+
+  #arrange({
+    specs,
+    pipelines,
+  }: {
+    specs: readonly Spec[];
+    pipelines: ReadonlyMap<string, readonly string[]>;
+  }): void {
+    this.#specs = specs;
+    this.#pipelines = pipelines;
+    const extensions = specs.filter(({ kind }) => kind === "extension").map(({ id }) => id);
+    this.#options.statuses.arrange(pipelines, extensions);
+    for (const { key, outputs } of specs)
+      relayOf(this.#outputs, key).target = fanOut(outputs.map((output) => relayOf(this.#inputs, output)));
+    const keys = new Set(specs.map(({ key }) => key));
+    for (const relays of [this.#inputs, this.#outputs])
+      for (const key of relays.keys()) if (!keys.has(key)) relays.delete(key);
+  }
+
+  async #start(specs: readonly Spec[]): Promise<void> {
+    const { statuses } = this.#options;
+    for (const spec of specs) {
+      const { key, kind, id } = spec;
+      const node = this.#make(spec);
+      this.#nodes.set(key, node);
+      statuses.report(kind, id, "starting");
+      try {
+        await node.component.start();
+      } catch (error) {
+        statuses.report(kind, id, "permanent_error", message(error));
+        throw new Error(`cannot start ${nameOf(spec)}: ${message(error)}`, { cause: error });
+      }
+      // A component that has met something by now has said so.
+      const status = statuses.components().find((one) => one.kind === kind && one.id === id);
+      if (status?.state === "starting") statuses.report(kind, id, "ok");
+      relayOf(this.#inputs, key).target = node.input;
+    }
+  }
+
+  /** Goes on past a failure; resolves to whether there was none. */
+  async #stop(specs: readonly Spec[], deadline: AbortSignal): Promise<boolean> {
+    const { statuses, onError } = this.#options;
+    let clean = true;
+    for (const spec of specs.toReversed()) {
+      const { key, kind, id } = spec;
+      const node = this.#nodes.get(key);
+      if (node === undefined) continue;
+      statuses.report(kind, id, "stopping");
+      try {
+        await node.component.shutdown(deadline);
+      } catch (error) {
+        clean = false;
+        onError(new Error(`cannot shut down ${nameOf(spec)}: ${message(error)}`, { cause: error }));
+      }
+      statuses.report(kind, id, "stopped");
+      this.#nodes.delete(key);
+      relayOf(this.#inputs, key).target = undefined;
+    }
+    return clean;
+  }
+
+  #make({ kind, id, key, pipeline, part }: Spec): Node {
+    const { settings: settingsOf, counters } = this.#options;
+    const settings = settingsOf(kind, id, pipeline);
+    const { config } = part;
+    const next = relayOf(this.#outputs, key);
+    switch (kind) {
+      case "extension": {
+        const factory = part.factory as ExtensionFactory<unknown>;
+        return { component: factory.create(config, settings), input: undefined };
+      }
+      case "exporter": {
+        const exporter: Exporter = (part.factory as ExporterFactory<unknown>).create(config, settings);
+        return { component: exporter, input: guard(exporter, settings.logger) };
+      }
+      case "processor": {
+        const labels = { processor: id, "otel.signal": "metrics" };
+        const factory = part.factory as ProcessorFactory<unknown>;
+        const output = counted(next, counters.outgoing, labels);
+        const processor: Processor = factory.create(config, settings, output);
+        const input = counted(guard(processor, settings.logger), counters.incoming, labels);
+        return { component: processor, input };
+      }
+      case "receiver": {
+        const factory = part.factory as ReceiverFactory<unknown>;
+        return { component: factory.create(config, settings, next), input: undefined };
+      }
     }
   }
 }
 
-/**
- * Stops the components, receivers first, so that each hands what it holds to one that still runs. Goes on past a
- * failure; resolves to the failures.
- */
-export async function shutdownGraph(graph: Graph, deadline: AbortSignal): Promise<Error[]> {
-  const failures: Error[] = [];
-  for (const { name, component } of graph.nodes.toReversed()) {
-    try {
-      await component.shutdown(deadline);
-    } catch (error) {
-      failures.push(
-        new Error(`cannot shut down ${name}: ${error instanceof Error ? error.message : String(error)}`),
-      );
-    }
-  }
-  return failures;
+function relayOf(relays: Map<string, Relay>, key: string): Relay {
+  const known = relays.get(key);
+  if (known !== undefined) return known;
+  const relay = new Relay();
+  relays.set(key, relay);
+  return relay;
 }
 
-function part<F>(parts: ReadonlyMap<string, Part<F>>, id: string): Part<F> {
-  const found = parts.get(id);
-  if (found === undefined) throw new Error(`BUG: component "${id}" passed the config check but is not there`);
-  return found;
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

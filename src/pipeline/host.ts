@@ -1,13 +1,20 @@
-import type { Host, Offers } from "../component/component.ts";
+import { type Clock, systemClock } from "../clock/clock.ts";
+import type { Host, Offers, ReloadResult } from "../component/component.ts";
 import { Listeners } from "../http/listeners.ts";
+import { StatusBoard } from "./statuses.ts";
 
 /** What the components of one agent share, at its beginning. */
-export function createHost(): Host {
+export function createHost(
+  clock: Clock = systemClock,
+  reload: (() => Promise<ReloadResult>) | undefined = undefined,
+): Host & { readonly statuses: StatusBoard } {
   return {
     listeners: new Listeners(),
     pages: new OfferMap(),
     sandboxes: new OfferMap(),
     storages: new OfferMap(),
+    statuses: new StatusBoard(clock),
+    reload,
   };
 }
 

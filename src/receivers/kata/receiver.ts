@@ -290,12 +290,22 @@ export class KataReceiver implements Receiver, SandboxSource {
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
     const before = sandbox.standing.state;
-    const { state, reason } = readiness;
+    const { state, code, reason } = readiness;
     this.#settle(sandbox, { kind: "not_ready", why: readiness });
     if (state === "unsafe" && before !== "unsafe")
       this.#settings.logger.warn({ sandbox: sandbox.found.id, reason }, "Sandbox is not scraped.");
+    if (code === "unreadable")
+      this.#failures.note("Sandboxes cannot be looked at.", {
+        of: sandbox.found.id,
+        fault: code,
+        text: reason,
+      });
     // One that waits for its socket has nothing to show, but what has been shown of it must not stand as it was.
-    if (state === "unsafe" || (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox))
+    if (
+      state === "unsafe" ||
+      code === "unreadable" ||
+      (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox)
+    )
       this.#report(sandbox, NOTHING);
     return false;
   }

@@ -81,7 +81,10 @@ export class Scraper {
   async scrape(socketPath: string, cancel: AbortSignal, asked: Asked = "metrics"): Promise<ScrapeOutcome> {
     try {
       await using short = await shortSocketPath(socketPath);
-      return await this.#ask(short.path, cancel, asked);
+      const outcome = await this.#ask(short.path, cancel, asked);
+      if (outcome.ok || short.path === socketPath) return outcome;
+      // Nobody finds a sandbox by a descriptor's number.
+      return { ...outcome, text: outcome.text.replace(short.path, socketPath) };
     } catch (error) {
       return failure(error);
     }

@@ -1,0 +1,130 @@
+import { isDeepStrictEqual } from "node:util";
+import type {
+  ComponentKind,
+  ExporterFactory,
+  ExtensionFactory,
+  ProcessorFactory,
+  ReceiverFactory,
+} from "../component/component.ts";
+import { keyOf } from "./statuses.ts";
+
+/** A checked component of the config: its factory, and what the factory's schema made of the user's words. */
+export interface Part<F> {
+  readonly id: string;
+  readonly factory: F;
+  readonly config: unknown;
+}
+
+export interface PipelineParts {
+  readonly receivers: readonly string[];
+  readonly processors: readonly string[];
+  readonly exporters: readonly string[];
+}
+
+/** What a graph is built from. Every id that a pipeline or `extensions` names is in the map of its kind. */
+export interface Blueprint {
+  readonly receivers: ReadonlyMap<string, Part<ReceiverFactory<unknown>>>;
+  readonly processors: ReadonlyMap<string, Part<ProcessorFactory<unknown>>>;
+  readonly exporters: ReadonlyMap<string, Part<ExporterFactory<unknown>>>;
+  readonly extensions: ReadonlyMap<string, Part<ExtensionFactory<unknown>>>;
+  readonly service: {
+    readonly extensions: readonly string[];
+    readonly pipelines: ReadonlyMap<string, PipelineParts>;
+  };
+}
+
+/** One component that a graph is to have. */
+export interface Spec {
+  /** Unique in the graph: a processor is there once for each of its pipelines. */
+  readonly key: string;
+  readonly kind: ComponentKind;
+  readonly id: string;
+  readonly pipeline: string | undefined;
+  readonly part: Part<unknown>;
+  /** The keys of those that it hands readings to. */
+  readonly outputs: readonly string[];
+}
+
+/**
+ * The components that the pipelines and extensions name, consumers before producers, which is the order of their start.
+ * As in the Collector, one receiver and one exporter instance serves all its pipelines.
+ */
+export function planOf(blueprint: Blueprint): readonly Spec[] {
+  const { service } = blueprint;
+  const extensions = service.extensions.map((id) => spec("extension", part(blueprint.extensions, id)));
+  const exporters = new Map<string, Spec>();
+  const processors: Spec[] = [];
+  const inputs = new Map<string, string[]>();
+  for (const [pipeline, parts] of service.pipelines) {
+    for (const id of parts.exporters) exporters.set(id, spec("exporter", part(blueprint.exporters, id)));
+    let next = parts.exporters.map((id) => keyOf("exporter", id));
+    for (const id of parts.processors.toReversed()) {
+      const processor = spec("processor", part(blueprint.processors, id), { pipeline, outputs: next });
+      processors.push(processor);
+      next = [processor.key];
+    }
+    for (const id of parts.receivers) inputs.set(id, [...(inputs.get(id) ?? []), ...next]);
+  }
+  const receivers = [...inputs].map(([id, outputs]) =>
+    spec("receiver", part(blueprint.receivers, id), { outputs }),
+  );
+  return [...extensions, ...exporters.values(), ...processors, ...receivers];
+}
+
+/** The components of each pipeline, as statuses name them. */
+export function membersOf({ service }: Blueprint): ReadonlyMap<string, readonly string[]> {
+  return new Map(
+    [...service.pipelines].map(([name, { receivers, processors, exporters }]) => [
+      name,
+      [
+        ...receivers.map((id) => keyOf("receiver", id)),
+        ...processors.map((id) => keyOf("processor", id)),
+        ...exporters.map((id) => keyOf("exporter", id)),
+      ],
+    ]),
+  );
+}
+
+/** The components of `before` that can go on as they are in `after`: what they were made of is the same. */
+export function keptOf(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<string> {
+  const old = new Map(before.map((one) => [one.key, one]));
+  const kept = new Set(after.filter((one) => isSame(old.get(one.key), one)).map(({ key }) => key));
+  // An exporter holds a queue of its storage.
+  for (const one of after) {
+    const storage = storageOf(one.part.config);
+    if (storage !== undefined && !kept.has(keyOf("extension", storage))) kept.delete(one.key);
+  }
+  return kept;
+}
+
+/** A part of a graph, in words. */
+export function nameOf({ kind, id, pipeline }: Spec): string {
+  return `${kind} "${id}"${pipeline === undefined ? "" : ` of pipeline "${pipeline}"`}`;
+}
+
+function isSame(before: Spec | undefined, { part }: Spec): boolean {
+  return (
+    before !== undefined &&
+    before.part.factory === part.factory &&
+    isDeepStrictEqual(before.part.config, part.config)
+  );
+}
+
+function storageOf(config: unknown): string | undefined {
+  return (config as { sending_queue?: { storage?: string } } | undefined)?.sending_queue?.storage;
+}
+
+function spec(
+  kind: ComponentKind,
+  found: Part<unknown>,
+  { pipeline, outputs = [] }: { pipeline?: string; outputs?: readonly string[] } = {},
+): Spec {
+  const key = keyOf(kind, found.id) + (pipeline === undefined ? "" : `@${pipeline}`);
+  return { key, kind, id: found.id, pipeline, part: found, outputs };
+}
+
+function part<F>(parts: ReadonlyMap<string, Part<F>>, id: string): Part<F> {
+  const found = parts.get(id);
+  if (found === undefined) throw new Error(`BUG: component "${id}" passed the config check but is not there`);
+  return found;
+}
