@@ -1,8 +1,9 @@
 import type { Writable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
+import { createNoopMeter, type Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import { systemClock } from "./clock/clock.ts";
-import type { BuildInfo, ComponentKind, Host, ReloadResult, Settings } from "./component/component.ts";
+import type { BuildInfo, ComponentKind, Host, ReloadControl, Settings } from "./component/component.ts";
 import type { AgentConfig } from "./config/load.ts";
 import { Interner } from "./metrics/interner.ts";
 import { Graph } from "./pipeline/graph.ts";
@@ -19,7 +20,7 @@ export interface AgentOptions {
   readonly logOutput: Writable;
   readonly usage: ProcessUsage;
   /** How a component asks for a reload; left out where there is nothing to read again. */
-  readonly reload?: () => Promise<ReloadResult>;
+  readonly reload?: ReloadControl;
 }
 
 /** A shutdown that ignores its deadline is given this long, then left behind. */
@@ -37,6 +38,11 @@ export class Agent {
     this.#options = options;
     this.#config = options.config;
     this.logger = createLogger(options.config.service.telemetry.logs, options.logOutput);
+  }
+
+  /** For the agent's own metrics; of no effect before the start. */
+  get meter(): Meter {
+    return this.#metrics?.meter ?? createNoopMeter();
   }
 
   /** Rejects when something cannot start, naming it; `shutdown` then stops what has started. */

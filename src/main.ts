@@ -83,7 +83,8 @@ async function main(argv: readonly string[]): Promise<number> {
   const command = await entry.load();
   const args = name === first ? rest : argv;
   const { env, stdout, stderr } = process;
-  return await command({ args, env, stdout, stderr, usage: process, stop: stopSignal() });
+  const onHangup = (listener: () => void): void => void process.on("SIGHUP", listener);
+  return await command({ args, env, stdout, stderr, usage: process, stop: stopSignal(), onHangup });
 }
 
 /** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */

@@ -12,6 +12,8 @@ export interface CommandContext {
   readonly usage: ProcessUsage;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;
+  /** Calls the listener at each SIGHUP, which without any ends the process. */
+  onHangup(listener: () => void): void;
 }
 
 /** Runs to its end and gives the process's exit code: 0 fine, 1 any error. */

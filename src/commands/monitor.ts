@@ -33,6 +33,10 @@ const FLAGS = {
   "tls-min-version": { kind: "text", help: "VersionTLS12 or VersionTLS13", default: "VersionTLS12" },
   config: { kind: "text", help: "a configuration to merge over what the flags make; may be repeated" },
   set: { kind: "text", help: "sets one value after all of them, a.b=v; may be repeated" },
+  watch: {
+    kind: "bool",
+    help: "reload when a file of --config, or a certificate, changes",
+  },
   "print-config": { kind: "bool", help: "print the configuration that the flags make, and end" },
   version: { kind: "bool", help: "print the version, and end" },
 } as const satisfies Record<string, GoFlag>;
@@ -81,7 +85,7 @@ export const monitor: Command = async (context) => {
   };
   if (isSet(values, "print-config"))
     return await printSource(context, source, { format: "yaml", unredacted: false, validate: true });
-  return await runSource(context, source);
+  return await runSource(context, source, { watch: isSet(values, "watch") });
 };
 
 function isSet(values: GoFlagValues, name: FlagName): boolean {

@@ -1,3 +1,4 @@
+import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
 import { renderFaults } from "../config/fault.ts";
@@ -6,37 +7,60 @@ import { readConfigFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { registry } from "../registry.ts";
 import type { Command, CommandContext } from "./command.ts";
-import { configUsage, parseConfigArgs } from "./config_args.ts";
+import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
+import { ConfigFiles } from "./config_files.ts";
+import { Reloader } from "./reloader.ts";
 import { stoppedOrAfter } from "./stopped.ts";
+
+const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
 /** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
 export const run: Command = async (context) => {
   const { args, env, stdout } = context;
-  const source = parseConfigArgs(args);
-  if (source === undefined) {
+  const { values } = parseArgs({ args: [...args], options: OPTIONS });
+  if (values.help === true) {
     stdout.write(
-      configUsage("run", "Runs the agent until SIGINT or SIGTERM; a second signal ends it at once."),
+      configUsage(
+        "run",
+        "Runs the agent until SIGINT or SIGTERM; a second signal ends it at once. SIGHUP reloads the configuration.",
+        ["  --watch   reload when a file of the configuration, or a certificate that it names, changes"],
+      ),
     );
     return 0;
   }
-  return await runSource(context, { ...source, env, readFile: readConfigFile });
+  const { config: uris = [], set: sets = [], watch } = values;
+  return await runSource(context, { uris, sets, env, readFile: readConfigFile }, { watch });
 };
 
 /** As `run`, with a configuration from wherever. */
 export async function runSource(
-  { stderr, usage, stop }: CommandContext,
+  context: CommandContext,
   source: ConfigSource,
+  { watch }: { readonly watch: boolean },
 ): Promise<number> {
-  const loaded = await loadConfig(source, registry);
+  const { stderr, usage, stop, onHangup } = context;
+  const files = new ConfigFiles();
+  const noting = files.noting(source);
+  const loaded = await loadConfig(noting, registry);
   if (!loaded.ok) {
     stderr.write(renderFaults(loaded.warnings, "warning: ") + renderFaults(loaded.faults));
     return 1;
   }
-  const agent = new Agent({ config: loaded.config, build: readBuildInfo(), logOutput: stderr, usage });
+  files.noteNamed(loaded.tree);
+  await files.look();
+  const reload = new Reloader(noting, registry);
+  const agent = new Agent({
+    config: loaded.config,
+    build: readBuildInfo(),
+    logOutput: stderr,
+    usage,
+    reload,
+  });
   for (const { origin, path, message } of loaded.warnings) {
     const where = origin === undefined ? undefined : `${origin.file}:${origin.line}:${origin.column}`;
     agent.logger.warn({ where, path: path.join("::"), message }, "Configuration has a remark.");
   }
+  onHangup(() => void reload.run());
   try {
     await agent.start();
   } catch (error) {
@@ -44,7 +68,10 @@ export async function runSource(
     await agent.shutdown();
     return 1;
   }
+  reload.attach(agent);
+  const unwatch = watch ? files.watch(() => void reload.run()) : undefined;
   await stoppedOrAfter(stop);
+  await unwatch?.();
   agent.logger.info({ signal: stop.reason }, "Received signal from OS.");
   return (await agent.shutdown()) ? 0 : 1;
 }

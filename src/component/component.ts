@@ -140,11 +140,22 @@ export interface ReloadResult {
   readonly faults: readonly string[];
 }
 
+export interface ReloadOutcome extends ReloadResult {
+  /** Unix milliseconds. */
+  readonly atMs: number;
+}
+
+/** Reads the configuration again and goes over to it. */
+export interface ReloadControl {
+  run(): Promise<ReloadResult>;
+  readonly last: ReloadOutcome | undefined;
+}
+
 /** What the components of one agent share. */
 export interface Host {
   readonly statuses: Statuses;
-  /** Reads the configuration again and goes over to it; undefined where the agent has none to read again. */
-  readonly reload: (() => Promise<ReloadResult>) | undefined;
+  /** Undefined where the agent has no configuration to read again. */
+  readonly reload: ReloadControl | undefined;
   readonly storages: Offers<QueueStorage>;
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;

@@ -1,12 +1,12 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
-import type { Host, Offers, ReloadResult } from "../component/component.ts";
+import type { Host, Offers, ReloadControl } from "../component/component.ts";
 import { Listeners } from "../http/listeners.ts";
 import { StatusBoard } from "./statuses.ts";
 
 /** What the components of one agent share, at its beginning. */
 export function createHost(
   clock: Clock = systemClock,
-  reload: (() => Promise<ReloadResult>) | undefined = undefined,
+  reload: ReloadControl | undefined = undefined,
 ): Host & { readonly statuses: StatusBoard } {
   return {
     listeners: new Listeners(),

@@ -82,6 +82,8 @@ export function runCli(
 }
 
 export interface AgentProcess extends CliProcess {
+  /** What it was started with; empty where it was not one file. */
+  readonly configPath: string;
   /** Sends SIGTERM and waits for the end. */
   stop(): Promise<Finished>;
 }
@@ -92,7 +94,8 @@ export async function startAgentProcess(config: unknown, main: string = MAIN): P
   const path = join(folder, "config.yaml");
   await writeFile(path, JSON.stringify(config));
   const removed = (): Promise<void> => rm(folder, { recursive: true, force: true });
-  return await startAgentWith(["run", "--config", path], removed, main);
+  const agent = await startAgentWith(["run", "--config", path], removed, main);
+  return { ...agent, configPath: path };
 }
 
 /** Starts the agent with these arguments, and waits until it says that it is ready. */
@@ -113,6 +116,7 @@ export async function startAgentWith(
   });
   return {
     ...agent,
+    configPath: "",
     finished,
     stop() {
       agent.kill("SIGTERM");

@@ -7,6 +7,9 @@ import { type AgentProcess, freePort, startAgentProcess } from "./agent_process.
 export interface SimulatedNode {
   readonly simulator: Simulator;
   readonly agent: AgentProcess;
+  /** What the agent was started with, and where it is written. */
+  readonly config: AgentConfigObject;
+  readonly configPath: string;
   /** `127.0.0.1:port` of the Prometheus page. */
   readonly listenAddress: string;
   page(path?: string): Promise<string>;
@@ -71,6 +74,8 @@ export async function startNode(options: NodeOptions = {}): Promise<SimulatedNod
   return {
     simulator,
     agent,
+    config,
+    configPath: agent.configPath,
     listenAddress,
     async page(path = "/metrics") {
       const response = await fetch(`http://${listenAddress}${path}`);

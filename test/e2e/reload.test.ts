@@ -1,0 +1,103 @@
+import assert from "node:assert/strict";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { type SimulatedNode, startNode } from "./node.ts";
+import { poll } from "./poll.ts";
+
+interface Scene {
+  readonly node: SimulatedNode;
+  /** Writes the configuration, changed. */
+  write(change: (config: Record<string, Record<string, Record<string, unknown>>>) => void): Promise<void>;
+  /** Waits until the agent's log has the text so many times. */
+  said(text: string, times?: number): Promise<true>;
+}
+
+/** An agent with a debug exporter beside the page, whose configuration the test rewrites. */
+async function scene(context: TestContext): Promise<Scene> {
+  const node = await startNode({
+    simulator: { sandboxes: 1 },
+    configure(config) {
+      config.service.telemetry = { metrics: { level: "none" }, logs: { encoding: "json" } };
+    },
+  });
+  context.after(() => node.close());
+  const { configPath, config } = node;
+  return {
+    node,
+    async write(change) {
+      const copy = JSON.parse(JSON.stringify(config)) as Record<
+        string,
+        Record<string, Record<string, unknown>>
+      >;
+      change(copy);
+      await writeFile(configPath, JSON.stringify(copy));
+    },
+    said: (text, times = 1) =>
+      poll(`"${text}" in the log`, () => (node.agent.stderr().split(text).length > times ? true : undefined)),
+  };
+}
+
+const isUp = (page: string): boolean => /^kata_collector_sandbox_up\{.*\} 1$/m.test(page);
+
+test("SIGHUP goes over to a changed configuration, and what is the same goes on undisturbed", async (context) => {
+  const { node, write, said } = await scene(context);
+  await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
+  await write((config) => {
+    Object.assign(config["exporters"] ?? {}, { debug: { verbosity: "basic" } });
+    const pipelines = config["service"]?.["pipelines"] as { metrics: { exporters: string[] } };
+    pipelines.metrics.exporters.push("debug");
+  });
+  node.agent.kill("SIGHUP");
+  await said("Configuration was reloaded.");
+  assert.ok(isUp(await node.page()), "the page has not lost its sandbox");
+  await said("data points");
+  assert.equal(node.agent.stderr().split("Sandbox found.").length, 2, "the receiver was kept");
+  assert.equal(node.agent.stderr().split("Serving metrics.").length, 2, "the page's listener was kept");
+});
+
+test("a faulty configuration is reported and leaves the old one at work, and so does one that cannot start", async (context) => {
+  const { node, write, said } = await scene(context);
+  await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
+  await write((config) => {
+    Object.assign(config["exporters"]?.["prometheus"] ?? {}, { endpoint: "nowhere", paht: "/x" });
+  });
+  node.agent.kill("SIGHUP");
+  await said("Configuration has faults; the old one stays at work.");
+  assert.match(node.agent.stderr(), /unknown key \\"paht\\"; did you mean \\"path\\"\?/);
+  await write((config) => {
+    Object.assign(config["exporters"]?.["prometheus"] ?? {}, { endpoint: "192.0.2.1:1" });
+  });
+  node.agent.kill("SIGHUP");
+  await said("Configuration has faults; the old one stays at work.", 2);
+  assert.match(
+    node.agent.stderr(),
+    /cannot start exporter \\"prometheus\\": cannot listen on 192\.0\.2\.1:1/,
+  );
+  await poll("the old page again", async () => isUp(await node.page().catch(() => "")) || undefined);
+});
+
+test("--watch reloads when a file of the configuration changes", async () => {
+  const { startAgentWith } = await import("./agent_process.ts");
+  const folder = await mkdtemp(join(tmpdir(), "watch-"));
+  const path = join(folder, "config.yaml");
+  const text = (interval: string): string =>
+    JSON.stringify({
+      receivers: { kata: { roots: ["/nowhere/sbs"], collection_interval: interval } },
+      exporters: { nop: null },
+      service: {
+        telemetry: { metrics: { level: "none" } },
+        pipelines: { metrics: { receivers: ["kata"], exporters: ["nop"] } },
+      },
+    });
+  await writeFile(path, text("15s"));
+  const agent = await startAgentWith(["run", "--watch", "--config", path]);
+  try {
+    await writeFile(path, text("20s"));
+    await poll("the reload", () => agent.stderr().includes("Configuration was reloaded.") || undefined);
+  } finally {
+    assert.equal((await agent.stop()).code, 0);
+    await rm(folder, { recursive: true });
+  }
+});
