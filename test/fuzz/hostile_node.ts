@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -53,6 +54,8 @@ const HOST_FAMILIES = new Set([...hostFamilies("go"), ...hostFamilies("rs")]);
 const GO_HOST_PAGE = createPage({ flavor: "go", seed: 1 }).renderWithoutAgent().toString("latin1");
 const REQUESTS_MIN = 3;
 const WAIT_MS_MAX = 60_000;
+/** Time, level, message and, if there are any, fields, without control characters. */
+const LOG_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z\t(info|warn|error)\t[A-Z][^\t]*\.(\t\{\P{Cc}*\})?$/u;
 const FAULTS_TOLD_MAX = 12;
 
 /**
@@ -249,7 +252,7 @@ class HostileNode {
     faults.push(...this.#faultsOfProcess());
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
-    return `${lines} samples, ${forged} of them forged, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+    return `${lines} samples, ${forged} of them forged, ${this.#residentMib()} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
   }
 
   async #pullRead(format: PulledPage["format"]): Promise<ReadPage> {
@@ -293,15 +296,22 @@ class HostileNode {
   #faultsOfProcess(): string[] {
     const { agent } = this.#node;
     const faults: string[] = [];
-    const log = agent.stderr();
-    const line = log.split("\n").find((one) => /BUG|Error:|\bat .*\.ts:\d|Warning/.test(one));
-    if (line !== undefined) faults.push(`the agent's log: ${line.slice(0, 500)}`);
+    const lines = agent.stderr().split("\n").slice(0, -1);
+    // Whoever writes into a line what it likes could write a line of its own.
+    const line = lines.find((one) => !LOG_LINE.test(one) || one.includes("BUG"));
+    if (line !== undefined) faults.push(`the agent's log: ${JSON.stringify(line.slice(0, 500))}`);
     try {
       process.kill(agent.pid, 0);
     } catch {
       faults.push("the agent has ended");
     }
     return faults;
+  }
+
+  /** Memory of the agent, for whoever watches a long hunt. */
+  #residentMib(): number {
+    const status = readFileSync(`/proc/${this.#node.agent.pid}/status`, "utf8");
+    return Math.round(Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1_024);
   }
 
   async #fail(faults: readonly string[], pages: readonly PulledPage[]): Promise<never> {

@@ -8,9 +8,10 @@ import { hasProgram } from "../e2e/peers.ts";
 import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
 import type { Format } from "./page_checks.ts";
 
-const ACCEPT: Readonly<Record<Format, string>> = {
-  text: "text/plain;version=0.0.4",
-  openmetrics: "application/openmetrics-text;version=1.0.0",
+/** One format as it is, one compressed: the agent makes them by different ways. */
+const HEADERS: Readonly<Record<Format, Readonly<Record<string, string>>>> = {
+  text: { accept: "text/plain;version=0.0.4", "accept-encoding": "identity" },
+  openmetrics: { accept: "application/openmetrics-text;version=1.0.0", "accept-encoding": "gzip" },
 };
 
 /** A page of the agent as a puller got it. */
@@ -22,7 +23,7 @@ export interface PulledPage {
 }
 
 export async function pull(address: string, format: Format): Promise<PulledPage> {
-  const response = await fetch(`http://${address}/metrics`, { headers: { accept: ACCEPT[format] } });
+  const response = await fetch(`http://${address}/metrics`, { headers: HEADERS[format] });
   const contentType = response.headers.get("content-type") ?? "";
   return { format, status: response.status, contentType, body: await response.text() };
 }
