@@ -47,6 +47,11 @@ export const registry: Catalog = {
       aliases: [],
       load: async () => (await import("./extensions/file_storage/factory.ts")).factory,
     },
+    health_check: {
+      stability: "beta",
+      aliases: ["healthcheckv2"],
+      load: async () => (await import("./extensions/health_check/factory.ts")).factory,
+    },
     kata_monitor_api: {
       stability: "beta",
       aliases: [],

@@ -235,6 +235,7 @@ export class Delivery {
       const outcome = await this.#attempt(taken);
       // Whoever closed has accounted for this request already.
       if (this.#state === "closed") return;
+      this.#reportStatus(outcome);
       if (outcome.kind === "delivered") {
         this.#delivered(points, outcome);
         return this.#queue.settle(taken);
@@ -258,6 +259,13 @@ export class Delivery {
       await this.#pause(waitMs);
       if (this.#hasEnded()) return;
     }
+  }
+
+  /** A receiver that refuses one request for good may take the next. */
+  #reportStatus(outcome: SendOutcome): void {
+    const { host, id } = this.#options.settings;
+    if (outcome.kind === "delivered") host.statuses.report("exporter", id, "ok");
+    else host.statuses.report("exporter", id, "recoverable_error", outcome.error);
   }
 
   #hasEnded(): boolean {

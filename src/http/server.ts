@@ -14,10 +14,12 @@ import type { ListenAddress } from "../config/values.ts";
 import { loadTls, type TlsConfig } from "./tls.ts";
 
 /**
- * Answers one request; the server has seen to the method. The signal aborts when the client has gone or the server
+ * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
  * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
  */
-export type Route = (
+export type Route = Answer | { readonly method: "POST"; readonly answer: Answer };
+
+export type Answer = (
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
@@ -180,10 +182,13 @@ export class HttpServer {
     const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
     const route = this.#options.route(path);
     if (route === undefined) return answerText(response, 404, "not found; what is served is linked from /");
-    if (request.method !== "GET" && request.method !== "HEAD") {
-      return answerText(response.setHeader("Allow", "GET, HEAD"), 405, "only GET and HEAD are allowed");
+    const isPost = typeof route === "object";
+    const allowed = isPost ? ["POST"] : ["GET", "HEAD"];
+    if (!allowed.includes(request.method ?? "")) {
+      response.setHeader("Allow", allowed.join(", "));
+      return answerText(response, 405, `only ${allowed.join(" and ")} ${isPost ? "is" : "are"} allowed`);
     }
-    await route(request, response, signal);
+    await (isPost ? route.answer : route)(request, response, signal);
   }
 
   /** What is refused before anybody looks at what it asks for. */
@@ -210,7 +215,7 @@ export function answerText(response: ServerResponse, status: number, text: strin
 export function answerBody(
   response: ServerResponse,
   status: number,
-  { type, body }: { readonly type: "text/plain" | "text/html"; readonly body: Buffer },
+  { type, body }: { readonly type: "text/plain" | "text/html" | "application/json"; readonly body: Buffer },
 ): void {
   response.writeHead(status, {
     "Content-Type": `${type}; charset=utf-8`,

@@ -35,72 +35,89 @@ interface Change {
   readonly configs?: Readonly<Record<string, unknown>>;
 }
 
-/** What happens to components is written into `log`; `in` and others are the receivers' ways into their pipelines. */
-function scene(behave: Record<string, () => Verdict> = {}) {
-  const log: string[] = [];
-  const errors: string[] = [];
-  const inputs = new Map<string, Consumer>();
-  const broken = new Set<string>();
-  const lifecycle = (id: string) => ({
-    async start() {
-      if (broken.has(`start ${id}`)) throw new Error("port 1 is taken");
-      log.push(`start ${id}`);
-    },
-    async shutdown() {
-      if (broken.has(`shutdown ${id}`)) throw new Error("no");
-      log.push(`shutdown ${id}`);
-    },
-    async refresh() {
-      if (broken.has(`refresh ${id}`)) throw new Error("no such file");
-      log.push(`refresh ${id}`);
-    },
-  });
-  const pass = (id: string, next?: Consumer): Consumer => ({
-    consume(item) {
-      log.push(`${id} ${item.resource.key}`);
-      return (behave[id] ?? (() => next?.consume(item) ?? "accepted"))();
-    },
-    end(ended) {
-      log.push(`${id} end ${ended.resource.key}`);
-      next?.end(ended);
-    },
-  });
-  const factories = {
-    receivers: {
-      schema,
-      stability,
-      create(_config: unknown, { id }: Settings, next: Consumer) {
-        inputs.set(id, next);
-        return lifecycle(id);
+/** What components of every kind do in these tests: they write what happens to them. */
+class Stage {
+  readonly log: string[] = [];
+  readonly inputs = new Map<string, Consumer>();
+  /** Such as `start out`: what shall fail. */
+  readonly broken = new Set<string>();
+  readonly #behave: Record<string, () => Verdict>;
+
+  constructor(behave: Record<string, () => Verdict>) {
+    this.#behave = behave;
+  }
+
+  #component(id: string) {
+    const act = (what: string, fault: string) => async () => {
+      if (this.broken.has(`${what} ${id}`)) throw new Error(fault);
+      this.log.push(`${what} ${id}`);
+    };
+    return {
+      start: act("start", "port 1 is taken"),
+      shutdown: act("shutdown", "no"),
+      refresh: act("refresh", "no such file"),
+    };
+  }
+
+  #consumer(id: string, next?: Consumer): Consumer {
+    return {
+      consume: (item) => {
+        this.log.push(`${id} ${item.resource.key}`);
+        return (this.#behave[id] ?? (() => next?.consume(item) ?? "accepted"))();
       },
+      end: (ended) => {
+        this.log.push(`${id} end ${ended.resource.key}`);
+        next?.end(ended);
+      },
+    };
+  }
+
+  readonly receivers = {
+    schema,
+    stability,
+    create: (_config: unknown, { id }: Settings, next: Consumer) => {
+      this.inputs.set(id, next);
+      return this.#component(id);
     },
-    processors: {
-      schema,
-      stability,
-      create: (_config: unknown, { id }: Settings, next: Consumer) => ({
-        ...lifecycle(id),
-        ...pass(id, next),
-      }),
-    },
-    exporters: {
-      schema,
-      stability,
-      create: (_config: unknown, { id }: Settings) => ({ ...lifecycle(id), ...pass(id) }),
-    },
-    extensions: { schema, stability, create: (_config: unknown, { id }: Settings) => lifecycle(id) },
   };
-  const blueprint = ({ pipelines, configs = {} }: Change): Blueprint => {
+  readonly processors = {
+    schema,
+    stability,
+    create: (_config: unknown, { id }: Settings, next: Consumer) => ({
+      ...this.#component(id),
+      ...this.#consumer(id, next),
+    }),
+  };
+  readonly exporters = {
+    schema,
+    stability,
+    create: (_config: unknown, { id }: Settings) => ({ ...this.#component(id), ...this.#consumer(id) }),
+  };
+  readonly extensions = {
+    schema,
+    stability,
+    create: (_config: unknown, { id }: Settings) => this.#component(id),
+  };
+
+  blueprint({ pipelines, configs = {} }: Change): Blueprint {
     const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
       new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
     const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
     return {
-      receivers: parts(factories.receivers, ids("receivers")),
-      processors: parts(factories.processors, ids("processors")),
-      exporters: parts(factories.exporters, ids("exporters")),
-      extensions: parts(factories.extensions, ["ext"]),
+      receivers: parts(this.receivers, ids("receivers")),
+      processors: parts(this.processors, ids("processors")),
+      exporters: parts(this.exporters, ids("exporters")),
+      extensions: parts(this.extensions, ["ext"]),
       service: { extensions: ["ext"], pipelines: new Map(Object.entries(pipelines)) },
     };
-  };
+  }
+}
+
+/** What happens to components is written into `log`; `inputs` are the receivers' ways into their pipelines. */
+function scene(behave: Record<string, () => Verdict> = {}) {
+  const stage = new Stage(behave);
+  const { log, inputs, broken } = stage;
+  const errors: string[] = [];
   const graph = new Graph({
     settings: (_kind, id) => settings(id),
     counters: processorCounters(meter),
@@ -115,7 +132,7 @@ function scene(behave: Record<string, () => Verdict> = {}) {
     graph,
     /** Goes over to the pipelines, and returns what happened. */
     async change(pipelines: Pipelines, configs: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
-      await graph.change(blueprint({ pipelines, configs }), AbortSignal.timeout(1_000));
+      await graph.change(stage.blueprint({ pipelines, configs }), AbortSignal.timeout(1_000));
       return log.splice(0);
     },
     /** Sends a reading in, and returns whom it passed. */

@@ -58,6 +58,7 @@ async function bench(context: TestContext, timeoutMs = 1_000) {
     ),
     meter: provider.getMeter("test"),
     attributes: { processor: "cri_metadata" },
+    onAnswering: () => {},
     onPod: ({ id }) => found.push(id),
   });
   lookup.start();

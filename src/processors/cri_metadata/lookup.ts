@@ -26,6 +26,8 @@ export interface LookupOptions {
   readonly attributes: Readonly<Record<string, string>>;
   /** The pod of a wanted sandbox, which is then no longer wanted. Called once per `want`, and not from within it. */
   onPod(pod: Pod): void;
+  /** The runtime answers, or it does not and why; called when that changes. */
+  onAnswering(error: string | undefined): void;
 }
 
 interface Wanted {
@@ -142,6 +144,7 @@ export class Lookup {
     if (this.#runtimeAnswers !== true) {
       const { endpoint, name, version } = this.#runtime.identity ?? {};
       this.#options.logger.info({ endpoint, runtime: name, version }, "Container runtime answers.");
+      this.#options.onAnswering(undefined);
       if (this.#runtimeAnswers === false) this.#hopeAgain();
       this.#runtimeAnswers = true;
     }
@@ -153,6 +156,7 @@ export class Lookup {
     if (this.#runtimeAnswers === false) return;
     this.#runtimeAnswers = false;
     const cause = error instanceof Error ? error.message : String(error);
+    this.#options.onAnswering(cause);
     this.#options.logger.warn(
       { error: cause },
       "Container runtime does not answer; new sandboxes are without their pod's name until it does.",

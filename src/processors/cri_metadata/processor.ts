@@ -67,6 +67,13 @@ export class CriMetadataProcessor implements Processor {
       meter,
       attributes: this.#metricAttributes,
       onPod: (pod) => this.#name(pod),
+      onAnswering: (error) =>
+        settings.host.statuses.report(
+          "processor",
+          settings.id,
+          error === undefined ? "ok" : "recoverable_error",
+          error,
+        ),
     });
     this.#renamed = meter.createCounter("otelcol_processor_cri_metadata_renamed_sandboxes", {
       unit: "{sandbox}",

@@ -75,6 +75,8 @@ export class KataReceiver implements Receiver, SandboxSource {
   readonly #sandboxes = new Map<string, Sandbox>();
   /** By id: the sandbox that has a reading in the pipeline, and thus needs an end. */
   readonly #shown = new Map<string, Sandbox>();
+  /** Roots that are there and cannot be read. */
+  readonly #unreadable = new Set<string>();
   readonly #visits = new Set<Promise<void>>();
   readonly #timers = new Map<TimerName, () => void>();
   #withdraw: () => void = () => {};
@@ -242,10 +244,14 @@ export class KataReceiver implements Receiver, SandboxSource {
     sandbox.end();
     this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
     if (this.#shown.get(id) === sandbox) this.#hide(sandbox);
+    this.#reportStatus();
   }
 
   #rootState({ path }: Root, state: RootState): void {
     const { logger } = this.#settings;
+    if (state.state === "unreadable") this.#unreadable.add(path);
+    else this.#unreadable.delete(path);
+    this.#reportStatus();
     if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
     else
@@ -351,7 +357,22 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   #settle(sandbox: Sandbox, finding: Finding): void {
+    const before = sandbox.standing.state;
     sandbox.standing = standingAfter(sandbox.standing, finding);
+    if (sandbox.standing.state !== before) this.#reportStatus();
+  }
+
+  /** Well is: every root that is there can be read, and of the sandboxes that should answer, one does. */
+  #reportStatus(): void {
+    const { host, id } = this.#settings;
+    const states = Array.from(this.#sandboxes.values(), ({ standing }) => standing.state);
+    const failing = states.filter((state) => state === "failing").length;
+    const unreadable = [...this.#unreadable];
+    if (unreadable.length > 0)
+      host.statuses.report("receiver", id, "recoverable_error", `cannot read ${unreadable.join(", ")}`);
+    else if (failing > 0 && !states.includes("up"))
+      host.statuses.report("receiver", id, "recoverable_error", `no sandbox answers; ${failing} should`);
+    else host.statuses.report("receiver", id, "ok");
   }
 
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {

@@ -1,0 +1,56 @@
+import { z } from "zod";
+import type { ExtensionFactory } from "../../component/component.ts";
+import { duration, listenAddress } from "../../config/values.ts";
+import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
+
+const path = z.string().regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /status");
+
+const schema: z.ZodType<HealthCheckConfig> = z
+  .strictObject({
+    endpoint: listenAddress().prefault("localhost:13133"),
+    path: path.default("/").describe("Where the short answer is: 200 or 503"),
+    response_body: z
+      .strictObject({ healthy: z.string().optional(), unhealthy: z.string().optional() })
+      .default({})
+      .describe("Texts in place of the short answer's own"),
+    status_path: path
+      .default("/status")
+      .describe(
+        "Where the state of the agent, each pipeline and each component is; ?verbose for all of them",
+      ),
+    component_health: z
+      .strictObject({
+        include_permanent_errors: z.boolean().default(true).describe("Whether they make the agent unhealthy"),
+        include_recoverable_errors: z
+          .boolean()
+          .default(true)
+          .describe("Whether those do that last longer than recovery_duration"),
+        recovery_duration: duration().prefault("1m"),
+      })
+      .prefault({}),
+    reload: z.boolean().default(false).describe("Reload the configuration on POST /-/reload"),
+    tls: serverTls.optional().describe("Serve HTTPS"),
+    limits: z.strictObject(serverLimits).transform(toServerLimits).optional(),
+  })
+  .transform((config) => ({
+    address: config.endpoint,
+    tls: config.tls,
+    limits: config.limits,
+    path: config.path,
+    statusPath: config.status_path,
+    rules: {
+      includePermanentErrors: config.component_health.include_permanent_errors,
+      includeRecoverableErrors: config.component_health.include_recoverable_errors,
+      recoveryMs: config.component_health.recovery_duration,
+    },
+    body: { healthy: config.response_body.healthy, unhealthy: config.response_body.unhealthy },
+    reload: config.reload,
+  }));
+
+/** Answers health checks by what the components report. */
+export const factory: ExtensionFactory<HealthCheckConfig> = {
+  stability: "beta",
+  schema,
+  create: (config, settings) => new HealthCheck(config, settings),
+};

@@ -1,0 +1,123 @@
+import type { ComponentState, ComponentStatus, ReloadOutcome, Statuses } from "../../component/component.ts";
+
+export interface HealthRules {
+  readonly includePermanentErrors: boolean;
+  readonly includeRecoverableErrors: boolean;
+  /** A recoverable error counts when it has lasted so long. */
+  readonly recoveryMs: number;
+}
+
+/** As the Collector's health_check v2 writes states. */
+const STATE_NAMES: Readonly<Record<ComponentState, string>> = {
+  starting: "StatusStarting",
+  ok: "StatusOK",
+  recoverable_error: "StatusRecoverableError",
+  permanent_error: "StatusPermanentError",
+  fatal_error: "StatusFatalError",
+  stopping: "StatusStopping",
+  stopped: "StatusStopped",
+};
+
+/** From best to worst: a whole is as its worst part. */
+const SEVERITY: readonly ComponentState[] = [
+  "ok",
+  "stopped",
+  "stopping",
+  "starting",
+  "recoverable_error",
+  "permanent_error",
+  "fatal_error",
+];
+
+export interface StatusTree {
+  readonly healthy: boolean;
+  readonly status: string;
+  readonly status_time?: string;
+  readonly error?: string;
+  readonly components?: Readonly<Record<string, StatusTree>>;
+  /** Of the last reload, at the top only, and where there was one. */
+  readonly config?: { readonly reloaded: boolean; readonly time: string; readonly faults: readonly string[] };
+}
+
+/** How the agent, each pipeline and each component fare. */
+export class Health {
+  readonly #statuses: Statuses;
+  readonly #rules: HealthRules;
+  readonly #nowMs: () => number;
+
+  constructor(statuses: Statuses, rules: HealthRules, nowMs: () => number) {
+    this.#statuses = statuses;
+    this.#rules = rules;
+    this.#nowMs = nowMs;
+  }
+
+  /** Whether nothing is wrong that a restart or an operator would have to mend. */
+  get isHealthy(): boolean {
+    return this.#statuses.components().every((status) => this.#isComponentHealthy(status));
+  }
+
+  /** Whether sandboxes are being scraped and every exporter delivers: all that pipelines consist of is well just now. */
+  get isReady(): boolean {
+    const components = this.#statuses.components().filter(({ kind }) => kind !== "extension");
+    return components.length > 0 && components.every(({ state }) => state === "ok");
+  }
+
+  tree(last: ReloadOutcome | undefined): StatusTree {
+    const byKey = new Map(
+      this.#statuses.components().map((status) => [`${status.kind}:${status.id}`, status]),
+    );
+    const parts: Record<string, StatusTree> = {};
+    const extensions = [...byKey].filter(([key]) => key.startsWith("extension:"));
+    if (extensions.length > 0) parts["extensions"] = this.#group(extensions);
+    for (const [pipeline, keys] of this.#statuses.pipelines()) {
+      const members = keys.flatMap((key) => {
+        const status = byKey.get(key);
+        return status === undefined ? [] : [[key, status] as const];
+      });
+      parts[`pipeline:${pipeline}`] = this.#group(members);
+    }
+    return {
+      healthy: this.isHealthy,
+      status: STATE_NAMES[worst(byKey.values())],
+      components: parts,
+      ...(last === undefined ? {} : { config: reloadOf(last) }),
+    };
+  }
+
+  #group(members: readonly (readonly [string, ComponentStatus])[]): StatusTree {
+    const statuses = members.map(([, status]) => status);
+    return {
+      healthy: statuses.every((status) => this.#isComponentHealthy(status)),
+      status: STATE_NAMES[worst(statuses)],
+      components: Object.fromEntries(members.map(([key, status]) => [key, this.#leaf(status)])),
+    };
+  }
+
+  #leaf(status: ComponentStatus): StatusTree {
+    const { state, error, sinceMs } = status;
+    return {
+      healthy: this.#isComponentHealthy(status),
+      status: STATE_NAMES[state],
+      status_time: new Date(sinceMs).toISOString(),
+      ...(error === "" ? {} : { error }),
+    };
+  }
+
+  #isComponentHealthy({ state, sinceMs }: ComponentStatus): boolean {
+    const { includePermanentErrors, includeRecoverableErrors, recoveryMs } = this.#rules;
+    if (state === "permanent_error") return !includePermanentErrors;
+    if (state === "recoverable_error")
+      return !includeRecoverableErrors || this.#nowMs() - sinceMs < recoveryMs;
+    return state === "ok" || state === "starting";
+  }
+}
+
+function worst(statuses: Iterable<ComponentStatus>): ComponentState {
+  let found = 0;
+  for (const { state } of statuses) found = Math.max(found, SEVERITY.indexOf(state));
+  return SEVERITY[found] ?? "ok";
+}
+
+function reloadOf({ ok, faults, atMs }: ReloadOutcome) {
+  return { reloaded: ok, time: new Date(atMs).toISOString(), faults };
+}
