@@ -25,6 +25,8 @@ export interface Claim {
   readonly address: ListenAddress;
   /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
   listen(): Promise<void>;
+  /** Reads the certificate's files again; rejects where that fails. */
+  refresh(): Promise<void>;
   /** Takes the routes back; the last one closes the listener. */
   close(deadline: AbortSignal): Promise<void>;
 }
@@ -61,6 +63,7 @@ class Listener {
         return server()?.address ?? options.address;
       },
       listen: () => this.#listen(options),
+      refresh: async () => await this.#server?.refresh(),
       close: async (deadline) => {
         this.#claims.delete(options);
         this.#active.delete(options);

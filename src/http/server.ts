@@ -114,6 +114,13 @@ export class HttpServer {
     this.#server.on("error", onError);
   }
 
+  /** Reads the certificate's files again. Rejects where that fails; the old certificate then stays in use. */
+  async refresh(): Promise<void> {
+    const { tls } = this.#options;
+    if (tls !== undefined && "setSecureContext" in this.#server)
+      this.#server.setSecureContext(await loadTls(tls));
+  }
+
   /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
     this.#isClosing = true;

@@ -106,6 +106,18 @@ test("the page is served over TLS, with the certificate that the files hold now"
   });
 });
 
+test("a certificate that has changed is served from a refresh on, and one that is spoilt leaves the old", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const { server, issue, ask, file } = await serve(context);
+  assert.equal((await ask()).name, "first");
+  issue("second");
+  await server.refresh();
+  assert.equal((await ask()).name, "second");
+  writeFileSync(file("tls.crt"), "spoilt");
+  await assert.rejects(server.refresh());
+  assert.equal((await ask()).name, "second");
+});
+
 test("with a client authority, a client must show its certificate", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { ask, file } = await serve(context, { clientCaFile: "" });

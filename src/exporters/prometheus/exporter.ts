@@ -92,6 +92,10 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 
+  refresh(): Promise<void> {
+    return this.#claim.refresh();
+  }
+
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#withdraw();
     await this.#claim.close(deadline);

@@ -64,6 +64,10 @@ export class HealthCheck implements Extension {
     this.#settings.logger.info({ endpoint: describeAddress(this.address) }, "Serving health checks.");
   }
 
+  refresh(): Promise<void> {
+    return this.#claim.refresh();
+  }
+
   async shutdown(deadline: AbortSignal): Promise<void> {
     await this.#claim.close(deadline);
   }

@@ -66,6 +66,10 @@ export class KataMonitorApi implements Extension {
     this.#settings.logger.info({ endpoint }, "Serving kata-monitor's endpoints.");
   }
 
+  refresh(): Promise<void> {
+    return this.#claim.refresh();
+  }
+
   async shutdown(deadline: AbortSignal): Promise<void> {
     await this.#claim.close(deadline);
   }
