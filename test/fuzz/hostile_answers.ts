@@ -12,6 +12,14 @@ export interface HostileAnswer {
   readonly afterwards: "end" | "silence" | "cut";
 }
 
+/** Tricks after which a part of the page can rightly be taken for the whole. */
+export const CUTTING_TRICKS: ReadonlySet<string> = new Set([
+  "length_too_small",
+  "length_odd",
+  "two_lengths",
+  "chunk_sizes_odd",
+]);
+
 type Answer = Omit<HostileAnswer, "trick">;
 type HttpTrick = (page: Buffer, random: () => number) => Answer;
 
@@ -80,7 +88,7 @@ const HTTP_TRICKS: Readonly<Record<string, HttpTrick>> = {
   },
   chunks_of_one_byte: (page) => {
     const bytes = [...page.subarray(0, 4 * KIB)].map((byte) => `1\r\n${String.fromCharCode(byte)}\r\n`);
-    return ending(head([CHUNKED]), bytes.join(""), "0\r\n\r\n");
+    return ending(head([CHUNKED]), bytes.join(""), chunked(page.subarray(4 * KIB)));
   },
   trailers: (page, random) => {
     const body = chunked(page);

@@ -9,7 +9,7 @@ import { type SimulatedNode, startNode } from "../e2e/node.ts";
 import { hasProgram } from "../e2e/peers.ts";
 import { poll } from "../e2e/poll.ts";
 import { HonestPages } from "./honest_pages.ts";
-import { type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
+import { CUTTING_TRICKS, type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
 import { type Author, type HostilePage, hostFamilies, hostilePage, MARKS } from "./hostile_pages.ts";
 import { HostileShim } from "./hostile_shim.ts";
 import {
@@ -46,6 +46,8 @@ interface Slot {
   author: Author;
   /** Rounds that it has lived. */
   age: number;
+  /** Whether its page may have been cut in this round or the one before: then the host's part may be missing. */
+  wasCut: boolean;
   /** In the order of the requests of this round. */
   served: { page: HostilePage; answer: HostileAnswer }[];
 }
@@ -107,6 +109,10 @@ function isSilent({ served }: Slot): boolean {
   return served.some(({ answer }) => answer.afterwards === "silence");
 }
 
+function isCut({ served }: Slot): boolean {
+  return served.some(({ answer }) => CUTTING_TRICKS.has(answer.trick));
+}
+
 class HostileNode {
   readonly #options: HostileNodeOptions;
   readonly #node: SimulatedNode;
@@ -155,7 +161,7 @@ class HostileNode {
     const identity = isKnown
       ? { sandbox_id: pod.id, cri_uid: uid, cri_name: name, cri_namespace: namespace }
       : { sandbox_id: pod.id, cri_uid: "", cri_name: "", cri_namespace: "" };
-    return { flavor, shim, identity, author: "guest", age: 0, served: [] };
+    return { flavor, shim, identity, author: "guest", age: 0, wasCut: false, served: [] };
   }
 
   /** Replaces sandboxes, and gives all of them what they serve in this round. */
@@ -175,6 +181,7 @@ class HostileNode {
     const withShims = this.#round % 2 === 1;
     for (const [index, slot] of this.#slots.entries()) {
       slot.author = withShims && index % 3 === this.#round % 3 ? "shim" : "guest";
+      slot.wasCut = isCut(slot);
       slot.served = [];
       const { flavor, author } = slot;
       const victim = identityText(pick(this.#identities(), this.#random));
@@ -262,10 +269,15 @@ class HostileNode {
   #faultsOf(page: ReadPage, format: PulledPage["format"]): string[] {
     const faults = strangers(page, this.#identities());
     const marks: readonly string[] = Object.values(MARKS);
-    for (const { name, family, valueText, series } of page.lines) {
+    const cut = new Set(this.#slots.filter((slot) => slot.wasCut || isCut(slot)).map(({ shim }) => shim.id));
+    for (const { name, family, valueText, series, labels } of page.lines) {
       if (!marks.includes(valueText)) continue;
       if (/^kata_(monitor|collector)_|^otelcol_/.test(name)) faults.push(`forged: ${series}`);
-      else if (valueText === MARKS.guest && HOST_FAMILIES.has(family))
+      else if (
+        valueText === MARKS.guest &&
+        HOST_FAMILIES.has(family) &&
+        !cut.has(labels.get("sandbox_id") ?? "")
+      )
         faults.push(`forged by a guest: ${series}`);
     }
     faults.push(...this.#lostOfHosts(page));
