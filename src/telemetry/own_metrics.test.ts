@@ -113,7 +113,7 @@ test("a port that is taken is named", async () => {
   const first = await start(telemetry);
   try {
     await assert.rejects(start(telemetry), {
-      message: new RegExp(`cannot serve the agent's own metrics on 127\\.0\\.0\\.1:${port}`),
+      message: new RegExp(`cannot serve the agent's own metrics: cannot listen on 127\\.0\\.0\\.1:${port}`),
     });
   } finally {
     await first.shutdown();
