@@ -143,7 +143,12 @@ function configOf(dir: string, port: number, telemetryPort: number): unknown {
   return {
     receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
     processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
-    exporters: { prometheus: { endpoint: `127.0.0.1:${port}`, limits: { pulls: 50, connections: 128 } } },
+    exporters: {
+      prometheus: {
+        endpoint: `127.0.0.1:${port}`,
+        limits: { pulls: 50, connections: 128, requests_per_second: 1_000 },
+      },
+    },
     service: {
       telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
       pipelines: {
