@@ -36,12 +36,29 @@ export class OtlpGrpcExporter implements Exporter {
   }
 
   async start(): Promise<void> {
+    this.#client = await this.#connect();
+    await this.#delivery.start();
+  }
+
+  /** Goes over to the certificates that the files hold now; requests that are on their way end on the old connection. */
+  async refresh(): Promise<void> {
+    if (this.#isPlain) return;
+    const old = this.#client;
+    this.#client = await this.#connect();
+    old?.close();
+  }
+
+  get #isPlain(): boolean {
+    const { endpoint, tls } = this.#config;
+    return endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
+  }
+
+  async #connect(): Promise<OtlpGrpcClient> {
     const { endpoint, tls, headers, timeout, wait_for_ready } = this.#config;
     const { build } = this.#settings;
-    const plain = endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
-    this.#client = new OtlpGrpcClient({
+    return new OtlpGrpcClient({
       target: endpoint.target,
-      credentials: plain ? credentials.createInsecure() : await loadCredentials(tls),
+      credentials: this.#isPlain ? credentials.createInsecure() : await loadCredentials(tls),
       headers,
       timeoutMs: timeout,
       waitForReady: wait_for_ready,
@@ -54,7 +71,6 @@ export class OtlpGrpcExporter implements Exporter {
         serverName: tls.server_name_override,
       }),
     });
-    await this.#delivery.start();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
