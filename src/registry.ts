@@ -25,6 +25,11 @@ export const registry: Catalog = {
       aliases: [],
       load: async () => (await import("./exporters/debug/factory.ts")).factory,
     },
+    file: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./exporters/file/factory.ts")).factory,
+    },
     nop: {
       stability: "stable",
       aliases: [],

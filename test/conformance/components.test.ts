@@ -1,5 +1,8 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
 import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
@@ -10,6 +13,9 @@ import { createHost } from "../../src/pipeline/host.ts";
 import { registry } from "../../src/registry.ts";
 import { freePort } from "../e2e/agent_process.ts";
 
+const folder = mkdtempSync(join(tmpdir(), "conformance-"));
+after(() => rmSync(folder, { recursive: true }));
+
 /** What a component needs to be configured where `{}` does not do. Every other one must take `{}`. */
 async function requiredConfig(id: string): Promise<unknown> {
   switch (id) {
@@ -19,6 +25,8 @@ async function requiredConfig(id: string): Promise<unknown> {
       return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
     case "exporters/prometheus":
       return { endpoint: `127.0.0.1:${await freePort()}` };
+    case "exporters/file":
+      return { path: join(folder, "out") };
     case "exporters/otlp_grpc":
       // Nobody listens there: shutdown must end all the same.
       return { endpoint: "127.0.0.1:1", tls: { insecure: true } };

@@ -1,0 +1,122 @@
+import { z } from "zod";
+import { duration } from "../../config/values.ts";
+import {
+  attemptTimeout,
+  type QueueConfig,
+  queueSchema,
+  type RetryConfig,
+  retrySchema,
+  unsupported,
+} from "../../delivery/config.ts";
+import type { Rotation } from "./rotation.ts";
+
+/** The options of the Collector's exporter of this name, and those of every delivery. Times are in milliseconds. */
+export interface FileConfig {
+  readonly path: string;
+  /** Whether what is in the file at the start stays there. */
+  readonly keep: boolean;
+  readonly format: "json" | "proto";
+  readonly compression: "none" | "zstd";
+  readonly rotation: Rotation | undefined;
+  /** With which a missing directory is made; undefined where it is not made. */
+  readonly directoryMode: number | undefined;
+  readonly timeout: number;
+  readonly retry_on_failure: RetryConfig;
+  readonly sending_queue: QueueConfig;
+}
+
+const MEGABYTE = 1024 * 1024;
+
+const rotationSchema: z.ZodType<Rotation> = z
+  .strictObject({
+    max_megabytes: z
+      .int()
+      .min(1)
+      .max(1024 * 1024)
+      .default(100)
+      .describe("A record that would make the file larger (in MiB) begins a new one"),
+    max_days: z.int().min(0).max(36_500).default(0).describe("Older files are removed; 0 keeps them"),
+    max_backups: z
+      .int()
+      .min(0)
+      .max(100_000)
+      .default(100)
+      .describe("So many old files are kept, the newest; 0 keeps all"),
+    localtime: z.boolean().default(false).describe("The time in their names is local time, not UTC"),
+  })
+  .transform((config) => ({
+    bytesMax: config.max_megabytes * MEGABYTE,
+    daysMax: config.max_days,
+    backupsMax: config.max_backups,
+    isLocalTime: config.localtime,
+  }));
+
+/** `rotation:` with nothing behind it turns it on, as in the Collector. */
+const rotation = rotationSchema
+  .nullable()
+  .optional()
+  .transform((config) => (config === null ? rotationSchema.parse({}) : config));
+
+/** The delivery's own default, by which is seen that nothing else was given. */
+const FLUSH_TIMEOUT_MS = 200;
+
+export const fileSchema: z.ZodType<FileConfig> = z
+  .strictObject({
+    path: z.string().min(1, "must not be empty").describe("Where to write"),
+    append: z
+      .boolean()
+      .default(false)
+      .describe("Keep what is in the file at the start; otherwise it is emptied, unless there is a rotation"),
+    format: z
+      .enum(["json", "proto"])
+      .default("json")
+      .describe("json: a line for each request; proto: its bytes behind their number"),
+    compression: z
+      .enum(["none", "zstd", ""], { error: 'must be "zstd" or "none"' })
+      .default("none")
+      .describe("Of each request by itself, which then stands behind the number of its bytes"),
+    rotation: rotation.describe("Begin a new file from time to time"),
+    flush_interval: duration({ minMs: 1, maxMs: 60_000 })
+      .prefault("1s")
+      .describe("How long readings are gathered for one line"),
+    create_directory: z.boolean().default(false).describe("Make the file's directory where it is missing"),
+    directory_permissions: z
+      .string()
+      .regex(/^0?[0-7]{3}$/, 'must be octal, such as "0755"')
+      .optional()
+      .describe("Of a directory that is made, less the umask; 0755 if left out"),
+    timeout: attemptTimeout().prefault("5s"),
+    retry_on_failure: retrySchema.prefault({}),
+    sending_queue: queueSchema.prefault({}),
+    encoding: unsupported("format is json or proto"),
+    group_by: unsupported("all sandboxes share a file"),
+  })
+  .superRefine((config, context) => {
+    const fail = (path: string[], message: string): void =>
+      context.addIssue({ code: "custom", path, message, input: config });
+    if (config.append && config.rotation !== undefined)
+      fail(["append"], "cannot be given together with rotation, which appends anyway");
+    if (config.directory_permissions !== undefined && !config.create_directory)
+      fail(["directory_permissions"], "requires create_directory to be true");
+    if (config.sending_queue.batch.flush_timeout !== FLUSH_TIMEOUT_MS)
+      fail(["sending_queue", "batch", "flush_timeout"], "is not used here; give flush_interval");
+  })
+  .transform((config) => ({
+    path: config.path,
+    keep: config.append || config.rotation !== undefined,
+    format: config.format,
+    compression: config.compression === "" ? "none" : config.compression,
+    rotation: config.rotation,
+    directoryMode: config.create_directory
+      ? Number.parseInt(config.directory_permissions ?? "0755", 8)
+      : undefined,
+    timeout: config.timeout,
+    retry_on_failure: config.retry_on_failure,
+    sending_queue: inOrder(config.sending_queue, config.flush_interval),
+  }));
+
+/** A file has one writer: only without a queue do several requests wait for it. */
+function inOrder(queue: QueueConfig, flushTimeoutMs: number): QueueConfig {
+  const batch = { ...queue.batch, flush_timeout: flushTimeoutMs };
+  return { ...queue, num_consumers: queue.enabled ? 1 : queue.num_consumers, batch };
+}

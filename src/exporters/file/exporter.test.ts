@@ -1,0 +1,234 @@
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Writable } from "node:stream";
+import { type TestContext, test } from "node:test";
+import { zstdDecompressSync } from "node:zlib";
+import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { poll } from "../../../test/e2e/poll.ts";
+import {
+  type ExportMetricsServiceRequest,
+  ExportMetricsServiceRequestSchema,
+} from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { systemClock } from "../../clock/clock.ts";
+import { Interner } from "../../metrics/interner.ts";
+import type { Reading } from "../../metrics/model.ts";
+import { createHost } from "../../pipeline/host.ts";
+import { factory } from "./factory.ts";
+
+const interner = new Interner();
+const TIME_MS = 1_700_000_000_000;
+
+function reading(id: string, values: readonly number[], timeMs = TIME_MS): Reading {
+  const points = values.map((_, index) => ({
+    attributes: [{ key: "item", value: `item_${index}` }],
+    bounds: [],
+    boundTexts: [],
+  }));
+  const family = interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "Load.", points });
+  const resource = { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] };
+  return {
+    resource,
+    schema: interner.schema([family]),
+    values: Float64Array.from(values),
+    timeMs,
+    startMs: 0,
+  };
+}
+
+/** A running exporter; what the test leaves undone is ended with the test. */
+async function exporting(context: TestContext, input: object) {
+  const lines: Record<string, unknown>[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  const config = factory.schema.parse({
+    flush_interval: "1ms",
+    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
+    ...input,
+  });
+  const exporter = factory.create(config, {
+    id: "file",
+    logger: pino({ base: null, timestamp: false }, output),
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner,
+    host: createHost(),
+    build: { command: "kata-collector", description: "", version: "1.2.3" },
+  });
+  context.after(() => exporter.shutdown(AbortSignal.abort()));
+  await exporter.start();
+  return { exporter, lines };
+}
+
+function folderOf(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "file-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
+  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
+
+type Parse = (file: Buffer) => ExportMetricsServiceRequest[];
+
+const parseLines: Parse = (file) => {
+  assert.ok(file.length === 0 || file.at(-1) === 10, "the last line has its end");
+  const lines = String(file).split("\n").slice(0, -1);
+  return lines.map((line) => fromJsonString(ExportMetricsServiceRequestSchema, line));
+};
+
+function prefixed(file: Buffer): Buffer[] {
+  const payloads: Buffer[] = [];
+  let at = 0;
+  for (; at < file.length; at += 4 + file.readUInt32BE(at))
+    payloads.push(file.subarray(at + 4, at + 4 + file.readUInt32BE(at)));
+  assert.equal(at, file.length, "the last record is whole");
+  return payloads;
+}
+
+const ofProto = (bytes: Uint8Array) => fromBinary(ExportMetricsServiceRequestSchema, bytes);
+const ofJson = (bytes: Uint8Array) => fromJsonString(ExportMetricsServiceRequestSchema, String(bytes));
+
+/** `id: values @time` for each of the resources, in the file's order. */
+function readingsOf(requests: readonly ExportMetricsServiceRequest[]): string[] {
+  return requests
+    .flatMap(({ resourceMetrics }) => resourceMetrics)
+    .map(({ resource, scopeMetrics }) => {
+      const points = scopeMetrics
+        .flatMap(({ metrics }) => metrics)
+        .flatMap(({ data }) => (data.case === "gauge" ? data.value.dataPoints : []));
+      const id = resource?.attributes.find(({ key }) => key === "kata.sandbox.id")?.value?.value.value;
+      const values = points.map(({ value, flags }) => (flags === 1 ? "gone" : String(value.value)));
+      return `${id}: ${values.join(" ")} @${(points[0]?.timeUnixNano ?? 0n) / 1_000_000n}`;
+    });
+}
+
+test("what is read back are the readings, in every format", async (context) => {
+  const folder = folderOf(context);
+  const check = async (input: object, parse: Parse): Promise<void> => {
+    const path = join(folder, "out");
+    const { exporter } = await exporting(context, { path, ...input });
+    for (let i = 0; i < 50; i++) {
+      assert.equal(exporter.consume(reading("s1", [i, Number.NaN], TIME_MS + i)), "accepted");
+      if (i % 10 === 0) await poll("a record", () => parse(readFileSync(path))[0]);
+    }
+    exporter.end({ resource: reading("s1", []).resource, timeMs: TIME_MS + 100 });
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    const wanted = Array.from({ length: 50 }, (_, i) => `s1: ${i} NaN @${TIME_MS + i}`);
+    assert.deepEqual(readingsOf(parse(readFileSync(path))), [...wanted, `s1: gone gone @${TIME_MS + 100}`]);
+  };
+  await check({}, parseLines);
+  await check({ format: "proto" }, (file) => prefixed(file).map(ofProto));
+  const unzipped = (file: Buffer): Buffer[] => prefixed(file).map((bytes) => zstdDecompressSync(bytes));
+  await check({ compression: "zstd" }, (file) => unzipped(file).map(ofJson));
+  await check({ format: "proto", compression: "zstd" }, (file) => unzipped(file).map(ofProto));
+});
+
+test("append keeps what is there, and cuts off what a death left", async (context) => {
+  const path = join(folderOf(context), "out");
+  for (const [id, append] of [
+    ["s1", true],
+    ["s2", true],
+    ["s3", false],
+  ] as const) {
+    const { exporter } = await exporting(context, { path, append });
+    exporter.consume(reading(id, [1]));
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    const whole = readFileSync(path);
+    const ids = readingsOf(parseLines(whole)).map((text) => text.slice(0, 2));
+    assert.deepEqual(ids, append ? ["s1", "s2"].slice(0, id === "s1" ? 1 : 2) : ["s3"]);
+    writeFileSync(path, Buffer.concat([whole, whole.subarray(0, 100)]));
+  }
+});
+
+test("on a full disk readings wait, and come in their order when there is room", async (context) => {
+  const disk = mkdtempSync(join(tmpdir(), "disk-"));
+  const remove = (): void => rmSync(disk, { recursive: true });
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=64k", "tmpfs", disk], { stdio: "ignore" });
+  } catch {
+    remove();
+    return context.skip("mounting a file system needs root");
+  }
+  context.after(() => {
+    execFileSync("umount", ["--lazy", disk]);
+    remove();
+  });
+  const path = join(disk, "out");
+  writeFileSync(join(disk, "ballast"), Buffer.alloc(64 * 1024));
+  const { exporter, lines } = await exporting(context, { path });
+  for (let i = 0; i < 20; i++) exporter.consume(reading("s1", [i], TIME_MS + i));
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.equal(line["error"], `cannot write to "${path}": ENOSPC: no space left on device, write`);
+  assert.equal(readFileSync(path).length, 0);
+  rmSync(join(disk, "ballast"));
+  const got = await poll("all readings", () => {
+    const all = readingsOf(parseLines(readFileSync(path)));
+    return all.length === 20 ? all : undefined;
+  });
+  assert.deepEqual(
+    got,
+    Array.from({ length: 20 }, (_, i) => `s1: ${i} @${TIME_MS + i}`),
+  );
+});
+
+test("a directory that goes and comes back costs nothing", async (context) => {
+  const folder = join(folderOf(context), "sub");
+  const path = join(folder, "out");
+  mkdirSync(folder);
+  const { exporter, lines } = await exporting(context, { path });
+  exporter.consume(reading("s1", [1]));
+  await poll("the first", () => parseLines(readFileSync(path))[0]);
+  renameSync(folder, `${folder}.gone`);
+  exporter.consume(reading("s1", [2]));
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.match(String(line["error"]), /^cannot write to ".*": ENOENT: /);
+  mkdirSync(folder);
+  const [second] = await poll("the second", () =>
+    existsSync(path) && readFileSync(path).length > 0 ? parseLines(readFileSync(path)) : undefined,
+  );
+  assert.ok(second !== undefined);
+  assert.deepEqual(readingsOf([second]), [`s1: 2 @${TIME_MS}`]);
+});
+
+test("what is wrong with the path is said at the start", async (context) => {
+  const folder = folderOf(context);
+  writeFileSync(join(folder, "text"), "a text");
+  const check = async (input: { readonly path: string }, wanted: RegExp): Promise<void> => {
+    await assert.rejects(exporting(context, input), wanted);
+  };
+  await check({ path: join(folder, "no", "out") }, /^Error: cannot write to ".*\/no\/out": ENOENT: /);
+  await check({ path: folder }, /: it is not a regular file$/);
+  await check({ path: join(folder, "text", "out") }, /: ENOTDIR: /);
+  const foreign = { path: join(folder, "text"), append: true };
+  await check(foreign, /: no record begins at byte 0; is it somebody else's/);
+});
+
+test("shutdown without time says what it could not write, and may come without start", async (context) => {
+  const path = join(folderOf(context), "out");
+  const { exporter, lines } = await exporting(context, { path, flush_interval: "1m" });
+  exporter.consume(reading("s1", [1, 2, 3]));
+  await exporter.shutdown(AbortSignal.abort());
+  const line = await lineOf(lines, "Exporting failed. Dropping data.");
+  assert.equal(line["reason"], "shutdown");
+  assert.equal(line["dropped_items"], 3);
+  assert.equal(exporter.consume(reading("s1", [1])), "refused");
+});
+
+test("a request that takes longer than the timeout leaves nothing behind", async (context) => {
+  const path = join(folderOf(context), "out");
+  const { exporter, lines } = await exporting(context, { path, timeout: "1ms" });
+  for (let i = 0; i < 200; i++) exporter.consume(reading(`s${i}`, new Array(100).fill(i)));
+  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  assert.equal(line["error"], `cannot write to "${path}": not within the timeout`);
+  await exporter.shutdown(AbortSignal.timeout(10_000));
+  parseLines(readFileSync(path));
+});

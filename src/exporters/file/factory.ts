@@ -1,0 +1,10 @@
+import type { ExporterFactory } from "../../component/component.ts";
+import { type FileConfig, fileSchema } from "./config.ts";
+import { FileExporter } from "./exporter.ts";
+
+/** Writes OTLP to a file, as the Collector's exporter of this name does. */
+export const factory: ExporterFactory<FileConfig> = {
+  stability: "beta",
+  schema: fileSchema,
+  create: (config, settings) => new FileExporter(config, settings),
+};
