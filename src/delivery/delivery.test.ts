@@ -8,10 +8,9 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { QueueStorage } from "../component/component.ts";
-import { Interner } from "../metrics/interner.ts";
-import { createHost } from "../pipeline/host.ts";
 import { queueSchema, retrySchema } from "./config.ts";
 import { Delivery, type Send, type SendOutcome } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
@@ -50,15 +49,12 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
       const scripted = left.shift();
       if (scripted !== undefined) resolve(scripted);
     });
-  const settings = {
+  const settings = testSettings({
     id: "otlp_grpc",
     logger: pino({ base: null, timestamp: false }, output),
     meter: provider.getMeter("test"),
     clock,
-    interner: new Interner(),
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  };
+  });
   const config = {
     timeout: 5_000,
     retry_on_failure: { ...retrySchema.parse({}), ...retry },

@@ -1,13 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
 import { CriClient } from "../../src/cri/client.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Resource } from "../../src/metrics/model.ts";
-import { createHost } from "../../src/pipeline/host.ts";
 import { factory } from "../../src/processors/cri_metadata/factory.ts";
+import { testSettings } from "../scenes/settings.ts";
 import { type PodSpec, startContainerd } from "./containerd.ts";
 import { peerIsThere } from "./peers.ts";
 import { poll } from "./poll.ts";
@@ -33,15 +31,7 @@ function enriching(endpoint: string) {
     wait: "3s",
     extract: { labels: [{ key: "app" }], annotations: [{ key: "owner" }] },
   });
-  const settings = {
-    id: "cri_metadata",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  };
+  const settings = testSettings({ id: "cri_metadata", clock: systemClock, interner });
   const processor = factory.create(config, settings, {
     consume({ resource }) {
       passed.push(Object.fromEntries(resource.attributes.map(({ key, value }) => [key, value])));

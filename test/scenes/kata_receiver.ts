@@ -2,17 +2,14 @@ import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
 import type { SandboxSource } from "../../src/component/component.ts";
-import { Interner } from "../../src/metrics/interner.ts";
 import { attributeOf, type Reading, type Resource } from "../../src/metrics/model.ts";
-import { createHost } from "../../src/pipeline/host.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { KataReceiver } from "../../src/receivers/kata/receiver.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
 import { poll } from "../e2e/poll.ts";
+import { testSettings } from "./settings.ts";
 
 /** A simulated node and a receiver on it. */
 export interface Scene {
@@ -56,15 +53,7 @@ export async function withReceiver(
     timeout: "1s",
     ...options.config,
   });
-  const settings = {
-    id: "kata",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner: new Interner(),
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  };
+  const settings = testSettings({ id: "kata", clock: systemClock });
   const receiver = factory.create(config, settings, {
     consume(reading) {
       if (options.takes?.() === false) {

@@ -15,11 +15,11 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { type Clock, systemClock } from "../../clock/clock.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { PrometheusExporter } from "./exporter.ts";
 import { factory } from "./factory.ts";
 
@@ -64,15 +64,10 @@ async function serve(
   const memory = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
   const reader = new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 });
   const provider = new MeterProvider({ readers: [reader] });
-  const exporter = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0", ...config }), {
-    id: "prometheus",
-    logger,
-    meter: provider.getMeter("test"),
-    clock,
-    interner,
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  });
+  const exporter = factory.create(
+    factory.schema.parse({ endpoint: "127.0.0.1:0", ...config }),
+    testSettings({ id: "prometheus", logger, meter: provider.getMeter("test"), clock, interner }),
+  );
   assert.ok(exporter instanceof PrometheusExporter);
   context.after(async () => {
     await exporter.shutdown(AbortSignal.abort());

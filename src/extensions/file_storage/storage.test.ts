@@ -5,11 +5,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
-import { FakeClock } from "../../clock/fake_clock.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import type { Extension, QueueStorage } from "../../component/component.ts";
-import { Interner } from "../../metrics/interner.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
@@ -21,15 +18,10 @@ interface Opened {
 
 function storageAt(context: TestContext, config: object): Opened {
   const host = createHost();
-  const extension = factory.create(factory.schema.parse({ timeout: 0, ...config }), {
-    id: "file_storage",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: new FakeClock(),
-    interner: new Interner(),
-    host,
-    build: { command: "test", description: "", version: "0" },
-  });
+  const extension = factory.create(
+    factory.schema.parse({ timeout: 0, ...config }),
+    testSettings({ id: "file_storage", host }),
+  );
   context.after(() => extension.shutdown(AbortSignal.abort()));
   return {
     extension,

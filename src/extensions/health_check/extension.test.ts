@@ -1,10 +1,8 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { ComponentState, ReloadControl } from "../../component/component.ts";
-import { Interner } from "../../metrics/interner.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { HealthCheck } from "./extension.ts";
 import { factory } from "./factory.ts";
@@ -13,15 +11,10 @@ async function scene(context: TestContext, config: object = {}, reload?: ReloadC
   const clock = new FakeClock();
   const host = createHost(clock, reload);
   host.statuses.arrange(new Map([["metrics", ["receiver:kata", "exporter:otlp"]]]), ["health_check"]);
-  const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0", ...config }), {
-    id: "health_check",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock,
-    interner: new Interner(),
-    host,
-    build: { command: "test", description: "", version: "0" },
-  });
+  const extension = factory.create(
+    factory.schema.parse({ endpoint: "127.0.0.1:0", ...config }),
+    testSettings({ id: "health_check", clock, host }),
+  );
   assert.ok(extension instanceof HealthCheck);
   await extension.start();
   context.after(() => extension.shutdown(AbortSignal.abort()));

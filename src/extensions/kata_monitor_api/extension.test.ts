@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
 import type {
   MetricsPage,
@@ -11,7 +10,6 @@ import type {
   Settings,
 } from "../../component/component.ts";
 import { answerText } from "../../http/server.ts";
-import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { KataMonitorApi } from "./extension.ts";
@@ -47,15 +45,7 @@ interface Scene {
 
 async function scene(context: TestContext, fail = false): Promise<Scene> {
   const host = createHost();
-  const settings: Settings = {
-    id: "kata_monitor_api",
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner: new Interner(),
-    host,
-    build: { command: "test", description: "", version: "0" },
-  };
+  const settings: Settings = testSettings({ id: "kata_monitor_api", clock: systemClock, host });
   const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0" }), settings);
   assert.ok(extension instanceof KataMonitorApi);
   const pulls: PullOptions[] = [];

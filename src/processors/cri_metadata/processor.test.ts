@@ -3,12 +3,11 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading, Resource } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { factory } from "./factory.ts";
 
@@ -46,15 +45,12 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
   const passed: string[] = [];
   const readings: Reading[] = [];
   const bed = { verdict: "accepted" as "accepted" | "refused" };
-  const settings = {
+  const settings = testSettings({
     id: "cri_metadata",
     logger: pino({ base: null }, { write: (line: string) => logs.push(JSON.parse(line).msg) }),
-    meter: createNoopMeter(),
     clock,
     interner,
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  };
+  });
   const values = (resource: Resource) => resource.attributes.map(({ value }) => value).join(" ");
   const processor = factory.create(
     factory.schema.parse({ endpoint: socketPath, timeout: "1s", ...config }),

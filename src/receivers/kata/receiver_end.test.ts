@@ -6,13 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Writable } from "node:stream";
 import { test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Consumer, Receiver } from "../../component/component.ts";
-import { Interner } from "../../metrics/interner.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 interface Scene {
@@ -36,15 +34,11 @@ async function withFakeTime(next: Consumer, play: (scene: Scene) => Promise<void
   });
   const receiver = factory.create(
     factory.schema.parse({ roots: [root] }),
-    {
+    testSettings({
       id: "kata",
       logger: pino({ serializers: { error: pino.stdSerializers.err } }, output),
-      meter: createNoopMeter(),
       clock,
-      interner: new Interner(),
-      host: createHost(),
-      build: { command: "test", description: "", version: "0" },
-    },
+    }),
     next,
   );
   const servers: Server[] = [];

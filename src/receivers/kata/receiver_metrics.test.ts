@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { pino } from "pino";
-import { FakeClock } from "../../clock/fake_clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import { createHost } from "../../pipeline/host.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 
 class OnDemand extends MetricReader {
@@ -31,15 +28,7 @@ class OnDemand extends MetricReader {
 test("points and scrapes are counted under the Collector's names, and sandboxes by state until the end", async () => {
   const reader = new OnDemand();
   const provider = new MeterProvider({ readers: [reader] });
-  const metrics = new ReceiverMetrics({
-    id: "kata/x",
-    logger: pino({ level: "silent" }),
-    meter: provider.getMeter("test"),
-    clock: new FakeClock(),
-    interner: new Interner(),
-    host: createHost(),
-    build: { command: "test", description: "", version: "0" },
-  });
+  const metrics = new ReceiverMetrics(testSettings({ id: "kata/x", meter: provider.getMeter("test") }));
   metrics.handed("accepted", 7);
   metrics.handed("accepted", 3);
   metrics.handed("refused", 5);

@@ -1,0 +1,75 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { limitsOf, memoryLimiterSchema } from "./config.ts";
+
+const MIB = 1024 * 1024;
+const GOOD = { check_interval: "1s", limit_mib: 100 };
+
+test("the defaults are the Collector's", () => {
+  assert.deepEqual(memoryLimiterSchema.parse(GOOD), {
+    check_interval: 1_000,
+    limit_mib: 100,
+    spike_limit_mib: 0,
+    limit_percentage: 0,
+    spike_limit_percentage: 0,
+    min_gc_interval_when_soft_limited: 10_000,
+    max_gc_interval_when_soft_limited: 30_000,
+    min_gc_interval_when_hard_limited: 0,
+    max_gc_interval_when_hard_limited: 30_000,
+  });
+});
+
+test("faults are in the Collector's words", () => {
+  const check = (input: object, ...wanted: readonly string[]): void => {
+    const { error } = memoryLimiterSchema.safeParse(input);
+    assert.deepEqual(
+      (error?.issues ?? []).map(({ path, message }) => `${path.join("::")}: ${message}`),
+      wanted,
+    );
+  };
+  const interval = "check_interval: 'check_interval' must be greater than zero";
+  const limit = "limit_mib: 'limit_mib' or 'limit_percentage' must be greater than zero";
+  check({}, interval, limit);
+  check({ ...GOOD, check_interval: "0s" }, interval);
+  check({ check_interval: "1s" }, limit);
+  check({ ...GOOD, spike_limit_mib: 99, limit_percentage: 100, spike_limit_percentage: 99 });
+  check(
+    { ...GOOD, spike_limit_mib: 100 },
+    "spike_limit_mib: 'spike_limit_mib' must be smaller than 'limit_mib'",
+  );
+  check(
+    { check_interval: "1s", limit_percentage: 50, spike_limit_percentage: 60 },
+    "spike_limit_percentage: 'spike_limit_percentage' must be smaller than 'limit_percentage'",
+  );
+  check(
+    { check_interval: "1s", limit_percentage: 101 },
+    "limit_percentage: 'limit_percentage' and 'spike_limit_percentage' must be greater than zero and less than or equal to hundred",
+  );
+  check(
+    { ...GOOD, min_gc_interval_when_soft_limited: "1s", min_gc_interval_when_hard_limited: "2s" },
+    "min_gc_interval_when_soft_limited: 'min_gc_interval_when_soft_limited' should be larger than 'min_gc_interval_when_hard_limited'",
+  );
+  check(
+    { ...GOOD, max_gc_interval_when_soft_limited: "5s" },
+    "max_gc_interval_when_soft_limited: 'max_gc_interval_when_soft_limited' must be zero or at least 'min_gc_interval_when_soft_limited'",
+  );
+});
+
+test("the soft limit is the hard one less the spike, a fifth where none is given", () => {
+  const check = (input: object, hardBytes: number, softBytes: number): void => {
+    const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
+    assert.deepEqual(
+      limitsOf(config, () => 1_000 * MIB),
+      { hardBytes, softBytes },
+    );
+  };
+  check({ limit_mib: 100 }, 100 * MIB, 80 * MIB);
+  check({ limit_mib: 100, spike_limit_mib: 30 }, 100 * MIB, 70 * MIB);
+  check({ limit_percentage: 80 }, 800 * MIB, 640 * MIB);
+  check({ limit_percentage: 80, spike_limit_percentage: 15 }, 800 * MIB, 650 * MIB);
+  check({ limit_mib: 100, limit_percentage: 80, spike_limit_percentage: 15 }, 100 * MIB, 80 * MIB);
+  assert.deepEqual(
+    limitsOf(memoryLimiterSchema.parse(GOOD), () => assert.fail("nobody asks for the total")),
+    { hardBytes: 100 * MIB, softBytes: 80 * MIB },
+  );
+});
