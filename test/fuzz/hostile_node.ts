@@ -52,7 +52,7 @@ interface Slot {
   served: { page: HostilePage; answer: HostileAnswer }[];
 }
 
-const HOST_FAMILIES = new Set([...hostFamilies("go"), ...hostFamilies("rs")]);
+const HOST_FAMILIES = { go: hostFamilies("go"), rs: hostFamilies("rs") };
 const GO_HOST_PAGE = createPage({ flavor: "go", seed: 1 }).renderWithoutAgent().toString("latin1");
 const REQUESTS_MIN = 3;
 const WAIT_MS_MAX = 60_000;
@@ -268,18 +268,7 @@ class HostileNode {
 
   #faultsOf(page: ReadPage, format: PulledPage["format"]): string[] {
     const faults = strangers(page, this.#identities());
-    const marks: readonly string[] = Object.values(MARKS);
-    const cut = new Set(this.#slots.filter((slot) => slot.wasCut || isCut(slot)).map(({ shim }) => shim.id));
-    for (const { name, family, valueText, series, labels } of page.lines) {
-      if (!marks.includes(valueText)) continue;
-      if (/^kata_(monitor|collector)_|^otelcol_/.test(name)) faults.push(`forged: ${series}`);
-      else if (
-        valueText === MARKS.guest &&
-        HOST_FAMILIES.has(family) &&
-        !cut.has(labels.get("sandbox_id") ?? "")
-      )
-        faults.push(`forged by a guest: ${series}`);
-    }
+    faults.push(...this.#forged(page));
     faults.push(...this.#lostOfHosts(page));
     const onlyGuests = this.#slots.every(({ author }) => author === "guest");
     if (onlyGuests && format === "text") {
@@ -287,6 +276,21 @@ class HostileNode {
         const got = page.types.get(family);
         if (got !== type) faults.push(`${family} is of type ${got}, not ${type}`);
       }
+    }
+    return faults;
+  }
+
+  /** Forged lines under names of the agent's, or that only the shim may use. */
+  #forged(page: ReadPage): string[] {
+    const faults: string[] = [];
+    const slots = new Map(this.#slots.map((slot) => [slot.shim.id, slot]));
+    const marks: readonly string[] = Object.values(MARKS);
+    for (const { name, family, valueText, series, labels } of page.lines) {
+      if (!marks.includes(valueText)) continue;
+      if (/^kata_(monitor|collector)_|^otelcol_/.test(name)) faults.push(`forged: ${series}`);
+      const slot = slots.get(labels.get("sandbox_id") ?? "");
+      if (slot === undefined || slot.wasCut || isCut(slot) || valueText !== MARKS.guest) continue;
+      if (HOST_FAMILIES[slot.flavor].has(family)) faults.push(`forged by a guest: ${series}`);
     }
     return faults;
   }

@@ -252,6 +252,13 @@ const PIECES: Readonly<Record<string, Piece>> = {
       (_, at) => `# TYPE kata_guest_f${first + at} gauge\nkata_guest_f${first + at} ${mark}\n`,
     ).join("");
   },
+  many_lines_behind_host_family: (forgery) => {
+    // Where a limit cuts the page, the shim's own part may be behind it.
+    const line = pick(['x{n="%"} 1\n', "} bad %\n", 'kata_guest_n{n="%"} 1\n'], forgery.random);
+    const lines = Array.from({ length: 3_000 }, (_, at) => line.replace("%", String(at)));
+    const family = familyText(pick(forgery.hostNames, forgery.random), "gauge", forgery);
+    return forgery.random() < 0.5 ? [family, ...lines].join("") : [...lines.slice(0, -2), family].join("");
+  },
   noise: ({ random }) =>
     Array.from({ length: below(400, random) }, () => String.fromCharCode(below(256, random))).join(""),
 };
