@@ -18,6 +18,11 @@ export const registry: Catalog = {
       aliases: [],
       load: async () => (await import("./processors/cri_metadata/factory.ts")).factory,
     },
+    memory_limiter: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./processors/memory_limiter/factory.ts")).factory,
+    },
   },
   exporters: {
     debug: {

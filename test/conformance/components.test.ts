@@ -23,6 +23,8 @@ async function requiredConfig(id: string): Promise<unknown> {
       return { roots: ["/nowhere/sbs"] };
     case "processors/cri_metadata":
       return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
+    case "processors/memory_limiter":
+      return { check_interval: "1s", limit_percentage: 100 };
     case "exporters/prometheus":
       return { endpoint: `127.0.0.1:${await freePort()}` };
     case "exporters/file":

@@ -30,7 +30,7 @@ test("garbage on the heap and buffers are in use until they are collected, whate
   assert.equal(systemMemory.collect(true), true);
   assert.equal(systemMemory.collect(false), true);
   const after = systemMemory.read().usedBytes;
-  assert.ok(after - before < 16 * MIB, `${(after - before) / MIB} MiB are left`);
+  assert.ok(after - before < 32 * MIB, `${(after - before) / MIB} MiB are left`);
 });
 
 test("collecting leaves no gc behind", () => {

@@ -1,0 +1,24 @@
+import type { ProcessorFactory, Settings } from "../../component/component.ts";
+import { type MemoryLimiterConfig, memoryLimiterSchema } from "./config.ts";
+import { systemMemory } from "./memory.ts";
+import { MemoryMonitor } from "./monitor.ts";
+import { MemoryLimiterProcessor } from "./processor.ts";
+
+/** A processor in several pipelines is several components of one configuration; one of them is enough to look. */
+const monitors = new WeakMap<MemoryLimiterConfig, MemoryMonitor>();
+
+function monitorOf(config: MemoryLimiterConfig, { id, clock, logger, host }: Settings): MemoryMonitor {
+  let monitor = monitors.get(config);
+  if (monitor === undefined) {
+    monitor = new MemoryMonitor({ id, config, memory: systemMemory, clock, logger, statuses: host.statuses });
+    monitors.set(config, monitor);
+  }
+  return monitor;
+}
+
+/** Refuses readings and collects garbage while memory is short, as the Collector's processor of this name does. */
+export const factory: ProcessorFactory<MemoryLimiterConfig> = {
+  stability: "beta",
+  schema: memoryLimiterSchema,
+  create: (config, settings, next) => new MemoryLimiterProcessor(monitorOf(config, settings), settings, next),
+};

@@ -1,0 +1,191 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import { pino } from "pino";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import { StatusBoard } from "../../pipeline/statuses.ts";
+import { memoryLimiterSchema } from "./config.ts";
+import { MemoryMonitor } from "./monitor.ts";
+
+const MIB = 1024 * 1024;
+
+/** Memory in MiB, as a test sets it; a collection takes it to `floor`. */
+interface FakeMemory {
+  used: number;
+  rss: number;
+  floor: number | undefined;
+  readonly collections: string[];
+}
+
+/** A monitor with a limit of 100 MiB and a soft one of 80 that looks every second. */
+function watching(input: object = {}) {
+  const lines: string[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)).msg);
+      done();
+    },
+  });
+  const clock = new FakeClock();
+  const statuses = new StatusBoard(clock);
+  statuses.arrange(new Map([["metrics", ["processor:memory_limiter"]]]), []);
+  const memory: FakeMemory = { used: 50, rss: 60, floor: undefined, collections: [] };
+  const startedMs = clock.monotonicMs();
+  const monitor = new MemoryMonitor({
+    id: "memory_limiter",
+    config: memoryLimiterSchema.parse({ check_interval: "1s", limit_mib: 100, ...input }),
+    clock,
+    logger: pino({ base: null }, output),
+    statuses,
+    memory: {
+      totalBytes: () => 1_000 * MIB,
+      read: () => ({ usedBytes: memory.used * MIB, rssBytes: Math.max(memory.rss, memory.used) * MIB }),
+      collect(thorough) {
+        const seconds = (clock.monotonicMs() - startedMs) / 1_000;
+        memory.collections.push(`${seconds}${thorough ? " thorough" : ""}`);
+        memory.used = memory.floor ?? memory.used;
+        return true;
+      },
+    },
+  });
+  monitor.start();
+  return {
+    monitor,
+    memory,
+    clock,
+    status: () => statuses.components().map(({ state, error }) => `${state} ${error}`.trim()),
+    /** What was logged since this was asked last. */
+    said: () => lines.splice(0),
+    async after(seconds: number): Promise<boolean> {
+      await clock.advance(seconds * 1_000);
+      return monitor.mustRefuse;
+    },
+  };
+}
+
+const SOFT = "Memory is above the soft limit; readings are refused.";
+const HARD = "Memory is above the hard limit; readings are refused.";
+const KEPT = "Freed memory that Node keeps is above the hard limit; readings are taken.";
+const BELOW = "Memory is below the soft limit again; readings are taken.";
+const COLLECTED = "Garbage has been collected.";
+
+test("readings are refused from the soft limit on, and taken below it; each change is said once", async () => {
+  const { memory, after, said, status } = watching();
+  assert.deepEqual(said(), ["Memory is being watched."]);
+  memory.used = 79;
+  assert.equal(await after(5), false);
+  assert.deepEqual(said(), []);
+  memory.used = 80;
+  assert.equal(await after(4), true);
+  assert.deepEqual(said(), [SOFT]);
+  assert.deepEqual(status(), ["recoverable_error data refused due to high memory usage"]);
+  memory.used = 79;
+  assert.equal(await after(1), false);
+  assert.deepEqual(said(), [BELOW]);
+  assert.deepEqual(status(), ["ok"]);
+});
+
+test("it looks every check_interval, and not before", async () => {
+  const { memory, after } = watching({ check_interval: "5s" });
+  memory.used = 90;
+  assert.equal(await after(4.9), false);
+  assert.equal(await after(0.1), true);
+});
+
+test("where a collection helps, nothing is refused", async () => {
+  const { memory, after, said } = watching();
+  memory.used = 90;
+  memory.floor = 40;
+  assert.equal(await after(9.5), true, "the first collection comes 10 s after the start");
+  assert.deepEqual(memory.collections, []);
+  assert.equal(await after(1), false);
+  assert.deepEqual(memory.collections, ["10"]);
+  assert.deepEqual(said(), ["Memory is being watched.", SOFT, COLLECTED, BELOW]);
+});
+
+test("above the soft limit collections are 10 s apart, and up to 30 s while they free nothing", async () => {
+  const { memory, after, said } = watching();
+  memory.used = 90;
+  await after(130);
+  assert.deepEqual(memory.collections, ["10", "20", "40", "70", "100", "130"]);
+  assert.deepEqual(
+    said().filter((line) => line !== COLLECTED),
+    ["Memory is being watched.", SOFT],
+  );
+  memory.used = 50;
+  await after(1);
+  memory.used = 90;
+  await after(40);
+  assert.deepEqual(memory.collections.slice(6), ["140", "150", "170"], "memory was below the limit between");
+});
+
+test("above the hard limit every check collects, thoroughly, and less often while that frees nothing", async () => {
+  const helping = watching();
+  helping.memory.used = 110;
+  helping.memory.floor = 70;
+  assert.equal(await helping.after(1), false);
+  assert.deepEqual(helping.memory.collections, ["1 thorough"]);
+  helping.memory.used = 110;
+  assert.equal(await helping.after(1), false);
+  assert.deepEqual(helping.memory.collections, ["1 thorough", "2 thorough"]);
+
+  const { memory, after, said } = watching();
+  memory.used = 110;
+  assert.equal(await after(70), true);
+  const times = memory.collections.map((text) => Number.parseInt(text, 10));
+  assert.deepEqual(times, [1, 2, 4, 8, 16, 32, 62]);
+  memory.used = 90;
+  await after(1);
+  memory.used = 60;
+  await after(1);
+  const wanted = ["Memory is being watched.", HARD, SOFT, BELOW];
+  assert.deepEqual(
+    said().filter((line) => line !== COLLECTED),
+    wanted,
+  );
+});
+
+test("without growth the intervals stay as they are", async () => {
+  const soft = watching({ max_gc_interval_when_soft_limited: "0s" });
+  soft.memory.used = 90;
+  await soft.after(40);
+  assert.deepEqual(soft.memory.collections, ["10", "20", "30", "40"]);
+  const hard = watching({
+    min_gc_interval_when_hard_limited: "3s",
+    max_gc_interval_when_hard_limited: "0s",
+  });
+  hard.memory.used = 110;
+  await hard.after(10);
+  assert.deepEqual(hard.memory.collections, ["3 thorough", "6 thorough", "9 thorough"]);
+});
+
+test("memory that the process keeps without use refuses nothing, and is asked back once", async () => {
+  const { memory, after, said } = watching();
+  memory.used = 95;
+  memory.rss = 120;
+  await after(1);
+  assert.deepEqual(said(), ["Memory is being watched.", SOFT]);
+  memory.used = 50;
+  assert.equal(await after(60), false);
+  assert.deepEqual(memory.collections, ["2 thorough"]);
+  assert.deepEqual(said(), [COLLECTED, KEPT]);
+  memory.rss = 60;
+  await after(1);
+  assert.deepEqual(said(), ["Node has given memory back; all of it is below the hard limit again."]);
+});
+
+test("one monitor serves several pipelines, and ends with the last of them", async () => {
+  const { monitor, memory, clock, after } = watching();
+  monitor.start();
+  assert.equal(clock.timerCount, 1);
+  monitor.stop();
+  memory.used = 90;
+  assert.equal(await after(1), true);
+  monitor.stop();
+  assert.equal(clock.timerCount, 0);
+  assert.equal(monitor.mustRefuse, false);
+  monitor.stop();
+  monitor.start();
+  assert.equal(await after(1), true);
+  monitor.stop();
+});

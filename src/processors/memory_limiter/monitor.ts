@@ -1,0 +1,176 @@
+import type { Logger } from "pino";
+import type { Clock } from "../../clock/clock.ts";
+import type { Statuses } from "../../component/component.ts";
+import { RepeatedLog } from "../../delivery/repeated_log.ts";
+import { type Limits, limitsOf, type MemoryLimiterConfig } from "./config.ts";
+import type { Memory, MemoryUsage } from "./memory.ts";
+
+export interface MemoryMonitorOptions {
+  readonly id: string;
+  readonly config: MemoryLimiterConfig;
+  readonly memory: Memory;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly statuses: Statuses;
+}
+
+/**
+ * Where memory stands. Above the soft and the hard limit readings are refused. "kept" is above the hard limit with what
+ * the process keeps and does not use: refusing would not make it less.
+ */
+type Level = "normal" | "kept" | "soft" | "hard";
+
+const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
+  hard: "Memory is above the hard limit; readings are refused.",
+  soft: "Memory is above the soft limit; readings are refused.",
+  kept: "Freed memory that Node keeps is above the hard limit; readings are taken.",
+};
+const REFUSED = "data refused due to high memory usage";
+const MIB = 1024 * 1024;
+const LOG_INTERVAL_MS = 10_000;
+/** A collection that frees a smaller share of what there was has freed nothing. */
+const EFFECTIVE_SHARE = 0.05;
+/** Of `check_interval`: the first step of a growing interval, a little less so that every check may be the one. */
+const FIRST_STEP_SHARE = 0.95;
+
+/** Looks at the memory from time to time, says whether readings are to be refused, and collects garbage. */
+export class MemoryMonitor {
+  readonly #options: MemoryMonitorOptions;
+  #limits: Limits = { hardBytes: Number.POSITIVE_INFINITY, softBytes: Number.POSITIVE_INFINITY };
+  #level: Level = "normal";
+  /** As it is one for all pipelines of a processor. */
+  #users = 0;
+  #cancel: (() => void) | undefined;
+  #collectedMs = 0;
+  /** How long to wait between collections, beside the least time, as long as they free nothing. */
+  #waitMs = 0;
+  readonly #collections: RepeatedLog;
+
+  constructor(options: MemoryMonitorOptions) {
+    this.#options = options;
+    this.#collections = new RepeatedLog({
+      clock: options.clock,
+      intervalMs: LOG_INTERVAL_MS,
+      write: (fields, { requests }) =>
+        options.logger.info({ ...fields, collections: requests }, "Garbage has been collected."),
+    });
+  }
+
+  get mustRefuse(): boolean {
+    return this.#level === "soft" || this.#level === "hard";
+  }
+
+  start(): void {
+    if (this.#users++ > 0) return;
+    const { config, memory, clock, logger } = this.#options;
+    this.#limits = limitsOf(config, memory.totalBytes);
+    this.#collectedMs = clock.monotonicMs();
+    const { hardBytes, softBytes } = this.#limits;
+    logger.info(
+      { limit_mib: toMib(hardBytes), soft_limit_mib: toMib(softBytes), ...fieldsOf(memory.read()) },
+      "Memory is being watched.",
+    );
+    this.#checkLater();
+  }
+
+  stop(): void {
+    if (this.#users === 0 || --this.#users > 0) return;
+    this.#cancel?.();
+    this.#collections.close();
+    this.#level = "normal";
+  }
+
+  #checkLater(): void {
+    this.#cancel = this.#options.clock.after(this.#options.config.check_interval, () => {
+      this.#check();
+      this.#checkLater();
+    });
+  }
+
+  #check(): void {
+    let usage = this.#options.memory.read();
+    let level = this.#levelOf(usage);
+    if (level !== "normal" && this.#isCollectionDue(level)) {
+      usage = this.#collect(level, usage);
+      level = this.#levelOf(usage);
+    }
+    if (level === "normal") this.#waitMs = 0;
+    this.#enter(level, usage);
+  }
+
+  #levelOf({ usedBytes, rssBytes }: MemoryUsage): Level {
+    const { hardBytes, softBytes } = this.#limits;
+    if (usedBytes >= hardBytes) return "hard";
+    if (usedBytes >= softBytes) return "soft";
+    return rssBytes >= hardBytes ? "kept" : "normal";
+  }
+
+  #isCollectionDue(level: Level): boolean {
+    // What one collection did not give back the next one does not either.
+    if (level === "kept" && this.#level === "kept" && this.#waitMs > 0) return false;
+    const elapsedMs = this.#options.clock.monotonicMs() - this.#collectedMs;
+    return elapsedMs >= Math.max(this.#intervals(level).minMs, this.#waitMs);
+  }
+
+  #intervals(level: Level): { readonly minMs: number; readonly maxMs: number } {
+    const { config } = this.#options;
+    return level === "soft"
+      ? {
+          minMs: config.min_gc_interval_when_soft_limited,
+          maxMs: config.max_gc_interval_when_soft_limited,
+        }
+      : {
+          minMs: config.min_gc_interval_when_hard_limited,
+          maxMs: config.max_gc_interval_when_hard_limited,
+        };
+  }
+
+  #collect(level: Level, before: MemoryUsage): MemoryUsage {
+    const { memory, clock, config } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const isPossible = memory.collect(level !== "soft");
+    this.#collectedMs = clock.monotonicMs();
+    const after = memory.read();
+    if (isPossible) {
+      const before_mib = toMib(before.usedBytes);
+      const duration_ms = Math.round(this.#collectedMs - startedMs);
+      this.#collections.report(0, { before_mib, ...fieldsOf(after), duration_ms });
+    }
+    const { minMs, maxMs } = this.#intervals(level);
+    const firstMs = Math.max(minMs, config.check_interval * FIRST_STEP_SHARE);
+    const longerMs = this.#waitMs === 0 ? firstMs : this.#waitMs * 2;
+    this.#waitMs = hasFreed(before, after) ? 0 : Math.min(longerMs, maxMs);
+    return after;
+  }
+
+  #enter(level: Level, usage: MemoryUsage): void {
+    if (level === this.#level) return;
+    const { id, statuses } = this.#options;
+    const wasRefusing = this.mustRefuse;
+    this.#level = level;
+    this.#log(level, wasRefusing, fieldsOf(usage));
+    if (this.mustRefuse === wasRefusing) return;
+    if (wasRefusing) statuses.report("processor", id, "ok");
+    else statuses.report("processor", id, "recoverable_error", REFUSED);
+  }
+
+  #log(level: Level, wasRefusing: boolean, fields: object): void {
+    const { logger } = this.#options;
+    if (level !== "normal") logger.warn(fields, WARNINGS[level]);
+    else if (wasRefusing) logger.info(fields, "Memory is below the soft limit again; readings are taken.");
+    else logger.info(fields, "Node has given memory back; all of it is below the hard limit again.");
+  }
+}
+
+function hasFreed(before: MemoryUsage, after: MemoryUsage): boolean {
+  const keep = 1 - EFFECTIVE_SHARE;
+  return after.usedBytes <= before.usedBytes * keep || after.rssBytes <= before.rssBytes * keep;
+}
+
+function fieldsOf({ usedBytes, rssBytes }: MemoryUsage): object {
+  return { cur_mem_mib: toMib(usedBytes), rss_mib: toMib(rssBytes) };
+}
+
+function toMib(bytes: number): number {
+  return Math.round(bytes / MIB);
+}
