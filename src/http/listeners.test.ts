@@ -95,6 +95,24 @@ test("claims that cannot stand beside each other say which and why", async (cont
   await refused(["/other"], { limits }, new RegExp(`${where} and differ in limits`));
 });
 
+test("who comes when others listen already gets what they have, or is told that it cannot have more", async (context) => {
+  const { claim, get, address } = await scene(context);
+  const api = claim("api", ["/"]);
+  await api.listen();
+  const tls = {
+    certFile: "tls.crt",
+    keyFile: "tls.key",
+    clientCaFile: undefined,
+    minVersion: "TLSv1.2" as const,
+    ciphers: undefined,
+    reloadIntervalMs: 0,
+  };
+  const page = claim("page", ["/metrics"], { tls });
+  const where = `127.0.0.1:${address.port}`;
+  await assert.rejects(page.listen(), new RegExp(`page wants other tls than ${where} is served with`));
+  assert.equal(await get("/"), "200 api /");
+});
+
 test("an address that is taken by another program is a clear error, and port 0 is shared with nobody", async (context) => {
   const { claim, address } = await scene(context);
   const other = createServer().listen(address.port, "127.0.0.1");

@@ -53,6 +53,8 @@ class Listener {
   /** Those that want it open. */
   readonly #active = new Set<ClaimOptions>();
   #server: HttpServer | undefined;
+  /** What the server was made with. */
+  #made: Pick<ClaimOptions, "tls" | "limits"> = { tls: undefined, limits: undefined };
   #listening: Promise<void> | undefined;
 
   add(options: ClaimOptions, onEmpty: () => void): Claim {
@@ -86,11 +88,14 @@ class Listener {
 
   async #start({ address, clock }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
+    const tls = claims.find((claim) => claim.tls !== undefined)?.tls;
+    const limits = claims.find((claim) => claim.limits !== undefined)?.limits ?? defaultServerLimits;
+    this.#made = { tls, limits };
     this.#server = new HttpServer({
       address,
       clock,
-      tls: claims.find(({ tls }) => tls !== undefined)?.tls,
-      limits: claims.find(({ limits }) => limits !== undefined)?.limits ?? defaultServerLimits,
+      tls,
+      limits,
       route: (path) => this.#route(path),
       onError: (error) => [...this.#claims][0]?.onError(error),
     });
@@ -107,6 +112,13 @@ class Listener {
   /** Throws where a claim cannot stand beside another one. */
   #check(claim: ClaimOptions): void {
     const where = describeAddress(claim.address);
+    if (this.#server !== undefined) {
+      for (const key of ["tls", "limits"] as const)
+        if (claim[key] !== undefined && !isDeepStrictEqual(claim[key], this.#made[key]))
+          throw new Error(
+            `${claim.owner} wants other ${key} than ${where} is served with; that needs a restart`,
+          );
+    }
     for (const other of this.#claims) {
       if (other === claim) continue;
       const both = `${claim.owner} and ${other.owner} share ${where}`;

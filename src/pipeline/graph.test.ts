@@ -233,7 +233,7 @@ test("a first start that fails names the component and leaves nothing running", 
   });
   assert.deepEqual(log, [
     ...["start ext", "start out", "start p2"],
-    ...["shutdown p1", "shutdown p2", "shutdown out", "shutdown ext"],
+    ...["shutdown in", "shutdown p1", "shutdown p2", "shutdown out", "shutdown ext"],
   ]);
   assert.deepEqual(graph.keys, []);
 });

@@ -115,10 +115,11 @@ export class Graph {
 
   async #start(specs: readonly Spec[]): Promise<void> {
     const { statuses } = this.#options;
-    for (const spec of specs) {
+    // All are made before one starts: those that share a listener must know of each other.
+    const made = specs.map((spec) => ({ spec, node: this.#make(spec) }));
+    for (const { spec, node } of made) this.#nodes.set(spec.key, node);
+    for (const { spec, node } of made) {
       const { key, kind, id } = spec;
-      const node = this.#make(spec);
-      this.#nodes.set(key, node);
       statuses.report(kind, id, "starting");
       try {
         await node.component.start();

@@ -1,10 +1,15 @@
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
+import { type ConnectionOptions, connect } from "node:tls";
 import { parse } from "yaml";
 import { runCli } from "./agent_process.ts";
 import { startContainerd } from "./containerd.ts";
 import { startMonitoredNode } from "./monitor.ts";
-import { peerIsThere } from "./peers.ts";
+import { hasProgram, peerIsThere } from "./peers.ts";
 import { poll } from "./poll.ts";
 
 /** kata-monitor's functional tests wait so long for a sandbox to come and to go. */
@@ -149,6 +154,52 @@ test("kata-monitor's functional test: a Kata pod is listed and a runc pod never,
     await node.close();
     await containerd.close();
   }
+});
+
+test("with a certificate all of it is served over TLS, with the version and the ciphers that the flags name", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const folder = mkdtempSync(join(tmpdir(), "monitor-tls-"));
+  const [cert, key] = [join(folder, "tls.crt"), join(folder, "tls.key")];
+  const curve = [
+    "-newkey",
+    "ec",
+    "-pkeyopt",
+    "ec_paramgen_curve:P-256",
+    "-nodes",
+    "-days",
+    "2",
+    "-subj",
+    "/CN=node",
+  ];
+  execFileSync("openssl", ["req", "-x509", ...curve, "-keyout", key, "-out", cert], { stdio: "ignore" });
+  const node = await startMonitoredNode({
+    flags: [
+      `--tls-cert-file=${cert}`,
+      `--tls-key-file=${key}`,
+      "--tls-cipher-suites=TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    ],
+  });
+  context.after(() => rmSync(folder, { recursive: true }));
+  context.after(() => node.close());
+  const port = Number(node.listenAddress.split(":")[1]);
+  const first = async (options: ConnectionOptions): Promise<string> => {
+    const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ...options });
+    let text = "";
+    socket.on("data", (chunk) => {
+      text += String(chunk);
+    });
+    socket.on("error", (error: NodeJS.ErrnoException) => {
+      text += error.code ?? "";
+    });
+    socket.end("GET /sandboxes HTTP/1.1\r\nHost: node\r\nConnection: close\r\n\r\n");
+    await new Promise((resolve) => socket.once("close", resolve));
+    return text.split("\r\n", 1)[0] ?? "";
+  };
+  assert.equal(await first({ maxVersion: "TLSv1.2" }), "HTTP/1.1 200 OK");
+  assert.equal(await first({ minVersion: "TLSv1.3" }), "HTTP/1.1 200 OK");
+  const refused = await first({ maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" });
+  assert.match(refused, /^(EPROTO|ERR_SSL)/);
+  await assert.rejects(node.get("/metrics"), "in the clear nobody answers");
 });
 
 test("kata-monitor's unit test of pages: names, labels in their order, HELP, TYPE and a summary are as there", async () => {

@@ -17,6 +17,7 @@ export interface MonitoredNodeOptions {
   readonly simulator?: Partial<SimulatorOptions>;
   /** In place of the simulator's CRI. */
   readonly runtimeEndpoint?: string;
+  readonly flags?: readonly string[];
   /** Scraped every second if left out. */
   readonly sets?: readonly string[];
 }
@@ -37,6 +38,7 @@ export async function startMonitoredNode(options: MonitoredNodeOptions = {}): Pr
     "--runtime-endpoint",
     options.runtimeEndpoint ?? simulator.criEndpoint ?? "",
     `--set=receivers.kata.roots=${roots}`,
+    ...(options.flags ?? []),
     ...sets.map((set) => `--set=${set}`),
   ]).catch(async (error: unknown) => {
     await close();
