@@ -13,6 +13,11 @@ export const registry: Catalog = {
     },
   },
   processors: {
+    batch: {
+      stability: "stable",
+      aliases: [],
+      load: async () => (await import("./processors/batch/factory.ts")).factory,
+    },
     cri_metadata: {
       stability: "beta",
       aliases: [],

@@ -7,17 +7,16 @@ import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
-import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
 } from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 const interner = new Interner();
@@ -54,15 +53,8 @@ async function exporting(context: TestContext, input: object) {
     retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
     ...input,
   });
-  const exporter = factory.create(config, {
-    id: "file",
-    logger: pino({ base: null, timestamp: false }, output),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build: { command: "kata-collector", description: "", version: "1.2.3" },
-  });
+  const logger = pino({ base: null, timestamp: false }, output);
+  const exporter = factory.create(config, testSettings({ id: "file", logger, clock: systemClock, interner }));
   context.after(() => exporter.shutdown(AbortSignal.abort()));
   await exporter.start();
   return { exporter, lines };

@@ -1,12 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
-import { pino } from "pino";
+import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Consumer, Verdict } from "../../component/component.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { memoryLimiterSchema } from "./config.ts";
 import { factory } from "./factory.ts";
 import { MemoryMonitor } from "./monitor.ts";
@@ -14,7 +13,6 @@ import { MemoryLimiterProcessor } from "./processor.ts";
 
 const MIB = 1024 * 1024;
 const interner = new Interner();
-const logger = pino({ level: "silent" });
 
 function reading(): Reading {
   const points = ["a", "b", "c"].map((value) => ({
@@ -46,15 +44,10 @@ function meterOf(): { readonly meter: Meter; readonly sums: Record<string, numbe
   return { meter, sums };
 }
 
-function settingsOf(meter: Meter, clock = new FakeClock()) {
-  const build = { command: "test", description: "", version: "0" };
-  return { id: "memory_limiter", logger, meter, clock, interner, host: createHost(), build };
-}
-
 test("refused readings do not pass and are counted, ends pass always", async () => {
   const clock = new FakeClock();
   const { meter, sums } = meterOf();
-  const settings = settingsOf(meter, clock);
+  const settings = testSettings({ id: "memory_limiter", meter, clock });
   const memory = { used: 50 };
   const monitor = new MemoryMonitor({
     ...settings,
@@ -101,7 +94,7 @@ test("a limit that this process has passed already refuses after the first look"
   const clock = new FakeClock();
   const next: Consumer = { consume: () => "accepted", end: () => {} };
   const config = factory.schema.parse({ check_interval: "1s", limit_mib: 10 });
-  const processors = [1, 2].map(() => factory.create(config, settingsOf(createNoopMeter(), clock), next));
+  const processors = [1, 2].map(() => factory.create(config, testSettings({ clock }), next));
   for (const processor of processors) await processor.start();
   assert.equal(clock.timerCount, 1, "two pipelines look once");
   await clock.advance(1_000);

@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+import { Writable } from "node:stream";
+import { test } from "node:test";
+import { pino } from "pino";
+import { parse } from "yaml";
+import { testSettings } from "../../../test/scenes/settings.ts";
+import type { Consumer, Verdict } from "../../component/component.ts";
+import { queueSchema } from "../../delivery/config.ts";
+import type { Ended, Reading } from "../../metrics/model.ts";
+import { factory } from "./factory.ts";
+
+/** A processor, what came through it, and what it logged. */
+function batching(input: object, verdict: Verdict = "accepted") {
+  const lines: Record<string, unknown>[] = [];
+  const output = new Writable({
+    write(chunk, _encoding, done) {
+      lines.push(JSON.parse(String(chunk)));
+      done();
+    },
+  });
+  const passed: (Reading | Ended)[] = [];
+  const next: Consumer = {
+    consume(reading) {
+      passed.push(reading);
+      return verdict;
+    },
+    end: (ended) => passed.push(ended),
+  };
+  const settings = testSettings({ logger: pino({ base: null }, output) });
+  return { processor: factory.create(factory.schema.parse(input), settings, next), passed, lines };
+}
+
+const RESOURCE = { key: "s1", attributes: [] };
+const READING: Reading = {
+  resource: RESOURCE,
+  schema: { families: [], offsets: [], width: 0 },
+  values: new Float64Array(0),
+  timeMs: 1,
+  startMs: 0,
+};
+
+test("readings and ends pass as they are, and so does the answer", async () => {
+  for (const verdict of ["accepted", "refused"] as const) {
+    const { processor, passed } = batching({}, verdict);
+    await processor.start();
+    assert.equal(processor.consume(READING), verdict);
+    const ended = { resource: RESOURCE, timeMs: 2 };
+    processor.end(ended);
+    assert.equal(passed[0], READING);
+    assert.equal(passed[1], ended);
+  }
+});
+
+test("it says once what to write in its place, which exporters take", async () => {
+  const check = async (input: object, wanted: string): Promise<void> => {
+    const { processor, lines } = batching(input);
+    await processor.start();
+    processor.consume(READING);
+    assert.equal(lines.length, 1);
+    assert.match(String(lines[0]?.["msg"]), /deprecated/);
+    assert.equal(lines[0]?.["instead"], wanted);
+    assert.equal(queueSchema.safeParse(parse(wanted).sending_queue).success, true);
+  };
+  await check({}, "sending_queue: {batch: {flush_timeout: 200ms, min_size: 8192}}");
+  await check(
+    { timeout: "5s", send_batch_size: 100, send_batch_max_size: 200 },
+    "sending_queue: {batch: {flush_timeout: 5s, min_size: 100, max_size: 200}}",
+  );
+  await check(
+    { timeout: "0s", send_batch_size: 0, metadata_keys: ["a"], metadata_cardinality_limit: 9 },
+    "sending_queue: {batch: {flush_timeout: 1ms, min_size: 0}}",
+  );
+});
+
+test("faults are in the Collector's words", () => {
+  const check = (input: object, wanted: string): void => {
+    const [issue] = factory.schema.safeParse(input).error?.issues ?? [];
+    assert.equal(`${issue?.path.join("::")}: ${issue?.message}`, wanted);
+  };
+  check(
+    { send_batch_max_size: 100 },
+    "send_batch_max_size: send_batch_max_size must be greater or equal to send_batch_size",
+  );
+  check(
+    { metadata_keys: ["Tenant", "x", "tenant"] },
+    'metadata_keys: duplicate entry in metadata_keys: "tenant" (case-insensitive)',
+  );
+  check({ timeout: "-1s" }, "timeout: must be at least 0s");
+  check({ send_batch_size: -1 }, "send_batch_size: Too small: expected number to be >=0");
+});

@@ -1,0 +1,94 @@
+import type { Logger } from "pino";
+import { z } from "zod";
+import type { Consumer, Processor, ProcessorFactory, Verdict } from "../../component/component.ts";
+import { duration, formatDuration } from "../../config/values.ts";
+import type { Ended, Reading } from "../../metrics/model.ts";
+
+/** The options of the Collector's processor, in milliseconds and data points. */
+interface BatchConfig {
+  readonly timeout: number;
+  readonly send_batch_size: number;
+  readonly send_batch_max_size: number;
+  readonly metadata_keys: readonly string[];
+  readonly metadata_cardinality_limit: number;
+}
+
+const UINT32_MAX = 0xffff_ffff;
+const count = (byDefault: number) => z.int().min(0).max(UINT32_MAX).default(byDefault);
+const WITHOUT_EFFECT = "Without effect: readings carry no client metadata";
+
+/** Its faults are in the Collector's words. */
+const schema: z.ZodType<BatchConfig> = z
+  .strictObject({
+    timeout: duration()
+      .prefault("200ms")
+      .describe("Write sending_queue::batch::flush_timeout in the exporters"),
+    send_batch_size: count(8_192).describe("Write sending_queue::batch::min_size in the exporters"),
+    send_batch_max_size: count(0).describe("Write sending_queue::batch::max_size in the exporters"),
+    metadata_keys: z.array(z.string()).default([]).describe(WITHOUT_EFFECT),
+    metadata_cardinality_limit: count(1_000).describe(WITHOUT_EFFECT),
+  })
+  .superRefine((config, context) => {
+    const { send_batch_max_size: max, send_batch_size: size, metadata_keys: keys } = config;
+    const fail = (key: keyof BatchConfig, message: string): void =>
+      context.addIssue({ code: "custom", path: [key], message, input: config[key] });
+    if (max > 0 && max < size)
+      fail("send_batch_max_size", "send_batch_max_size must be greater or equal to send_batch_size");
+    const lower = keys.map((key) => key.toLowerCase());
+    const twice = lower.find((key, index) => lower.indexOf(key) !== index);
+    if (twice !== undefined)
+      fail("metadata_keys", `duplicate entry in metadata_keys: "${twice}" (case-insensitive)`);
+  });
+
+/**
+ * Taken for the sake of configurations of the Collector, where it is on its way out: exporters make their batches
+ * themselves. Readings pass as they are.
+ */
+export const factory: ProcessorFactory<BatchConfig> = {
+  stability: "stable",
+  schema,
+  create: (config, { logger }, next) => new BatchProcessor(config, logger, next),
+};
+
+class BatchProcessor implements Processor {
+  readonly #config: BatchConfig;
+  readonly #logger: Logger;
+  readonly #next: Consumer;
+
+  constructor(config: BatchConfig, logger: Logger, next: Consumer) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#next = next;
+  }
+
+  start(): Promise<void> {
+    this.#logger.warn(
+      { instead: insteadOf(this.#config) },
+      "Processor batch is deprecated and does nothing; leave it out, and write `instead` in the exporters.",
+    );
+    return Promise.resolve();
+  }
+
+  shutdown(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  consume(reading: Reading): Verdict {
+    return this.#next.consume(reading);
+  }
+
+  end(ended: Ended): void {
+    this.#next.end(ended);
+  }
+}
+
+/** The exporter's option that means the same, as it is written in YAML. */
+function insteadOf({ timeout, send_batch_size, send_batch_max_size }: BatchConfig): string {
+  const options = [
+    // The exporter waits at least a millisecond; without a size to wait for, what is there goes out at once.
+    `flush_timeout: ${formatDuration(Math.max(1, timeout))}`,
+    `min_size: ${send_batch_size}`,
+    ...(send_batch_max_size > 0 ? [`max_size: ${send_batch_max_size}`] : []),
+  ];
+  return `sending_queue: {batch: {${options.join(", ")}}}`;
+}
