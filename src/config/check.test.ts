@@ -126,3 +126,21 @@ test("a component with a fault of its own is still one that pipelines may refer 
     'f:1:31: receivers::nope: unknown type: "nope" for id: "nope" (valid values: [kata])',
   );
 });
+
+test("a queue's storage must be an extension that runs", async () => {
+  const config = (storage: string, service: string): string =>
+    `receivers: {kata: }\nexporters: {out: {sending_queue: {storage: ${storage}}}}\nextensions: {health: , health/b: }\n${service}`;
+  const runs = SERVICE.replace("{pipelines", "{extensions: [health], pipelines");
+  await refused(
+    config("heatlh", runs),
+    'f:2:44: exporters::out::sending_queue::storage: references extension "heatlh" which is not configured; did you mean "health"?',
+  );
+  await refused(
+    config("health/b", runs),
+    'f:2:44: exporters::out::sending_queue::storage: references extension "health/b" which is not in service::extensions',
+  );
+  await warned(
+    config("health", runs),
+    "f:3:24: extensions::health/b: is not in service::extensions and will not run",
+  );
+});

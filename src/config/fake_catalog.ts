@@ -28,6 +28,7 @@ const component = {
     tls: z
       .strictObject({ insecure: z.boolean().default(false), ca_file: z.string().optional() })
       .prefault({}),
+    sending_queue: z.strictObject({ storage: z.string().optional() }).optional(),
     gone: z.undefined({ error: "is not supported; write name" }).optional(),
   }),
   create(): never {

@@ -103,7 +103,7 @@ test("an unknown key is refused even without a value", async () => {
 
 test("keys that objects have by nature are keys like others", async () => {
   const keys =
-    "interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, gone";
+    "interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone";
   await refused(
     withOptions("__proto__: 1, constructor: 2"),
     `f:1:20: receivers::kata: unknown key "__proto__"; the keys are ${keys}`,
@@ -134,7 +134,7 @@ test("a secret is shown neither in a fault nor in its source line", async () => 
   await hidden(withOptions("tokem: hunter2"), `${at}: unknown key "tokem"; did you mean "token"?`);
   await hidden(
     withOptions("db_password: hunter2"),
-    `${at}: unknown key "db_password"; the keys are interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, gone`,
+    `${at}: unknown key "db_password"; the keys are interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone`,
   );
   await hidden(
     withOptions("headers: {a: [hunter2]}"),
