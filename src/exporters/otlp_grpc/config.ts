@@ -8,13 +8,13 @@ import {
   retrySchema,
   unsupported,
 } from "../../delivery/config.ts";
+import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
-import { type TlsConfig, tlsSchema } from "./tls.ts";
 
 /** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
 export interface OtlpGrpcConfig {
   readonly endpoint: Endpoint;
-  readonly tls: TlsConfig;
+  readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: "gzip" | "none";
   readonly timeout: number;
@@ -68,7 +68,9 @@ const keepalive = z.strictObject({
 
 export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
   endpoint,
-  tls: tlsSchema.prefault({}).describe("How to secure the connection; on unless the endpoint is http://"),
+  tls: clientTlsSchema
+    .prefault({})
+    .describe("How to secure the connection; on unless the endpoint is http://"),
   headers: z.record(headerName, headerValue).default({}).describe("Sent with every request"),
   compression: compression.default("gzip").transform((name) => (name === "" ? "none" : name)),
   timeout: attemptTimeout().prefault("5s"),

@@ -4,9 +4,8 @@ import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
 import { OtlpRequests } from "../../otlp/requests.ts";
-import { channelOptions, OtlpGrpcClient } from "./client.ts";
+import { channelOptions, loadCredentials, OtlpGrpcClient } from "./client.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
-import { loadCredentials } from "./tls.ts";
 
 const NOT_STARTED: SendOutcome = { kind: "permanent", errorType: "internal", error: "BUG: not started" };
 

@@ -1,83 +1,25 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { after, before, test } from "node:test";
 import { ServerCredentials } from "@grpc/grpc-js";
+import { createTestAuthority, type TestAuthority } from "../../../test/e2e/certificates.ts";
 import { type OtlpServer, startOtlpServer } from "../../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { channelOptions, OtlpGrpcClient } from "./client.ts";
-import { loadCredentials, tlsSchema } from "./tls.ts";
+import { clientTlsSchema } from "../../tls/client_config.ts";
+import { channelOptions, loadCredentials, OtlpGrpcClient } from "./client.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
-const folder = mkdtempSync(join(tmpdir(), "otlp-tls-"));
-const file = (name: string): string => join(folder, name);
-
-function openssl(...args: readonly string[]): void {
-  execFileSync("openssl", args, { stdio: "ignore" });
-}
-
-/** A certificate of this authority, for a name or for a client. */
-function issue(name: string, subject: string): void {
-  writeFileSync(file(`${name}.ext`), `subjectAltName=${subject}\n`);
-  openssl(
-    "req",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-subj",
-    `/CN=${name}`,
-    "-keyout",
-    file(`${name}.key`),
-    "-out",
-    file(`${name}.csr`),
-  );
-  openssl(
-    "x509",
-    "-req",
-    "-in",
-    file(`${name}.csr`),
-    "-CA",
-    file("ca.crt"),
-    "-CAkey",
-    file("ca.key"),
-    "-CAcreateserial",
-    "-days",
-    "2",
-    "-extfile",
-    file(`${name}.ext`),
-    "-out",
-    file(`${name}.crt`),
-  );
-}
-
 let server: OtlpServer | undefined;
 let mutual: OtlpServer | undefined;
 
+let authority: TestAuthority | undefined;
+const file = (name: string): string => authority?.file(name) ?? "";
+
 before(async () => {
   if (!HAS_OPENSSL) return;
-  openssl(
-    "req",
-    "-x509",
-    "-newkey",
-    "ec",
-    "-pkeyopt",
-    "ec_paramgen_curve:P-256",
-    "-nodes",
-    "-subj",
-    "/CN=test-ca",
-    "-days",
-    "2",
-    "-keyout",
-    file("ca.key"),
-    "-out",
-    file("ca.crt"),
-  );
-  issue("server", "DNS:otel.test");
-  issue("client", "DNS:agent.test");
+  authority = createTestAuthority();
+  authority.issue("server", "DNS:otel.test");
+  authority.issue("client", "DNS:agent.test");
   const pair = {
     cert_chain: readFileSync(file("server.crt")),
     private_key: readFileSync(file("server.key")),
@@ -90,13 +32,13 @@ before(async () => {
 after(() => {
   server?.close();
   mutual?.close();
-  rmSync(folder, { recursive: true });
+  authority?.remove();
 });
 
 /** One attempt with these options; the outcome's kind and error. */
 async function attempt(to: OtlpServer | undefined, input: object): Promise<string> {
   assert.ok(to !== undefined);
-  const tls = tlsSchema.parse(input);
+  const tls = clientTlsSchema.parse(input);
   const client = new OtlpGrpcClient({
     target: `dns:${to.endpoint}`,
     credentials: await loadCredentials(tls),
@@ -150,11 +92,4 @@ test("a server that wants a client certificate gets it", async (context) => {
     key_pem: readFileSync(file("client.key"), "utf8"),
   };
   assert.equal(await attempt(mutual, { ...base, ...pem }), "delivered");
-});
-
-test("files that are missing or hold no certificate stop the start, with the option's name", async () => {
-  const check = (input: object, wanted: RegExp): Promise<void> =>
-    assert.rejects(loadCredentials(tlsSchema.parse(input)), wanted);
-  await check({ ca_file: file("missing.crt") }, /^Error: cannot read tls::ca_file: ENOENT/);
-  await check({ cert_pem: "x", key_pem: "y" }, /^Error: cannot use the certificates or key of tls: /);
 });

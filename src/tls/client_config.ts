@@ -1,12 +1,9 @@
-import { readFile } from "node:fs/promises";
-import { createSecureContext, getCACertificates, type SecureContextOptions } from "node:tls";
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
 import { z } from "zod";
-import { secret } from "../../config/values.ts";
-import { unsupported } from "../../delivery/config.ts";
+import { secret } from "../config/values.ts";
+import { unsupported } from "../delivery/config.ts";
 
-/** The Collector's client TLS options, as far as this build has them. */
-export interface TlsConfig {
+/** The Collector's client TLS options (`configtls`), as far as this build has them. */
+export interface ClientTlsConfig {
   readonly insecure: boolean;
   readonly insecure_skip_verify: boolean;
   readonly ca_file?: string | undefined;
@@ -27,7 +24,7 @@ const version = z.enum(["1.2", "1.3"], {
   error: 'must be "1.2" or "1.3"; older versions of TLS are not safe',
 });
 
-export const tlsSchema: z.ZodType<TlsConfig> = z
+export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
   .strictObject({
     insecure: z.boolean().default(false).describe("Send in the clear; https:// in the endpoint overrules it"),
     insecure_skip_verify: z.boolean().default(false).describe("Use TLS, but believe any certificate"),
@@ -67,50 +64,3 @@ export const tlsSchema: z.ZodType<TlsConfig> = z
     if (tls.max_version !== undefined && tls.max_version < tls.min_version)
       fault("max_version", "must not be below min_version");
   });
-
-/** Reads what the options name. Rejects, naming the option, where a file or its content is no good. */
-export async function loadCredentials(tls: TlsConfig): Promise<ChannelCredentials> {
-  const [ca, cert, key] = await Promise.all([
-    load("ca_file", tls.ca_file, tls.ca_pem),
-    load("cert_file", tls.cert_file, tls.cert_pem),
-    load("key_file", tls.key_file, tls.key_pem),
-  ]);
-  const options: SecureContextOptions = {
-    minVersion: `TLSv${tls.min_version}`,
-    ...(tls.max_version === undefined ? {} : { maxVersion: `TLSv${tls.max_version}` as const }),
-    ca: trusted(ca, tls.include_system_ca_certs_pool),
-    ...(cert === undefined ? {} : { cert }),
-    ...(key === undefined ? {} : { key }),
-  };
-  try {
-    const context = createSecureContext(options);
-    return credentials.createFromSecureContext(context, { rejectUnauthorized: !tls.insecure_skip_verify });
-  } catch (error) {
-    throw new Error(`cannot use the certificates or key of tls: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-async function load(
-  key: string,
-  file: string | undefined,
-  text: string | undefined,
-): Promise<string | undefined> {
-  if (file === undefined) return text;
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`cannot read tls::${key}: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** The system's certificates; in an image that has none, those that Node brings. */
-function trusted(own: string | undefined, withSystem: boolean): string[] {
-  if (own !== undefined && !withSystem) return [own];
-  const system = getCACertificates("system");
-  const pool = system.length > 0 ? system : getCACertificates("bundled");
-  return own === undefined ? pool : [own, ...pool];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
