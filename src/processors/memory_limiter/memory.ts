@@ -22,7 +22,7 @@ export interface Memory {
   read(): MemoryUsage;
   /**
    * Collects garbage before it goes on, some dozen milliseconds; `thorough` also gives back what the heap keeps, and takes
-   * longer. False where this Node cannot be told to.
+   * a tenth of a second. False where this Node cannot be told to.
    */
   collect(thorough: boolean): boolean;
 }
