@@ -174,5 +174,7 @@ export function hostilePage({ flavor, author, seed, victim }: HostilePageOptions
   }
   const { text, tricks } = spoil(guest, forgery);
   const hostText = Buffer.from(host.join(""), "latin1");
-  return { bytes: Buffer.concat(flavor === "go" ? [hostText, text] : [text, hostText]), tricks };
+  // Go's encoder, through which a guest's text goes, begins every family with a TYPE line.
+  const border = Buffer.from("# TYPE kata_agent_border gauge\n");
+  return { bytes: Buffer.concat(flavor === "go" ? [hostText, border, text] : [text, hostText]), tricks };
 }
