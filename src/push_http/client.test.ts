@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { type AddressInfo, createServer, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { z } from "zod";
+import { poll } from "../../test/e2e/poll.ts";
+import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
+import { FakeClock } from "../clock/fake_clock.ts";
+import type { SendOutcome } from "../delivery/delivery.ts";
+import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
+import { httpClientOptions } from "./config.ts";
+import { parsePushUrl } from "./url.ts";
+
+const PROTOCOL: PushProtocol = {
+  headers: { "Content-Type": "text/plain" },
+  isRetryable: (status) => status >= 500,
+  accepted: ({ body, isComplete, contentType }) => ({
+    rejectedPoints: 0,
+    message: isComplete ? `${contentType} ${body}`.trim() : "incomplete",
+  }),
+  reasonOf: ({ body }) => body.toString(),
+};
+
+const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+
+async function connect(context: TestContext, url: string, input: object = {}): Promise<HttpPushClient> {
+  const parsed = parsePushUrl(url);
+  assert.ok(typeof parsed !== "string", String(parsed));
+  const client = await connectHttp({
+    url: parsed,
+    config: schema.parse(input),
+    protocol: PROTOCOL,
+    clock: new FakeClock(Date.UTC(2026, 10, 23)),
+    build: { command: "kata-collector", description: "", version: "1.2.3" },
+  });
+  context.after(() => client.close());
+  return client;
+}
+
+const never = (): AbortSignal => new AbortController().signal;
+const post = (client: HttpPushClient, signal = never()): Promise<SendOutcome> =>
+  client.post(Buffer.from("hello"), { "x-part": "1" }, signal);
+
+/** The outcome of one request that is answered so. */
+async function outcomeOf(context: TestContext, answer: HttpAnswer): Promise<SendOutcome> {
+  const server = await startPushServer(context, { answers: [answer] });
+  return await post(await connect(context, server.url));
+}
+
+const DELIVERED: SendOutcome = { kind: "delivered", rejectedPoints: 0, message: "" };
+
+test("a body arrives under the path and query of the URL, with all headers", async (context) => {
+  const server = await startPushServer(context);
+  const headers = { Authorization: "Bearer abc", "User-Agent": "me", Host: "otel.example" };
+  const client = await connect(context, `${server.url}/a/b?c=d`, { headers });
+  assert.deepEqual(await post(client), DELIVERED);
+  const [request] = server.requests;
+  assert.equal(request?.method, "POST");
+  assert.equal(request?.path, "/a/b?c=d");
+  assert.equal(request?.body.toString(), "hello");
+  assert.partialDeepStrictEqual(request?.headers, {
+    authorization: "Bearer abc",
+    "user-agent": "me",
+    host: "otel.example",
+    "content-type": "text/plain",
+    "content-length": "5",
+    "x-part": "1",
+  });
+  await post(await connect(context, server.url));
+  assert.match(String(server.requests[1]?.headers["user-agent"]), /^kata-collector\/1\.2\.3 \(\w+\/\w+\)$/);
+});
+
+test("a unix socket is an endpoint", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "push-"));
+  context.after(() => rmSync(folder, { recursive: true }));
+  const socketPath = join(folder, "push.sock");
+  const server = await startPushServer(context, { socketPath });
+  assert.deepEqual(await post(await connect(context, server.url)), DELIVERED);
+  assert.equal(server.requests[0]?.headers.host, "localhost");
+});
+
+test("the protocol decides what a status means, and the server's reason is in the error", async (context) => {
+  assert.deepEqual(await outcomeOf(context, answering(500, {}, "full")), {
+    kind: "retryable",
+    errorType: "500",
+    error: "500 Internal Server Error: full",
+    delayMs: 0,
+  });
+  assert.deepEqual(await outcomeOf(context, answering(400, {}, "too old")), {
+    kind: "permanent",
+    errorType: "400",
+    error: "400 Bad Request: too old",
+  });
+  const taken = await outcomeOf(context, answering(202, { "content-type": "Text/Plain; a=b" }, "thanks"));
+  assert.deepEqual(taken, { kind: "delivered", rejectedPoints: 0, message: "text/plain thanks" });
+});
+
+test("Retry-After is heeded, in seconds or as a date", async (context) => {
+  const delayOf = async (value: string): Promise<number> => {
+    const outcome = await outcomeOf(context, answering(503, { "retry-after": value }));
+    assert.ok(outcome.kind === "retryable");
+    return outcome.delayMs;
+  };
+  assert.equal(await delayOf("7"), 7_000);
+  assert.equal(await delayOf("Mon, 23 Nov 2026 00:01:00 GMT"), 60_000);
+});
+
+test("a redirect is not followed, and says where it leads", async (context) => {
+  const server = await startPushServer(context, {
+    answers: [answering(307, { location: "https://else.example/" }), answering(200)],
+  });
+  assert.deepEqual(await post(await connect(context, server.url)), {
+    kind: "permanent",
+    errorType: "307",
+    error: '307 Temporary Redirect: redirects are not followed; this one leads to "https://else.example/"',
+  });
+  assert.equal(server.requests.length, 1);
+});
+
+test("an answer that is too long, or is cut off, counts by its status", async (context) => {
+  const endless: HttpAnswer = (_request, response) => {
+    response.writeHead(200);
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(16_384)));
+    };
+    response.on("drain", more);
+    more();
+  };
+  const server = await startPushServer(context, { answers: [endless] });
+  const taken = { ...DELIVERED, message: "incomplete" };
+  assert.deepEqual(await post(await connect(context, server.url)), taken);
+  await poll("the connection to end", () => (server.sockets.size === 0 ? true : undefined));
+  const cut: HttpAnswer = (request, response) => {
+    response.writeHead(200, { "content-length": "100" });
+    response.write("abc", () => request.socket.destroy());
+  };
+  assert.deepEqual(await outcomeOf(context, cut), taken);
+});
+
+test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline", async (context) => {
+  const absent = await post(await connect(context, "unix:///nonexistent/push.sock"));
+  assert.ok(absent.kind === "retryable");
+  assert.equal(absent.errorType, "ENOENT");
+  const hangUp = await outcomeOf(context, (request) => request.socket.destroy());
+  assert.partialDeepStrictEqual(hangUp, { kind: "retryable", errorType: "ECONNRESET" });
+  const noise = await outcomeOf(context, (request) => request.socket.end("hello\r\n\r\n"));
+  assert.ok(noise.kind === "retryable");
+  assert.match(noise.errorType, /^HPE_/);
+
+  const server = await startPushServer(context, { answers: [() => {}] });
+  const controller = new AbortController();
+  const client = await connect(context, server.url);
+  const late = post(client, controller.signal);
+  await poll("the request", () => server.requests[0]);
+  controller.abort();
+  assert.deepEqual(await late, {
+    kind: "retryable",
+    errorType: "timeout",
+    error: "no answer within 5000 ms",
+    delayMs: 0,
+  });
+});
+
+test("connections are kept, as many as the limits say", async (context) => {
+  const count = async (input: object, together: number): Promise<PushServer> => {
+    const server = await startPushServer(context);
+    const client = await connect(context, server.url, input);
+    await post(client);
+    await Promise.all(Array.from({ length: together }, () => post(client)));
+    assert.equal(server.requests.length, together + 1);
+    return server;
+  };
+  assert.equal((await count({}, 1)).connections(), 1);
+  assert.equal((await count({ disable_keep_alives: true }, 1)).connections(), 2);
+  assert.equal((await count({ max_conns_per_host: 1 }, 5)).connections(), 1);
+  const server = await count({ max_idle_conns: 3, max_idle_conns_per_host: 1 }, 5);
+  assert.equal(server.connections(), 5);
+  await poll("one connection to be left", () => (server.sockets.size === 1 ? true : undefined));
+});
+
+test("a connection that nobody needs is closed", async (context) => {
+  const server = await startPushServer(context);
+  await post(await connect(context, server.url, { idle_conn_timeout: "20ms" }));
+  await poll("the connection to end", () => (server.sockets.size === 0 ? true : undefined));
+});
+
+/** A server without HTTP's manners: it answers the first request of a connection, and hangs up at the second. */
+async function startRudeServer(context: TestContext, answersAtAll: boolean) {
+  let requests = 0;
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    let isFirst = answersAtAll;
+    socket.on("error", () => {});
+    socket.on("data", (chunk) => {
+      if (!chunk.includes("hello")) return;
+      requests++;
+      if (isFirst) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+      else socket.resetAndDestroy();
+      isFirst = false;
+    });
+  });
+  context.after(() => {
+    server.close();
+    for (const socket of sockets) socket.destroy();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, requests: () => requests, sockets };
+}
+
+test("a request that meets its connection's end goes out on another; a fresh one's end is an outcome", async (context) => {
+  const closing = await startRudeServer(context, true);
+  const client = await connect(context, closing.url);
+  assert.deepEqual(await post(client), DELIVERED);
+  assert.deepEqual(await post(client), DELIVERED);
+  assert.equal(closing.requests(), 3);
+  assert.equal(closing.sockets.size, 2);
+  const rude = await startRudeServer(context, false);
+  const outcome = await post(await connect(context, rude.url));
+  assert.partialDeepStrictEqual(outcome, { kind: "retryable", errorType: "ECONNRESET" });
+  assert.equal(rude.requests(), 1);
+});
+
+test("close lets what is on its way end, and leaves no connection", async (context) => {
+  let finish = (): void => {};
+  const server = await startPushServer(context, {
+    answers: [
+      (_request, response) => {
+        finish = () => response.end();
+      },
+    ],
+  });
+  const client = await connect(context, server.url);
+  const outcome = post(client);
+  await poll("the request", () => server.requests[0]);
+  client.close();
+  finish();
+  assert.deepEqual(await outcome, DELIVERED);
+  await poll("the connection to end", () => (server.sockets.size === 0 ? true : undefined));
+});

@@ -1,0 +1,211 @@
+import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
+import { Agent as TlsAgent, request as tlsRequest } from "node:https";
+import { isIP } from "node:net";
+import { arch, platform } from "node:os";
+import type { Clock } from "../clock/clock.ts";
+import type { BuildInfo } from "../component/component.ts";
+import type { SendOutcome } from "../delivery/delivery.ts";
+import { loadClientContext } from "../tls/client_context.ts";
+import { describeStatus, messageOf, type PushAnswer, retryAfterMs } from "./answer.ts";
+import type { HttpClientConfig } from "./config.ts";
+import type { PushUrl } from "./url.ts";
+
+/** What a protocol says about HTTP. */
+export interface PushProtocol {
+  /** Sent with every request. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** Whether a request that was answered with this status, which is none of 2xx, may be sent again. */
+  isRetryable(status: number): boolean;
+  /** What an answer of 2xx says beside that it took the request. */
+  accepted(answer: PushAnswer): { readonly rejectedPoints: number; readonly message: string };
+  /** The reason in any other answer, as a part of a log line; empty where there is none. */
+  reasonOf(answer: PushAnswer): string;
+}
+
+export interface HttpPushOptions {
+  readonly url: PushUrl;
+  readonly config: HttpClientConfig & { readonly timeout: number };
+  readonly protocol: PushProtocol;
+  readonly clock: Clock;
+  readonly build: BuildInfo;
+}
+
+/** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+/** How a connection ends that its server closed while a request was on its way. */
+const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+
+interface Failure {
+  readonly error: Error;
+  /** Whether the connection had been used before, and was closed under the request. */
+  readonly isStale: boolean;
+}
+
+/**
+ * Posts bodies to one URL over connections that are kept. Of itself it repeats only what went into a connection that its
+ * server was just closing; retries are Delivery's.
+ */
+export class HttpPushClient {
+  readonly #options: HttpPushOptions;
+  readonly #agent: Agent;
+  readonly #request: RequestOptions;
+  #open = 0;
+  #isClosed = false;
+
+  /** Use `connectHttp`, which reads the certificates. */
+  constructor(options: HttpPushOptions, agent: Agent) {
+    const { url, config, protocol, build } = options;
+    this.#options = options;
+    this.#agent = agent;
+    this.#request = {
+      agent,
+      method: "POST",
+      path: url.path + url.query,
+      ...(url.socketPath === undefined
+        ? { host: url.host, port: url.port }
+        : { host: url.host, socketPath: url.socketPath }),
+      headers: {
+        "user-agent": userAgent(build),
+        ...lowerCase(config.headers),
+        ...lowerCase(protocol.headers),
+      },
+    };
+  }
+
+  /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
+  async post(
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<SendOutcome> {
+    this.#open++;
+    try {
+      for (;;) {
+        const result = await this.#exchange(body, headers, signal);
+        if ("status" in result) return this.#outcomeOf(result);
+        // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
+        if (!result.isStale || signal.aborted) return this.#failed(result.error, signal);
+      }
+    } finally {
+      this.#open--;
+      if (this.#isClosed && this.#open === 0) this.#agent.destroy();
+    }
+  }
+
+  /** What is on its way ends by itself; after that no connection is left. */
+  close(): void {
+    this.#isClosed = true;
+    if (this.#open === 0) this.#agent.destroy();
+  }
+
+  #exchange(
+    body: Uint8Array,
+    headers: Readonly<Record<string, string>>,
+    signal: AbortSignal,
+  ): Promise<PushAnswer | Failure> {
+    const send = this.#options.url.isTls ? tlsRequest : request;
+    return new Promise((resolve) => {
+      const outgoing: ClientRequest = send({
+        ...this.#request,
+        headers: { ...this.#request.headers, ...headers, "content-length": body.length },
+        signal,
+      });
+      outgoing.on("response", (response) => {
+        readAnswer(response).then(resolve, (error: Error) => resolve({ error, isStale: false }));
+      });
+      outgoing.on("error", (error: NodeJS.ErrnoException) =>
+        resolve({ error, isStale: outgoing.reusedSocket && CLOSED_CODES.has(error.code ?? "") }),
+      );
+      outgoing.end(body);
+    });
+  }
+
+  #outcomeOf(answer: PushAnswer): SendOutcome {
+    const { protocol, clock } = this.#options;
+    const { status, location } = answer;
+    if (status >= 200 && status < 300) return { kind: "delivered", ...protocol.accepted(answer) };
+    const errorType = String(status);
+    if (status >= 300 && status < 400) {
+      const error = describeStatus(status, `redirects are not followed; this one leads to "${location}"`);
+      return { kind: "permanent", errorType, error };
+    }
+    const error = describeStatus(status, protocol.reasonOf(answer));
+    if (!protocol.isRetryable(status)) return { kind: "permanent", errorType, error };
+    return { kind: "retryable", errorType, error, delayMs: retryAfterMs(answer.retryAfter, clock.nowMs()) };
+  }
+
+  #failed(error: Error, signal: AbortSignal): SendOutcome {
+    if (signal.aborted) {
+      const text = `no answer within ${this.#options.config.timeout} ms`;
+      return { kind: "retryable", errorType: "timeout", error: text, delayMs: 0 };
+    }
+    const { code = error.name } = error as NodeJS.ErrnoException;
+    return { kind: "retryable", errorType: code, error: messageOf(error), delayMs: 0 };
+  }
+}
+
+/** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
+export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {
+  const { url, config } = options;
+  const { tls, max_idle_conns, max_idle_conns_per_host = 0, max_conns_per_host, idle_conn_timeout } = config;
+  const limits = {
+    keepAlive: !config.disable_keep_alives,
+    maxFreeSockets: Math.min(orNoLimit(max_idle_conns), orNoLimit(max_idle_conns_per_host)),
+    maxSockets: orNoLimit(max_conns_per_host),
+    // The agent heeds it for connections that wait; requests have their own deadline.
+    ...(idle_conn_timeout === 0 ? {} : { timeout: idle_conn_timeout }),
+  };
+  if (!url.isTls) return new HttpPushClient(options, new Agent(limits));
+  const agent = new TlsAgent({
+    ...limits,
+    secureContext: await loadClientContext(tls),
+    rejectUnauthorized: !tls.insecure_skip_verify,
+    // Without it, a header "host" would say whose certificate is good. An address is not sent as a name.
+    servername: tls.server_name_override ?? (isIP(url.host) === 0 ? url.host : ""),
+  });
+  return new HttpPushClient(options, agent);
+}
+
+/** Of a Go transport 0 is no limit. */
+function orNoLimit(count: number): number {
+  return count === 0 ? Number.POSITIVE_INFINITY : count;
+}
+
+/** Never rejects: a status is an answer, whatever becomes of the body behind it. */
+async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let isComplete = true;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      isComplete = bytes <= ANSWER_BYTES_MAX;
+      // This ends the connection as well.
+      if (!isComplete) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    isComplete = false;
+  }
+  const { statusCode = 0, headers } = response;
+  return {
+    status: statusCode,
+    contentType: headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "",
+    body: Buffer.concat(chunks),
+    isComplete,
+    retryAfter: headers["retry-after"] ?? "",
+    location: headers.location ?? "",
+  };
+}
+
+const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
+
+/** In the Collector's form: `name/version (os/arch)`, in Go's words. */
+function userAgent({ command, version }: BuildInfo): string {
+  return `${command}/${version} (${platform()}/${GO_ARCH[arch()] ?? arch()})`;
+}
+
+/** So that a header of the protocol replaces one of the user's, however that is spelled. */
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}

@@ -1,0 +1,81 @@
+import { z } from "zod";
+import { duration, secret } from "../config/values.ts";
+import { unsupported } from "../delivery/config.ts";
+import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
+
+/** Options of the Collector's `confighttp` that every exporter over HTTP has. Durations are in milliseconds. */
+export interface HttpClientConfig {
+  readonly tls: ClientTlsConfig;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly max_idle_conns: number;
+  readonly max_idle_conns_per_host?: number | undefined;
+  readonly max_conns_per_host: number;
+  readonly idle_conn_timeout: number;
+  readonly disable_keep_alives: boolean;
+}
+
+/** They frame the message, or say what is in it, which is not the user's to decide. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-encoding",
+  "content-length",
+  "content-type",
+  "expect",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "x-prometheus-remote-write-version",
+]);
+
+const headerName = z
+  .string()
+  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "is no name that a header can have" })
+  .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), {
+    error: "is a header that the exporter itself decides about",
+  });
+const headerValue = secret().refine((value) => /^[ -~]*$/.test(value), {
+  error: "a header's value must be printable ASCII",
+});
+
+const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no limit`);
+
+/** The schemas of `HttpClientConfig`, for the component's own strict object. */
+export const httpClientOptions: {
+  readonly [Key in keyof HttpClientConfig]-?: z.ZodType<HttpClientConfig[Key], unknown>;
+} = {
+  tls: clientTlsSchema.prefault({}).describe("How to secure the connection, where the URL is https://"),
+  headers: z.record(headerName, headerValue).default({}).describe("Sent with every request"),
+  max_idle_conns: connections("Connections that are kept open for the next request").default(100),
+  max_idle_conns_per_host: connections("As max_idle_conns; the smaller one holds").optional(),
+  max_conns_per_host: connections("Connections at one time").default(0),
+  idle_conn_timeout: duration()
+    .prefault("90s")
+    .describe("A connection that nobody has needed for so long is closed; 0s for never"),
+  disable_keep_alives: z.boolean().default(false).describe("Use each connection for one request only"),
+};
+
+type RefusedOption =
+  | "auth"
+  | "cookies"
+  | "force_attempt_http2"
+  | "http2_ping_timeout"
+  | "http2_read_idle_timeout"
+  | "middlewares"
+  | "proxy_url"
+  | "read_buffer_size"
+  | "write_buffer_size";
+
+/** Those of `confighttp` that this build does not have, likewise. */
+export const refusedHttpOptions: Readonly<Record<RefusedOption, z.ZodType<undefined, undefined>>> = {
+  auth: unsupported("give credentials in headers, or a client certificate in tls"),
+  cookies: unsupported("no cookie is kept"),
+  force_attempt_http2: unsupported("HTTP/1.1 is spoken"),
+  http2_ping_timeout: unsupported("HTTP/1.1 is spoken"),
+  http2_read_idle_timeout: unsupported("HTTP/1.1 is spoken"),
+  middlewares: unsupported("there are no such extensions"),
+  proxy_url: unsupported("connections go straight to the endpoint, whatever HTTP_PROXY says"),
+  read_buffer_size: unsupported("Node decides about buffers"),
+  write_buffer_size: unsupported("Node decides about buffers"),
+};
