@@ -50,6 +50,11 @@ export const registry: Catalog = {
       aliases: ["otlp"],
       load: async () => (await import("./exporters/otlp_grpc/factory.ts")).factory,
     },
+    otlp_http: {
+      stability: "beta",
+      aliases: ["otlphttp"],
+      load: async () => (await import("./exporters/otlp_http/factory.ts")).factory,
+    },
     prometheus: {
       stability: "beta",
       aliases: [],

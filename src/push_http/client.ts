@@ -6,7 +6,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo } from "../component/component.ts";
 import type { SendOutcome } from "../delivery/delivery.ts";
 import { loadClientContext } from "../tls/client_context.ts";
-import { describeStatus, messageOf, type PushAnswer, retryAfterMs } from "./answer.ts";
+import { describeStatus, messageOf, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
 import type { PushUrl } from "./url.ts";
 
@@ -48,6 +48,7 @@ interface Failure {
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
   readonly #agent: Agent;
+  readonly #headers: Readonly<Record<string, string>>;
   readonly #request: RequestOptions;
   #open = 0;
   #isClosed = false;
@@ -57,31 +58,27 @@ export class HttpPushClient {
     const { url, config, protocol, build } = options;
     this.#options = options;
     this.#agent = agent;
+    this.#headers = {
+      "user-agent": userAgent(build),
+      ...lowerCase(config.headers),
+      ...lowerCase(protocol.headers),
+    };
     this.#request = {
       agent,
       method: "POST",
       path: url.path + url.query,
-      ...(url.socketPath === undefined
-        ? { host: url.host, port: url.port }
-        : { host: url.host, socketPath: url.socketPath }),
-      headers: {
-        "user-agent": userAgent(build),
-        ...lowerCase(config.headers),
-        ...lowerCase(protocol.headers),
-      },
+      host: url.host,
+      port: url.port,
+      ...(url.socketPath === undefined ? {} : { socketPath: url.socketPath }),
     };
   }
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
-  async post(
-    body: Uint8Array,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<SendOutcome> {
+  async post(body: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
     this.#open++;
     try {
       for (;;) {
-        const result = await this.#exchange(body, headers, signal);
+        const result = await this.#exchange(body, signal);
         if ("status" in result) return this.#outcomeOf(result);
         // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
         if (!result.isStale || signal.aborted) return this.#failed(result.error, signal);
@@ -98,16 +95,12 @@ export class HttpPushClient {
     if (this.#open === 0) this.#agent.destroy();
   }
 
-  #exchange(
-    body: Uint8Array,
-    headers: Readonly<Record<string, string>>,
-    signal: AbortSignal,
-  ): Promise<PushAnswer | Failure> {
+  #exchange(body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | Failure> {
     const send = this.#options.url.isTls ? tlsRequest : request;
     return new Promise((resolve) => {
       const outgoing: ClientRequest = send({
         ...this.#request,
-        headers: { ...this.#request.headers, ...headers, "content-length": body.length },
+        headers: { ...this.#headers, "content-length": body.length },
         signal,
       });
       outgoing.on("response", (response) => {
@@ -122,7 +115,8 @@ export class HttpPushClient {
 
   #outcomeOf(answer: PushAnswer): SendOutcome {
     const { protocol, clock } = this.#options;
-    const { status, location } = answer;
+    const { status } = answer;
+    const location = toLogText(answer.location);
     if (status >= 200 && status < 300) return { kind: "delivered", ...protocol.accepted(answer) };
     const errorType = String(status);
     if (status >= 300 && status < 400) {

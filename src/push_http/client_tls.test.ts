@@ -58,7 +58,7 @@ async function attempt(context: TestContext, certificate: string, input: object)
     clock: new FakeClock(),
     build: { command: "test", description: "", version: "0" },
   });
-  const outcome = await client.post(new Uint8Array(), {}, new AbortController().signal);
+  const outcome = await client.post(new Uint8Array(), new AbortController().signal);
   client.close();
   return outcome.kind === "delivered" ? outcome.message : `${outcome.kind}: ${outcome.errorType}`;
 }

@@ -32,6 +32,8 @@ async function requiredConfig(id: string): Promise<unknown> {
     case "exporters/otlp_grpc":
       // Nobody listens there: shutdown must end all the same.
       return { endpoint: "127.0.0.1:1", tls: { insecure: true } };
+    case "exporters/otlp_http":
+      return { endpoint: "http://127.0.0.1:1" };
     default:
       return {};
   }

@@ -2,9 +2,9 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import { type ServiceError, status } from "@grpc/grpc-js";
 import type { SendOutcome } from "../../delivery/delivery.ts";
+import { readAcceptance } from "../../otlp/answer.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
-import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 
 /** The codes that OTLP says may pass. RESOURCE_EXHAUSTED does where the server says when to come back. */
 const RETRYABLE: ReadonlySet<status> = new Set([
@@ -20,17 +20,7 @@ const MESSAGE_CHARS_MAX = 1_000;
 
 /** What an answer without an error means. */
 export function outcomeOfResponse(response: Uint8Array): SendOutcome {
-  try {
-    const { partialSuccess } = fromBinary(ExportMetricsServiceResponseSchema, response);
-    return {
-      kind: "delivered",
-      rejectedPoints: Math.max(0, Number(partialSuccess?.rejectedDataPoints ?? 0n)),
-      message: (partialSuccess?.errorMessage ?? "").slice(0, MESSAGE_CHARS_MAX),
-    };
-  } catch {
-    // The status said OK; an answer that cannot be read takes nothing back.
-    return { kind: "delivered", rejectedPoints: 0, message: "the receiver's answer cannot be decoded" };
-  }
+  return { kind: "delivered", ...readAcceptance(response, "proto") };
 }
 
 /** What an error means, and how long the server wants to be left alone. */

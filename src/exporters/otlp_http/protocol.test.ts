@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { create, toBinary } from "@bufbuild/protobuf";
+import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
+import type { PushAnswer } from "../../push_http/answer.ts";
+import { otlpHttpProtocol } from "./protocol.ts";
+
+const protocol = otlpHttpProtocol({});
+
+function answer(contentType: string, body: string | Uint8Array, status = 200): PushAnswer {
+  return { status, contentType, body: Buffer.from(body), isComplete: true, retryAfter: "", location: "" };
+}
+
+test("what may pass is what OTLP/HTTP says", () => {
+  for (const status of [429, 502, 503, 504]) assert.ok(protocol.isRetryable(status), String(status));
+  for (const status of [400, 401, 403, 404, 408, 413, 500, 501, 505])
+    assert.ok(!protocol.isRetryable(status), String(status));
+});
+
+test("a partial success is read in the encoding that the answer names", () => {
+  const json = '{"partialSuccess":{"rejectedDataPoints":"3","errorMessage":"too old"}}';
+  const three = { rejectedPoints: 3, message: "too old" };
+  assert.deepEqual(protocol.accepted(answer("application/json", json)), three);
+  const proto = Uint8Array.of(0x0a, 0x05, 0x08, 3, 0x12, 1, 0x61);
+  assert.deepEqual(protocol.accepted(answer("application/x-protobuf", proto)), {
+    rejectedPoints: 3,
+    message: "a",
+  });
+  const all = { rejectedPoints: 0, message: "" };
+  assert.deepEqual(protocol.accepted(answer("application/json", "")), all);
+  assert.deepEqual(protocol.accepted(answer("text/plain", json)), all);
+  assert.deepEqual(protocol.accepted(answer("application/json", "ok")), {
+    rejectedPoints: 0,
+    message: "the receiver's answer cannot be decoded",
+  });
+});
+
+test("the reason is a status message, or what a gateway says in words", () => {
+  const check = (contentType: string, body: string | Uint8Array, want: string): void =>
+    assert.equal(protocol.reasonOf(answer(contentType, body, 503)), want);
+  const status = toBinary(StatusSchema, create(StatusSchema, { code: 14, message: "queue\nis full" }));
+  check("application/x-protobuf", status, "queue is full");
+  check("application/x-protobuf", "hello there", "");
+  check("application/json", '{"code":14,"message":"queue is full"}', "queue is full");
+  check("application/json", '{"error":"queue is full"}', '{"error":"queue is full"}');
+  check("text/plain", "no healthy\nupstream", "no healthy upstream");
+  check("text/html", "<html>", "");
+});
