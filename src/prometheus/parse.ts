@@ -204,7 +204,10 @@ class Source implements PageSource, LayoutOwner {
     this.#begin(trust);
     let pos = skipIdleLines(bytes, 0, end);
     while (pos < end && this.#hasRoom()) pos = this.#block(page, pos);
-    if (pos < end) this.#skipRest(page, pos);
+    if (pos < end) {
+      this.#skipRest(page, pos);
+      this.#breakHostPart();
+    }
     return this.#finish(bytes, unterminated);
   }
 
@@ -263,6 +266,7 @@ class Source implements PageSource, LayoutOwner {
       pos = skipIdleLines(bytes, bytes.indexOf(LF, pos) + 1, end);
     }
     this.#blocks.push(undefined);
+    this.#breakHostPart();
     const reason = "too much that is new in a minute";
     this.#leftOut.add("skipped", { position: start, reason }, samples);
     return pos;
@@ -383,6 +387,11 @@ class Source implements PageSource, LayoutOwner {
       this.#origins.set(record, origin);
     }
     return origin;
+  }
+
+  /** Something was left unread: if the host's part comes last, what was taken for it may not be it. */
+  #breakHostPart(): void {
+    if (this.#trust.hostPart === "last") this.#revokeHostClaims();
   }
 
   /** What was taken for the host's was the guest's. */

@@ -45,7 +45,7 @@ export class Identities {
   of(resource: Resource): Identity {
     const known = this.#known.get(resource);
     if (known !== undefined) return known;
-    const labels = this.#labelsOf(resource);
+    const labels = identityLabelsOf(resource, this.#labels);
     const texts: string[] = [];
     for (const [name, value] of labels) texts.push(labelText(name, value));
     const text = texts.join(",");
@@ -53,26 +53,6 @@ export class Identities {
     const identity = { template, text, face: this.#face([...labels.keys()]) };
     this.#known.set(resource, identity);
     return identity;
-  }
-
-  /** An absent attribute is an empty label, which is what Prometheus understands by an absent one. */
-  #labelsOf(resource: Resource): Map<string, string> {
-    const labels = new Map<string, string>();
-    const { mapped, constant, others } = this.#labels;
-    // Without attributes it is no resource but the agent itself.
-    const isAgent = resource.attributes.length === 0;
-    for (const { label, attribute } of isAgent ? [] : mapped)
-      labels.set(label, attributeOf(resource, attribute) ?? "");
-    for (const { key, value } of constant) labels.set(key, value);
-    if (!others) return labels;
-    const rest = resource.attributes.filter(
-      ({ key, value }) => value !== "" && !mapped.some(({ attribute }) => attribute === key),
-    );
-    for (const { key, value } of rest.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
-      const name = freeLabelName(toLabelName(key), (other) => labels.has(other) || BOUND_LABELS.has(other));
-      labels.set(name, value);
-    }
-    return labels;
   }
 
   #face(names: readonly string[]): Face {
@@ -85,6 +65,28 @@ export class Identities {
     this.#faces.set(key, face);
     return face;
   }
+}
+
+/** Names and values, in the order of writing. An absent attribute is an empty label, which is what Prometheus understands by an absent one. */
+export function identityLabelsOf(
+  resource: Resource,
+  { mapped, constant, others }: IdentityLabels,
+): ReadonlyMap<string, string> {
+  const labels = new Map<string, string>();
+  // Without attributes it is no resource but the agent itself.
+  const isAgent = resource.attributes.length === 0;
+  for (const { label, attribute } of isAgent ? [] : mapped)
+    labels.set(label, attributeOf(resource, attribute) ?? "");
+  for (const { key, value } of constant) labels.set(key, value);
+  if (!others) return labels;
+  const rest = resource.attributes.filter(
+    ({ key, value }) => value !== "" && !mapped.some(({ attribute }) => attribute === key),
+  );
+  for (const { key, value } of rest.toSorted((a, b) => (a.key < b.key ? -1 : 1))) {
+    const name = freeLabelName(toLabelName(key), (other) => labels.has(other) || BOUND_LABELS.has(other));
+    labels.set(name, value);
+  }
+  return labels;
 }
 
 /** The plan of a family under its page name, compiled when a page first needs it: its conflicts are told then, once. */

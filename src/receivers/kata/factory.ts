@@ -38,7 +38,7 @@ const limits = z
       .describe("A page; the guest's part can have 4 MiB"),
     page_memory_bytes: size({ minBytes: 1_024 })
       .prefault("64MiB")
-      .describe("All pages that are being received at a time"),
+      .describe("What all pages that are being received take together beyond 256 KiB each"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
     blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
     samples: count(defaults.samplesMax).describe("Samples of one page"),

@@ -185,3 +185,37 @@ test("the type of a known family is the known one, a guest's own are scalars, an
     },
   );
 });
+
+test("a guest that makes a page end before the host's part forges nothing by it", () => {
+  const forged = "# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n";
+  const noise = "x 1\n".repeat(1_000);
+  const cut = "a limit on the page is reached";
+  check("rs", `${forged}${noise}${RS_HOST}`, [], { [UNKNOWN]: 1_000, [FORGED]: 1, [cut]: 2 });
+  const many = Array.from({ length: 9_999 }, (_, number) => `kata_guest_x{n="${number}"} 1\n`).join("");
+  const parser = new PageParser({
+    interner: new Interner(),
+    limits: defaultParseLimits,
+    define: defineFamily,
+  });
+  const bytes = Buffer.from(`${many}${forged}${RS_HOST}\0`);
+  const { schema } = parser.source([]).parse(bytes, bytes.length - 1, trustOf("rs", []));
+  assert.deepEqual(
+    schema.families.map(({ name }) => name),
+    ["kata_guest_x"],
+  );
+});
+
+test("a block that is left unread before the host's part leaves nothing forged in front of it", () => {
+  const limits = { ...defaultParseLimits, newLayoutsPerMinuteMax: 1 };
+  const parser = new PageParser({ interner: new Interner(), limits, define: defineFamily });
+  const bytes = Buffer.from(`# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n${RS_HOST}\0`);
+  const { schema, skippedLines } = parser.source([]).parse(bytes, bytes.length - 1, trustOf("rs", []));
+  assert.deepEqual([schema.families.length, skippedLines], [0, 2]);
+});
+
+test("an operator who lets shims have anything of Kata's does not let them speak for the agent", () => {
+  const trust = trustOf("rs", ["kata_*"]);
+  for (const name of ["kata_collector_sandboxes", "kata_monitor_running_shim_count"])
+    assert.deepEqual(trust.originOf(name, "gauge"), { reason: UNKNOWN });
+  assert.equal(trust.originOf("kata_new", "gauge"), "host");
+});

@@ -56,6 +56,7 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
     originOf(name, kind) {
       if (GUEST_PREFIXES.some((prefix) => name.startsWith(prefix)))
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
+      if (AGENT_NAME.test(name)) return UNKNOWN;
       if (isMore(name)) return "host";
       if (shim !== "go") return isRsHostFamily(name, kind, shim) ? "host" : UNKNOWN;
       return GO_HOST_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "host" : UNKNOWN;
@@ -63,6 +64,8 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   };
 }
 
+/** Whatever an operator lets shims have, these speak of the agent. */
+const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };
 
 /** By name, since a guest could write others of the host's names just before its part. Only Dragonball speaks for itself. */

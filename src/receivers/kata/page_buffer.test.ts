@@ -33,6 +33,14 @@ test("a large page's memory is given back, a usual one's is kept", () => {
   assert.equal(buffer.length, 0);
 });
 
+test("large pages that never end leave room for the usual ones", () => {
+  const memory = new PageMemory(4_000 * KIB);
+  const large = Array.from({ length: 10 }, () => new PageBuffer(memory));
+  for (const buffer of large) while (buffer.append(Buffer.alloc(100 * KIB), 0, 100 * KIB));
+  assert.ok(memory.bytes > 3_500 * KIB && memory.bytes <= memory.bytesMax);
+  for (let count = 0; count < 10; count++) assert.ok(fill(new PageBuffer(memory), 200 * KIB));
+});
+
 test("all pages together stay within the memory, and one that found none can try again", () => {
   const memory = new PageMemory(4_000 * KIB);
   const [one, other] = [new PageBuffer(memory), new PageBuffer(memory)];

@@ -5,7 +5,10 @@ const BYTES_MIN = 256 * 1024;
 /** The parser reads so far past a page's end. */
 const SLACK_BYTES = 16;
 
-/** The memory that all pages under way may take together, so that many large pages at a time cannot fill the node's. */
+/**
+ * The memory that large pages under way may take together, so that many of them at a time cannot fill the node's. What a
+ * usual page needs is not counted in it: however much others take, there is room for that.
+ */
 export class PageMemory {
   readonly bytesMax: number;
   #bytes = 0;
@@ -69,10 +72,14 @@ export class PageBuffer {
   }
 
   #resize(size: number): boolean {
-    if (!this.#memory.take(size - this.#bytes.length)) return false;
+    if (!this.#memory.take(counted(size) - counted(this.#bytes.length))) return false;
     const bytes = Buffer.allocUnsafeSlow(size);
     this.#bytes.copy(bytes, 0, 0, this.#length);
     this.#bytes = bytes;
     return true;
   }
+}
+
+function counted(bytes: number): number {
+  return Math.max(0, bytes - BYTES_MIN);
 }
