@@ -2,21 +2,14 @@ import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
 import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
-import { BOUND_LABELS, isLabelName } from "../../prometheus/write_names.ts";
+import {
+  constantLabels,
+  fixedNameOptions,
+  labelOptions,
+  labelsTwice,
+  toIdentityLabels,
+} from "../../prometheus/label_options.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
-
-/** As kata-monitor labels every sample, in its order. */
-const KATA_MONITOR_LABELS = {
-  sandbox_id: "kata.sandbox.id",
-  cri_uid: "k8s.pod.uid",
-  cri_name: "k8s.pod.name",
-  cri_namespace: "k8s.namespace.name",
-};
-
-const labelName = z
-  .string()
-  .refine(isLabelName, "must be a label name: letters, digits and underscores, no digit first")
-  .refine((name) => !BOUND_LABELS.has(name), '"le" and "quantile" belong to histograms and summaries');
 
 const limits = z
   .strictObject({
@@ -34,13 +27,7 @@ const limits = z
 
 /** Options of the Collector's exporter that say what this one always does: a config that sets them so stays valid. */
 const fixed = {
-  add_metric_suffixes: z.literal(false, "only false works: names stay as their source has them").optional(),
-  translation_strategy: z
-    .literal(
-      "UnderscoreEscapingWithoutSuffixes",
-      'only "UnderscoreEscapingWithoutSuffixes" works: names stay as their source has them',
-    )
-    .optional(),
+  ...fixedNameOptions,
   without_scope_info: z.literal(true, "only true works: readings have no scope").optional(),
 };
 
@@ -52,20 +39,8 @@ const schema: z.ZodType<PrometheusConfig> = z
       .string()
       .regex(/^\/[a-zA-Z0-9._~/-]+$/, "must be a path such as /metrics")
       .default("/metrics"),
-    namespace: z
-      .string()
-      .regex(/^([a-zA-Z_:][a-zA-Z0-9_:]*)?$/, "must be letters, digits and underscores, no digit first")
-      .default("")
-      .describe("Put before every metric's name, with an underscore"),
-    const_labels: z.record(labelName, z.string()).default({}).describe("Put on every sample"),
-    resource_labels: z
-      .record(labelName, z.string().min(1))
-      .default(KATA_MONITOR_LABELS)
-      .describe("Label name to resource attribute, written in this order after a sample's own labels"),
-    resource_to_telemetry_conversion: z
-      .strictObject({ enabled: z.boolean().default(false) })
-      .prefault({})
-      .describe("Make labels of all other resource attributes too"),
+    const_labels: constantLabels(),
+    ...labelOptions,
     send_timestamps: z.boolean().default(false).describe("Write when each sandbox was scraped"),
     metric_expiration: duration({ minMs: 1_000 })
       .prefault("5m")
@@ -79,10 +54,15 @@ const schema: z.ZodType<PrometheusConfig> = z
     limits: limits.prefault({}),
     ...fixed,
   })
-  .superRefine(({ const_labels, resource_labels }, context) => {
-    for (const name of Object.keys(const_labels).filter((label) => Object.hasOwn(resource_labels, label))) {
+  .superRefine((config, context) => {
+    for (const name of labelsTwice(config.const_labels, config)) {
       const message = "is in resource_labels already";
-      context.addIssue({ code: "custom", message, path: ["const_labels", name], input: const_labels[name] });
+      context.addIssue({
+        code: "custom",
+        message,
+        path: ["const_labels", name],
+        input: config.const_labels[name],
+      });
     }
   })
   .transform((config) => ({
@@ -91,11 +71,7 @@ const schema: z.ZodType<PrometheusConfig> = z
     path: config.path,
     openMetrics: config.enable_open_metrics,
     namespace: config.namespace,
-    labels: {
-      mapped: Object.entries(config.resource_labels).map(([label, attribute]) => ({ label, attribute })),
-      constant: Object.entries(config.const_labels).map(([key, value]) => ({ key, value })),
-      others: config.resource_to_telemetry_conversion.enabled,
-    },
+    labels: toIdentityLabels(config.const_labels, config),
     timestamps: config.send_timestamps,
     expirationMs: config.metric_expiration,
     limits: config.limits,
