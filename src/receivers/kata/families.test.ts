@@ -190,7 +190,12 @@ test("a guest that makes a page end before the host's part forges nothing by it"
   const forged = "# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n";
   const noise = "x 1\n".repeat(1_000);
   const cut = "a limit on the page is reached";
-  check("rs", `${forged}${noise}${RS_HOST}`, [], { [UNKNOWN]: 1_000, [FORGED]: 1, [cut]: 2 });
+  check("rs", `${forged}${noise}${RS_HOST}`, [], {
+    [UNKNOWN]: 1,
+    "series twice in one family": 999,
+    [FORGED]: 1,
+    [cut]: 2,
+  });
   const many = Array.from({ length: 9_999 }, (_, number) => `kata_guest_x{n="${number}"} 1\n`).join("");
   const parser = new PageParser({
     interner: new Interner(),
@@ -209,8 +214,11 @@ test("a block that is left unread before the host's part leaves nothing forged i
   const limits = { ...defaultParseLimits, newLayoutsPerMinuteMax: 1 };
   const parser = new PageParser({ interner: new Interner(), limits, define: defineFamily });
   const bytes = Buffer.from(`# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n${RS_HOST}\0`);
-  const { schema, skippedLines } = parser.source([]).parse(bytes, bytes.length - 1, trustOf("rs", []));
-  assert.deepEqual([schema.families.length, skippedLines], [0, 2]);
+  const { values, skippedLines, badLines } = parser
+    .source([])
+    .parse(bytes, bytes.length - 1, trustOf("rs", []));
+  // The block behind the one that was left unread looks as the forged one did: it is known by then, and the host's.
+  assert.deepEqual([[...values], skippedLines, badLines], [[4], 1, 1]);
 });
 
 test("an operator who lets shims have anything of Kata's does not let them speak for the agent", () => {
