@@ -60,6 +60,11 @@ export const registry: Catalog = {
       aliases: [],
       load: async () => (await import("./exporters/prometheus/factory.ts")).factory,
     },
+    prometheus_remote_write: {
+      stability: "beta",
+      aliases: ["prometheusremotewrite"],
+      load: async () => (await import("./exporters/prometheus_remote_write/factory.ts")).factory,
+    },
   },
   extensions: {
     file_storage: {

@@ -33,6 +33,7 @@ async function requiredConfig(id: string): Promise<unknown> {
       // Nobody listens there: shutdown must end all the same.
       return { endpoint: "127.0.0.1:1", tls: { insecure: true } };
     case "exporters/otlp_http":
+    case "exporters/prometheus_remote_write":
       return { endpoint: "http://127.0.0.1:1" };
     default:
       return {};

@@ -6,10 +6,10 @@ import type { Claim } from "../../http/listeners.ts";
 import { answerBody, answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
 import { PageComposer } from "../../prometheus/write_page.ts";
-import { Conflicts } from "./conflicts.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
 import { Readings } from "./readings.ts";
@@ -40,6 +40,13 @@ export interface PullLimits {
 /** Refused readings are logged at most so often. */
 const LOG_INTERVAL_MS = 60_000;
 
+const CONFLICTS: ConflictWords = {
+  metric: "otelcol_exporter_prometheus_conflicts",
+  description:
+    "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
+  message: "Metrics that collide are not on the page as their sources have them.",
+};
+
 /** Keeps the latest reading of every resource and serves them all as one page. */
 export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #config: PrometheusConfig;
@@ -61,7 +68,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     const { clock, logger } = settings;
     const { limits, expirationMs, namespace, labels, path } = config;
     this.#readings = new Readings({ clock, expirationMs, resourcesMax: limits.resourcesMax });
-    this.#conflicts = new Conflicts(settings);
+    this.#conflicts = new Conflicts(settings, CONFLICTS);
     this.#composer = new PageComposer({ namespace, labels, onConflict: (one) => this.#conflicts.add(one) });
     this.#sharedPages = new SharedPages(clock);
     this.#instruments = createInstruments(settings);

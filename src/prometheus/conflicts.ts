@@ -1,27 +1,34 @@
 import type { Counter } from "@opentelemetry/api";
-import type { Settings } from "../../component/component.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
+import type { Settings } from "../component/component.ts";
+import type { Conflict } from "./write_draft.ts";
 
-/** Every pull finds a conflict again; it is logged at most so often. */
+/** Every page finds a conflict again; it is logged at most so often. */
 const LOG_INTERVAL_MS = 60_000;
 /** Names of families in one log line. */
 const NAMES_LOGGED_MAX = 5;
 
-/** Counts what pages cannot show as their sources have it, and names some of it in the log. */
+export interface ConflictWords {
+  /** The counter's name and description. */
+  readonly metric: string;
+  readonly description: string;
+  /** The log line. */
+  readonly message: string;
+}
+
+/** Counts what cannot be shown as its source has it, and names some of it in the log. */
 export class Conflicts {
   readonly #settings: Settings;
+  readonly #words: ConflictWords;
   readonly #counter: Counter;
   readonly #counts = new Map<Conflict["reason"], number>();
   readonly #names = new Set<string>();
   #loggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, words: ConflictWords) {
     this.#settings = settings;
-    this.#counter = settings.meter.createCounter("otelcol_exporter_prometheus_conflicts", {
-      unit: "{conflict}",
-      description:
-        "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
-    });
+    this.#words = words;
+    const { description } = words;
+    this.#counter = settings.meter.createCounter(words.metric, { unit: "{conflict}", description });
   }
 
   add({ reason, name }: Conflict): void {
@@ -41,10 +48,7 @@ export class Conflicts {
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#loggedMs >= LOG_INTERVAL_MS) {
       this.#loggedMs = nowMs;
-      logger.warn(
-        { count: sum, names: [...this.#names] },
-        "Metrics that collide are not on the page as their sources have them.",
-      );
+      logger.warn({ count: sum, names: [...this.#names] }, this.#words.message);
     }
     this.#counts.clear();
     this.#names.clear();
