@@ -12,8 +12,18 @@ export interface Sample {
   readonly value: number;
 }
 
+/** One series of a range vector, with its samples as text: Unix seconds and numbers as Prometheus writes them. */
+export interface Samples {
+  readonly metric: Readonly<Record<string, string>>;
+  readonly values: readonly (readonly [seconds: number, value: string])[];
+}
+
 export interface Prometheus {
+  /** `http://127.0.0.1:port` */
+  readonly url: string;
   query(expression: string): Promise<readonly Sample[]>;
+  /** As `query`, of an expression that gives a range vector. */
+  range(expression: string): Promise<readonly Samples[]>;
   /** Health and last error of the only target. */
   target(): Promise<{ readonly health: string; readonly lastError: string }>;
   close(): Promise<void>;
@@ -25,10 +35,16 @@ export interface RecordingRule {
   readonly expr: string;
 }
 
+export interface PrometheusOptions {
+  /** Whether it takes remote writes, at `/api/v1/write`. */
+  readonly takesWrites?: boolean;
+}
+
 /** Starts a real Prometheus server that scrapes one target every second. */
 export async function startPrometheus(
   target: string,
   rules: readonly RecordingRule[] = [],
+  { takesWrites = false }: PrometheusOptions = {},
 ): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "prometheus-"));
   const port = await freePort();
@@ -47,14 +63,20 @@ export async function startPrometheus(
       `--storage.tsdb.path=${join(folder, "data")}`,
       `--web.listen-address=127.0.0.1:${port}`,
       "--log.level=error",
+      ...(takesWrites ? ["--web.enable-remote-write-receiver"] : []),
     ],
     { stdio: "ignore" },
   );
   const exited = once(server, "exit");
+  const url = `http://127.0.0.1:${port}`;
   const api = async (path: string): Promise<unknown> => {
-    const response = await fetch(`http://127.0.0.1:${port}/api/v1/${path}`);
+    const response = await fetch(`${url}/api/v1/${path}`);
     const { data } = (await response.json()) as { data: unknown };
     return data;
+  };
+  const query = async <T>(expression: string): Promise<T> => {
+    const data = (await api(`query?query=${encodeURIComponent(expression)}`)) as { result: T };
+    return data.result;
   };
   const close = async (): Promise<void> => {
     server.kill("SIGTERM");
@@ -63,7 +85,7 @@ export async function startPrometheus(
   };
   try {
     await poll("Prometheus to be ready", async () => {
-      const response = await fetch(`http://127.0.0.1:${port}/-/ready`).catch(() => undefined);
+      const response = await fetch(`${url}/-/ready`).catch(() => undefined);
       return response?.ok === true ? true : undefined;
     });
   } catch (error) {
@@ -71,12 +93,12 @@ export async function startPrometheus(
     throw error;
   }
   return {
+    url,
     async query(expression) {
-      const data = (await api(`query?query=${encodeURIComponent(expression)}`)) as {
-        result: { metric: Record<string, string>; value: [number, string] }[];
-      };
-      return data.result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
+      const result = await query<{ metric: Record<string, string>; value: [number, string] }[]>(expression);
+      return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
+    range: (expression) => query<readonly Samples[]>(expression),
     async target() {
       const data = (await api("targets")) as {
         activeTargets: { health?: string; lastError?: string }[];
