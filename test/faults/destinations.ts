@@ -1,0 +1,89 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { shuffled } from "../../src/simulator/random.ts";
+import { renderTable } from "../bench/table.ts";
+import type { Counters } from "./counters.ts";
+import type { AgentConfig } from "./life.ts";
+import { MODES, type Recorder, startRecorder } from "./recorder.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const MEMORY = "otlp_grpc/memory";
+const SHORT_MODE_MS = 400;
+const LONG_MODE_MS = 6_000;
+const LONG_ROUNDS = 3;
+
+/** Both kinds of queue beside each other, each with a destination of its own that fails in the same ways. */
+function configOf(scene: Scene, inMemory: Recorder): AgentConfig {
+  const config = scene.config();
+  return {
+    ...config,
+    exporters: { ...config.exporters, [MEMORY]: exporterTo(inMemory.endpoint, {}) },
+    service: {
+      ...config.service,
+      pipelines: { metrics: { receivers: ["kata"], exporters: [DISK, MEMORY] } },
+    },
+  };
+}
+
+/** What the agent counted beside what its destination has, in data points. */
+function compare(counters: Counters, recorders: ReadonlyMap<string, Recorder>): string {
+  const rows: string[][] = [];
+  for (const [id, { kept }] of recorders) {
+    const own = counters.exporters.get(id);
+    assert.ok(own !== undefined, `${id} counts something`);
+    const failed = [...own.failed.values()].reduce((sum, points) => sum + points, 0);
+    rows.push(
+      [id, counters.accepted, own.sent, failed, own.enqueueFailed, kept.points, kept.duplicates].map(String),
+    );
+    assert.equal(own.sent, kept.points - kept.duplicates, `${id}: sent is received less what came again`);
+    // Ends of series are said by the exporter; no receiver has handed them on.
+    const values = kept.unique - kept.uniqueEnds;
+    assert.equal(counters.accepted, values, `${id}: accepted by the pipeline is received`);
+    assert.equal(failed, 0, `${id}: nothing was given up`);
+    assert.equal(own.enqueueFailed, 0, `${id}: nothing was refused`);
+  }
+  assert.equal(counters.refused, 0);
+  const head = ["exporter", "accepted", "sent", "send failed", "enqueue failed", "received", "again"];
+  return renderTable(head, rows);
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  const inMemory = await startRecorder(scene.random);
+  const recorders = new Map([
+    [DISK, scene.recorder],
+    [MEMORY, inMemory],
+  ]);
+  try {
+    const life = await scene.start(configOf(scene, inMemory));
+    for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) {
+      for (const mode of shuffled(MODES, scene.random)) {
+        for (const recorder of recorders.values()) await recorder.setMode(mode);
+        await sleep(long ? LONG_MODE_MS : SHORT_MODE_MS);
+        const { kept } = scene.recorder;
+        if (long) print(`after ${mode}: ${kept.unique} points received, ${kept.duplicates} again`);
+      }
+    }
+    await inMemory.setMode("up");
+    await scene.drain(life, [...recorders.keys()]);
+    const counters = await life.counters();
+    print(compare(counters, recorders));
+    for (const [id, recorder] of recorders) {
+      const verdict = scene.judge(recorder);
+      print(`${id}:\n${describeVerdict(verdict)}`);
+      assertNothingLost(verdict);
+    }
+    assert.equal((await life.end("SIGTERM")).code, 0);
+  } finally {
+    await inMemory.close();
+    await scene.close();
+  }
+}
+
+export const destinations: Scenario = {
+  name: "destinations",
+  summary: "a destination that fails in every way in turn, for a queue in memory and one on disk",
+  run,
+};

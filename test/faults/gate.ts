@@ -1,0 +1,136 @@
+import { once } from "node:events";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { freePort } from "../e2e/agent_process.ts";
+
+/** What becomes of TCP connections. */
+export type Passage =
+  | "open"
+  /** Nobody listens, and nothing that was open stays so. */
+  | "closed"
+  /** Connections are taken, and nothing goes through them. */
+  | "stalled"
+  /** Bytes go through in small pieces. */
+  | "slow"
+  /** After some bytes, the connection is reset, wherever in a message that is. */
+  | "cutting"
+  /** After some bytes, the side towards the agent says that it has no more to say, and goes on listening. */
+  | "half_closing";
+
+export interface Gate {
+  /** `127.0.0.1:port`, the same for the gate's whole life. */
+  readonly endpoint: string;
+  /** Holds for connections that are open already, too. */
+  set(passage: Passage): Promise<void>;
+  close(): Promise<void>;
+}
+
+const SLOW_PIECE_BYTES = 4_096;
+const SLOW_PAUSE_MS = 20;
+/** Where a connection is cut, at most: several compressed requests further on. */
+const CUT_BYTES_MAX = 60_000;
+
+/** Stands before a server, and lets through what it is told to. */
+export async function startGate(target: string, random: () => number): Promise<Gate> {
+  const gate = new TcpGate({ targetPort: portOf(target), port: await freePort(), random });
+  await gate.set("open");
+  return gate;
+}
+
+function portOf(endpoint: string): number {
+  return Number(endpoint.slice(endpoint.lastIndexOf(":") + 1));
+}
+
+interface GateOptions {
+  readonly targetPort: number;
+  readonly port: number;
+  readonly random: () => number;
+}
+
+class TcpGate implements Gate {
+  readonly endpoint: string;
+  readonly #options: GateOptions;
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #passage: Passage = "closed";
+
+  constructor(options: GateOptions) {
+    this.#options = options;
+    this.endpoint = `127.0.0.1:${options.port}`;
+  }
+
+  async set(passage: Passage): Promise<void> {
+    this.#passage = passage;
+    // What was open under the old rules must not go on under them.
+    for (const socket of this.#sockets) socket.destroy();
+    if (passage === "closed") await this.#stopListening();
+    else if (this.#server === undefined) await this.#listen();
+  }
+
+  async close(): Promise<void> {
+    await this.set("closed");
+  }
+
+  async #listen(): Promise<void> {
+    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#admit(client));
+    this.#server.listen(this.#options.port, "127.0.0.1");
+    await once(this.#server, "listening");
+  }
+
+  async #stopListening(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server === undefined) return;
+    server.close();
+    await once(server, "close");
+  }
+
+  #admit(client: Socket): void {
+    const upstream = connect({ port: this.#options.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    for (const [socket, other] of [
+      [client, upstream],
+      [upstream, client],
+    ] as const) {
+      this.#sockets.add(socket);
+      socket.on("error", () => socket.destroy());
+      socket.on("close", () => {
+        this.#sockets.delete(socket);
+        other.destroy();
+      });
+      socket.on("end", () => {
+        if (!other.writableEnded) other.end();
+      });
+    }
+    if (this.#passage === "stalled") return;
+    upstream.on("data", (bytes) => {
+      if (!client.writableEnded) client.write(bytes);
+    });
+    if (this.#passage === "slow") dribble(client, upstream);
+    else this.#forward(client, upstream);
+  }
+
+  #forward(client: Socket, upstream: Socket): void {
+    const passage = this.#passage;
+    let left = Math.ceil(this.#options.random() * CUT_BYTES_MAX);
+    client.on("data", (bytes) => {
+      if (passage === "cutting" && bytes.length >= left) {
+        upstream.write(bytes.subarray(0, left));
+        client.resetAndDestroy();
+        return;
+      }
+      upstream.write(bytes);
+      left -= bytes.length;
+      if (passage === "half_closing" && left <= 0 && !client.writableEnded) client.end();
+    });
+  }
+}
+
+function dribble(from: Socket, to: Socket): void {
+  from.on("data", async (bytes) => {
+    from.pause();
+    for (let at = 0; at < bytes.length && !to.destroyed; at += SLOW_PIECE_BYTES) {
+      to.write(bytes.subarray(at, at + SLOW_PIECE_BYTES));
+      await new Promise((resolve) => setTimeout(resolve, SLOW_PAUSE_MS));
+    }
+    from.resume();
+  });
+}

@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { MODES, type Mode } from "./recorder.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+/** Of the lives, some are over before the agent has read its configuration or opened its queue. */
+const KILLED_WHILE_STARTING = 0.3;
+const STARTING_MS = 900;
+const LIFE_MS = 900;
+const REPORT_EVERY = 10;
+
+/** A life of random length with a destination in this mode, which in some changes on the way. */
+async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promise<void> {
+  const { random, recorder } = scene;
+  await recorder.setMode(mode);
+  const life = await scene.spawn();
+  if (random() < KILLED_WHILE_STARTING) await sleep(random() * STARTING_MS);
+  else {
+    await life.ready();
+    await sleep((random() * LIFE_MS) / 2);
+    if (random() < 0.3) await recorder.setMode("up");
+    await sleep((random() * LIFE_MS) / 2);
+  }
+  assert.ok(!life.ended, `the agent ended by itself:\n${life.stderr()}`);
+  await scene.kill(life);
+}
+
+async function run({ seed, kills, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  const down = MODES.filter((mode) => mode !== "up");
+  try {
+    for (let kill = 1; kill <= kills; kill++) {
+      const mode = kill % 2 === 1 ? "up" : (down[Math.floor(scene.random() * down.length)] ?? "refusing");
+      await liveAndDie({ scene, mode });
+      if (kill % REPORT_EVERY === 0) {
+        const { unique, duplicates } = scene.recorder.kept;
+        print(
+          `${kill} kills: ${scene.onDisk.unique} points on disk, ${unique} received, ${duplicates} again`,
+        );
+      }
+    }
+    const life = await scene.start();
+    await scene.drain(life);
+    const { code } = await life.end("SIGTERM");
+    scene.lookAtDisk();
+    const verdict = scene.judge();
+    print(`${kills} kills\n${describeVerdict(verdict)}`);
+    assert.equal(code, 0, "the last life ends in peace");
+    assertNothingLost(verdict);
+    assert.ok(verdict.onDisk > 0, "something was on disk at a kill");
+  } finally {
+    await scene.close();
+  }
+}
+
+export const kills: Scenario = {
+  name: "kills",
+  summary: "kill -9 at any instant, with a queue on disk and a destination that is up and down in turn",
+  run,
+};

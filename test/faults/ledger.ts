@@ -1,0 +1,168 @@
+import { fromBinary } from "@bufbuild/protobuf";
+import {
+  ExportMetricsServiceRequestSchema,
+  type KeyValue,
+  type Metric,
+} from "../generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+
+/** The guest counts how often it was asked: one reading of a sandbox follows the other without a gap. */
+const COUNTING_METRIC = "kata_agent_scrape_count";
+const NO_RECORDED_VALUE = 1;
+const COPIES_MAX = 255;
+
+/** What has been seen of one sandbox at one time. */
+interface Moment {
+  /** By the series' number: how often its point was seen. */
+  copies: Uint8Array;
+  /** How often the guest had been asked; undefined where the reading has no part of the guest. */
+  guestCount: number | undefined;
+}
+
+interface Sandbox {
+  /** By microseconds since 1970. */
+  readonly moments: Map<number, Moment>;
+  /** Of the resource, as they stood on the reading with the latest time. */
+  attributes: ReadonlyMap<string, string>;
+  latest: number;
+}
+
+/** One reading's place in what a guest counted. */
+export interface Counted {
+  /** Unix milliseconds. */
+  readonly timeMs: number;
+  readonly guestCount: number;
+}
+
+/**
+ * Every data point of some requests by its identity: sandbox, metric, attributes, time, and whether it is a value or the
+ * end of a series. A byte for each, so that hours of them can be held.
+ */
+export class Ledger {
+  readonly #sandboxes = new Map<string, Sandbox>();
+  /** Of all sandboxes, which mostly have the same. */
+  readonly #seriesNumbers = new Map<string, number>();
+  /** Points that were added, the same ones again and again included. */
+  points = 0;
+  /** Points of another identity each. */
+  unique = 0;
+  /** Of these, the ones that say that their series has ended. */
+  uniqueEnds = 0;
+  requests = 0;
+
+  get duplicates(): number {
+    return this.points - this.unique;
+  }
+
+  get sandboxIds(): readonly string[] {
+    return [...this.#sandboxes.keys()];
+  }
+
+  /** Adds the points of an ExportMetricsServiceRequest; returns how many there are. */
+  add(request: Uint8Array): number {
+    const before = this.points;
+    this.requests++;
+    for (const { resource, scopeMetrics } of fromBinary(ExportMetricsServiceRequestSchema, request)
+      .resourceMetrics) {
+      const attributes = new Map(resource?.attributes.map((one) => [one.key, textOf(one)]));
+      const sandbox = this.#sandbox(attributes.get("kata.sandbox.id") ?? "");
+      for (const { metrics } of scopeMetrics)
+        for (const metric of metrics) this.#addMetric(sandbox, metric, attributes);
+    }
+    return this.points - before;
+  }
+
+  /** What the latest reading of the sandbox said of it; empty where there is none. */
+  attributesOf(id: string): ReadonlyMap<string, string> {
+    return this.#sandboxes.get(id)?.attributes ?? new Map();
+  }
+
+  /** The readings of a sandbox that have the guest's part, by time. */
+  countedOf(id: string): Counted[] {
+    const counted: Counted[] = [];
+    for (const [micros, { guestCount }] of this.#sandboxes.get(id)?.moments ?? [])
+      if (guestCount !== undefined) counted.push({ timeMs: micros / 1_000, guestCount });
+    return counted.sort((one, other) => one.timeMs - other.timeMs);
+  }
+
+  /** The number of points that are here and not in the other one. */
+  missingIn(other: Ledger): number {
+    const theirNumbers = [...this.#seriesNumbers.keys()].map((series) => other.#seriesNumbers.get(series));
+    let missing = 0;
+    for (const [id, { moments }] of this.#sandboxes) {
+      const theirs = other.#sandboxes.get(id)?.moments;
+      for (const [micros, { copies }] of moments) {
+        const theirCopies = theirs?.get(micros)?.copies;
+        for (const [number, times] of copies.entries()) {
+          if (times > 0 && (theirCopies?.[theirNumbers[number] ?? -1] ?? 0) === 0) missing++;
+        }
+      }
+    }
+    return missing;
+  }
+
+  #sandbox(id: string): Sandbox {
+    let sandbox = this.#sandboxes.get(id);
+    if (sandbox === undefined) {
+      sandbox = { moments: new Map(), attributes: new Map(), latest: 0 };
+      this.#sandboxes.set(id, sandbox);
+    }
+    return sandbox;
+  }
+
+  #addMetric(sandbox: Sandbox, { name, data }: Metric, attributes: ReadonlyMap<string, string>): void {
+    for (const point of data.value?.dataPoints ?? []) {
+      const ended = point.flags === NO_RECORDED_VALUE;
+      const series = `${ended ? "end of " : ""}${name}${labelsOf(point.attributes)}`;
+      const micros = Number(point.timeUnixNano / 1_000n);
+      const moment = this.#moment(sandbox, micros);
+      this.#addPoint(moment, this.#numberOf(series), ended);
+      if (ended) continue;
+      if (name === COUNTING_METRIC && "value" in point) moment.guestCount = Number(point.value.value);
+      if (micros > sandbox.latest) {
+        sandbox.latest = micros;
+        sandbox.attributes = attributes;
+      }
+    }
+  }
+
+  #moment({ moments }: Sandbox, micros: number): Moment {
+    let moment = moments.get(micros);
+    if (moment === undefined) {
+      moment = { copies: new Uint8Array(this.#seriesNumbers.size), guestCount: undefined };
+      moments.set(micros, moment);
+    }
+    return moment;
+  }
+
+  #numberOf(series: string): number {
+    const numbers = this.#seriesNumbers;
+    const known = numbers.get(series);
+    if (known !== undefined) return known;
+    numbers.set(series, numbers.size);
+    return numbers.size - 1;
+  }
+
+  #addPoint(moment: Moment, number: number, ended: boolean): void {
+    if (number >= moment.copies.length) {
+      const larger = new Uint8Array(number + 64);
+      larger.set(moment.copies);
+      moment.copies = larger;
+    }
+    const copies = moment.copies[number] ?? 0;
+    moment.copies[number] = Math.min(COPIES_MAX, copies + 1);
+    this.points++;
+    if (copies > 0) return;
+    this.unique++;
+    if (ended) this.uniqueEnds++;
+  }
+}
+
+function labelsOf(attributes: readonly KeyValue[]): string {
+  let labels = "";
+  for (const attribute of attributes) labels += `|${attribute.key}=${textOf(attribute)}`;
+  return labels;
+}
+
+function textOf({ value }: KeyValue): string {
+  return value?.value.case === "stringValue" ? value.value.value : "";
+}

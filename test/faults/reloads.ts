@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { poll } from "../e2e/poll.ts";
+import type { AgentConfig, Life } from "./life.ts";
+import type { Mode } from "./recorder.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const SHORT_RELOADS = 6;
+const LONG_RELOADS = 100;
+const BROKEN_EVERY = 3;
+const BETWEEN_MS = 400;
+const MODES: readonly Mode[] = ["up", "up", "refusing", "hanging", "unavailable", "cutting"];
+
+type Change = (scene: Scene) => AgentConfig;
+
+/** Each makes a reload exchange something else than the others do. */
+const CHANGES: Readonly<Record<string, Change>> = {
+  plain: (scene) => scene.config(),
+  receiver: (scene) => ({
+    ...scene.config(),
+    receivers: { kata: { ...scene.receiver(), collection_interval: "150ms" } },
+  }),
+  exporter: (scene) => ({
+    ...scene.config(),
+    exporters: {
+      [DISK]: exporterTo(scene.recorder.endpoint, {
+        storage: "file_storage",
+        batch: { flush_timeout: "80ms" },
+      }),
+    },
+  }),
+  storage: (scene) => ({
+    ...scene.config(),
+    extensions: { file_storage: { directory: scene.storage, create_directory: true, fsync: "200ms" } },
+  }),
+  processor: (scene) => through(scene.config(), { processors: ["cri_metadata"], exporters: [DISK] }),
+  "another exporter": (scene) => through(scene.config(), { processors: [], exporters: [DISK, "nop"] }),
+};
+
+function through(
+  config: AgentConfig,
+  { processors, exporters }: { processors: readonly string[]; exporters: readonly string[] },
+): AgentConfig {
+  return {
+    ...config,
+    processors: { cri_metadata: { endpoint: "unix:///nowhere/cri.sock", wait: "200ms" } },
+    exporters: { ...config.exporters, nop: null },
+    service: { ...config.service, pipelines: { metrics: { receivers: ["kata"], processors, exporters } } },
+  };
+}
+
+/** What a reload must leave alone: no YAML, a fault in it, and what is right and cannot start. */
+const BROKEN: Readonly<Record<string, (scene: Scene, life: Life) => Promise<void>>> = {
+  "no YAML": (_scene, life) => life.rewriteText("receivers: [kata\n"),
+  "empty file": (_scene, life) => life.rewriteText(""),
+  "unknown key": (scene, life) =>
+    life.rewrite({
+      ...scene.config(),
+      receivers: { kata: { ...scene.receiver(), colection_interval: "1s" } },
+    }),
+  "cannot start": (scene, life) => {
+    const config = through(scene.config(), { processors: [], exporters: [DISK, "prometheus"] });
+    // An address of nobody's machine.
+    const exporters = { ...config.exporters, prometheus: { endpoint: "192.0.2.1:1" } };
+    return life.rewrite({ ...config, exporters });
+  },
+};
+
+const RELOADED = "Configuration was reloaded.";
+const FAULTY = "Configuration has faults; the old one stays at work.";
+
+function pick<T>(from: Readonly<Record<string, T>>, random: () => number): readonly [string, T] {
+  const entries = Object.entries(from);
+  const entry = entries[Math.floor(random() * entries.length)];
+  assert.ok(entry !== undefined);
+  return entry;
+}
+
+/** Reloads once, and returns what was changed. */
+async function reload(scene: Scene, life: Life, broken: boolean): Promise<string> {
+  const said = broken ? FAULTY : RELOADED;
+  const times = (): number => life.stderr().split(said).length;
+  const before = times();
+  const [name, change] = broken ? pick(BROKEN, scene.random) : pick(CHANGES, scene.random);
+  const written = change(scene, life);
+  if (written instanceof Promise) await written;
+  else await life.rewrite(written);
+  life.kill("SIGHUP");
+  await poll(`"${said}" after ${name}`, () => {
+    assert.ok(!life.ended, `the agent has ended:\n${life.stderr()}`);
+    return times() > before || undefined;
+  });
+  return name;
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  const done = new Map<string, number>();
+  try {
+    const life = await scene.start();
+    const reloads = long ? LONG_RELOADS : SHORT_RELOADS;
+    for (let count = 1; count <= reloads; count++) {
+      await scene.recorder.setMode(MODES[Math.floor(scene.random() * MODES.length)] ?? "up");
+      await sleep(scene.random() * BETWEEN_MS);
+      const name = await reload(scene, life, count % BROKEN_EVERY === 0);
+      done.set(name, (done.get(name) ?? 0) + 1);
+    }
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(`${reloads} reloads: ${Array.from(done, ([name, times]) => `${times} × ${name}`).join(", ")}`);
+    print(describeVerdict(verdict));
+    assertNothingLost(verdict);
+    assert.equal(verdict.neverAccepted, 0);
+    assert.doesNotMatch(life.stderr(), /BUG/);
+  } finally {
+    await scene.close();
+  }
+}
+
+export const reloads: Scenario = {
+  name: "reloads",
+  summary: "SIGHUP under load, with every third configuration broken",
+  run,
+};

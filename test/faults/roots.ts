@@ -1,0 +1,105 @@
+import assert from "node:assert/strict";
+import { mkdirSync, renameSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { poll } from "../e2e/poll.ts";
+import type { AgentConfig } from "./life.ts";
+import { command, lacksMounts } from "./mounts.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const LONG_ROUNDS = 20;
+const AWAY_MS = 400;
+
+/** Takes something away and brings it back. */
+interface Way {
+  readonly name: string;
+  away(): void;
+  back(): void;
+}
+
+function renamed(path: string): Way {
+  return {
+    name: "renamed",
+    away: () => renameSync(path, `${path}.away`),
+    back: () => renameSync(`${path}.away`, path),
+  };
+}
+
+/** The root as a mount of its own: what is below it shows when it is gone, which is an empty directory. */
+function unmounted(source: string, mountPoint: string): Way {
+  const back = (): void => command("mount", "--bind", source, mountPoint);
+  mkdirSync(mountPoint, { recursive: true });
+  back();
+  return { name: "unmounted", away: () => command("umount", "--lazy", mountPoint), back };
+}
+
+function idsUnder(scene: Scene, root: string): string[] {
+  return [...scene.simulator.sandboxes.values()]
+    .filter(({ directory }) => dirname(directory) === root)
+    .map(({ id }) => id);
+}
+
+/** Waits until each of the sandboxes has been received once more. */
+async function untilReceived({ recorder }: Scene, ids: readonly string[]): Promise<void> {
+  const before = ids.map((id) => recorder.kept.countedOf(id).length);
+  await poll("further readings", () =>
+    ids.every((id, index) => recorder.kept.countedOf(id).length > (before[index] ?? 0)) ? true : undefined,
+  );
+}
+
+/** Takes the root away for a while; the sandboxes of the other one must not notice. */
+async function takeAway(scene: Scene, root: string, way: Way): Promise<void> {
+  const { recorder, random } = scene;
+  const mine = idsUnder(scene, root);
+  const others = [...scene.simulator.sandboxes.keys()].filter((id) => !mine.includes(id));
+  const ends = recorder.kept.uniqueEnds;
+  way.away();
+  await poll("the ends of its sandboxes", () => recorder.kept.uniqueEnds > ends || undefined);
+  await sleep(random() * AWAY_MS);
+  await untilReceived(scene, others);
+  way.back();
+  await untilReceived(scene, mine);
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  const { goRoot, rsRoot } = scene.simulator;
+  const mountPoint = join(scene.dir, "mounted");
+  const mounts = lacksMounts() === undefined;
+  const way = mounts ? unmounted(rsRoot, mountPoint) : renamed(rsRoot);
+  const receiver = {
+    ...scene.receiver(),
+    roots: [
+      { path: goRoot, runtime: "go" },
+      { path: mounts ? mountPoint : rsRoot, runtime: "rs" },
+    ],
+  };
+  const config: AgentConfig = { ...scene.config(), receivers: { kata: receiver } };
+  try {
+    const life = await scene.start(config);
+    await untilReceived(scene, [...scene.simulator.sandboxes.keys()]);
+    const rounds = long ? LONG_ROUNDS : 1;
+    for (let round = 0; round < rounds; round++) {
+      await takeAway(scene, goRoot, renamed(goRoot));
+      await takeAway(scene, rsRoot, way);
+    }
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(`${rounds} times: one root renamed, the other ${way.name}, and back`);
+    print(describeVerdict(verdict));
+    assertNothingLost(verdict);
+    assert.ok(scene.recorder.kept.uniqueEnds > 0);
+  } finally {
+    if (mounts) way.away();
+    await scene.close();
+  }
+}
+
+export const roots: Scenario = {
+  name: "roots",
+  summary: "roots that are renamed and unmounted, and come back",
+  run,
+};

@@ -1,0 +1,152 @@
+import assert from "node:assert/strict";
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type CliProcess, startCli } from "../e2e/agent_process.ts";
+import { poll } from "../e2e/poll.ts";
+import type { AgentConfig } from "./life.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const SANDBOXES = 3;
+/** Further ones, which the runtime knows from its start and the node gets later. */
+const COMING = 4;
+const POD_NAME = "k8s.pod.name";
+const SHORT_HUNG_MS = 400;
+const LONG_HUNG_MS = 20_000;
+
+/** A container runtime in a process of its own, which can be stopped, hung and replaced: one that knows the same pods. */
+class Runtime {
+  readonly #dir: string;
+  readonly #seed: number;
+  #process: CliProcess | undefined;
+
+  constructor(dir: string, seed: number) {
+    this.#dir = dir;
+    this.#seed = seed;
+  }
+
+  get endpoint(): string {
+    return `unix://${join(this.#dir, "cri.sock")}`;
+  }
+
+  async start(): Promise<void> {
+    mkdirSync(this.#dir, { recursive: true });
+    const pods = String(SANDBOXES + COMING);
+    const args = ["simulate", "--dir", this.#dir, "--sandboxes", pods, "--seed", String(this.#seed)];
+    const simulator = startCli(args);
+    this.#process = simulator;
+    await poll("the runtime to serve", () => simulator.stdout().includes("are served") || undefined);
+  }
+
+  hang(): void {
+    this.#process?.kill("SIGSTOP");
+  }
+
+  goOn(): void {
+    this.#process?.kill("SIGCONT");
+  }
+
+  /** As a crash; only what would keep the next one from starting is tidied up. */
+  async kill(): Promise<void> {
+    this.#process?.kill("SIGKILL");
+    await this.#process?.finished;
+    this.#process = undefined;
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}
+
+function configOf(scene: Scene, endpoint: string): AgentConfig {
+  const config = scene.config();
+  return {
+    ...config,
+    processors: { cri_metadata: { endpoint, timeout: "500ms", wait: "200ms" } },
+    service: {
+      ...config.service,
+      pipelines: {
+        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["otlp_grpc/disk"] },
+      },
+    },
+  };
+}
+
+/** Waits until the destination knows every sandbox's pod by name. */
+async function untilNamed({ simulator, recorder }: Scene): Promise<void> {
+  await poll(
+    "all sandboxes to be received with their pods' names",
+    () => {
+      for (const { id, pod } of simulator.sandboxes.values())
+        if (recorder.kept.attributesOf(id).get(POD_NAME) !== pod.name) return undefined;
+      return true;
+    },
+    60_000,
+  );
+}
+
+/** Sees to it that every sandbox, and one that comes just now, is scraped while the runtime does not answer. */
+async function stillScraped(scene: Scene, forMs: number): Promise<void> {
+  const { simulator, recorder } = scene;
+  const { id: coming } = await simulator.add();
+  await sleep(forMs);
+  const ids = [...simulator.sandboxes.keys()];
+  const before = ids.map((id) => recorder.kept.countedOf(id).length);
+  await poll("all sandboxes to be scraped on", () =>
+    ids.every((id, index) => recorder.kept.countedOf(id).length > (before[index] ?? 0) + 1)
+      ? true
+      : undefined,
+  );
+  assert.equal(
+    recorder.kept.attributesOf(coming).get(POD_NAME),
+    undefined,
+    "nobody could have told its name",
+  );
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES } });
+  const hungMs = long ? LONG_HUNG_MS : SHORT_HUNG_MS;
+  const runtime = new Runtime(join(scene.dir, "runtime"), seed);
+  try {
+    const life = await scene.start(configOf(scene, runtime.endpoint));
+    await stillScraped(scene, 0);
+    await runtime.start();
+    await untilNamed(scene);
+    print("not there yet, and then there: all sandboxes have names");
+
+    runtime.hang();
+    await stillScraped(scene, hungMs);
+    runtime.goOn();
+    await untilNamed(scene);
+    print("hung, and then not: all sandboxes have names, also the one that came meanwhile");
+
+    await runtime.kill();
+    await stillScraped(scene, hungMs);
+    await runtime.start();
+    await untilNamed(scene);
+    print("killed and replaced: all sandboxes have names, also the one that came meanwhile");
+
+    runtime.hang();
+    await stillScraped(scene, hungMs);
+    await runtime.kill();
+    await runtime.start();
+    await untilNamed(scene);
+    print("hung, killed and replaced: all sandboxes have names, also the one that came meanwhile");
+
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(describeVerdict(verdict));
+    assertNothingLost(verdict);
+    assert.equal(verdict.neverAccepted, 0);
+  } finally {
+    await runtime.kill();
+    await scene.close();
+  }
+}
+
+export const runtime: Scenario = {
+  name: "runtime",
+  summary: "a container runtime that is not there, hangs, dies and is replaced",
+  run,
+};

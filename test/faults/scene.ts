@@ -1,0 +1,198 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { seededRandom } from "../../src/simulator/random.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
+import type { Finished } from "../e2e/agent_process.ts";
+import { poll } from "../e2e/poll.ts";
+import { DiskWitness } from "./disk_truth.ts";
+import { Ledger } from "./ledger.ts";
+import { type AgentConfig, type Life, spawnAgent, untilQueueIsEmpty } from "./life.ts";
+import { type Recorder, startRecorder } from "./recorder.ts";
+import { type Interruption, judge, type Verdict } from "./verdict.ts";
+
+export const INTERVAL_MS = 100;
+const CAUGHT_UP_BYTES = 300_000;
+/** A fifth of a real page: what matters here is how many readings there are. */
+const PAGE = { disks: 1, guestInterfaces: 1, hostInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
+/** The exporter whose queue is on disk. */
+export const DISK = "otlp_grpc/disk";
+
+export interface SceneOptions {
+  readonly seed: number;
+  readonly simulator?: Partial<SimulatorOptions>;
+  /** Where the queue is kept; a folder of the scene's own if left out. */
+  readonly storage?: string;
+}
+
+/** A simulated node, a destination that keeps account, and the lives of an agent between them. */
+export class Scene {
+  readonly dir: string;
+  readonly random: () => number;
+  readonly simulator: Simulator;
+  readonly recorder: Recorder;
+  readonly storage: string;
+  readonly onDisk: Ledger = new Ledger();
+  readonly interruptions: Interruption[] = [];
+  readonly #witness: DiskWitness = new DiskWitness(this.onDisk);
+  readonly #servedCounts = new Map<string, number>();
+  #lives = 0;
+  #last: Life | undefined;
+
+  constructor(
+    { dir, random, storage }: { dir: string; random: () => number; storage: string },
+    simulator: Simulator,
+    recorder: Recorder,
+  ) {
+    this.dir = dir;
+    this.random = random;
+    this.storage = storage;
+    this.simulator = simulator;
+    this.recorder = recorder;
+  }
+
+  /** The node's roots, a disk queue, and one destination. */
+  config(): AgentConfig {
+    return {
+      extensions: { file_storage: { directory: this.storage, create_directory: true } },
+      receivers: { kata: this.receiver() },
+      exporters: { [DISK]: exporterTo(this.recorder.endpoint, { storage: "file_storage" }) },
+      service: {
+        extensions: ["file_storage"],
+        pipelines: { metrics: { receivers: ["kata"], exporters: [DISK] } },
+      },
+    };
+  }
+
+  receiver(): Readonly<Record<string, unknown>> {
+    return {
+      roots: [
+        { path: this.simulator.goRoot, runtime: "go" },
+        { path: this.simulator.rsRoot, runtime: "rs" },
+      ],
+      collection_interval: `${INTERVAL_MS}ms`,
+      reconcile_interval: "1s",
+    };
+  }
+
+  /** Starts the next life of the agent, and waits for nothing. */
+  async spawn(config: AgentConfig = this.config()): Promise<Life> {
+    this.#lives++;
+    this.#last = await spawnAgent(config, join(this.dir, `config_${this.#lives}.yaml`));
+    return this.#last;
+  }
+
+  async start(config?: AgentConfig): Promise<Life> {
+    const life = await this.spawn(config);
+    await life.ready();
+    return life;
+  }
+
+  /** Ends the life as if pulled out of the wall, and looks at what is on disk then. */
+  async kill(life: Life): Promise<void> {
+    await this.interrupt(() => life.end("SIGKILL"));
+  }
+
+  /** Ends a life in a way that may cost what it has not accepted. */
+  async interrupt(end: () => Promise<Finished>): Promise<Finished> {
+    const fromMs = Date.now();
+    const finished = await end();
+    this.interruptions.push({ fromMs, toMs: Date.now() });
+    this.lookAtDisk();
+    return finished;
+  }
+
+  /** Remembers what is in the queue's segments. */
+  lookAtDisk(): void {
+    this.#witness.look(this.queueDirectory);
+  }
+
+  get queueDirectory(): string {
+    return join(this.storage, encodeURIComponent(DISK));
+  }
+
+  /**
+   * Lets the agent come to the end of what there is: nothing new is scraped, sandboxes end, and the destination, which
+   * is up from now on, gets all of it.
+   */
+  async drain(life: Life, exporters: readonly string[] = [DISK]): Promise<void> {
+    await this.recorder.setMode("up");
+    for (const exporter of exporters) await untilCaughtUp(life, exporter);
+    const sandboxes = [...this.simulator.sandboxes.values()];
+    for (const sandbox of sandboxes) await sandbox.setFault("error500");
+    // A scrape that is under way comes to its end, and its reading into the pipeline.
+    await sleep(5 * INTERVAL_MS);
+    for (const { id, shim } of sandboxes) {
+      const page = shim?.lastPage?.toString("latin1") ?? "";
+      const [, count = "0"] = /^kata_agent_scrape_count (\S+)$/m.exec(page) ?? [];
+      this.#servedCounts.set(id, Number(count));
+    }
+    for (const { id } of sandboxes) await this.simulator.end(id);
+    for (const exporter of exporters) await untilQueueIsEmpty(life, exporter);
+  }
+
+  /** What came of it. After `drain`, every reading that was served must have come, to the last. */
+  judge(recorder: Recorder = this.recorder): Verdict {
+    const { onDisk, interruptions } = this;
+    return judge({ received: recorder.kept, onDisk, interruptions, servedCounts: this.#servedCounts });
+  }
+
+  async close(): Promise<void> {
+    if (this.#last?.ended === false) await this.#last.end("SIGKILL");
+    await this.recorder.close();
+    await this.simulator.close();
+    rmSync(this.dir, { recursive: true, force: true });
+  }
+}
+
+/** Makes the node and the destination; the agent is started by whoever has the scene. */
+export async function setScene({ seed, simulator = {}, storage }: SceneOptions): Promise<Scene> {
+  const dir = mkdtempSync(join(tmpdir(), "faults-"));
+  const random = seededRandom(seed);
+  const node = await startSimulator({
+    dir,
+    sandboxes: 4,
+    flavor: "mixed",
+    cri: false,
+    seed,
+    page: PAGE,
+    ...simulator,
+  });
+  const recorder = await startRecorder(random);
+  return new Scene({ dir, random, storage: storage ?? join(dir, "storage") }, node, recorder);
+}
+
+/**
+ * An exporter that fails fast and tries again soon. Requests are few and small enough for a destination that shares its
+ * CPUs with all the rest to answer them in time: one that cannot is sent the same ones for ever.
+ */
+export function exporterTo(
+  endpoint: string,
+  queue: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return {
+    endpoint,
+    tls: { insecure: true },
+    timeout: "2s",
+    retry_on_failure: { initial_interval: "50ms", max_interval: "300ms", max_elapsed_time: "0s" },
+    sending_queue: {
+      queue_size: "1GiB",
+      num_consumers: 3,
+      batch: { flush_timeout: "50ms", max_size: "1MiB" },
+      ...queue,
+    },
+  };
+}
+
+/** Waits until the queue holds no more than what is always on its way: a reading or two of each sandbox. */
+async function untilCaughtUp(life: Life, exporter: string): Promise<void> {
+  await poll(
+    `${exporter} to catch up`,
+    async () => {
+      const own = (await life.counters()).exporters.get(exporter);
+      return own !== undefined && own.queueSize < CAUGHT_UP_BYTES ? true : undefined;
+    },
+    60_000,
+  );
+}

@@ -1,0 +1,174 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { freePort } from "../e2e/agent_process.ts";
+import type { AgentConfig, Life } from "./life.ts";
+import { renderPlot, slopeOf } from "./plot.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { DISK, type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const SANDBOXES = 250;
+const SCRAPE_INTERVAL = "10s";
+const CHURN_EVERY_MS = 2_000;
+const SAMPLE_EVERY_MS = 5_000;
+const PULL_EVERY_SAMPLES = 3;
+/** Of every so many samples, the destination is down for some. */
+const OUTAGE_CYCLE = 36;
+const OUTAGE_SAMPLES = 4;
+/** What comes before is warm-up, in which layouts are made and code is compiled. */
+const WARM_UP_SHARE = 0.4;
+const WARM_UP_S_MAX = 600;
+const MIB = 1_048_576;
+/** Generous: what leaks with every scrape or sandbox leaks more than this. */
+const GROWTH_MIB_PER_MINUTE_MAX = 1;
+/** Shorter runs are warm-up mostly. */
+const JUDGED_MINUTES_MIN = 10;
+const MORE_FILES_MAX = 40;
+
+interface Samples {
+  readonly seconds: number[];
+  readonly rssMib: number[];
+  readonly openFiles: number[];
+  readonly queueMib: number[];
+  readonly received: number[];
+}
+
+function configOf(scene: Scene, page: string): AgentConfig {
+  const config = scene.config();
+  return {
+    ...config,
+    receivers: { kata: { ...scene.receiver(), collection_interval: SCRAPE_INTERVAL } },
+    processors: { cri_metadata: { endpoint: scene.simulator.criEndpoint } },
+    exporters: { ...config.exporters, prometheus: { endpoint: page } },
+    service: {
+      ...config.service,
+      pipelines: {
+        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus", DISK] },
+      },
+    },
+  };
+}
+
+/** Ends the oldest sandbox and adds one, until told to stop. */
+async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
+  let replaced = 0;
+  for (; !stop.aborted; replaced++) {
+    await sleep(CHURN_EVERY_MS);
+    const [oldest] = simulator.sandboxes.keys();
+    if (oldest !== undefined) await simulator.end(oldest);
+    await simulator.add();
+  }
+  return replaced;
+}
+
+function residentMib({ pid }: Life): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_024;
+}
+
+/** Looks at the agent again and again, pulls its page as Prometheus would, and lets the destination fail now and then. */
+async function observe({ scene, life, page, minutes }: Observed): Promise<Samples> {
+  const samples: Samples = { seconds: [], rssMib: [], openFiles: [], queueMib: [], received: [] };
+  const start = performance.now();
+  for (let count = 0; performance.now() - start < minutes * 60_000; count++) {
+    await sleep(SAMPLE_EVERY_MS);
+    assert.ok(!life.ended, `the agent has ended:\n${life.stderr().slice(-2_000)}`);
+    const isDown = count % OUTAGE_CYCLE >= OUTAGE_CYCLE - OUTAGE_SAMPLES;
+    const mode = isDown ? "unavailable" : "up";
+    if (scene.recorder.mode !== mode) await scene.recorder.setMode(mode);
+    if (count % PULL_EVERY_SAMPLES === 0) await (await fetch(`http://${page}/metrics`)).arrayBuffer();
+    const own = (await life.counters()).exporters.get(DISK);
+    samples.seconds.push((performance.now() - start) / 1_000);
+    samples.rssMib.push(residentMib(life));
+    samples.openFiles.push(readdirSync(`/proc/${life.pid}/fd`).length);
+    samples.queueMib.push((own?.queueSize ?? 0) / MIB);
+    samples.received.push(scene.recorder.kept.unique);
+  }
+  return samples;
+}
+
+interface Observed {
+  readonly scene: Scene;
+  readonly life: Life;
+  readonly page: string;
+  readonly minutes: number;
+}
+
+/** Writes the samples as a table and as a picture; returns where. */
+function write(samples: Samples): string {
+  const folder = mkdtempSync(join(tmpdir(), "soak-"));
+  const { seconds, rssMib, openFiles, queueMib, received } = samples;
+  const rows = seconds.map((second, index) =>
+    [second, rssMib[index] ?? 0, openFiles[index] ?? 0, queueMib[index] ?? 0, received[index] ?? 0]
+      .map((value) => Number(value.toFixed(2)))
+      .join(","),
+  );
+  writeFileSync(
+    join(folder, "soak.csv"),
+    ["seconds,rss_mib,open_files,queue_mib,points_received", ...rows, ""].join("\n"),
+  );
+  const plot = renderPlot(seconds, [
+    { name: "resident memory", unit: "MiB", values: rssMib },
+    { name: "open files", unit: "descriptors", values: openFiles },
+    { name: "queue on disk", unit: "MiB", values: queueMib },
+  ]);
+  writeFileSync(join(folder, "soak.svg"), plot);
+  return folder;
+}
+
+/** What the agent came to after warm-up. */
+function describeGrowth({ seconds, rssMib, openFiles }: Samples): {
+  text: string;
+  growth: number;
+  more: number;
+} {
+  const warmUp = Math.min(WARM_UP_S_MAX, (seconds.at(-1) ?? 0) * WARM_UP_SHARE);
+  const from = seconds.findIndex((second) => second >= warmUp);
+  const growth = slopeOf(seconds.slice(from), rssMib.slice(from)) * 60;
+  const files = openFiles.slice(from);
+  const half = Math.floor(files.length / 2);
+  const more = Math.max(...files.slice(half)) - Math.max(...files.slice(0, half));
+  const memory = rssMib.slice(from);
+  const text =
+    `after ${warmUp.toFixed(0)} s of warm-up: resident memory ${Math.min(...memory).toFixed(0)} to ` +
+    `${Math.max(...memory).toFixed(0)} MiB, growing by ${growth.toFixed(3)} MiB a minute; ` +
+    `open files at most ${Math.max(...files)}, ${more} more in the second half than in the first`;
+  return { text, growth, more };
+}
+
+async function run({ seed, minutes, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES, cri: true, page: {} } });
+  const page = `127.0.0.1:${await freePort()}`;
+  const stop = new AbortController();
+  try {
+    const life = await scene.start(configOf(scene, page));
+    const churning = churn(scene, stop.signal);
+    const samples = await observe({ scene, life, page, minutes });
+    stop.abort();
+    const replaced = await churning;
+    const { text, growth, more } = describeGrowth(samples);
+    print(`${SANDBOXES} sandboxes, ${replaced} replaced, ${minutes} minutes; written to ${write(samples)}`);
+    print(text);
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(describeVerdict(verdict));
+    assertNothingLost(verdict);
+    assert.doesNotMatch(life.stderr(), /BUG/);
+    if (minutes < JUDGED_MINUTES_MIN) return;
+    assert.ok(growth < GROWTH_MIB_PER_MINUTE_MAX, `resident memory grows by ${growth} MiB a minute`);
+    assert.ok(more < MORE_FILES_MAX, `${more} more files are open`);
+  } finally {
+    stop.abort();
+    await scene.close();
+  }
+}
+
+export const soak: Scenario = {
+  name: "soak",
+  summary: `${SANDBOXES} sandboxes that come and go for --minutes: memory and open files over time`,
+  run,
+};

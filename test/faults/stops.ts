@@ -1,0 +1,55 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Mode } from "./recorder.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+const SHORT_STOPS = 6;
+const DELAY_MS_MAX = 2_000;
+/** What a destination may be at while the agent stops. */
+const MODES: readonly Mode[] = ["up", "refusing", "hanging", "unavailable", "stalled", "cutting"];
+
+/** Stops an agent so long after its start. True where it was told before it could listen to signals. */
+async function stopAfter(scene: Scene, delayMs: number): Promise<boolean> {
+  const life = await scene.spawn();
+  await sleep(delayMs);
+  const { code, signal, stderr } = await life.end("SIGTERM");
+  scene.lookAtDisk();
+  // Node itself ends a process that has not said yet what it does about the signal. It has not begun anything then.
+  const tooEarly = signal === "SIGTERM" && stderr === "";
+  assert.ok(code === 0 || tooEarly, `stopped after ${delayMs} ms with code ${code}, ${signal}:\n${stderr}`);
+  return tooEarly;
+}
+
+async function run({ seed, long, kills, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  const stops = long ? kills : SHORT_STOPS;
+  let tooEarly = 0;
+  try {
+    for (let stop = 0; stop < stops; stop++) {
+      await scene.recorder.setMode(MODES[Math.floor(scene.random() * MODES.length)] ?? "up");
+      // Spread evenly, so that a few of them meet the start, too.
+      const delayMs = (DELAY_MS_MAX * (stop + scene.random())) / stops;
+      if (await stopAfter(scene, delayMs)) tooEarly++;
+    }
+    const life = await scene.start();
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(
+      `${stops} stops within 2 s of the start, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,
+    );
+    print(describeVerdict(verdict));
+    assertNothingLost(verdict);
+    assert.equal(verdict.neverAccepted, 0, "an agent that stops in peace has accepted all that it scraped");
+  } finally {
+    await scene.close();
+  }
+}
+
+export const stops: Scenario = {
+  name: "stops",
+  summary: "SIGTERM at any time of start and stop, with destinations that are up and down",
+  run,
+};
