@@ -4,6 +4,7 @@ import { benchHostile } from "./hostile.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
+import { benchPush } from "./push.ts";
 import { benchQueue } from "./queue.ts";
 import { benchScrape } from "./scrape.ts";
 import { describeMachine, renderTable } from "./table.ts";
@@ -32,6 +33,7 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
   hostile: benchHostile,
   "hostile-node": benchHostileNode,
   pullers: benchPullers,
+  push: benchPush,
   queue: benchQueue,
   agent: () => benchAgent(values.sandboxes.split(",").map(Number)),
 };
