@@ -1,17 +1,8 @@
 import assert from "node:assert/strict";
-import {
-  closeSync,
-  cpSync,
-  mkdtempSync,
-  openSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
+import { basename, join } from "node:path";
+import { setImmediate as breathe, setTimeout as sleep } from "node:timers/promises";
 import { systemClock } from "../../src/clock/clock.ts";
 import { DiskQueue } from "../../src/delivery/disk_queue.ts";
 import { HEADER_BYTES } from "../../src/delivery/disk_record.ts";
@@ -59,9 +50,9 @@ interface Outcome {
   readonly damages: readonly Damage[];
 }
 
-/** What a queue gives that finds these bytes in one of its files. */
-function outcomeWith(directory: string, file: string, bytes: Buffer): Outcome {
-  writeFileSync(join(directory, file), bytes);
+/** What a queue gives that finds these two files. */
+function outcomeOf(directory: string, files: Readonly<Record<string, Buffer>>): Outcome {
+  for (const [name, bytes] of Object.entries(files)) writeFileSync(join(directory, name), bytes);
   const damages: Damage[] = [];
   const queue = openQueue(directory, damages);
   const payloads: string[] = [];
@@ -72,46 +63,40 @@ function outcomeWith(directory: string, file: string, bytes: Buffer): Outcome {
 }
 
 /** Spoils every byte of a segment and of the acks, one at a time, and cuts the segment at every length. */
-function spoilEveryByte(random: () => number, payloadBytesMax: number): string {
-  const folder = mkdtempSync(join(tmpdir(), "spoil-"));
-  const original = join(folder, "original");
-  const copy = join(folder, "copy");
-  makeQueue(original, random, payloadBytesMax);
-  const records = readRecords(original);
+async function spoilEveryByte(random: () => number, payloadBytesMax: number): Promise<string> {
+  const directory = mkdtempSync(join(tmpdir(), "spoil-"));
+  makeQueue(directory, random, payloadBytesMax);
+  const records = readRecords(directory);
   const [first] = records;
   assert.ok(first !== undefined && records.length === RECORDS);
-  const segmentName = first.path.slice(original.length + 1);
+  const segmentName = basename(first.path);
   const segment = readFileSync(first.path);
-  const acks = readFileSync(join(original, "acks"));
+  const acks = readFileSync(join(directory, "acks"));
   const hexes = records.map(({ payload }) => payload.toString("hex"));
   const waiting = hexes.slice(SETTLED);
-  // What a queue leaves behind when it opens must not be found by the next.
-  const outcomeOf = (file: string, bytes: Buffer): Outcome => {
-    rmSync(copy, { recursive: true, force: true });
-    cpSync(original, copy, { recursive: true });
-    return outcomeWith(copy, file, bytes);
-  };
   try {
     for (let at = 0; at < segment.length; at++) {
       const struck = records.findLastIndex(({ offset }) => offset <= at);
-      const outcome = outcomeOf(segmentName, flipped(segment, at, random));
+      const outcome = outcomeOf(directory, { [segmentName]: flipped(segment, at, random), acks });
       checkSpoilt({ at, struck, records, waiting, outcome });
+      await breathe();
     }
     for (let length = 0; length < segment.length; length++) {
       const whole = records.filter(({ offset, payload }) => offset + HEADER_BYTES + payload.length <= length);
       const want = hexes.slice(SETTLED, Math.max(SETTLED, whole.length));
-      const { payloads } = outcomeOf(segmentName, segment.subarray(0, length));
+      const { payloads } = outcomeOf(directory, { [segmentName]: segment.subarray(0, length), acks });
       assert.deepEqual(payloads, want, `cut after ${length} bytes`);
+      await breathe();
     }
     for (let at = 0; at < acks.length; at++) {
-      const { payloads } = outcomeOf("acks", flipped(acks, at, random));
+      const { payloads } = outcomeOf(directory, { [segmentName]: segment, acks: flipped(acks, at, random) });
       assert.ok(
         waiting.every((hex) => payloads.includes(hex)),
         `byte ${at} of the acks spoilt`,
       );
     }
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(directory, { recursive: true });
   }
   return `${segment.length} bytes of a segment and ${acks.length} of its acks, each spoilt by itself; ${segment.length} lengths`;
 }
@@ -187,7 +172,7 @@ function spoil({ path, offset }: DiskRecord, within: number): void {
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  print(spoilEveryByte(seededRandom(seed), long ? LONG_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX));
+  print(await spoilEveryByte(seededRandom(seed), long ? LONG_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX));
   for (const share of long ? [0.05, 0.3, 1] : [0.3]) {
     const scene = await setScene({ seed });
     try {

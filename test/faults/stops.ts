@@ -6,13 +6,18 @@ import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const SHORT_STOPS = 6;
-const DELAY_MS_MAX = 2_000;
+const START_MS_MAX = 2_000;
+const READY_MS_MAX = 1_000;
 /** What a destination may be at while the agent stops. */
 const MODES: readonly Mode[] = ["up", "refusing", "hanging", "unavailable", "stalled", "cutting"];
 
-/** Stops an agent so long after its start. True where it was told before it could listen to signals. */
-async function stopAfter(scene: Scene, delayMs: number): Promise<boolean> {
+/**
+ * Stops an agent so long after its start, or after it is ready. True where it was told before it could listen to
+ * signals.
+ */
+async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise<boolean> {
   const life = await scene.spawn();
+  if (ready) await life.ready();
   await sleep(delayMs);
   const { code, signal, stderr } = await life.end("SIGTERM");
   scene.lookAtDisk();
@@ -29,16 +34,16 @@ async function run({ seed, long, kills, print }: Scale): Promise<void> {
   try {
     for (let stop = 0; stop < stops; stop++) {
       await scene.recorder.setMode(MODES[Math.floor(scene.random() * MODES.length)] ?? "up");
-      // Spread evenly, so that a few of them meet the start, too.
-      const delayMs = (DELAY_MS_MAX * (stop + scene.random())) / stops;
-      if (await stopAfter(scene, delayMs)) tooEarly++;
+      const ready = stop % 2 === 0;
+      const delayMs = (ready ? READY_MS_MAX : START_MS_MAX) * scene.random();
+      if (await stopAfter(scene, delayMs, ready)) tooEarly++;
     }
     const life = await scene.start();
     await scene.drain(life);
     assert.equal((await life.end("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(
-      `${stops} stops within 2 s of the start, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,
+      `${stops} stops, every second one of an agent that may be starting, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,
     );
     print(describeVerdict(verdict));
     assertNothingLost(verdict);
