@@ -80,11 +80,13 @@ async function main(argv: readonly string[]): Promise<number> {
     process.stderr.write(`Error: unknown command "${name}"; the commands are ${known}\n`);
     return 1;
   }
+  // Before anything is loaded: the kernel drops signals that the first process of a container does not listen to yet.
+  const stop = stopSignal();
   const command = await entry.load();
   const args = name === first ? rest : argv;
   const { env, stdout, stderr } = process;
   const onHangup = (listener: () => void): void => void process.on("SIGHUP", listener);
-  return await command({ args, env, stdout, stderr, usage: process, stop: stopSignal(), onHangup });
+  return await command({ args, env, stdout, stderr, usage: process, stop, onHangup });
 }
 
 /** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
