@@ -258,8 +258,10 @@ export class DiskQueue implements RequestQueue {
     try {
       writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
       renameSync(`${path}.new`, path);
+      // In this order: were the old one closed first and no other opened, acks would go to whoever gets its number next.
+      const acksFd = openSync(path, "a", 0o600);
       closeSync(this.#acksFd);
-      this.#acksFd = openSync(path, "a", 0o600);
+      this.#acksFd = acksFd;
       this.#acksWritten = kept.length;
       this.#acksTorn = false;
     } catch (error) {
