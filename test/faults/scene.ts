@@ -28,6 +28,9 @@ export interface SceneOptions {
   readonly storage?: string;
 }
 
+/** What a scene is made of. */
+type Stage = Pick<Scene, "dir" | "random" | "storage" | "simulator" | "recorder">;
+
 /** A simulated node, a destination that keeps account, and the lives of an agent between them. */
 export class Scene {
   readonly dir: string;
@@ -41,11 +44,7 @@ export class Scene {
   readonly #servedCounts = new Map<string, number>();
   readonly #lives: Life[] = [];
 
-  constructor(
-    { dir, random, storage }: { dir: string; random: () => number; storage: string },
-    simulator: Simulator,
-    recorder: Recorder,
-  ) {
+  constructor({ dir, random, storage, simulator, recorder }: Stage) {
     this.dir = dir;
     this.random = random;
     this.storage = storage;
@@ -158,20 +157,20 @@ export class Scene {
 }
 
 /** Makes the node and the destination; the agent is started by whoever has the scene. */
-export async function setScene({ seed, simulator = {}, storage }: SceneOptions): Promise<Scene> {
+export async function setScene({ seed, ...options }: SceneOptions): Promise<Scene> {
   const dir = mkdtempSync(join(tmpdir(), "faults-"));
   const random = seededRandom(seed);
-  const node = await startSimulator({
+  const simulator = await startSimulator({
     dir,
     sandboxes: 4,
     flavor: "mixed",
     cri: false,
     seed,
     page: PAGE,
-    ...simulator,
+    ...options.simulator,
   });
   const recorder = await startRecorder(random);
-  return new Scene({ dir, random, storage: storage ?? join(dir, "storage") }, node, recorder);
+  return new Scene({ dir, random, storage: options.storage ?? join(dir, "storage"), simulator, recorder });
 }
 
 /**
