@@ -55,8 +55,11 @@ async function takeAway(scene: Scene, root: string, way: Way): Promise<void> {
   const mine = idsUnder(scene, root);
   const others = [...scene.simulator.sandboxes.keys()].filter((id) => !mine.includes(id));
   const ends = recorder.kept.uniqueEnds;
+  const fromMs = Date.now();
   way.away();
   await poll("the ends of its sandboxes", () => recorder.kept.uniqueEnds > ends || undefined);
+  // Scrapes that were under way are broken off.
+  scene.interruptions.push({ fromMs, toMs: Date.now(), sandboxIds: mine });
   await sleep(random() * AWAY_MS);
   await untilReceived(scene, others);
   way.back();

@@ -92,6 +92,18 @@ test("an interruption explains one reading of a sandbox and no more", () => {
   assert.equal(judge({ received, interruptions: [killAt(20), killAt(30)] }).neverAccepted, 2);
 });
 
+test("an interruption of other sandboxes explains nothing", () => {
+  const received = ledgerOf(
+    request([
+      [10, 1],
+      [40, 3],
+    ]),
+  );
+  const of = (id: string): Interruption => ({ ...killAt(20), sandboxIds: [id] });
+  assert.equal(judge({ received, interruptions: [of("a")] }).neverAccepted, 1);
+  assert.equal(judge({ received, interruptions: [of("b")] }).unexplained.length, 1);
+});
+
 test("the first and the last reading that a guest served must have come", () => {
   const received = ledgerOf(
     request([

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import type { Ledger } from "./ledger.ts";
 
 /**
- * Something that ends a life of the agent other than in peace: what was being scraped or encoded at that time, or was
- * refused by a full queue and still owed, was never accepted. One reading of each sandbox at most, since a receiver does
+ * Something that ends a life of the agent, or of a sandbox in its eyes, other than in peace: what was being scraped or
+ * encoded at that time, or was refused by a full queue and still owed, was never accepted. One reading of each sandbox at most, since a receiver does
  * not scrape a sandbox again before the reading is taken.
  */
 export interface Interruption {
   readonly fromMs: number;
   readonly toMs: number;
+  /** The sandboxes that it comes upon; all of them if left out. */
+  readonly sandboxIds?: readonly string[];
 }
 
 export interface Evidence {
@@ -52,7 +54,8 @@ export function judge(evidence: Evidence): Verdict {
       const hole = after.guestCount - before.guestCount - 1;
       if (hole === 0) continue;
       const within = interruptions.filter(
-        ({ fromMs, toMs }) => toMs >= before.timeMs && fromMs <= after.timeMs,
+        ({ fromMs, toMs, sandboxIds = [id] }) =>
+          toMs >= before.timeMs && fromMs <= after.timeMs && sandboxIds.includes(id),
       );
       if (hole > 0 && hole <= within.length) {
         neverAccepted += hole;
