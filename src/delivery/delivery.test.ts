@@ -234,6 +234,48 @@ test("a full queue refuses the newest, which is counted and logged", async () =>
   await close();
 });
 
+test("what is insisted on waits for room, in front of what is offered later", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering([], {
+    queue_size: 2 * 1024,
+    num_consumers: 1,
+  });
+  for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
+  delivery.insist({ bytes: KIB, points: 3 });
+  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
+  for (let index = 0; index < 3; index++) {
+    calls[index]?.answer(OK);
+    await clock.advance(0);
+  }
+  assert.deepEqual(
+    calls.map(({ points }) => points),
+    [1, 2, 3],
+  );
+  assert.deepEqual(await metrics(), {
+    [SENT]: 6,
+    enqueue_failed_metric_points: 4,
+    queue_capacity: 2 * 1024,
+  });
+  await close();
+});
+
+test("what is insisted on and finds no room goes out with the rest at the end, the oldest of very much is lost", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering([], {
+    queue_size: 1024,
+    num_consumers: 1,
+  });
+  delivery.offer({ bytes: KIB, points: 1 });
+  for (let index = 0; index <= 1_024; index++) delivery.insist({ bytes: KIB, points: 1 });
+  const down = delivery.shutdown(new AbortController().signal);
+  for (let index = 0; index <= 1_024; index++) {
+    calls[index]?.answer(OK);
+    await clock.advance(0);
+  }
+  await down;
+  const { [SENT]: sent, [`${FAILED}{overflow}`]: lost } = await metrics();
+  assert.deepEqual([sent, lost], [1 + 1_024, 1]);
+  await close();
+});
+
 test("without a queue a request goes out at once or not at all", async () => {
   const { delivery, close } = delivering([], { enabled: false, num_consumers: 2 });
   assert.ok(delivery.offer({ bytes: KIB, points: 1 }));

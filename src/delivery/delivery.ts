@@ -35,6 +35,8 @@ export interface DeliveryOptions {
 }
 
 const ONE_REQUEST = { requests: 1 };
+/** Each says that a sandbox has ended: more than a node has of them while a receiver is away for long. */
+const INSISTED_MAX = 1_024;
 
 /**
  * Brings requests to a receiver: a queue, in memory or on disk, batches, several senders, retries. What `offer` accepts
@@ -47,6 +49,8 @@ export class Delivery {
   readonly #inFlight = new Set<Taken>();
   readonly #attempts = new Set<AbortController>();
   readonly #pauses = new Set<() => void>();
+  /** Found no room, and goes in front of whatever is offered later. */
+  readonly #insisted: Outgoing[] = [];
   /** Requests that have waited for `flush_timeout`, and go out however few they are. */
   #due = 0;
   #cancelFlush: (() => void) | undefined;
@@ -91,13 +95,32 @@ export class Delivery {
 
   /** False when there is no room: the points are then counted as refused. */
   offer(request: Outgoing): boolean {
-    const fault = this.#add(request);
+    const fault = this.#placeInsisted() ?? this.#add(request);
     if (fault !== undefined) {
       this.#report.refused(request.points, fault);
       return false;
     }
     this.#startSenders();
     return true;
+  }
+
+  /** As `offer`, for what nobody would offer again: it waits here until there is room. */
+  insist(request: Outgoing): void {
+    this.#insisted.push(request);
+    if (this.#placeInsisted() === undefined) this.#startSenders();
+    if (this.#insisted.length <= INSISTED_MAX) return;
+    const points = this.#insisted.shift()?.points ?? 0;
+    this.#report.lost(points, { reason: "overflow", errorType: "overflow", error: "sending queue is full" });
+  }
+
+  /** Why some of it still waits; undefined where none does. */
+  #placeInsisted(): string | undefined {
+    for (let next = this.#insisted[0]; next !== undefined; next = this.#insisted[0]) {
+      const fault = this.#add(next);
+      if (fault !== undefined) return fault;
+      this.#insisted.shift();
+    }
+    return undefined;
   }
 
   /**
@@ -107,6 +130,12 @@ export class Delivery {
   async shutdown(deadline: AbortSignal): Promise<void> {
     if (this.#state !== "open") return;
     this.#state = "draining";
+    for (const request of this.#insisted.splice(0)) {
+      // Not much, so it may go beyond the queue's size; a disk may still be full.
+      const error = this.#queue.add(request, this.#options.settings.clock.nowMs());
+      const loss = { reason: "shutdown", errorType: "shutdown" } as const;
+      if (error !== undefined) this.#report.lost(request.points, { ...loss, error });
+    }
     this.#cancelFlush?.();
     if (!this.#isKept) {
       this.#due = this.#queue.waiting.requests;
@@ -222,6 +251,7 @@ export class Delivery {
   #finish(taken: Taken): void {
     this.#inFlight.delete(taken);
     if (this.#state === "closed") return;
+    if (this.#state === "open") this.#placeInsisted();
     if (this.#state === "open" || !this.#isKept) this.#startSenders();
     if (this.#inFlight.size === 0) this.#whenIdle?.();
   }

@@ -38,6 +38,7 @@ function requesting(requestBytesMax = 4_000_000) {
       if (state.hasRoom) requests.push(request);
       return state.hasRoom;
     },
+    insist: (request) => void requests.push(request),
   });
   return {
     consumer,
@@ -95,6 +96,15 @@ test("a reading that nobody takes is refused, and what ended in front of it ends
   state.hasRoom = true;
   assert.equal(consumer.consume(reading(a, "x", 3)), "accepted");
   assert.deepEqual(taken(), ["pod: x@1 y@1", "pod: -y@3", "pod: x@3"]);
+});
+
+test("an end is insisted on, since nobody says it twice", () => {
+  const { consumer, state, taken } = requesting();
+  const a = resource("a");
+  consumer.consume(reading(a, "x", 10));
+  state.hasRoom = false;
+  consumer.end({ resource: a, timeMs: 20 });
+  assert.deepEqual(taken(), ["pod: x@10", "pod: -x@20"]);
 });
 
 test("a resource that is gone ends after its last reading, once", () => {

@@ -8,6 +8,8 @@ export interface OtlpRequestsOptions {
   readonly requestBytesMax: number;
   /** Takes each request, in order; false where it does not. */
   emit(request: OtlpRequest): boolean;
+  /** Takes what would not be offered again. */
+  insist(request: OtlpRequest): void;
 }
 
 /** Resources whose series are followed. Of those beyond, it is not said when their series end. */
@@ -53,7 +55,9 @@ export class OtlpRequests implements Consumer {
     this.#spoken.delete(resource.key);
     // Two points of one series at one time would contradict each other.
     const endMs = Math.max(timeMs, before.timeMs + 1);
-    this.#emit([this.#options.encoder.ended(before.resource, before.schema.families, endMs)]);
+    const { encoder, requestBytesMax, insist } = this.#options;
+    const entry = encoder.ended(before.resource, before.schema.families, endMs);
+    for (const request of encoder.encode([entry], requestBytesMax)) insist(request);
   }
 
   /** The ends of the series that the reading lacks. */

@@ -49,6 +49,7 @@ export class FileExporter implements Exporter {
       encoder: createOtlpEncoder({ name: build.command, version: build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
       emit: (request) => this.#delivery.offer(request),
+      insist: (request) => this.#delivery.insist(request),
     });
   }
 

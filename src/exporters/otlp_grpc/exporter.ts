@@ -31,6 +31,7 @@ export class OtlpGrpcExporter implements Exporter {
       encoder: createOtlpEncoder({ name: settings.build.command, version: settings.build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
       emit: (request) => this.#delivery.offer(request),
+      insist: (request) => this.#delivery.insist(request),
     });
   }
 

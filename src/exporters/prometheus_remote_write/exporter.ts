@@ -44,6 +44,7 @@ export class RemoteWriteExporter implements Exporter {
       requestBytesMax: config.sending_queue.batch.max_size,
       onConflict: (conflict) => this.#conflicts.add(conflict),
       emit: (request) => this.#delivery.offer(request),
+      insist: (request) => this.#delivery.insist(request),
     });
   }
 

@@ -83,6 +83,7 @@ function writer(options: Options = {}) {
     requestBytesMax: options.requestBytesMax ?? 3_000_000,
     onConflict: ({ reason, name }) => conflicts.push(`${reason} ${name}`),
     emit: (request) => isOpen && requests.push(request) > 0,
+    insist: (request) => void requests.push(request),
   });
   return {
     consumer,
@@ -307,6 +308,16 @@ test("what is not taken is not said: the next reading ends the same series", () 
   assert.equal(consumer.consume(reading(s1, [{ name: "b" }], T + 2)), "accepted");
   const id = '{sandbox_id="s1"}';
   assert.deepEqual(texts(take()), [`a${id}@${T + 2} stale`, `b${id}@${T + 2} 0.5`]);
+});
+
+test("an end is insisted on, since nobody says it twice", () => {
+  const { consumer, take, open } = writer();
+  const s1 = resource("s1");
+  consumer.consume(reading(s1, [{ name: "a" }], T));
+  open(false);
+  take();
+  consumer.end({ resource: s1, timeMs: T + 1 });
+  assert.deepEqual(texts(take()), [`a{sandbox_id="s1"}@${T + 1} stale`]);
 });
 
 test("requests stay under the limit and lose nothing; a series that passes it goes alone", () => {

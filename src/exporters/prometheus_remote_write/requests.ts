@@ -9,6 +9,8 @@ export interface RemoteWriteRequestsOptions extends PlanOptions {
   readonly requestBytesMax: number;
   /** Takes each request, in order; false where it does not. */
   emit(request: Outgoing): boolean;
+  /** Takes what would not be offered again. */
+  insist(request: Outgoing): void;
 }
 
 /** Resources whose series are followed. Of those beyond, it is not said when their series end. */
@@ -46,8 +48,7 @@ export class RemoteWriteRequests implements Consumer {
     const timeMs = laterThan(before, reading.timeMs);
     if ((this.#owners.get(identity.text) ?? resource.key) !== resource.key) {
       this.#options.onConflict({ reason: "series", name: identity.text });
-      if (before !== undefined && !this.#endAll(before, timeMs)) return "refused";
-      this.#forget(resource.key);
+      this.#endAll(resource.key, timeMs);
       return "accepted";
     }
     const said = { identity, plan: planOf(reading, identity, this.#options) };
@@ -57,7 +58,8 @@ export class RemoteWriteRequests implements Consumer {
       if (blocks.length > 0) batches.push({ identity: before.identity, blocks, values: undefined, timeMs });
     }
     batches.push({ identity, blocks: said.plan.blocks, values, timeMs });
-    if (!this.#emit(batches)) return "refused";
+    const { requestBytesMax, emit } = this.#options;
+    if (!encodeBatches(batches, requestBytesMax).every((request) => emit(request))) return "refused";
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#forget(resource.key);
       this.#spoken.set(resource.key, { ...said, timeMs });
@@ -67,10 +69,7 @@ export class RemoteWriteRequests implements Consumer {
   }
 
   end({ resource, timeMs }: Ended): void {
-    const before = this.#spoken.get(resource.key);
-    if (before === undefined) return;
-    this.#forget(resource.key);
-    this.#endAll(before, timeMs);
+    this.#endAll(resource.key, timeMs);
   }
 
   #forget(key: string): void {
@@ -80,15 +79,16 @@ export class RemoteWriteRequests implements Consumer {
     this.#owners.delete(before.identity.text);
   }
 
-  /** Whether it was taken that all series end. Two samples of one series at one time would contradict each other. */
-  #endAll({ identity, plan, timeMs: spokenMs }: Spoken, timeMs: number): boolean {
-    const endMs = Math.max(timeMs, spokenMs + 1);
-    return this.#emit([{ identity, blocks: plan.blocks, values: undefined, timeMs: endMs }]);
-  }
-
-  #emit(batches: readonly Batch[]): boolean {
-    const { requestBytesMax, emit } = this.#options;
-    return encodeBatches(batches, requestBytesMax).every((request) => emit(request));
+  #endAll(key: string, timeMs: number): void {
+    const before = this.#spoken.get(key);
+    if (before === undefined) return;
+    const { identity, plan } = before;
+    this.#forget(key);
+    // Two samples of one series at one time would contradict each other.
+    const endMs = Math.max(timeMs, before.timeMs + 1);
+    const { requestBytesMax, insist } = this.#options;
+    const batch = { identity, blocks: plan.blocks, values: undefined, timeMs: endMs };
+    for (const request of encodeBatches([batch], requestBytesMax)) insist(request);
   }
 }
 

@@ -144,7 +144,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     const cancelGrace = this.#settings.clock.after(SHUTDOWN_GRACE_MS, () => grace.resolve());
     await Promise.race([Promise.all(this.#visits), grace.promise, overdue]);
     cancelGrace();
-    for (const sandbox of this.#sandboxes.values()) sandbox.end();
+    for (const sandbox of this.#sandboxes.values()) {
+      sandbox.end();
+      this.#writeOff(sandbox);
+    }
     this.#sandboxes.clear();
     const closed = Promise.all([...this.#visits, ...this.#watches.map((watch) => watch.close())]);
     await Promise.race([closed, overdue]);
@@ -242,6 +245,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
     sandbox.end();
+    this.#writeOff(sandbox);
     this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
     if (this.#shown.get(id) === sandbox) this.#hide(sandbox);
     this.#reportStatus();
@@ -453,6 +457,17 @@ export class KataReceiver implements Receiver, SandboxSource {
   #settleDebt(sandbox: Sandbox): boolean {
     if (sandbox.owed !== undefined) this.#offer(sandbox, sandbox.owed);
     return sandbox.owed === undefined;
+  }
+
+  /** Offers what was refused a last time, since nobody will ask for the sandbox again. */
+  #writeOff(sandbox: Sandbox): void {
+    if (this.#settleDebt(sandbox)) return;
+    const text = "the pipeline took no more until its end";
+    this.#failures.note("A sandbox's last reading is lost.", {
+      of: sandbox.found.id,
+      fault: "refused",
+      text,
+    });
   }
 
   /** Two sandboxes of one id would be one series: only one of them is shown, and ended before the other is. */

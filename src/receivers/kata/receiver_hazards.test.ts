@@ -217,6 +217,23 @@ test("one shim never has two requests at a time, whoever makes them", async () =
   }
 });
 
+test("what a pipeline refused of a sandbox is offered again when that ends, in front of the end", () => {
+  const gate = { open: true };
+  return withReceiver(
+    async ({ simulator, readings, refused, ended }) => {
+      const { id } = await simulator.add();
+      await poll("the first reading", () => readings.get(id)?.length || undefined);
+      gate.open = false;
+      const first = await poll("a refusal", () => refused[0]);
+      await simulator.end(id);
+      gate.open = true;
+      await poll("its end", () => ended.includes(id) || undefined);
+      assert.equal(readings.get(id)?.at(-1), first);
+    },
+    { takes: () => gate.open },
+  );
+});
+
 test("what a pipeline refuses is offered again, and nothing new is scraped before it is taken", () => {
   const gate = { open: true };
   return withReceiver(
