@@ -3,6 +3,7 @@ import { peerIsThere } from "../e2e/peers.ts";
 import { corruption } from "./corruption.ts";
 import { descriptors } from "./descriptors.ts";
 import { destinations } from "./destinations.ts";
+import { diskFull } from "./disk_full.ts";
 import { kills } from "./kills.ts";
 import { overflow } from "./overflow.ts";
 import { readOnly } from "./read_only.ts";
@@ -12,14 +13,12 @@ import { runtime } from "./runtime.ts";
 import { perform, type Scenario } from "./scenario.ts";
 import { stops } from "./stops.ts";
 
-/**
- * The short forms; `npm run soak` runs the long ones, and those that take long in any form. disk-full is not among them:
- * what it counts as interruptions is not yet all that a busy machine makes of them.
- */
+/** The short forms; `npm run soak` runs the long ones, and those that take long in any form. */
 const SCENARIOS: readonly Scenario[] = [
   kills,
   destinations,
   overflow,
+  diskFull,
   readOnly,
   corruption,
   stops,
