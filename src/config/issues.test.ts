@@ -132,6 +132,7 @@ test("a secret is shown neither in a fault nor in its source line", async () => 
   await hidden(withOptions("token: [hunter2]"), `${at}::token: must be a text, got [REDACTED]`);
   await hidden(withOptions("nam: x, token: hunter2"), `${at}: unknown key "nam"; did you mean "name"?`);
   await hidden(withOptions("tokem: hunter2"), `${at}: unknown key "tokem"; did you mean "token"?`);
+  await hidden(withOptions("headrs: {a: hunter2}"), `${at}: unknown key "headrs"; did you mean "headers"?`);
   await hidden(
     withOptions("db_password: hunter2"),
     `${at}: unknown key "db_password"; the keys are interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone`,

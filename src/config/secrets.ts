@@ -43,6 +43,6 @@ function placeUnder(place: Place, key: string): Place {
   const under = placeIn(place, key);
   if (under.secret || under.schemas.length > 0) return under;
   const meant = suggest(key, keysAt(place));
-  const secret = SENSITIVE_NAME.test(key) || (meant !== undefined && placeIn(place, meant).secret);
-  return { ...under, secret };
+  const likely = meant === undefined ? under : placeIn(place, meant);
+  return { ...likely, secret: likely.secret || SENSITIVE_NAME.test(key) };
 }

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { secret, TIMER_MS_MAX } from "./values.ts";
+import { secret, TIMER_MS_MAX, unsupported } from "./values.ts";
 
 export type TelemetryLevel = "none" | "basic" | "normal" | "detailed";
 
@@ -41,11 +41,6 @@ export interface TelemetryConfig {
   readonly resource: Readonly<Record<string, string | null>>;
 }
 
-/** An option of the Collector that this build refuses, saying why, rather than ignores. */
-function refused(why: string): z.ZodOptional<z.ZodUndefined> {
-  return z.undefined({ error: `is not supported; ${why}` }).optional();
-}
-
 const pullReader = z
   .strictObject({
     exporter: z.strictObject({
@@ -60,7 +55,7 @@ const pullReader = z
           without_type_suffix: z
             .literal(false, { error: 'must be false: counters end in "_total" here' })
             .optional(),
-          with_resource_constant_labels: refused("the resource is in target_info"),
+          with_resource_constant_labels: unsupported("the resource is in target_info"),
         })
         .prefault({}),
     }),
@@ -163,7 +158,7 @@ const metrics = z
           'is no more, as in the Collector; write "readers: [{pull: {exporter: {prometheus: {host: localhost, port: 8888}}}}]"',
       })
       .optional(),
-    views: refused("every metric of the level is given"),
+    views: unsupported("every metric of the level is given"),
   })
   .transform(({ level, readers }) => ({ level, readers }));
 
@@ -190,8 +185,8 @@ const logs = z
         thereafter: z.unknown().optional(),
       })
       .optional(),
-    development: refused("level: debug and encoding: console come near it"),
-    processors: refused("logs go to stderr"),
+    development: unsupported("level: debug and encoding: console come near it"),
+    processors: unsupported("logs go to stderr"),
     disable_zap_resource: z.boolean().optional().describe("Accepted; lines carry no resource"),
   })
   .transform(({ level, encoding, initial_fields: initialFields }) => ({ level, encoding, initialFields }));
@@ -199,8 +194,8 @@ const logs = z
 const traces = z
   .strictObject({
     level: z.literal("none", { error: 'must be "none": the agent writes no traces' }).default("none"),
-    processors: refused("the agent writes no traces"),
-    propagators: refused("the agent writes no traces"),
+    processors: unsupported("the agent writes no traces"),
+    propagators: unsupported("the agent writes no traces"),
   })
   .optional();
 

@@ -88,6 +88,11 @@ export function size(limits: { minBytes?: number } = {}): z.ZodType<number, stri
     });
 }
 
+/** An option of the Collector that this build refuses, saying why, rather than ignores. */
+export function unsupported(why: string): z.ZodOptional<z.ZodUndefined> {
+  return z.undefined({ error: `is not supported; ${why}` }).optional();
+}
+
 /** A text that must not be shown: `print-config` and faults write `[REDACTED]` in its place. */
 export function secret(): z.ZodType<string, string> {
   return z.string().meta({ secret: true, description: "kept out of logs and printed configs" });

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { duration, size } from "../config/values.ts";
+import { duration, size, unsupported } from "../config/values.ts";
 import type { Sizer, TakeLimit } from "./queue.ts";
 
 /** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
@@ -44,11 +44,6 @@ const DAY_MS = 86_400_000;
 const REQUEST_BYTES_MAX = 4_000_000;
 /** Room for one metric that cannot be cut, and for what stands around it. */
 const REQUEST_BYTES_MIN = 1024 * 1024;
-
-/** An option of the Collector that this build refuses, saying why, rather than ignores. */
-export function unsupported(why: string): z.ZodType<undefined, undefined> {
-  return z.undefined({ error: `is not supported; ${why}` }).optional();
-}
 
 /** The Collector's `timeout`: the deadline of one attempt. Give the default with `.prefault("5s")`. */
 export function attemptTimeout(): z.ZodType<number, string | 0> {
@@ -131,64 +126,76 @@ function minOf(
 /** The Collector's, where it has one. */
 const DEFAULT_SIZES: Readonly<Record<Sizer, Amount>> = { requests: 1_000, items: 1_000_000, bytes: "64MiB" };
 
-export const queueSchema: z.ZodType<QueueConfig> = z
-  .strictObject({
-    enabled: z
-      .boolean()
-      .default(true)
-      .describe("Let requests wait for a sender; without, they are dropped when all senders are busy"),
-    queue_size: amount(1)
-      .optional()
-      .describe(
-        "How much may wait or be on its way: a size in bytes, or a number in the sizer's unit; 64MiB if left out",
-      ),
-    sizer: z
-      .enum(["requests", "items", "bytes"])
-      .optional()
-      .describe("The unit of queue_size; requests for a number without one, as in the Collector"),
-    num_consumers: z
-      .int({ error: "`num_consumers` must be positive" })
-      .min(1, { error: "`num_consumers` must be positive" })
-      .max(1_000)
-      .default(10)
-      .describe("Requests sent at the same time; 1 keeps their order whatever fails"),
-    overflow: z
-      .enum(["refuse_newest", "drop_oldest"])
-      .default("refuse_newest")
-      .describe("Whom a full queue turns away"),
-    max_age: duration({ maxMs: 365 * DAY_MS })
-      .prefault("0s")
-      .describe("What has waited longer is dropped and counted; 0s for never"),
-    storage: z
-      .string()
-      .min(1)
-      .optional()
-      .describe("The file_storage extension that keeps the queue, so that it outlives the agent"),
-    batch: batchSchema.prefault({}),
-    block_on_overflow: z
-      .boolean()
-      .optional()
-      .describe(
-        "Accepted: a refused reading waits at its receiver in any case, which then scrapes no further",
-      ),
-    wait_for_result: z
-      .literal(false, { error: "must be false: a receiver is never held up by a destination" })
-      .optional(),
-  })
-  .transform(({ block_on_overflow: _, wait_for_result: __, queue_size, sizer, ...config }, context) => {
-    const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);
-    const unit = sizer ?? (hasUnit || queue_size === undefined ? "bytes" : "requests");
-    if (hasUnit && unit !== "bytes") {
-      const message = `is in bytes, and sizer says ${unit}`;
-      context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
-      return z.NEVER;
-    }
-    const value = inBytes(queue_size ?? DEFAULT_SIZES[unit]);
-    const { batch, enabled } = config;
-    const largest = { requests: 1, items: batch.min.items ?? 0, bytes: batch.max_size }[unit];
-    if (enabled && value < largest) {
-      const message = `must hold the largest request; its unit is ${unit}, and a request can have ${largest}`;
-      context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
-    }
-    return { ...config, queue_size: value, sizer: unit };
-  });
+const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodType<QueueConfig> =>
+  z
+    .strictObject({
+      enabled: z
+        .boolean()
+        .default(true)
+        .describe("Let requests wait for a sender; without, they are dropped when all senders are busy"),
+      queue_size: amount(1)
+        .optional()
+        .describe(
+          "How much may wait or be on its way: a size in bytes, or a number in the sizer's unit; 64MiB if left out",
+        ),
+      sizer: z
+        .enum(["requests", "items", "bytes"])
+        .optional()
+        .describe("The unit of queue_size; requests for a number without one, as in the Collector"),
+      num_consumers,
+      overflow: z
+        .enum(["refuse_newest", "drop_oldest"])
+        .default("refuse_newest")
+        .describe("Whom a full queue turns away"),
+      max_age: duration({ maxMs: 365 * DAY_MS })
+        .prefault("0s")
+        .describe("What has waited longer is dropped and counted; 0s for never"),
+      storage: z
+        .string()
+        .min(1)
+        .optional()
+        .describe("The file_storage extension that keeps the queue, so that it outlives the agent"),
+      batch: batchSchema.prefault({}),
+      block_on_overflow: z
+        .boolean()
+        .optional()
+        .describe(
+          "Accepted: a refused reading waits at its receiver in any case, which then scrapes no further",
+        ),
+      wait_for_result: z
+        .literal(false, { error: "must be false: a receiver is never held up by a destination" })
+        .optional(),
+    })
+    .transform(({ block_on_overflow: _, wait_for_result: __, queue_size, sizer, ...config }, context) => {
+      const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);
+      const unit = sizer ?? (hasUnit || queue_size === undefined ? "bytes" : "requests");
+      if (hasUnit && unit !== "bytes") {
+        const message = `is in bytes, and sizer says ${unit}`;
+        context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
+        return z.NEVER;
+      }
+      const value = inBytes(queue_size ?? DEFAULT_SIZES[unit]);
+      const { batch, enabled } = config;
+      const largest = { requests: 1, items: batch.min.items ?? 0, bytes: batch.max_size }[unit];
+      if (enabled && value < largest) {
+        const message = `must hold the largest request; its unit is ${unit}, and a request can have ${largest}`;
+        context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
+      }
+      return { ...config, queue_size: value, sizer: unit };
+    });
+
+const POSITIVE = "`num_consumers` must be positive";
+
+export const queueSchema: z.ZodType<QueueConfig> = queueWith(
+  z
+    .int(POSITIVE)
+    .min(1, POSITIVE)
+    .max(1_000)
+    .default(10)
+    .describe("Requests sent at the same time; 1 keeps their order whatever fails"),
+);
+
+/** For destinations that take requests in their order only. */
+export function orderedQueueSchema(why: string): z.ZodType<QueueConfig> {
+  return queueWith(z.literal(1, `must be 1: ${why}`).default(1).describe(`Always 1: ${why}`));
+}

@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { duration, secret } from "../config/values.ts";
-import { unsupported } from "../delivery/config.ts";
+import { duration, secret, unsupported } from "../config/values.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 
 /** Options of the Collector's `confighttp` that every exporter over HTTP has. Durations are in milliseconds. */

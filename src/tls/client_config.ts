@@ -1,6 +1,5 @@
 import { z } from "zod";
-import { secret } from "../config/values.ts";
-import { unsupported } from "../delivery/config.ts";
+import { secret, unsupported } from "../config/values.ts";
 
 /** The Collector's client TLS options (`configtls`), as far as this build has them. */
 export interface ClientTlsConfig {

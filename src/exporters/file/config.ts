@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { duration } from "../../config/values.ts";
+import { duration, unsupported } from "../../config/values.ts";
 import {
   attemptTimeout,
+  orderedQueueSchema,
   type QueueConfig,
-  queueSchema,
   type RetryConfig,
   retrySchema,
-  unsupported,
 } from "../../delivery/config.ts";
 import type { Rotation } from "./rotation.ts";
 
@@ -87,7 +86,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
       .describe("Of a directory that is made, less the umask; 0755 if left out"),
     timeout: attemptTimeout().prefault("5s"),
     retry_on_failure: retrySchema.prefault({}),
-    sending_queue: queueSchema.prefault({}),
+    sending_queue: orderedQueueSchema("a file has one writer").prefault({}),
     encoding: unsupported("format is json or proto"),
     group_by: unsupported("all sandboxes share a file"),
   })
@@ -115,8 +114,10 @@ export const fileSchema: z.ZodType<FileConfig> = z
     sending_queue: inOrder(config.sending_queue, config.flush_interval),
   }));
 
-/** A file has one writer: only without a queue do several requests wait for it. */
+/** Without a queue, so many requests may wait for the writer. */
+const WAITING_MAX = 10;
+
 function inOrder(queue: QueueConfig, flushTimeoutMs: number): QueueConfig {
   const batch = { ...queue.batch, flush_timeout: flushTimeoutMs };
-  return { ...queue, num_consumers: queue.enabled ? 1 : queue.num_consumers, batch };
+  return { ...queue, num_consumers: queue.enabled ? queue.num_consumers : WAITING_MAX, batch };
 }

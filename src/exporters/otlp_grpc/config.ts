@@ -1,12 +1,11 @@
 import { z } from "zod";
-import { duration, secret } from "../../config/values.ts";
+import { duration, secret, unsupported } from "../../config/values.ts";
 import {
   attemptTimeout,
   type QueueConfig,
   queueSchema,
   type RetryConfig,
   retrySchema,
-  unsupported,
 } from "../../delivery/config.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";

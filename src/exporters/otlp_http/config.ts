@@ -1,11 +1,11 @@
 import { z } from "zod";
+import { unsupported } from "../../config/values.ts";
 import {
   attemptTimeout,
   type QueueConfig,
   queueSchema,
   type RetryConfig,
   retrySchema,
-  unsupported,
 } from "../../delivery/config.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";

@@ -1,11 +1,11 @@
 import { z } from "zod";
+import { unsupported } from "../../config/values.ts";
 import {
   attemptTimeout,
+  orderedQueueSchema,
   type QueueConfig,
-  queueSchema,
   type RetryConfig,
   retrySchema,
-  unsupported,
 } from "../../delivery/config.ts";
 import {
   constantLabels,
@@ -34,8 +34,7 @@ export interface RemoteWriteConfig extends HttpClientConfig {
 const WRITE_PATH = "/api/v1/write";
 /** Room for what stands around the labels of one series. */
 const BATCH_BYTES_MIN = 64 * 1024;
-/** What it is when nobody writes it: that means "as it should be". */
-const DEFAULT_CONSUMERS = queueSchema.parse({}).num_consumers;
+const IN_ORDER = "the samples of a series must arrive in their order";
 
 const off = (why: string) =>
   z.strictObject({ enabled: z.literal(false, `only false works: ${why}`) }).optional();
@@ -67,10 +66,10 @@ const options = z.strictObject({
   ...httpClientOptions,
   ...refusedHttpOptions,
   retry_on_failure: retrySchema.prefault({}),
-  sending_queue: queueSchema.prefault({}),
+  sending_queue: orderedQueueSchema(IN_ORDER).prefault({}),
   ...fixed,
   compression: z.literal("snappy", "only snappy works: the protocol knows no other").optional(),
-  max_batch_request_parallelism: unsupported("the samples of a series must arrive in their order"),
+  max_batch_request_parallelism: unsupported(IN_ORDER),
   remote_write_queue: unsupported("say it in sending_queue"),
   wal: unsupported("give sending_queue::storage a file_storage"),
 });
@@ -81,12 +80,6 @@ export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options
       const message = "is in resource_labels already";
       const path = ["external_labels", name];
       context.addIssue({ code: "custom", message, path, input: config.external_labels[name] });
-    }
-    const { num_consumers } = config.sending_queue;
-    if (num_consumers !== 1 && num_consumers !== DEFAULT_CONSUMERS) {
-      const message = "must be 1: the samples of a series must arrive in their order";
-      const path = ["sending_queue", "num_consumers"];
-      context.addIssue({ code: "custom", message, path, input: num_consumers });
     }
   })
   .transform(({ endpoint, external_labels, max_batch_size_bytes, sending_queue, ...rest }) => ({
@@ -101,7 +94,6 @@ function limited(queue: QueueConfig, bytesMax: number): QueueConfig {
   const { bytes } = batch.min;
   return {
     ...queue,
-    num_consumers: 1,
     batch: {
       ...batch,
       max_size: Math.min(batch.max_size, bytesMax),

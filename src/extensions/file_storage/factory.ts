@@ -1,7 +1,6 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
-import { duration, size } from "../../config/values.ts";
-import { unsupported } from "../../delivery/config.ts";
+import { duration, size, unsupported } from "../../config/values.ts";
 import { FileStorage, type FileStorageConfig } from "./storage.ts";
 
 const fsync = z
