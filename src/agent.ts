@@ -5,11 +5,12 @@ import type { Logger } from "pino";
 import { systemClock } from "./clock/clock.ts";
 import type { BuildInfo, ComponentKind, Host, ReloadControl, Settings } from "./component/component.ts";
 import type { AgentConfig } from "./config/load.ts";
+import type { TelemetryConfig } from "./config/telemetry.ts";
 import { Interner } from "./metrics/interner.ts";
 import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { processorCounters } from "./pipeline/observe.ts";
-import { createLogger } from "./telemetry/logs.ts";
+import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
 import type { ProcessUsage } from "./telemetry/process_metrics.ts";
 
@@ -30,6 +31,7 @@ const OVERRUN_MS = 1_000;
 export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
+  readonly #loggers: LoggerFamily;
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
@@ -37,7 +39,8 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.logger = createLogger(options.config.service.telemetry.logs, options.logOutput);
+    this.#loggers = new LoggerFamily(createLogger(options.config.service.telemetry.logs, options.logOutput));
+    this.logger = this.#loggers.root;
   }
 
   /** For the agent's own metrics; of no effect before the start. */
@@ -74,12 +77,13 @@ export class Agent {
    * the user, when that cannot be; the old configuration is then at work again.
    */
   async change(config: AgentConfig): Promise<void> {
-    const { telemetry } = this.#config.service;
-    if (!isDeepStrictEqual(config.service.telemetry, telemetry))
-      throw new Error("service::telemetry has changed, which needs a restart");
+    const { telemetry } = config.service;
+    if (!isDeepStrictEqual(withoutLevel(telemetry), withoutLevel(this.#config.service.telemetry)))
+      throw new Error("service::telemetry has changed in more than logs::level, which needs a restart");
     if (this.#graph === undefined) throw new Error("the agent has not started");
     await this.#graph.change(config, this.#deadline());
     this.#config = config;
+    this.#loggers.setLevel(telemetry.logs.level);
     for (const error of await this.#graph.refresh())
       this.logger.error(
         { error: error.message },
@@ -120,10 +124,16 @@ export class Agent {
     const { build } = this.#options;
     return (kind: ComponentKind, id: string, pipeline?: string): Settings => {
       const fields = { "otelcol.component.id": id, "otelcol.component.kind": kind };
-      const logger = this.logger.child(
+      const logger = this.#loggers.child(
         pipeline === undefined ? fields : { ...fields, "otelcol.pipeline.id": pipeline },
       );
       return { id, logger, meter, clock: systemClock, interner, host, build };
     };
   }
+}
+
+/** What cannot change while the agent runs. */
+function withoutLevel({ logs, ...rest }: TelemetryConfig): unknown {
+  const { level: _, ...fixed } = logs;
+  return { ...rest, logs: fixed };
 }

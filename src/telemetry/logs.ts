@@ -26,6 +26,32 @@ export function createLogger(settings: LogSettings, output: Writable): Logger {
   );
 }
 
+/** A logger and those made of it, whose level can change while they are in use. */
+export class LoggerFamily {
+  readonly root: Logger;
+  /** Held weakly: components come and go with every reload. */
+  #children: WeakRef<Logger>[] = [];
+
+  constructor(root: Logger) {
+    this.root = root;
+  }
+
+  /** A logger that puts the fields on every line. */
+  child(fields: Readonly<Record<string, string>>): Logger {
+    const child = this.root.child(fields);
+    this.#children = [...this.#children.filter((ref) => ref.deref() !== undefined), new WeakRef(child)];
+    return child;
+  }
+
+  setLevel(level: LogSettings["level"]): void {
+    this.root.level = level;
+    for (const ref of this.#children) {
+      const child = ref.deref();
+      if (child !== undefined) child.level = level;
+    }
+  }
+}
+
 /** Rewrites pino's JSON lines: `time<TAB>level<TAB>message<TAB>{fields}`. Logs are rare, so clarity comes first. */
 class ConsoleOutput extends Writable {
   readonly #output: Writable;

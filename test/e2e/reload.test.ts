@@ -57,6 +57,22 @@ test("SIGHUP goes over to a changed configuration, and what is the same goes on 
   assert.equal(node.agent.stderr().split("Serving metrics.").length, 2, "the page's listener was kept");
 });
 
+test("the log's level changes with a reload, for every component; what cannot change so is refused", async (context) => {
+  const { node, write, said } = await scene(context);
+  const changeLogs = async (logs: object): Promise<void> => {
+    await write((config) => {
+      Object.assign(config["service"] ?? {}, { telemetry: { metrics: { level: "none" }, logs } });
+    });
+    node.agent.kill("SIGHUP");
+  };
+  await changeLogs({ encoding: "json", level: "debug" });
+  await said("Configuration was reloaded.");
+  await node.simulator.add();
+  await said("Sandbox is shown.");
+  await changeLogs({ encoding: "console" });
+  await said("service::telemetry has changed in more than logs::level, which needs a restart");
+});
+
 test("a faulty configuration is reported and leaves the old one at work, and so does one that cannot start", async (context) => {
   const { node, write, said } = await scene(context);
   await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
