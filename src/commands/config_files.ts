@@ -11,16 +11,16 @@ const SETTLE_MS = 200;
 
 /** Files that the configuration is made of: those that were read for it, and those that it names for components to read. */
 export class ConfigFiles {
-  readonly #read = new Set<string>();
-  readonly #named = new Set<string>();
-  #digest = "";
+  /** By path: of what the file held at the last look; undefined before the first. */
+  readonly #digests = new Map<string, string | undefined>();
+  #onNew: (path: string) => void = () => {};
 
   /** The source, of which the files that are read are noted. */
   noting(source: ConfigSource): ConfigSource {
     return {
       ...source,
       readFile: async (path) => {
-        this.#read.add(path);
+        this.#note(path);
         return await source.readFile(path);
       },
     };
@@ -32,48 +32,63 @@ export class ConfigFiles {
     if (tree.kind !== "map") return;
     for (const [key, { value }] of tree.entries) {
       if (value.kind !== "scalar") this.noteNamed(value);
-      else if (key.endsWith("_file") && typeof value.value === "string") this.#named.add(value.value);
+      else if (key.endsWith("_file") && typeof value.value === "string") this.#note(value.value);
     }
   }
 
-  /** Notes what the files hold now. */
-  async look(): Promise<void> {
-    this.#digest = await this.#digestNow();
+  /** Looks at the files: whether one of them holds something else than at the last look. */
+  async hasChanged(): Promise<boolean> {
+    let changed = false;
+    for (const [path, before] of this.#digests) {
+      const digest = await digestOf(path);
+      this.#digests.set(path, digest);
+      if (before !== undefined && before !== digest) changed = true;
+    }
+    return changed;
   }
 
   /** Calls `onChange` when a file holds something else than at the last look, until the returned function is called. */
   watch(onChange: () => void): () => Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const look = async (): Promise<void> => {
-      const digest = await this.#digestNow();
-      if (digest === this.#digest) return;
-      this.#digest = digest;
-      onChange();
+      if (await this.hasChanged()) onChange();
     };
     const hint = (): void => {
       clearTimeout(timer);
       timer = setTimeout(() => void look(), SETTLE_MS);
     };
-    const watcher = watch([...this.#read, ...this.#named], { ignoreInitial: true });
+    const watcher = watch([...this.#digests.keys()], { ignoreInitial: true });
     watcher.on("all", hint);
     // Whatever hinders it, the looks go on.
     watcher.on("error", hint);
     const interval = setInterval(() => void look(), LOOK_INTERVAL_MS);
+    this.#onNew = (path) => {
+      watcher.add(path);
+      hint();
+    };
     hint();
     return async () => {
+      this.#onNew = () => {};
       clearTimeout(timer);
       clearInterval(interval);
       await watcher.close();
     };
   }
 
-  /** Of the content of all files. One that is missing counts as such: it may be on its way. */
-  async #digestNow(): Promise<string> {
-    const hash = createHash("sha256");
-    for (const path of [...this.#read, ...this.#named].sort()) {
-      hash.update(`${path}\0`);
-      hash.update(await readFile(path).catch((error: NodeJS.ErrnoException) => error.code ?? "error"));
-    }
-    return hash.digest("hex");
+  #note(path: string): void {
+    if (this.#digests.has(path)) return;
+    this.#digests.set(path, undefined);
+    this.#onNew(path);
+  }
+}
+
+/** Of what the file holds. One that is missing counts as such: it may be on its way. */
+async function digestOf(path: string): Promise<string> {
+  try {
+    return createHash("sha256")
+      .update(await readFile(path))
+      .digest("hex");
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code ?? "error";
   }
 }

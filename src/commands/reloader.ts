@@ -4,21 +4,25 @@ import type { ReloadControl, ReloadOutcome, ReloadResult } from "../component/co
 import type { Catalog } from "../config/catalog.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
+import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 
 /** Reads an agent's configuration again, as often as somebody asks, one time after the other. */
 export class Reloader implements ReloadControl {
   readonly #source: ConfigSource;
   readonly #catalog: Catalog;
+  readonly #onLoaded: (tree: ConfigNode) => void;
   #agent: Agent | undefined;
   #counter: Counter | undefined;
   #running: Promise<ReloadResult> | undefined;
   #again = false;
   last: ReloadOutcome | undefined;
 
-  constructor(source: ConfigSource, catalog: Catalog) {
+  /** `onLoaded` gets each configuration that has no fault. */
+  constructor(source: ConfigSource, catalog: Catalog, onLoaded: (tree: ConfigNode) => void) {
     this.#source = source;
     this.#catalog = catalog;
+    this.#onLoaded = onLoaded;
   }
 
   /** The agent that goes over to what is read. It must have started. */
@@ -67,6 +71,7 @@ export class Reloader implements ReloadControl {
   async #change(agent: Agent): Promise<readonly string[]> {
     const loaded = await loadConfig(this.#source, this.#catalog);
     if (!loaded.ok) return renderFaults(loaded.faults).trimEnd().split("\n");
+    this.#onLoaded(loaded.tree);
     try {
       await agent.change(loaded.config);
       return [];

@@ -47,8 +47,8 @@ export async function runSource(
     return 1;
   }
   files.noteNamed(loaded.tree);
-  await files.look();
-  const reload = new Reloader(noting, registry);
+  await files.hasChanged();
+  const reload = new Reloader(noting, registry, (tree) => files.noteNamed(tree));
   const agent = new Agent({
     config: loaded.config,
     build: readBuildInfo(),
