@@ -3,15 +3,15 @@ import { test } from "node:test";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
 import fc from "fast-check";
-import {
-  type ExportMetricsServiceRequest,
-  ExportMetricsServiceRequestSchema,
-  type Metric,
-} from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { toSdkMetrics } from "../../test/oracle/otel_sdk.ts";
 import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
 import { createOtlpEncoder } from "./encode.ts";
+import {
+  type ExportMetricsServiceRequest,
+  ExportMetricsServiceRequestSchema,
+  type Metric,
+} from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { METRIC_BYTES_MAX } from "./metric_plan.ts";
 
 const TIME_MS = 1_700_000_000_123;

@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
-import { ExportMetricsServiceRequestSchema } from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Kind, Reading } from "../metrics/model.ts";
 import { pointWidth } from "../metrics/model.ts";
 import { createOtlpEncoder } from "./encode.ts";
+import { ExportMetricsServiceRequestSchema } from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { requestJson } from "./json.ts";
 
 const interner = new Interner();

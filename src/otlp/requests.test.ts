@@ -1,10 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
-import { ExportMetricsServiceRequestSchema } from "../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading, Resource } from "../metrics/model.ts";
 import { createOtlpEncoder, type OtlpRequest } from "./encode.ts";
+import { ExportMetricsServiceRequestSchema } from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { OtlpRequests } from "./requests.ts";
 
 const interner = new Interner();

@@ -3,7 +3,7 @@ import {
   ExportMetricsServiceRequestSchema,
   type KeyValue,
   type Metric,
-} from "../generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+} from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 
 /** The guest counts how often it was asked: one reading of a sandbox follows the other without a gap. */
 const COUNTING_METRIC = "kata_agent_scrape_count";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
-import { ExportMetricsServiceRequestSchema } from "../generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { Ledger } from "./ledger.ts";
 import { slopeOf } from "./plot.ts";
 import { assertNothingLost, type Interruption, judge } from "./verdict.ts";

@@ -1,7 +1,6 @@
-import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
-import { requestJson } from "../../otlp/json.ts";
+import { pacedJson } from "../../delivery/paced_json.ts";
 import { type Framing, lengthPrefixed, lines } from "./framing.ts";
 
 /** What becomes of a request before it is written. */
@@ -25,28 +24,17 @@ const ZSTD_START = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 
 /** As the Collector's: lines are for JSON as it is, everything else stands behind its length. */
 export function encodingOf({ format, compression }: EncodingOptions): Encoding {
-  const payload = format === "json" ? toJson : (request: Uint8Array) => Promise.resolve([request]);
+  const payload = format === "json" ? pacedJson : (request: Uint8Array) => Promise.resolve(request);
   if (compression === "zstd") {
     const framing = lengthPrefixed(ZSTD_START);
     return {
       framing,
       async encode(request, signal) {
-        const compressed = await zstd(Buffer.concat(await payload(request, signal)));
-        return framing.record([compressed]);
+        const compressed = await zstd(await payload(request, signal));
+        return framing.record(compressed);
       },
     };
   }
   const framing = format === "json" ? lines(JSON_START) : lengthPrefixed(PROTO_START);
   return { framing, encode: async (request, signal) => framing.record(await payload(request, signal)) };
-}
-
-async function toJson(request: Uint8Array, signal: AbortSignal): Promise<Buffer[]> {
-  const parts: Buffer[] = [];
-  for (const part of requestJson(request)) {
-    parts.push(Buffer.from(part));
-    // A request is about many sandboxes; scrapes and pulls go on between them.
-    await setImmediate();
-    signal.throwIfAborted();
-  }
-  return parts;
 }

@@ -9,14 +9,14 @@ import { zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
-import {
-  type ExportMetricsServiceRequest,
-  ExportMetricsServiceRequestSchema,
-} from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
+import {
+  type ExportMetricsServiceRequest,
+  ExportMetricsServiceRequestSchema,
+} from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { factory } from "./factory.ts";
 
 const interner = new Interner();

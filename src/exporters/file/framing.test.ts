@@ -5,9 +5,8 @@ import { type Framing, lengthPrefixed, lines } from "./framing.ts";
 const LINES = lines('{"resourceMetrics":[');
 const PREFIXED = lengthPrefixed(Uint8Array.of(0x0a));
 
-const text = (body: string): Buffer => LINES.record([Buffer.from('{"resourceMetrics":['), Buffer.from(body)]);
-const binary = (length: number): Buffer =>
-  PREFIXED.record([Uint8Array.of(0x0a), Buffer.alloc(length - 1, 0xee)]);
+const text = (body: string): Buffer => LINES.record(Buffer.from(`{"resourceMetrics":[${body}`));
+const binary = (length: number): Buffer => PREFIXED.record(Buffer.alloc(length, 0xee).fill(0x0a, 0, 1));
 
 /** Where the last whole record ends; no read may pass the end of the file. */
 function wholeEnd(framing: Framing, bytes: Buffer): Promise<number> {

@@ -3,8 +3,8 @@ export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 /** How records stand in a file, and how one that was not written to its end is known. */
 export interface Framing {
-  /** The payload, which comes in parts, as one record. Throws a RangeError where it is too large for one. */
-  record(parts: readonly Uint8Array[]): Buffer;
+  /** The payload as one record. Throws a RangeError where it is too large for one. */
+  record(payload: Uint8Array): Buffer;
   /**
    * Where the last whole record of a file ends. What follows is the beginning of one, or the zeros that a loss of power
    * leaves; throws, with words for the user, where it is anything else: a file of somebody else must not be cut.
@@ -22,7 +22,7 @@ const PAYLOAD_BYTES_MAX = 128 * 1024 ** 2;
 export function lines(start: string): Framing {
   const startBytes = Buffer.from(start);
   return {
-    record: (parts) => Buffer.concat([...parts, Uint8Array.of(NEWLINE)]),
+    record: (payload) => Buffer.concat([payload, Uint8Array.of(NEWLINE)]),
     async wholeEnd(read, size) {
       const end = await lastLineEnd(read, size);
       const tail = await read(end, Math.min(size - end, startBytes.length));
@@ -45,12 +45,12 @@ async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
 /** Before each record its length, as a 32-bit number, the most significant byte first. `start` is how each begins. */
 export function lengthPrefixed(start: Uint8Array): Framing {
   return {
-    record(parts) {
-      const length = parts.reduce((sum, part) => sum + part.length, 0);
+    record(payload) {
+      const { length } = payload;
       if (length > PAYLOAD_BYTES_MAX) throw new RangeError(`a record of ${length} bytes is too large`);
       const prefix = Buffer.alloc(LENGTH_BYTES);
       prefix.writeUInt32BE(length);
-      return Buffer.concat([prefix, ...parts]);
+      return Buffer.concat([prefix, payload]);
     },
     async wholeEnd(read, size) {
       const scan = buffered(read);

@@ -52,7 +52,7 @@ function outputOf(context: TestContext, path: string, options: Partial<OutputFil
   context.after(() => file.close());
   /** Writes a line with this text in it. */
   const write = (text: string, signal = never): Promise<void> =>
-    file.append(LINES.record([Buffer.from(`{${text}}`)]), signal);
+    file.append(LINES.record(Buffer.from(`{${text}}`)), signal);
   return { file, write, clock, logged };
 }
 
@@ -96,8 +96,8 @@ test("the file is emptied before the first record and not again, or not at all",
 
 test("what a death left of a record is cut off at the next start, and said", async (context) => {
   const path = join(folderOf(context), "out");
-  const record = LINES.record([Buffer.from("{last}")]);
-  const binary = PREFIXED.record([Uint8Array.of(0x0a, 5, 6, 7, 8, 9)]);
+  const record = LINES.record(Buffer.from("{last}"));
+  const binary = PREFIXED.record(Uint8Array.of(0x0a, 5, 6, 7, 8, 9));
   for (const [framing, whole] of [
     [LINES, record],
     [PREFIXED, binary],

@@ -20,13 +20,13 @@ import {
   startOtlpServer,
 } from "../../../test/e2e/otlp_server.ts";
 import { poll } from "../../../test/e2e/poll.ts";
-import { ExportMetricsServiceRequestSchema } from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
 import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
+import { ExportMetricsServiceRequestSchema } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 

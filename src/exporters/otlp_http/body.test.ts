@@ -3,14 +3,14 @@ import { test } from "node:test";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { JsonMetricsSerializer, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
-import {
-  type ExportMetricsServiceRequest,
-  ExportMetricsServiceRequestSchema,
-} from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { toSdkMetrics } from "../../../test/oracle/otel_sdk.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
+import {
+  type ExportMetricsServiceRequest,
+  ExportMetricsServiceRequestSchema,
+} from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { bodyFormat } from "./body.ts";

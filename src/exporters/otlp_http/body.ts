@@ -1,8 +1,7 @@
-import { setImmediate } from "node:timers/promises";
 import { promisify } from "node:util";
 import { constants, gzip, zstdCompress } from "node:zlib";
+import { pacedJson } from "../../delivery/paced_json.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
-import { requestJson } from "../../otlp/json.ts";
 import type { Compression } from "./config.ts";
 
 /** How requests become bodies. */
@@ -32,7 +31,7 @@ export function bodyFormat(encoding: OtlpEncoding, compression: Compression): Bo
       ...(type === "none" ? {} : { "content-encoding": type }),
     },
     encode: async (request, signal) =>
-      await compress(encoding === "proto" ? request : await toJson(request, signal)),
+      await compress(encoding === "proto" ? request : await pacedJson(request, signal)),
   };
 }
 
@@ -43,15 +42,4 @@ function compressor(compression: Compression): Transform {
   if (type === "gzip") return (bytes) => gzipped(bytes, level === undefined ? {} : { level });
   const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
   return (bytes) => zstdCompressed(bytes, { params });
-}
-
-async function toJson(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
-  const parts: Buffer[] = [];
-  for (const part of requestJson(request)) {
-    parts.push(Buffer.from(part));
-    // A request is about many sandboxes; scrapes and pulls go on between them.
-    await setImmediate();
-    signal.throwIfAborted();
-  }
-  return Buffer.concat(parts);
 }

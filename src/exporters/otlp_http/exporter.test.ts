@@ -13,10 +13,10 @@ import { createTestAuthority } from "../../../test/e2e/certificates.ts";
 import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
 import { poll } from "../../../test/e2e/poll.ts";
 import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { ExportMetricsServiceRequestSchema } from "../../../test/generated/otlp/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
+import { ExportMetricsServiceRequestSchema } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
