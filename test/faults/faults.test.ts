@@ -1,5 +1,6 @@
 import { suite, test } from "node:test";
 import { peerIsThere } from "../e2e/peers.ts";
+import { clocks } from "./clocks.ts";
 import { corruption } from "./corruption.ts";
 import { descriptors } from "./descriptors.ts";
 import { destinations } from "./destinations.ts";
@@ -24,6 +25,7 @@ const SCENARIOS: readonly Scenario[] = [
   stops,
   runtime,
   roots,
+  clocks,
   descriptors,
   reloads,
 ];

@@ -24,6 +24,8 @@ interface Sandbox {
   /** Of the resource, as they stood on the reading with the latest time. */
   attributes: ReadonlyMap<string, string>;
   latest: number;
+  /** The time of the point that was added last, in milliseconds. */
+  lastArrival: number;
 }
 
 /** One reading's place in what a guest counted. */
@@ -76,12 +78,17 @@ export class Ledger {
     return this.#sandboxes.get(id)?.attributes ?? new Map();
   }
 
-  /** The readings of a sandbox that have the guest's part, by time. */
+  /** The time of the reading of a sandbox that came last. */
+  latestArrivalOf(id: string): number | undefined {
+    return this.#sandboxes.get(id)?.lastArrival;
+  }
+
+  /** The readings of a sandbox that have the guest's part, in the guest's order: the agent's clock may have jumped. */
   countedOf(id: string): Counted[] {
     const counted: Counted[] = [];
     for (const [micros, { guestCount }] of this.#sandboxes.get(id)?.moments ?? [])
       if (guestCount !== undefined) counted.push({ timeMs: micros / 1_000, guestCount });
-    return counted.sort((one, other) => one.timeMs - other.timeMs);
+    return counted.sort((one, other) => one.guestCount - other.guestCount);
   }
 
   /** The number of points that are here and not in the other one. */
@@ -103,7 +110,7 @@ export class Ledger {
   #sandbox(id: string): Sandbox {
     let sandbox = this.#sandboxes.get(id);
     if (sandbox === undefined) {
-      sandbox = { moments: new Map(), attributes: new Map(), latest: 0 };
+      sandbox = { moments: new Map(), attributes: new Map(), latest: 0, lastArrival: 0 };
       this.#sandboxes.set(id, sandbox);
     }
     return sandbox;
@@ -115,6 +122,7 @@ export class Ledger {
       const series = `${ended ? "end of " : ""}${name}${labelsOf(point.attributes)}`;
       const micros = Number(point.timeUnixNano / 1_000n);
       const moment = this.#moment(sandbox, micros);
+      sandbox.lastArrival = micros / 1_000;
       this.#addPoint(moment, this.#numberOf(series), ended);
       if (ended) continue;
       if (name === COUNTING_METRIC && "value" in point) moment.guestCount = Number(point.value.value);

@@ -40,7 +40,11 @@ const COMPILED = mkdtempSync(join(tmpdir(), "compiled-"));
 process.on("exit", () => rmSync(COMPILED, { recursive: true, force: true }));
 
 /** Spawns an agent and returns at once: it may be killed before it has read a line. */
-export async function spawnAgent(config: AgentConfig, configPath: string): Promise<Life> {
+export async function spawnAgent(
+  config: AgentConfig,
+  configPath: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<Life> {
   const port = await freePort();
   const withTelemetry = (plain: AgentConfig): string => {
     const reader = { pull: { exporter: { prometheus: { host: "127.0.0.1", port } } } };
@@ -48,7 +52,7 @@ export async function spawnAgent(config: AgentConfig, configPath: string): Promi
     return JSON.stringify({ ...plain, service: { ...plain.service, telemetry } });
   };
   await writeFile(configPath, withTelemetry(config));
-  const agent = startCli(["run", "--config", configPath], { NODE_COMPILE_CACHE: COMPILED });
+  const agent = startCli(["run", "--config", configPath], { ...env, NODE_COMPILE_CACHE: COMPILED });
   let ended = false;
   void agent.finished.then(() => {
     ended = true;

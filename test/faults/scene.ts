@@ -28,6 +28,8 @@ export interface SceneOptions {
   readonly storage?: string;
 }
 
+type Environment = Readonly<Record<string, string>>;
+
 /** What a scene is made of. */
 type Stage = Pick<Scene, "dir" | "random" | "storage" | "simulator" | "recorder">;
 
@@ -77,14 +79,15 @@ export class Scene {
   }
 
   /** Starts the next life of the agent, and waits for nothing. */
-  async spawn(config: AgentConfig = this.config()): Promise<Life> {
-    const life = await spawnAgent(config, join(this.dir, `config_${this.#lives.length}.yaml`));
+  async spawn(config: AgentConfig = this.config(), env: Environment = {}): Promise<Life> {
+    const path = join(this.dir, `config_${this.#lives.length}.yaml`);
+    const life = await spawnAgent(config, path, env);
     this.#lives.push(life);
     return life;
   }
 
-  async start(config?: AgentConfig): Promise<Life> {
-    const life = await this.spawn(config);
+  async start(config?: AgentConfig, env?: Environment): Promise<Life> {
+    const life = await this.spawn(config, env);
     await life.ready();
     return life;
   }

@@ -106,8 +106,11 @@ export class Health {
   #isComponentHealthy({ state, sinceMs }: ComponentStatus): boolean {
     const { includePermanentErrors, includeRecoverableErrors, recoveryMs } = this.#rules;
     if (state === "permanent_error") return !includePermanentErrors;
-    if (state === "recoverable_error")
-      return !includeRecoverableErrors || this.#nowMs() - sinceMs < recoveryMs;
+    if (state === "recoverable_error") {
+      const forMs = this.#nowMs() - sinceMs;
+      // A clock that was set back must not excuse it for as long.
+      return !includeRecoverableErrors || (forMs >= 0 && forMs < recoveryMs);
+    }
     return state === "ok" || state === "starting";
   }
 }

@@ -442,7 +442,9 @@ export class KataReceiver implements Receiver, SandboxSource {
     if (!this.#mayShow(sandbox)) return;
     const { resource, found } = sandbox;
     const timeMs = this.#settings.clock.nowMs();
-    const reading = { resource, schema, values, timeMs, startMs: found.identity.bornMs };
+    const { bornMs } = found.identity;
+    // After a clock was set back nobody knows when it began, by that clock.
+    const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
     if (this.#settleDebt(sandbox)) this.#offer(sandbox, reading);
     else this.#metrics.handed("refused", pointCount(schema));
   }
