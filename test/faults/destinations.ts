@@ -6,7 +6,7 @@ import type { Counters } from "./counters.ts";
 import type { AgentConfig } from "./life.ts";
 import { MODES, type Mode, type Recorder, startRecorder } from "./recorder.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, exporterTo, type Scene, setScene, TIMEOUT_MS } from "./scene.ts";
+import { DISK, exporterTo, INTERVAL_MS, type Scene, setScene, TIMEOUT_MS } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const MEMORY = "otlp_grpc/memory";
@@ -15,6 +15,8 @@ const SHORT_MODE_MS = 400;
 const SILENT: readonly Mode[] = ["hanging", "stalled"];
 const LONG_MODE_MS = 6_000;
 const LONG_ROUNDS = 3;
+/** As many readings as an hour has at the default interval of 15 s. */
+const OUTAGE_READINGS = 240;
 
 /** Both kinds of queue beside each other, each with a destination of its own that fails in the same ways. */
 function configOf(scene: Scene, inMemory: Recorder): AgentConfig {
@@ -51,6 +53,10 @@ function compare(counters: Counters, recorders: ReadonlyMap<string, Recorder>): 
   return renderTable(head, rows);
 }
 
+async function setModes(recorders: ReadonlyMap<string, Recorder>, mode: Mode): Promise<void> {
+  for (const recorder of recorders.values()) await recorder.setMode(mode);
+}
+
 function durationMs(mode: Mode, long: boolean): number {
   if (long) return LONG_MODE_MS;
   return SHORT_MODE_MS + (SILENT.includes(mode) ? TIMEOUT_MS : 0);
@@ -65,9 +71,17 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   ]);
   try {
     const life = await scene.start(configOf(scene, inMemory));
+    if (long) {
+      await setModes(recorders, "refusing");
+      await sleep(OUTAGE_READINGS * INTERVAL_MS);
+      const { queueSize = 0 } = (await life.counters()).exporters.get(DISK) ?? {};
+      print(
+        `after an outage of ${OUTAGE_READINGS} readings of each sandbox: ${queueSize} bytes in the queue`,
+      );
+    }
     for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) {
       for (const mode of shuffled(MODES, scene.random)) {
-        for (const recorder of recorders.values()) await recorder.setMode(mode);
+        await setModes(recorders, mode);
         await sleep(durationMs(mode, long));
         const { kept } = scene.recorder;
         if (long) print(`after ${mode}: ${kept.unique} points received, ${kept.duplicates} again`);
