@@ -163,13 +163,13 @@ export class Delivery {
   #leave(): void {
     const { size } = this.#queue;
     if (size.requests === 0) return;
+    const { requests, items } = size;
     if (this.#isKept) {
-      const { requests, items } = size;
       this.#options.settings.logger.info({ requests, items }, "What was not delivered stays on disk.");
       return;
     }
     const error = "the agent stopped before the request was delivered";
-    this.#report.lost(size.items, { reason: "shutdown", errorType: "shutdown", error });
+    this.#report.lost(items, { reason: "shutdown", errorType: "shutdown", error }, requests);
   }
 
   /** Why the request is refused; undefined where it was taken. */

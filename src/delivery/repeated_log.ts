@@ -27,9 +27,9 @@ export class RepeatedLog {
     this.#options = options;
   }
 
-  report(points: number, fields: Fields): void {
+  report(points: number, fields: Fields, requests = 1): void {
     this.#latest = fields;
-    this.#requests++;
+    this.#requests += requests;
     this.#points += points;
     if (this.#cancel === undefined) this.#write();
   }

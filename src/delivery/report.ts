@@ -40,7 +40,8 @@ const LOG_INTERVAL_MS = 10_000;
 /** The Collector's metrics and log lines of an exporter's deliveries. Nothing is lost without both. */
 export interface DeliveryReport {
   sent(points: number): void;
-  lost(points: number, loss: Loss): void;
+  /** Of one request, where nothing else is said. */
+  lost(points: number, loss: Loss, requests?: number): void;
   /** The queue took no more. */
   refused(points: number, error: string): void;
   retrying(points: number, retry: { readonly error: string; readonly intervalMs: number }): void;
@@ -95,10 +96,10 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
 
   return {
     sent: (points) => sent.add(points, exporter),
-    lost(points, { reason, errorType, error }) {
+    lost(points, { reason, errorType, error }, requests) {
       failed.add(points, { ...exporter, reason, "error.type": errorType });
       const log = reason === "partial_success" ? partialLog : lossLog;
-      log.report(points, { error, reason });
+      log.report(points, { error, reason }, requests);
     },
     refused(points, error) {
       refused.add(points, exporter);
