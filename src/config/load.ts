@@ -4,6 +4,7 @@ import type {
   ProcessorFactory,
   ReceiverFactory,
 } from "../component/component.ts";
+import { withBatchProcessors } from "./batch_processors.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkConfig } from "./check.ts";
 import { expandTree } from "./expand.ts";
@@ -51,7 +52,8 @@ export async function loadConfig(source: ConfigSource, catalog: Catalog): Promis
   const merged = await readMerged(source, faults);
   if (merged === undefined) return { ok: false, faults, warnings };
   const { env } = source;
-  const tree = await expandTree(merged, { env, readFile: source.readFile, faults, warnings });
+  const expanded = await expandTree(merged, { env, readFile: source.readFile, faults, warnings });
+  const tree = await withBatchProcessors(expanded, catalog);
   const secretLines = new SecretLines();
   const checked = await checkConfig(tree, catalog, secretLines);
   // A value that could not be expanded is no further fault of its field.

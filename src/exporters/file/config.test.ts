@@ -62,8 +62,8 @@ test("what is wrong or not supported is refused with a reason", () => {
   );
   check({ flush_interval: "0s" }, "flush_interval: must be at least 1ms");
   check(
-    { sending_queue: { batch: { flush_timeout: "2s" } } },
-    "sending_queue::batch::flush_timeout: is not used here; give flush_interval",
+    { flush_interval: "3s", sending_queue: { batch: { flush_timeout: "2s" } } },
+    "flush_interval: is given already, as sending_queue::batch::flush_timeout",
   );
   check({ encoding: "x" }, "encoding: is not supported; format is json or proto");
   check({ group_by: { enabled: true } }, "group_by: is not supported; all sandboxes share a file");

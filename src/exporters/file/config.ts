@@ -58,6 +58,8 @@ const rotation = rotationSchema
 
 /** The delivery's own default, by which is seen that nothing else was given. */
 const FLUSH_TIMEOUT_MS = 200;
+/** Of this exporter. */
+const FLUSH_INTERVAL_MS = 1_000;
 
 export const fileSchema: z.ZodType<FileConfig> = z
   .strictObject({
@@ -76,8 +78,10 @@ export const fileSchema: z.ZodType<FileConfig> = z
       .describe("Of each request by itself, which then stands behind the number of its bytes"),
     rotation: rotation.describe("Begin a new file from time to time"),
     flush_interval: duration({ minMs: 1, maxMs: 60_000 })
-      .prefault("1s")
-      .describe("How long readings are gathered for one line"),
+      .optional()
+      .describe(
+        "How long readings are gathered for one line; sending_queue::batch::flush_timeout if left out, or 1s",
+      ),
     create_directory: z.boolean().default(false).describe("Make the file's directory where it is missing"),
     directory_permissions: z
       .string()
@@ -97,8 +101,9 @@ export const fileSchema: z.ZodType<FileConfig> = z
       fail(["append"], "cannot be given together with rotation, which appends anyway");
     if (config.directory_permissions !== undefined && !config.create_directory)
       fail(["directory_permissions"], "requires create_directory to be true");
-    if (config.sending_queue.batch.flush_timeout !== FLUSH_TIMEOUT_MS)
-      fail(["sending_queue", "batch", "flush_timeout"], "is not used here; give flush_interval");
+    const { flush_timeout } = config.sending_queue.batch;
+    if (config.flush_interval !== undefined && flush_timeout !== FLUSH_TIMEOUT_MS)
+      fail(["flush_interval"], "is given already, as sending_queue::batch::flush_timeout");
   })
   .transform((config) => ({
     path: config.path,
@@ -117,7 +122,9 @@ export const fileSchema: z.ZodType<FileConfig> = z
 /** Without a queue, so many requests may wait for the writer. */
 const WAITING_MAX = 10;
 
-function inOrder(queue: QueueConfig, flushTimeoutMs: number): QueueConfig {
-  const batch = { ...queue.batch, flush_timeout: flushTimeoutMs };
+function inOrder(queue: QueueConfig, flushIntervalMs: number | undefined): QueueConfig {
+  const { flush_timeout } = queue.batch;
+  const given = flush_timeout === FLUSH_TIMEOUT_MS ? FLUSH_INTERVAL_MS : flush_timeout;
+  const batch = { ...queue.batch, flush_timeout: flushIntervalMs ?? given };
   return { ...queue, num_consumers: queue.enabled ? queue.num_consumers : WAITING_MAX, batch };
 }

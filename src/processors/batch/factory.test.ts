@@ -5,8 +5,10 @@ import { pino } from "pino";
 import { parse } from "yaml";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import type { Consumer, Verdict } from "../../component/component.ts";
-import { queueSchema } from "../../delivery/config.ts";
+import { loadConfig } from "../../config/load.ts";
+import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
+import { registry } from "../../registry.ts";
 import { factory } from "./factory.ts";
 
 /** A processor, what came through it, and what it logged. */
@@ -70,6 +72,51 @@ test("it says once what to write in its place, which exporters take", async () =
     { timeout: "0s", send_batch_size: 0, metadata_keys: ["a"], metadata_cardinality_limit: 9 },
     "sending_queue: {batch: {flush_timeout: 1ms, min_size: 0}}",
   );
+});
+
+/** The batching of each exporter, by id, of the config that this text is. */
+async function batchesOf(text: string): Promise<Record<string, unknown>> {
+  const readFile = (): Promise<Uint8Array> => Promise.resolve(Buffer.from(text));
+  const loaded = await loadConfig({ uris: ["f"], sets: [], env: {}, readFile }, registry);
+  assert.ok(loaded.ok, JSON.stringify(loaded));
+  return Object.fromEntries(
+    Array.from(loaded.config.exporters, ([id, { config }]) => {
+      const { sending_queue } = config as { sending_queue?: QueueConfig };
+      return [id, sending_queue?.batch];
+    }),
+  );
+}
+
+test("its options are those of its pipelines' exporters, where these say nothing", async () => {
+  const batches = await batchesOf(`
+receivers: {kata: }
+processors:
+  batch: {timeout: 3s, send_batch_size: 100, send_batch_max_size: 500}
+  batch/soon: {timeout: 0s, send_batch_max_size: 0}
+exporters:
+  debug:
+  otlp_grpc: {endpoint: "h:1"}
+  otlphttp/own: {endpoint: "http://h:1", sending_queue: {batch: {flush_timeout: 7s}}}
+  otlp/other: {endpoint: "h:1"}
+  otlp/without: {endpoint: "h:1"}
+  file: {path: /f}
+service:
+  pipelines:
+    metrics:
+      {receivers: [kata], processors: [batch], exporters: [debug, otlp_grpc, otlphttp/own, file]}
+    metrics/soon: {receivers: [kata], processors: [batch/soon], exporters: [otlp/other]}
+    metrics/without: {receivers: [kata], exporters: [otlp/without]}
+`);
+  const told = { flush_timeout: 3_000, min: { items: 100 }, max_size: 4_000_000, max_items: 500 };
+  const { batch } = queueSchema.parse({});
+  assert.deepEqual(batches, {
+    debug: undefined,
+    otlp_grpc: told,
+    "otlphttp/own": { ...batch, flush_timeout: 7_000 },
+    "otlp/other": { ...batch, flush_timeout: 1 },
+    "otlp/without": batch,
+    file: told,
+  });
 });
 
 test("faults are in the Collector's words", () => {

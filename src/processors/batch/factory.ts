@@ -41,8 +41,8 @@ const schema: z.ZodType<BatchConfig> = z
   });
 
 /**
- * Taken for the sake of configurations of the Collector, where it is on its way out: exporters make their batches
- * themselves. Readings pass as they are.
+ * The older way to say how exporters make their batches. They are told so when the configuration is read
+ * (`config/batch_processors.ts`); readings pass here as they are.
  */
 export const factory: ProcessorFactory<BatchConfig> = {
   stability: "stable",
@@ -64,7 +64,7 @@ class BatchProcessor implements Processor {
   start(): Promise<void> {
     this.#logger.warn(
       { instead: insteadOf(this.#config) },
-      "Processor batch is deprecated and does nothing; leave it out, and write `instead` in the exporters.",
+      "Processor batch is deprecated; write `instead` in the exporters, which is what it stands for.",
     );
     return Promise.resolve();
   }
