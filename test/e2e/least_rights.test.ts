@@ -299,7 +299,11 @@ test("who may not even look reads in the log which root that is", async (t) => {
 
 test("the unit and the DaemonSet run one command within one amount of memory and CPU", () => {
   const [unit, daemonSet] = [INSTALLATIONS.unit(), INSTALLATIONS.DaemonSet()];
-  assert.deepEqual(unit.args, daemonSet.args);
+  // systemd tells the agent when to look; in a pod nobody can.
+  assert.deepEqual(
+    unit.args,
+    daemonSet.args.filter((arg) => arg !== "--watch"),
+  );
   assert.equal(unit.memoryBytes, daemonSet.memoryBytes);
   assert.equal(unit.cpus, daemonSet.cpus);
 });
