@@ -27,7 +27,7 @@ interface Panel {
 
 function renderPanel({ seconds, series: { name, unit, values }, top }: Panel): string {
   const end = Math.max(1, ...seconds);
-  const highest = Math.max(1, ...values) * 1.1;
+  const highest = roundUp(Math.max(1, ...values));
   const floor = top + PANEL_HEIGHT - BOTTOM;
   const x = (second: number): string => (LEFT + (second / end) * (WIDTH - LEFT - RIGHT)).toFixed(1);
   const y = (value: number): string => (floor - (value / highest) * (PANEL_HEIGHT - TOP - BOTTOM)).toFixed(1);
@@ -35,11 +35,17 @@ function renderPanel({ seconds, series: { name, unit, values }, top }: Panel): s
   const levels = [0, 0.5, 1].map((share) => {
     const level = share * highest;
     const line = `<line x1="${LEFT}" x2="${WIDTH - RIGHT}" y1="${y(level)}" y2="${y(level)}" stroke="#ddd"/>`;
-    return `${line}<text x="${LEFT - 6}" y="${y(level)}" text-anchor="end">${level.toPrecision(3)}</text>\n`;
+    return `${line}<text x="${LEFT - 6}" y="${y(level)}" text-anchor="end">${level}</text>\n`;
   });
   const title = `<text x="${LEFT}" y="${top + TOP - 10}">${name} (${unit})</text>`;
   const axis = `<text x="${WIDTH - RIGHT}" y="${floor + 18}" text-anchor="end">${(end / 60).toFixed(1)} minutes</text>`;
   return `${levels.join("")}${title}\n${axis}\n<polyline fill="none" stroke="#1f77b4" stroke-width="1.5" points="${points.join(" ")}"/>\n`;
+}
+
+/** The next number that makes a good end of an axis. */
+function roundUp(value: number): number {
+  const power = 10 ** Math.floor(Math.log10(value));
+  return ([1, 2, 4, 6, 8].find((digit) => digit * power >= value) ?? 10) * power;
 }
 
 /** How much the values grow per second: the median of the slopes between all pairs, which single peaks do not move. */
