@@ -3,71 +3,28 @@ import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
-import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
-import { systemClock } from "../../clock/clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import type { Reading } from "../../metrics/model.ts";
+import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
+import { lineOf } from "../../../test/scenes/logs.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
 } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { factory } from "./factory.ts";
 
-const interner = new Interner();
 const TIME_MS = 1_700_000_000_000;
 
-function reading(id: string, values: readonly number[], timeMs = TIME_MS): Reading {
-  const points = values.map((_, index) => ({
-    attributes: [{ key: "item", value: `item_${index}` }],
-    bounds: [],
-    boundTexts: [],
-  }));
-  const family = interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "Load.", points });
-  const resource = { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] };
-  return {
-    resource,
-    schema: interner.schema([family]),
-    values: Float64Array.from(values),
-    timeMs,
-    startMs: 0,
-  };
-}
-
-/** A running exporter; what the test leaves undone is ended with the test. */
-async function exporting(context: TestContext, input: object) {
-  const lines: Record<string, unknown>[] = [];
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
-  const config = factory.schema.parse({
-    flush_interval: "1ms",
-    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
-    ...input,
-  });
-  const logger = pino({ base: null, timestamp: false }, output);
-  const exporter = factory.create(config, testSettings({ id: "file", logger, clock: systemClock, interner }));
-  context.after(() => exporter.shutdown(AbortSignal.abort()));
-  await exporter.start();
-  return { exporter, lines };
-}
+const exporting = (context: TestContext, input: object) =>
+  runningExporter(context, factory, { id: "file", config: { flush_interval: "1ms", ...input } });
 
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "file-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
-
-const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
-  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
 
 type Parse = (file: Buffer) => ExportMetricsServiceRequest[];
 
@@ -109,10 +66,10 @@ test("what is read back are the readings, in every format", async (context) => {
     const path = join(folder, "out");
     const { exporter } = await exporting(context, { path, ...input });
     for (let i = 0; i < 50; i++) {
-      assert.equal(exporter.consume(reading("s1", [i, Number.NaN], TIME_MS + i)), "accepted");
+      assert.equal(exporter.consume(gaugeReading("s1", [i, Number.NaN], TIME_MS + i)), "accepted");
       if (i % 10 === 0) await poll("a record", () => parse(readFileSync(path))[0]);
     }
-    exporter.end({ resource: reading("s1", []).resource, timeMs: TIME_MS + 100 });
+    exporter.end({ resource: gaugeReading("s1", [], TIME_MS).resource, timeMs: TIME_MS + 100 });
     await exporter.shutdown(AbortSignal.timeout(10_000));
     const wanted = Array.from({ length: 50 }, (_, i) => `s1: ${i} NaN @${TIME_MS + i}`);
     assert.deepEqual(readingsOf(parse(readFileSync(path))), [...wanted, `s1: gone gone @${TIME_MS + 100}`]);
@@ -132,7 +89,7 @@ test("append keeps what is there, and cuts off what a death left", async (contex
     ["s3", false],
   ] as const) {
     const { exporter } = await exporting(context, { path, append });
-    exporter.consume(reading(id, [1]));
+    exporter.consume(gaugeReading(id, [1], TIME_MS));
     await exporter.shutdown(AbortSignal.timeout(10_000));
     const whole = readFileSync(path);
     const ids = readingsOf(parseLines(whole)).map((text) => text.slice(0, 2));
@@ -157,7 +114,7 @@ test("on a full disk readings wait, and come in their order when there is room",
   const path = join(disk, "out");
   writeFileSync(join(disk, "ballast"), Buffer.alloc(64 * 1024));
   const { exporter, lines } = await exporting(context, { path });
-  for (let i = 0; i < 20; i++) exporter.consume(reading("s1", [i], TIME_MS + i));
+  for (let i = 0; i < 20; i++) exporter.consume(gaugeReading("s1", [i], TIME_MS + i));
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.equal(line["error"], `cannot write to "${path}": ENOSPC: no space left on device, write`);
   assert.equal(readFileSync(path).length, 0);
@@ -177,10 +134,10 @@ test("a directory that goes and comes back costs nothing", async (context) => {
   const path = join(folder, "out");
   mkdirSync(folder);
   const { exporter, lines } = await exporting(context, { path });
-  exporter.consume(reading("s1", [1]));
+  exporter.consume(gaugeReading("s1", [1], TIME_MS));
   await poll("the first", () => parseLines(readFileSync(path))[0]);
   renameSync(folder, `${folder}.gone`);
-  exporter.consume(reading("s1", [2]));
+  exporter.consume(gaugeReading("s1", [2], TIME_MS));
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.match(String(line["error"]), /^cannot write to ".*": ENOENT: /);
   mkdirSync(folder);
@@ -207,18 +164,18 @@ test("what is wrong with the path is said at the start", async (context) => {
 test("shutdown without time says what it could not write, and may come without start", async (context) => {
   const path = join(folderOf(context), "out");
   const { exporter, lines } = await exporting(context, { path, flush_interval: "1m" });
-  exporter.consume(reading("s1", [1, 2, 3]));
+  exporter.consume(gaugeReading("s1", [1, 2, 3], TIME_MS));
   await exporter.shutdown(AbortSignal.abort());
   const line = await lineOf(lines, "Exporting failed. Dropping data.");
   assert.equal(line["reason"], "shutdown");
   assert.equal(line["dropped_items"], 3);
-  assert.equal(exporter.consume(reading("s1", [1])), "refused");
+  assert.equal(exporter.consume(gaugeReading("s1", [1], TIME_MS)), "refused");
 });
 
 test("a request that takes longer than the timeout leaves nothing behind", async (context) => {
   const path = join(folderOf(context), "out");
   const { exporter, lines } = await exporting(context, { path, timeout: "1ms" });
-  for (let i = 0; i < 200; i++) exporter.consume(reading(`s${i}`, new Array(100).fill(i)));
+  for (let i = 0; i < 200; i++) exporter.consume(gaugeReading(`s${i}`, new Array(100).fill(i)));
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.equal(line["error"], `cannot write to "${path}": not within the timeout`);
   await exporter.shutdown(AbortSignal.timeout(10_000));

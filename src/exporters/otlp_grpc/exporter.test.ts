@@ -4,14 +4,11 @@ import { createServer as createHttp2Server, type IncomingHttpHeaders } from "nod
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import { gunzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import {
   type Answer,
   OK,
@@ -20,66 +17,16 @@ import {
   startOtlpServer,
 } from "../../../test/e2e/otlp_server.ts";
 import { poll } from "../../../test/e2e/poll.ts";
-import { systemClock } from "../../clock/clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import type { Reading } from "../../metrics/model.ts";
+import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
+import { lineOf } from "../../../test/scenes/logs.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
 import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 import { ExportMetricsServiceRequestSchema } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
-const interner = new Interner();
-
-function reading(id: string, points: number, value = 1): Reading {
-  const family = interner.family({
-    name: "kata_guest_load",
-    kind: "gauge",
-    unit: "",
-    help: "",
-    points: Array.from({ length: points }, (_, index) => ({
-      attributes: [{ key: "item", value: `item_${index}` }],
-      bounds: [],
-      boundTexts: [],
-    })),
-  });
-  return {
-    resource: { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] },
-    schema: interner.schema([family]),
-    values: new Float64Array(points).fill(value),
-    timeMs: Date.now(),
-    startMs: 0,
-  };
-}
-
-/** A running exporter; what the test leaves undone is ended with the test. */
-async function exporting(context: TestContext, input: object) {
-  const lines: Record<string, unknown>[] = [];
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
-  const config = factory.schema.parse({
-    tls: { insecure: true },
-    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
-    ...input,
-  });
-  const exporter = factory.create(config, {
-    id: "otlp_grpc",
-    logger: pino({ base: null, timestamp: false }, output),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build: { command: "kata-collector", description: "", version: "1.2.3" },
-  });
-  context.after(() => exporter.shutdown(AbortSignal.abort()));
-  await exporter.start();
-  return { exporter, lines };
-}
+const exporting = (context: TestContext, input: object) =>
+  runningExporter(context, factory, { id: "otlp_grpc", config: { tls: { insecure: true }, ...input } });
 
 async function serving(context: TestContext, options: OtlpServerOptions = {}): Promise<OtlpServer> {
   const server = await startOtlpServer(options);
@@ -89,9 +36,6 @@ async function serving(context: TestContext, options: OtlpServerOptions = {}): P
 
 const requestsOf = (server: OtlpServer, count: number) =>
   poll(`${count} requests`, () => (server.requests.length >= count ? server.requests : undefined));
-
-const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
-  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
 
 function pointsOf(bytes: Uint8Array): number[] {
   return fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics.flatMap(({ scopeMetrics }) =>
@@ -122,7 +66,7 @@ test("a reading arrives with its headers", async (context) => {
     endpoint: server.endpoint,
     headers: { Authorization: "Bearer abc" },
   });
-  assert.equal(exporter.consume(reading("s1", 3, 4.5)), "accepted");
+  assert.equal(exporter.consume(gaugeReading("s1", new Array(3).fill(4.5))), "accepted");
   const [request] = await requestsOf(server, 1);
   assert.deepEqual(pointsOf(request?.bytes ?? Buffer.alloc(0)), [4.5, 4.5, 4.5]);
   assert.deepEqual(request?.metadata.get("authorization"), ["Bearer abc"]);
@@ -144,7 +88,7 @@ async function wireOf(context: TestContext, input: (port: number) => object) {
     server.listen(0, "127.0.0.1", () => resolve((server.address() as AddressInfo).port));
   });
   const { exporter } = await exporting(context, input(port));
-  exporter.consume(reading("s1", 3, 4.5));
+  exporter.consume(gaugeReading("s1", new Array(3).fill(4.5)));
   const { headers, frame } = await received;
   await exporter.shutdown(AbortSignal.abort());
   server.close();
@@ -184,14 +128,14 @@ test("a unix socket is an endpoint", async (context) => {
   const path = join(folder, "otlp.sock");
   const server = await serving(context, { address: `unix:${path}` });
   const { exporter } = await exporting(context, { endpoint: `unix://${path}` });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   assert.equal((await requestsOf(server, 1)).length, 1);
 });
 
 test("UNAVAILABLE is tried again, with the same bytes", async (context) => {
   const server = await serving(context, { answers: [failing(status.UNAVAILABLE, "not now"), OK] });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   const [first, second] = await requestsOf(server, 2);
   assert.deepEqual(first?.bytes, second?.bytes);
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
@@ -206,7 +150,7 @@ test("RESOURCE_EXHAUSTED is tried again only where the server says when", async 
     ],
   });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   const retry = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.equal(retry["interval"], "150ms", "what the server asked for, not the 20 ms of the configuration");
   const dropped = await lineOf(lines, "Exporting failed. Dropping data.");
@@ -224,7 +168,7 @@ test("permanent codes are not tried again", async (context) => {
   ]) {
     const server = await serving(context, { answers: [failing(code, "no"), OK] });
     const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
-    exporter.consume(reading("s1", 2));
+    exporter.consume(gaugeReading("s1", [1, 1]));
     const line = await lineOf(lines, "Exporting failed. Dropping data.");
     assert.equal(line["reason"], "permanent");
     assert.equal(server.requests.length, 1);
@@ -239,7 +183,7 @@ test("rejected points are logged with the receiver's words", async (context) => 
   };
   const server = await serving(context, { answers: [answer] });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
-  exporter.consume(reading("s1", 5));
+  exporter.consume(gaugeReading("s1", [1, 1, 1, 1, 1]));
   const line = await lineOf(lines, "Partial success: the receiver rejected data.");
   assert.equal(line["error"], "too old");
   assert.equal(line["dropped_items"], 2);
@@ -250,7 +194,7 @@ test("an answer that is no message loses nothing", async (context) => {
     answers: [(_call, reply) => reply(null, Buffer.from("\x0a\xff"))],
   });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
-  exporter.consume(reading("s1", 5));
+  exporter.consume(gaugeReading("s1", [1, 1, 1, 1, 1]));
   const line = await lineOf(lines, "The receiver took the data with a warning.");
   assert.match(String(line["message"]), /cannot be decoded/);
 });
@@ -260,7 +204,7 @@ test("a server that hangs meets the deadline, and after some a new connection", 
   const hang: Answer = (call) => peers.add(call.getPeer());
   const server = await serving(context, { answers: [hang, hang, hang, hang, OK] });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint, timeout: "50ms" });
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 5);
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.match(String(line["error"]), /^DEADLINE_EXCEEDED: /);
@@ -272,7 +216,7 @@ test("an absent server is tried again until it is there", async (context) => {
   context.after(() => rmSync(folder, { recursive: true }));
   const path = join(folder, "late.sock");
   const { exporter, lines } = await exporting(context, { endpoint: `unix://${path}` });
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [1]));
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.match(String(line["error"]), /^UNAVAILABLE: .*ENOENT/);
   const server = await serving(context, { address: `unix:${path}` });
@@ -283,7 +227,7 @@ test("what is larger than a message may be goes out in several, all under 4 MiB"
   const server = await serving(context);
   const { exporter } = await exporting(context, { endpoint: server.endpoint });
   const count = 60;
-  for (let i = 0; i < count; i++) exporter.consume(reading(String(i), 2_000, i));
+  for (let i = 0; i < count; i++) exporter.consume(gaugeReading(String(i), new Array(2_000).fill(i)));
   await exporter.shutdown(AbortSignal.timeout(10_000));
   assert.ok(server.requests.length >= 2);
   const got = server.requests.flatMap(({ bytes }) => pointsOf(bytes));
@@ -297,16 +241,16 @@ test("what is larger than a message may be goes out in several, all under 4 MiB"
 test("shutdown sends what is held, says what it could not, and may be called without start", async (context) => {
   const server = await serving(context);
   const { exporter } = await exporting(context, { endpoint: server.endpoint });
-  exporter.consume(reading("s1", 1));
-  exporter.end({ resource: reading("s1", 1).resource, timeMs: Date.now() });
+  exporter.consume(gaugeReading("s1", [1]));
+  exporter.end({ resource: gaugeReading("s1", [1]).resource, timeMs: Date.now() });
   await exporter.shutdown(AbortSignal.timeout(10_000));
   const [request] = server.requests;
   const entries = fromBinary(ExportMetricsServiceRequestSchema, request?.bytes ?? new Uint8Array());
   assert.equal(entries.resourceMetrics.length, 2, "the reading and its end");
-  assert.equal(exporter.consume(reading("s1", 1)), "refused");
+  assert.equal(exporter.consume(gaugeReading("s1", [1])), "refused");
 
   const down = await exporting(context, { endpoint: "unix:///nonexistent/otlp.sock" });
-  down.exporter.consume(reading("s1", 6));
+  down.exporter.consume(gaugeReading("s1", [1, 1, 1, 1, 1, 1]));
   await down.exporter.shutdown(AbortSignal.timeout(10_000));
   const line = await lineOf(down.lines, "Exporting failed. Dropping data.");
   assert.equal(line["reason"], "shutdown");

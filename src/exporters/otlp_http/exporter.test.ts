@@ -2,79 +2,24 @@ import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { createTestAuthority } from "../../../test/e2e/certificates.ts";
 import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
 import { poll } from "../../../test/e2e/poll.ts";
 import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { systemClock } from "../../clock/clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import type { Reading } from "../../metrics/model.ts";
+import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
+import { lineOf } from "../../../test/scenes/logs.ts";
 import { ExportMetricsServiceRequestSchema } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
-const interner = new Interner();
-
-function reading(id: string, points: number, value = 1): Reading {
-  const family = interner.family({
-    name: "kata_guest_load",
-    kind: "gauge",
-    unit: "",
-    help: "",
-    points: Array.from({ length: points }, (_, index) => ({
-      attributes: [{ key: "item", value: `item_${index}` }],
-      bounds: [],
-      boundTexts: [],
-    })),
-  });
-  return {
-    resource: { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] },
-    schema: interner.schema([family]),
-    values: new Float64Array(points).fill(value),
-    timeMs: Date.now(),
-    startMs: 0,
-  };
-}
-
-/** A running exporter; what the test leaves undone is ended with the test. */
-async function exporting(context: TestContext, input: object) {
-  const lines: Record<string, unknown>[] = [];
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
-  const config = factory.schema.parse({
-    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
-    ...input,
-  });
-  const exporter = factory.create(config, {
-    id: "otlp_http",
-    logger: pino({ base: null, timestamp: false }, output),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build: { command: "kata-collector", description: "", version: "1.2.3" },
-  });
-  context.after(() => exporter.shutdown(AbortSignal.abort()));
-  await exporter.start();
-  return { exporter, lines };
-}
+const exporting = (context: TestContext, input: object) =>
+  runningExporter(context, factory, { id: "otlp_http", config: input });
 
 const requestsOf = (server: PushServer, count: number) =>
   poll(`${count} requests`, () => (server.requests.length >= count ? server.requests : undefined));
-
-const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
-  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
 
 function pointsOf(bytes: Uint8Array): number[] {
   return fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics.flatMap(({ scopeMetrics }) =>
@@ -92,7 +37,7 @@ test("a reading is posted to the metrics path, compressed, with its headers", as
     endpoint: server.url,
     headers: { Authorization: "Bearer abc" },
   });
-  assert.equal(exporter.consume(reading("s1", 3, 4.5)), "accepted");
+  assert.equal(exporter.consume(gaugeReading("s1", new Array(3).fill(4.5))), "accepted");
   const [request] = await requestsOf(server, 1);
   assert.equal(request?.method, "POST");
   assert.equal(request?.path, "/v1/metrics");
@@ -113,7 +58,7 @@ test("a unix socket is an endpoint, and JSON an encoding", async (context) => {
     encoding: "json",
     compression: "none",
   });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   const [request] = await requestsOf(server, 1);
   assert.equal(request?.path, "/v1/metrics");
   assert.equal(request?.headers["content-type"], "application/json");
@@ -129,7 +74,7 @@ test("503 is tried again with the same bytes, after what the server asked for", 
   );
   const server = await startPushServer(context, { answers: [busy, answering(200)] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.equal(line["error"], "503 Service Unavailable: busy");
   assert.equal(line["interval"], "1s", "and not the 20 ms of the configuration");
@@ -141,7 +86,7 @@ test("400 is not tried again, and its reason is logged", async (context) => {
   const refusal = answering(400, { "content-type": "text/plain" }, "no such tenant");
   const server = await startPushServer(context, { answers: [refusal, answering(200)] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url });
-  exporter.consume(reading("s1", 2));
+  exporter.consume(gaugeReading("s1", [1, 1]));
   const line = await lineOf(lines, "Exporting failed. Dropping data.");
   assert.equal(line["error"], "not retryable error: 400 Bad Request: no such tenant");
   assert.equal(line["dropped_items"], 2);
@@ -153,7 +98,7 @@ test("rejected points are logged with the receiver's words", async (context) => 
   const answer = answering(200, { "content-type": "application/json" }, body);
   const server = await startPushServer(context, { answers: [answer] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url });
-  exporter.consume(reading("s1", 5));
+  exporter.consume(gaugeReading("s1", [1, 1, 1, 1, 1]));
   const line = await lineOf(lines, "Partial success: the receiver rejected data.");
   assert.equal(line["error"], "too old");
   assert.equal(line["dropped_items"], 2);
@@ -162,7 +107,7 @@ test("rejected points are logged with the receiver's words", async (context) => 
 test("a server that hangs meets the deadline, and the request goes out again", async (context) => {
   const server = await startPushServer(context, { answers: [() => {}, answering(200)] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url, timeout: "50ms" });
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 2);
   const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
   assert.equal(line["error"], "no answer within 50 ms");
@@ -171,8 +116,8 @@ test("a server that hangs meets the deadline, and the request goes out again", a
 test("shutdown sends what is held, says what it could not, and may be called without start", async (context) => {
   const server = await startPushServer(context);
   const { exporter } = await exporting(context, { endpoint: server.url, compression: "none" });
-  exporter.consume(reading("s1", 1));
-  exporter.end({ resource: reading("s1", 1).resource, timeMs: Date.now() });
+  exporter.consume(gaugeReading("s1", [1]));
+  exporter.end({ resource: gaugeReading("s1", [1]).resource, timeMs: Date.now() });
   await exporter.shutdown(AbortSignal.timeout(10_000));
   const [request] = server.requests;
   const entries = fromBinary(ExportMetricsServiceRequestSchema, request?.body ?? new Uint8Array());
@@ -180,7 +125,7 @@ test("shutdown sends what is held, says what it could not, and may be called wit
   await poll("connections to end", () => (server.sockets.size === 0 ? true : undefined));
 
   const down = await exporting(context, { endpoint: "unix:///nonexistent/otlp.sock" });
-  down.exporter.consume(reading("s1", 6));
+  down.exporter.consume(gaugeReading("s1", [1, 1, 1, 1, 1, 1]));
   await down.exporter.shutdown(AbortSignal.timeout(10_000));
   const line = await lineOf(down.lines, "Exporting failed. Dropping data.");
   assert.equal(line["reason"], "shutdown");
@@ -217,11 +162,11 @@ test("a reload reads the certificates anew", async (context) => {
       key_file: authority.file("client.key"),
     },
   });
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 1);
   authority.issue("client", "DNS:second.test");
   await exporter.refresh?.();
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 2);
   assert.deepEqual(names, ["DNS:first.test", "DNS:second.test"]);
   assert.equal(server.connections(), 2);

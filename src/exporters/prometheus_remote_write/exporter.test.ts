@@ -1,75 +1,22 @@
 import assert from "node:assert/strict";
-import { Writable } from "node:stream";
 import { type TestContext, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { uncompress } from "snappyjs";
 import { poll } from "../../../test/e2e/poll.ts";
 import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
 import { decodeWriteRequest, keyOf, type WrittenSample } from "../../../test/oracle/remote_write.ts";
-import { systemClock } from "../../clock/clock.ts";
-import { Interner } from "../../metrics/interner.ts";
-import type { Reading } from "../../metrics/model.ts";
-import { createHost } from "../../pipeline/host.ts";
+import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
+import { lineOf } from "../../../test/scenes/logs.ts";
 import { factory } from "./factory.ts";
 
-const interner = new Interner();
 const T = 1_700_000_000_000;
 
-function reading(id: string, points: number, timeMs = T): Reading {
-  const family = interner.family({
-    name: "kata_guest_load",
-    kind: "gauge",
-    unit: "",
-    help: "",
-    points: Array.from({ length: points }, (_, index) => ({
-      attributes: [{ key: "item", value: `item_${index}` }],
-      bounds: [],
-      boundTexts: [],
-    })),
-  });
-  return {
-    resource: { key: id, attributes: [{ key: "kata.sandbox.id", value: id }] },
-    schema: interner.schema([family]),
-    values: new Float64Array(points).fill(4.5),
-    timeMs,
-    startMs: 0,
-  };
-}
-
-/** A running exporter; what the test leaves undone is ended with the test. */
-async function exporting(context: TestContext, server: PushServer, input: object = {}) {
-  const lines: Record<string, unknown>[] = [];
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
-  const config = factory.schema.parse({
-    endpoint: `${server.url}/api/v1/write`,
-    retry_on_failure: { initial_interval: "20ms", randomization_factor: 0 },
-    ...input,
-  });
-  const exporter = factory.create(config, {
-    id: "prometheus_remote_write",
-    logger: pino({ base: null, timestamp: false }, output),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build: { command: "kata-collector", description: "", version: "1.2.3" },
-  });
-  context.after(() => exporter.shutdown(AbortSignal.abort()));
-  await exporter.start();
-  return { exporter, lines };
+function exporting(context: TestContext, server: PushServer, input: object = {}) {
+  const config = { endpoint: `${server.url}/api/v1/write`, ...input };
+  return runningExporter(context, factory, { id: "prometheus_remote_write", config });
 }
 
 const requestsOf = (server: PushServer, count: number) =>
   poll(`${count} requests`, () => (server.requests.length >= count ? server.requests : undefined));
-
-const lineOf = (lines: readonly Record<string, unknown>[], message: string) =>
-  poll(`the log line "${message}"`, () => lines.find(({ msg }) => msg === message));
 
 const samplesOf = (body: Uint8Array | undefined): WrittenSample[] =>
   decodeWriteRequest(uncompress(new Uint8Array(body ?? [])));
@@ -78,7 +25,7 @@ test("a reading is written as remote write 1.0 says", async (context) => {
   const server = await startPushServer(context, { answers: [answering(204)] });
   const headers = { "X-Scope-OrgID": "team" };
   const { exporter } = await exporting(context, server, { headers, external_labels: { cluster: "c" } });
-  assert.equal(exporter.consume(reading("s1", 2)), "accepted");
+  assert.equal(exporter.consume(gaugeReading("s1", [4.5, 4.5], T)), "accepted");
   const [request] = await requestsOf(server, 1);
   assert.equal(request?.method, "POST");
   assert.equal(request?.path, "/api/v1/write");
@@ -98,7 +45,8 @@ test("a reading is written as remote write 1.0 says", async (context) => {
 test("readings go out together, in their order, one request after the other", async (context) => {
   const server = await startPushServer(context);
   const { exporter } = await exporting(context, server, { max_batch_size_bytes: 65_536 });
-  for (let index = 0; index < 50; index++) exporter.consume(reading("s1", 100, T + index));
+  for (let index = 0; index < 50; index++)
+    exporter.consume(gaugeReading("s1", new Array(100).fill(4.5), T + index));
   await exporter.shutdown(AbortSignal.timeout(10_000));
   assert.ok(server.requests.length > 1);
   assert.ok(server.requests.length < 25);
@@ -121,7 +69,7 @@ test("trouble is tried again with the same bytes, a refusal is not and is logged
     ],
   });
   const { exporter, lines } = await exporting(context, server);
-  exporter.consume(reading("s1", 3));
+  exporter.consume(gaugeReading("s1", [4.5, 4.5, 4.5], T));
   const line = await lineOf(lines, "Exporting failed. Dropping data.");
   assert.equal(line["error"], "not retryable error: 400 Bad Request: out of order sample");
   assert.equal(line["dropped_items"], 3);
@@ -133,8 +81,8 @@ test("trouble is tried again with the same bytes, a refusal is not and is logged
 test("the end of a sandbox is the end of its series", async (context) => {
   const server = await startPushServer(context);
   const { exporter } = await exporting(context, server);
-  exporter.consume(reading("s1", 2));
-  exporter.end({ resource: reading("s1", 2).resource, timeMs: T + 100 });
+  exporter.consume(gaugeReading("s1", [4.5, 4.5], T));
+  exporter.end({ resource: gaugeReading("s1", [4.5, 4.5], T).resource, timeMs: T + 100 });
   await exporter.shutdown(AbortSignal.timeout(10_000));
   const [request] = server.requests;
   const samples = samplesOf(request?.body);
@@ -154,7 +102,7 @@ test("what collides is logged", async (context) => {
   const { exporter, lines } = await exporting(context, server, {
     resource_labels: { item: "kata.sandbox.id" },
   });
-  exporter.consume(reading("s1", 1));
+  exporter.consume(gaugeReading("s1", [4.5], T));
   const line = await lineOf(lines, "Metrics that collide are not written as their sources have them.");
   assert.deepEqual(line["names"], ["kata_guest_load (label)"]);
   const [request] = await requestsOf(server, 1);

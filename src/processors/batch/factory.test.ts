@@ -1,8 +1,7 @@
 import assert from "node:assert/strict";
-import { Writable } from "node:stream";
 import { test } from "node:test";
-import { pino } from "pino";
 import { parse } from "yaml";
+import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import type { Consumer, Verdict } from "../../component/component.ts";
 import { loadConfig } from "../../config/load.ts";
@@ -13,13 +12,7 @@ import { factory } from "./factory.ts";
 
 /** A processor, what came through it, and what it logged. */
 function batching(input: object, verdict: Verdict = "accepted") {
-  const lines: Record<string, unknown>[] = [];
-  const output = new Writable({
-    write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)));
-      done();
-    },
-  });
+  const { logger, lines } = recordedLogger();
   const passed: (Reading | Ended)[] = [];
   const next: Consumer = {
     consume(reading) {
@@ -28,7 +21,7 @@ function batching(input: object, verdict: Verdict = "accepted") {
     },
     end: (ended) => passed.push(ended),
   };
-  const settings = testSettings({ logger: pino({ base: null }, output) });
+  const settings = testSettings({ logger });
   return { processor: factory.create(factory.schema.parse(input), settings, next), passed, lines };
 }
 
