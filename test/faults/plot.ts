@@ -13,10 +13,10 @@ const TOP = 30;
 const BOTTOM = 30;
 
 /** An SVG file with a panel for each series above the other; `seconds` says when each value was taken. */
-export function renderPlot(seconds: readonly number[], series: readonly Series[]): string {
+export function renderPlot(title: string, seconds: readonly number[], series: readonly Series[]): string {
   const panels = series.map((one, index) => renderPanel({ seconds, series: one, top: index * PANEL_HEIGHT }));
   const size = `width="${WIDTH}" height="${series.length * PANEL_HEIGHT}"`;
-  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">\n<rect ${size} fill="white"/>\n${panels.join("")}</svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" ${size} font-family="sans-serif" font-size="12">\n<title>${title}</title>\n<rect ${size} fill="white"/>\n${panels.join("")}</svg>\n`;
 }
 
 interface Panel {

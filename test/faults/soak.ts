@@ -110,7 +110,7 @@ function write(samples: Samples): string {
     join(folder, "soak.csv"),
     ["seconds,rss_mib,open_files,queue_mib,points_received", ...rows, ""].join("\n"),
   );
-  const plot = renderPlot(seconds, [
+  const plot = renderPlot(`${SANDBOXES} sandboxes over time`, seconds, [
     { name: "resident memory", unit: "MiB", values: rssMib },
     { name: "open files", unit: "descriptors", values: openFiles },
     { name: "queue on disk", unit: "MiB", values: queueMib },
