@@ -41,6 +41,8 @@ class Stage {
   readonly inputs = new Map<string, Consumer>();
   /** Such as `start out`: what shall fail. */
   readonly broken = new Set<string>();
+  /** As `broken`: what is done only when this resolves. */
+  readonly slow = new Map<string, Promise<void>>();
   readonly #behave: Record<string, () => Verdict>;
 
   constructor(behave: Record<string, () => Verdict>) {
@@ -50,6 +52,7 @@ class Stage {
   #component(id: string) {
     const act = (what: string, fault: string) => async () => {
       if (this.broken.has(`${what} ${id}`)) throw new Error(fault);
+      await this.slow.get(`${what} ${id}`);
       this.log.push(`${what} ${id}`);
     };
     return {
@@ -116,7 +119,7 @@ class Stage {
 /** What happens to components is written into `log`; `inputs` are the receivers' ways into their pipelines. */
 function scene(behave: Record<string, () => Verdict> = {}) {
   const stage = new Stage(behave);
-  const { log, inputs, broken } = stage;
+  const { log, inputs, broken, slow } = stage;
   const errors: string[] = [];
   const graph = new Graph({
     settings: (_kind, id) => settings(id),
@@ -129,6 +132,7 @@ function scene(behave: Record<string, () => Verdict> = {}) {
     errors,
     inputs,
     broken,
+    slow,
     graph,
     /** Goes over to the pipelines, and returns what happened. */
     async change(pipelines: Pipelines, configs: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
@@ -195,6 +199,29 @@ test("a change keeps what is the same, and exchanges what is not, in the order o
   assert.deepEqual(send("s2").log, ["p2 s2", "out s2", "more s2"]);
   assert.deepEqual(await change(ONE, { p2: { new: true } }), ["shutdown more", "start p1"]);
   assert.deepEqual(send("s3").log, ["p1 s3", "p2 s3", "out s3"]);
+});
+
+test("what comes while an exporter is exchanged waits for the new one, also the end of a resource", async () => {
+  const { change, send, log, inputs, slow } = scene();
+  await change(ONE);
+  const drained = Promise.withResolvers<void>();
+  slow.set("shutdown out", drained.promise);
+  const changed = change(ONE, { out: { new: true } });
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1"] });
+  inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
+  assert.deepEqual(log.splice(0), ["p1 end s1", "p2 end s1"]);
+  drained.resolve();
+  assert.deepEqual(await changed, ["shutdown out", "start out", "out s1", "out end s1"]);
+});
+
+test("where nobody comes in an exporter's place for long, readings are refused in the end", async () => {
+  const { change, send, slow } = scene();
+  await change(ONE);
+  slow.set("shutdown out", new Promise(() => {}));
+  void change(ONE, { out: { new: true } });
+  let accepted = 0;
+  while (send("s1").verdict === "accepted") accepted++;
+  assert.equal(accepted, 2_048);
 });
 
 test("an exporter goes with the storage that keeps its queue", async () => {

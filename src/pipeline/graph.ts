@@ -107,7 +107,7 @@ export class Graph {
     const extensions = specs.filter(({ kind }) => kind === "extension").map(({ id }) => id);
     this.#options.statuses.arrange(pipelines, extensions);
     for (const { key, outputs } of specs)
-      relayOf(this.#outputs, key).target = fanOut(outputs.map((output) => relayOf(this.#inputs, output)));
+      relayOf(this.#outputs, key).connect(fanOut(outputs.map((output) => relayOf(this.#inputs, output))));
     const keys = new Set(specs.map(({ key }) => key));
     for (const relays of [this.#inputs, this.#outputs])
       for (const key of relays.keys()) if (!keys.has(key)) relays.delete(key);
@@ -130,7 +130,7 @@ export class Graph {
       // A component that has met something by now has said so.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
       if (status?.state === "starting") statuses.report(kind, id, "ok");
-      relayOf(this.#inputs, key).target = node.input;
+      if (node.input !== undefined) relayOf(this.#inputs, key).connect(node.input);
     }
   }
 
@@ -143,6 +143,8 @@ export class Graph {
       const node = this.#nodes.get(key);
       if (node === undefined) continue;
       statuses.report(kind, id, "stopping");
+      // From now on it would refuse what comes; whoever takes its place will not.
+      relayOf(this.#inputs, key).disconnect();
       try {
         await node.component.shutdown(deadline);
       } catch (error) {
@@ -151,7 +153,6 @@ export class Graph {
       }
       statuses.report(kind, id, "stopped");
       this.#nodes.delete(key);
-      relayOf(this.#inputs, key).target = undefined;
     }
     return clean;
   }
