@@ -41,6 +41,11 @@ export type Verdict = "accepted" | "refused";
 export interface Consumer {
   consume(reading: Reading): Verdict;
   end(ended: Ended): void;
+  /**
+   * Whether it holds up the pipeline: nothing should be offered to it for now, and to those beside it neither, since
+   * what they took could not be offered again to it alone.
+   */
+  isBlocked?(): boolean;
 }
 
 export type Receiver = Component;

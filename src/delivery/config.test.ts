@@ -50,10 +50,14 @@ test("a batch is bounded in bytes whatever else bounds it, and goes out when it 
   check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 1048576 bytes");
 });
 
-test("what waits for a destination never holds up a receiver", () => {
-  check({ block_on_overflow: true }, {});
+test("a full queue may hold up a receiver, and a destination never", () => {
+  check({ block_on_overflow: true }, { block_on_overflow: true });
+  check(
+    { block_on_overflow: true, overflow: "drop_oldest" },
+    "block_on_overflow: cannot go with overflow: drop_oldest, which always makes room",
+  );
   check(
     { wait_for_result: true },
-    "wait_for_result: must be false: a receiver is never held up by a destination",
+    "wait_for_result: must be false: what a queue has taken is answered for at once",
   );
 });

@@ -21,6 +21,8 @@ export interface QueueConfig {
   readonly num_consumers: number;
   /** Whom a full queue turns away: who comes, or who has waited longest. */
   readonly overflow: "refuse_newest" | "drop_oldest";
+  /** A full queue holds up its pipelines, other exporters included, in place of refusing. */
+  readonly block_on_overflow: boolean;
   /** What has waited longer is dropped; 0 for never. */
   readonly max_age: number;
   /** The extension that keeps the queue on disk; undefined for memory. */
@@ -158,21 +160,23 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
       batch: batchSchema.prefault({}),
       block_on_overflow: z
         .boolean()
-        .optional()
-        .describe(
-          "Accepted: a refused reading waits at its receiver in any case, which then scrapes no further",
-        ),
+        .default(false)
+        .describe("Hold up the whole pipeline while the queue is full: receivers scrape no further"),
       wait_for_result: z
-        .literal(false, { error: "must be false: a receiver is never held up by a destination" })
+        .literal(false, { error: "must be false: what a queue has taken is answered for at once" })
         .optional(),
     })
-    .transform(({ block_on_overflow: _, wait_for_result: __, queue_size, sizer, ...config }, context) => {
+    .transform(({ wait_for_result: _, queue_size, sizer, ...config }, context) => {
       const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);
       const unit = sizer ?? (hasUnit || queue_size === undefined ? "bytes" : "requests");
       if (hasUnit && unit !== "bytes") {
         const message = `is in bytes, and sizer says ${unit}`;
         context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
         return z.NEVER;
+      }
+      if (config.block_on_overflow && config.overflow === "drop_oldest") {
+        const message = "cannot go with overflow: drop_oldest, which always makes room";
+        context.addIssue({ code: "custom", path: ["block_on_overflow"], message, input: true });
       }
       const value = inBytes(queue_size ?? DEFAULT_SIZES[unit]);
       const { batch, enabled } = config;

@@ -234,6 +234,28 @@ test("a full queue refuses the newest, which is counted and logged", async () =>
   await close();
 });
 
+test("with block_on_overflow a full queue counts nothing as refused, and says that it is blocked", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering([], {
+    queue_size: 2 * 1024,
+    num_consumers: 1,
+    block_on_overflow: true,
+  });
+  for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
+  assert.ok(!delivery.isBlocked);
+  assert.ok(delivery.offer({ bytes: KIB, points: 3 }), "what finds no room first waits aside");
+  assert.ok(delivery.isBlocked);
+  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
+  calls[0]?.answer(OK);
+  await clock.advance(0);
+  assert.ok(!delivery.isBlocked);
+  for (const index of [1, 2]) {
+    calls[index]?.answer(OK);
+    await clock.advance(0);
+  }
+  assert.deepEqual(await metrics(), { [SENT]: 6, queue_capacity: 2 * 1024 });
+  await close();
+});
+
 test("what is insisted on waits for room, in front of what is offered later", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
     queue_size: 2 * 1024,

@@ -93,10 +93,23 @@ export class Delivery {
     return Promise.resolve();
   }
 
-  /** False when there is no room: the points are then counted as refused. */
+  /** Whether something still waits for room after another try, and nothing else should come: with `block_on_overflow`. */
+  get isBlocked(): boolean {
+    return this.#options.config.sending_queue.block_on_overflow && this.#placeInsisted() !== undefined;
+  }
+
+  /**
+   * False when there is no room: the points are then counted as refused. With `block_on_overflow` the first one to find
+   * none waits aside, and for as long as it does, nothing is taken and nothing counted.
+   */
   offer(request: Outgoing): boolean {
+    if (this.isBlocked) return false;
     const fault = this.#placeInsisted() ?? this.#add(request);
     if (fault !== undefined) {
+      if (this.#options.config.sending_queue.block_on_overflow && this.#state === "open") {
+        this.#insisted.push(request);
+        return true;
+      }
       this.#report.refused(request.points, fault);
       return false;
     }

@@ -3,13 +3,17 @@ import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
  * One consumer out of several. Readings are immutable, so all get the same one. "refused" only when all refused: a full
- * queue to one destination must not hold up what another one gets. Whoever refuses counts what it does not have.
+ * queue to one destination must not hold up what another one gets, unless it says that it blocks. Whoever refuses counts
+ * what it does not have.
  */
 export function fanOut(consumers: readonly Consumer[]): Consumer {
   const [only] = consumers;
   if (only !== undefined && consumers.length === 1) return only;
+  const isBlocked = (): boolean => consumers.some((consumer) => consumer.isBlocked?.());
   return {
+    isBlocked,
     consume(reading: Reading): Verdict {
+      if (isBlocked()) return "refused";
       let verdict: Verdict = consumers.length === 0 ? "accepted" : "refused";
       for (const consumer of consumers) if (consumer.consume(reading) === "accepted") verdict = "accepted";
       return verdict;

@@ -41,6 +41,8 @@ class Stage {
   readonly inputs = new Map<string, Consumer>();
   /** Such as `start out`: what shall fail. */
   readonly broken = new Set<string>();
+  /** Consumers that hold up their pipelines. */
+  readonly blocked = new Set<string>();
   /** As `broken`: what is done only when this resolves. */
   readonly slow = new Map<string, Promise<void>>();
   readonly #behave: Record<string, () => Verdict>;
@@ -64,6 +66,7 @@ class Stage {
 
   #consumer(id: string, next?: Consumer): Consumer {
     return {
+      isBlocked: () => this.blocked.has(id),
       consume: (item) => {
         this.log.push(`${id} ${item.resource.key}`);
         return (this.#behave[id] ?? (() => next?.consume(item) ?? "accepted"))();
@@ -119,7 +122,7 @@ class Stage {
 /** What happens to components is written into `log`; `inputs` are the receivers' ways into their pipelines. */
 function scene(behave: Record<string, () => Verdict> = {}) {
   const stage = new Stage(behave);
-  const { log, inputs, broken, slow } = stage;
+  const { log, inputs, broken, blocked, slow } = stage;
   const errors: string[] = [];
   const graph = new Graph({
     settings: (_kind, id) => settings(id),
@@ -132,6 +135,7 @@ function scene(behave: Record<string, () => Verdict> = {}) {
     errors,
     inputs,
     broken,
+    blocked,
     slow,
     graph,
     /** Goes over to the pipelines, and returns what happened. */
@@ -176,6 +180,20 @@ test("a reading that one exporter refuses is accepted where another one takes it
   const { change, send } = scene({ full: () => "refused" });
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["full", "ok"] } });
   assert.deepEqual(send("s1"), { verdict: "accepted", log: ["full s1", "ok s1"] });
+});
+
+test("an exporter that blocks holds up what its pipelines share with others, so that nobody gets a reading twice", async () => {
+  const { change, send, blocked } = scene();
+  await change({
+    metrics: { receivers: ["in"], processors: ["p1"], exporters: ["full", "ok"] },
+    "metrics/2": { receivers: ["in"], processors: ["p2"], exporters: ["ok"] },
+  });
+  blocked.add("full");
+  assert.deepEqual(send("s1"), { verdict: "refused", log: [] });
+  blocked.clear();
+  const { verdict, log } = send("s1");
+  assert.equal(verdict, "accepted");
+  assert.deepEqual(log.toSorted(), ["full s1", "ok s1", "ok s1", "p1 s1", "p2 s1"]);
 });
 
 test("an exporter that throws costs its own reading only", async () => {

@@ -177,7 +177,7 @@ export class Graph {
         const output = counted(next, counters.outgoing, labels);
         const processor: Processor = factory.create(config, settings, output);
         const input = counted(guard(processor, settings.logger), counters.incoming, labels);
-        return { component: processor, input };
+        return { component: processor, input: { ...input, isBlocked: () => next.isBlocked() } };
       }
       case "receiver": {
         const factory = part.factory as ReceiverFactory<unknown>;

@@ -24,6 +24,7 @@ export function processorCounters(meter: Meter): ProcessorCounters {
 /** Counts the points of every reading that passes to `consumer`. */
 export function counted(consumer: Consumer, counter: Counter, attributes: Attributes): Consumer {
   return {
+    isBlocked: () => consumer.isBlocked?.() ?? false,
     consume(reading: Reading): Verdict {
       counter.add(pointCount(reading.schema), attributes);
       return consumer.consume(reading);

@@ -21,6 +21,10 @@ export class Relay implements Consumer {
     this.#target = undefined;
   }
 
+  isBlocked(): boolean {
+    return this.#target?.isBlocked?.() ?? false;
+  }
+
   consume(reading: Reading): Verdict {
     if (this.#target !== undefined) return this.#target.consume(reading);
     if (this.#held.length >= HELD_MAX) return "refused";

@@ -78,6 +78,10 @@ export class FileExporter implements Exporter {
     this.#requests.end(ended);
   }
 
+  isBlocked(): boolean {
+    return this.#delivery.isBlocked;
+  }
+
   async #write(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
     let record: Buffer;
     try {

@@ -85,4 +85,8 @@ export class OtlpGrpcExporter implements Exporter {
   end(ended: Ended): void {
     this.#requests.end(ended);
   }
+
+  isBlocked(): boolean {
+    return this.#delivery.isBlocked;
+  }
 }

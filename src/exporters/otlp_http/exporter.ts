@@ -66,6 +66,10 @@ export class OtlpHttpExporter implements Exporter {
     this.#requests.end(ended);
   }
 
+  isBlocked(): boolean {
+    return this.#delivery.isBlocked;
+  }
+
   #connect(): Promise<HttpPushClient> {
     const { clock, build } = this.#settings;
     const protocol = otlpHttpProtocol(this.#format.headers);

@@ -76,6 +76,10 @@ export class RemoteWriteExporter implements Exporter {
     this.#requests.end(ended);
   }
 
+  isBlocked(): boolean {
+    return this.#delivery.isBlocked;
+  }
+
   #connect(): Promise<HttpPushClient> {
     const { clock, build } = this.#settings;
     const { url } = this.#config;
