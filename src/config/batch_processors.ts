@@ -50,16 +50,19 @@ async function makesBatches(id: string, { exporters }: Catalog): Promise<boolean
   return keysAt(placeAt(schema, ["sending_queue"])).includes("batch");
 }
 
+/** What is faulty stays behind: the processor's own schema says so, once. */
 function optionsOf(batch: MapNode): MapNode {
   const entries = new Map<string, Entry>();
   for (const [key, entry] of batch.entries) {
     const name = OPTIONS.get(key);
     if (name === undefined || entry.value.kind !== "scalar") continue;
     const { value } = entry.value;
+    const number = key === "timeout" ? parseDuration(String(value)) : value;
+    if (typeof number !== "number") continue;
     // Exporters always wait a little; and a request has a largest size here.
-    if (key === "timeout" && parseDuration(String(value)) === 0)
+    if (key === "timeout" && number === 0)
       entries.set(name, { ...entry, value: { ...entry.value, value: "1ms" } });
-    else if (key !== "send_batch_max_size" || value !== 0) entries.set(name, entry);
+    else if (key !== "send_batch_max_size" || number !== 0) entries.set(name, entry);
   }
   return { ...batch, entries };
 }
