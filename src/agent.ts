@@ -35,6 +35,11 @@ export class Agent {
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
+  /** The last change, which a shutdown waits for. */
+  #changing: Promise<void> = Promise.resolve();
+  #isStopping = false;
+  /** Aborts when a shutdown's time is over, and with it that of a change. */
+  readonly #overdue = new AbortController();
 
   constructor(options: AgentOptions) {
     this.#options = options;
@@ -81,7 +86,9 @@ export class Agent {
     if (!isDeepStrictEqual(withoutLevel(telemetry), withoutLevel(this.#config.service.telemetry)))
       throw new Error("service::telemetry has changed in more than logs::level, which needs a restart");
     if (this.#graph === undefined) throw new Error("the agent has not started");
-    await this.#graph.change(config, this.#deadline());
+    if (this.#isStopping) throw new Error("the agent is stopping");
+    this.#changing = this.#graph.change(config, AbortSignal.any([this.#deadline(), this.#overdue.signal]));
+    await this.#changing;
     this.#config = config;
     this.#loggers.setLevel(telemetry.logs.level);
     for (const error of await this.#graph.refresh())
@@ -94,9 +101,13 @@ export class Agent {
   /** Drains and stops within `shutdown_timeout`. Resolves to whether everything stopped as it should. */
   async shutdown(): Promise<boolean> {
     const { shutdownTimeoutMs } = this.#config.service;
+    this.#isStopping = true;
     this.logger.info("Starting shutdown...");
     const deadline = this.#deadline();
     const stop = async (): Promise<boolean> => {
+      // What a change has taken out has its share of the deadline; then the change is over, or has failed.
+      deadline.addEventListener("abort", () => this.#overdue.abort(), { once: true });
+      await this.#changing.catch(() => {});
       const clean = (await this.#graph?.shutdown(deadline)) ?? true;
       await this.#metrics?.shutdown();
       return clean;

@@ -193,7 +193,15 @@ interface Factory<Config> {
   /** Checks and completes what the user wrote; `{}` must give the defaults or say which key is missing. */
   readonly schema: ZodType<Config>;
   readonly stability: Stability;
+  /**
+   * Names of what only one component can have at a time, such as an address or a file: whoever claims it in a reload
+   * starts when the one before has stopped. Nothing if left out.
+   */
+  claims?(config: Config): readonly string[];
 }
+
+/** Any factory, for who asks for its claims. */
+export type Claiming = Pick<Factory<unknown>, "claims">;
 
 /** `create` makes the component without side effects and cannot fail: what can be wrong is the schema's to find. */
 export interface ReceiverFactory<Config> extends Factory<Config> {

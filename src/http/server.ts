@@ -239,6 +239,11 @@ export function describeAddress(address: ListenAddress): string {
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
 
+/** The address as a claim of a component: one port is one claim, whatever the host. */
+export function listenerClaim(address: ListenAddress): string {
+  return "path" in address ? `listener:${address.path}` : `listener:${address.port}`;
+}
+
 /** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */
 async function removeDeadSocket(path: string): Promise<void> {
   // A file that is no socket refuses connections too.

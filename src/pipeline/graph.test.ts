@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setImmediate } from "node:timers/promises";
 import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { z } from "zod";
@@ -97,6 +98,7 @@ class Stage {
   readonly exporters = {
     schema,
     stability,
+    claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
     create: (_config: unknown, { id }: Settings) => ({ ...this.#component(id), ...this.#consumer(id) }),
   };
   readonly extensions = {
@@ -206,16 +208,16 @@ test("an exporter that throws costs its own reading only", async () => {
   assert.deepEqual(send("s1"), { verdict: "accepted", log: ["broken s1", "ok s1"] });
 });
 
-test("a change keeps what is the same, and exchanges what is not, in the order of a stop and a start", async () => {
+test("a change keeps what is the same; what is not stops when what takes its place has started", async () => {
   const { change, send } = scene();
   await change(ONE);
   assert.deepEqual(await change(ONE), []);
-  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["shutdown p2", "start p2"]);
+  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["start p2", "shutdown p2"]);
   assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1", "out s1"] });
   const more: Pipelines = { metrics: { receivers: ["in"], processors: ["p2"], exporters: ["out", "more"] } };
-  assert.deepEqual(await change(more, { p2: { new: true } }), ["shutdown p1", "start more"]);
+  assert.deepEqual(await change(more, { p2: { new: true } }), ["start more", "shutdown p1"]);
   assert.deepEqual(send("s2").log, ["p2 s2", "out s2", "more s2"]);
-  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["shutdown more", "start p1"]);
+  assert.deepEqual(await change(ONE, { p2: { new: true } }), ["start p1", "shutdown more"]);
   assert.deepEqual(send("s3").log, ["p1 s3", "p2 s3", "out s3"]);
 });
 
@@ -225,11 +227,12 @@ test("what comes while an exporter is exchanged waits for the new one, also the 
   const drained = Promise.withResolvers<void>();
   slow.set("shutdown out", drained.promise);
   const changed = change(ONE, { out: { new: true } });
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1"] });
+  await setImmediate();
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["start out", "p1 s1", "p2 s1"] });
   inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
   assert.deepEqual(log.splice(0), ["p1 end s1", "p2 end s1"]);
   drained.resolve();
-  assert.deepEqual(await changed, ["shutdown out", "start out", "out s1", "out end s1"]);
+  assert.deepEqual(await changed, ["shutdown out", "out s1", "out end s1"]);
 });
 
 test("where nobody comes in an exporter's place for long, readings are refused in the end", async () => {
@@ -237,6 +240,7 @@ test("where nobody comes in an exporter's place for long, readings are refused i
   await change(ONE);
   slow.set("shutdown out", new Promise(() => {}));
   void change(ONE, { out: { new: true } });
+  await setImmediate();
   let accepted = 0;
   while (send("s1").verdict === "accepted") accepted++;
   assert.equal(accepted, 2_048);
@@ -251,8 +255,8 @@ test("an exporter goes with the storage that keeps its queue", async () => {
   await storage.change(ONE, queue);
   storage.broken.add("none");
   assert.deepEqual(await storage.change(ONE, { out: { sending_queue: { storage: "other" } } }), [
-    "shutdown out",
     "start out",
+    "shutdown out",
   ]);
 });
 
@@ -265,9 +269,51 @@ test("where a change fails, what was there before is at work again", async () =>
   assert.deepEqual(errors, []);
   const { verdict, log } = send("s1");
   assert.equal(verdict, "accepted");
-  assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
-  assert.ok(log.includes("shutdown new"), "what had started is stopped");
+  // Nothing that was at work has been touched.
+  assert.deepEqual(log, [
+    "start new",
+    "shutdown p3",
+    "shutdown bad",
+    "shutdown new",
+    "p1 s1",
+    "p2 s1",
+    "out s1",
+  ]);
   assert.deepEqual(await change(ONE), []);
+});
+
+test("what claims the same as an old one starts when that has stopped; where it cannot, the old one starts again", async () => {
+  const { change, send, broken } = scene();
+  const page = (path: string) => ({ out: { claims: ["port 1"], path } });
+  await change(ONE, page("/a"));
+  assert.deepEqual(await change(ONE, page("/b")), ["shutdown out", "start out"]);
+  broken.add("start other");
+  const other: Pipelines = { metrics: { receivers: ["in"], processors: ["p1"], exporters: ["other"] } };
+  const configs = { other: { claims: ["port 1"] }, out: page("/b").out };
+  await assert.rejects(change(other, configs), /cannot start exporter "other": port 1 is taken/);
+  const { log } = send("s1");
+  assert.deepEqual(log.slice(0, 3), ["shutdown out", "shutdown other", "start out"]);
+  assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
+});
+
+test("what an exporter would get that leaves for good goes to those that stay, and to new ones", async () => {
+  const { change, send, slow } = scene();
+  await change(ONE);
+  slow.set("shutdown out", new Promise(() => {}));
+  void change({ metrics: { receivers: ["in"], processors: ["p1"], exporters: ["new"] } });
+  await setImmediate();
+  const { verdict, log } = send("s1");
+  assert.equal(verdict, "accepted");
+  assert.deepEqual(log.slice(-2), ["p1 s1", "new s1"]);
+});
+
+test("an exporter that hangs does not take the time of others at the end", async () => {
+  const { change, graph, log, slow } = scene();
+  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["a", "b", "c"] } });
+  slow.set("shutdown b", new Promise(() => {}));
+  void graph.shutdown(AbortSignal.timeout(1_000));
+  await setImmediate();
+  assert.deepEqual(log, ["shutdown in", "shutdown c", "shutdown a"]);
 });
 
 test("a first start that fails names the component and leaves nothing running", async () => {

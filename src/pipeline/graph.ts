@@ -13,7 +13,7 @@ import type {
 import { fanOut } from "./fan_out.ts";
 import { guard } from "./guard.ts";
 import { counted, type ProcessorCounters } from "./observe.ts";
-import { type Blueprint, keptOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
+import { type Blueprint, exchangeOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
 import { Relay } from "./relay.ts";
 import type { StatusBoard } from "./statuses.ts";
 
@@ -55,27 +55,38 @@ export class Graph {
   }
 
   /**
-   * Goes over to the blueprint: stops what it does not have, or has otherwise, then starts what is new. Rejects, naming
-   * the component, when one cannot start; what was there before then runs again.
+   * Goes over to the blueprint. What is new starts beside the old where it can, so that a fault there costs nothing; what
+   * claims the same as an old one takes its place. Readings that come meanwhile wait. Rejects, naming the component, when
+   * one cannot start; what was there before is then at work again.
    */
   async change(blueprint: Blueprint, deadline: AbortSignal): Promise<void> {
+    const { statuses } = this.#options;
     const before = { specs: this.#specs, pipelines: this.#pipelines };
     const after = { specs: planOf(blueprint), pipelines: membersOf(blueprint) };
-    const kept = keptOf(before.specs, after.specs);
-    const leaving = before.specs.filter(({ key }) => !kept.has(key));
-    const coming = after.specs.filter(({ key }) => !kept.has(key));
-    await this.#stop(leaving, deadline);
-    this.#arrange(after);
+    const { early, late, freed, leaving } = exchangeOf(before.specs, after.specs);
+    const statusesBefore = statuses.components();
+    const fresh = this.#makeAll(early);
     try {
-      await this.#start(coming);
+      await this.#start(fresh);
+      this.#arrange(after);
+      await this.#retire(freed, deadline);
+      await this.#takePlace(late, deadline);
     } catch (error) {
-      await this.#stop(coming, deadline);
+      await this.#shutDown([...fresh], deadline);
       this.#arrange(before);
-      await this.#start(leaving).catch((again: Error) => {
-        throw new AggregateError([error, again], `${message(error)}; and then: ${again.message}`);
+      this.#install(new Map(this.#running(before.specs)));
+      const again = this.#makeAll(freed.filter(({ key }) => !this.#nodes.has(key)));
+      await this.#start(again).catch((second: Error) => {
+        throw new AggregateError([error, second], `${message(error)}; and then: ${second.message}`);
       });
+      this.#install(again);
+      for (const { kind, id, state, error: text } of statusesBefore) statuses.report(kind, id, state, text);
       throw error;
     }
+    const places = new Set(leaving.map(({ key }) => key));
+    this.#install(new Map([...fresh].filter(([{ key }]) => !places.has(key))));
+    await this.#retire(leaving, deadline);
+    this.#install(fresh);
   }
 
   /** Lets every component read its files again. Resolves to what went wrong. */
@@ -92,7 +103,15 @@ export class Graph {
 
   /** Stops the components, receivers first, so that each hands what it holds to one that still runs. */
   async shutdown(deadline: AbortSignal): Promise<boolean> {
-    return await this.#stop(this.#specs, deadline);
+    const { statuses } = this.#options;
+    const nodes = this.#running(this.#specs);
+    for (const [{ kind, id }] of nodes) statuses.report(kind, id, "stopping");
+    const clean = await this.#shutDown(nodes, deadline);
+    for (const [{ kind, id, key }] of nodes) {
+      statuses.report(kind, id, "stopped");
+      this.#nodes.delete(key);
+    }
+    return clean;
   }
 
   #arrange({
@@ -113,16 +132,25 @@ export class Graph {
       for (const key of relays.keys()) if (!keys.has(key)) relays.delete(key);
   }
 
-  async #start(specs: readonly Spec[]): Promise<void> {
+  #running(specs: readonly Spec[]): (readonly [Spec, Node])[] {
+    return specs.flatMap((spec) => {
+      const node = this.#nodes.get(spec.key);
+      return node === undefined ? [] : [[spec, node] as const];
+    });
+  }
+
+  #makeAll(specs: readonly Spec[]): ReadonlyMap<Spec, Node> {
+    return new Map(specs.map((spec) => [spec, this.#make(spec)]));
+  }
+
+  /** Starts what has been made: all of it has, since those that share a listener must know of each other. */
+  async #start(nodes: ReadonlyMap<Spec, Node>): Promise<void> {
     const { statuses } = this.#options;
-    // All are made before one starts: those that share a listener must know of each other.
-    const made = specs.map((spec) => ({ spec, node: this.#make(spec) }));
-    for (const { spec, node } of made) this.#nodes.set(spec.key, node);
-    for (const { spec, node } of made) {
-      const { key, kind, id } = spec;
+    for (const [spec, { component }] of nodes) {
+      const { kind, id } = spec;
       statuses.report(kind, id, "starting");
       try {
-        await node.component.start();
+        await component.start();
       } catch (error) {
         statuses.report(kind, id, "permanent_error", message(error));
         throw new Error(`cannot start ${nameOf(spec)}: ${message(error)}`, { cause: error });
@@ -130,30 +158,62 @@ export class Graph {
       // A component that has met something by now has said so.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
       if (status?.state === "starting") statuses.report(kind, id, "ok");
+    }
+  }
+
+  /** From now on they are the ones at work. */
+  #install(nodes: ReadonlyMap<Spec, Node>): void {
+    for (const [{ key }, node] of nodes) {
+      this.#nodes.set(key, node);
       if (node.input !== undefined) relayOf(this.#inputs, key).connect(node.input);
     }
   }
 
-  /** Goes on past a failure; resolves to whether there was none. */
-  async #stop(specs: readonly Spec[], deadline: AbortSignal): Promise<boolean> {
-    const { statuses, onError } = this.#options;
-    let clean = true;
-    for (const spec of specs.toReversed()) {
-      const { key, kind, id } = spec;
-      const node = this.#nodes.get(key);
-      if (node === undefined) continue;
-      statuses.report(kind, id, "stopping");
+  /** Makes, starts and installs, or leaves nothing running. */
+  async #takePlace(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
+    const nodes = this.#makeAll(specs);
+    try {
+      await this.#start(nodes);
+    } catch (error) {
+      await this.#shutDown([...nodes], deadline);
+      throw error;
+    }
+    this.#install(nodes);
+  }
+
+  /** Stops components that others take the place of, or nobody; what comes to them meanwhile waits. */
+  async #retire(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
+    const nodes = this.#running(specs);
+    for (const [{ key }] of nodes) {
       // From now on it would refuse what comes; whoever takes its place will not.
-      relayOf(this.#inputs, key).disconnect();
-      try {
-        await node.component.shutdown(deadline);
-      } catch (error) {
-        clean = false;
-        onError(new Error(`cannot shut down ${nameOf(spec)}: ${message(error)}`, { cause: error }));
-      }
-      statuses.report(kind, id, "stopped");
+      this.#inputs.get(key)?.disconnect();
       this.#nodes.delete(key);
     }
+    await this.#shutDown(nodes, deadline);
+  }
+
+  /**
+   * Shuts down components, producers before consumers, and those of a kind at once: one that hangs must not take the
+   * time of others. Processors hand on to each other, so they end in their order. Goes on past a failure; resolves to
+   * whether there was none.
+   */
+  async #shutDown(nodes: readonly (readonly [Spec, Node])[], deadline: AbortSignal): Promise<boolean> {
+    let clean = true;
+    const end = async ([spec, { component }]: readonly [Spec, Node]): Promise<void> => {
+      try {
+        await component.shutdown(deadline);
+      } catch (error) {
+        clean = false;
+        this.#options.onError(
+          new Error(`cannot shut down ${nameOf(spec)}: ${message(error)}`, { cause: error }),
+        );
+      }
+    };
+    const of = (kind: ComponentKind) => nodes.filter(([spec]) => spec.kind === kind).toReversed();
+    await Promise.all(of("receiver").map(end));
+    for (const processor of of("processor")) await end(processor);
+    await Promise.all(of("exporter").map(end));
+    await Promise.all(of("extension").map(end));
     return clean;
   }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from "node:util";
 import type {
+  Claiming,
   ComponentKind,
   ExporterFactory,
   ExtensionFactory,
@@ -86,7 +87,7 @@ export function membersOf({ service }: Blueprint): ReadonlyMap<string, readonly 
 }
 
 /** The components of `before` that can go on as they are in `after`: what they were made of is the same. */
-export function keptOf(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<string> {
+function keptOf(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<string> {
   const old = new Map(before.map((one) => [one.key, one]));
   const kept = new Set(after.filter((one) => isSame(old.get(one.key), one)).map(({ key }) => key));
   // An exporter holds a queue of its storage.
@@ -95,6 +96,47 @@ export function keptOf(before: readonly Spec[], after: readonly Spec[]): Readonl
     if (storage !== undefined && !kept.has(keyOf("extension", storage))) kept.delete(one.key);
   }
   return kept;
+}
+
+/** How to get from one plan to another. */
+export interface Exchange {
+  /** What is new and can start while everything old still runs. */
+  readonly early: readonly Spec[];
+  /** What is new and must wait until `freed` has stopped. */
+  readonly late: readonly Spec[];
+  /** What is old and has what a late one claims. */
+  readonly freed: readonly Spec[];
+  /** What is old and stops last. */
+  readonly leaving: readonly Spec[];
+}
+
+export function exchangeOf(before: readonly Spec[], after: readonly Spec[]): Exchange {
+  const kept = keptOf(before, after);
+  const old = before.filter(({ key }) => !kept.has(key));
+  const coming = after.filter(({ key }) => !kept.has(key));
+  const late = coming.filter((one) => old.some((other) => clash(one, other)));
+  const freed = old.filter((one) => late.some((other) => clash(one, other)));
+  const without = (specs: readonly Spec[], others: readonly Spec[]): Spec[] =>
+    specs.filter((one) => !others.includes(one));
+  return { early: without(coming, late), late, freed, leaving: without(old, freed) };
+}
+
+/** Whether both claim what only one can have. */
+function clash(one: Spec, other: Spec): boolean {
+  const claims = new Set(claimsOf(one));
+  return claimsOf(other).some((claim) => claims.has(claim));
+}
+
+/** What only one component can have at a time. Receivers and extensions have no double. */
+function claimsOf({ kind, key, id, part: { factory, config } }: Spec): readonly string[] {
+  const { claims } = factory as Claiming;
+  const storage = storageOf(config);
+  return [
+    ...(claims?.(config) ?? []),
+    ...(kind === "receiver" || kind === "extension" ? [key] : []),
+    // A queue on disk goes with its storage, as well as with its exporter.
+    ...(storage === undefined ? [] : [`queue:${storage}/${id}`, keyOf("extension", storage)]),
+  ];
 }
 
 /** A part of a graph, in words. */

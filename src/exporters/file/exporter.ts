@@ -1,4 +1,4 @@
-import type { Exporter, Settings, Verdict } from "../../component/component.ts";
+import type { Exporter, Host, Settings, Verdict } from "../../component/component.ts";
 import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
@@ -20,6 +20,9 @@ const PASSING: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
+/** By agent: the files that its exporters have written to. What a reload makes anew goes on where the last one was. */
+const WRITTEN = new WeakMap<Host, Set<string>>();
+
 /** Readings → requests (OtlpRequests) → queue, batches and retries (Delivery) → records (Encoding) → the file. */
 export class FileExporter implements Exporter {
   readonly #config: FileConfig;
@@ -36,7 +39,11 @@ export class FileExporter implements Exporter {
     this.#config = config;
     this.#settings = settings;
     this.#encoding = encodingOf(config);
-    const { path, keep, directoryMode, rotation } = config;
+    const { path, directoryMode, rotation } = config;
+    const written = WRITTEN.get(settings.host) ?? new Set();
+    WRITTEN.set(settings.host, written);
+    const keep = config.keep || written.has(path);
+    written.add(path);
     const { framing } = this.#encoding;
     this.#file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
     this.#delivery = new Delivery({

@@ -6,5 +6,6 @@ import { FileExporter } from "./exporter.ts";
 export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,
+  claims: ({ path }) => [`file:${path}`],
   create: (config, settings) => new FileExporter(config, settings),
 };

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
 import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { listenerClaim } from "../../http/server.ts";
 import {
   constantLabels,
   fixedNameOptions,
@@ -81,5 +82,6 @@ const schema: z.ZodType<PrometheusConfig> = z
 export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,
+  claims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new PrometheusExporter(config, settings),
 };

@@ -47,5 +47,6 @@ const schema: z.ZodType<FileStorageConfig> = z
 export const factory: ExtensionFactory<FileStorageConfig> = {
   stability: "beta",
   schema,
+  claims: ({ directory }) => [`directory:${directory}`],
   create: (config, settings) => new FileStorage(config, settings),
 };

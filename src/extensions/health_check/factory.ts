@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
 import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { listenerClaim } from "../../http/server.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
 const path = z.string().regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /status");
@@ -52,5 +53,6 @@ const schema: z.ZodType<HealthCheckConfig> = z
 export const factory: ExtensionFactory<HealthCheckConfig> = {
   stability: "beta",
   schema,
+  claims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new HealthCheck(config, settings),
 };

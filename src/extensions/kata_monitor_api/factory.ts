@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { listenAddress } from "../../config/values.ts";
 import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { listenerClaim } from "../../http/server.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
 const schema: z.ZodType<KataMonitorApiConfig> = z
@@ -32,5 +33,6 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
 export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,
+  claims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new KataMonitorApi(config, settings),
 };

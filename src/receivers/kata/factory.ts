@@ -142,5 +142,7 @@ const schema: z.ZodType<KataConfig> = z
 export const factory: ReceiverFactory<KataConfig> = {
   stability: "beta",
   schema,
+  // Two scrapers of one shim take guest metrics from each other.
+  claims: ({ roots }) => roots.map(({ path }) => `root:${path}`),
   create: (config, settings, next) => new KataReceiver(config, settings, next),
 };
