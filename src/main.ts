@@ -4,9 +4,17 @@
 import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
 
-const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Promise<Command> }>> = {
+interface Entry {
+  readonly summary: string;
+  /** Whether SIGHUP means something to it, other than its end. */
+  readonly hearsHangup?: true;
+  load(): Promise<Command>;
+}
+
+const COMMANDS: Readonly<Record<string, Entry>> = {
   run: {
     summary: "run the agent with a configuration (the default command)",
+    hearsHangup: true,
     load: async () => (await import("./commands/run.ts")).run,
   },
   validate: {
@@ -27,6 +35,7 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
   },
   monitor: {
     summary: "run the agent in kata-monitor's place, with its flags and endpoints",
+    hearsHangup: true,
     load: async () => (await import("./commands/monitor.ts")).monitor,
   },
   simulate: {
@@ -82,10 +91,10 @@ async function main(argv: readonly string[]): Promise<number> {
   }
   // Before anything is loaded: the kernel drops signals that the first process of a container does not listen to yet.
   const stop = stopSignal();
+  const onHangup = entry.hearsHangup === true ? hangups() : () => {};
   const command = await entry.load();
   const args = name === first ? rest : argv;
   const { env, stdout, stderr } = process;
-  const onHangup = (listener: () => void): void => void process.on("SIGHUP", listener);
   return await command({ args, env, stdout, stderr, usage: process, stop, onHangup });
 }
 
@@ -99,6 +108,19 @@ function stopSignal(): AbortSignal {
     });
   }
   return stop.signal;
+}
+
+/** Takes SIGHUP from now on; who listens later hears of one that came before. */
+function hangups(): (listener: () => void) => void {
+  let heard = false;
+  let tell = (): void => {
+    heard = true;
+  };
+  process.on("SIGHUP", () => tell());
+  return (listener) => {
+    tell = listener;
+    if (heard) listener();
+  };
 }
 
 // Whoever reads our output may leave early (`| head`): that is no fault of ours.

@@ -16,6 +16,8 @@ export class Reloader implements ReloadControl {
   #counter: Counter | undefined;
   #running: Promise<ReloadResult> | undefined;
   #again = false;
+  /** Whether somebody asked before the agent had started. */
+  #early = false;
   last: ReloadOutcome | undefined;
 
   /** `onLoaded` gets each configuration that has no fault. */
@@ -39,6 +41,7 @@ export class Reloader implements ReloadControl {
         description: "Whether the configuration that was read last is the one at work.",
       })
       .addCallback((result) => result.observe((this.last?.ok ?? true) ? 1 : 0));
+    if (this.#early) void this.run();
   }
 
   /** Who asks while a reload runs gets the next one, which sees what has changed since. */
@@ -57,7 +60,8 @@ export class Reloader implements ReloadControl {
 
   async #reload(): Promise<ReloadResult> {
     const agent = this.#agent;
-    if (agent === undefined) return { ok: false, faults: ["the agent has not started yet"] };
+    this.#early = agent === undefined;
+    if (agent === undefined) return { ok: false, faults: ["the agent has not started yet; it reloads then"] };
     const faults = await this.#change(agent);
     const ok = faults.length === 0;
     this.last = { ok, faults, atMs: Date.now() };

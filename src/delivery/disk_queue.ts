@@ -120,8 +120,8 @@ export class DiskQueue implements RequestQueue {
     if (typeof segment === "string") return segment;
     const before = segment.bytes;
     try {
-      segment.append(bytes, { sequence: this.#sequence + 1, points, addedMs: nowMs });
-      if (fsync === "always") segment.sync();
+      const header = { sequence: this.#sequence + 1, points, addedMs: nowMs };
+      segment.append(bytes, header, { sync: fsync === "always" });
     } catch (error) {
       return describe(error);
     } finally {

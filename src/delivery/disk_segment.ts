@@ -70,12 +70,17 @@ export class Segment {
   }
 
   /** Adds a record. Throws what the file system says, and leaves nothing of the record then. */
-  append(payload: Uint8Array, header: Omit<RecordHeader, "length" | "checksum">): void {
+  append(
+    payload: Uint8Array,
+    header: Omit<RecordHeader, "length" | "checksum">,
+    { sync }: { readonly sync: boolean },
+  ): void {
     const whole = HEADER_BYTES + payload.length;
     try {
       const written = writevSync(this.#fd, [encodeHeader(payload, header), payload]);
       // A file system that fills up takes a part.
       if (written < whole) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+      if (sync) this.sync();
     } catch (error) {
       this.#cut(this.#end);
       throw error;

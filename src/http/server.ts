@@ -136,7 +136,8 @@ export class HttpServer {
     deadline.addEventListener("abort", cut, { once: true });
     // A connection may bring another request before it is idle.
     while (this.#running.size > 0) await Promise.all(this.#running);
-    this.#server.closeIdleConnections();
+    // What is left is idle, or has sent a part of a request: that is not waited for.
+    this.#server.closeAllConnections();
     await closed;
     deadline.removeEventListener("abort", cut);
   }

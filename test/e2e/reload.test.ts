@@ -3,13 +3,16 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { freePort } from "./agent_process.ts";
 import { type SimulatedNode, startNode } from "./node.ts";
 import { poll } from "./poll.ts";
+
+type AnyConfig = Record<string, Record<string, Record<string, unknown>>>;
 
 interface Scene {
   readonly node: SimulatedNode;
   /** Writes the configuration, changed. */
-  write(change: (config: Record<string, Record<string, Record<string, unknown>>>) => void): Promise<void>;
+  write(change: (config: AnyConfig) => void): Promise<void>;
   /** Waits until the agent's log has the text so many times. */
   said(text: string, times?: number): Promise<true>;
 }
@@ -27,10 +30,7 @@ async function scene(context: TestContext): Promise<Scene> {
   return {
     node,
     async write(change) {
-      const copy = JSON.parse(JSON.stringify(config)) as Record<
-        string,
-        Record<string, Record<string, unknown>>
-      >;
+      const copy = JSON.parse(JSON.stringify(config)) as AnyConfig;
       change(copy);
       await writeFile(configPath, JSON.stringify(copy));
     },
@@ -92,6 +92,39 @@ test("a faulty configuration is reported and leaves the old one at work, and so 
     /cannot start exporter \\"prometheus\\": cannot listen on 192\.0\.2\.1:1/,
   );
   await poll("the old page again", async () => isUp(await node.page().catch(() => "")) || undefined);
+});
+
+test("a reload that is asked for over HTTP may take away what it was asked by, and a failed one touches no queue", async (context) => {
+  const { node, write, said } = await scene(context);
+  const endpoint = `127.0.0.1:${await freePort()}`;
+  const change = (config: AnyConfig, health: object, otlp: object): void => {
+    Object.assign(config, { extensions: { health_check: { endpoint, reload: true, ...health } } });
+    Object.assign(config["exporters"] ?? {}, { otlp_grpc: { endpoint: "http://127.0.0.1:1", ...otlp } });
+    Object.assign(config["service"] ?? {}, { extensions: ["health_check"] });
+    const pipelines = config["service"]?.["pipelines"] as { metrics: { exporters: string[] } };
+    pipelines.metrics.exporters.push("otlp_grpc");
+  };
+  const reload = (): Promise<Response> => fetch(`http://${endpoint}/-/reload`, { method: "POST" });
+  await write((config) => change(config, {}, {}));
+  node.agent.kill("SIGHUP");
+  await said("Configuration was reloaded.");
+
+  await write((config) => {
+    change(config, {}, { headers: { a: "b" } });
+    Object.assign(config["exporters"]?.["prometheus"] ?? {}, { endpoint: "192.0.2.1:1" });
+  });
+  const refused = await reload();
+  assert.equal(refused.status, 500);
+  assert.match(await refused.text(), /cannot listen on 192\.0\.2\.1:1/);
+  assert.doesNotMatch(node.agent.stderr(), /Dropping data/);
+
+  await write((config) => change(config, { path: "/health" }, {}));
+  assert.equal((await reload()).status, 202);
+  await poll("the new path", async () => {
+    const answer = await fetch(`http://${endpoint}/health`).catch(() => undefined);
+    return answer?.status === 200 || answer?.status === 503 ? true : undefined;
+  });
+  await said("Configuration was reloaded.", 2);
 });
 
 test("--watch reloads when a file of the configuration changes", async () => {

@@ -15,6 +15,10 @@ export interface FileStorageConfig {
   readonly quotaBytes: number;
 }
 
+const LOCK_RETRY_MS = 50;
+
+class InUse extends Error {}
+
 /** By it a directory is known to be a storage's. */
 const LOCK = "kata-collector.lock";
 
@@ -38,7 +42,7 @@ export class FileStorage implements Extension, QueueStorage {
     const { directory } = this.#config;
     try {
       this.#prepare();
-      this.#lock = lockDirectory(join(directory, LOCK), this.#config.lockTimeoutMs);
+      this.#lock = await this.#takeLock(join(directory, LOCK));
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot use directory "${directory}" as a storage: ${cause}`, { cause: error });
@@ -81,6 +85,20 @@ export class FileStorage implements Extension, QueueStorage {
     return queue;
   }
 
+  /** Tries again until the owner has gone or the time is over; others have their turn meanwhile. */
+  async #takeLock(path: string): Promise<DatabaseSync> {
+    const { clock } = this.#settings;
+    const endMs = clock.monotonicMs() + this.#config.lockTimeoutMs;
+    for (;;) {
+      try {
+        return lockDirectory(path);
+      } catch (error) {
+        if (!(error instanceof InUse) || clock.monotonicMs() >= endMs) throw error;
+      }
+      await new Promise<void>((resolve) => void clock.after(LOCK_RETRY_MS, resolve));
+    }
+  }
+
   #prepare(): void {
     const { directory, createDirectory, directoryMode } = this.#config;
     if (!existsSync(directory)) {
@@ -115,8 +133,8 @@ export class FileStorage implements Extension, QueueStorage {
  * Locks by SQLite, whose lock the kernel gives back when the process dies, however it dies, and which holds between
  * containers that share the directory. Node itself has no such lock.
  */
-function lockDirectory(path: string, timeoutMs: number): DatabaseSync {
-  const lock = new DatabaseSync(path, { timeout: timeoutMs });
+function lockDirectory(path: string): DatabaseSync {
+  const lock = new DatabaseSync(path, { timeout: 0 });
   try {
     lock.exec("PRAGMA locking_mode = EXCLUSIVE; CREATE TABLE IF NOT EXISTS owner (id); BEGIN EXCLUSIVE");
     return lock;
@@ -124,7 +142,7 @@ function lockDirectory(path: string, timeoutMs: number): DatabaseSync {
     lock.close();
     // SQLITE_BUSY
     if ((error as { errcode?: number }).errcode === 5)
-      throw new Error("another process uses it", { cause: error });
+      throw new InUse("another process uses it", { cause: error });
     throw error;
   }
 }

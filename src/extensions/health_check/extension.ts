@@ -27,6 +27,7 @@ export class HealthCheck implements Extension {
   readonly #health: Health;
   readonly #claim: Claim;
   readonly #upSinceMs: number;
+  readonly #gone = Promise.withResolvers<undefined>();
 
   constructor(config: HealthCheckConfig, settings: Settings) {
     this.#config = config;
@@ -69,6 +70,7 @@ export class HealthCheck implements Extension {
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
+    this.#gone.resolve(undefined);
     await this.#claim.close(deadline);
   }
 
@@ -111,8 +113,10 @@ export class HealthCheck implements Extension {
     const { reload } = this.#settings.host;
     if (reload === undefined)
       return json(response, 503, { ok: false, faults: ["there is nothing to reload"] });
-    const { ok, faults } = await reload.run();
-    json(response, ok ? 200 : 500, { ok, faults });
+    // A reload that takes this listener away waits for its requests, so this one must not wait for the reload.
+    const result = await Promise.race([reload.run(), this.#gone.promise]);
+    if (result === undefined) return json(response, 202, { ok: true, faults: [], pending: true });
+    json(response, result.ok ? 200 : 500, { ok: result.ok, faults: result.faults });
   }
 }
 

@@ -9,6 +9,14 @@ export interface Failure {
   readonly text: string;
 }
 
+/** Of one message. */
+interface Entry {
+  lastMs: number;
+  /** By fault, since the last line. */
+  readonly counts: Map<string, number>;
+  latest: Failure;
+}
+
 /** The same message is written at most this often, with how often it came meanwhile. */
 const INTERVAL_MS = 60_000;
 
@@ -16,7 +24,7 @@ const INTERVAL_MS = 60_000;
 export class FailureLog {
   readonly #logger: Logger;
   readonly #clock: Clock;
-  readonly #messages = new Map<string, { lastMs: number; readonly counts: Map<string, number> }>();
+  readonly #messages = new Map<string, Entry>();
 
   constructor(logger: Logger, clock: Clock) {
     this.#logger = logger;
@@ -26,16 +34,27 @@ export class FailureLog {
   /** Notes a failure; `message` is one of few constant sentences. */
   note(message: string, failure: Failure): void {
     this.#logger.debug(failure, message);
-    const entry = this.#messages.get(message) ?? {
+    const entry: Entry = this.#messages.get(message) ?? {
       lastMs: Number.NEGATIVE_INFINITY,
-      counts: new Map<string, number>(),
+      counts: new Map(),
+      latest: failure,
     };
     this.#messages.set(message, entry);
     entry.counts.set(failure.fault, (entry.counts.get(failure.fault) ?? 0) + 1);
     const nowMs = this.#clock.monotonicMs();
+    entry.latest = failure;
     if (nowMs - entry.lastMs < INTERVAL_MS) return;
     entry.lastMs = nowMs;
-    this.#logger.warn({ counts: Object.fromEntries(entry.counts), latest: failure }, message);
-    entry.counts.clear();
+    this.#write(message, entry);
+  }
+
+  /** Writes what has been held back. */
+  flush(): void {
+    for (const [message, entry] of this.#messages) if (entry.counts.size > 0) this.#write(message, entry);
+  }
+
+  #write(message: string, { counts, latest }: Entry): void {
+    this.#logger.warn({ counts: Object.fromEntries(counts), latest }, message);
+    counts.clear();
   }
 }

@@ -149,6 +149,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       this.#writeOff(sandbox);
     }
     this.#sandboxes.clear();
+    this.#failures.flush();
     const closed = Promise.all([...this.#visits, ...this.#watches.map((watch) => watch.close())]);
     await Promise.race([closed, overdue]);
   }
