@@ -430,6 +430,26 @@ test("a full queue may drop the oldest in place of the newest, under a name", as
   await close();
 });
 
+test("what waits for another attempt is dropped like the rest: the oldest for want of room, the expired by age", async () => {
+  const { delivery, clock, calls, metrics, close } = delivering(
+    [DOWN, DOWN, DOWN],
+    { queue_size: 2 * 1024, num_consumers: 2, overflow: "drop_oldest", max_age: 60_000 },
+    { initial_interval: 300_000, max_interval: 300_000, max_elapsed_time: 0 },
+  );
+  delivery.offer({ bytes: KIB, points: 1 });
+  await clock.advance(1_000);
+  delivery.offer({ bytes: KIB, points: 2 });
+  await clock.advance(1_000);
+  assert.ok(delivery.offer({ bytes: KIB, points: 4 }));
+  await clock.advance(0);
+  assert.equal((await metrics())[`${FAILED}{overflow}`], 1);
+  assert.equal(calls.length, 3, "its sender is free for the newest");
+  await clock.advance(59_500);
+  assert.ok(delivery.offer({ bytes: KIB, points: 8 }));
+  assert.equal((await metrics())[`${FAILED}{max_age}`], 2);
+  await close();
+});
+
 test("what has waited longer than max_age is dropped, under a name", async () => {
   const { delivery, clock, calls, metrics, close } = delivering(
     [],

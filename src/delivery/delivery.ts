@@ -48,7 +48,10 @@ export class Delivery {
   #queue: RequestQueue = new MemoryQueue();
   readonly #inFlight = new Set<Taken>();
   readonly #attempts = new Set<AbortController>();
-  readonly #pauses = new Set<() => void>();
+  /** What waits for another attempt, and what ends the wait. */
+  readonly #pauses = new Map<Taken, () => void>();
+  /** What was given up while it waited for another attempt. */
+  readonly #givenUp = new Set<Taken>();
   /** Found no room, and goes in front of whatever is offered later. */
   readonly #insisted: Outgoing[] = [];
   /** Requests that have waited for `flush_timeout`, and go out however few they are. */
@@ -154,7 +157,7 @@ export class Delivery {
       this.#due = this.#queue.waiting.requests;
       this.#startSenders();
     }
-    for (const wake of this.#pauses) wake();
+    for (const wake of this.#pauses.values()) wake();
     if (this.#inFlight.size > 0 && !deadline.aborted) {
       await new Promise<void>((resolve) => {
         this.#whenIdle = resolve;
@@ -190,6 +193,7 @@ export class Delivery {
     const { enabled, queue_size, sizer, num_consumers, overflow } = this.#options.config.sending_queue;
     if (this.#state !== "open") return "the exporter is shutting down";
     if (!enabled && this.#inFlight.size >= num_consumers) return "all senders are busy; enable sending_queue";
+    this.#dropExpired();
     const size = sizeOf(request);
     // A request may pass the usual size where one metric is very large; an empty queue takes it all the same.
     const fits = (): boolean =>
@@ -205,8 +209,22 @@ export class Delivery {
     return fault;
   }
 
-  /** Gives up the oldest request that waits; false where none does. */
+  /** Gives up the oldest that waits, for another attempt or for its first; false where none does. */
   #dropOldest(reason: Loss["reason"], error: string): boolean {
+    const [retried] = [...this.#pauses.keys()].sort((one, other) => one.latestMs - other.latestMs);
+    if (retried === undefined) return this.#dropOldestWaiting(reason, error);
+    this.#giveUp(retried, reason, error);
+    return true;
+  }
+
+  #giveUp(taken: Taken, reason: Loss["reason"], error: string): void {
+    this.#report.lost(taken.size.items, { reason, errorType: reason, error });
+    this.#queue.settle(taken);
+    this.#givenUp.add(taken);
+    this.#pauses.get(taken)?.();
+  }
+
+  #dropOldestWaiting(reason: Loss["reason"], error: string): boolean {
     const oldest = this.#queue.take(ONE_REQUEST);
     if (oldest === undefined) return false;
     this.#report.lost(oldest.size.items, { reason, errorType: reason, error });
@@ -219,8 +237,11 @@ export class Delivery {
     const { max_age } = this.#options.config.sending_queue;
     if (max_age === 0) return;
     const oldestMs = this.#options.settings.clock.nowMs() - max_age;
+    const error = "the request waited longer than max_age";
+    for (const taken of this.#pauses.keys())
+      if (taken.latestMs < oldestMs) this.#giveUp(taken, "max_age", error);
     while ((this.#queue.oldestMs ?? Number.POSITIVE_INFINITY) < oldestMs)
-      this.#dropOldest("max_age", "the request waited longer than max_age");
+      this.#dropOldestWaiting("max_age", error);
   }
 
   #startSenders(): void {
@@ -299,8 +320,8 @@ export class Delivery {
       if (waitMs === undefined && this.#isKept) waitMs = Math.max(retry.max_interval, outcome.delayMs);
       if (waitMs === undefined) return lose("retries_exhausted", "no more retries left");
       this.#report.retrying(points, { error: outcome.error, intervalMs: waitMs });
-      await this.#pause(waitMs);
-      if (this.#hasEnded()) return;
+      await this.#pause(taken, waitMs);
+      if (this.#givenUp.delete(taken) || this.#hasEnded()) return;
     }
   }
 
@@ -343,15 +364,15 @@ export class Delivery {
   }
 
   /** Shorter when a shutdown begins. */
-  #pause(ms: number): Promise<void> {
+  #pause(taken: Taken, ms: number): Promise<void> {
     return new Promise((resolve) => {
       const wake = (): void => {
         cancel();
-        this.#pauses.delete(wake);
+        this.#pauses.delete(taken);
         resolve();
       };
       const cancel = this.#options.settings.clock.after(ms, wake);
-      this.#pauses.add(wake);
+      this.#pauses.set(taken, wake);
     });
   }
 }

@@ -136,10 +136,12 @@ export class DiskQueue implements RequestQueue {
     const payloads: Uint8Array[] = [];
     const records: { segment: Segment; sequence: number }[] = [];
     let size = NOTHING;
+    let latestMs = 0;
     const fits = (more: QueueSize): boolean => records.length === 0 || isWithin(plus(size, more), limit);
     for (let found = this.#takeOne(fits); found !== undefined; found = this.#takeOne(fits)) {
       const { segment, record } = found;
-      const { sequence, points } = record.header;
+      const { sequence, points, addedMs } = record.header;
+      latestMs = addedMs;
       payloads.push(record.payload);
       records.push({ segment, sequence });
       size = plus(size, sizeOf({ bytes: record.payload, points }));
@@ -147,7 +149,7 @@ export class DiskQueue implements RequestQueue {
     const [only] = payloads;
     if (only === undefined) return undefined;
     this.#taken = plus(this.#taken, size);
-    return { bytes: payloads.length === 1 ? only : Buffer.concat(payloads), size, records };
+    return { bytes: payloads.length === 1 ? only : Buffer.concat(payloads), size, latestMs, records };
   }
 
   settle(taken: Taken): void {

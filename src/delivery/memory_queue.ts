@@ -40,11 +40,13 @@ export class MemoryQueue implements RequestQueue {
   take(limit: TakeLimit): Taken | undefined {
     const taken: Uint8Array[] = [];
     let size = NOTHING;
+    let latestMs = 0;
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {
       const more = plus(size, sizeOf(next));
       if (taken.length > 0 && !isWithin(more, limit)) break;
       taken.push(next.bytes);
       size = more;
+      latestMs = next.addedMs;
       this.#first++;
     }
     const [only] = taken;
@@ -54,7 +56,7 @@ export class MemoryQueue implements RequestQueue {
       this.#list = this.#list.slice(this.#first);
       this.#first = 0;
     }
-    return { bytes: taken.length === 1 ? only : Buffer.concat(taken), size };
+    return { bytes: taken.length === 1 ? only : Buffer.concat(taken), size, latestMs };
   }
 
   settle({ size }: Taken): void {

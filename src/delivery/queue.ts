@@ -37,6 +37,8 @@ export function sizeOf({ bytes, points }: Outgoing): QueueSize {
 export interface Taken {
   readonly bytes: Uint8Array;
   readonly size: QueueSize;
+  /** When the latest of them was added, in Unix milliseconds. */
+  readonly latestMs: number;
 }
 
 /** How much to take at once, by any sizers. At least one request is taken, however large it is. */
