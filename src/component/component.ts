@@ -46,6 +46,8 @@ export interface Consumer {
    * what they took could not be offered again to it alone.
    */
   isBlocked?(): boolean;
+  /** A reading that it has just refused will not be offered again: others took it, or nobody is left to do so. */
+  miss?(reading: Reading): void;
 }
 
 export type Receiver = Component;

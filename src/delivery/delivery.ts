@@ -57,6 +57,8 @@ export class Delivery {
   /** Requests that have waited for `flush_timeout`, and go out however few they are. */
   #due = 0;
   #cancelFlush: (() => void) | undefined;
+  /** Why the last request was refused. */
+  #refusal = "";
   #state: "open" | "draining" | "closed" = "open";
   #whenIdle: (() => void) | undefined;
 
@@ -102,8 +104,8 @@ export class Delivery {
   }
 
   /**
-   * False when there is no room: the points are then counted as refused. With `block_on_overflow` the first one to find
-   * none waits aside, and for as long as it does, nothing is taken and nothing counted.
+   * False when there is no room: whoever offers may come again, or say with `miss` that it will not. With
+   * `block_on_overflow` the first one to find none waits aside, and for as long as it does, nothing is taken.
    */
   offer(request: Outgoing): boolean {
     if (this.isBlocked) return false;
@@ -113,11 +115,17 @@ export class Delivery {
         this.#insisted.push(request);
         return true;
       }
+      this.#refusal = fault;
       this.#report.refused(request.points, fault);
       return false;
     }
     this.#startSenders();
     return true;
+  }
+
+  /** So many points of what was refused just now are lost to this destination. */
+  miss(points: number): void {
+    this.#report.missed(points, this.#refusal);
   }
 
   /** As `offer`, for what nobody would offer again: it waits here until there is room. */

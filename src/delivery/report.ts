@@ -42,8 +42,10 @@ export interface DeliveryReport {
   sent(points: number): void;
   /** Of one request, where nothing else is said. */
   lost(points: number, loss: Loss, requests?: number): void;
-  /** The queue took no more. */
+  /** The queue took no more; whoever offered keeps it. */
   refused(points: number, error: string): void;
+  /** The queue took no more, and nobody will offer it again. */
+  missed(points: number, error: string): void;
   retrying(points: number, retry: { readonly error: string; readonly intervalMs: number }): void;
   /** The receiver took everything, but has something to say. */
   warned(message: string): void;
@@ -63,7 +65,7 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
     "otelcol_exporter_send_failed_metric_points",
     "Number of metric points in failed attempts to send to destination.",
   );
-  const refused = counter(
+  const missed = counter(
     "otelcol_exporter_enqueue_failed_metric_points",
     "Number of metric points failed to be added to the sending queue.",
   );
@@ -84,7 +86,13 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
       "Partial success: the receiver rejected data.",
     );
   });
-  const refusedLog = repeated((fields, { points, requests }) => {
+  const waitingLog = repeated((fields) => {
+    logger.warn(
+      fields,
+      "The exporter takes no more for now; where no other one does, receivers wait with what they have.",
+    );
+  });
+  const missedLog = repeated((fields, { points, requests }) => {
     logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");
   });
   const retryLog = repeated((fields, { requests }) => {
@@ -102,8 +110,11 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
       log.report(points, { error, reason }, requests);
     },
     refused(points, error) {
-      refused.add(points, exporter);
-      refusedLog.report(points, { error });
+      waitingLog.report(points, { error });
+    },
+    missed(points, error) {
+      missed.add(points, exporter);
+      missedLog.report(points, { error });
     },
     retrying(points, { error, intervalMs }) {
       retryLog.report(points, { error, interval: formatDuration(intervalMs) });

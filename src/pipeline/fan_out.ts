@@ -14,9 +14,13 @@ export function fanOut(consumers: readonly Consumer[]): Consumer {
     isBlocked,
     consume(reading: Reading): Verdict {
       if (isBlocked()) return "refused";
-      let verdict: Verdict = consumers.length === 0 ? "accepted" : "refused";
-      for (const consumer of consumers) if (consumer.consume(reading) === "accepted") verdict = "accepted";
-      return verdict;
+      const refusing = consumers.filter((consumer) => consumer.consume(reading) === "refused");
+      if (refusing.length > 0 && refusing.length === consumers.length) return "refused";
+      for (const consumer of refusing) consumer.miss?.(reading);
+      return "accepted";
+    },
+    miss(reading: Reading): void {
+      for (const consumer of consumers) consumer.miss?.(reading);
     },
     end(ended: Ended): void {
       for (const consumer of consumers) consumer.end(ended);

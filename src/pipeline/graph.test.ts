@@ -72,6 +72,10 @@ class Stage {
         this.log.push(`${id} ${item.resource.key}`);
         return (this.#behave[id] ?? (() => next?.consume(item) ?? "accepted"))();
       },
+      // As processors, which leave it to those behind them.
+      ...(next === undefined && {
+        miss: (item: Reading) => void this.log.push(`${id} misses ${item.resource.key}`),
+      }),
       end: (ended) => {
         this.log.push(`${id} end ${ended.resource.key}`);
         next?.end(ended);
@@ -181,7 +185,10 @@ test("pipelines share a receiver and an exporter, and each has its own processor
 test("a reading that one exporter refuses is accepted where another one takes it, which has it all the same", async () => {
   const { change, send } = scene({ full: () => "refused" });
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["full", "ok"] } });
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["full s1", "ok s1"] });
+  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["full s1", "ok s1", "full misses s1"] });
+  const alone = scene({ full: () => "refused" });
+  await alone.change({ metrics: { receivers: ["in"], processors: ["p"], exporters: ["full"] } });
+  assert.deepEqual(alone.send("s1"), { verdict: "refused", log: ["p s1", "full s1"] }, "it comes again");
 });
 
 test("an exporter that blocks holds up what its pipelines share with others, so that nobody gets a reading twice", async () => {

@@ -10,6 +10,7 @@ import type {
   ReceiverFactory,
   Settings,
 } from "../component/component.ts";
+import type { Reading } from "../metrics/model.ts";
 import { fanOut } from "./fan_out.ts";
 import { guard } from "./guard.ts";
 import { counted, type ProcessorCounters } from "./observe.ts";
@@ -237,7 +238,9 @@ export class Graph {
         const output = counted(next, counters.outgoing, labels);
         const processor: Processor = factory.create(config, settings, output);
         const input = counted(guard(processor, settings.logger), counters.incoming, labels);
-        return { component: processor, input: { ...input, isBlocked: () => next.isBlocked() } };
+        const miss = (reading: Reading): void =>
+          processor.miss === undefined ? next.miss(reading) : processor.miss(reading);
+        return { component: processor, input: { ...input, isBlocked: () => next.isBlocked(), miss } };
       }
       case "receiver": {
         const factory = part.factory as ReceiverFactory<unknown>;

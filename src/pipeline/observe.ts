@@ -25,6 +25,7 @@ export function processorCounters(meter: Meter): ProcessorCounters {
 export function counted(consumer: Consumer, counter: Counter, attributes: Attributes): Consumer {
   return {
     isBlocked: () => consumer.isBlocked?.() ?? false,
+    miss: (reading) => consumer.miss?.(reading),
     consume(reading: Reading): Verdict {
       counter.add(pointCount(reading.schema), attributes);
       return consumer.consume(reading);

@@ -25,6 +25,10 @@ export class Relay implements Consumer {
     return this.#target?.isBlocked?.() ?? false;
   }
 
+  miss(reading: Reading): void {
+    this.#target?.miss?.(reading);
+  }
+
   consume(reading: Reading): Verdict {
     if (this.#target !== undefined) return this.#target.consume(reading);
     if (this.#held.length >= HELD_MAX) return "refused";

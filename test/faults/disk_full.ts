@@ -13,13 +13,7 @@ const LONG_ROUNDS = 10;
 const FULL_MS = 300;
 
 async function untilFull(life: Life): Promise<number> {
-  const refused = async (): Promise<number> =>
-    (await life.counters()).exporters.get(DISK)?.enqueueFailed ?? 0;
-  const before = await refused();
-  return await poll("the disk to be full", async () => {
-    const now = await refused();
-    return now > before ? now : undefined;
-  });
+  return await poll("the disk to be full", async () => (await life.counters()).refused || undefined);
 }
 
 /** Fills the disk, kills the agent there, lets it start on the full disk, and gives it a destination again. */

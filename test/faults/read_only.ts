@@ -15,10 +15,8 @@ async function writeProtect(scene: Scene, mount: Mount): Promise<number> {
   const life = await scene.start();
   await sleep(FILLING_MS);
   mount.remount("abort");
-  const refused = await poll("readings to be turned away", async () => {
-    const own = (await life.counters()).exporters.get(DISK);
-    return own !== undefined && own.enqueueFailed > 0 ? own.enqueueFailed : undefined;
-  });
+  const turnedAway = async (): Promise<number | undefined> => (await life.counters()).refused || undefined;
+  const refused = await poll("readings to be turned away", turnedAway);
   scene.lookAtDisk();
   await scene.recorder.setMode("up");
   await poll("the queue to be sent", async () => {

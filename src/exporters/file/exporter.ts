@@ -1,6 +1,6 @@
 import type { Exporter, Host, Settings, Verdict } from "../../component/component.ts";
 import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
-import type { Ended, Reading } from "../../metrics/model.ts";
+import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
 import { OtlpRequests } from "../../otlp/requests.ts";
 import type { FileConfig } from "./config.ts";
@@ -83,6 +83,10 @@ export class FileExporter implements Exporter {
 
   end(ended: Ended): void {
     this.#requests.end(ended);
+  }
+
+  miss({ schema }: Reading): void {
+    this.#delivery.miss(pointCount(schema));
   }
 
   isBlocked(): boolean {

@@ -1,7 +1,7 @@
 import { credentials } from "@grpc/grpc-js";
 import type { Exporter, Settings, Verdict } from "../../component/component.ts";
 import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
-import type { Ended, Reading } from "../../metrics/model.ts";
+import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
 import { OtlpRequests } from "../../otlp/requests.ts";
 import { channelOptions, loadCredentials, OtlpGrpcClient } from "./client.ts";
@@ -84,6 +84,10 @@ export class OtlpGrpcExporter implements Exporter {
 
   end(ended: Ended): void {
     this.#requests.end(ended);
+  }
+
+  miss({ schema }: Reading): void {
+    this.#delivery.miss(pointCount(schema));
   }
 
   isBlocked(): boolean {

@@ -1,6 +1,6 @@
 import type { Exporter, Settings, Verdict } from "../../component/component.ts";
 import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
-import type { Ended, Reading } from "../../metrics/model.ts";
+import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
 import { OtlpRequests } from "../../otlp/requests.ts";
 import { connectHttp, type HttpPushClient } from "../../push_http/client.ts";
@@ -64,6 +64,10 @@ export class OtlpHttpExporter implements Exporter {
 
   end(ended: Ended): void {
     this.#requests.end(ended);
+  }
+
+  miss({ schema }: Reading): void {
+    this.#delivery.miss(pointCount(schema));
   }
 
   isBlocked(): boolean {

@@ -76,6 +76,10 @@ export class RemoteWriteExporter implements Exporter {
     this.#requests.end(ended);
   }
 
+  miss({ schema }: Reading): void {
+    this.#delivery.miss(schema.width);
+  }
+
   isBlocked(): boolean {
     return this.#delivery.isBlocked;
   }

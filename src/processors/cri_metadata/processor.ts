@@ -157,7 +157,9 @@ export class CriMetadataProcessor implements Processor {
     sandbox.hold = undefined;
     hold.cancelTimer();
     for (const reading of hold.readings) {
-      if (this.#pass(sandbox, reading) === "refused") this.#refused.add(1, this.#metricAttributes);
+      if (this.#pass(sandbox, reading) !== "refused") continue;
+      this.#refused.add(1, this.#metricAttributes);
+      this.#next.miss?.(reading);
     }
   }
 

@@ -50,6 +50,11 @@ export class MemoryLimiterProcessor implements Processor {
     return this.#next.consume(reading);
   }
 
+  /** What was refused here, nobody behind has refused. */
+  miss(reading: Reading): void {
+    if (!this.#monitor.mustRefuse) this.#next.miss?.(reading);
+  }
+
   end(ended: Ended): void {
     this.#next.end(ended);
   }

@@ -452,7 +452,9 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #offer(sandbox: Sandbox, reading: Reading): void {
     const verdict = this.#next.consume(reading);
-    this.#metrics.handed(verdict, pointCount(reading.schema));
+    // It is counted as refused once, however often it is offered.
+    if (verdict === "accepted" || sandbox.owed !== reading)
+      this.#metrics.handed(verdict, pointCount(reading.schema));
     sandbox.owed = verdict === "refused" ? reading : undefined;
   }
 
@@ -464,7 +466,8 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   /** Offers what was refused a last time, since nobody will ask for the sandbox again. */
   #writeOff(sandbox: Sandbox): void {
-    if (this.#settleDebt(sandbox)) return;
+    if (sandbox.owed === undefined || this.#settleDebt(sandbox)) return;
+    this.#next.miss?.(sandbox.owed);
     const text = "the pipeline took no more until its end";
     this.#failures.note("A sandbox's last reading is lost.", {
       of: sandbox.found.id,
