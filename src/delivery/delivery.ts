@@ -57,6 +57,8 @@ export class Delivery {
   /** Requests that have waited for `flush_timeout`, and go out however few they are. */
   #due = 0;
   #cancelFlush: (() => void) | undefined;
+  /** Whether it is known how the receiver fares: until then nobody may rely on it. */
+  #isProven = false;
   /** Why the last request was refused. */
   #refusal = "";
   #state: "open" | "draining" | "closed" = "open";
@@ -66,7 +68,6 @@ export class Delivery {
     this.#options = options;
     const { enabled, queue_size, sizer } = options.config.sending_queue;
     this.#report = reportDeliveries(options.settings, {
-      sizer,
       read: () => ({
         size: this.#queue.size[sizer],
         capacity: enabled ? queue_size : 0,
@@ -119,6 +120,8 @@ export class Delivery {
       this.#report.refused(request.points, fault);
       return false;
     }
+    const { host, id } = this.#options.settings;
+    if (!this.#isProven) host.statuses.report("exporter", id, "starting");
     this.#startSenders();
     return true;
   }
@@ -336,8 +339,17 @@ export class Delivery {
   /** A receiver that refuses one request for good may take the next. */
   #reportStatus(outcome: SendOutcome): void {
     const { host, id } = this.#options.settings;
-    if (outcome.kind === "delivered") host.statuses.report("exporter", id, "ok");
-    else host.statuses.report("exporter", id, "recoverable_error", outcome.error);
+    this.#isProven = true;
+    if (outcome.kind !== "delivered")
+      host.statuses.report("exporter", id, "recoverable_error", outcome.error);
+    else if (outcome.rejectedPoints > 0)
+      host.statuses.report(
+        "exporter",
+        id,
+        "recoverable_error",
+        `the receiver rejects data: ${outcome.message}`,
+      );
+    else host.statuses.report("exporter", id, "ok");
   }
 
   #hasEnded(): boolean {

@@ -1,7 +1,6 @@
 import type { Attributes, ObservableResult } from "@opentelemetry/api";
 import type { Settings } from "../component/component.ts";
 import { formatDuration } from "../config/values.ts";
-import type { Sizer } from "./queue.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
@@ -29,11 +28,8 @@ export interface QueueState {
 }
 
 export interface QueueGauge {
-  readonly sizer: Sizer;
   read(): QueueState;
 }
-
-const UNITS: Readonly<Record<Sizer, string>> = { requests: "{request}", items: "{datapoint}", bytes: "By" };
 
 const LOG_INTERVAL_MS = 10_000;
 
@@ -127,41 +123,42 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
   };
 }
 
-function observeQueue({ meter, id }: Settings, { sizer, read: state }: QueueGauge): () => void {
-  const unit = UNITS[sizer];
+/** After `stop` they say once more that nothing is there: the SDK would show the last numbers for ever. */
+function observeQueue({ meter, id }: Settings, { read }: QueueGauge): () => void {
   const attributes: Attributes = { exporter: id, data_type: "metrics" };
+  let hasStopped = false;
   const observe = (
     instrument: ReturnType<typeof meter.createObservableGauge>,
-    read: () => number,
-  ): (() => void) => {
-    const callback = (result: ObservableResult): void => result.observe(read(), attributes);
+    value: (state: QueueState) => number,
+  ): void => {
+    const callback = (result: ObservableResult): void => {
+      result.observe(hasStopped ? 0 : value(read()), attributes);
+      if (hasStopped) instrument.removeCallback(callback);
+    };
     instrument.addCallback(callback);
-    return () => instrument.removeCallback(callback);
   };
-  const stops = [
-    observe(
-      meter.createObservableGauge("otelcol_exporter_queue_size", {
-        unit,
-        description: "Current size of the sending queue, with what is on its way.",
-      }),
-      () => state().size,
-    ),
-    observe(
-      meter.createObservableGauge("otelcol_exporter_queue_capacity", {
-        unit,
-        description: "Fixed capacity of the sending queue.",
-      }),
-      () => state().capacity,
-    ),
-    observe(
-      meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
-        unit: "{request}",
-        description: "Number of requests being sent or waiting to be sent again.",
-      }),
-      () => state().inFlight,
-    ),
-  ];
+  observe(
+    meter.createObservableGauge("otelcol_exporter_queue_size", {
+      unit: "1",
+      description: "Current size of the sending queue, with what is on its way, in the unit of its sizer.",
+    }),
+    ({ size }) => size,
+  );
+  observe(
+    meter.createObservableGauge("otelcol_exporter_queue_capacity", {
+      unit: "1",
+      description: "Fixed capacity of the sending queue, in the unit of its sizer.",
+    }),
+    ({ capacity }) => capacity,
+  );
+  observe(
+    meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
+      unit: "{request}",
+      description: "Number of requests being sent or waiting to be sent again.",
+    }),
+    ({ inFlight }) => inFlight,
+  );
   return () => {
-    for (const stop of stops) stop();
+    hasStopped = true;
   };
 }

@@ -111,20 +111,22 @@ export class FileStorage implements Extension, QueueStorage {
       throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
   }
 
+  /** After it is told to stop it says once more that nothing is there: the SDK would show the last numbers for ever. */
   #observe(): () => void {
     const { meter, id } = this.#settings;
-    const gauge = (name: string, description: string, read: () => number): (() => void) => {
+    let hasStopped = false;
+    const gauge = (name: string, description: string, read: () => number): void => {
       const instrument = meter.createObservableGauge(name, { unit: "By", description });
-      const callback = (result: ObservableResult): void => result.observe(read(), { extension: id });
+      const callback = (result: ObservableResult): void => {
+        result.observe(hasStopped ? 0 : read(), { extension: id });
+        if (hasStopped) instrument.removeCallback(callback);
+      };
       instrument.addCallback(callback);
-      return () => instrument.removeCallback(callback);
     };
-    const stops = [
-      gauge("kata_collector_storage_size", "Bytes on disk of all queues.", () => this.#quota.bytes),
-      gauge("kata_collector_storage_quota", "Bytes that they may have.", () => this.#quota.bytesMax),
-    ];
+    gauge("kata_collector_storage_size", "Bytes on disk of all queues.", () => this.#quota.bytes);
+    gauge("kata_collector_storage_quota", "Bytes that they may have.", () => this.#quota.bytesMax);
     return () => {
-      for (const stop of stops) stop();
+      hasStopped = true;
     };
   }
 }
