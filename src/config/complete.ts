@@ -1,6 +1,6 @@
 import type { ZodType } from "zod";
 import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";
-import { REDACTED } from "./secrets.ts";
+import { REDACTED, withoutSecrets } from "./secrets.ts";
 
 export interface CompleteOptions {
   /** Whether secrets are shown as they are. */
@@ -23,6 +23,7 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
   const under = (item: unknown, step: PropertyKey): unknown =>
     completeAt(item, schemasIn(place, step), options);
   if (Array.isArray(value)) return value.map(under);
+  if (typeof value === "string" && !options.unredacted) return withoutSecrets(value);
   if (typeof value !== "object") return value;
   const given = new Map(Object.entries(value));
   const keys = new Set([...keysToComplete(place, given), ...given.keys()]);

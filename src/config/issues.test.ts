@@ -134,6 +134,18 @@ test("a secret is shown neither in a fault nor in its source line", async () => 
   await hidden(withOptions("tokem: hunter2"), `${at}: unknown key "tokem"; did you mean "token"?`);
   await hidden(withOptions("headrs: {a: hunter2}"), `${at}: unknown key "headrs"; did you mean "headers"?`);
   await hidden(
+    withOptions("mode: 'http://u:hunter2@h'"),
+    'f:1:26: receivers::kata::mode: must be one of "basic", "normal", "detailed", got "http://[REDACTED]@h"',
+  );
+  await hidden(
+    withOptions("mode: 'http://h?api_key=hunter2&a=b'"),
+    'f:1:26: receivers::kata::mode: must be one of "basic", "normal", "detailed", got "http://h?api_key=[REDACTED]&a=b"',
+  );
+  await hidden(
+    withOptions("headers: a=hunter2"),
+    "f:1:29: receivers::kata::headers: must be a map, got [REDACTED]",
+  );
+  await hidden(
     withOptions("db_password: hunter2"),
     `${at}: unknown key "db_password"; the keys are interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone`,
   );

@@ -3,7 +3,7 @@ import { didYouMean, type Fault } from "./fault.ts";
 import { toInput } from "./input.ts";
 import { type ConfigNode, isNull, keyOriginOf, nodeAt, originOf, type Path } from "./node.ts";
 import { keysAt, placeAt, placeOf } from "./schema_place.ts";
-import { REDACTED } from "./secrets.ts";
+import { isSecret, REDACTED, withoutSecrets } from "./secrets.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -78,7 +78,9 @@ function toFaults({ tree, base, schema }: Context, issue: Issue): Fault[] {
     return [{ origin, path, message: missing || want.startsWith("must be ") ? `is missing; ${want}` : want }];
   }
   if (!want.startsWith("must ")) return [{ origin, path, message: want }];
-  const got = placeAt(schema, issue.path).secret ? REDACTED : show(node);
+  const place = placeAt(schema, issue.path);
+  const isHidden = place.secret || (node.kind === "scalar" && isSecret(place, undefined));
+  const got = isHidden ? REDACTED : show(node);
   return [{ origin, path, message: `${want}, got ${got}${suggestion(issue, node)}` }];
 }
 
@@ -141,6 +143,7 @@ function article(type: string): string {
 
 function show(node: ConfigNode): string {
   if (node.kind !== "scalar") return `a ${node.kind}`;
-  const text = JSON.stringify(node.value);
+  const { value } = node;
+  const text = JSON.stringify(typeof value === "string" ? withoutSecrets(value) : value);
   return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
 }

@@ -56,6 +56,11 @@ export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.Zod
   });
 }
 
+/** False where the schema knows no such place, or only says why there is none. */
+export function takesSomething({ schemas }: Place): boolean {
+  return schemas.some((schema) => definition(schema).type !== "undefined");
+}
+
 export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): Place {
   return path.reduce<Place>(placeIn, placeOf(schema));
 }

@@ -1,13 +1,21 @@
 import type { ZodType } from "zod";
 import { type Fault, suggest } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";
-import { keysAt, type Place, placeIn, placeOf } from "./schema_place.ts";
+import { keysAt, type Place, placeIn, placeOf, takesSomething } from "./schema_place.ts";
 
 /** What stands for a secret wherever a config is shown. */
 export const REDACTED = "[REDACTED]";
 
 /** Names whose values are taken for secrets where no schema tells. */
 export const SENSITIVE_NAME: RegExp = /pass|secret|token|auth|credential|api.?key|private|_pem|header/i;
+
+const USER_IN_URL = /:\/\/[^/\s]*@/g;
+const SECRET_IN_QUERY = /([?&][^=&\s]*(?:key|token|secret|pass|auth|sig)[^=&\s]*=)[^&\s]*/gi;
+
+/** The text, where it is a URL without what it tells of a user or in parameters with telling names. */
+export function withoutSecrets(text: string): string {
+  return text.replace(USER_IN_URL, `://${REDACTED}@`).replace(SECRET_IN_QUERY, `$1${REDACTED}`);
+}
 
 /** The places of secrets: a fault on such a line is shown without the line. */
 export class SecretLines {
@@ -27,7 +35,8 @@ export class SecretLines {
   #add(node: ConfigNode, place: Place): void {
     switch (node.kind) {
       case "scalar":
-        if (place.secret && node.value !== null) this.#lines.add(`${node.origin.file}:${node.origin.line}`);
+        if (node.value !== null && isSecret(place, node.value))
+          this.#lines.add(`${node.origin.file}:${node.origin.line}`);
         return;
       case "list":
         for (const [index, item] of node.items.entries()) this.#add(item, placeIn(place, index));
@@ -38,10 +47,16 @@ export class SecretLines {
   }
 }
 
+/** A text where a map of secrets should be is one, too. */
+export function isSecret(place: Place, value: unknown): boolean {
+  const isTelling = typeof value === "string" && withoutSecrets(value) !== value;
+  return isTelling || place.secret || placeIn(place, "any").secret;
+}
+
 /** A key that the schema does not know may be a secret's, misspelt. */
 function placeUnder(place: Place, key: string): Place {
   const under = placeIn(place, key);
-  if (under.secret || under.schemas.length > 0) return under;
+  if (under.secret || takesSomething(under)) return under;
   const meant = suggest(key, keysAt(place));
   const likely = meant === undefined ? under : placeIn(place, meant);
   return { ...likely, secret: likely.secret || SENSITIVE_NAME.test(key) };
