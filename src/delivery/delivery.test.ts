@@ -61,7 +61,7 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
     sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
   const { storages } = settings.host;
-  const delivery = new Delivery({ settings, config, send, random: () => 0.5 });
+  const delivery = new Delivery({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
   return {
     delivery,
     storages,

@@ -27,6 +27,8 @@ export interface DeliveryConfig {
 }
 
 export interface DeliveryOptions {
+  /** The exporter's type: whatever older name of it the id has, the queue on disk is the same. */
+  readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
   readonly send: Send;
@@ -85,7 +87,8 @@ export class Delivery {
     if (offered === undefined)
       return Promise.reject(new Error(`sending_queue::storage: "${storage}" is not in service::extensions`));
     try {
-      this.#queue = offered.openQueue(settings.id, (lost, where) => {
+      const name = settings.id.replace(/^[^/]*/, this.#options.type);
+      this.#queue = offered.openQueue(name, (lost, where) => {
         const error = `a record of ${where} cannot be read`;
         this.#report.lost(lost.items, { reason: "corrupt", errorType: "corrupt", error });
       });

@@ -184,8 +184,9 @@ export class DiskQueue implements RequestQueue {
 
   close(): Promise<void> {
     this.#cancelSync();
-    const { fsync, onTrouble } = this.#options;
+    const { fsync, onTrouble, quota } = this.#options;
     for (const segment of this.#segments) {
+      quota.bytes -= segment.bytes;
       try {
         if (fsync !== "never") segment.sync();
       } catch (error) {

@@ -47,6 +47,7 @@ export class FileExporter implements Exporter {
     const { framing } = this.#encoding;
     this.#file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
     this.#delivery = new Delivery({
+      type: "file",
       settings,
       config,
       random: Math.random,

@@ -21,6 +21,7 @@ export class OtlpGrpcExporter implements Exporter {
     this.#config = config;
     this.#settings = settings;
     this.#delivery = new Delivery({
+      type: "otlp_grpc",
       settings,
       config,
       random: Math.random,

@@ -27,6 +27,7 @@ export class OtlpHttpExporter implements Exporter {
     this.#settings = settings;
     this.#format = bodyFormat(config.encoding, config.compression);
     this.#delivery = new Delivery({
+      type: "otlp_http",
       settings,
       config,
       random: Math.random,

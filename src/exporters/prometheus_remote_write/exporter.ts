@@ -33,6 +33,7 @@ export class RemoteWriteExporter implements Exporter {
     this.#settings = settings;
     this.#conflicts = new Conflicts(settings, CONFLICTS);
     this.#delivery = new Delivery({
+      type: "prometheus_remote_write",
       settings,
       config,
       random: Math.random,

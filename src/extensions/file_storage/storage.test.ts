@@ -5,8 +5,10 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
+import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
-import type { Extension, QueueStorage } from "../../component/component.ts";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
@@ -16,11 +18,11 @@ interface Opened {
   storage(): Promise<QueueStorage>;
 }
 
-function storageAt(context: TestContext, config: object): Opened {
+function storageAt(context: TestContext, config: object, settings: Partial<Settings> = {}): Opened {
   const host = createHost();
   const extension = factory.create(
     factory.schema.parse({ timeout: 0, ...config }),
-    testSettings({ id: "file_storage", host }),
+    testSettings({ id: "file_storage", host, ...settings }),
   );
   context.after(() => extension.shutdown(AbortSignal.abort()));
   return {
@@ -55,6 +57,29 @@ test("what an exporter's queue took is there for the next run, and exporters do 
   const next = await storageAt(context, { directory }).storage();
   const taken = next.openQueue("otlp_grpc/a", noDamage).take({}) ?? assert.fail();
   assert.deepEqual(Buffer.from(taken.bytes), REQUEST.bytes);
+});
+
+test("a queue that no exporter opens counts and is told, and is as it was when one does", async (context) => {
+  const directory = folder(context);
+  const first = storageAt(context, { directory });
+  const queue = (await first.storage()).openQueue("otlp_grpc/a", noDamage);
+  queue.add(REQUEST, 0);
+  await queue.close();
+  await first.extension.shutdown(AbortSignal.abort());
+
+  const clock = new FakeClock();
+  const { logger, lines } = recordedLogger();
+  const storage = await storageAt(context, { directory }, { clock, logger }).storage();
+  const other = storage.openQueue("otlp_grpc/b", noDamage);
+  await clock.advance(60_000);
+  assert.deepEqual(
+    lines.map(({ queue: name, msg }) => [name, String(msg).slice(0, 40)]),
+    [["otlp_grpc/a", "A queue on disk belongs to no exporter; "]],
+  );
+  assert.equal(storage.openQueue("otlp_grpc/a", noDamage).size.requests, 1);
+  await other.close();
+  await clock.advance(60_000);
+  assert.equal(lines.length, 1, "an empty one is no matter");
 });
 
 test("a directory that cannot be used says why", async (context) => {

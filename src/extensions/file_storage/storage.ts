@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { ObservableResult } from "@opentelemetry/api";
@@ -16,6 +16,8 @@ export interface FileStorageConfig {
 }
 
 const LOCK_RETRY_MS = 50;
+/** By then every exporter has started. */
+const LOOK_AFTER_MS = 5_000;
 
 class InUse extends Error {}
 
@@ -28,8 +30,11 @@ export class FileStorage implements Extension, QueueStorage {
   readonly #settings: Settings;
   readonly #quota: Quota;
   readonly #open = new Set<string>();
+  /** Bytes of queues that are there and that no exporter has opened, by name. */
+  readonly #unopened = new Map<string, number>();
   #lock: DatabaseSync | undefined;
   #withdraw: () => void = () => {};
+  #cancelLook: () => void = () => {};
 
   constructor(config: FileStorageConfig, settings: Settings) {
     this.#config = config;
@@ -47,6 +52,7 @@ export class FileStorage implements Extension, QueueStorage {
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot use directory "${directory}" as a storage: ${cause}`, { cause: error });
     }
+    this.#countUnopened();
     const withdraw = this.#settings.host.storages.add(this.#settings.id, this);
     const stopObserving = this.#observe();
     this.#withdraw = () => {
@@ -56,6 +62,7 @@ export class FileStorage implements Extension, QueueStorage {
   }
 
   shutdown(): Promise<void> {
+    this.#cancelLook();
     this.#withdraw();
     this.#lock?.close();
     this.#lock = undefined;
@@ -66,6 +73,9 @@ export class FileStorage implements Extension, QueueStorage {
     const { directory, fsync } = this.#config;
     const { clock, logger } = this.#settings;
     if (this.#open.has(name)) throw new Error(`queue "${name}" is in use already`);
+    // From now on the queue itself counts.
+    this.#quota.bytes -= this.#unopened.get(name) ?? 0;
+    this.#unopened.delete(name);
     const queue = new DiskQueue({
       // An exporter's id may have a slash in it.
       directory: join(directory, encodeURIComponent(name)),
@@ -79,8 +89,9 @@ export class FileStorage implements Extension, QueueStorage {
     this.#open.add(name);
     const close = queue.close.bind(queue);
     queue.close = async () => {
-      this.#open.delete(name);
       await close();
+      this.#open.delete(name);
+      this.#countUnopened();
     };
     return queue;
   }
@@ -97,6 +108,27 @@ export class FileStorage implements Extension, QueueStorage {
       }
       await new Promise<void>((resolve) => void clock.after(LOCK_RETRY_MS, resolve));
     }
+  }
+
+  /** What nobody sends takes room all the same. */
+  #countUnopened(): void {
+    for (const [name, bytes] of queuesIn(this.#config.directory)) {
+      if (this.#open.has(name) || this.#unopened.has(name)) continue;
+      this.#unopened.set(name, bytes);
+      this.#quota.bytes += bytes;
+    }
+    this.#cancelLook();
+    if (this.#unopened.size > 0)
+      this.#cancelLook = this.#settings.clock.after(LOOK_AFTER_MS, () => this.#tellUnopened());
+  }
+
+  /** A renamed exporter has another queue; nobody sends what is in the old one. */
+  #tellUnopened(): void {
+    for (const [queue, bytes] of this.#unopened)
+      this.#settings.logger.warn(
+        { queue, bytes },
+        "A queue on disk belongs to no exporter; name one so again to send it, or remove its folder.",
+      );
   }
 
   #prepare(): void {
@@ -129,6 +161,16 @@ export class FileStorage implements Extension, QueueStorage {
       hasStopped = true;
     };
   }
+}
+
+/** The queues that a storage's directory holds something of, and how many bytes. */
+function queuesIn(directory: string): (readonly [name: string, bytes: number])[] {
+  const folders = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  return folders.flatMap(({ name }) => {
+    const segments = globSync("*.log", { cwd: join(directory, name) });
+    const bytes = segments.reduce((sum, file) => sum + statSync(join(directory, name, file)).size, 0);
+    return bytes > 0 ? [[decodeURIComponent(name), bytes] as const] : [];
+  });
 }
 
 /**
