@@ -52,6 +52,7 @@ test("a batch is bounded in bytes whatever else bounds it, and goes out when it 
 
 test("a full queue may hold up a receiver, and a destination never", () => {
   check({ block_on_overflow: true }, { block_on_overflow: true });
+  check({ enabled: false, storage: "s" }, "storage: needs the queue, which enabled: false turns off");
   check(
     { block_on_overflow: true, overflow: "drop_oldest" },
     "block_on_overflow: cannot go with overflow: drop_oldest, which always makes room",

@@ -174,6 +174,10 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
         context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
         return z.NEVER;
       }
+      if (!config.enabled && config.storage !== undefined) {
+        const message = "needs the queue, which enabled: false turns off";
+        context.addIssue({ code: "custom", path: ["storage"], message, input: config.storage });
+      }
       if (config.block_on_overflow && config.overflow === "drop_oldest") {
         const message = "cannot go with overflow: drop_oldest, which always makes room";
         context.addIssue({ code: "custom", path: ["block_on_overflow"], message, input: true });

@@ -34,11 +34,11 @@ export class RepeatedLog {
     if (this.#cancel === undefined) this.#write();
   }
 
-  /** Writes what is held back; no timer is left. */
-  close(): void {
+  /** Writes what is held back, if it still matters; no timer is left. */
+  close({ write }: { readonly write: boolean } = { write: true }): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    if (this.#requests > 0) this.#options.write(this.#latest, this.#take());
+    if (write && this.#requests > 0) this.#options.write(this.#latest, this.#take());
   }
 
   #write(): void {

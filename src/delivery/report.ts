@@ -118,7 +118,8 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
     warned: (message) => warningLog.report(0, { message }),
     close() {
       stopObserving();
-      for (const log of logs) log.close();
+      // Nobody waits or tries again any more.
+      for (const log of logs) log.close({ write: log !== retryLog && log !== waitingLog });
     },
   };
 }

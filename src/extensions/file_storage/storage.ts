@@ -1,4 +1,4 @@
-import { existsSync, globSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, globSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { ObservableResult } from "@opentelemetry/api";
@@ -20,6 +20,9 @@ const LOCK_RETRY_MS = 50;
 const LOOK_AFTER_MS = 5_000;
 
 class InUse extends Error {}
+
+const SQLITE_BUSY = 5;
+const SQLITE_NOTADB = 26;
 
 /** By it a directory is known to be a storage's. */
 const LOCK = "kata-collector.lock";
@@ -138,7 +141,13 @@ export class FileStorage implements Extension, QueueStorage {
       mkdirSync(directory, { recursive: true, mode: directoryMode });
     }
     if (!statSync(directory).isDirectory()) throw new Error("it is not a directory");
-    const names = readdirSync(directory);
+    try {
+      accessSync(directory, constants.R_OK | constants.W_OK);
+    } catch (error) {
+      throw new Error(`it cannot be written to: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
+    }
+    // A volume of its own may come with that one.
+    const names = readdirSync(directory).filter((name) => name !== "lost+found");
     if (names.length > 0 && !names.includes(LOCK))
       throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
   }
@@ -184,9 +193,11 @@ function lockDirectory(path: string): DatabaseSync {
     return lock;
   } catch (error) {
     lock.close();
-    // SQLITE_BUSY
-    if ((error as { errcode?: number }).errcode === 5)
-      throw new InUse("another process uses it", { cause: error });
+    const { errcode } = error as { errcode?: number };
+    if (errcode === SQLITE_NOTADB)
+      throw new Error(`${path} is no lock; remove it, nothing else is kept in it`, { cause: error });
+    if (errcode === SQLITE_BUSY)
+      throw new InUse("another process uses it, or another file_storage of this one", { cause: error });
     throw error;
   }
 }
