@@ -1,4 +1,4 @@
-import type { Attributes, ObservableResult } from "@opentelemetry/api";
+import type { Attributes, Meter, ObservableResult } from "@opentelemetry/api";
 import type { Settings } from "../component/component.ts";
 import { formatDuration } from "../config/values.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
@@ -51,20 +51,7 @@ export interface DeliveryReport {
 export function reportDeliveries(settings: Settings, queue: QueueGauge): DeliveryReport {
   const { meter, id, logger, clock } = settings;
   const exporter = { exporter: id };
-  const counter = (name: string, description: string) =>
-    meter.createCounter(name, { unit: "{datapoint}", description });
-  const sent = counter(
-    "otelcol_exporter_sent_metric_points",
-    "Number of metric points successfully sent to destination.",
-  );
-  const failed = counter(
-    "otelcol_exporter_send_failed_metric_points",
-    "Number of metric points in failed attempts to send to destination.",
-  );
-  const missed = counter(
-    "otelcol_exporter_enqueue_failed_metric_points",
-    "Number of metric points failed to be added to the sending queue.",
-  );
+  const { sent, failed, missed } = pointCounters(meter);
   const stopObserving = observeQueue(settings, queue);
 
   const logs: RepeatedLog[] = [];
@@ -122,6 +109,24 @@ export function reportDeliveries(settings: Settings, queue: QueueGauge): Deliver
       for (const log of logs) log.close({ write: log !== retryLog && log !== waitingLog });
     },
   };
+}
+
+function pointCounters(meter: Meter) {
+  const counter = (name: string, description: string) =>
+    meter.createCounter(name, { unit: "{datapoint}", description });
+  const sent = counter(
+    "otelcol_exporter_sent_metric_points",
+    "Number of metric points successfully sent to destination.",
+  );
+  const failed = counter(
+    "otelcol_exporter_send_failed_metric_points",
+    "Number of metric points in failed attempts to send to destination.",
+  );
+  const missed = counter(
+    "otelcol_exporter_enqueue_failed_metric_points",
+    "Number of metric points failed to be added to the sending queue.",
+  );
+  return { sent, failed, missed };
 }
 
 /** After `stop` they say once more that nothing is there: the SDK would show the last numbers for ever. */
