@@ -1,0 +1,123 @@
+import { gunzipSync } from "node:zlib";
+import { fromBinary } from "@bufbuild/protobuf";
+import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
+import { uncompress } from "snappyjs";
+import {
+  ExportMetricsServiceRequestSchema,
+  type HistogramDataPoint,
+  type NumberDataPoint,
+  type SummaryDataPoint,
+} from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+
+/** A request as it came, decoded only when nobody is measured any more. */
+export interface Arrival {
+  readonly protocol: "remote_write" | "otlp";
+  readonly isCompressed: boolean;
+  readonly body: Uint8Array;
+  /** When its last byte was there. */
+  readonly atMs: number;
+}
+
+/** What came in a while. */
+export interface Arrived {
+  /** As lines of a page: a histogram or summary counts as often as it has lines there. */
+  readonly samples: number;
+  readonly requests: number;
+  /** Of all bodies, as they were sent. */
+  readonly bytes: number;
+  /** Milliseconds between a sample's time and its arrival. */
+  readonly latencyMedianMs: number;
+  readonly latencyP99Ms: number;
+}
+
+interface Timed {
+  readonly timeMs: number;
+  readonly samples: number;
+}
+
+/** Decodes what came and counts it by sample. */
+export function summarize(arrivals: readonly Arrival[]): Arrived {
+  const byLatency = new Map<number, number>();
+  let samples = 0;
+  let bytes = 0;
+  for (const arrival of arrivals) {
+    bytes += arrival.body.length;
+    for (const timed of decode(arrival)) {
+      const latencyMs = Math.round(arrival.atMs - timed.timeMs);
+      byLatency.set(latencyMs, (byLatency.get(latencyMs) ?? 0) + timed.samples);
+      samples += timed.samples;
+    }
+  }
+  const sorted = [...byLatency].sort(([one], [other]) => one - other);
+  return {
+    samples,
+    requests: arrivals.length,
+    bytes,
+    latencyMedianMs: quantile(sorted, samples / 2),
+    latencyP99Ms: quantile(sorted, samples * 0.99),
+  };
+}
+
+/** The value at or below which `wanted` of the counted ones are. */
+function quantile(sorted: readonly (readonly [value: number, count: number])[], wanted: number): number {
+  let seen = 0;
+  for (const [value, count] of sorted) {
+    seen += count;
+    if (seen >= wanted) return value;
+  }
+  return Number.NaN;
+}
+
+function decode({ protocol, isCompressed, body }: Arrival): Timed[] {
+  if (protocol === "otlp") return timesOfExport(isCompressed ? gunzipSync(body) : body);
+  return timesOfWrite(uncompress(body));
+}
+
+/** Field numbers of prometheus.WriteRequest and TimeSeries. */
+const TIME_SERIES = 1;
+const SAMPLES = 2;
+
+/** Of any writer's request; the oracle of the tests takes only what the agent may write. */
+function timesOfWrite(bytes: Uint8Array): Timed[] {
+  return parts(bytes, TIME_SERIES)
+    .flatMap((series) => parts(series, SAMPLES))
+    .map((sample) => ({ timeMs: timeOf(sample), samples: 1 }));
+}
+
+function parts(message: Uint8Array, wanted: number): Uint8Array[] {
+  const reader = new BinaryReader(message);
+  const found: Uint8Array[] = [];
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    if (field === wanted) found.push(reader.bytes());
+    else reader.skip(wireType);
+  }
+  return found;
+}
+
+/** The only varint of a prometheus.Sample. */
+function timeOf(sample: Uint8Array): number {
+  const reader = new BinaryReader(sample);
+  while (reader.pos < reader.len) {
+    const [, wireType] = reader.tag();
+    if (wireType === WireType.Varint) return Number(reader.int64());
+    reader.skip(wireType);
+  }
+  return 0;
+}
+
+function timesOfExport(bytes: Uint8Array): Timed[] {
+  return fromBinary(ExportMetricsServiceRequestSchema, bytes)
+    .resourceMetrics.flatMap(({ scopeMetrics }) => scopeMetrics)
+    .flatMap(({ metrics }) => metrics)
+    .flatMap(({ data }): readonly Point[] => data.value?.dataPoints ?? [])
+    .map((point) => ({ timeMs: Number(point.timeUnixNano / 1_000_000n), samples: linesOf(point) }));
+}
+
+type Point = NumberDataPoint | HistogramDataPoint | SummaryDataPoint;
+
+/** Beside a histogram's buckets and a summary's quantiles there are their sum and count. */
+function linesOf(point: Point): number {
+  if ("bucketCounts" in point) return point.bucketCounts.length + 2;
+  return "quantileValues" in point ? point.quantileValues.length + 2 : 1;
+}

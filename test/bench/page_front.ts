@@ -1,0 +1,33 @@
+import { once } from "node:events";
+import { readdirSync } from "node:fs";
+import { createServer, request } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+
+/** Where the sandboxes of a root can be scraped over TCP: a port for each. */
+export interface PageFront {
+  readonly ports: readonly number[];
+}
+
+/** In a process of its own, for scrapers that know no unix sockets: what this costs is not theirs. */
+async function serve(socketPath: string): Promise<number> {
+  const server = createServer((_incoming, response) => {
+    const asked = request({ socketPath, path: "/metrics" }, (page) => {
+      response.writeHead(page.statusCode ?? 502, { "Content-Type": "text/plain; version=0.0.4" });
+      page.pipe(response);
+    });
+    asked.on("error", () => response.destroy());
+    asked.end();
+  });
+  // A connection that ends between two scrapes would be opened anew for each.
+  server.keepAliveTimeout = 60_000;
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return (server.address() as AddressInfo).port;
+}
+
+const root = process.argv[2] ?? "";
+const sockets = readdirSync(root).map((id) => join(root, id, "shim-monitor.sock"));
+process.on("disconnect", () => process.exit());
+const front: PageFront = { ports: await Promise.all(sockets.map(serve)) };
+process.send?.(front);

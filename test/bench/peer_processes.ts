@@ -1,0 +1,119 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
+
+/** A process that scrapes and pushes. */
+export interface Scraper {
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+/** What to scrape and where to push, the same for all that are compared. */
+export interface Scene {
+  /** Of the sandboxes' directories. */
+  readonly root: string;
+  /** Over TCP, a port for each sandbox. */
+  readonly pagePorts: readonly number[];
+  /** For files of the processes; removed by the owner of the scene. */
+  readonly dir: string;
+  readonly intervalS: number;
+  readonly sink: { readonly http: number; readonly grpc: number };
+}
+
+type PushExporter = "prometheus_remote_write" | "otlp_grpc" | "otlp_http";
+
+/** The built agent, which scrapes the sandboxes' own sockets. */
+export async function startAgent(scene: Scene, exporter: PushExporter): Promise<Scraper> {
+  const agent = await startAgentProcess(agentConfig(scene, exporter), BUILT_MAIN);
+  return {
+    pid: agent.pid,
+    stop: async () => {
+      await agent.stop();
+    },
+  };
+}
+
+function agentConfig({ root, intervalS, sink }: Scene, exporter: PushExporter): unknown {
+  const endpoints: Readonly<Record<PushExporter, string>> = {
+    prometheus_remote_write: `http://127.0.0.1:${sink.http}/api/v1/write`,
+    otlp_grpc: `http://127.0.0.1:${sink.grpc}`,
+    otlp_http: `http://127.0.0.1:${sink.http}`,
+  };
+  return {
+    receivers: { kata: { roots: [root], collection_interval: `${intervalS}s` } },
+    exporters: { [exporter]: { endpoint: endpoints[exporter] } },
+    service: {
+      telemetry: { metrics: { level: "none" } },
+      pipelines: { metrics: { receivers: ["kata"], exporters: [exporter] } },
+    },
+  };
+}
+
+/** VictoriaMetrics' scraper, which pushes remote write. */
+export async function startVmagent(scene: Scene): Promise<Scraper> {
+  const config = join(scene.dir, "vmagent.yaml");
+  await writeFile(config, JSON.stringify(prometheusConfig(scene)));
+  return startPeer("vmagent", [
+    `-promscrape.config=${config}`,
+    `-remoteWrite.url=http://127.0.0.1:${scene.sink.http}/api/v1/write`,
+    `-remoteWrite.tmpDataPath=${join(scene.dir, "vmagent")}`,
+    `-httpListenAddr=127.0.0.1:${await freePort()}`,
+  ]);
+}
+
+/** An OpenTelemetry Collector, whose receiver `prometheus` scrapes; `otlp` is gRPC. */
+export async function startCollector(
+  scene: Scene,
+  program: string,
+  exporter: "otlp" | "otlphttp",
+): Promise<Scraper> {
+  const config = join(scene.dir, `${exporter}.yaml`);
+  await writeFile(config, JSON.stringify(collectorConfig(scene, exporter)));
+  return startPeer(program, ["--config", config]);
+}
+
+function collectorConfig(scene: Scene, exporter: "otlp" | "otlphttp"): unknown {
+  const { grpc, http } = scene.sink;
+  const options =
+    exporter === "otlp"
+      ? { endpoint: `127.0.0.1:${grpc}`, tls: { insecure: true } }
+      : { endpoint: `http://127.0.0.1:${http}` };
+  return {
+    receivers: { prometheus: { config: prometheusConfig(scene) } },
+    exporters: { [exporter]: options },
+    service: {
+      telemetry: { metrics: { level: "none" } },
+      pipelines: { metrics: { receivers: ["prometheus"], exporters: [exporter] } },
+    },
+  };
+}
+
+function prometheusConfig({ pagePorts, intervalS }: Scene): unknown {
+  const targets = pagePorts.map((port) => `127.0.0.1:${port}`);
+  return {
+    global: { scrape_interval: `${intervalS}s`, scrape_timeout: `${Math.min(10, intervalS)}s` },
+    scrape_configs: [{ job_name: "kata", static_configs: [{ targets }] }],
+  };
+}
+
+function startPeer(program: string, args: readonly string[]): Scraper {
+  const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
+  let stderr = "";
+  child.stderr.on("data", (chunk) => {
+    stderr = (stderr + String(chunk)).slice(-4_096);
+  });
+  let isStopped = false;
+  const ended = once(child, "close").then(() => {
+    if (!isStopped) console.error(`${program} ended before it was stopped: ${stderr}`);
+  });
+  return {
+    pid: child.pid ?? -1,
+    stop() {
+      isStopped = true;
+      child.kill("SIGTERM");
+      return ended;
+    },
+  };
+}

@@ -1,0 +1,153 @@
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { startCli } from "../e2e/agent_process.ts";
+import { hasProgram } from "../e2e/peers.ts";
+import { poll } from "../e2e/poll.ts";
+import { processCpuMs } from "./agent.ts";
+import type { Arrived } from "./arrivals.ts";
+import type { ArrivalsOrder, ArrivalsPorts } from "./arrivals_sink.ts";
+import type { PageFront } from "./page_front.ts";
+import { type Scene, type Scraper, startAgent, startCollector, startVmagent } from "./peer_processes.ts";
+
+/** What a process needs to take a node's pages to a receiver, and how long a sample is on its way. */
+export interface PeersRow {
+  readonly "": string;
+  /** Of the scraping process, user and system. */
+  readonly "CPU µs / 1,000 samples": string;
+  readonly "RSS MB": string;
+  /** Of bodies as they are sent. */
+  readonly "bytes / sample": string;
+  readonly "samples / request": string;
+  /** From a sample's time to the arrival of its request. */
+  readonly "median ms": number;
+  readonly "99 % ms": number;
+  /** How long a sample may wait for others, by default. */
+  readonly gathers: string;
+}
+
+const SANDBOXES = 100;
+const INTERVAL_S = 15;
+/** Plans are made and code is compiled in the first scrapes. */
+const WARM_UP_S = 3 * INTERVAL_S;
+/** Whole intervals, so that everybody scrapes each sandbox equally often. */
+const WINDOW_S = 4 * INTERVAL_S;
+
+interface Peer {
+  readonly name: string;
+  readonly gathers: string;
+  start(scene: Scene): Promise<Scraper>;
+}
+
+/** One after the other, on the same pages and to the same receiver, with default options. */
+export async function benchPeers(): Promise<readonly PeersRow[]> {
+  const dir = await mkdtemp(join(tmpdir(), "bench-"));
+  const args = ["--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"];
+  const simulator = startCli(["simulate", ...args]);
+  const root = join(dir, "run/vc/sbs");
+  const sink = fork(join(import.meta.dirname, "arrivals_sink.ts"));
+  const sinkPorts = firstMessage<ArrivalsPorts>(sink);
+  try {
+    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
+    const front = fork(join(import.meta.dirname, "page_front.ts"), [root]);
+    try {
+      const { ports: pagePorts } = await firstMessage<PageFront>(front);
+      const scene = { root, pagePorts, dir, intervalS: INTERVAL_S, sink: await sinkPorts };
+      const rows: PeersRow[] = [];
+      for (const peer of peersHere()) rows.push(await measure(peer, scene, sink));
+      return rows;
+    } finally {
+      front.disconnect();
+    }
+  } finally {
+    sink.disconnect();
+    simulator.kill("SIGTERM");
+    await simulator.finished;
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** The agent with each exporter, and those of the others that can be started here. */
+function peersHere(): Peer[] {
+  const agents = (["prometheus_remote_write", "otlp_grpc", "otlp_http"] as const).map((exporter) => ({
+    name: `kata-collector, ${exporter}`,
+    gathers: "200 ms",
+    start: (scene: Scene) => startAgent(scene, exporter),
+  }));
+  return [...agents, ...vmagentHere(), ...collectorHere()];
+}
+
+function vmagentHere(): Peer[] {
+  if (hasProgram("vmagent", "-version"))
+    return [{ name: "vmagent, remote write", gathers: "1 s", start: startVmagent }];
+  console.log("vmagent is left out: it is in Debian's package victoria-metrics");
+  return [];
+}
+
+/** No distribution is packaged where tests run, so its path is given. */
+function collectorHere(): Peer[] {
+  const program = process.env["OTELCOL"] ?? "";
+  if (program !== "" && hasProgram(program))
+    return (["otlp", "otlphttp"] as const).map((exporter) => ({
+      name: `Collector, ${exporter}`,
+      gathers: "one scrape",
+      start: (scene) => startCollector(scene, program, exporter),
+    }));
+  console.log(
+    "the Collector is left out: OTELCOL is to be the path of one with the receiver prometheus and the exporters otlp and otlphttp",
+  );
+  return [];
+}
+
+async function measure({ name, gathers, start }: Peer, scene: Scene, sink: ChildProcess): Promise<PeersRow> {
+  const scraper = await start(scene);
+  try {
+    await sleep(WARM_UP_S * 1_000);
+    tell(sink, "begin");
+    const before = await processCpuMs(scraper.pid);
+    await sleep(WINDOW_S * 1_000);
+    const cpuMs = (await processCpuMs(scraper.pid)) - before;
+    const rss = await rssMb(scraper.pid);
+    const arrived = firstMessage<Arrived>(sink);
+    tell(sink, "end");
+    const { samples, requests, bytes, latencyMedianMs, latencyP99Ms } = await arrived;
+    return {
+      "": name,
+      "CPU µs / 1,000 samples": ((cpuMs * 1e6) / samples).toFixed(0),
+      "RSS MB": rss.toFixed(0),
+      "bytes / sample": (bytes / samples).toFixed(1),
+      "samples / request": (samples / requests).toFixed(0),
+      "median ms": latencyMedianMs,
+      "99 % ms": latencyP99Ms,
+      gathers,
+    };
+  } finally {
+    await scraper.stop();
+  }
+}
+
+function tell(sink: ChildProcess, order: ArrivalsOrder): void {
+  sink.send(order);
+}
+
+async function firstMessage<T>(child: ChildProcess): Promise<T> {
+  const waited = new AbortController();
+  const ended = once(child, "exit", waited).then(() => {
+    throw new Error(`${child.spawnargs.join(" ")} ended before it answered`);
+  });
+  try {
+    const [message] = (await Promise.race([once(child, "message", waited), ended])) as [T];
+    return message;
+  } finally {
+    waited.abort();
+    ended.catch(() => {});
+  }
+}
+
+async function rssMb(pid: number): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_024;
+}
