@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -11,15 +12,23 @@ const MAIN = join(import.meta.dirname, "../../src/main.ts");
 /** What `npm run build` makes of it: what a node runs, without the cost of stripping types. */
 export const BUILT_MAIN: string = join(import.meta.dirname, "../../dist/main.js");
 
-/** A port of the loopback address that was free a moment ago. */
+/** Linux gives ports above these to whoever connects: one of those may be taken again before it is used. */
+const PORTS = { from: 10_240, to: 32_768 };
+
+/** A port of the loopback address that was free a moment ago, and that nobody gets by chance. */
 export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("BUG: a TCP server has no port");
-  return address.port;
+  for (;;) {
+    const port = randomInt(PORTS.from, PORTS.to);
+    const server = createServer().listen(port, "127.0.0.1");
+    try {
+      await once(server, "listening");
+    } catch {
+      continue;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 /** The flags that the file wants node to be started with, from its first line. */

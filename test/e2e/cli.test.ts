@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { registry } from "../../src/registry.ts";
-import { freePort, runCli, startAgentProcess, startCli } from "./agent_process.ts";
+import { type CliProcess, freePort, runCli, startAgentProcess, startCli } from "./agent_process.ts";
 import { startNode } from "./node.ts";
 import { poll } from "./poll.ts";
 
@@ -167,11 +167,22 @@ test("a port that is taken is named, and gives 1", async () => {
   }
 });
 
-test("the demo shows its page and ends by itself", async () => {
+async function startDemo(duration: string): Promise<{ demo: CliProcess; address: string }> {
   const address = `127.0.0.1:${await freePort()}`;
-  const demo = startCli(["demo", "--duration", "8s", "--listen-address", address], {
+  const demo = startCli(["demo", "--duration", duration, "--listen-address", address], {
     KATA_COLLECTOR_DEMO_TELEMETRY_PORT: String(await freePort()),
   });
+  return { demo, address };
+}
+
+test("the demo ends by itself", async () => {
+  const { demo } = await startDemo("1s");
+  const { code, stderr } = await demo.finished;
+  assert.equal(code, 0, stderr);
+});
+
+test("the demo shows its page, pushes, and ends when it is told to", async () => {
+  const { demo, address } = await startDemo("60s");
   // Of both runtimes, under its pod's name: the Go shims' sockets come a second late.
   for (const line of [
     /^kata_guest_load\{.*cri_name="[a-z].*\} /m,
@@ -182,7 +193,8 @@ test("the demo shows its page and ends by itself", async () => {
       return line.test((await response?.text()) ?? "") ? true : undefined;
     });
   }
-  const { code, stdout, stderr } = await demo.finished;
+  await poll("OTLP", () => /OTLP so far: [1-9][0-9]* requests/.test(demo.stdout()) || undefined);
+  demo.kill("SIGINT");
+  const { code, stderr } = await demo.finished;
   assert.equal(code, 0, stderr);
-  assert.match(stdout, /OTLP so far: [1-9][0-9]* requests/);
 });
