@@ -4,6 +4,7 @@ import { benchHostile } from "./hostile.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
+import { benchPeers } from "./peers.ts";
 import { benchPush } from "./push.ts";
 import { benchQueue } from "./queue.ts";
 import { benchScrape } from "./scrape.ts";
@@ -34,6 +35,7 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
   hostile: benchHostile,
   "hostile-node": benchHostileNode,
   pullers: benchPullers,
+  peers: benchPeers,
   push: benchPush,
   queue: benchQueue,
   vmagent: benchVmagent,
@@ -42,7 +44,7 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
 const known = [...Object.keys(SUITES), ...Object.keys(TABLES)];
 if (values.help === true || positionals.some((name) => !known.includes(name))) {
   console.log(
-    `npm run bench [-- ${known.join(" ")}] [--sandboxes 10,100]; without names, everything (about 12 minutes)`,
+    `npm run bench [-- ${known.join(" ")}] [--sandboxes 10,100]; without names, everything (about half an hour)`,
   );
   process.exit(values.help === true ? 0 : 1);
 }

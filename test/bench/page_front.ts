@@ -26,8 +26,9 @@ async function serve(socketPath: string): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-const root = process.argv[2] ?? "";
-const sockets = readdirSync(root).map((id) => join(root, id, "shim-monitor.sock"));
+// A socket's whole path may be longer than a socket address takes.
+process.chdir(process.argv[2] ?? ".");
+const sockets = readdirSync(".").map((id) => join(id, "shim-monitor.sock"));
 process.on("disconnect", () => process.exit());
 const front: PageFront = { ports: await Promise.all(sockets.map(serve)) };
 process.send?.(front);

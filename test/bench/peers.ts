@@ -22,6 +22,8 @@ export interface PeersRow {
   /** Of bodies as they are sent. */
   readonly "bytes / sample": string;
   readonly "samples / request": string;
+  /** What reached the receiver of each scrape: the page's lines and what the scraper says itself. */
+  readonly "samples / scrape": string;
   /** From a sample's time to the arrival of its request. */
   readonly "median ms": number;
   readonly "99 % ms": number;
@@ -120,6 +122,7 @@ async function measure({ name, gathers, start }: Peer, scene: Scene, sink: Child
       "RSS MB": rss.toFixed(0),
       "bytes / sample": (bytes / samples).toFixed(1),
       "samples / request": (samples / requests).toFixed(0),
+      "samples / scrape": ((samples * INTERVAL_S) / (SANDBOXES * WINDOW_S)).toFixed(0),
       "median ms": latencyMedianMs,
       "99 % ms": latencyP99Ms,
       gathers,
