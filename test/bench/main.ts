@@ -9,7 +9,6 @@ import { benchPush } from "./push.ts";
 import { benchQueue } from "./queue.ts";
 import { benchScrape } from "./scrape.ts";
 import { describeMachine, renderTable } from "./table.ts";
-import { benchVmagent } from "./vmagent.ts";
 import { benchWrite } from "./write.ts";
 
 /** One way of doing the work; `nsPerSample` is the median of several runs. */
@@ -38,7 +37,6 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
   peers: benchPeers,
   push: benchPush,
   queue: benchQueue,
-  vmagent: benchVmagent,
   agent: () => benchAgent(values.sandboxes.split(",").map(Number)),
 };
 const known = [...Object.keys(SUITES), ...Object.keys(TABLES)];
