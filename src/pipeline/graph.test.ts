@@ -34,6 +34,7 @@ interface Change {
   readonly pipelines: Pipelines;
   /** By id; a component whose config differs is another one. */
   readonly configs?: Readonly<Record<string, unknown>>;
+  readonly extension?: string;
 }
 
 /** What components of every kind do in these tests: they write what happens to them. */
@@ -108,10 +109,11 @@ class Stage {
   readonly extensions = {
     schema,
     stability,
+    claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
     create: (_config: unknown, { id }: Settings) => this.#component(id),
   };
 
-  blueprint({ pipelines, configs = {} }: Change): Blueprint {
+  blueprint({ pipelines, configs = {}, extension = "ext" }: Change): Blueprint {
     const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
       new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
     const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
@@ -119,8 +121,8 @@ class Stage {
       receivers: parts(this.receivers, ids("receivers")),
       processors: parts(this.processors, ids("processors")),
       exporters: parts(this.exporters, ids("exporters")),
-      extensions: parts(this.extensions, ["ext"]),
-      service: { extensions: ["ext"], pipelines: new Map(Object.entries(pipelines)) },
+      extensions: parts(this.extensions, [extension]),
+      service: { extensions: [extension], pipelines: new Map(Object.entries(pipelines)) },
     };
   }
 }
@@ -145,8 +147,12 @@ function scene(behave: Record<string, () => Verdict> = {}) {
     slow,
     graph,
     /** Goes over to the pipelines, and returns what happened. */
-    async change(pipelines: Pipelines, configs: Readonly<Record<string, unknown>> = {}): Promise<string[]> {
-      await graph.change(stage.blueprint({ pipelines, configs }), AbortSignal.timeout(1_000));
+    async change(
+      pipelines: Pipelines,
+      configs: Readonly<Record<string, unknown>> = {},
+      extension = "ext",
+    ): Promise<string[]> {
+      await graph.change(stage.blueprint({ pipelines, configs, extension }), AbortSignal.timeout(1_000));
       return log.splice(0);
     },
     /** Sends a reading in, and returns whom it passed. */
@@ -301,6 +307,15 @@ test("what claims the same as an old one starts when that has stopped; where it 
   const { log } = send("s1");
   assert.deepEqual(log.slice(0, 3), ["shutdown out", "shutdown other", "start out"]);
   assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
+});
+
+test("a queue's exporter stops before the storage whose directory another storage takes, and starts after that", async () => {
+  const { change } = scene();
+  const directory = { claims: ["directory"] };
+  const queue = (storage: string) => ({ sending_queue: { storage } });
+  await change(ONE, { ext: directory, out: queue("ext") });
+  const log = await change(ONE, { ext2: directory, out: queue("ext2") }, "ext2");
+  assert.deepEqual(log, ["shutdown out", "shutdown ext", "start ext2", "start out"]);
 });
 
 test("what an exporter would get that leaves for good goes to those that stay, and to new ones", async () => {

@@ -114,29 +114,30 @@ export function exchangeOf(before: readonly Spec[], after: readonly Spec[]): Exc
   const kept = keptOf(before, after);
   const old = before.filter(({ key }) => !kept.has(key));
   const coming = after.filter(({ key }) => !kept.has(key));
+  const claimed = claimsOf(before);
+  const wanted = claimsOf(after);
+  const clash = (one: Spec, other: Spec): boolean => {
+    const theirs = claimed(other);
+    return wanted(one).some((claim) => theirs.includes(claim));
+  };
   const late = coming.filter((one) => old.some((other) => clash(one, other)));
-  const freed = old.filter((one) => late.some((other) => clash(one, other)));
+  const freed = old.filter((one) => late.some((other) => clash(other, one)));
   const without = (specs: readonly Spec[], others: readonly Spec[]): Spec[] =>
     specs.filter((one) => !others.includes(one));
   return { early: without(coming, late), late, freed, leaving: without(old, freed) };
 }
 
-/** Whether both claim what only one can have. */
-function clash(one: Spec, other: Spec): boolean {
-  const claims = new Set(claimsOf(one));
-  return claimsOf(other).some((claim) => claims.has(claim));
-}
-
-/** What only one component can have at a time. Receivers and extensions have no double. */
-function claimsOf({ kind, key, id, part: { factory, config } }: Spec): readonly string[] {
-  const { claims } = factory as Claiming;
-  const storage = storageOf(config);
-  return [
-    ...(claims?.(config) ?? []),
+/** What only one component can have at a time. Receivers and extensions have no double; a queue goes with its storage. */
+function claimsOf(specs: readonly Spec[]): (one: Spec) => readonly string[] {
+  const own = ({ kind, key, part: { factory, config } }: Spec): readonly string[] => [
+    ...((factory as Claiming).claims?.(config) ?? []),
     ...(kind === "receiver" || kind === "extension" ? [key] : []),
-    // A queue on disk goes with its storage, as well as with its exporter.
-    ...(storage === undefined ? [] : [`queue:${storage}/${id}`, keyOf("extension", storage)]),
   ];
+  return (one) => {
+    const storage = storageOf(one.part.config);
+    const holder = specs.find(({ key }) => storage !== undefined && key === keyOf("extension", storage));
+    return [...own(one), ...(holder === undefined ? [] : own(holder))];
+  };
 }
 
 /** A part of a graph, in words. */
