@@ -69,13 +69,11 @@ export class Delivery {
   constructor(options: DeliveryOptions) {
     this.#options = options;
     const { enabled, queue_size, sizer } = options.config.sending_queue;
-    this.#report = reportDeliveries(options.settings, {
-      read: () => ({
-        size: this.#queue.size[sizer],
-        capacity: enabled ? queue_size : 0,
-        inFlight: this.#inFlight.size,
-      }),
-    });
+    this.#report = reportDeliveries(options.settings, () => ({
+      size: this.#queue.size[sizer],
+      capacity: enabled ? queue_size : 0,
+      inFlight: this.#inFlight.size,
+    }));
   }
 
   /** Opens the storage, where there is one, and goes on with what is in it. Rejects where that cannot be. */

@@ -1,6 +1,7 @@
-import type { Attributes, Meter, ObservableResult } from "@opentelemetry/api";
+import type { Attributes, Meter } from "@opentelemetry/api";
 import type { Settings } from "../component/component.ts";
 import { formatDuration } from "../config/values.ts";
+import { observed } from "../telemetry/observed.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
@@ -27,10 +28,6 @@ export interface QueueState {
   readonly inFlight: number;
 }
 
-export interface QueueGauge {
-  read(): QueueState;
-}
-
 const LOG_INTERVAL_MS = 10_000;
 
 /** The Collector's metrics and log lines of an exporter's deliveries. Nothing is lost without both. */
@@ -48,11 +45,11 @@ export interface DeliveryReport {
   close(): void;
 }
 
-export function reportDeliveries(settings: Settings, queue: QueueGauge): DeliveryReport {
+export function reportDeliveries(settings: Settings, readQueue: () => QueueState): DeliveryReport {
   const { meter, id, logger, clock } = settings;
   const exporter = { exporter: id };
   const { sent, failed, missed } = pointCounters(meter);
-  const stopObserving = observeQueue(settings, queue);
+  const stopObserving = observeQueue(settings, readQueue);
 
   const logs: RepeatedLog[] = [];
   const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog => {
@@ -129,42 +126,32 @@ function pointCounters(meter: Meter) {
   return { sent, failed, missed };
 }
 
-/** After `stop` they say once more that nothing is there: the SDK would show the last numbers for ever. */
-function observeQueue({ meter, id }: Settings, { read }: QueueGauge): () => void {
+function observeQueue({ meter, id }: Settings, read: () => QueueState): () => void {
   const attributes: Attributes = { exporter: id, data_type: "metrics" };
-  let hasStopped = false;
-  const observe = (
-    instrument: ReturnType<typeof meter.createObservableGauge>,
-    value: (state: QueueState) => number,
-  ): void => {
-    const callback = (result: ObservableResult): void => {
-      result.observe(hasStopped ? 0 : value(read()), attributes);
-      if (hasStopped) instrument.removeCallback(callback);
-    };
-    instrument.addCallback(callback);
-  };
-  observe(
-    meter.createObservableGauge("otelcol_exporter_queue_size", {
-      unit: "1",
-      description: "Current size of the sending queue, with what is on its way, in the unit of its sizer.",
-    }),
-    ({ size }) => size,
-  );
-  observe(
-    meter.createObservableGauge("otelcol_exporter_queue_capacity", {
-      unit: "1",
-      description: "Fixed capacity of the sending queue, in the unit of its sizer.",
-    }),
-    ({ capacity }) => capacity,
-  );
-  observe(
-    meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
-      unit: "{request}",
-      description: "Number of requests being sent or waiting to be sent again.",
-    }),
-    ({ inFlight }) => inFlight,
-  );
+  const stops = [
+    observed(
+      meter.createObservableGauge("otelcol_exporter_queue_size", {
+        unit: "1",
+        description: "Current size of the sending queue, with what is on its way, in the unit of its sizer.",
+      }),
+      () => [[read().size, attributes]],
+    ),
+    observed(
+      meter.createObservableGauge("otelcol_exporter_queue_capacity", {
+        unit: "1",
+        description: "Fixed capacity of the sending queue, in the unit of its sizer.",
+      }),
+      () => [[read().capacity, attributes]],
+    ),
+    observed(
+      meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
+        unit: "{request}",
+        description: "Number of requests being sent or waiting to be sent again.",
+      }),
+      () => [[read().inFlight, attributes]],
+    ),
+  ];
   return () => {
-    hasStopped = true;
+    for (const stop of stops) stop();
   };
 }

@@ -1,10 +1,10 @@
 import { accessSync, constants, existsSync, globSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { ObservableResult } from "@opentelemetry/api";
 import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
 import { DiskQueue, type Fsync, type Quota } from "../../delivery/disk_queue.ts";
 import type { QueueSize, RequestQueue } from "../../delivery/queue.ts";
+import { observed } from "../../telemetry/observed.ts";
 
 export interface FileStorageConfig {
   readonly directory: string;
@@ -152,22 +152,18 @@ export class FileStorage implements Extension, QueueStorage {
       throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
   }
 
-  /** After it is told to stop it says once more that nothing is there: the SDK would show the last numbers for ever. */
   #observe(): () => void {
     const { meter, id } = this.#settings;
-    let hasStopped = false;
-    const gauge = (name: string, description: string, read: () => number): void => {
-      const instrument = meter.createObservableGauge(name, { unit: "By", description });
-      const callback = (result: ObservableResult): void => {
-        result.observe(hasStopped ? 0 : read(), { extension: id });
-        if (hasStopped) instrument.removeCallback(callback);
-      };
-      instrument.addCallback(callback);
-    };
-    gauge("kata_collector_storage_size", "Bytes on disk of all queues.", () => this.#quota.bytes);
-    gauge("kata_collector_storage_quota", "Bytes that they may have.", () => this.#quota.bytesMax);
+    const gauge = (name: string, description: string, read: () => number): (() => void) =>
+      observed(meter.createObservableGauge(name, { unit: "By", description }), () => [
+        [read(), { extension: id }],
+      ]);
+    const stops = [
+      gauge("kata_collector_storage_size", "Bytes on disk of all queues.", () => this.#quota.bytes),
+      gauge("kata_collector_storage_quota", "Bytes that they may have.", () => this.#quota.bytesMax),
+    ];
     return () => {
-      hasStopped = true;
+      for (const stop of stops) stop();
     };
   }
 }

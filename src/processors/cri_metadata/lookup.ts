@@ -1,10 +1,11 @@
-import type { Counter, Meter, ObservableCallback, ObservableGauge } from "@opentelemetry/api";
+import type { Counter, Meter, ObservableGauge } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import { CriError, type CriFailure } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { Pod } from "../../cri/pod.ts";
 import { Runtime } from "../../cri/runtime.ts";
+import { observed } from "../../telemetry/observed.ts";
 
 /** Sandboxes that appear together are asked for together. */
 const GATHER_MS = 30;
@@ -49,14 +50,14 @@ export class Lookup {
   readonly #wanted = new Map<string, Wanted>();
   readonly #lookups: Counter;
   readonly #unresolved: ObservableGauge;
-  readonly #observe: ObservableCallback;
+  #stopObserving: () => void = () => {};
   #runtimeAnswers: boolean | undefined;
   #asking = false;
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
   #closed = false;
 
   constructor(options: LookupOptions) {
-    const { endpoints, timeoutMs, meter, attributes } = options;
+    const { endpoints, timeoutMs, meter } = options;
     this.#options = options;
     this.#runtime = new Runtime({
       endpoints,
@@ -72,12 +73,12 @@ export class Lookup {
       unit: "{sandbox}",
       description: "Number of sandboxes whose pod is not known.",
     });
-    this.#observe = (result) => result.observe(this.#wanted.size, attributes);
   }
 
   /** Begins to report. */
   start(): void {
-    this.#unresolved.addCallback(this.#observe);
+    const { attributes } = this.#options;
+    this.#stopObserving = observed(this.#unresolved, () => [[this.#wanted.size, attributes]]);
   }
 
   /** Asks for the sandbox's pod until it is known, forgotten or given up. */
@@ -97,7 +98,7 @@ export class Lookup {
     this.#timer?.cancel();
     this.#wanted.clear();
     this.#runtime.close();
-    this.#unresolved.removeCallback(this.#observe);
+    this.#stopObserving();
   }
 
   async #ask(): Promise<void> {

@@ -1,5 +1,6 @@
-import type { Counter, ObservableResult } from "@opentelemetry/api";
+import type { Counter } from "@opentelemetry/api";
 import type { Settings, Verdict } from "../../component/component.ts";
+import { observed } from "../../telemetry/observed.ts";
 import { type SandboxState, STATES } from "./own_families.ts";
 import type { ScrapeFault } from "./scrape.ts";
 
@@ -74,12 +75,10 @@ export class ReceiverMetrics {
       unit: "{sandbox}",
       description: "Sandboxes by state.",
     });
-    const callback = (result: ObservableResult): void => {
+    return observed(gauge, () => {
       const counts = new Map<SandboxState, number>();
       for (const state of states()) counts.set(state, (counts.get(state) ?? 0) + 1);
-      for (const state of STATES) result.observe(counts.get(state) ?? 0, { receiver: this.#id, state });
-    };
-    gauge.addCallback(callback);
-    return () => gauge.removeCallback(callback);
+      return STATES.map((state) => [counts.get(state) ?? 0, { receiver: this.#id, state }]);
+    });
   }
 }

@@ -1,0 +1,44 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from "@opentelemetry/sdk-metrics";
+import { observed } from "./observed.ts";
+
+test("series are reported while they are observed, and are 0 after that, unless others report them", async () => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3_600_000 });
+  const provider = new MeterProvider({ readers: [reader] });
+  const meter = provider.getMeter("test");
+  const gauge = () => meter.createObservableGauge("size");
+  const collect = async (): Promise<unknown[]> => {
+    exporter.reset();
+    await reader.forceFlush();
+    const [metric] = exporter.getMetrics()[0]?.scopeMetrics[0]?.metrics ?? [];
+    return metric?.dataPoints.map(({ value, attributes }) => [attributes["of"], value]) ?? [];
+  };
+  let reads = 0;
+  const stop = observed(gauge(), () => {
+    reads++;
+    return [
+      [7, { of: "a" }],
+      [8, { of: "b" }],
+    ];
+  });
+  assert.deepEqual(await collect(), [
+    ["a", 7],
+    ["b", 8],
+  ]);
+  stop();
+  observed(gauge(), () => [[9, { of: "b" }]]);
+  for (let round = 0; round < 2; round++)
+    assert.deepEqual(await collect(), [
+      ["a", 0],
+      ["b", 9],
+    ]);
+  assert.equal(reads, 1);
+  await provider.shutdown();
+});
