@@ -60,11 +60,15 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
     retry_on_failure: { ...retrySchema.parse({}), ...retry },
     sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
-  const { storages } = settings.host;
+  const { storages, statuses } = settings.host;
+  const states: string[] = [];
+  statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
   const delivery = new Delivery({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
   return {
     delivery,
     storages,
+    /** What was reported, in its order. */
+    states,
     clock,
     calls,
     lines: () => lines.map((line) => JSON.parse(line)),
@@ -244,13 +248,13 @@ test("with block_on_overflow a full queue counts nothing as refused, and says th
     block_on_overflow: true,
   });
   for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
-  assert.ok(!delivery.isBlocked);
+  assert.ok(!delivery.isBlocked());
   assert.ok(delivery.offer({ bytes: KIB, points: 3 }), "what finds no room first waits aside");
-  assert.ok(delivery.isBlocked);
+  assert.ok(delivery.isBlocked());
   assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
   calls[0]?.answer(OK);
   await clock.advance(0);
-  assert.ok(!delivery.isBlocked);
+  assert.ok(!delivery.isBlocked());
   for (const index of [1, 2]) {
     calls[index]?.answer(OK);
     await clock.advance(0);
@@ -318,6 +322,29 @@ test("no more than num_consumers are sent at once, in order", async () => {
     calls.map(({ points }) => points),
     [1, 2, 3],
   );
+  await close();
+});
+
+test("what a receiver makes of requests is its status: one that rejects a part is well, one that rejects all is not", async () => {
+  const rejecting = (rejectedPoints: number): SendOutcome => ({
+    kind: "delivered",
+    rejectedPoints,
+    message: "out of order",
+  });
+  const { delivery, clock, calls, states, close } = delivering();
+  for (const outcome of [rejecting(1), rejecting(2), OK, DOWN]) {
+    delivery.offer({ bytes: KIB, points: 2 });
+    await clock.advance(0);
+    calls.at(-1)?.answer(outcome);
+    await clock.advance(0);
+  }
+  assert.deepEqual(states, [
+    "starting",
+    "ok",
+    "recoverable_error the receiver rejects everything: out of order",
+    "ok",
+    "recoverable_error no connection",
+  ]);
   await close();
 });
 

@@ -101,7 +101,7 @@ export class Delivery {
   }
 
   /** Whether something still waits for room after another try, and nothing else should come: with `block_on_overflow`. */
-  get isBlocked(): boolean {
+  isBlocked(): boolean {
     return this.#options.config.sending_queue.block_on_overflow && this.#placeInsisted() !== undefined;
   }
 
@@ -110,16 +110,14 @@ export class Delivery {
    * `block_on_overflow` the first one to find none waits aside, and for as long as it does, nothing is taken.
    */
   offer(request: Outgoing): boolean {
-    if (this.isBlocked) return false;
-    const fault = this.#placeInsisted() ?? this.#add(request);
+    const waiting = this.#placeInsisted();
+    const fault = waiting ?? this.#add(request);
     if (fault !== undefined) {
-      if (this.#options.config.sending_queue.block_on_overflow && this.#state === "open") {
-        this.#insisted.push(request);
-        return true;
-      }
       this.#refusal = fault;
-      this.#report.refused(request.points, fault);
-      return false;
+      const blocks = this.#options.config.sending_queue.block_on_overflow && this.#state === "open";
+      if (blocks && waiting === undefined) this.#insisted.push(request);
+      if (!blocks) this.#report.refused(request.points, fault);
+      return blocks && waiting === undefined;
     }
     const { host, id } = this.#options.settings;
     if (!this.#isProven) host.statuses.report("exporter", id, "starting");
@@ -311,7 +309,7 @@ export class Delivery {
       const outcome = await this.#attempt(taken);
       // Whoever closed has accounted for this request already.
       if (this.#state === "closed") return;
-      this.#reportStatus(outcome);
+      this.#reportStatus(outcome, points);
       if (outcome.kind === "delivered") {
         this.#delivered(points, outcome);
         return this.#queue.settle(taken);
@@ -338,17 +336,17 @@ export class Delivery {
   }
 
   /** A receiver that refuses one request for good may take the next. */
-  #reportStatus(outcome: SendOutcome): void {
+  #reportStatus(outcome: SendOutcome, points: number): void {
     const { host, id } = this.#options.settings;
     this.#isProven = true;
     if (outcome.kind !== "delivered")
       host.statuses.report("exporter", id, "recoverable_error", outcome.error);
-    else if (outcome.rejectedPoints > 0)
+    else if (outcome.rejectedPoints >= points && points > 0)
       host.statuses.report(
         "exporter",
         id,
         "recoverable_error",
-        `the receiver rejects data: ${outcome.message}`,
+        `the receiver rejects everything: ${outcome.message}`,
       );
     else host.statuses.report("exporter", id, "ok");
   }

@@ -91,7 +91,7 @@ export class FileExporter implements Exporter {
   }
 
   isBlocked(): boolean {
-    return this.#delivery.isBlocked;
+    return this.#delivery.isBlocked();
   }
 
   async #write(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {

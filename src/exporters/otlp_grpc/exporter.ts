@@ -92,6 +92,6 @@ export class OtlpGrpcExporter implements Exporter {
   }
 
   isBlocked(): boolean {
-    return this.#delivery.isBlocked;
+    return this.#delivery.isBlocked();
   }
 }

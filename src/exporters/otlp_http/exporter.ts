@@ -72,7 +72,7 @@ export class OtlpHttpExporter implements Exporter {
   }
 
   isBlocked(): boolean {
-    return this.#delivery.isBlocked;
+    return this.#delivery.isBlocked();
   }
 
   #connect(): Promise<HttpPushClient> {

@@ -82,7 +82,7 @@ export class RemoteWriteExporter implements Exporter {
   }
 
   isBlocked(): boolean {
-    return this.#delivery.isBlocked;
+    return this.#delivery.isBlocked();
   }
 
   #connect(): Promise<HttpPushClient> {
