@@ -3,7 +3,7 @@ import { didYouMean, type Fault } from "./fault.ts";
 import { toInput } from "./input.ts";
 import { type ConfigNode, isNull, keyOriginOf, nodeAt, originOf, type Path } from "./node.ts";
 import { keysAt, placeAt, placeOf } from "./schema_place.ts";
-import { isSecret, REDACTED, withoutSecrets } from "./secrets.ts";
+import { holdsSecret, REDACTED, withoutSecrets } from "./secrets.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -79,7 +79,7 @@ function toFaults({ tree, base, schema }: Context, issue: Issue): Fault[] {
   }
   if (!want.startsWith("must ")) return [{ origin, path, message: want }];
   const place = placeAt(schema, issue.path);
-  const isHidden = place.secret || (node.kind === "scalar" && isSecret(place, undefined));
+  const isHidden = node.kind === "scalar" ? holdsSecret(place) : place.secret;
   const got = isHidden ? REDACTED : show(node);
   return [{ origin, path, message: `${want}, got ${got}${suggestion(issue, node)}` }];
 }

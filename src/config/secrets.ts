@@ -17,6 +17,10 @@ export function withoutSecrets(text: string): string {
   return text.replace(USER_IN_URL, `://${REDACTED}@`).replace(SECRET_IN_QUERY, `$1${REDACTED}`);
 }
 
+function tellsSecret(value: unknown): boolean {
+  return typeof value === "string" && withoutSecrets(value) !== value;
+}
+
 /** The places of secrets: a fault on such a line is shown without the line. */
 export class SecretLines {
   readonly #lines = new Set<string>();
@@ -35,7 +39,7 @@ export class SecretLines {
   #add(node: ConfigNode, place: Place): void {
     switch (node.kind) {
       case "scalar":
-        if (node.value !== null && isSecret(place, node.value))
+        if (node.value !== null && (holdsSecret(place) || tellsSecret(node.value)))
           this.#lines.add(`${node.origin.file}:${node.origin.line}`);
         return;
       case "list":
@@ -47,10 +51,9 @@ export class SecretLines {
   }
 }
 
-/** A text where a map of secrets should be is one, too. */
-export function isSecret(place: Place, value: unknown): boolean {
-  const isTelling = typeof value === "string" && withoutSecrets(value) !== value;
-  return isTelling || place.secret || placeIn(place, "any").secret;
+/** Whether a text there is one: a place for a map of secrets may hold them in a text by mistake. */
+export function holdsSecret(place: Place): boolean {
+  return place.secret || placeIn(place, "any").secret;
 }
 
 /** A key that the schema does not know may be a secret's, misspelt. */

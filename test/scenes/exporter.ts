@@ -1,8 +1,9 @@
 import type { TestContext } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
-import type { Exporter, ExporterFactory } from "../../src/component/component.ts";
+import type { Exporter, ExporterFactory, Host } from "../../src/component/component.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { type LogLine, recordedLogger } from "./logs.ts";
 import { testSettings } from "./settings.ts";
 
@@ -29,13 +30,14 @@ export function gaugeReading(id: string, values: readonly number[], timeMs: numb
 export async function runningExporter<C>(
   context: TestContext,
   factory: ExporterFactory<C>,
-  options: { readonly id: string; readonly config: object },
+  options: { readonly id: string; readonly config: object; readonly host?: Host },
 ): Promise<{ readonly exporter: Exporter; readonly lines: readonly LogLine[] }> {
   const { logger, lines } = recordedLogger();
   const retry_on_failure = { initial_interval: "20ms", randomization_factor: 0 };
   const config = factory.schema.parse({ retry_on_failure, ...options.config });
   const build = { command: "kata-collector", description: "", version: "1.2.3" };
-  const settings = testSettings({ id: options.id, logger, clock: systemClock, interner, build });
+  const { id, host = createHost() } = options;
+  const settings = testSettings({ id, logger, clock: systemClock, interner, build, host });
   const exporter = factory.create(config, settings);
   context.after(() => exporter.shutdown(AbortSignal.abort()));
   await exporter.start();

@@ -9,10 +9,13 @@ import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { poll } from "../../../test/e2e/poll.ts";
 import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
 import { lineOf } from "../../../test/scenes/logs.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
+import type { Host } from "../../component/component.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
 } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
+import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
 const TIME_MS = 1_700_000_000_000;
@@ -96,6 +99,24 @@ test("append keeps what is there, and cuts off what a death left", async (contex
     assert.deepEqual(ids, append ? ["s1", "s2"].slice(0, id === "s1" ? 1 : 2) : ["s3"]);
     writeFileSync(path, Buffer.concat([whole, whole.subarray(0, 100)]));
   }
+});
+
+test("what an agent has written stays when a reload makes the exporter anew, and no longer when another agent does", async (context) => {
+  const path = join(folderOf(context), "out");
+  writeFileSync(path, "");
+  const write = async (id: string, host: Host): Promise<string[]> => {
+    const config = { path, flush_interval: "1ms" };
+    const { exporter } = await runningExporter(context, factory, { id: "file", config, host });
+    exporter.consume(gaugeReading(id, [1], TIME_MS));
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    return readingsOf(parseLines(readFileSync(path))).map((text) => text.slice(0, 2));
+  };
+  const host = createHost();
+  factory.create(factory.schema.parse({ path }), testSettings({ host }));
+  await write("s0", createHost());
+  assert.deepEqual(await write("s1", host), ["s1"], "one that was made and not started has written nothing");
+  assert.deepEqual(await write("s2", host), ["s1", "s2"]);
+  assert.deepEqual(await write("s3", createHost()), ["s3"]);
 });
 
 test("on a full disk readings wait, and come in their order when there is room", async (context) => {

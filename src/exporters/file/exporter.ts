@@ -20,8 +20,14 @@ const PASSING: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** By agent: the files that its exporters have written to. What a reload makes anew goes on where the last one was. */
+/** By agent: the files that its exporters have taken. What a reload makes anew goes on where the last one was. */
 const WRITTEN = new WeakMap<Host, Set<string>>();
+
+function writtenBy(host: Host): Set<string> {
+  const written = WRITTEN.get(host) ?? new Set();
+  WRITTEN.set(host, written);
+  return written;
+}
 
 /** Readings → requests (OtlpRequests) → queue, batches and retries (Delivery) → records (Encoding) → the file. */
 export class FileExporter implements Exporter {
@@ -40,10 +46,7 @@ export class FileExporter implements Exporter {
     this.#settings = settings;
     this.#encoding = encodingOf(config);
     const { path, directoryMode, rotation } = config;
-    const written = WRITTEN.get(settings.host) ?? new Set();
-    WRITTEN.set(settings.host, written);
-    const keep = config.keep || written.has(path);
-    written.add(path);
+    const keep = config.keep || writtenBy(settings.host).has(path);
     const { framing } = this.#encoding;
     this.#file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
     this.#delivery = new Delivery({
@@ -70,6 +73,7 @@ export class FileExporter implements Exporter {
       if (!PASSING.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
       this.#settings.logger.warn({ path, error: text }, "The file cannot be opened; trying again later.");
     }
+    writtenBy(this.#settings.host).add(path);
     await this.#delivery.start();
   }
 
