@@ -1,11 +1,11 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { request } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { BUILT_MAIN, freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
+import { processCpuMs, residentMib } from "./process_usage.ts";
+import { withSimulatedNode } from "./simulated_node.ts";
 
 /** The whole agent as a process of its own, on a simulated node in another one. */
 export interface AgentRow {
@@ -30,8 +30,6 @@ export interface AgentRow {
 const INTERVAL_S = 15;
 /** Intervals per measured window. */
 const WINDOW_INTERVALS = 2;
-/** Of /proc/<pid>/stat: USER_HZ. */
-const TICKS_PER_S = 100;
 
 /** Measures one row per size. A size takes about two minutes. */
 export async function benchAgent(sizes: readonly number[]): Promise<readonly AgentRow[]> {
@@ -40,15 +38,8 @@ export async function benchAgent(sizes: readonly number[]): Promise<readonly Age
   return rows;
 }
 
-async function measure(sandboxes: number): Promise<AgentRow> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const simulator = startCli(["simulate", "--dir", dir, "--sandboxes", String(sandboxes), "--flavor", "go"]);
-  try {
-    await poll(
-      "the simulator",
-      () => (simulator.stdout().includes("are served") ? true : undefined),
-      120_000,
-    );
+function measure(sandboxes: number): Promise<AgentRow> {
+  return withSimulatedNode({ sandboxes }, async (dir) => {
     const [port, telemetryPort] = [await freePort(), await freePort()];
     const agent = await startAgentProcess(configOf(dir, port, telemetryPort), BUILT_MAIN);
     try {
@@ -56,11 +47,7 @@ async function measure(sandboxes: number): Promise<AgentRow> {
     } finally {
       await agent.stop();
     }
-  } finally {
-    simulator.kill("SIGTERM");
-    await simulator.finished;
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {
@@ -109,15 +96,14 @@ async function measureAgent(sandboxes: number, target: Target): Promise<AgentRow
     async () => void gzip.push(await pull(target, "gzip")),
   );
   stalls.push(await stallMs(target));
-  const { rssMb, peakMb } = await memory(target.pid);
   const missing = [...plain, ...gzip].reduce((sum, { up }) => sum + (sandboxes - up), 0);
   return {
     sandboxes,
     "ms/scrape": idle.toFixed(2),
     "with pull": withPull.toFixed(2),
     "with gzip pull": withGzip.toFixed(2),
-    "RSS MB": rssMb,
-    "peak RSS MB": peakMb,
+    "RSS MB": Math.round(residentMib(target.pid)),
+    "peak RSS MB": Math.round(residentMib(target.pid, "VmHWM")),
     "stall ms": Math.max(...stalls).toFixed(0),
     "pull s": slowest(plain),
     "page MB": megabytes(plain),
@@ -129,28 +115,14 @@ async function measureAgent(sandboxes: number, target: Target): Promise<AgentRow
 
 /** CPU milliseconds per sandbox and scrape over the window, in which `each` runs once per interval. */
 async function cpuPerScrape({ pid }: Target, sandboxes: number, each: () => Promise<void>): Promise<number> {
-  const before = await processCpuMs(pid);
+  const before = processCpuMs(pid);
   const start = performance.now();
   for (let interval = 1; interval <= WINDOW_INTERVALS; interval++) {
     await each();
     await sleep(Math.max(0, start + interval * INTERVAL_S * 1_000 - performance.now()));
   }
   const scrapes = (sandboxes * (performance.now() - start)) / (INTERVAL_S * 1_000);
-  return ((await processCpuMs(pid)) - before) / scrapes;
-}
-
-/** What the process has used so far, user and system. */
-export async function processCpuMs(pid: number): Promise<number> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return ((Number(fields[11]) + Number(fields[12])) * 1_000) / TICKS_PER_S;
-}
-
-async function memory(pid: number): Promise<{ rssMb: number; peakMb: number }> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  const field = (name: string): number =>
-    Math.round(Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1]) / 1_024);
-  return { rssMb: field("VmRSS"), peakMb: field("VmHWM") };
+  return (processCpuMs(pid) - before) / scrapes;
 }
 
 export interface Pulled {

@@ -1,11 +1,11 @@
-import { mkdtemp, rm } from "node:fs/promises";
 import { get } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess, startCli } from "../e2e/agent_process.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
-import { processCpuMs, pull, upCount } from "./agent.ts";
+import { pull, upCount } from "./agent.ts";
+import { processCpuMs } from "./process_usage.ts";
+import { withSimulatedNode } from "./simulated_node.ts";
 
 /** What hostile sandboxes cost an agent that has honest ones to scrape. */
 export interface NodeLoadRow {
@@ -30,9 +30,9 @@ export async function benchHostileNode(): Promise<readonly NodeLoadRow[]> {
   ] as const) {
     await withNode({ sandboxes: HONEST + hostile, faults }, async (target) => {
       await sleep(2 * INTERVAL_S * 1_000);
-      const before = await processCpuMs(target.pid);
+      const before = processCpuMs(target.pid);
       await sleep(WINDOW_S * 1_000);
-      const cpu = ((await processCpuMs(target.pid)) - before) / (WINDOW_S * 10);
+      const cpu = (processCpuMs(target.pid) - before) / (WINDOW_S * 10);
       const { up } = await pull(target, "identity");
       rows.push({ sandboxes: name, "CPU %": cpu.toFixed(2), missing: Math.max(0, HONEST - up) });
     });
@@ -58,11 +58,11 @@ export async function benchPullers(): Promise<readonly PullersRow[]> {
   await withNode({ sandboxes: HONEST, faults: "" }, async (target) => {
     for (const encoding of ["identity", "gzip"] as const) {
       for (const pullers of [1, 50]) {
-        const before = await processCpuMs(target.pid);
+        const before = processCpuMs(target.pid);
         const pulls: Taken[] = [];
         for (let round = 0; round < 3; round++)
           pulls.push(...(await Promise.all(Array.from({ length: pullers }, () => take(target, encoding)))));
-        const cpuS = ((await processCpuMs(target.pid)) - before) / 1_000;
+        const cpuS = (processCpuMs(target.pid) - before) / 1_000;
         const times = pulls.map(({ seconds }) => seconds).sort((a, b) => a - b);
         rows.push({
           pullers,
@@ -109,15 +109,11 @@ interface Target {
   readonly telemetryPort: number;
 }
 
-async function withNode(
-  { sandboxes, faults }: { sandboxes: number; faults: string },
+function withNode(
+  node: { readonly sandboxes: number; readonly faults: string },
   work: (target: Target) => Promise<void>,
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const args = ["--dir", dir, "--sandboxes", String(sandboxes), "--flavor", "go", "--faults", faults];
-  const simulator = startCli(["simulate", ...args]);
-  try {
-    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
+  return withSimulatedNode(node, async (dir) => {
     const [port, telemetryPort] = [await freePort(), await freePort()];
     const agent = await startAgentProcess(configOf(dir, port, telemetryPort), BUILT_MAIN);
     try {
@@ -131,11 +127,7 @@ async function withNode(
     } finally {
       await agent.stop();
     }
-  } finally {
-    simulator.kill("SIGTERM");
-    await simulator.finished;
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {

@@ -1,17 +1,15 @@
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { startCli } from "../e2e/agent_process.ts";
 import { hasProgram } from "../e2e/peers.ts";
-import { poll } from "../e2e/poll.ts";
-import { processCpuMs } from "./agent.ts";
 import type { Arrived } from "./arrivals.ts";
-import type { ArrivalsOrder, ArrivalsPorts } from "./arrivals_sink.ts";
+import type { ArrivalsOrder } from "./arrivals_sink.ts";
 import type { PageFront } from "./page_front.ts";
 import { type Scene, type Scraper, startAgent, startCollector, startVmagent } from "./peer_processes.ts";
+import { processCpuMs, residentMib } from "./process_usage.ts";
+import { withSimulatedNode } from "./simulated_node.ts";
+import type { SinkPorts } from "./sinks.ts";
 
 /** What a process needs to take a node's pages to a receiver, and how long a sample is on its way. */
 export interface PeersRow {
@@ -46,29 +44,26 @@ interface Peer {
 
 /** One after the other, on the same pages and to the same receiver, with default options. */
 export async function benchPeers(): Promise<readonly PeersRow[]> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const args = ["--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"];
-  const simulator = startCli(["simulate", ...args]);
-  const root = join(dir, "run/vc/sbs");
   const sink = fork(join(import.meta.dirname, "arrivals_sink.ts"));
-  const sinkPorts = firstMessage<ArrivalsPorts>(sink);
   try {
-    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
-    const front = fork(join(import.meta.dirname, "page_front.ts"), [root]);
-    try {
-      const { ports: pagePorts } = await firstMessage<PageFront>(front);
-      const scene = { root, pagePorts, dir, intervalS: INTERVAL_S, sink: await sinkPorts };
-      const rows: PeersRow[] = [];
-      for (const peer of peersHere()) rows.push(await measure(peer, scene, sink));
-      return rows;
-    } finally {
-      front.disconnect();
-    }
+    const ports = await firstMessage<SinkPorts>(sink);
+    return await withSimulatedNode({ sandboxes: SANDBOXES }, (dir) => measureAll(dir, sink, ports));
   } finally {
     sink.disconnect();
-    simulator.kill("SIGTERM");
-    await simulator.finished;
-    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function measureAll(dir: string, sink: ChildProcess, ports: SinkPorts): Promise<readonly PeersRow[]> {
+  const root = join(dir, "run/vc/sbs");
+  const front = fork(join(import.meta.dirname, "page_front.ts"), [root]);
+  try {
+    const { ports: pagePorts } = await firstMessage<PageFront>(front);
+    const scene = { root, pagePorts, dir, intervalS: INTERVAL_S, sink: ports };
+    const rows: PeersRow[] = [];
+    for (const peer of peersHere()) rows.push(await measure(peer, scene, sink));
+    return rows;
+  } finally {
+    front.disconnect();
   }
 }
 
@@ -109,10 +104,10 @@ async function measure({ name, gathers, start }: Peer, scene: Scene, sink: Child
   try {
     await sleep(WARM_UP_S * 1_000);
     tell(sink, "begin");
-    const before = await processCpuMs(scraper.pid);
+    const before = processCpuMs(scraper.pid);
     await sleep(WINDOW_S * 1_000);
-    const cpuMs = (await processCpuMs(scraper.pid)) - before;
-    const rss = await rssMb(scraper.pid);
+    const cpuMs = processCpuMs(scraper.pid) - before;
+    const rss = residentMib(scraper.pid);
     const arrived = firstMessage<Arrived>(sink);
     tell(sink, "end");
     const { samples, requests, bytes, latencyMedianMs, latencyP99Ms } = await arrived;
@@ -148,9 +143,4 @@ async function firstMessage<T>(child: ChildProcess): Promise<T> {
     waited.abort();
     ended.catch(() => {});
   }
-}
-
-async function rssMb(pid: number): Promise<number> {
-  const status = await readFile(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_024;
 }

@@ -13,7 +13,8 @@ import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
 import { registry } from "../../src/registry.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { poll } from "../e2e/poll.ts";
-import type { SinkBytes, SinkPorts } from "./push_sink.ts";
+import type { SinkBytes } from "./push_sink.ts";
+import type { SinkPorts } from "./sinks.ts";
 
 /** What it costs the agent to push a thousand samples, and what goes over the wire. */
 export interface PushRow {

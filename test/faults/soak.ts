@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { mkdtempSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { residentMib } from "../bench/process_usage.ts";
 import { freePort } from "../e2e/agent_process.ts";
 import type { AgentConfig, Life } from "./life.ts";
 import { renderPlot, slopeOf } from "./plot.ts";
@@ -64,11 +65,6 @@ async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
   return replaced;
 }
 
-function residentMib({ pid }: Life): number {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  return Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1]) / 1_024;
-}
-
 /** Looks at the agent again and again, pulls its page as Prometheus would, and lets the destination fail now and then. */
 async function observe({ scene, life, page, minutes }: Observed): Promise<Samples> {
   const samples: Samples = { seconds: [], rssMib: [], openFiles: [], queueMib: [], received: [] };
@@ -82,7 +78,7 @@ async function observe({ scene, life, page, minutes }: Observed): Promise<Sample
     if (count % PULL_EVERY_SAMPLES === 0) await (await fetch(`http://${page}/metrics`)).arrayBuffer();
     const own = (await life.counters()).exporters.get(DISK);
     samples.seconds.push((performance.now() - start) / 1_000);
-    samples.rssMib.push(residentMib(life));
+    samples.rssMib.push(residentMib(life.pid));
     samples.openFiles.push(readdirSync(`/proc/${life.pid}/fd`).length);
     samples.queueMib.push((own?.queueSize ?? 0) / MIB);
     samples.received.push(scene.recorder.kept.unique);
