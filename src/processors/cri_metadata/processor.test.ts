@@ -253,6 +253,26 @@ test("a receiver's new resource for a sandbox is named as the old one was", asyn
   assert.deepEqual(passed.slice(1), [`end ${named("s1")}`, "s1 new s1-uid s1-pod shop kata @2"]);
 });
 
+test("what was held and is then refused waits on, and goes in front of what comes later", async (context) => {
+  const { start, read, end, readings, clock, bed } = await bench(context);
+  (await start()).add(pod("s1"));
+  const resource = sandbox("s1");
+  read(resource, 1);
+  read(resource, 2);
+  bed.verdict = "refused";
+  await clock.advance(30);
+  await until("the name", () => readings.length > 0);
+  assert.equal(read(resource, 3), "refused");
+  bed.verdict = "accepted";
+  readings.length = 0;
+  assert.equal(read(resource, 3), "accepted");
+  assert.deepEqual(
+    readings.map(({ timeMs }) => timeMs),
+    [1, 2, 3],
+  );
+  end(resource);
+});
+
 test("the verdict of the next one is handed back, and shutdown hands on what is held", async (context) => {
   const { start, read, passed, clock, bed, processor } = await bench(context);
   (await start()).add(pod("s1"));

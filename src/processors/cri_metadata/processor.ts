@@ -28,8 +28,15 @@ interface Sandbox {
   /** Under which name readings went on last; undefined before the first. */
   sent: Resource | undefined;
   attributes: readonly Attribute[];
-  /** While the pod's name is waited for. */
-  hold: { readonly readings: Reading[]; readonly cancelTimer: () => void } | undefined;
+  /** While the pod's name is waited for, and until what was held meanwhile is taken. */
+  hold: Hold | undefined;
+}
+
+interface Hold {
+  readonly readings: Reading[];
+  readonly cancelTimer: () => void;
+  /** Whether nothing is waited for any more, and what is there goes on as soon as it is taken. */
+  isOver: boolean;
 }
 
 /**
@@ -93,14 +100,16 @@ export class CriMetadataProcessor implements Processor {
   shutdown(): Promise<void> {
     this.#holding = false;
     this.#lookup.close();
-    for (const sandbox of this.#sandboxes.values()) this.#release(sandbox);
+    for (const sandbox of this.#sandboxes.values()) this.#letGo(sandbox);
     return Promise.resolve();
   }
 
   consume(reading: Reading): Verdict {
     const sandbox = this.#sandboxes.get(reading.resource.key) ?? this.#admit(reading.resource);
     if (sandbox === undefined) return this.#next.consume(reading);
+    if (sandbox.hold?.isOver === true) this.#release(sandbox);
     if (sandbox.hold === undefined) return this.#pass(sandbox, reading);
+    if (sandbox.hold.isOver) return "refused";
     sandbox.hold.readings.push(reading);
     if (sandbox.hold.readings.length >= HELD_READINGS_MAX) this.#release(sandbox);
     return "accepted";
@@ -112,7 +121,7 @@ export class CriMetadataProcessor implements Processor {
       this.#next.end(ended);
       return;
     }
-    this.#release(sandbox);
+    this.#letGo(sandbox);
     this.#sandboxes.delete(ended.resource.key);
     this.#forget(sandbox);
     this.#next.end({ resource: sandbox.sent ?? sandbox.named, timeMs: ended.timeMs });
@@ -127,7 +136,7 @@ export class CriMetadataProcessor implements Processor {
     if (!this.#holding) return sandbox;
     if (this.#config.wait > 0) {
       const cancelTimer = this.#settings.clock.after(this.#config.wait, () => this.#release(sandbox));
-      sandbox.hold = { readings: [], cancelTimer };
+      sandbox.hold = { readings: [], cancelTimer, isOver: false };
     }
     const others = this.#unnamed.get(id);
     if (others !== undefined) others.add(sandbox);
@@ -151,16 +160,27 @@ export class CriMetadataProcessor implements Processor {
     }
   }
 
+  /** Hands on what is held, in its order. What is refused stays, and goes in front of the next reading. */
   #release(sandbox: Sandbox): void {
     const { hold } = sandbox;
     if (hold === undefined) return;
-    sandbox.hold = undefined;
+    hold.isOver = true;
     hold.cancelTimer();
-    for (const reading of hold.readings) {
-      if (this.#pass(sandbox, reading) !== "refused") continue;
+    for (let next = hold.readings[0]; next !== undefined; next = hold.readings[0]) {
+      if (this.#pass(sandbox, next) === "refused") return;
+      hold.readings.shift();
+    }
+    sandbox.hold = undefined;
+  }
+
+  /** Hands on what is held for the last time. */
+  #letGo(sandbox: Sandbox): void {
+    this.#release(sandbox);
+    for (const reading of sandbox.hold?.readings ?? []) {
       this.#refused.add(1, this.#metricAttributes);
       this.#next.miss?.(reading);
     }
+    sandbox.hold = undefined;
   }
 
   #pass(sandbox: Sandbox, reading: Reading): Verdict {
