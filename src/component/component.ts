@@ -42,10 +42,10 @@ export interface Consumer {
   consume(reading: Reading): Verdict;
   end(ended: Ended): void;
   /**
-   * Whether it holds up the pipeline: nothing should be offered to it for now, and to those beside it neither, since
-   * what they took could not be offered again to it alone.
+   * Whether it holds up the pipeline: this reading should not be offered to it for now, and to those beside it neither,
+   * since what they took could not be offered again to it alone.
    */
-  isBlocked?(): boolean;
+  isBlocked?(reading: Reading): boolean;
   /** A reading that it has just refused will not be offered again: others took it, or nobody is left to do so. */
   miss?(reading: Reading): void;
 }

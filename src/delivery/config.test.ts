@@ -50,15 +50,16 @@ test("a batch is bounded in bytes whatever else bounds it, and goes out when it 
   check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 1048576 bytes");
 });
 
-test("a full queue may hold up a receiver, and a destination never", () => {
+test("a full queue may hold up a receiver, and so may a destination", () => {
   check({ block_on_overflow: true }, { block_on_overflow: true });
   check({ enabled: false, storage: "s" }, "storage: needs the queue, which enabled: false turns off");
   check(
     { block_on_overflow: true, overflow: "drop_oldest" },
     "block_on_overflow: cannot go with overflow: drop_oldest, which always makes room",
   );
+  check({ wait_for_result: true }, { wait_for_result: true });
   check(
-    { wait_for_result: true },
-    "wait_for_result: must be false: what a queue has taken is answered for at once",
+    { wait_for_result: true, storage: "s" },
+    "wait_for_result: is not supported with a persistent queue configured with storage",
   );
 });

@@ -23,6 +23,8 @@ export interface QueueConfig {
   readonly overflow: "refuse_newest" | "drop_oldest";
   /** A full queue holds up its pipelines, other exporters included, in place of refusing. */
   readonly block_on_overflow: boolean;
+  /** A source has no more than one request here: its next one waits outside until it is known what became of that. */
+  readonly wait_for_result: boolean;
   /** What has waited longer is dropped; 0 for never. */
   readonly max_age: number;
   /** The extension that keeps the queue on disk; undefined for memory. */
@@ -163,10 +165,13 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
         .default(false)
         .describe("Hold up the whole pipeline while the queue is full: receivers scrape no further"),
       wait_for_result: z
-        .literal(false, { error: "must be false: what a queue has taken is answered for at once" })
-        .optional(),
+        .boolean()
+        .default(false)
+        .describe(
+          "Hold up each sandbox until it is known what became of its last reading: so long the next one waits",
+        ),
     })
-    .transform(({ wait_for_result: _, queue_size, sizer, ...config }, context) => {
+    .transform(({ queue_size, sizer, ...config }, context) => {
       const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);
       const unit = sizer ?? (hasUnit || queue_size === undefined ? "bytes" : "requests");
       if (hasUnit && unit !== "bytes") {
@@ -177,6 +182,10 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
       if (!config.enabled && config.storage !== undefined) {
         const message = "needs the queue, which enabled: false turns off";
         context.addIssue({ code: "custom", path: ["storage"], message, input: config.storage });
+      }
+      if (config.wait_for_result && config.storage !== undefined) {
+        const message = "is not supported with a persistent queue configured with storage";
+        context.addIssue({ code: "custom", path: ["wait_for_result"], message, input: true });
       }
       if (config.block_on_overflow && config.overflow === "drop_oldest") {
         const message = "cannot go with overflow: drop_oldest, which always makes room";

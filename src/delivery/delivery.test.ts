@@ -248,18 +248,36 @@ test("with block_on_overflow a full queue counts nothing as refused, and says th
     block_on_overflow: true,
   });
   for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
-  assert.ok(!delivery.isBlocked());
+  assert.ok(!delivery.isBlocked("s1"));
   assert.ok(delivery.offer({ bytes: KIB, points: 3 }), "what finds no room first waits aside");
-  assert.ok(delivery.isBlocked());
+  assert.ok(delivery.isBlocked("s1"));
   assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
   calls[0]?.answer(OK);
   await clock.advance(0);
-  assert.ok(!delivery.isBlocked());
+  assert.ok(!delivery.isBlocked("s1"));
   for (const index of [1, 2]) {
     calls[index]?.answer(OK);
     await clock.advance(0);
   }
   assert.deepEqual(await metrics(), { [SENT]: 6, queue_capacity: 2 * 1024 });
+  await close();
+});
+
+test("with wait_for_result a source is blocked until all that it has here is delivered or lost", async () => {
+  const { delivery, clock, calls, close } = delivering([], { wait_for_result: true });
+  const blocked = (): boolean[] => ["s1", "s2", "s3"].map((source) => delivery.isBlocked(source));
+  for (const source of ["s1", "s1", "s2"]) delivery.offer({ bytes: KIB, points: 1, source });
+  await clock.advance(0);
+  assert.deepEqual(blocked(), [true, true, false]);
+  calls[0]?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(blocked(), [true, true, false]);
+  calls[1]?.answer(BAD);
+  await clock.advance(0);
+  assert.deepEqual(blocked(), [false, true, false]);
+  calls[2]?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(blocked(), [false, false, false]);
   await close();
 });
 

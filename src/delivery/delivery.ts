@@ -59,6 +59,8 @@ export class Delivery {
   /** Requests that have waited for `flush_timeout`, and go out however few they are. */
   #due = 0;
   #cancelFlush: (() => void) | undefined;
+  /** With `wait_for_result`: how many requests of a source are here. */
+  readonly #awaited = new Map<string, number>();
   /** Whether it is known how the receiver fares: until then nobody may rely on it. */
   #isProven = false;
   /** Why the last request was refused. */
@@ -100,9 +102,14 @@ export class Delivery {
     return Promise.resolve();
   }
 
-  /** Whether something still waits for room after another try, and nothing else should come: with `block_on_overflow`. */
-  isBlocked(): boolean {
-    return this.#options.config.sending_queue.block_on_overflow && this.#placeInsisted() !== undefined;
+  /**
+   * Whether nothing of this source should come for now. With `block_on_overflow`: something still waits for room, after
+   * another try. With `wait_for_result`: it is not known yet what became of the last.
+   */
+  isBlocked(source: string): boolean {
+    const { block_on_overflow, wait_for_result } = this.#options.config.sending_queue;
+    if (wait_for_result && this.#awaited.has(source)) return true;
+    return block_on_overflow && this.#placeInsisted() !== undefined;
   }
 
   /**
@@ -115,14 +122,31 @@ export class Delivery {
     if (fault !== undefined) {
       this.#refusal = fault;
       const blocks = this.#options.config.sending_queue.block_on_overflow && this.#state === "open";
-      if (blocks && waiting === undefined) this.#insisted.push(request);
       if (!blocks) this.#report.refused(request.points, fault);
-      return blocks && waiting === undefined;
+      if (!blocks || waiting !== undefined) return false;
+      this.#insisted.push(request);
+      this.#await(request);
+      return true;
     }
     const { host, id } = this.#options.settings;
     if (!this.#isProven) host.statuses.report("exporter", id, "starting");
+    this.#await(request);
     this.#startSenders();
     return true;
+  }
+
+  #await({ source }: Outgoing): void {
+    if (source === undefined || !this.#options.config.sending_queue.wait_for_result) return;
+    this.#awaited.set(source, (this.#awaited.get(source) ?? 0) + 1);
+  }
+
+  #settle(taken: Taken): void {
+    this.#queue.settle(taken);
+    for (const source of taken.sources) {
+      const left = (this.#awaited.get(source) ?? 0) - 1;
+      if (left > 0) this.#awaited.set(source, left);
+      else this.#awaited.delete(source);
+    }
   }
 
   /** So many points of what was refused just now are lost to this destination. */
@@ -229,7 +253,7 @@ export class Delivery {
 
   #giveUp(taken: Taken, reason: Loss["reason"], error: string): void {
     this.#report.lost(taken.size.items, { reason, errorType: reason, error });
-    this.#queue.settle(taken);
+    this.#settle(taken);
     this.#givenUp.add(taken);
     this.#pauses.get(taken)?.();
   }
@@ -238,7 +262,7 @@ export class Delivery {
     const oldest = this.#queue.take(ONE_REQUEST);
     if (oldest === undefined) return false;
     this.#report.lost(oldest.size.items, { reason, errorType: reason, error });
-    this.#queue.settle(oldest);
+    this.#settle(oldest);
     this.#due = Math.max(0, this.#due - 1);
     return true;
   }
@@ -312,12 +336,12 @@ export class Delivery {
       this.#reportStatus(outcome, points);
       if (outcome.kind === "delivered") {
         this.#delivered(points, outcome);
-        return this.#queue.settle(taken);
+        return this.#settle(taken);
       }
       const lose = (reason: Loss["reason"], why: string): void => {
         const { errorType, error } = outcome;
         this.#report.lost(points, { reason, errorType, error: `${why}: ${error}` });
-        this.#queue.settle(taken);
+        this.#settle(taken);
       };
       if (outcome.kind === "permanent") return lose("permanent", "not retryable error");
       if (this.#state === "draining") {

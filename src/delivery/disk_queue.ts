@@ -149,7 +149,8 @@ export class DiskQueue implements RequestQueue {
     const [only] = payloads;
     if (only === undefined) return undefined;
     this.#taken = plus(this.#taken, size);
-    return { bytes: payloads.length === 1 ? only : Buffer.concat(payloads), size, latestMs, records };
+    const bytes = payloads.length === 1 ? only : Buffer.concat(payloads);
+    return { bytes, size, latestMs, records, sources: [] };
   }
 
   settle(taken: Taken): void {

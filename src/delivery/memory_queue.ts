@@ -30,21 +30,23 @@ export class MemoryQueue implements RequestQueue {
     return this.#list[this.#first]?.addedMs;
   }
 
-  add({ bytes, points }: Outgoing, nowMs: number): undefined {
-    this.#list.push({ bytes, points, addedMs: nowMs });
-    const size = sizeOf({ bytes, points });
+  add(request: Outgoing, nowMs: number): undefined {
+    this.#list.push({ ...request, addedMs: nowMs });
+    const size = sizeOf(request);
     this.size = plus(this.size, size);
     this.waiting = plus(this.waiting, size);
   }
 
   take(limit: TakeLimit): Taken | undefined {
     const taken: Uint8Array[] = [];
+    const sources: string[] = [];
     let size = NOTHING;
     let latestMs = 0;
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {
       const more = plus(size, sizeOf(next));
       if (taken.length > 0 && !isWithin(more, limit)) break;
       taken.push(next.bytes);
+      if (next.source !== undefined) sources.push(next.source);
       size = more;
       latestMs = next.addedMs;
       this.#first++;
@@ -56,7 +58,7 @@ export class MemoryQueue implements RequestQueue {
       this.#list = this.#list.slice(this.#first);
       this.#first = 0;
     }
-    return { bytes: taken.length === 1 ? only : Buffer.concat(taken), size, latestMs };
+    return { bytes: taken.length === 1 ? only : Buffer.concat(taken), size, latestMs, sources };
   }
 
   settle({ size }: Taken): void {

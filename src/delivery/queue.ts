@@ -3,6 +3,8 @@ export interface Outgoing {
   readonly bytes: Uint8Array;
   /** Data points in it. */
   readonly points: number;
+  /** Whose it is. */
+  readonly source?: string;
 }
 
 /** What sizes are counted in: requests as they were offered, data points, bytes. */
@@ -39,6 +41,8 @@ export interface Taken {
   readonly size: QueueSize;
   /** When the latest of them was added, in Unix milliseconds. */
   readonly latestMs: number;
+  /** Whose they are, each as often as it has one; nobody's where the queue outlives who waits. */
+  readonly sources: readonly string[];
 }
 
 /** How much to take at once, by any sizers. At least one request is taken, however large it is. */

@@ -7,7 +7,7 @@ export interface OtlpRequestsOptions {
   readonly encoder: OtlpEncoder;
   readonly requestBytesMax: number;
   /** Takes each request, in order; false where it does not. */
-  emit(request: OtlpRequest): boolean;
+  emit(request: OtlpRequest, of: Resource): boolean;
   /** Takes what would not be offered again. */
   insist(request: OtlpRequest): void;
 }
@@ -37,12 +37,13 @@ export class OtlpRequests implements Consumer {
   }
 
   consume(reading: Reading): Verdict {
-    const { encoder } = this.#options;
+    const { encoder, requestBytesMax, emit } = this.#options;
     const { resource, schema, timeMs } = reading;
     const before = this.#spoken.get(resource.key);
     const entries = before === undefined ? [] : this.#missing(before, reading);
     entries.push(encoder.reading(reading));
-    if (!this.#emit(entries)) return "refused";
+    const requests = encoder.encode(entries, requestBytesMax);
+    if (!requests.every((request) => emit(request, resource))) return "refused";
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#spoken.set(resource.key, { resource, schema, timeMs });
     }
@@ -66,11 +67,5 @@ export class OtlpRequests implements Consumer {
       before.resource === resource || sameAttributes(before.resource.attributes, resource.attributes);
     const gone = same ? goneBetween(before.schema, schema) : before.schema.families;
     return gone.length > 0 ? [this.#options.encoder.ended(before.resource, gone, timeMs)] : [];
-  }
-
-  /** Whether all of it was taken. */
-  #emit(entries: readonly Entry[]): boolean {
-    const { encoder, requestBytesMax, emit } = this.#options;
-    return encoder.encode(entries, requestBytesMax).every((request) => emit(request));
   }
 }

@@ -2,18 +2,17 @@ import type { Consumer, Verdict } from "../component/component.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
- * One consumer out of several. Readings are immutable, so all get the same one. "refused" only when all refused: a full
+ * One consumer out of any number. Readings are immutable, so all get the same one. "refused" only when all refused: a full
  * queue to one destination must not hold up what another one gets, unless it says that it blocks. Whoever refuses counts
  * what it does not have.
  */
 export function fanOut(consumers: readonly Consumer[]): Consumer {
-  const [only] = consumers;
-  if (only !== undefined && consumers.length === 1) return only;
-  const isBlocked = (): boolean => consumers.some((consumer) => consumer.isBlocked?.());
+  const isBlocked = (reading: Reading): boolean =>
+    consumers.some((consumer) => consumer.isBlocked?.(reading));
   return {
     isBlocked,
     consume(reading: Reading): Verdict {
-      if (isBlocked()) return "refused";
+      if (isBlocked(reading)) return "refused";
       const refusing = consumers.filter((consumer) => consumer.consume(reading) === "refused");
       if (refusing.length > 0 && refusing.length === consumers.length) return "refused";
       for (const consumer of refusing) consumer.miss?.(reading);

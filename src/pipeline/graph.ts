@@ -240,7 +240,10 @@ export class Graph {
         const input = counted(guard(processor, settings.logger), counters.incoming, labels);
         const miss = (reading: Reading): void =>
           processor.miss === undefined ? next.miss(reading) : processor.miss(reading);
-        return { component: processor, input: { ...input, isBlocked: () => next.isBlocked(), miss } };
+        return {
+          component: processor,
+          input: { ...input, isBlocked: (reading) => next.isBlocked(reading), miss },
+        };
       }
       case "receiver": {
         const factory = part.factory as ReceiverFactory<unknown>;

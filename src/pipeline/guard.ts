@@ -9,7 +9,7 @@ import type { Ended, Reading } from "../metrics/model.ts";
  */
 export function guard(consumer: Consumer, logger: Logger): Consumer {
   return {
-    isBlocked: () => consumer.isBlocked?.() ?? false,
+    isBlocked: (reading) => consumer.isBlocked?.(reading) ?? false,
     miss: (reading) => consumer.miss?.(reading),
     consume(reading: Reading): Verdict {
       try {

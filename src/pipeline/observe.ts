@@ -24,7 +24,7 @@ export function processorCounters(meter: Meter): ProcessorCounters {
 /** Counts the points of every reading that passes to `consumer`. */
 export function counted(consumer: Consumer, counter: Counter, attributes: Attributes): Consumer {
   return {
-    isBlocked: () => consumer.isBlocked?.() ?? false,
+    isBlocked: (reading) => consumer.isBlocked?.(reading) ?? false,
     miss: (reading) => consumer.miss?.(reading),
     consume(reading: Reading): Verdict {
       counter.add(pointCount(reading.schema), attributes);

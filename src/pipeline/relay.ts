@@ -21,8 +21,8 @@ export class Relay implements Consumer {
     this.#target = undefined;
   }
 
-  isBlocked(): boolean {
-    return this.#target?.isBlocked?.() ?? false;
+  isBlocked(reading: Reading): boolean {
+    return this.#target?.isBlocked?.(reading) ?? false;
   }
 
   miss(reading: Reading): void {

@@ -7,7 +7,14 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
-type Policy = "refuse_newest" | "drop_oldest" | "block";
+/** Options of a queue, by what they make of one that runs over. */
+const POLICIES = {
+  refuse_newest: { overflow: "refuse_newest" },
+  drop_oldest: { overflow: "drop_oldest" },
+  block: { block_on_overflow: true },
+  wait: { wait_for_result: true },
+} as const;
+type Policy = keyof typeof POLICIES;
 type Kind = "memory" | "disk";
 
 /** The smallest that holds the largest request. */
@@ -26,9 +33,8 @@ interface Flood {
 async function flood({ scene, kind, policy, fullMs }: Flood): Promise<{ counters: Counters; life: Life }> {
   const config = scene.config();
   const storage = kind === "disk" ? { storage: "file_storage" } : {};
-  const isBlocking = policy === "block";
-  const overflow = isBlocking ? { block_on_overflow: true } : { overflow: policy };
-  const queue = { queue_size: QUEUE_SIZE, ...overflow, ...storage };
+  const isBlocking = policy === "block" || policy === "wait";
+  const queue = { queue_size: QUEUE_SIZE, ...POLICIES[policy], ...storage };
   // Beside one that takes everything, only who blocks loses nothing.
   const exporters = isBlocking ? [DISK, "nop"] : [DISK];
   const life = await scene.start({
@@ -86,11 +92,12 @@ const ALL: readonly (readonly [Kind, Policy])[] = [
   ["memory", "refuse_newest"],
   ["disk", "drop_oldest"],
   ["memory", "block"],
+  ["memory", "wait"],
   ["disk", "block"],
   ["memory", "drop_oldest"],
   ["disk", "refuse_newest"],
 ];
-const SHORT = 3;
+const SHORT = 4;
 
 async function run({ seed, long, print }: Scale): Promise<void> {
   const fullMs = long ? LONG_FULL_MS : SHORT_FULL_MS;

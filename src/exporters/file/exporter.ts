@@ -59,7 +59,7 @@ export class FileExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: build.command, version: build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
-      emit: (request) => this.#delivery.offer(request),
+      emit: (request, { key }) => this.#delivery.offer({ ...request, source: key }),
       insist: (request) => this.#delivery.insist(request),
     });
   }
@@ -94,8 +94,8 @@ export class FileExporter implements Exporter {
     this.#delivery.miss(pointCount(schema));
   }
 
-  isBlocked(): boolean {
-    return this.#delivery.isBlocked();
+  isBlocked({ resource }: Reading): boolean {
+    return this.#delivery.isBlocked(resource.key);
   }
 
   async #write(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {

@@ -31,7 +31,7 @@ export class OtlpGrpcExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: settings.build.command, version: settings.build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
-      emit: (request) => this.#delivery.offer(request),
+      emit: (request, { key }) => this.#delivery.offer({ ...request, source: key }),
       insist: (request) => this.#delivery.insist(request),
     });
   }
@@ -91,7 +91,7 @@ export class OtlpGrpcExporter implements Exporter {
     this.#delivery.miss(pointCount(schema));
   }
 
-  isBlocked(): boolean {
-    return this.#delivery.isBlocked();
+  isBlocked({ resource }: Reading): boolean {
+    return this.#delivery.isBlocked(resource.key);
   }
 }

@@ -44,7 +44,7 @@ export class RemoteWriteExporter implements Exporter {
       labels: config.labels,
       requestBytesMax: config.sending_queue.batch.max_size,
       onConflict: (conflict) => this.#conflicts.add(conflict),
-      emit: (request) => this.#delivery.offer(request),
+      emit: (request, { key }) => this.#delivery.offer({ ...request, source: key }),
       insist: (request) => this.#delivery.insist(request),
     });
   }
@@ -81,8 +81,8 @@ export class RemoteWriteExporter implements Exporter {
     this.#delivery.miss(schema.width);
   }
 
-  isBlocked(): boolean {
-    return this.#delivery.isBlocked();
+  isBlocked({ resource }: Reading): boolean {
+    return this.#delivery.isBlocked(resource.key);
   }
 
   #connect(): Promise<HttpPushClient> {
