@@ -43,7 +43,7 @@ export interface Consumer {
   end(ended: Ended): void;
   /**
    * Whether it holds up the pipeline: this reading should not be offered to it for now, and to those beside it neither,
-   * since what they took could not be offered again to it alone.
+   * since what they took could not be offered again to it alone. A reading's last offer is made all the same.
    */
   isBlocked?(reading: Reading): boolean;
   /** A reading that it has just refused will not be offered again: others took it, or nobody is left to do so. */

@@ -12,7 +12,7 @@ export function fanOut(consumers: readonly Consumer[]): Consumer {
   return {
     isBlocked,
     consume(reading: Reading): Verdict {
-      if (isBlocked(reading)) return "refused";
+      if (reading.isFinal !== true && isBlocked(reading)) return "refused";
       const refusing = consumers.filter((consumer) => consumer.consume(reading) === "refused");
       if (refusing.length > 0 && refusing.length === consumers.length) return "refused";
       for (const consumer of refusing) consumer.miss?.(reading);

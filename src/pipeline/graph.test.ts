@@ -156,8 +156,8 @@ function scene(behave: Record<string, () => Verdict> = {}) {
       return log.splice(0);
     },
     /** Sends a reading in, and returns whom it passed. */
-    send(key: string): { verdict: Verdict | undefined; log: string[] } {
-      const verdict = inputs.get("in")?.consume(reading(key));
+    send(key: string, isFinal = false): { verdict: Verdict | undefined; log: string[] } {
+      const verdict = inputs.get("in")?.consume({ ...reading(key), isFinal });
       return { verdict, log: log.splice(0) };
     },
   };
@@ -205,6 +205,7 @@ test("an exporter that blocks holds up what its pipelines share with others, so 
   });
   blocked.add("full");
   assert.deepEqual(send("s1"), { verdict: "refused", log: [] });
+  assert.equal(send("s0", true).verdict, "accepted", "a last offer is made all the same");
   blocked.clear();
   const { verdict, log } = send("s1");
   assert.equal(verdict, "accepted");

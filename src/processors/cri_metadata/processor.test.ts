@@ -84,8 +84,9 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       servers.push(server);
       return server;
     },
-    read(resource: Resource, timeMs: number) {
-      return processor.consume({ resource, schema, values: new Float64Array(0), timeMs, startMs: 0 });
+    read(resource: Resource, timeMs: number, isFinal = false) {
+      const values = new Float64Array(0);
+      return processor.consume({ resource, schema, values, timeMs, startMs: 0, isFinal });
     },
     end: (resource: Resource) => processor.end({ resource, timeMs: 0 }),
     /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
@@ -271,6 +272,24 @@ test("what was held and is then refused waits on, and goes in front of what come
     [1, 2, 3],
   );
   end(resource);
+});
+
+test("a last offer goes behind what is held, and all of it is offered a last time", async (context) => {
+  const { start, read, end, readings, clock, bed, passed } = await bench(context);
+  (await start()).add(pod("s1"));
+  const resource = sandbox("s1");
+  read(resource, 1);
+  bed.verdict = "refused";
+  await clock.advance(30);
+  await until("the name", () => readings.length > 0);
+  assert.equal(read(resource, 2, true), "accepted");
+  readings.length = 0;
+  end(resource);
+  assert.deepEqual(
+    readings.filter(({ isFinal }) => isFinal).map(({ timeMs }) => timeMs),
+    [1, 2],
+  );
+  assert.match(passed.at(-1) ?? "", /^end s1/);
 });
 
 test("the verdict of the next one is handed back, and shutdown hands on what is held", async (context) => {

@@ -109,7 +109,7 @@ export class CriMetadataProcessor implements Processor {
     if (sandbox === undefined) return this.#next.consume(reading);
     if (sandbox.hold?.isOver === true) this.#release(sandbox);
     if (sandbox.hold === undefined) return this.#pass(sandbox, reading);
-    if (sandbox.hold.isOver) return "refused";
+    if (sandbox.hold.isOver && reading.isFinal !== true) return "refused";
     sandbox.hold.readings.push(reading);
     if (sandbox.hold.readings.length >= HELD_READINGS_MAX) this.#release(sandbox);
     return "accepted";
@@ -177,6 +177,7 @@ export class CriMetadataProcessor implements Processor {
   #letGo(sandbox: Sandbox): void {
     this.#release(sandbox);
     for (const reading of sandbox.hold?.readings ?? []) {
+      if (this.#pass(sandbox, { ...reading, isFinal: true }) === "accepted") continue;
       this.#refused.add(1, this.#metricAttributes);
       this.#next.miss?.(reading);
     }
@@ -194,8 +195,7 @@ export class CriMetadataProcessor implements Processor {
       if (sandbox.sent !== undefined) this.#next.end({ resource: sandbox.sent, timeMs: reading.timeMs });
       sandbox.sent = resource;
     }
-    const { schema, values, timeMs, startMs } = reading;
-    return this.#next.consume({ resource, schema, values, timeMs, startMs });
+    return this.#next.consume({ ...reading, resource });
   }
 
   #forget(sandbox: Sandbox): void {

@@ -466,7 +466,9 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   /** Offers what was refused a last time, since nobody will ask for the sandbox again. */
   #writeOff(sandbox: Sandbox): void {
-    if (sandbox.owed === undefined || this.#settleDebt(sandbox)) return;
+    if (sandbox.owed === undefined) return;
+    sandbox.owed = { ...sandbox.owed, isFinal: true };
+    if (this.#settleDebt(sandbox)) return;
     this.#next.miss?.(sandbox.owed);
     const text = "the pipeline took no more until its end";
     this.#failures.note("A sandbox's last reading is lost.", {

@@ -217,7 +217,7 @@ test("one shim never has two requests at a time, whoever makes them", async () =
   }
 });
 
-test("what a pipeline refused of a sandbox is offered again when that ends, in front of the end", () => {
+test("what a pipeline refused of a sandbox is offered a last time when that ends, in front of the end", () => {
   const gate = { open: true };
   return withReceiver(
     async ({ simulator, readings, refused, ended }) => {
@@ -228,7 +228,7 @@ test("what a pipeline refused of a sandbox is offered again when that ends, in f
       await simulator.end(id);
       gate.open = true;
       await poll("its end", () => ended.includes(id) || undefined);
-      assert.equal(readings.get(id)?.at(-1), first);
+      assert.deepEqual(readings.get(id)?.at(-1), { ...first, isFinal: true });
     },
     { takes: () => gate.open },
   );
