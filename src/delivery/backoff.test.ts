@@ -19,6 +19,12 @@ test("waits grow up to the longest and end after max_elapsed_time", () => {
   check({ initial_interval: 60_000 }, 0.5, [30_000]);
 });
 
+test("waits may shrink, and are never none", () => {
+  check({ multiplier: 0.5 }, 0.5, [5_000, 2_500, 1_250]);
+  check({ multiplier: 0 }, 0.5, [5_000, 10, 10]);
+  check({ initial_interval: 0, max_interval: 0 }, 1, [10, 10]);
+});
+
 test("jitter spreads each wait to both sides, and not the growth", () => {
   check({}, 0, [2_500, 3_750, 5_625]);
   check({}, 1, [7_500, 11_250, 16_875]);

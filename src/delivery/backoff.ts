@@ -2,6 +2,8 @@ import type { RetryConfig } from "./config.ts";
 
 /** A server that asks for more gets this: it may be wrong, and the queue fills meanwhile. */
 export const SERVER_DELAY_MAX_MS: number = 3_600_000;
+/** Intervals of 0, or a `multiplier` below 1, leave nothing to wait for; who fails must not be asked without a pause. */
+const WAIT_MIN_MS = 10;
 
 /** The waits between the attempts to send one request: exponential, with jitter, ended by `max_elapsed_time`. */
 export class Backoff {
@@ -22,7 +24,7 @@ export class Backoff {
   next(nowMs: number, serverDelayMs: number): number | undefined {
     const { randomization_factor, multiplier, max_interval, max_elapsed_time } = this.#config;
     const spread = 1 + randomization_factor * (2 * this.#random() - 1);
-    const ownMs = Math.round(this.#intervalMs * spread);
+    const ownMs = Math.max(WAIT_MIN_MS, Math.round(this.#intervalMs * spread));
     this.#intervalMs = Math.min(this.#intervalMs * multiplier, max_interval);
     const waitMs = Math.max(ownMs, Math.min(serverDelayMs, SERVER_DELAY_MAX_MS));
     const givesUp = max_elapsed_time > 0 && nowMs - this.#startedMs + waitMs > max_elapsed_time;

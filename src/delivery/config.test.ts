@@ -47,7 +47,7 @@ test("a batch is bounded in bytes whatever else bounds it, and goes out when it 
   check({ batch: { max_size: 2_000_000, sizer: "bytes" } }, { batch: { max_size: 2_000_000 } });
   check({ batch: { sizer: "requests" } }, 'batch::sizer: must be "items" or "bytes"');
   check({ batch: { min_size: 10, max_size: 5 } }, "batch::min_size: must be at most max_size");
-  check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 1048576 bytes");
+  check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 65536 bytes");
 });
 
 test("a full queue may hold up a receiver, and so may a destination", () => {

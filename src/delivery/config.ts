@@ -46,27 +46,25 @@ export interface BatchConfig {
 const DAY_MS = 86_400_000;
 /** gRPC servers take messages of 4 MiB unless told otherwise; larger ones fail for good. */
 const REQUEST_BYTES_MAX = 4_000_000;
-/** Room for one metric that cannot be cut, and for what stands around it. */
-const REQUEST_BYTES_MIN = 1024 * 1024;
+/** Room for almost any metric, and for what stands around it. */
+const REQUEST_BYTES_MIN = 64 * 1024;
 
 /** The Collector's `timeout`: the deadline of one attempt. Give the default with `.prefault("5s")`. */
 export function attemptTimeout(): z.ZodType<number, string | 0> {
-  return duration({ minMs: 1, maxMs: DAY_MS }).describe("Deadline of one attempt to send");
+  return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
 }
 
 export const retrySchema: z.ZodType<RetryConfig> = z.strictObject({
   enabled: z.boolean().default(true).describe("Try again after a failure that may pass"),
-  initial_interval: duration({ minMs: 1, maxMs: DAY_MS })
-    .prefault("5s")
-    .describe("Wait after the first failure"),
+  initial_interval: duration({ maxMs: DAY_MS }).prefault("5s").describe("Wait after the first failure"),
   randomization_factor: z
     .number()
     .min(0)
     .max(1)
     .default(0.5)
     .describe("Each wait is spread by this share to both sides, so that agents do not return all at once"),
-  multiplier: z.number().min(1).max(100).default(1.5).describe("How much longer each wait is than the last"),
-  max_interval: duration({ minMs: 1, maxMs: DAY_MS }).prefault("30s").describe("The longest wait"),
+  multiplier: z.number().min(0).max(100).default(1.5).describe("How much longer each wait is than the last"),
+  max_interval: duration({ maxMs: DAY_MS }).prefault("30s").describe("The longest wait"),
   max_elapsed_time: duration({ maxMs: 365 * DAY_MS })
     .prefault("5m")
     .describe("A request that could not be sent for so long is dropped and counted; 0s never gives up"),
@@ -92,7 +90,9 @@ const batchSchema: z.ZodType<BatchConfig> = z
     min_size: amount(0).optional().describe("So much goes out at once; max_size if left out"),
     max_size: amount(0)
       .optional()
-      .describe("The largest request, uncompressed; 4,000,000 bytes if left out, which servers usually take"),
+      .describe(
+        "The largest request, uncompressed; 4,000,000 bytes if left out, which servers usually take. A metric that is larger goes alone",
+      ),
     sizer: z
       .enum(["items", "bytes"], { error: 'must be "items" or "bytes"' })
       .optional()

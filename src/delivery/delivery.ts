@@ -393,7 +393,8 @@ export class Delivery {
     const { config, settings, send } = this.#options;
     const attempt = new AbortController();
     this.#attempts.add(attempt);
-    const cancel = settings.clock.after(config.timeout, () => attempt.abort());
+    const { timeout } = config;
+    const cancel = timeout > 0 ? settings.clock.after(timeout, () => attempt.abort()) : () => {};
     attempt.signal.addEventListener("abort", cancel, { once: true });
     try {
       return await send(bytes, size.items, attempt.signal);

@@ -73,7 +73,7 @@ export class OtlpGrpcClient {
         (response: Buffer) => response,
         bytes,
         this.#metadata.clone(),
-        { deadline: Date.now() + timeoutMs },
+        { deadline: timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY },
         (error, response) => {
           signal.removeEventListener("abort", cancel);
           if (error === null) resolve(outcomeOfResponse(response ?? new Uint8Array()));

@@ -120,6 +120,8 @@ test("authority, user agent and deadline reach the server", async (context) => {
   assert.equal(headers[":authority"], "otel.example.org");
   assert.match(String(headers["user-agent"]), /^me /);
   assert.match(String(headers["grpc-timeout"]), /^(6\d{3}m|7S|7000m)$/);
+  const patient = await wireOf(context, (port) => ({ endpoint: `127.0.0.1:${port}`, timeout: "0s" }));
+  assert.equal(patient.headers["grpc-timeout"], undefined, "no deadline");
 });
 
 test("a unix socket is an endpoint", async (context) => {
