@@ -196,14 +196,16 @@ interface Factory<Config> {
   readonly schema: ZodType<Config>;
   readonly stability: Stability;
   /**
-   * Names of what only one component can have at a time, such as an address or a file: whoever claims it in a reload
-   * starts when the one before has stopped. Nothing if left out.
+   * Names of what only one component can have at a time, such as "file /a": no other of the config may claim it, and
+   * whoever claims it in a reload starts when the one before has stopped. Nothing if left out.
    */
   claims?(config: Config): readonly string[];
+  /** As `claims`, of what components of one config may have together, such as a listener. */
+  sharedClaims?(config: Config): readonly string[];
 }
 
 /** Any factory, for who asks for its claims. */
-export type Claiming = Pick<Factory<unknown>, "claims">;
+export type Claiming = Pick<Factory<unknown>, "claims" | "sharedClaims">;
 
 /** `create` makes the component without side effects and cannot fail: what can be wrong is the schema's to find. */
 export interface ReceiverFactory<Config> extends Factory<Config> {

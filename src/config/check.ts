@@ -1,4 +1,5 @@
 import type { Catalog } from "./catalog.ts";
+import { checkClaims } from "./claims.ts";
 import { checkSection, SECTIONS } from "./components.ts";
 import { didYouMean, type Fault } from "./fault.ts";
 import { Findings } from "./findings.ts";
@@ -57,7 +58,8 @@ export async function checkConfig(
     extensions: extensions.components,
     service: { ...service.value, pipelines: byName(service.value.pipelines) },
   };
-  return { config, faults, warnings };
+  checkClaims(findings, config);
+  return { config: faults.length > 0 ? undefined : config, faults, warnings };
 }
 
 function byName<T>(pipelines: Readonly<Record<string, T>>): ReadonlyMap<string, T> {

@@ -31,6 +31,7 @@ const component = {
     sending_queue: z.strictObject({ storage: z.string().optional() }).optional(),
     gone: z.undefined({ error: "is not supported; write name" }).optional(),
   }),
+  claims: ({ name }: { readonly name?: string }) => (name === undefined ? [] : [`name ${name}`]),
   create(): never {
     throw new Error("BUG: a config is only checked here");
   },

@@ -242,7 +242,7 @@ export function describeAddress(address: ListenAddress): string {
 
 /** The address as a claim of a component: one port is one claim, whatever the host. */
 export function listenerClaim(address: ListenAddress): string {
-  return "path" in address ? `listener:${address.path}` : `listener:${address.port}`;
+  return "path" in address ? `listener ${address.path}` : `listener ${address.port}`;
 }
 
 /** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */

@@ -131,6 +131,7 @@ export function exchangeOf(before: readonly Spec[], after: readonly Spec[]): Exc
 function claimsOf(specs: readonly Spec[]): (one: Spec) => readonly string[] {
   const own = ({ kind, key, part: { factory, config } }: Spec): readonly string[] => [
     ...((factory as Claiming).claims?.(config) ?? []),
+    ...((factory as Claiming).sharedClaims?.(config) ?? []),
     ...(kind === "receiver" || kind === "extension" ? [key] : []),
   ];
   return (one) => {

@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import type { ExporterFactory } from "../../component/component.ts";
 import { type FileConfig, fileSchema } from "./config.ts";
 import { FileExporter } from "./exporter.ts";
@@ -6,6 +7,6 @@ import { FileExporter } from "./exporter.ts";
 export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,
-  claims: ({ path }) => [`file:${path}`],
+  claims: ({ path }) => [`file ${resolve(path)}`],
   create: (config, settings) => new FileExporter(config, settings),
 };

@@ -82,6 +82,6 @@ const schema: z.ZodType<PrometheusConfig> = z
 export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,
-  claims: ({ address }) => [listenerClaim(address)],
+  sharedClaims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new PrometheusExporter(config, settings),
 };

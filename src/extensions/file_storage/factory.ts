@@ -1,3 +1,4 @@
+import { resolve } from "node:path";
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { duration, size, unsupported } from "../../config/values.ts";
@@ -47,6 +48,6 @@ const schema: z.ZodType<FileStorageConfig> = z
 export const factory: ExtensionFactory<FileStorageConfig> = {
   stability: "beta",
   schema,
-  claims: ({ directory }) => [`directory:${directory}`],
+  claims: ({ directory }) => [`directory ${resolve(directory)}`],
   create: (config, settings) => new FileStorage(config, settings),
 };

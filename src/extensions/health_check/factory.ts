@@ -53,6 +53,6 @@ const schema: z.ZodType<HealthCheckConfig> = z
 export const factory: ExtensionFactory<HealthCheckConfig> = {
   stability: "beta",
   schema,
-  claims: ({ address }) => [listenerClaim(address)],
+  sharedClaims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new HealthCheck(config, settings),
 };

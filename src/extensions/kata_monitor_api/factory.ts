@@ -33,6 +33,6 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
 export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,
-  claims: ({ address }) => [listenerClaim(address)],
+  sharedClaims: ({ address }) => [listenerClaim(address)],
   create: (config, settings) => new KataMonitorApi(config, settings),
 };

@@ -143,6 +143,6 @@ export const factory: ReceiverFactory<KataConfig> = {
   stability: "beta",
   schema,
   // Two scrapers of one shim take guest metrics from each other.
-  claims: ({ roots }) => roots.map(({ path }) => `root:${path}`),
+  claims: ({ roots }) => roots.map(({ path }) => `root ${path}`),
   create: (config, settings, next) => new KataReceiver(config, settings, next),
 };
