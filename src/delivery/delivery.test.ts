@@ -281,6 +281,23 @@ test("with wait_for_result a source is blocked until all that it has here is del
   await close();
 });
 
+test("a source whose request waits aside and is lost there is not blocked by it", async () => {
+  const { delivery, clock, calls, close } = delivering([], {
+    queue_size: 1024,
+    wait_for_result: true,
+    block_on_overflow: true,
+  });
+  for (const source of ["s1", "s2"]) assert.ok(delivery.offer({ bytes: KIB, points: 1, source }));
+  assert.ok(delivery.isBlocked("s2"));
+  for (let index = 0; index < 1_024; index++) delivery.insist({ bytes: KIB, points: 1 });
+  for (let index = 0; index <= 1_024; index++) {
+    calls[index]?.answer(OK);
+    await clock.advance(0);
+  }
+  assert.ok(!delivery.isBlocked("s2"));
+  await close();
+});
+
 test("what is insisted on waits for room, in front of what is offered later", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
     queue_size: 2 * 1024,

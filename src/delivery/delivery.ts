@@ -142,11 +142,13 @@ export class Delivery {
 
   #settle(taken: Taken): void {
     this.#queue.settle(taken);
-    for (const source of taken.sources) {
-      const left = (this.#awaited.get(source) ?? 0) - 1;
-      if (left > 0) this.#awaited.set(source, left);
-      else this.#awaited.delete(source);
-    }
+    for (const source of taken.sources) this.#answer(source);
+  }
+
+  #answer(source: string): void {
+    const left = (this.#awaited.get(source) ?? 0) - 1;
+    if (left > 0) this.#awaited.set(source, left);
+    else this.#awaited.delete(source);
   }
 
   /** So many points of what was refused just now are lost to this destination. */
@@ -159,7 +161,8 @@ export class Delivery {
     this.#insisted.push(request);
     if (this.#placeInsisted() === undefined) this.#startSenders();
     if (this.#insisted.length <= INSISTED_MAX) return;
-    const points = this.#insisted.shift()?.points ?? 0;
+    const { points = 0, source } = this.#insisted.shift() ?? {};
+    if (source !== undefined) this.#answer(source);
     this.#report.lost(points, { reason: "overflow", errorType: "overflow", error: "sending queue is full" });
   }
 
