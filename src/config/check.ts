@@ -44,7 +44,7 @@ export async function checkConfig(
   if (node !== undefined) secretLines.add(node, serviceSchema);
   const service = checkNode(tree, ["service"], serviceSchema);
   faults.push(...service.faults);
-  checkReferences(findings, {
+  const used = checkReferences(findings, {
     receivers: receivers.origins,
     processors: processors.origins,
     exporters: exporters.origins,
@@ -58,7 +58,7 @@ export async function checkConfig(
     extensions: extensions.components,
     service: { ...service.value, pipelines: byName(service.value.pipelines) },
   };
-  checkClaims(findings, config);
+  checkClaims(findings, config, used);
   return { config: faults.length > 0 ? undefined : config, faults, warnings };
 }
 

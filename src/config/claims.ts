@@ -3,23 +3,18 @@ import { SECTIONS } from "./components.ts";
 import type { Findings } from "./findings.ts";
 import type { AgentConfig } from "./load.ts";
 
-/** Checks that of the components that will run no two have the same for themselves, such as a file or a root. */
-export function checkClaims(findings: Findings, config: AgentConfig): void {
+/** Checks that of the components that are used no two have the same for themselves, such as a file or a root. */
+export function checkClaims(findings: Findings, config: AgentConfig, used: ReadonlySet<string>): void {
   const holders = new Map<string, string>();
   for (const section of SECTIONS) {
-    const running = idsOf(config, section);
     for (const [id, { factory, config: options }] of config[section]) {
-      if (!running.has(id)) continue;
-      for (const claim of (factory as Claiming).claims?.(options) ?? []) {
+      const name = `${section}::${id}`;
+      const claims = used.has(name) ? ((factory as Claiming).claims?.(options) ?? []) : [];
+      for (const claim of claims) {
         const holder = holders.get(claim);
-        if (holder !== undefined) findings.fault([section, id], `${claim} is that of ${holder} already`);
-        else holders.set(claim, `${section}::${id}`);
+        if (holder === undefined) holders.set(claim, name);
+        else findings.fault([section, id], `${claim} is that of ${holder} already`);
       }
     }
   }
-}
-
-function idsOf({ service }: AgentConfig, section: (typeof SECTIONS)[number]): ReadonlySet<string> {
-  if (section === "extensions") return new Set(service.extensions);
-  return new Set([...service.pipelines.values()].flatMap((pipeline) => pipeline[section]));
 }

@@ -16,9 +16,9 @@ const OTHER_SIGNALS: readonly string[] = ["logs", "profiles", "traces"];
 
 /**
  * Checks what the service section refers to. It reads the tree and not what the schema made of it, so that a fault
- * elsewhere in the section hides nothing.
+ * elsewhere in the section hides nothing. Returns what it refers to: "receivers::kata".
  */
-export function checkReferences(findings: Findings, configured: ConfiguredIds): void {
+export function checkReferences(findings: Findings, configured: ConfiguredIds): ReadonlySet<string> {
   const used = new Set<string>();
   /** The number of ids; undefined where there is no list to count. */
   const check = (path: Path, section: Section): number | undefined => {
@@ -60,6 +60,7 @@ export function checkReferences(findings: Findings, configured: ConfiguredIds): 
       findings.warn([section, id], `is ${where} and will not run`, origin);
     }
   }
+  return used;
 }
 
 /** An exporter's queue may be kept by an extension, which must run. */

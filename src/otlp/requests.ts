@@ -1,4 +1,5 @@
 import type { Consumer, Verdict } from "../component/component.ts";
+import type { Outgoing } from "../delivery/queue.ts";
 import type { Ended, Reading, Resource, Schema } from "../metrics/model.ts";
 import type { Entry, OtlpEncoder, OtlpRequest } from "./encode.ts";
 import { goneBetween, sameAttributes } from "./gone.ts";
@@ -7,7 +8,7 @@ export interface OtlpRequestsOptions {
   readonly encoder: OtlpEncoder;
   readonly requestBytesMax: number;
   /** Takes each request, in order; false where it does not. */
-  emit(request: OtlpRequest, of: Resource): boolean;
+  emit(request: Outgoing): boolean;
   /** Takes what would not be offered again. */
   insist(request: OtlpRequest): void;
 }
@@ -43,7 +44,7 @@ export class OtlpRequests implements Consumer {
     const entries = before === undefined ? [] : this.#missing(before, reading);
     entries.push(encoder.reading(reading));
     const requests = encoder.encode(entries, requestBytesMax);
-    if (!requests.every((request) => emit(request, resource))) return "refused";
+    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return "refused";
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#spoken.set(resource.key, { resource, schema, timeMs });
     }

@@ -44,7 +44,7 @@ export class RemoteWriteExporter implements Exporter {
       labels: config.labels,
       requestBytesMax: config.sending_queue.batch.max_size,
       onConflict: (conflict) => this.#conflicts.add(conflict),
-      emit: (request, { key }) => this.#delivery.offer({ ...request, source: key }),
+      emit: (request) => this.#delivery.offer(request),
       insist: (request) => this.#delivery.insist(request),
     });
   }

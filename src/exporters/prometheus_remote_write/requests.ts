@@ -1,6 +1,6 @@
 import type { Consumer, Verdict } from "../../component/component.ts";
 import type { Outgoing } from "../../delivery/queue.ts";
-import type { Ended, Reading, Resource } from "../../metrics/model.ts";
+import type { Ended, Reading } from "../../metrics/model.ts";
 import { type Batch, encodeBatches } from "./encode.ts";
 import { Identities } from "./identity.ts";
 import { goneBetween, type PlanOptions, planOf, type Said } from "./reading_plan.ts";
@@ -8,7 +8,7 @@ import { goneBetween, type PlanOptions, planOf, type Said } from "./reading_plan
 export interface RemoteWriteRequestsOptions extends PlanOptions {
   readonly requestBytesMax: number;
   /** Takes each request, in order; false where it does not. */
-  emit(request: Outgoing, of: Resource): boolean;
+  emit(request: Outgoing): boolean;
   /** Takes what would not be offered again. */
   insist(request: Outgoing): void;
 }
@@ -59,8 +59,8 @@ export class RemoteWriteRequests implements Consumer {
     }
     batches.push({ identity, blocks: said.plan.blocks, values, timeMs });
     const { requestBytesMax, emit } = this.#options;
-    if (!encodeBatches(batches, requestBytesMax).every((request) => emit(request, resource)))
-      return "refused";
+    const requests = encodeBatches(batches, requestBytesMax);
+    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return "refused";
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#forget(resource.key);
       this.#spoken.set(resource.key, { ...said, timeMs });

@@ -175,13 +175,15 @@ export class CriMetadataProcessor implements Processor {
 
   /** Hands on what is held for the last time. */
   #letGo(sandbox: Sandbox): void {
-    this.#release(sandbox);
-    for (const reading of sandbox.hold?.readings ?? []) {
+    const { hold } = sandbox;
+    if (hold === undefined) return;
+    hold.cancelTimer();
+    sandbox.hold = undefined;
+    for (const reading of hold.readings) {
       if (this.#pass(sandbox, { ...reading, isFinal: true }) === "accepted") continue;
       this.#refused.add(1, this.#metricAttributes);
       this.#next.miss?.(reading);
     }
-    sandbox.hold = undefined;
   }
 
   #pass(sandbox: Sandbox, reading: Reading): Verdict {
