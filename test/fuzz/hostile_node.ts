@@ -67,7 +67,8 @@ const FAULTS_TOLD_MAX = 12;
 export async function runHostileNode(options: HostileNodeOptions): Promise<void> {
   const { seed } = options;
   const node = await startNode({
-    simulator: { sandboxes: 2, flavor: "mixed", seed: below(1_000, seededRandom(seed)) },
+    // Another seed than the hostile sandboxes have, whose ids would be the same.
+    simulator: { sandboxes: 2, flavor: "mixed", seed: seedOf(seed) },
     configure: ({ receivers, processors }) => {
       Object.assign(receivers["kata"] ?? {}, receiverConfig(seed));
       // Sandboxes that the runtime does not know are shown after this.
