@@ -9,7 +9,7 @@ import type { TelemetryConfig } from "./config/telemetry.ts";
 import { Interner } from "./metrics/interner.ts";
 import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
-import { processorCounters } from "./pipeline/observe.ts";
+import { pipelineCounters } from "./pipeline/observe.ts";
 import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
 import type { ProcessUsage } from "./telemetry/process_metrics.ts";
@@ -69,7 +69,7 @@ export class Agent {
     const host = createHost(systemClock, reload);
     this.#graph = new Graph({
       settings: this.#settingsOf(meter, host),
-      counters: processorCounters(meter),
+      counters: pipelineCounters(meter),
       statuses: host.statuses,
       onError: (error) => this.logger.error({ error }, "Component failed to shut down."),
     });

@@ -6,7 +6,8 @@ import type { Clock } from "../clock/clock.ts";
 import type { QueueSize, RequestQueue } from "../delivery/queue.ts";
 import type { Listeners } from "../http/listeners.ts";
 import type { Interner } from "../metrics/interner.ts";
-import type { Ended, Reading } from "../metrics/model.ts";
+import type { Reading } from "../metrics/model.ts";
+import type { Consumer } from "./consumer.ts";
 
 /** A part of the agent with a beginning and an end. */
 export interface Component {
@@ -25,29 +26,6 @@ export interface Component {
    * that fails, and goes on with what it had.
    */
   refresh?(): Promise<void>;
-}
-
-/**
- * What became of a reading: "accepted" makes the consumer answerable for it (delivered, or counted as lost under
- * a name); "refused" leaves it with the caller, who may offer it again later.
- */
-export type Verdict = "accepted" | "refused";
-
-/**
- * Takes what flows through a pipeline. Both calls return at once: a consumer that must wait keeps the reading, which
- * nobody will change. For one resource, `end` comes after all its readings, and no reading follows it unless the
- * resource comes back.
- */
-export interface Consumer {
-  consume(reading: Reading): Verdict;
-  end(ended: Ended): void;
-  /**
-   * Whether it holds up the pipeline: this reading should not be offered to it for now, and to those beside it neither,
-   * since what they took could not be offered again to it alone. A reading's last offer is made all the same.
-   */
-  isBlocked?(reading: Reading): boolean;
-  /** A reading that it has just refused will not be offered again: others took it, or nobody is left to do so. */
-  miss?(reading: Reading): void;
 }
 
 export type Receiver = Component;

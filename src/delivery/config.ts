@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { duration, size, unsupported } from "../config/values.ts";
+import type { StatusRules } from "./answer.ts";
 import type { Sizer, TakeLimit } from "./queue.ts";
 
 /** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
@@ -10,6 +11,15 @@ export interface RetryConfig {
   readonly multiplier: number;
   readonly max_interval: number;
   readonly max_elapsed_time: number;
+  /** Statuses that may pass, and those whose requests are dropped at once, whatever they mean otherwise. */
+  readonly rules: StatusRules;
+}
+
+/** What every pushing exporter's config has. Durations are in milliseconds. */
+export interface DeliveryConfig {
+  readonly timeout: number;
+  readonly retry_on_failure: RetryConfig;
+  readonly sending_queue: QueueConfig;
 }
 
 /** What waits to be sent: the Collector's `sending_queue`. Durations are in milliseconds. */
@@ -27,6 +37,10 @@ export interface QueueConfig {
   readonly wait_for_result: boolean;
   /** What has waited longer is dropped; 0 for never. */
   readonly max_age: number;
+  /** How many times as fast as requests come in a backlog may leave; 0 for no limit. */
+  readonly backlog_rate: number;
+  /** The first request after a start leaves at a random time within so long. */
+  readonly start_spread: number;
   /** The extension that keeps the queue on disk; undefined for memory. */
   readonly storage?: string | undefined;
   readonly batch: BatchConfig;
@@ -54,21 +68,55 @@ export function attemptTimeout(): z.ZodType<number, string | 0> {
   return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
 }
 
-export const retrySchema: z.ZodType<RetryConfig> = z.strictObject({
-  enabled: z.boolean().default(true).describe("Try again after a failure that may pass"),
-  initial_interval: duration({ maxMs: DAY_MS }).prefault("5s").describe("Wait after the first failure"),
-  randomization_factor: z
-    .number()
-    .min(0)
-    .max(1)
-    .default(0.5)
-    .describe("Each wait is spread by this share to both sides, so that agents do not return all at once"),
-  multiplier: z.number().min(0).max(100).default(1.5).describe("How much longer each wait is than the last"),
-  max_interval: duration({ maxMs: DAY_MS }).prefault("30s").describe("The longest wait"),
-  max_elapsed_time: duration({ maxMs: 365 * DAY_MS })
-    .prefault("5m")
-    .describe("A request that could not be sent for so long is dropped and counted; 0s never gives up"),
-});
+/** HTTP statuses as numbers, gRPC statuses by name. */
+const statuses = (what: string) =>
+  z
+    .array(
+      z.union([z.int().min(300).max(599), z.string().regex(/^[A-Z][A-Z_]+$/)], {
+        error: "must be an HTTP status such as 404, or a gRPC status such as NOT_FOUND",
+      }),
+    )
+    .default([])
+    .describe(what);
+
+export const retrySchema: z.ZodType<RetryConfig> = z
+  .strictObject({
+    enabled: z.boolean().default(true).describe("Try again after a failure that may pass"),
+    initial_interval: duration({ maxMs: DAY_MS }).prefault("5s").describe("Wait after the first failure"),
+    randomization_factor: z
+      .number()
+      .min(0)
+      .max(1)
+      .default(0.5)
+      .describe("Each wait is spread by this share to both sides, so that agents do not return all at once"),
+    multiplier: z
+      .number()
+      .min(0)
+      .max(100)
+      .default(1.5)
+      .describe("How much longer each wait is than the last"),
+    max_interval: duration({ maxMs: DAY_MS }).prefault("30s").describe("The longest wait"),
+    max_elapsed_time: duration({ maxMs: 365 * DAY_MS })
+      .prefault("5m")
+      .describe("A request that could not be sent for so long is dropped and counted; 0s never gives up"),
+    retryable_status_codes: statuses("HTTP or gRPC statuses that may pass, whatever they mean otherwise"),
+    dropped_status_codes: statuses("HTTP or gRPC statuses whose requests are dropped and counted at once"),
+  })
+  .transform(({ retryable_status_codes, dropped_status_codes, ...config }, context) => {
+    const rules = {
+      retryable: new Set(retryable_status_codes.map(String)),
+      dropped: new Set(dropped_status_codes.map(String)),
+    };
+    for (const status of rules.retryable)
+      if (rules.dropped.has(status))
+        context.addIssue({
+          code: "custom",
+          path: ["dropped_status_codes"],
+          message: `has ${status}, which is in retryable_status_codes too`,
+          input: status,
+        });
+    return { ...config, rules };
+  });
 
 /** A number, whose unit a sizer says, or a text with a unit of bytes. */
 type Amount = number | string;
@@ -154,6 +202,17 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
       max_age: duration({ maxMs: 365 * DAY_MS })
         .prefault("0s")
         .describe("What has waited longer is dropped and counted; 0s for never"),
+      backlog_rate: z
+        .number()
+        .min(0)
+        .max(1_000)
+        .default(4)
+        .describe(
+          "How many times as fast as readings come in a backlog leaves after an outage; 0 for no limit",
+        ),
+      start_spread: duration({ maxMs: DAY_MS })
+        .prefault("0s")
+        .describe("The first push after a start comes at a random time within so long"),
       storage: z
         .string()
         .min(1)

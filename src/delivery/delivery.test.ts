@@ -11,13 +11,15 @@ import { pino } from "pino";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { QueueStorage } from "../component/component.ts";
+import type { Answer } from "./answer.ts";
 import { queueSchema, retrySchema } from "./config.ts";
-import { Delivery, type Send, type SendOutcome } from "./delivery.ts";
+import { Delivery } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
+import type { Send } from "./sender.ts";
 
-const OK: SendOutcome = { kind: "delivered", rejectedPoints: 0, message: "" };
-const DOWN: SendOutcome = { kind: "retryable", errorType: "UNAVAILABLE", error: "no connection", delayMs: 0 };
-const BAD: SendOutcome = { kind: "permanent", errorType: "INVALID_ARGUMENT", error: "bad request" };
+const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
+const DOWN: Answer = { kind: "busy", status: "UNAVAILABLE", error: "no connection" };
+const BAD: Answer = { kind: "split", status: "INVALID_ARGUMENT", error: "bad request" };
 /** Each request goes out by itself, as soon as a sender is free. */
 const AT_ONCE = { flush_timeout: 200, min: { bytes: 0 }, max_size: 1 };
 const KIB = new Uint8Array(1024);
@@ -25,11 +27,11 @@ const KIB = new Uint8Array(1024);
 interface Call {
   readonly points: number;
   readonly signal: AbortSignal;
-  answer(outcome: SendOutcome): void;
+  answer(outcome: Answer): void;
 }
 
 /** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
-function delivering(script: readonly SendOutcome[] = [], queue: object = {}, retry: object = {}) {
+function delivering(script: readonly Answer[] = [], queue: object = {}, retry: object = {}) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const output = new Writable({
@@ -43,7 +45,7 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
   const provider = new MeterProvider({ readers: [reader] });
   const calls: Call[] = [];
   const left = [...script];
-  const send: Send = (_bytes, points, signal) =>
+  const send: Send = ({ points }, signal) =>
     new Promise((resolve) => {
       calls.push({ points, signal, answer: resolve });
       const scripted = left.shift();
@@ -64,6 +66,8 @@ function delivering(script: readonly SendOutcome[] = [], queue: object = {}, ret
   const states: string[] = [];
   statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
   const delivery = new Delivery({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
+  // Without a storage a start waits for nothing.
+  if (config.sending_queue.storage === undefined) void delivery.start();
   return {
     delivery,
     storages,
@@ -102,8 +106,8 @@ const CAPACITY = { queue_capacity: 64 * 1024 * 1024 };
 
 test("what is delivered is counted as sent", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([OK, OK]);
-  assert.ok(delivery.offer({ bytes: KIB, points: 7 }));
-  assert.ok(delivery.offer({ bytes: KIB, points: 5 }));
+  assert.ok(delivery.take({ bytes: KIB, points: 7 }));
+  assert.ok(delivery.take({ bytes: KIB, points: 5 }));
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 12, ...CAPACITY });
   assert.deepEqual(lines(), []);
@@ -112,13 +116,13 @@ test("what is delivered is counted as sent", async () => {
 
 test("a failure that may pass is tried again after the wait, and said so", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([DOWN, DOWN, OK]);
-  delivery.offer({ bytes: KIB, points: 7 });
+  delivery.take({ bytes: KIB, points: 7 });
   await clock.advance(0);
   await clock.advance(4_999);
   assert.equal(calls.length, 1);
   await clock.advance(1);
   assert.equal(calls.length, 2);
-  assert.deepEqual(await metrics(), { queue_size: 1024, in_flight_requests: 1, ...CAPACITY });
+  assert.deepEqual(await metrics(), { queue_size: 1024, ...CAPACITY });
   await clock.advance(7_500);
   assert.deepEqual(await metrics(), { [SENT]: 7, ...CAPACITY });
   const [line] = lines();
@@ -129,20 +133,9 @@ test("a failure that may pass is tried again after the wait, and said so", async
   await close();
 });
 
-test("a receiver that asks for time gets it", async () => {
-  const { delivery, clock, calls, close } = delivering([{ ...DOWN, delayMs: 60_000 }, OK]);
-  delivery.offer({ bytes: KIB, points: 1 });
-  await clock.advance(0);
-  await clock.advance(59_999);
-  assert.equal(calls.length, 1);
-  await clock.advance(1);
-  assert.equal(calls.length, 2);
-  await close();
-});
-
-test("a permanent failure drops the request at once", async () => {
+test("a request that alone is refused for good is dropped at once", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([BAD]);
-  delivery.offer({ bytes: KIB, points: 7 });
+  delivery.take({ bytes: KIB, points: 7 });
   await clock.advance(600_000);
   assert.equal(calls.length, 1);
   assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 7, ...CAPACITY });
@@ -155,27 +148,27 @@ test("a permanent failure drops the request at once", async () => {
 });
 
 test("retries end after max_elapsed_time, or at once where they are off", async () => {
-  const script: SendOutcome[] = Array(50).fill(DOWN);
+  const script: Answer[] = Array(50).fill(DOWN);
   const { delivery, clock, metrics, lines, close } = delivering(script);
-  delivery.offer({ bytes: KIB, points: 7 });
+  delivery.take({ bytes: KIB, points: 7 });
   await clock.advance(300_000);
   assert.deepEqual(await metrics(), { [`${FAILED}{retries_exhausted}`]: 7, ...CAPACITY });
   assert.equal(lines().at(-1).error, "no more retries left: no connection");
   await close();
 
   const off = delivering([DOWN], {}, { enabled: false });
-  off.delivery.offer({ bytes: KIB, points: 3 });
+  off.delivery.take({ bytes: KIB, points: 3 });
   await off.clock.advance(0);
   assert.deepEqual(await off.metrics(), { [`${FAILED}{retries_exhausted}`]: 3, ...CAPACITY });
   await off.close();
 });
 
 test("points that the receiver rejects are counted as failed, the others as sent", async () => {
-  const partial: SendOutcome = { kind: "delivered", rejectedPoints: 3, message: "too old" };
-  const absurd: SendOutcome = { kind: "delivered", rejectedPoints: 1e9, message: "confused" };
+  const partial: Answer = { kind: "delivered", rejectedPoints: 3, message: "too old" };
+  const absurd: Answer = { kind: "delivered", rejectedPoints: 1e9, message: "confused" };
   const { delivery, clock, metrics, lines, close } = delivering([partial, absurd]);
-  delivery.offer({ bytes: KIB, points: 10 });
-  delivery.offer({ bytes: KIB, points: 4 });
+  delivery.take({ bytes: KIB, points: 10 });
+  delivery.take({ bytes: KIB, points: 4 });
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 7, [`${FAILED}{partial_success}`]: 7, ...CAPACITY });
   assert.equal(lines()[0].error, "too old");
@@ -187,7 +180,7 @@ test("a warning without a rejection loses nothing", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([
     { kind: "delivered", rejectedPoints: 0, message: "deprecated" },
   ]);
-  delivery.offer({ bytes: KIB, points: 10 });
+  delivery.take({ bytes: KIB, points: 10 });
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 10, ...CAPACITY });
   assert.equal(lines()[0].level, 40);
@@ -197,7 +190,7 @@ test("a warning without a rejection loses nothing", async () => {
 
 test("a failure that repeats is one line per interval, with sums", async () => {
   const { delivery, clock, lines, close } = delivering(Array(30).fill(BAD));
-  for (let i = 0; i < 30; i++) delivery.offer({ bytes: KIB, points: 2 });
+  for (let i = 0; i < 30; i++) delivery.take({ bytes: KIB, points: 2 });
   await clock.advance(0);
   assert.deepEqual(
     lines().map(({ dropped_items, requests }) => [dropped_items, requests]),
@@ -216,137 +209,100 @@ test("a failure that repeats is one line per interval, with sums", async () => {
   await close();
 });
 
-test("a full queue refuses the newest, which is counted and logged when nobody offers it again", async () => {
+test("a full queue loses the newest, which is counted and logged", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([], {
     queue_size: 3 * 1024,
     num_consumers: 1,
   });
-  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
-  assert.ok(delivery.offer({ bytes: KIB, points: 2 }));
-  assert.ok(delivery.offer({ bytes: KIB, points: 3 }));
-  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
-  assert.match(lines()[0].msg, /takes no more for now/);
-  delivery.miss(4);
-  assert.equal(lines()[1].msg, "Exporting failed. Rejecting data.");
+  for (const points of [1, 2, 3]) assert.ok(delivery.take({ bytes: KIB, points }));
+  assert.equal(delivery.noRoom("s1"), undefined, "a queue that does not block loses");
+  assert.ok(!delivery.take({ bytes: KIB, points: 4 }));
+  assert.equal(lines()[0].msg, "Exporting failed. Rejecting data.");
+  assert.equal(lines()[0].error, "sending queue is full");
   assert.deepEqual(await metrics(), {
     enqueue_failed_metric_points: 4,
     queue_size: 3 * 1024,
     queue_capacity: 3 * 1024,
     in_flight_requests: 1,
   });
-  assert.equal(lines()[0].error, "sending queue is full");
   calls[0]?.answer(OK);
   await clock.advance(0);
-  assert.ok(delivery.offer({ bytes: KIB, points: 5 }), "there is room again");
+  assert.ok(delivery.take({ bytes: KIB, points: 5 }), "there is room again");
   await close();
 });
 
-test("with block_on_overflow a full queue counts nothing as refused, and says that it is blocked", async () => {
+test("with block_on_overflow a full queue has no room, and loses nothing that was under way", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
     queue_size: 2 * 1024,
     num_consumers: 1,
     block_on_overflow: true,
   });
-  for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
-  assert.ok(!delivery.isBlocked("s1"));
-  assert.ok(delivery.offer({ bytes: KIB, points: 3 }), "what finds no room first waits aside");
-  assert.ok(delivery.isBlocked("s1"));
-  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
-  calls[0]?.answer(OK);
-  await clock.advance(0);
-  assert.ok(!delivery.isBlocked("s1"));
-  for (const index of [1, 2]) {
+  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  assert.equal(delivery.noRoom("s1"), undefined);
+  assert.ok(delivery.take({ bytes: KIB, points: 2 }));
+  assert.equal(delivery.noRoom("s1"), "queue_full");
+  assert.ok(delivery.take({ bytes: KIB, points: 3 }), "a scrape had begun before");
+  for (const index of [0, 1]) {
     calls[index]?.answer(OK);
     await clock.advance(0);
   }
-  assert.deepEqual(await metrics(), { [SENT]: 6, queue_capacity: 2 * 1024 });
-  await close();
-});
-
-test("with wait_for_result a source is blocked until all that it has here is delivered or lost", async () => {
-  const { delivery, clock, calls, close } = delivering([], { wait_for_result: true });
-  const blocked = (): boolean[] => ["s1", "s2", "s3"].map((source) => delivery.isBlocked(source));
-  for (const source of ["s1", "s1", "s2"]) delivery.offer({ bytes: KIB, points: 1, source });
-  await clock.advance(0);
-  assert.deepEqual(blocked(), [true, true, false]);
-  calls[0]?.answer(OK);
-  await clock.advance(0);
-  assert.deepEqual(blocked(), [true, true, false]);
-  calls[1]?.answer(BAD);
-  await clock.advance(0);
-  assert.deepEqual(blocked(), [false, true, false]);
+  assert.equal(delivery.noRoom("s1"), undefined);
   calls[2]?.answer(OK);
   await clock.advance(0);
-  assert.deepEqual(blocked(), [false, false, false]);
-  await close();
-});
-
-test("a source whose request waits aside and is lost there is not blocked by it", async () => {
-  const { delivery, clock, calls, close } = delivering([], {
-    queue_size: 1024,
-    wait_for_result: true,
-    block_on_overflow: true,
-  });
-  for (const source of ["s1", "s2"]) assert.ok(delivery.offer({ bytes: KIB, points: 1, source }));
-  assert.ok(delivery.isBlocked("s2"));
-  for (let index = 0; index < 1_024; index++) delivery.insist({ bytes: KIB, points: 1 });
-  for (let index = 0; index <= 1_024; index++) {
-    calls[index]?.answer(OK);
-    await clock.advance(0);
-  }
-  assert.ok(!delivery.isBlocked("s2"));
-  await close();
-});
-
-test("what is insisted on waits for room, in front of what is offered later", async () => {
-  const { delivery, clock, calls, metrics, close } = delivering([], {
-    queue_size: 2 * 1024,
-    num_consumers: 1,
-  });
-  for (const points of [1, 2]) assert.ok(delivery.offer({ bytes: KIB, points }));
-  delivery.insist({ bytes: KIB, points: 3 });
-  assert.ok(!delivery.offer({ bytes: KIB, points: 4 }));
-  for (let index = 0; index < 3; index++) {
-    calls[index]?.answer(OK);
-    await clock.advance(0);
-  }
-  assert.deepEqual(
-    calls.map(({ points }) => points),
-    [1, 2, 3],
-  );
   assert.deepEqual(await metrics(), { [SENT]: 6, queue_capacity: 2 * 1024 });
   await close();
 });
 
-test("what is insisted on and finds no room goes out with the rest at the end, the oldest of very much is lost", async () => {
+test("with wait_for_result a source has no room until all that it has here is delivered or lost", async () => {
+  const { delivery, clock, calls, close } = delivering([], { wait_for_result: true });
+  const rooms = () => ["s1", "s2", "s3"].map((source) => delivery.noRoom(source));
+  const pending = "result_pending";
+  for (const source of ["s1", "s1", "s2"]) delivery.take({ bytes: KIB, points: 1, source });
+  await clock.advance(0);
+  assert.deepEqual(rooms(), [pending, pending, undefined]);
+  calls[0]?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(rooms(), [pending, pending, undefined]);
+  calls[1]?.answer(BAD);
+  await clock.advance(0);
+  assert.deepEqual(rooms(), [undefined, pending, undefined]);
+  calls[2]?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(rooms(), [undefined, undefined, undefined]);
+  await close();
+});
+
+test("the end of a resource finds room beside a full queue, but not without a limit", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
-    queue_size: 1024,
+    queue_size: 8 * 1024,
     num_consumers: 1,
   });
-  delivery.offer({ bytes: KIB, points: 1 });
-  for (let index = 0; index <= 1_024; index++) delivery.insist({ bytes: KIB, points: 1 });
-  const down = delivery.shutdown(new AbortController().signal);
-  for (let index = 0; index <= 1_024; index++) {
+  for (let count = 0; count < 8; count++) assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  const end = { bytes: KIB, points: 0, endPoints: 5, isEnd: true };
+  assert.deepEqual(
+    [1, 2, 3].map(() => delivery.take(end)),
+    [true, true, false],
+  );
+  for (let index = 0; index < 10; index++) {
     calls[index]?.answer(OK);
     await clock.advance(0);
   }
-  await down;
-  const { [SENT]: sent, [`${FAILED}{overflow}`]: lost } = await metrics();
-  assert.deepEqual([sent, lost], [1 + 1_024, 1]);
+  const { [SENT]: sent, kata_collector_exporter_ended_points: ended } = await metrics();
+  assert.deepEqual([sent, ended], [8, 10], "ended points are counted apart");
   await close();
 });
 
 test("without a queue a request goes out at once or not at all", async () => {
   const { delivery, close } = delivering([], { enabled: false, num_consumers: 2 });
-  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
-  assert.ok(delivery.offer({ bytes: KIB, points: 1 }));
-  assert.ok(!delivery.offer({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  assert.ok(!delivery.take({ bytes: KIB, points: 1 }));
   await close();
 });
 
 test("no more than num_consumers are sent at once, in order", async () => {
   const { delivery, clock, calls, close } = delivering([], { num_consumers: 2 });
-  for (let points = 1; points <= 4; points++) delivery.offer({ bytes: KIB, points });
+  for (let points = 1; points <= 4; points++) delivery.take({ bytes: KIB, points });
   assert.deepEqual(
     calls.map(({ points }) => points),
     [1, 2],
@@ -361,14 +317,14 @@ test("no more than num_consumers are sent at once, in order", async () => {
 });
 
 test("what a receiver makes of requests is its status: one that rejects a part is well, one that rejects all is not", async () => {
-  const rejecting = (rejectedPoints: number): SendOutcome => ({
+  const rejecting = (rejectedPoints: number): Answer => ({
     kind: "delivered",
     rejectedPoints,
     message: "out of order",
   });
   const { delivery, clock, calls, states, close } = delivering();
   for (const outcome of [rejecting(1), rejecting(2), OK, DOWN]) {
-    delivery.offer({ bytes: KIB, points: 2 });
+    delivery.take({ bytes: KIB, points: 2 });
     await clock.advance(0);
     calls.at(-1)?.answer(outcome);
     await clock.advance(0);
@@ -385,7 +341,7 @@ test("what a receiver makes of requests is its status: one that rejects a part i
 
 test("an attempt is told to end when its time is over", async () => {
   const { delivery, clock, calls, close } = delivering();
-  delivery.offer({ bytes: KIB, points: 1 });
+  delivery.take({ bytes: KIB, points: 1 });
   await clock.advance(4_999);
   assert.equal(calls[0]?.signal.aborted, false);
   await clock.advance(1);
@@ -395,39 +351,43 @@ test("an attempt is told to end when its time is over", async () => {
 
 test("a sender that rejects loses its request, under a name", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering();
-  delivery.offer({ bytes: KIB, points: 9 });
-  calls[0]?.answer(Promise.reject(new Error("oops")) as unknown as SendOutcome);
+  delivery.take({ bytes: KIB, points: 9 });
+  calls[0]?.answer(Promise.reject(new Error("oops")) as unknown as Answer);
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 9, ...CAPACITY });
   assert.match(lines()[0].error, /BUG: Error: oops/);
   await close();
 });
 
-test("shutdown sends what waits, ends waits between retries, and tries each once more", async () => {
+test("shutdown sends what waits, ends pauses, and tries each request once more", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([DOWN], { num_consumers: 2 });
-  delivery.offer({ bytes: KIB, points: 1 });
+  delivery.take({ bytes: KIB, points: 1 });
   await clock.advance(0);
-  for (const points of [2, 4, 8]) delivery.offer({ bytes: KIB, points });
-  assert.equal(calls.length, 2, "the first waits for its retry, the second is on its way");
+  for (const points of [2, 4, 8]) delivery.take({ bytes: KIB, points });
+  assert.equal(calls.length, 1, "the exporter pauses");
   const stopped = delivery.shutdown(new AbortController().signal);
   await clock.advance(0);
-  assert.equal(calls.length, 3, "the first did not wait any longer");
-  assert.ok(!delivery.offer({ bytes: KIB, points: 16 }));
-  calls[2]?.answer(DOWN);
+  assert.deepEqual(
+    calls.slice(1).map(({ points }) => points),
+    [1, 2],
+  );
+  assert.ok(!delivery.take({ bytes: KIB, points: 16 }));
+  calls[1]?.answer(DOWN);
   await clock.advance(0);
-  calls[1]?.answer(OK);
+  calls[2]?.answer(OK);
   await clock.advance(0);
   calls[3]?.answer(OK);
   calls[4]?.answer(OK);
   await stopped;
-  assert.deepEqual(await metrics(), { [SENT]: 14, [`${FAILED}{shutdown}`]: 1 });
+  const { [SENT]: sent, [`${FAILED}{shutdown}`]: lost } = await metrics();
+  assert.deepEqual([sent, lost], [14, 1]);
   await close();
 });
 
 test("at the deadline of a shutdown the rest is lost, under a name, and nobody waits for senders", async () => {
   const { delivery, calls, metrics, lines, close } = delivering([], { num_consumers: 1 });
-  delivery.offer({ bytes: KIB, points: 1 });
-  delivery.offer({ bytes: KIB, points: 2 });
+  delivery.take({ bytes: KIB, points: 1 });
+  delivery.take({ bytes: KIB, points: 2 });
   const deadline = new AbortController();
   const stopped = delivery.shutdown(deadline.signal);
   deadline.abort();
@@ -446,7 +406,7 @@ test("at the deadline of a shutdown the rest is lost, under a name, and nobody w
 test("requests that wait are joined: when they are enough, or when their time is over", async () => {
   const batch = { flush_timeout: 200, min: { items: 10 }, max_size: 3 * 1024 };
   const { delivery, clock, calls, metrics, close } = delivering([OK, OK, OK], { batch, num_consumers: 1 });
-  for (let count = 0; count < 3; count++) delivery.offer({ bytes: KIB, points: 3 });
+  for (let count = 0; count < 3; count++) delivery.take({ bytes: KIB, points: 3 });
   await clock.advance(199);
   assert.equal(calls.length, 0);
   await clock.advance(1);
@@ -454,7 +414,7 @@ test("requests that wait are joined: when they are enough, or when their time is
     calls.map(({ points }) => points),
     [9],
   );
-  for (let count = 0; count < 4; count++) delivery.offer({ bytes: KIB, points: 3 });
+  for (let count = 0; count < 4; count++) delivery.take({ bytes: KIB, points: 3 });
   await clock.advance(0);
   assert.deepEqual(
     calls.map(({ points }) => points),
@@ -472,7 +432,7 @@ test("a full queue may drop the oldest in place of the newest, under a name", as
     num_consumers: 1,
     overflow: "drop_oldest",
   });
-  for (const points of [1, 2, 4, 8, 16]) assert.ok(delivery.offer({ bytes: KIB, points }));
+  for (const points of [1, 2, 4, 8, 16]) assert.ok(delivery.take({ bytes: KIB, points }));
   await clock.advance(0);
   assert.deepEqual(await metrics(), {
     [`${FAILED}{overflow}`]: 6,
@@ -488,21 +448,19 @@ test("a full queue may drop the oldest in place of the newest, under a name", as
 });
 
 test("what waits for another attempt is dropped like the rest: the oldest for want of room, the expired by age", async () => {
-  const { delivery, clock, calls, metrics, close } = delivering(
-    [DOWN, DOWN, DOWN],
-    { queue_size: 2 * 1024, num_consumers: 2, overflow: "drop_oldest", max_age: 60_000 },
+  const { delivery, clock, metrics, close } = delivering(
+    [DOWN, DOWN],
+    { queue_size: 2 * 1024, num_consumers: 1, overflow: "drop_oldest", max_age: 60_000 },
     { initial_interval: 300_000, max_interval: 300_000, max_elapsed_time: 0 },
   );
-  delivery.offer({ bytes: KIB, points: 1 });
+  delivery.take({ bytes: KIB, points: 1 });
   await clock.advance(1_000);
-  delivery.offer({ bytes: KIB, points: 2 });
+  delivery.take({ bytes: KIB, points: 2 });
   await clock.advance(1_000);
-  assert.ok(delivery.offer({ bytes: KIB, points: 4 }));
-  await clock.advance(0);
-  assert.equal((await metrics())[`${FAILED}{overflow}`], 1);
-  assert.equal(calls.length, 3, "its sender is free for the newest");
+  assert.ok(delivery.take({ bytes: KIB, points: 4 }));
+  assert.equal((await metrics())[`${FAILED}{overflow}`], 1, "it had been tried, and was the oldest");
   await clock.advance(59_500);
-  assert.ok(delivery.offer({ bytes: KIB, points: 8 }));
+  assert.ok(delivery.take({ bytes: KIB, points: 8 }));
   assert.equal((await metrics())[`${FAILED}{max_age}`], 2);
   await close();
 });
@@ -513,10 +471,10 @@ test("what has waited longer than max_age is dropped, under a name", async () =>
     { num_consumers: 1, max_age: 60_000 },
     { enabled: true },
   );
-  delivery.offer({ bytes: KIB, points: 1 });
-  delivery.offer({ bytes: KIB, points: 2 });
+  delivery.take({ bytes: KIB, points: 1 });
+  delivery.take({ bytes: KIB, points: 2 });
   await clock.advance(59_000);
-  delivery.offer({ bytes: KIB, points: 4 });
+  delivery.take({ bytes: KIB, points: 4 });
   await clock.advance(2_000);
   calls.at(-1)?.answer(OK);
   await clock.advance(0);
@@ -528,10 +486,15 @@ test("what has waited longer than max_age is dropped, under a name", async () =>
 test("a queue is limited by what the sizer counts", async () => {
   const { delivery, metrics, close } = delivering([], { queue_size: 2, sizer: "requests" });
   assert.deepEqual(
-    [1, 1, 1].map((points) => delivery.offer({ bytes: KIB, points })),
+    [1, 1, 1].map((points) => delivery.take({ bytes: KIB, points })),
     [true, true, false],
   );
-  assert.deepEqual(await metrics(), { queue_size: 2, queue_capacity: 2, in_flight_requests: 2 });
+  assert.deepEqual(await metrics(), {
+    enqueue_failed_metric_points: 1,
+    queue_size: 2,
+    queue_capacity: 2,
+    in_flight_requests: 2,
+  });
   await close();
 });
 
@@ -545,11 +508,11 @@ test("with a storage, what is not delivered stays there, and is nobody's loss", 
   );
   first.storages.add("file_storage", storage);
   await first.delivery.start();
-  first.delivery.offer({ bytes: KIB, points: 7 });
-  first.delivery.offer({ bytes: KIB, points: 5 });
+  first.delivery.take({ bytes: KIB, points: 7 });
+  first.delivery.take({ bytes: KIB, points: 5 });
   await first.clock.advance(0);
   assert.equal(first.calls.length, 1);
-  await first.clock.advance(30_000);
+  await first.clock.advance(5_000);
   assert.equal(first.calls.length, 2, "max_elapsed_time does not delete what is on disk");
   await first.delivery.shutdown(AbortSignal.abort());
   assert.deepEqual(stored.size, { requests: 2, items: 12, bytes: 2_048 });

@@ -17,7 +17,7 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import { seededRandom } from "../simulator/random.ts";
 import { DiskQueue } from "./disk_queue.ts";
 import type { Damage } from "./disk_segment.ts";
-import type { RequestQueue } from "./queue.ts";
+import type { Queued, RequestQueue } from "./queue.ts";
 
 const MIB = 1024 * 1024;
 
@@ -43,11 +43,14 @@ function disk(context: TestContext, bytesMax = 100 * MIB) {
 const add = (queue: RequestQueue, text: string): string | undefined =>
   queue.add({ bytes: Buffer.from(text), points: text.length }, 1_000);
 
+const textOf = (taken: readonly Queued[]): string =>
+  Buffer.concat(taken.map(({ bytes }) => bytes)).toString();
+
 /** Takes and settles one request after the other. */
 function drain(queue: RequestQueue): string[] {
   const texts: string[] = [];
-  for (let taken = queue.take(ONE); taken !== undefined; taken = queue.take(ONE)) {
-    texts.push(Buffer.from(taken.bytes).toString());
+  for (let taken = queue.take(ONE); taken.length > 0; taken = queue.take(ONE)) {
+    texts.push(textOf(taken));
     queue.settle(taken);
   }
   return texts;
@@ -60,14 +63,14 @@ test("what was added comes in its order, joined as the limit allows, and goes wh
   for (const text of ["a", "bb", "ccc", "dddd"]) assert.equal(add(queue, text), undefined);
   assert.deepEqual(queue.size, { requests: 4, items: 10, bytes: 10 });
   assert.equal(queue.oldestMs, 1_000);
-  const taken = queue.take({ bytes: 6 }) ?? assert.fail();
-  assert.equal(Buffer.from(taken.bytes).toString(), "abbccc");
+  const taken = queue.take({ bytes: 6 });
+  assert.equal(textOf(taken), "abbccc");
   assert.deepEqual(queue.waiting, { requests: 1, items: 4, bytes: 4 });
   assert.deepEqual(queue.size, { requests: 4, items: 10, bytes: 10 });
   queue.settle(taken);
   assert.deepEqual(drain(queue), ["dddd"]);
   assert.deepEqual(queue.size, { requests: 0, items: 0, bytes: 0 });
-  assert.equal(queue.take(ONE), undefined);
+  assert.deepEqual(queue.take(ONE), []);
   assert.equal(queue.oldestMs, undefined);
 });
 
@@ -75,7 +78,7 @@ test("after a restart what is not settled waits again, in its order, whatever wa
   const { open } = disk(context);
   const first = open();
   for (let number = 0; number < 10; number++) add(first, `request ${number}`);
-  const taken = Array.from({ length: 6 }, () => first.take(ONE) ?? assert.fail());
+  const taken = Array.from({ length: 6 }, () => first.take(ONE));
   for (const index of [1, 3, 4]) first.settle(taken[index] ?? assert.fail());
   // Nothing is closed, as in a crash.
   const second = open();
@@ -95,7 +98,7 @@ test("a random life with crashes loses nothing and repeats at most what was on i
   let queue = open();
   const accepted: string[] = [];
   const delivered = new Map<string, number>();
-  let onTheirWay: ReturnType<RequestQueue["take"]>[] = [];
+  let onTheirWay: ReturnType<DiskQueue["take"]>[] = [];
   let repeatedAtMost = 0;
   for (let step = 0; step < 3_000; step++) {
     const dice = random();
@@ -104,17 +107,15 @@ test("a random life with crashes loses nothing and repeats at most what was on i
       if (add(queue, text) === undefined) accepted.push(text);
     } else if (dice < 0.75) {
       const taken = queue.take({ bytes: 4_000 });
-      if (taken === undefined) continue;
+      if (taken.length === 0) continue;
       onTheirWay.push(taken);
-      for (const text of Buffer.from(taken.bytes)
-        .toString()
-        .match(/[^;]*;/g) ?? [])
+      for (const text of textOf(taken).match(/[^;]*;/g) ?? [])
         delivered.set(text, (delivered.get(text) ?? 0) + 1);
     } else if (dice < 0.99) {
       const [taken] = onTheirWay.splice(Math.floor(random() * onTheirWay.length), 1);
       if (taken !== undefined) queue.settle(taken);
     } else {
-      repeatedAtMost += onTheirWay.reduce((sum, taken) => sum + (taken?.size.requests ?? 0), 0);
+      repeatedAtMost += onTheirWay.reduce((sum, taken) => sum + (taken?.length ?? 0), 0);
       onTheirWay = [];
       queue = open();
     }
@@ -175,7 +176,7 @@ test("acks that are spoilt or torn repeat their records and lose none", (context
   const { open, directory } = disk(context);
   const queue = open();
   for (const text of ["a", "b", "c"]) add(queue, text);
-  for (let count = 0; count < 2; count++) queue.settle(queue.take(ONE) ?? assert.fail());
+  for (let count = 0; count < 2; count++) queue.settle(queue.take(ONE));
   const path = join(directory, "acks");
   const bytes = readFileSync(path);
   truncateSync(path, bytes.length - 3);
@@ -221,11 +222,11 @@ test("a disk that is full takes no more, loses nothing, and takes again when the
     if (refusal === undefined) accepted.push(`${number}${text}`);
   }
   assert.match(refusal ?? "it took all", /no space left/i);
-  const taken = queue.take(ONE) ?? assert.fail();
-  assert.equal(Buffer.from(taken.bytes).toString(), accepted.shift());
+  const taken = queue.take(ONE);
+  assert.equal(textOf(taken), accepted.shift());
   await queue.close();
   const again = open(join(mount, "queue"));
-  accepted.unshift(Buffer.from(taken.bytes).toString());
+  accepted.unshift(textOf(taken));
   assert.deepEqual(drain(again), accepted);
   assert.equal(add(again, text), undefined);
 });

@@ -1,30 +1,22 @@
-import {
-  closeSync,
-  fdatasyncSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock/clock.ts";
-import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
-import { type Damage, Segment, type StoredRecord } from "./disk_segment.ts";
+import { Acks } from "./disk_acks.ts";
+import { type Damage, Segment } from "./disk_segment.ts";
+import { hasDiskSpace, hasSpace } from "./disk_space.ts";
+import { PutBack } from "./put_back.ts";
 import {
   isWithin,
   minus,
   NOTHING,
   type Outgoing,
   plus,
+  type Queued,
   type QueueSize,
   type RequestQueue,
   sizeOf,
+  sizeOfAll,
   type TakeLimit,
-  type Taken,
 } from "./queue.ts";
 
 /** When what was written is made to survive a loss of power; a death of the process it survives anyway. */
@@ -48,8 +40,8 @@ export interface DiskQueueOptions {
   onTrouble(error: Error): void;
 }
 
-interface DiskTaken extends Taken {
-  readonly records: readonly { readonly segment: Segment; readonly sequence: number }[];
+interface DiskQueued extends Queued {
+  readonly segment: Segment;
 }
 
 /** A segment is removed when all of it is settled: small ones give space back soon, large ones make few files. */
@@ -58,9 +50,8 @@ const SEGMENTS_PER_QUOTA = 16;
 /** A queue that is mostly empty need not make a file for each record. */
 const KEPT_BYTES_MAX = 256 * 1024;
 const SEGMENT = /^(\d{16})\.log$/;
-const ACKS = "acks";
-/** Acks of segments that are gone are dropped when there are so many. */
-const ACKS_DROPPED_MIN = 4_096;
+/** After a failed write the queue says for so long that it has no space: the next one may be lost as well. */
+const FAILED_MS = 10_000;
 
 /**
  * A queue that outlives the process. Records are appended to segments, and settled ones to a list of acks; after a
@@ -70,24 +61,20 @@ const ACKS_DROPPED_MIN = 4_096;
 export class DiskQueue implements RequestQueue {
   readonly #options: DiskQueueOptions;
   readonly #segments: Segment[] = [];
-  /** Of records in segments that are still there. */
-  readonly #settled = new Set<number>();
-  #acksFd: number;
-  #acksWritten = 0;
-  #acksTorn = false;
+  readonly #acks: Acks;
+  readonly #putBack = new PutBack<DiskQueued>();
   #sequence = 0;
   #taken: QueueSize = NOTHING;
   #cancelSync: () => void = () => {};
   #isSyncing = false;
+  #failedMs = Number.NEGATIVE_INFINITY;
 
   /** Opens what is there. Throws what the file system says. */
   constructor(options: DiskQueueOptions) {
     this.#options = options;
     const { directory, quota } = options;
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    const acksPath = join(directory, ACKS);
-    this.#acksFd = openSync(acksPath, "a", 0o600);
-    for (const sequence of decodeAcks(readFileSync(acksPath))) this.#settled.add(sequence);
+    this.#acks = new Acks({ directory, sync: options.fsync === "always", onTrouble: options.onTrouble });
     for (const name of readdirSync(directory).sort()) {
       const first = SEGMENT.exec(name)?.[1];
       if (first === undefined) continue;
@@ -97,13 +84,13 @@ export class DiskQueue implements RequestQueue {
       this.#sequence = Math.max(this.#sequence, last, segment.firstSequence - 1);
       quota.bytes += segment.bytes;
     }
-    for (const sequence of this.#settled) this.#sequence = Math.max(this.#sequence, sequence);
+    this.#sequence = Math.max(this.#sequence, this.#acks.last);
     this.#removeSettled();
-    this.#rewriteAcks();
+    this.#acks.rewrite();
   }
 
   get waiting(): QueueSize {
-    return this.#segments.reduce((sum, { waiting }) => plus(sum, waiting), NOTHING);
+    return this.#segments.reduce((sum, { waiting }) => plus(sum, waiting), this.#putBack.size);
   }
 
   get size(): QueueSize {
@@ -111,7 +98,13 @@ export class DiskQueue implements RequestQueue {
   }
 
   get oldestMs(): number | undefined {
-    return this.#oldest()?.oldestMs;
+    return this.#putBack.oldestMs ?? this.#oldest()?.oldestMs;
+  }
+
+  get hasSpace(): boolean {
+    const { quota, clock, directory } = this.#options;
+    if (clock.monotonicMs() - this.#failedMs < FAILED_MS) return false;
+    return hasSpace(quota.bytesMax - quota.bytes, quota.bytesMax) && hasDiskSpace(directory);
   }
 
   add({ bytes, points }: Outgoing, nowMs: number): string | undefined {
@@ -123,6 +116,7 @@ export class DiskQueue implements RequestQueue {
       const header = { sequence: this.#sequence + 1, points, addedMs: nowMs };
       segment.append(bytes, header, { sync: fsync === "always" });
     } catch (error) {
+      this.#failedMs = this.#options.clock.monotonicMs();
       return describe(error);
     } finally {
       quota.bytes += segment.bytes - before;
@@ -132,55 +126,34 @@ export class DiskQueue implements RequestQueue {
     return undefined;
   }
 
-  take(limit: TakeLimit): DiskTaken | undefined {
-    const payloads: Uint8Array[] = [];
-    const records: { segment: Segment; sequence: number }[] = [];
-    let size = NOTHING;
-    let latestMs = 0;
-    const fits = (more: QueueSize): boolean => records.length === 0 || isWithin(plus(size, more), limit);
-    for (let found = this.#takeOne(fits); found !== undefined; found = this.#takeOne(fits)) {
-      const { segment, record } = found;
-      const { sequence, points, addedMs } = record.header;
-      latestMs = addedMs;
-      payloads.push(record.payload);
-      records.push({ segment, sequence });
-      size = plus(size, sizeOf({ bytes: record.payload, points }));
+  take(limit: TakeLimit): readonly DiskQueued[] {
+    const taken = this.#putBack.take(limit);
+    let size = sizeOfAll(taken);
+    const fits = (more: QueueSize): boolean => taken.length === 0 || isWithin(plus(size, more), limit);
+    // What is left there is older than all that is in the segments.
+    const isLeft = this.#putBack.size.requests > 0;
+    for (
+      let next = isLeft ? undefined : this.#takeOne(fits);
+      next !== undefined;
+      next = this.#takeOne(fits)
+    ) {
+      taken.push(next);
+      size = plus(size, sizeOf(next));
     }
-    const [only] = payloads;
-    if (only === undefined) return undefined;
     this.#taken = plus(this.#taken, size);
-    const bytes = payloads.length === 1 ? only : Buffer.concat(payloads);
-    return { bytes, size, latestMs, records, sources: [] };
+    return taken;
   }
 
-  settle(taken: Taken): void {
-    const { records, size } = taken as DiskTaken;
-    const acks = Buffer.alloc(ACK_BYTES * records.length);
-    for (const [index, { segment, sequence }] of records.entries()) {
-      segment.taken.delete(sequence);
-      this.#settled.add(sequence);
-      encodeAck(sequence, acks, index * ACK_BYTES);
-    }
-    this.#taken = minus(this.#taken, size);
-    this.#writeAcks(acks);
+  putBack(requests: readonly DiskQueued[]): void {
+    this.#taken = minus(this.#taken, sizeOfAll(requests));
+    this.#putBack.add(requests);
+  }
+
+  settle(requests: readonly DiskQueued[]): void {
+    for (const { segment, sequence } of requests) segment.taken.delete(sequence);
+    this.#taken = minus(this.#taken, sizeOfAll(requests));
+    this.#acks.add(requests.map(({ sequence }) => sequence));
     this.#removeSettled();
-    if (this.#acksWritten - this.#settled.size > ACKS_DROPPED_MIN) this.#rewriteAcks();
-  }
-
-  #writeAcks(acks: Buffer): void {
-    // Behind a piece of an ack no other can be read.
-    if (this.#acksTorn) {
-      this.#rewriteAcks();
-      return;
-    }
-    try {
-      this.#acksTorn = writeSync(this.#acksFd, acks) < acks.length;
-      if (this.#options.fsync === "always") fdatasyncSync(this.#acksFd);
-      this.#acksWritten += acks.length / ACK_BYTES;
-    } catch (error) {
-      // They are sent again after a restart, if it comes before their segment is removed.
-      this.#options.onTrouble(new Error(`cannot note what was delivered: ${describe(error)}`));
-    }
   }
 
   close(): Promise<void> {
@@ -195,20 +168,23 @@ export class DiskQueue implements RequestQueue {
       }
       segment.close();
     }
-    closeSync(this.#acksFd);
+    this.#acks.close();
     return Promise.resolve();
   }
 
-  readonly #isSettled = (sequence: number): boolean => this.#settled.has(sequence);
+  readonly #isSettled = (sequence: number): boolean => this.#acks.has(sequence);
 
   #oldest(): Segment | undefined {
     return this.#segments.find(({ waiting }) => waiting.requests > 0);
   }
 
-  #takeOne(fits: (size: QueueSize) => boolean): { segment: Segment; record: StoredRecord } | undefined {
+  #takeOne(fits: (size: QueueSize) => boolean): DiskQueued | undefined {
     for (let segment = this.#oldest(); segment !== undefined; segment = this.#oldest()) {
       const record = segment.take(fits, this.#isSettled, this.#options.onDamage);
-      if (record !== undefined) return { segment, record };
+      if (record !== undefined) {
+        const { sequence, points, addedMs } = record.header;
+        return { bytes: record.payload, points, sequence, addedMs, source: undefined, segment };
+      }
       // What waits there is too large for now, or was damaged and does not wait any more.
       if (segment.waiting.requests > 0) return undefined;
     }
@@ -246,32 +222,7 @@ export class DiskQueue implements RequestQueue {
       } catch (error) {
         this.#options.onTrouble(error as Error);
       }
-      for (let sequence = segment.firstSequence; sequence < next; sequence++) this.#settled.delete(sequence);
-    }
-  }
-
-  /** Writes anew the acks that still matter, so that their file does not grow for ever. */
-  #rewriteAcks(): void {
-    const path = join(this.#options.directory, ACKS);
-    const kept = [...this.#settled];
-    // When no record is left, this keeps sequence numbers from being given out twice.
-    if ((this.#segments[0]?.firstSequence ?? Number.POSITIVE_INFINITY) > this.#sequence)
-      kept.push(this.#sequence);
-    const bytes = Buffer.alloc(ACK_BYTES * kept.length);
-    for (const [index, sequence] of kept.entries()) encodeAck(sequence, bytes, index * ACK_BYTES);
-    try {
-      writeFileSync(`${path}.new`, bytes, { mode: 0o600 });
-      renameSync(`${path}.new`, path);
-      // In this order: were the old one closed first and no other opened, acks would go to whoever gets its number next.
-      const acksFd = openSync(path, "a", 0o600);
-      closeSync(this.#acksFd);
-      this.#acksFd = acksFd;
-      this.#acksWritten = kept.length;
-      this.#acksTorn = false;
-    } catch (error) {
-      this.#options.onTrouble(
-        new Error(`cannot tidy up the notes of what was delivered: ${describe(error)}`),
-      );
+      this.#acks.drop(segment.firstSequence, next);
     }
   }
 

@@ -1,71 +1,82 @@
+import { PutBack } from "./put_back.ts";
 import {
   isWithin,
   minus,
   NOTHING,
   type Outgoing,
   plus,
+  type Queued,
   type QueueSize,
   type RequestQueue,
   sizeOf,
+  sizeOfAll,
   type TakeLimit,
-  type Taken,
 } from "./queue.ts";
 
-interface Waiting extends Outgoing {
-  readonly addedMs: number;
-}
+/** Places in front of the list that are empty are closed up when there are so many, and more of them than requests. */
+const EMPTY_MIN = 256;
 
-/** Gone places in front of the list are closed up when there are so many, and more of them than requests. */
-const GONE_MIN = 1_024;
-
-/** A queue that ends with the process. */
+/** A queue that ends with the process. It holds no request that it no longer counts. */
 export class MemoryQueue implements RequestQueue {
-  #list: Waiting[] = [];
-  /** Where in the list the oldest stands. */
+  readonly hasSpace = true;
+  readonly #putBack = new PutBack<Queued>();
+  #list: (Queued | undefined)[] = [];
+  /** The place of the oldest in the list. */
   #first = 0;
+  #sequence = 0;
+  #listed: QueueSize = NOTHING;
   size: QueueSize = NOTHING;
-  waiting: QueueSize = NOTHING;
+
+  get waiting(): QueueSize {
+    return plus(this.#putBack.size, this.#listed);
+  }
 
   get oldestMs(): number | undefined {
-    return this.#list[this.#first]?.addedMs;
+    return this.#putBack.oldestMs ?? this.#list[this.#first]?.addedMs;
   }
 
-  add(request: Outgoing, nowMs: number): undefined {
-    this.#list.push({ ...request, addedMs: nowMs });
+  add({ bytes, points, source }: Outgoing, nowMs: number): undefined {
+    const request: Queued = { bytes, points, sequence: ++this.#sequence, addedMs: nowMs, source };
+    this.#list.push(request);
     const size = sizeOf(request);
     this.size = plus(this.size, size);
-    this.waiting = plus(this.waiting, size);
+    this.#listed = plus(this.#listed, size);
   }
 
-  take(limit: TakeLimit): Taken | undefined {
-    const taken: Uint8Array[] = [];
-    const sources: string[] = [];
-    let size = NOTHING;
-    let latestMs = 0;
+  take(limit: TakeLimit): readonly Queued[] {
+    const taken = this.#putBack.take(limit);
+    // What is left there is older than all of the list.
+    if (this.#putBack.size.requests > 0) return taken;
+    let size = sizeOfAll(taken);
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {
       const more = plus(size, sizeOf(next));
       if (taken.length > 0 && !isWithin(more, limit)) break;
-      taken.push(next.bytes);
-      if (next.source !== undefined) sources.push(next.source);
+      taken.push(next);
+      this.#listed = minus(this.#listed, sizeOf(next));
       size = more;
-      latestMs = next.addedMs;
-      this.#first++;
+      // The list must not keep it: it is the sender's now, and garbage as soon as it is delivered.
+      this.#list[this.#first++] = undefined;
     }
-    const [only] = taken;
-    if (only === undefined) return undefined;
-    this.waiting = minus(this.waiting, size);
-    if (this.#first >= GONE_MIN && this.#first * 2 > this.#list.length) {
-      this.#list = this.#list.slice(this.#first);
-      this.#first = 0;
-    }
-    return { bytes: taken.length === 1 ? only : Buffer.concat(taken), size, latestMs, sources };
+    this.#closeUp();
+    return taken;
   }
 
-  settle({ size }: Taken): void {
-    this.size = minus(this.size, size);
+  putBack(requests: readonly Queued[]): void {
+    this.#putBack.add(requests);
+  }
+
+  settle(requests: readonly Queued[]): void {
+    this.size = minus(this.size, sizeOfAll(requests));
   }
 
   close(): Promise<void> {
     return Promise.resolve();
+  }
+
+  #closeUp(): void {
+    const isEmpty = this.#first === this.#list.length;
+    if (!isEmpty && (this.#first < EMPTY_MIN || this.#first * 2 < this.#list.length)) return;
+    this.#list = this.#list.slice(this.#first);
+    this.#first = 0;
   }
 }

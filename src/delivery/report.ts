@@ -1,7 +1,8 @@
 import type { Attributes, Meter } from "@opentelemetry/api";
-import type { Settings } from "../component/component.ts";
+import type { ComponentState, Settings } from "../component/component.ts";
 import { formatDuration } from "../config/values.ts";
 import { observed } from "../telemetry/observed.ts";
+import type { FailureKind } from "./answer.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
@@ -30,81 +31,106 @@ export interface QueueState {
 
 const LOG_INTERVAL_MS = 10_000;
 
-/** The Collector's metrics and log lines of an exporter's deliveries. Nothing is lost without both. */
+/** The Collector's metrics, log lines and statuses of an exporter's deliveries. Nothing is lost without all of them. */
 export interface DeliveryReport {
   sent(points: number): void;
+  /** So many points that only end series were taken into the queue. */
+  ended(points: number): void;
   /** Of one request, where nothing else is said. */
   lost(points: number, loss: Loss, requests?: number): void;
-  /** The queue took no more; whoever offered keeps it. */
-  refused(points: number, error: string): void;
-  /** The queue took no more, and nobody will offer it again. */
-  missed(points: number, error: string): void;
-  retrying(points: number, retry: { readonly error: string; readonly intervalMs: number }): void;
+  /** The queue took no more: they are lost. */
+  rejected(points: number, error: string): void;
+  /** So many points wait for another attempt. */
+  retrying(points: number, retry: Retry): void;
   /** The receiver took everything, but has something to say. */
   warned(message: string): void;
+  /** Something waits to be sent, and it is not known yet how the receiver fares. */
+  began(): void;
+  /** The receiver takes requests. */
+  well(): void;
+  /** The receiver did not take a request. */
+  failed(kind: FailureKind, error: string): void;
   close(): void;
 }
 
-export function reportDeliveries(settings: Settings, readQueue: () => QueueState): DeliveryReport {
-  const { meter, id, logger, clock } = settings;
-  const exporter = { exporter: id };
-  const { sent, failed, missed } = pointCounters(meter);
-  const stopObserving = observeQueue(settings, readQueue);
+export interface Retry {
+  readonly kind: FailureKind;
+  readonly error: string;
+  readonly intervalMs: number;
+}
 
-  const logs: RepeatedLog[] = [];
-  const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog => {
-    const log = new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });
-    logs.push(log);
-    return log;
-  };
-  const lossLog = repeated((fields, { points, requests }) => {
-    logger.error({ ...fields, dropped_items: points, requests }, "Exporting failed. Dropping data.");
-  });
-  const partialLog = repeated((fields, { points, requests }) => {
-    logger.error(
-      { ...fields, dropped_items: points, requests },
-      "Partial success: the receiver rejected data.",
-    );
-  });
-  const waitingLog = repeated((fields) => {
-    logger.warn(
-      fields,
-      "The exporter takes no more for now; where no other one does, receivers wait with what they have.",
-    );
-  });
-  const missedLog = repeated((fields, { points, requests }) => {
-    logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");
-  });
-  const retryLog = repeated((fields, { requests }) => {
-    logger.info({ ...fields, requests }, "Exporting failed. Will retry the request after interval.");
-  });
-  const warningLog = repeated((fields, { requests }) => {
-    logger.warn({ ...fields, requests }, "The receiver took the data with a warning.");
-  });
+export function reportDeliveries(settings: Settings, readQueue: () => QueueState): DeliveryReport {
+  const { meter, id } = settings;
+  const exporter = { exporter: id };
+  const counters = pointCounters(meter);
+  const stopObserving = observeQueue(settings, readQueue);
+  const logs = deliveryLogs(settings);
+  const status = (state: ComponentState, error?: string): void =>
+    settings.host.statuses.report("exporter", id, state, error);
+  let isProven = false;
 
   return {
-    sent: (points) => sent.add(points, exporter),
+    sent: (points) => counters.sent.add(points, exporter),
+    ended: (points) => counters.ended.add(points, exporter),
     lost(points, { reason, errorType, error }, requests) {
-      failed.add(points, { ...exporter, reason, "error.type": errorType });
-      const log = reason === "partial_success" ? partialLog : lossLog;
+      counters.failed.add(points, { ...exporter, reason, "error.type": errorType });
+      const log = reason === "partial_success" ? logs.partial : logs.loss;
       log.report(points, { error, reason }, requests);
     },
-    refused(points, error) {
-      waitingLog.report(points, { error });
+    rejected(points, error) {
+      counters.rejected.add(points, exporter);
+      logs.rejection.report(points, { error });
     },
-    missed(points, error) {
-      missed.add(points, exporter);
-      missedLog.report(points, { error });
+    retrying(points, { kind, error, intervalMs }) {
+      const log = kind === "hold" ? logs.hold : logs.retry;
+      log.report(points, { error, interval: formatDuration(Math.round(intervalMs)) });
     },
-    retrying(points, { error, intervalMs }) {
-      retryLog.report(points, { error, interval: formatDuration(intervalMs) });
+    warned: (message) => logs.warning.report(0, { message }),
+    began() {
+      if (!isProven) status("starting");
     },
-    warned: (message) => warningLog.report(0, { message }),
+    well() {
+      isProven = true;
+      status("ok");
+    },
+    failed(kind, error) {
+      isProven = true;
+      status(kind === "hold" ? "permanent_error" : "recoverable_error", error);
+    },
     close() {
       stopObserving();
-      // Nobody waits or tries again any more.
-      for (const log of logs) log.close({ write: log !== retryLog && log !== waitingLog });
+      // Nobody tries again any more.
+      for (const log of Object.values(logs)) log.close({ write: log !== logs.retry && log !== logs.hold });
     },
+  };
+}
+
+/** Each is one line at once, and then one per interval with the sums of what it stands for. */
+function deliveryLogs({ logger, clock }: Settings) {
+  const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog =>
+    new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });
+  return {
+    loss: repeated((fields, { points, requests }) => {
+      logger.error({ ...fields, dropped_items: points, requests }, "Exporting failed. Dropping data.");
+    }),
+    partial: repeated((fields, { points, requests }) => {
+      const message = "Partial success: the receiver rejected data.";
+      logger.error({ ...fields, dropped_items: points, requests }, message);
+    }),
+    rejection: repeated((fields, { points, requests }) => {
+      logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");
+    }),
+    retry: repeated((fields, { requests }) => {
+      logger.info({ ...fields, requests }, "Exporting failed. Will retry the request after interval.");
+    }),
+    hold: repeated((fields, { requests }) => {
+      const message =
+        "The receiver refuses the exporter; check its address and credentials. The data is kept and tried again.";
+      logger.error({ ...fields, requests }, message);
+    }),
+    warning: repeated((fields, { requests }) => {
+      logger.warn({ ...fields, requests }, "The receiver took the data with a warning.");
+    }),
   };
 }
 
@@ -119,11 +145,15 @@ function pointCounters(meter: Meter) {
     "otelcol_exporter_send_failed_metric_points",
     "Number of metric points in failed attempts to send to destination.",
   );
-  const missed = counter(
+  const rejected = counter(
     "otelcol_exporter_enqueue_failed_metric_points",
     "Number of metric points failed to be added to the sending queue.",
   );
-  return { sent, failed, missed };
+  const ended = counter(
+    "kata_collector_exporter_ended_points",
+    "Number of points that only say that a series has ended; they count neither as sent nor as failed.",
+  );
+  return { sent, failed, rejected, ended };
 }
 
 function observeQueue({ meter, id }: Settings, read: () => QueueState): () => void {
@@ -146,7 +176,7 @@ function observeQueue({ meter, id }: Settings, read: () => QueueState): () => vo
     observed(
       meter.createObservableUpDownCounter("otelcol_exporter_in_flight_requests", {
         unit: "{request}",
-        description: "Number of requests being sent or waiting to be sent again.",
+        description: "Number of requests being sent.",
       }),
       () => [[read().inFlight, attributes]],
     ),

@@ -62,8 +62,6 @@ export interface Reading {
   readonly timeMs: number;
   /** Since when sums, histograms and summaries count, in Unix milliseconds; 0 where unknown. */
   readonly startMs: number;
-  /** Whether this is its last offer: whoever has room for it takes it now. */
-  readonly isFinal?: boolean;
 }
 
 /** The resource is gone: whoever keeps its series drops or ends them now. */

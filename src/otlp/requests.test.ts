@@ -38,7 +38,6 @@ function requesting(requestBytesMax = 4_000_000) {
       if (state.hasRoom) requests.push(request);
       return state.hasRoom;
     },
-    insist: (request) => void requests.push(request),
   });
   return {
     consumer,
@@ -76,7 +75,7 @@ test("each reading is a request, and requests put one behind the other are one",
 test("a reading that is too large for one request becomes several", () => {
   const { consumer, requests, taken } = requesting(300);
   const names = Array.from({ length: 30 }, (_, index) => `metric_${index}`);
-  assert.equal(consumer.consume(reading(resource("a"), names.join(" "), 1)), "accepted");
+  consumer.consume(reading(resource("a"), names.join(" "), 1));
   assert.ok(requests.length > 2);
   for (const { bytes } of requests) assert.ok(bytes.length <= 300, `${bytes.length} bytes`);
   assert.equal(
@@ -87,24 +86,29 @@ test("a reading that is too large for one request becomes several", () => {
   );
 });
 
-test("a reading that nobody takes is refused, and what ended in front of it ends again", () => {
+test("where a reading is lost, what ended in front of it ends again", () => {
   const { consumer, state, taken } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x y", 1));
   state.hasRoom = false;
-  assert.equal(consumer.consume(reading(a, "x", 2)), "refused");
+  consumer.consume(reading(a, "x", 2));
   state.hasRoom = true;
-  assert.equal(consumer.consume(reading(a, "x", 3)), "accepted");
+  consumer.consume(reading(a, "x", 3));
   assert.deepEqual(taken(), ["pod: x@1 y@1", "pod: -y@3", "pod: x@3"]);
 });
 
-test("an end is insisted on, since nobody says it twice", () => {
-  const { consumer, state, taken } = requesting();
+test("requests say whose they are, and which of them is an end", () => {
+  const { consumer, requests } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x", 10));
-  state.hasRoom = false;
   consumer.end({ resource: a, timeMs: 20 });
-  assert.deepEqual(taken(), ["pod: x@10", "pod: -x@20"]);
+  assert.deepEqual(
+    requests.map(({ source, isEnd }: OtlpRequest & { source?: string; isEnd?: boolean }) => [source, isEnd]),
+    [
+      ["a", undefined],
+      ["a", true],
+    ],
+  );
 });
 
 test("a resource that is gone ends after its last reading, once", () => {

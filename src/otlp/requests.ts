@@ -1,5 +1,3 @@
-import type { Consumer, Verdict } from "../component/component.ts";
-import type { Outgoing } from "../delivery/queue.ts";
 import type { Ended, Reading, Resource, Schema } from "../metrics/model.ts";
 import type { Entry, OtlpEncoder, OtlpRequest } from "./encode.ts";
 import { goneBetween, sameAttributes } from "./gone.ts";
@@ -7,10 +5,10 @@ import { goneBetween, sameAttributes } from "./gone.ts";
 export interface OtlpRequestsOptions {
   readonly encoder: OtlpEncoder;
   readonly requestBytesMax: number;
-  /** Takes each request, in order; false where it does not. */
-  emit(request: Outgoing): boolean;
-  /** Takes what would not be offered again. */
-  insist(request: OtlpRequest): void;
+  /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
+  emit(
+    request: OtlpRequest & { readonly source: string; readonly isEnd?: boolean; readonly endPoints?: number },
+  ): boolean;
 }
 
 /** Resources whose series are followed. Of those beyond, it is not said when their series end. */
@@ -29,7 +27,7 @@ interface Spoken {
  * it, all of them when its attributes change or when it is gone, so that no receiver serves the last value of a dead
  * sandbox.
  */
-export class OtlpRequests implements Consumer {
+export class OtlpRequests {
   readonly #options: OtlpRequestsOptions;
   readonly #spoken = new Map<string, Spoken>();
 
@@ -37,18 +35,18 @@ export class OtlpRequests implements Consumer {
     this.#options = options;
   }
 
-  consume(reading: Reading): Verdict {
+  consume(reading: Reading): void {
     const { encoder, requestBytesMax, emit } = this.#options;
     const { resource, schema, timeMs } = reading;
     const before = this.#spoken.get(resource.key);
     const entries = before === undefined ? [] : this.#missing(before, reading);
     entries.push(encoder.reading(reading));
     const requests = encoder.encode(entries, requestBytesMax);
-    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return "refused";
+    // Where one is lost, what the peer knows of the resource is what it was told before.
+    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return;
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#spoken.set(resource.key, { resource, schema, timeMs });
     }
-    return "accepted";
   }
 
   end({ resource, timeMs }: Ended): void {
@@ -57,9 +55,11 @@ export class OtlpRequests implements Consumer {
     this.#spoken.delete(resource.key);
     // Two points of one series at one time would contradict each other.
     const endMs = Math.max(timeMs, before.timeMs + 1);
-    const { encoder, requestBytesMax, insist } = this.#options;
+    const { encoder, requestBytesMax, emit } = this.#options;
     const entry = encoder.ended(before.resource, before.schema.families, endMs);
-    for (const request of encoder.encode([entry], requestBytesMax)) insist(request);
+    for (const request of encoder.encode([entry], requestBytesMax)) {
+      emit({ ...request, points: 0, endPoints: request.points, source: resource.key, isEnd: true });
+    }
   }
 
   /** The ends of the series that the reading lacks. */

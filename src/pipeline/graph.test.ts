@@ -5,12 +5,13 @@ import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { z } from "zod";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Consumer, Settings, Verdict } from "../component/component.ts";
+import type { Settings } from "../component/component.ts";
+import type { Consumer, NoRoom } from "../component/consumer.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
 import { Graph } from "./graph.ts";
 import { createHost } from "./host.ts";
-import { processorCounters } from "./observe.ts";
+import { pipelineCounters } from "./observe.ts";
 import type { Blueprint, Part, PipelineParts } from "./plan.ts";
 
 const meter = createNoopMeter();
@@ -43,13 +44,13 @@ class Stage {
   readonly inputs = new Map<string, Consumer>();
   /** Such as `start out`: what shall fail. */
   readonly broken = new Set<string>();
-  /** Consumers that hold up their pipelines. */
-  readonly blocked = new Set<string>();
+  /** Consumers that have no room. */
+  readonly full = new Set<string>();
   /** As `broken`: what is done only when this resolves. */
   readonly slow = new Map<string, Promise<void>>();
-  readonly #behave: Record<string, () => Verdict>;
+  readonly #behave: Record<string, () => void>;
 
-  constructor(behave: Record<string, () => Verdict>) {
+  constructor(behave: Record<string, () => void>) {
     this.#behave = behave;
   }
 
@@ -68,15 +69,12 @@ class Stage {
 
   #consumer(id: string, next?: Consumer): Consumer {
     return {
-      isBlocked: () => this.blocked.has(id),
+      noRoom: (key) => (this.full.has(id) ? "queue_full" : next?.noRoom(key)),
       consume: (item) => {
         this.log.push(`${id} ${item.resource.key}`);
-        return (this.#behave[id] ?? (() => next?.consume(item) ?? "accepted"))();
+        this.#behave[id]?.();
+        next?.consume(item);
       },
-      // As processors, which leave it to those behind them.
-      ...(next === undefined && {
-        miss: (item: Reading) => void this.log.push(`${id} misses ${item.resource.key}`),
-      }),
       end: (ended) => {
         this.log.push(`${id} end ${ended.resource.key}`);
         next?.end(ended);
@@ -128,13 +126,17 @@ class Stage {
 }
 
 /** What happens to components is written into `log`; `inputs` are the receivers' ways into their pipelines. */
-function scene(behave: Record<string, () => Verdict> = {}) {
+function scene(behave: Record<string, () => void> = {}) {
   const stage = new Stage(behave);
-  const { log, inputs, broken, blocked, slow } = stage;
+  const { log, inputs, broken, full, slow } = stage;
+  const lost: string[] = [];
   const errors: string[] = [];
   const graph = new Graph({
     settings: (_kind, id) => settings(id),
-    counters: processorCounters(meter),
+    counters: {
+      ...pipelineCounters(meter),
+      exchanged: { add: (_points, attributes) => lost.push(String(attributes?.["otelcol.component"])) },
+    },
     statuses: host.statuses,
     onError: (error) => errors.push(error.message),
   });
@@ -143,7 +145,8 @@ function scene(behave: Record<string, () => Verdict> = {}) {
     errors,
     inputs,
     broken,
-    blocked,
+    full,
+    lost,
     slow,
     graph,
     /** Goes over to the pipelines, and returns what happened. */
@@ -156,10 +159,11 @@ function scene(behave: Record<string, () => Verdict> = {}) {
       return log.splice(0);
     },
     /** Sends a reading in, and returns whom it passed. */
-    send(key: string, isFinal = false): { verdict: Verdict | undefined; log: string[] } {
-      const verdict = inputs.get("in")?.consume({ ...reading(key), isFinal });
-      return { verdict, log: log.splice(0) };
+    send(key: string): string[] {
+      inputs.get("in")?.consume(reading(key));
+      return log.splice(0);
     },
+    noRoom: (): NoRoom | undefined => inputs.get("in")?.noRoom("s1"),
   };
 }
 
@@ -175,7 +179,7 @@ test("extensions and consumers start before producers and stop after them", asyn
 test("a reading passes the processors in the order of the config and reaches every exporter", async () => {
   const { inputs, change, send, log } = scene();
   await change({ metrics: { receivers: ["in"], processors: ["p1", "p2"], exporters: ["a", "b"] } });
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1", "a s1", "b s1"] });
+  assert.deepEqual(send("s1"), ["p1 s1", "p2 s1", "a s1", "b s1"]);
   inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
   assert.deepEqual(log, ["p1 end s1", "p2 end s1", "a end s1", "b end s1"]);
 });
@@ -184,32 +188,24 @@ test("pipelines share a receiver and an exporter, and each has its own processor
   const { graph, change, send } = scene();
   const parts = { receivers: ["in"], processors: ["p"], exporters: ["out"] };
   await change({ "metrics/1": parts, "metrics/2": parts });
-  assert.deepEqual(send("s1").log, ["p s1", "out s1", "p s1", "out s1"]);
+  assert.deepEqual(send("s1"), ["p s1", "out s1", "p s1", "out s1"]);
   assert.equal(graph.keys.length, 5, "one extension, one exporter, two processors, one receiver");
 });
 
-test("a reading that one exporter refuses is accepted where another one takes it, which has it all the same", async () => {
-  const { change, send } = scene({ full: () => "refused" });
-  await change({ metrics: { receivers: ["in"], processors: [], exporters: ["full", "ok"] } });
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["full s1", "ok s1", "full misses s1"] });
-  const alone = scene({ full: () => "refused" });
-  await alone.change({ metrics: { receivers: ["in"], processors: ["p"], exporters: ["full"] } });
-  assert.deepEqual(alone.send("s1"), { verdict: "refused", log: ["p s1", "full s1"] }, "it comes again");
-});
-
-test("an exporter that blocks holds up what its pipelines share with others, so that nobody gets a reading twice", async () => {
-  const { change, send, blocked } = scene();
+test("there is room only where every exporter behind has room; what comes all the same reaches all of them", async () => {
+  const { change, send, full, noRoom } = scene();
   await change({
     metrics: { receivers: ["in"], processors: ["p1"], exporters: ["full", "ok"] },
     "metrics/2": { receivers: ["in"], processors: ["p2"], exporters: ["ok"] },
   });
-  blocked.add("full");
-  assert.deepEqual(send("s1"), { verdict: "refused", log: [] });
-  assert.equal(send("s0", true).verdict, "accepted", "a last offer is made all the same");
-  blocked.clear();
-  const { verdict, log } = send("s1");
-  assert.equal(verdict, "accepted");
-  assert.deepEqual(log.toSorted(), ["full s1", "ok s1", "ok s1", "p1 s1", "p2 s1"]);
+  assert.equal(noRoom(), undefined);
+  for (const id of ["full", "p2"]) {
+    full.add(id);
+    assert.equal(noRoom(), "queue_full", id);
+    full.clear();
+  }
+  full.add("full");
+  assert.deepEqual(send("s1").toSorted(), ["full s1", "ok s1", "ok s1", "p1 s1", "p2 s1"]);
 });
 
 test("an exporter that throws costs its own reading only", async () => {
@@ -219,7 +215,7 @@ test("an exporter that throws costs its own reading only", async () => {
     },
   });
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["broken", "ok"] } });
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["broken s1", "ok s1"] });
+  assert.deepEqual(send("s1"), ["broken s1", "ok s1"]);
 });
 
 test("a change keeps what is the same; what is not stops when what takes its place has started", async () => {
@@ -227,37 +223,29 @@ test("a change keeps what is the same; what is not stops when what takes its pla
   await change(ONE);
   assert.deepEqual(await change(ONE), []);
   assert.deepEqual(await change(ONE, { p2: { new: true } }), ["start p2", "shutdown p2"]);
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["p1 s1", "p2 s1", "out s1"] });
+  assert.deepEqual(send("s1"), ["p1 s1", "p2 s1", "out s1"]);
   const more: Pipelines = { metrics: { receivers: ["in"], processors: ["p2"], exporters: ["out", "more"] } };
   assert.deepEqual(await change(more, { p2: { new: true } }), ["start more", "shutdown p1"]);
-  assert.deepEqual(send("s2").log, ["p2 s2", "out s2", "more s2"]);
+  assert.deepEqual(send("s2"), ["p2 s2", "out s2", "more s2"]);
   assert.deepEqual(await change(ONE, { p2: { new: true } }), ["start p1", "shutdown more"]);
-  assert.deepEqual(send("s3").log, ["p1 s3", "p2 s3", "out s3"]);
+  assert.deepEqual(send("s3"), ["p1 s3", "p2 s3", "out s3"]);
 });
 
-test("what comes while an exporter is exchanged waits for the new one, also the end of a resource", async () => {
-  const { change, send, log, inputs, slow } = scene();
+test("while an exporter is exchanged there is no room; what was under way is lost and counted, ends wait", async () => {
+  const { change, send, log, inputs, slow, noRoom, lost } = scene();
   await change(ONE);
   const drained = Promise.withResolvers<void>();
   slow.set("shutdown out", drained.promise);
   const changed = change(ONE, { out: { new: true } });
   await setImmediate();
-  assert.deepEqual(send("s1"), { verdict: "accepted", log: ["start out", "p1 s1", "p2 s1"] });
+  assert.equal(noRoom(), "exchange");
+  assert.deepEqual(send("s1"), ["start out", "p1 s1", "p2 s1"]);
+  assert.deepEqual(lost, ["exporter:out"]);
   inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
   assert.deepEqual(log.splice(0), ["p1 end s1", "p2 end s1"]);
   drained.resolve();
-  assert.deepEqual(await changed, ["shutdown out", "out s1", "out end s1"]);
-});
-
-test("where nobody comes in an exporter's place for long, readings are refused in the end", async () => {
-  const { change, send, slow } = scene();
-  await change(ONE);
-  slow.set("shutdown out", new Promise(() => {}));
-  void change(ONE, { out: { new: true } });
-  await setImmediate();
-  let accepted = 0;
-  while (send("s1").verdict === "accepted") accepted++;
-  assert.equal(accepted, 2_048);
+  assert.deepEqual(await changed, ["shutdown out", "out end s1"]);
+  assert.equal(noRoom(), undefined);
 });
 
 test("an exporter goes with the storage that keeps its queue", async () => {
@@ -281,8 +269,7 @@ test("where a change fails, what was there before is at work again", async () =>
   const bad: Pipelines = { metrics: { receivers: ["in"], processors: ["p3"], exporters: ["new", "bad"] } };
   await assert.rejects(change(bad), { message: 'cannot start exporter "bad": port 1 is taken' });
   assert.deepEqual(errors, []);
-  const { verdict, log } = send("s1");
-  assert.equal(verdict, "accepted");
+  const log = send("s1");
   // Nothing that was at work has been touched.
   assert.deepEqual(log, [
     "start new",
@@ -305,7 +292,7 @@ test("what claims the same as an old one starts when that has stopped; where it 
   const other: Pipelines = { metrics: { receivers: ["in"], processors: ["p1"], exporters: ["other"] } };
   const configs = { other: { claims: ["port 1"] }, out: page("/b").out };
   await assert.rejects(change(other, configs), /cannot start exporter "other": port 1 is taken/);
-  const { log } = send("s1");
+  const log = send("s1");
   assert.deepEqual(log.slice(0, 3), ["shutdown out", "shutdown other", "start out"]);
   assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
 });
@@ -325,8 +312,7 @@ test("what an exporter would get that leaves for good goes to those that stay, a
   slow.set("shutdown out", new Promise(() => {}));
   void change({ metrics: { receivers: ["in"], processors: ["p1"], exporters: ["new"] } });
   await setImmediate();
-  const { verdict, log } = send("s1");
-  assert.equal(verdict, "accepted");
+  const log = send("s1");
   assert.deepEqual(log.slice(-2), ["p1 s1", "new s1"]);
 });
 

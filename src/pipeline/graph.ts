@@ -1,7 +1,6 @@
 import type {
   Component,
   ComponentKind,
-  Consumer,
   Exporter,
   ExporterFactory,
   ExtensionFactory,
@@ -10,17 +9,18 @@ import type {
   ReceiverFactory,
   Settings,
 } from "../component/component.ts";
-import type { Reading } from "../metrics/model.ts";
+import type { Consumer } from "../component/consumer.ts";
+import { pointCount, type Reading } from "../metrics/model.ts";
 import { fanOut } from "./fan_out.ts";
 import { guard } from "./guard.ts";
-import { counted, type ProcessorCounters } from "./observe.ts";
+import { counted, type PipelineCounters } from "./observe.ts";
 import { type Blueprint, exchangeOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
 import { Relay } from "./relay.ts";
 import type { StatusBoard } from "./statuses.ts";
 
 export interface GraphOptions {
   settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
-  readonly counters: ProcessorCounters;
+  readonly counters: PipelineCounters;
   readonly statuses: StatusBoard;
   /** Hears of what could not be stopped as it should. */
   onError(error: Error): void;
@@ -43,8 +43,7 @@ export class Graph {
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
   readonly #nodes = new Map<string, Node>();
   /** What stands before each consumer, and behind each producer, so that both can be exchanged. */
-  readonly #inputs = new Map<string, Relay>();
-  readonly #outputs = new Map<string, Relay>();
+  readonly #relays = { inputs: new Map<string, Relay>(), outputs: new Map<string, Relay>() };
 
   constructor(options: GraphOptions) {
     this.#options = options;
@@ -57,7 +56,7 @@ export class Graph {
 
   /**
    * Goes over to the blueprint. What is new starts beside the old where it can, so that a fault there costs nothing; what
-   * claims the same as an old one takes its place. Readings that come meanwhile wait. Rejects, naming the component, when
+   * claims the same as an old one takes its place. Meanwhile sources make no readings. Rejects, naming the component, when
    * one cannot start; what was there before is then at work again.
    */
   async change(blueprint: Blueprint, deadline: AbortSignal): Promise<void> {
@@ -127,9 +126,9 @@ export class Graph {
     const extensions = specs.filter(({ kind }) => kind === "extension").map(({ id }) => id);
     this.#options.statuses.arrange(pipelines, extensions);
     for (const { key, outputs } of specs)
-      relayOf(this.#outputs, key).connect(fanOut(outputs.map((output) => relayOf(this.#inputs, output))));
+      this.#relay("outputs", key).connect(fanOut(outputs.map((output) => this.#relay("inputs", output))));
     const keys = new Set(specs.map(({ key }) => key));
-    for (const relays of [this.#inputs, this.#outputs])
+    for (const relays of Object.values(this.#relays))
       for (const key of relays.keys()) if (!keys.has(key)) relays.delete(key);
   }
 
@@ -166,7 +165,7 @@ export class Graph {
   #install(nodes: ReadonlyMap<Spec, Node>): void {
     for (const [{ key }, node] of nodes) {
       this.#nodes.set(key, node);
-      if (node.input !== undefined) relayOf(this.#inputs, key).connect(node.input);
+      if (node.input !== undefined) this.#relay("inputs", key).connect(node.input);
     }
   }
 
@@ -182,12 +181,11 @@ export class Graph {
     this.#install(nodes);
   }
 
-  /** Stops components that others take the place of, or nobody; what comes to them meanwhile waits. */
+  /** Stops components that others take the place of, or nobody; ends that come to them meanwhile wait. */
   async #retire(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
     const nodes = this.#running(specs);
     for (const [{ key }] of nodes) {
-      // From now on it would refuse what comes; whoever takes its place will not.
-      this.#inputs.get(key)?.disconnect();
+      this.#relays.inputs.get(key)?.disconnect();
       this.#nodes.delete(key);
     }
     await this.#shutDown(nodes, deadline);
@@ -218,11 +216,25 @@ export class Graph {
     return clean;
   }
 
+  /** Before the component of that key, or behind it. */
+  #relay(side: "inputs" | "outputs", key: string): Relay {
+    const relays = this.#relays[side];
+    let relay = relays.get(key);
+    if (relay === undefined) {
+      const attributes = { "otelcol.component": key };
+      relay = new Relay(({ schema }: Reading) =>
+        this.#options.counters.exchanged.add(pointCount(schema), attributes),
+      );
+      relays.set(key, relay);
+    }
+    return relay;
+  }
+
   #make({ kind, id, key, pipeline, part }: Spec): Node {
     const { settings: settingsOf, counters } = this.#options;
     const settings = settingsOf(kind, id, pipeline);
     const { config } = part;
-    const next = relayOf(this.#outputs, key);
+    const next = this.#relay("outputs", key);
     switch (kind) {
       case "extension": {
         const factory = part.factory as ExtensionFactory<unknown>;
@@ -237,12 +249,9 @@ export class Graph {
         const factory = part.factory as ProcessorFactory<unknown>;
         const output = counted(next, counters.outgoing, labels);
         const processor: Processor = factory.create(config, settings, output);
-        const input = counted(guard(processor, settings.logger), counters.incoming, labels);
-        const miss = (reading: Reading): void =>
-          processor.miss === undefined ? next.miss(reading) : processor.miss(reading);
         return {
           component: processor,
-          input: { ...input, isBlocked: (reading) => next.isBlocked(reading), miss },
+          input: counted(guard(processor, settings.logger), counters.incoming, labels),
         };
       }
       case "receiver": {
@@ -251,14 +260,6 @@ export class Graph {
       }
     }
   }
-}
-
-function relayOf(relays: Map<string, Relay>, key: string): Relay {
-  const known = relays.get(key);
-  if (known !== undefined) return known;
-  const relay = new Relay();
-  relays.set(key, relay);
-  return relay;
 }
 
 function message(error: unknown): string {

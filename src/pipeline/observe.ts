@@ -1,14 +1,16 @@
 import type { Attributes, Counter, Meter } from "@opentelemetry/api";
-import type { Consumer, Verdict } from "../component/component.ts";
+import type { Consumer } from "../component/consumer.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";
+import { forward } from "./forward.ts";
 
-/** The Collector's counters of what goes into and comes out of processors. */
-export interface ProcessorCounters {
+/** Of the way between components: the Collector's counters of processors' items, and one of this graph's own. */
+export interface PipelineCounters {
   readonly incoming: Counter;
   readonly outgoing: Counter;
+  readonly exchanged: Counter;
 }
 
-export function processorCounters(meter: Meter): ProcessorCounters {
+export function pipelineCounters(meter: Meter): PipelineCounters {
   return {
     incoming: meter.createCounter("otelcol_processor_incoming_items", {
       unit: "{item}",
@@ -18,18 +20,20 @@ export function processorCounters(meter: Meter): ProcessorCounters {
       unit: "{item}",
       description: "Number of items emitted from the processor.",
     }),
+    exchanged: meter.createCounter("kata_collector_exchange_lost_metric_points", {
+      unit: "{datapoint}",
+      description:
+        "Number of metric points lost since they were under way while a reload exchanged the component.",
+    }),
   };
 }
 
 /** Counts the points of every reading that passes to `consumer`. */
 export function counted(consumer: Consumer, counter: Counter, attributes: Attributes): Consumer {
-  return {
-    isBlocked: (reading) => consumer.isBlocked?.(reading) ?? false,
-    miss: (reading) => consumer.miss?.(reading),
-    consume(reading: Reading): Verdict {
+  return forward(consumer, {
+    consume(reading: Reading): void {
       counter.add(pointCount(reading.schema), attributes);
-      return consumer.consume(reading);
+      consumer.consume(reading);
     },
-    end: (ended) => consumer.end(ended),
-  };
+  });
 }

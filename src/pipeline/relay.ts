@@ -1,43 +1,42 @@
-import type { Consumer, Verdict } from "../component/component.ts";
+import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
-/** What a node of the largest size scrapes while an exporter drains for as long as a shutdown takes by default. */
-const HELD_MAX = 2_048;
-
 /**
- * Where a component is put in and taken out while the ones around it run. While nobody is there, what comes waits for the
- * next one, so that an exchange costs nothing; past a limit readings are refused.
+ * The place of a component in the graph, where one is put in and taken out while the components around it run. While
+ * nobody is there, sources are asked to make no readings. A reading that was under way by then is lost, and is told to
+ * `onLost`; ends, which nobody says twice, wait for the next component.
  */
 export class Relay implements Consumer {
+  readonly #onLost: (reading: Reading) => void;
   #target: Consumer | undefined;
-  readonly #held: ((target: Consumer) => void)[] = [];
+  #ends: Ended[] = [];
+
+  constructor(onLost: (reading: Reading) => void) {
+    this.#onLost = onLost;
+  }
 
   connect(target: Consumer): void {
     this.#target = target;
-    for (const hand of this.#held.splice(0)) hand(target);
+    const ends = this.#ends;
+    this.#ends = [];
+    for (const ended of ends) target.end(ended);
   }
 
   disconnect(): void {
     this.#target = undefined;
   }
 
-  isBlocked(reading: Reading): boolean {
-    return this.#target?.isBlocked?.(reading) ?? false;
+  noRoom(resourceKey: string): NoRoom | undefined {
+    return this.#target === undefined ? "exchange" : this.#target.noRoom(resourceKey);
   }
 
-  miss(reading: Reading): void {
-    this.#target?.miss?.(reading);
-  }
-
-  consume(reading: Reading): Verdict {
-    if (this.#target !== undefined) return this.#target.consume(reading);
-    if (this.#held.length >= HELD_MAX) return "refused";
-    this.#held.push((target) => target.consume(reading));
-    return "accepted";
+  consume(reading: Reading): void {
+    if (this.#target === undefined) this.#onLost(reading);
+    else this.#target.consume(reading);
   }
 
   end(ended: Ended): void {
-    if (this.#target !== undefined) this.#target.end(ended);
-    else this.#held.push((target) => target.end(ended));
+    if (this.#target === undefined) this.#ends.push(ended);
+    else this.#target.end(ended);
   }
 }

@@ -9,14 +9,14 @@ import { z } from "zod";
 import { poll } from "../../test/e2e/poll.ts";
 import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { SendOutcome } from "../delivery/delivery.ts";
+import type { Answer } from "../delivery/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
 import { httpClientOptions } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const PROTOCOL: PushProtocol = {
   headers: { "Content-Type": "text/plain" },
-  isRetryable: (status) => status >= 500,
+  isOwn: ({ contentType }) => contentType !== "text/html",
   accepted: ({ body, isComplete, contentType }) => ({
     rejectedPoints: 0,
     message: isComplete ? `${contentType} ${body}`.trim() : "incomplete",
@@ -41,16 +41,16 @@ async function connect(context: TestContext, url: string, input: object = {}): P
 }
 
 const never = (): AbortSignal => new AbortController().signal;
-const post = (client: HttpPushClient, signal = never()): Promise<SendOutcome> =>
+const post = (client: HttpPushClient, signal = never()): Promise<Answer> =>
   client.post(Buffer.from("hello"), signal);
 
 /** The outcome of one request that is answered so. */
-async function outcomeOf(context: TestContext, answer: HttpAnswer): Promise<SendOutcome> {
+async function outcomeOf(context: TestContext, answer: HttpAnswer): Promise<Answer> {
   const server = await startPushServer(context, { answers: [answer] });
   return await post(await connect(context, server.url));
 }
 
-const DELIVERED: SendOutcome = { kind: "delivered", rejectedPoints: 0, message: "" };
+const DELIVERED: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 
 test("a body arrives under the path and query of the URL, with all headers", async (context) => {
   const server = await startPushServer(context);
@@ -81,42 +81,43 @@ test("a unix socket is an endpoint", async (context) => {
   assert.equal(server.requests[0]?.headers.host, "localhost");
 });
 
-test("the protocol decides what a status means, and the server's reason is in the error", async (context) => {
-  assert.deepEqual(await outcomeOf(context, answering(500, {}, "full")), {
-    kind: "retryable",
-    errorType: "500",
-    error: "500 Internal Server Error: full",
-    delayMs: 0,
-  });
-  assert.deepEqual(await outcomeOf(context, answering(400, {}, "too old")), {
-    kind: "permanent",
-    errorType: "400",
-    error: "400 Bad Request: too old",
-  });
+test("a status means what the table says, and the URL and the server's reason are in the error", async (context) => {
+  const check = async (answer: HttpAnswer, want: RegExp, kind: string, rest: object = {}): Promise<void> => {
+    const { error, ...outcome } = { error: "", ...(await outcomeOf(context, answer)) };
+    assert.match(error, want);
+    assert.deepEqual(outcome, { kind, ...rest });
+  };
+  const at = "^http://127\\.0\\.0\\.1:\\d+/: ";
+  const full = answering(500, {}, "full");
+  await check(full, RegExp(`${at}500 Internal Server Error: full$`), "busy", { status: "500" });
+  const old = answering(400, {}, "too old");
+  await check(old, RegExp(`${at}400 Bad Request: too old$`), "split", { status: "400" });
+  const large = { status: "413", isTooLarge: true };
+  await check(answering(413), RegExp(`${at}413 Payload Too Large$`), "split", large);
+  const said = answering(400, {}, "received message larger than max (5 vs 4)");
+  await check(said, /larger than max/, "split", { status: "400", isTooLarge: true });
+  await check(answering(401), RegExp(`${at}401 Unauthorized$`), "hold", { status: "401" });
+  const moved = answering(307, { location: "https://else.example/" });
+  const words =
+    '307 Temporary Redirect: redirects are not followed; this one leads to "https://else.example/"$';
+  await check(moved, RegExp(at + words), "hold", { status: "307" });
+  const page = answering(200, { "content-type": "text/html; charset=utf-8" }, "<html>\n<h1>It works!</h1>");
+  const web =
+    '200 OK: an answer of type "text/html" is not the receiver\'s; it begins "<html> <h1>It works!</h1>"$';
+  await check(page, RegExp(at + web), "hold", { status: "200" });
   const taken = await outcomeOf(context, answering(202, { "content-type": "Text/Plain; a=b" }, "thanks"));
   assert.deepEqual(taken, { kind: "delivered", rejectedPoints: 0, message: "text/plain thanks" });
 });
 
 test("Retry-After is heeded, in seconds or as a date", async (context) => {
-  const delayOf = async (value: string): Promise<number> => {
+  const delayOf = async (value: string): Promise<number | undefined> => {
     const outcome = await outcomeOf(context, answering(503, { "retry-after": value }));
-    assert.ok(outcome.kind === "retryable");
+    assert.ok(outcome.kind === "busy");
     return outcome.delayMs;
   };
   assert.equal(await delayOf("7"), 7_000);
   assert.equal(await delayOf("Mon, 23 Nov 2026 00:01:00 GMT"), 60_000);
-});
-
-test("a redirect is not followed, and says where it leads", async (context) => {
-  const server = await startPushServer(context, {
-    answers: [answering(307, { location: "https://else.example/" }), answering(200)],
-  });
-  assert.deepEqual(await post(await connect(context, server.url)), {
-    kind: "permanent",
-    errorType: "307",
-    error: '307 Temporary Redirect: redirects are not followed; this one leads to "https://else.example/"',
-  });
-  assert.equal(server.requests.length, 1);
+  assert.equal(await delayOf("soon"), undefined);
 });
 
 test("an answer that is too long, or is cut off, counts by its status", async (context) => {
@@ -141,13 +142,13 @@ test("an answer that is too long, or is cut off, counts by its status", async (c
 
 test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline", async (context) => {
   const absent = await post(await connect(context, "unix:///nonexistent/push.sock"));
-  assert.ok(absent.kind === "retryable");
-  assert.equal(absent.errorType, "ENOENT");
+  assert.ok(absent.kind === "busy");
+  assert.equal(absent.status, "ENOENT");
   const hangUp = await outcomeOf(context, (request) => request.socket.destroy());
-  assert.partialDeepStrictEqual(hangUp, { kind: "retryable", errorType: "ECONNRESET" });
+  assert.partialDeepStrictEqual(hangUp, { kind: "busy", status: "ECONNRESET" });
   const noise = await outcomeOf(context, (request) => request.socket.end("hello\r\n\r\n"));
-  assert.ok(noise.kind === "retryable");
-  assert.match(noise.errorType, /^HPE_/);
+  assert.ok(noise.kind === "busy");
+  assert.match(noise.status, /^HPE_/);
 
   const server = await startPushServer(context, { answers: [() => {}] });
   const controller = new AbortController();
@@ -156,10 +157,9 @@ test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline", as
   await poll("the request", () => server.requests[0]);
   controller.abort();
   assert.deepEqual(await late, {
-    kind: "retryable",
-    errorType: "timeout",
-    error: "no answer within 5000 ms",
-    delayMs: 0,
+    kind: "busy",
+    status: "timeout",
+    error: `${server.url}/: no answer within 5000 ms`,
   });
 });
 
@@ -221,7 +221,7 @@ test("a request that meets its connection's end goes out on another; a fresh one
   assert.equal(closing.sockets.size, 2);
   const rude = await startRudeServer(context, false);
   const outcome = await post(await connect(context, rude.url));
-  assert.partialDeepStrictEqual(outcome, { kind: "retryable", errorType: "ECONNRESET" });
+  assert.partialDeepStrictEqual(outcome, { kind: "busy", status: "ECONNRESET" });
   assert.equal(rude.requests(), 1);
 });
 

@@ -4,19 +4,19 @@ import { isIP } from "node:net";
 import { arch, platform } from "node:os";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo } from "../component/component.ts";
-import type { SendOutcome } from "../delivery/delivery.ts";
+import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
 import { loadClientContext } from "../tls/client_context.ts";
 import { describeStatus, messageOf, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
-import type { PushUrl } from "./url.ts";
+import { formatUrl, type PushUrl } from "./url.ts";
 
 /** What a protocol says about HTTP. */
 export interface PushProtocol {
   /** Sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether a request that was answered with this status, which is none of 2xx, may be sent again. */
-  isRetryable(status: number): boolean;
-  /** What an answer of 2xx says beside that it took the request. */
+  /** Whether an answer of 2xx is the protocol's; a web page, for one, says that somebody else has answered. */
+  isOwn(answer: PushAnswer): boolean;
+  /** What the protocol's answer of 2xx says beside that it took the request. */
   accepted(answer: PushAnswer): { readonly rejectedPoints: number; readonly message: string };
   /** The reason in any other answer, as a part of a log line; empty where there is none. */
   reasonOf(answer: PushAnswer): string;
@@ -32,6 +32,8 @@ export interface HttpPushOptions {
 
 /** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
 const ANSWER_BYTES_MAX = 64 * 1024;
+/** Of a body that is none of the protocol's. */
+const FIRST_WORDS_CHARS = 120;
 /** How a connection ends that its server closed while a request was on its way. */
 const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
@@ -74,12 +76,12 @@ export class HttpPushClient {
   }
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
-  async post(body: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
+  async post(body: Uint8Array, signal: AbortSignal): Promise<Answer> {
     this.#open++;
     try {
       for (;;) {
         const result = await this.#exchange(body, signal);
-        if ("status" in result) return this.#outcomeOf(result);
+        if ("status" in result) return this.#meaningOf(result);
         // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
         if (!result.isStale || signal.aborted) return this.#failed(result.error, signal);
       }
@@ -113,28 +115,40 @@ export class HttpPushClient {
     });
   }
 
-  #outcomeOf(answer: PushAnswer): SendOutcome {
-    const { protocol, clock } = this.#options;
+  #meaningOf(answer: PushAnswer): Answer {
+    const { protocol, clock, url } = this.#options;
     const { status } = answer;
-    const location = toLogText(answer.location);
-    if (status >= 200 && status < 300) return { kind: "delivered", ...protocol.accepted(answer) };
-    const errorType = String(status);
-    if (status >= 300 && status < 400) {
-      const error = describeStatus(status, `redirects are not followed; this one leads to "${location}"`);
-      return { kind: "permanent", errorType, error };
+    const reason = this.#reasonOf(answer);
+    const failure = { status: String(status), error: `${formatUrl(url)}: ${describeStatus(status, reason)}` };
+    if (status >= 200 && status < 300) {
+      if (protocol.isOwn(answer)) return { kind: "delivered", ...protocol.accepted(answer) };
+      return { kind: "hold", ...failure };
     }
-    const error = describeStatus(status, protocol.reasonOf(answer));
-    if (!protocol.isRetryable(status)) return { kind: "permanent", errorType, error };
-    return { kind: "retryable", errorType, error, delayMs: retryAfterMs(answer.retryAfter, clock.nowMs()) };
+    const kind = meaningOfHttp(status);
+    const delayMs = retryAfterMs(answer.retryAfter, clock.nowMs());
+    const isTooLarge = status === 413 || (kind === "split" && saysTooLarge(reason));
+    return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
 
-  #failed(error: Error, signal: AbortSignal): SendOutcome {
+  /** Why the request was not taken, in the peer's words or about them. */
+  #reasonOf(answer: PushAnswer): string {
+    const { status, contentType, location } = answer;
+    if (status >= 300 && status < 400)
+      return `redirects are not followed; this one leads to "${toLogText(location)}"`;
+    const reason = this.#options.protocol.reasonOf(answer);
+    if (status >= 300) return reason;
+    const said = toLogText(answer.body.toString()).slice(0, FIRST_WORDS_CHARS);
+    return `an answer of type "${contentType}" is not the receiver's; it begins "${said}"`;
+  }
+
+  #failed(error: Error, signal: AbortSignal): Answer {
+    const { url, config } = this.#options;
     if (signal.aborted) {
-      const text = `no answer within ${this.#options.config.timeout} ms`;
-      return { kind: "retryable", errorType: "timeout", error: text, delayMs: 0 };
+      const text = `${formatUrl(url)}: no answer within ${config.timeout} ms`;
+      return { kind: "busy", status: "timeout", error: text };
     }
     const { code = error.name } = error as NodeJS.ErrnoException;
-    return { kind: "retryable", errorType: code, error: messageOf(error), delayMs: 0 };
+    return { kind: "busy", status: code, error: `${formatUrl(url)}: ${messageOf(error)}` };
   }
 }
 

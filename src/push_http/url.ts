@@ -45,6 +45,14 @@ function parseSocketUrl(text: string): PushUrl | string {
   return { isTls: false, host: "localhost", port: 80, path: "", query: "", socketPath };
 }
 
+/** The URL as a user would write it, for faults: without its query, which may hold a secret. */
+export function formatUrl({ isTls, host, port, path, socketPath }: PushUrl): string {
+  if (socketPath !== undefined) return `unix:${socketPath}`;
+  const scheme = isTls ? "https" : "http";
+  const isDefault = port === (isTls ? 443 : 80);
+  return `${scheme}://${host.includes(":") ? `[${host}]` : host}${isDefault ? "" : `:${port}`}${path}`;
+}
+
 /** The same URL with a path of that name under its own. */
 export function underUrl(url: PushUrl, path: string): PushUrl {
   return { ...url, path: url.path.replace(/\/$/, "") + path };

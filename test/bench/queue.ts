@@ -85,8 +85,8 @@ function fill(queue: RequestQueue, requests: number) {
 function drain(queue: RequestQueue, requests: number): string {
   const start = performance.now();
   let left = requests;
-  for (let taken = queue.take(BATCH); taken !== undefined; taken = queue.take(BATCH)) {
-    left -= taken.size.requests;
+  for (let taken = queue.take(BATCH); taken.length > 0; taken = queue.take(BATCH)) {
+    left -= taken.length;
     queue.settle(taken);
   }
   if (left !== 0) throw new Error(`${left} of ${requests} requests are missing`);

@@ -3,15 +3,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { createNoopMeter } from "@opentelemetry/api";
-import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
-import type { Component, Consumer, Settings } from "../../src/component/component.ts";
+import type { Component } from "../../src/component/component.ts";
+import type { Consumer } from "../../src/component/consumer.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
-import { createHost } from "../../src/pipeline/host.ts";
 import { registry } from "../../src/registry.ts";
 import { freePort } from "../e2e/agent_process.ts";
+import { testSettings } from "../scenes/settings.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "conformance-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -25,6 +24,10 @@ async function requiredConfig(id: string): Promise<unknown> {
       return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
     case "processors/memory_limiter":
       return { check_interval: "1s", limit_percentage: 100 };
+    case "extensions/file_storage":
+      return { directory: join(folder, "storage"), create_directory: true };
+    case "extensions/health_check":
+    case "extensions/kata_monitor_api":
     case "exporters/prometheus":
       return { endpoint: `127.0.0.1:${await freePort()}` };
     case "exporters/file":
@@ -42,19 +45,6 @@ async function requiredConfig(id: string): Promise<unknown> {
 
 const interner = new Interner();
 
-function settings(id: string): Settings {
-  const build = { command: "test", description: "", version: "0" };
-  return {
-    id,
-    logger: pino({ level: "silent" }),
-    meter: createNoopMeter(),
-    clock: systemClock,
-    interner,
-    host: createHost(),
-    build,
-  };
-}
-
 function reading(key: string): Reading {
   const points = [{ attributes: [{ key: "item", value: "a" }], bounds: [], boundTexts: [] }];
   const family = interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "Load.", points });
@@ -70,10 +60,8 @@ function sink(): Consumer & { readonly taken: Reading[]; readonly ended: string[
   return {
     taken,
     ended,
-    consume(one) {
-      taken.push(one);
-      return "accepted";
-    },
+    noRoom: () => undefined,
+    consume: (one) => taken.push(one),
     end: ({ resource }) => ended.push(resource.key),
   };
 }
@@ -85,14 +73,17 @@ interface Made {
   readonly next: ReturnType<typeof sink>;
 }
 
-for (const section of ["receivers", "processors", "exporters"] as const) {
+for (const section of ["receivers", "processors", "exporters", "extensions"] as const) {
   for (const [type, entry] of Object.entries(registry[section])) {
     const id = `${section}/${type}`;
     const make = async (): Promise<Made> => {
       const factory = await entry.load();
       const config = factory.schema.parse(await requiredConfig(id));
       const next = sink();
-      return { component: factory.create(config, settings(type), next), next };
+      return {
+        component: factory.create(config, testSettings({ id: type, clock: systemClock, interner }), next),
+        next,
+      };
     };
 
     test(`${id}: shutdown is safe without start, and twice`, async () => {
@@ -118,13 +109,13 @@ for (const section of ["receivers", "processors", "exporters"] as const) {
       assert.equal(factory.schema.safeParse(config).success, false);
     });
 
-    if (section === "receivers") continue;
+    if (section === "receivers" || section === "extensions") continue;
     test(`${id}: writes to no reading that it was given`, async () => {
       const { component, next } = await make();
       await component.start();
       const given = reading("s1");
       Object.freeze(given);
-      assert.equal(component.consume?.(given), "accepted");
+      component.consume?.(given);
       component.end?.({ resource: given.resource, timeMs: given.timeMs });
       await component.shutdown(deadline());
       assert.deepEqual([...given.values], [1]);

@@ -50,8 +50,8 @@ function kept(directory: string): Map<string, number> {
     onDamage: (damage) => assert.fail(JSON.stringify(damage)),
     onTrouble: (error) => assert.fail(error),
   });
-  for (let taken = queue.take({ requests: 1 }); taken !== undefined; taken = queue.take({ requests: 1 }))
-    for (const [key, count] of readingsIn(taken.bytes)) readings.set(key, count);
+  for (const { bytes } of queue.take({}))
+    for (const [key, count] of readingsIn(bytes)) readings.set(key, count);
   void queue.close();
   rmSync(copy, { recursive: true });
   return readings;

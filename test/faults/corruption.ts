@@ -39,8 +39,7 @@ function makeQueue(directory: string, random: () => number, payloadBytesMax: num
     queue.add({ bytes, points: 100 + record }, record);
   }
   for (let settled = 0; settled < SETTLED; settled++) {
-    const taken = queue.take({ requests: 1 });
-    if (taken !== undefined) queue.settle(taken);
+    queue.settle(queue.take({ requests: 1 }));
   }
   void queue.close();
 }
@@ -56,8 +55,7 @@ function outcomeOf(directory: string, files: Readonly<Record<string, Buffer>>): 
   const damages: Damage[] = [];
   const queue = openQueue(directory, damages);
   const payloads: string[] = [];
-  for (let taken = queue.take({ requests: 1 }); taken !== undefined; taken = queue.take({ requests: 1 }))
-    payloads.push(Buffer.from(taken.bytes).toString("hex"));
+  for (const { bytes } of queue.take({})) payloads.push(Buffer.from(bytes).toString("hex"));
   void queue.close();
   return { payloads, damages };
 }

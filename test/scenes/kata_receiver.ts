@@ -4,11 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
 import type { SandboxSource } from "../../src/component/component.ts";
+import type { NoRoom } from "../../src/component/consumer.ts";
 import { attributeOf, type Reading, type Resource } from "../../src/metrics/model.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { KataReceiver } from "../../src/receivers/kata/receiver.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
 import { poll } from "../e2e/poll.ts";
+import { countingMeter } from "./counters.ts";
 import { testSettings } from "./settings.ts";
 
 /** A simulated node and a receiver on it. */
@@ -17,8 +19,8 @@ export interface Scene {
   /** By sandbox id: its readings so far. */
   readonly readings: Map<string, Reading[]>;
   readonly ended: string[];
-  /** Readings that `takes` did not take, in their order. */
-  readonly refused: Reading[];
+  /** How many scrapes were not made for this reason. */
+  skipped(reason: NoRoom): number;
   readonly source: SandboxSource;
   /** The first reading of the sandbox for which `wanted` holds. */
   reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
@@ -30,8 +32,8 @@ export async function withReceiver(
   options: {
     simulator?: Partial<SimulatorOptions>;
     config?: Record<string, unknown>;
-    /** Whether the pipeline takes a reading now; it takes all if left out. */
-    takes?: () => boolean;
+    /** Why the pipeline has no room now; it has if left out. */
+    noRoom?: () => NoRoom | undefined;
   } = {},
 ): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "receiver-"));
@@ -44,7 +46,6 @@ export async function withReceiver(
   });
   const readings = new Map<string, Reading[]>();
   const ended: string[] = [];
-  const refused: Reading[] = [];
   const endedResources = new Set<Resource>();
   const config = factory.schema.parse({
     roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
@@ -53,13 +54,11 @@ export async function withReceiver(
     timeout: "1s",
     ...options.config,
   });
-  const settings = testSettings({ id: "kata", clock: systemClock });
+  const { meter, sum } = countingMeter();
+  const settings = testSettings({ id: "kata", clock: systemClock, meter });
   const receiver = factory.create(config, settings, {
+    noRoom: () => options.noRoom?.(),
     consume(reading) {
-      if (options.takes?.() === false) {
-        refused.push(reading);
-        return "refused";
-      }
       const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
       assert.ok(!endedResources.has(reading.resource), "a reading after the end");
       const last = readings.get(id)?.at(-1)?.resource;
@@ -68,7 +67,6 @@ export async function withReceiver(
         "no end between",
       );
       readings.set(id, [...(readings.get(id) ?? []), reading]);
-      return "accepted";
     },
     end({ resource }) {
       endedResources.add(resource);
@@ -80,7 +78,7 @@ export async function withReceiver(
     simulator,
     readings,
     ended,
-    refused,
+    skipped: (reason) => sum("kata_collector_scrapes_skipped", { reason }),
     source: receiver,
     reading: (id, wanted) => poll("a reading", () => readings.get(id)?.find(wanted)),
   };

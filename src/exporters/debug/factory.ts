@@ -1,6 +1,6 @@
 import { createWriteStream } from "node:fs";
 import { z } from "zod";
-import type { Exporter, ExporterFactory, Settings, Verdict } from "../../component/component.ts";
+import type { Exporter, ExporterFactory, Settings } from "../../component/component.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { describeDetailed, describeNormal } from "./describe.ts";
 
@@ -70,8 +70,10 @@ class DebugExporter implements Exporter {
     return this.#close();
   }
 
-  consume(reading: Reading): Verdict {
-    if (!this.#sampled()) return "accepted";
+  noRoom(): undefined {}
+
+  consume(reading: Reading): void {
+    if (!this.#sampled()) return;
     const { schema } = reading;
     const fields = {
       resource: reading.resource.key,
@@ -80,7 +82,6 @@ class DebugExporter implements Exporter {
       "data points": pointCount(schema),
     };
     this.#write("Metrics", fields, this.#describe(reading));
-    return "accepted";
   }
 
   end(ended: Ended): void {

@@ -69,7 +69,7 @@ test("what is read back are the readings, in every format", async (context) => {
     const path = join(folder, "out");
     const { exporter } = await exporting(context, { path, ...input });
     for (let i = 0; i < 50; i++) {
-      assert.equal(exporter.consume(gaugeReading("s1", [i, Number.NaN], TIME_MS + i)), "accepted");
+      exporter.consume(gaugeReading("s1", [i, Number.NaN], TIME_MS + i));
       if (i % 10 === 0) await poll("a record", () => parse(readFileSync(path))[0]);
     }
     exporter.end({ resource: gaugeReading("s1", [], TIME_MS).resource, timeMs: TIME_MS + 100 });
@@ -190,7 +190,8 @@ test("shutdown without time says what it could not write, and may come without s
   const line = await lineOf(lines, "Exporting failed. Dropping data.");
   assert.equal(line["reason"], "shutdown");
   assert.equal(line["dropped_items"], 3);
-  assert.equal(exporter.consume(gaugeReading("s1", [1], TIME_MS)), "refused");
+  exporter.consume(gaugeReading("s1", [1], TIME_MS));
+  await lineOf(lines, "Exporting failed. Rejecting data.");
 });
 
 test("a request that takes longer than the timeout leaves nothing behind", async (context) => {

@@ -1,6 +1,7 @@
-import type { Exporter, Host, Settings, Verdict } from "../../component/component.ts";
-import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
-import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import type { Host, Settings } from "../../component/component.ts";
+import type { Answer } from "../../delivery/answer.ts";
+import { PushExporter, type Transport } from "../../delivery/push_exporter.ts";
+import type { Send } from "../../delivery/sender.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
 import { OtlpRequests } from "../../otlp/requests.ts";
 import type { FileConfig } from "./config.ts";
@@ -29,104 +30,69 @@ function writtenBy(host: Host): Set<string> {
   return written;
 }
 
-/** Readings → requests (OtlpRequests) → queue, batches and retries (Delivery) → records (Encoding) → the file. */
-export class FileExporter implements Exporter {
-  readonly #config: FileConfig;
-  readonly #settings: Settings;
-  readonly #requests: OtlpRequests;
-  readonly #delivery: Delivery;
-  readonly #encoding: Encoding;
-  readonly #file: OutputFile;
-  /** Of requests that are being written, so that a full disk costs no more than writing does. */
-  readonly #records = new WeakMap<Uint8Array, Buffer>();
+/** Readings → OTLP requests → queue, batches and retries → records → the file. */
+export function createFileExporter(config: FileConfig, settings: Settings): PushExporter {
+  const { build } = settings;
+  return new PushExporter({
+    type: "file",
+    settings,
+    config,
+    hasFiles: false,
+    makeRequests: (emit) =>
+      new OtlpRequests({
+        encoder: createOtlpEncoder({ name: build.command, version: build.version }),
+        requestBytesMax: config.sending_queue.batch.max_size,
+        emit,
+      }),
+    connect: () => openFile(config, settings),
+  });
+}
 
-  constructor(config: FileConfig, settings: Settings) {
-    const { build, clock, logger } = settings;
-    this.#config = config;
-    this.#settings = settings;
-    this.#encoding = encodingOf(config);
-    const { path, directoryMode, rotation } = config;
-    const keep = config.keep || writtenBy(settings.host).has(path);
-    const { framing } = this.#encoding;
-    this.#file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
-    this.#delivery = new Delivery({
-      type: "file",
-      settings,
-      config,
-      random: Math.random,
-      send: (bytes, _points, signal) => this.#write(bytes, signal),
-    });
-    this.#requests = new OtlpRequests({
-      encoder: createOtlpEncoder({ name: build.command, version: build.version }),
-      requestBytesMax: config.sending_queue.batch.max_size,
-      emit: (request) => this.#delivery.offer(request),
-      insist: (request) => this.#delivery.insist(request),
-    });
+async function openFile(config: FileConfig, { host, clock, logger }: Settings): Promise<Transport> {
+  const { path, directoryMode, rotation } = config;
+  const encoding = encodingOf(config);
+  const keep = config.keep || writtenBy(host).has(path);
+  const { framing } = encoding;
+  const file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
+  try {
+    await file.open();
+  } catch (error) {
+    const { code, text } = describe(error);
+    if (!PASSING.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
+    logger.warn({ path, error: text }, "The file cannot be opened; trying again later.");
   }
+  writtenBy(host).add(path);
+  return {
+    send: writer(path, encoding, file),
+    // The deadline ends the wait, not the closing; a file that could not be closed has said so when it was written to.
+    close: (deadline) => unlessAborted(file.close(), deadline).catch(() => {}),
+  };
+}
 
-  async start(): Promise<void> {
-    const { path } = this.#config;
-    try {
-      await this.#file.open();
-    } catch (error) {
-      const { code, text } = describe(error);
-      if (!PASSING.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
-      this.#settings.logger.warn({ path, error: text }, "The file cannot be opened; trying again later.");
-    }
-    writtenBy(this.#settings.host).add(path);
-    await this.#delivery.start();
-  }
-
-  async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#delivery.shutdown(deadline);
-    await unlessAborted(this.#file.close(), deadline).catch(() => {});
-  }
-
-  consume(reading: Reading): Verdict {
-    return this.#requests.consume(reading);
-  }
-
-  end(ended: Ended): void {
-    this.#requests.end(ended);
-  }
-
-  miss({ schema }: Reading): void {
-    this.#delivery.miss(pointCount(schema));
-  }
-
-  isBlocked({ resource }: Reading): boolean {
-    return this.#delivery.isBlocked(resource.key);
-  }
-
-  async #write(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
-    let record: Buffer;
-    try {
-      record = this.#records.get(request) ?? (await this.#encoding.encode(request, signal));
-      this.#records.set(request, record);
-    } catch (error) {
-      if (signal.aborted) return this.#failed(error, signal);
-      return { kind: "permanent", errorType: "encoding", error: `cannot encode a request: ${String(error)}` };
-    }
-    try {
-      await unlessAborted(this.#file.append(record, signal), signal);
-      return { kind: "delivered", rejectedPoints: 0, message: "" };
-    } catch (error) {
-      return this.#failed(error, signal);
-    }
-  }
-
+function writer(path: string, encoding: Encoding, file: OutputFile): Send {
   /** Whatever is wrong with a file, somebody can put it right. */
-  #failed(error: unknown, signal: AbortSignal): SendOutcome {
+  const failed = (error: unknown, signal: AbortSignal): Answer => {
     const { code, text } = signal.aborted
       ? { code: "timeout", text: "not within the timeout" }
       : describe(error);
-    return {
-      kind: "retryable",
-      errorType: code,
-      error: `cannot write to "${this.#config.path}": ${text}`,
-      delayMs: 0,
-    };
-  }
+    return { kind: "busy", status: code, error: `cannot write to "${path}": ${text}` };
+  };
+  return async ({ parts }, signal) => {
+    let record: Buffer;
+    try {
+      record = await encoding.encode(Buffer.concat(parts), signal);
+    } catch (error) {
+      if (signal.aborted) return failed(error, signal);
+      // One of the requests is damaged: the others can go.
+      return { kind: "split", status: "encoding", error: `cannot encode a request: ${String(error)}` };
+    }
+    try {
+      await unlessAborted(file.append(record, signal), signal);
+      return { kind: "delivered", rejectedPoints: 0, message: "" };
+    } catch (error) {
+      return failed(error, signal);
+    }
+  };
 }
 
 function describe(error: unknown): { readonly code: string; readonly text: string } {
@@ -135,16 +101,16 @@ function describe(error: unknown): { readonly code: string; readonly text: strin
 }
 
 /** Rejects as soon as the signal aborts; the work then ends by itself. */
-async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
   let stop = (): void => {};
   const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    if (signal.aborted) stop();
+    stop = () => reject(signal?.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+    if (signal?.aborted) stop();
   });
   try {
     await Promise.race([work, aborted]);
   } finally {
-    signal.removeEventListener("abort", stop);
+    signal?.removeEventListener("abort", stop);
   }
 }

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import type { ExporterFactory } from "../../component/component.ts";
 import { type FileConfig, fileSchema } from "./config.ts";
-import { FileExporter } from "./exporter.ts";
+import { createFileExporter } from "./exporter.ts";
 
 /** Writes OTLP to a file, as the Collector's exporter of this name does. */
 export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,
   claims: ({ path }) => [`file ${resolve(path)}`],
-  create: (config, settings) => new FileExporter(config, settings),
+  create: createFileExporter,
 };

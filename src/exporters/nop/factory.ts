@@ -8,7 +8,8 @@ export const factory: ExporterFactory<Record<string, never>> = {
   create: () => ({
     start: () => Promise.resolve(),
     shutdown: () => Promise.resolve(),
-    consume: () => "accepted",
+    noRoom: () => undefined,
+    consume: () => {},
     end: () => {},
   }),
 };

@@ -7,10 +7,12 @@ import {
   Metadata,
   status,
 } from "@grpc/grpc-js";
-import type { Send, SendOutcome } from "../../delivery/delivery.ts";
+import type { Answer } from "../../delivery/answer.ts";
+import type { Transport } from "../../delivery/push_exporter.ts";
+import type { Send } from "../../delivery/sender.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 import { loadClientContext } from "../../tls/client_context.ts";
-import { outcomeOfError, outcomeOfResponse } from "./outcome.ts";
+import { answerOfError, answerOfResponse } from "./outcome.ts";
 
 export interface GrpcClientOptions {
   readonly target: string;
@@ -29,22 +31,25 @@ const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Ex
 const DEADLINES_IN_A_ROW_MAX = 3;
 
 /** Sends encoded requests to an OTLP server. Makes no attempt of its own to repeat anything. */
-export class OtlpGrpcClient {
+export class OtlpGrpcClient implements Transport {
   readonly #options: GrpcClientOptions;
+  /** The target as a user would write it. */
+  readonly #address: string;
   readonly #metadata: Metadata;
   #client: Client;
   #deadlinesInARow = 0;
 
   constructor(options: GrpcClientOptions) {
     this.#options = options;
+    this.#address = options.target.replace(/^dns:/, "");
     this.#metadata = new Metadata({ waitForReady: options.waitForReady });
     for (const [name, value] of Object.entries(options.headers)) this.#metadata.set(name, value);
     this.#client = this.#connect();
   }
 
-  send: Send = async (bytes, _points, signal) => {
-    const outcome = await this.#call(bytes, signal);
-    const late = outcome.kind === "retryable" && outcome.errorType === status[status.DEADLINE_EXCEEDED];
+  send: Send = async ({ parts }, signal) => {
+    const answer = await this.#call(Buffer.concat(parts), signal);
+    const late = answer.kind !== "delivered" && answer.status === status[status.DEADLINE_EXCEEDED];
     this.#deadlinesInARow = late ? this.#deadlinesInARow + 1 : 0;
     if (this.#deadlinesInARow >= DEADLINES_IN_A_ROW_MAX) {
       this.#deadlinesInARow = 0;
@@ -52,7 +57,7 @@ export class OtlpGrpcClient {
       this.#client.close();
       this.#client = this.#connect();
     }
-    return outcome;
+    return answer;
   };
 
   close(): void {
@@ -64,21 +69,21 @@ export class OtlpGrpcClient {
     return new Client(target, credentials, channel);
   }
 
-  #call(bytes: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
+  #call(bytes: Buffer, signal: AbortSignal): Promise<Answer> {
     const { timeoutMs } = this.#options;
     return new Promise((resolve) => {
       const call = this.#client.makeUnaryRequest(
         EXPORT_PATH,
-        (request: Uint8Array) => Buffer.from(request.buffer, request.byteOffset, request.byteLength),
+        (request: Buffer) => request,
         (response: Buffer) => response,
         bytes,
         this.#metadata.clone(),
         { deadline: timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY },
         (error, response) => {
           signal.removeEventListener("abort", cancel);
-          if (error === null) resolve(outcomeOfResponse(response ?? new Uint8Array()));
-          else if (signal.aborted) resolve(deadlineExceeded(timeoutMs));
-          else resolve(outcomeOfError(error));
+          if (error === null) resolve(answerOfResponse(response ?? new Uint8Array()));
+          else if (signal.aborted) resolve(deadlineExceeded(this.#address, timeoutMs));
+          else resolve(answerOfError(error, this.#address));
         },
       );
       const cancel = (): void => call.cancel();
@@ -88,14 +93,9 @@ export class OtlpGrpcClient {
   }
 }
 
-function deadlineExceeded(timeoutMs: number): SendOutcome {
-  const errorType = status[status.DEADLINE_EXCEEDED];
-  return {
-    kind: "retryable",
-    errorType,
-    error: `${errorType}: no answer within ${timeoutMs} ms`,
-    delayMs: 0,
-  };
+function deadlineExceeded(address: string, timeoutMs: number): Answer {
+  const name = status[status.DEADLINE_EXCEEDED];
+  return { kind: "busy", status: name, error: `${address}: ${name}: no answer within ${timeoutMs} ms` };
 }
 
 export interface ChannelSettings {

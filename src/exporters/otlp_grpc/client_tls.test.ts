@@ -55,7 +55,7 @@ async function attempt(to: OtlpServer | undefined, input: object): Promise<strin
     }),
   });
   try {
-    const outcome = await client.send(new Uint8Array(), 0, new AbortController().signal);
+    const outcome = await client.send({ parts: [], points: 0, bytes: 0 }, new AbortController().signal);
     return outcome.kind === "delivered" ? "delivered" : `${outcome.kind}: ${outcome.error}`;
   } finally {
     client.close();
@@ -75,16 +75,16 @@ test("a server with a certificate of the named authority, for the right name, is
 test("an unknown authority or a wrong name is refused, unless verification is off", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const server_name_override = "otel.test";
-  assert.match(await attempt(server, { server_name_override }), /^retryable: UNAVAILABLE: .*certificate/);
+  assert.match(await attempt(server, { server_name_override }), /^busy: \S+: UNAVAILABLE: .*certificate/);
   const wrong = { ca_file: file("ca.crt"), server_name_override: "other.test" };
-  assert.match(await attempt(server, wrong), /^retryable: UNAVAILABLE: .*altnames/);
+  assert.match(await attempt(server, wrong), /^busy: \S+: UNAVAILABLE: .*altnames/);
   assert.equal(await attempt(server, { insecure_skip_verify: true }), "delivered");
 });
 
 test("a server that wants a client certificate gets it", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const base = { ca_file: file("ca.crt"), server_name_override: "otel.test" };
-  assert.match(await attempt(mutual, base), /^retryable: UNAVAILABLE/);
+  assert.match(await attempt(mutual, base), /^busy: \S+: UNAVAILABLE/);
   const files = { cert_file: file("client.crt"), key_file: file("client.key") };
   assert.equal(await attempt(mutual, { ...base, ...files }), "delivered");
   const pem = {

@@ -10,7 +10,7 @@ test("the defaults are the Collector's", () => {
   assert.equal(config.compression, "gzip");
   assert.equal(config.tls.insecure, false);
   assert.equal(config.balancer_name, "round_robin");
-  assert.deepEqual(config.retry_on_failure, {
+  assert.partialDeepStrictEqual(config.retry_on_failure, {
     enabled: true,
     initial_interval: 5_000,
     randomization_factor: 0.5,

@@ -1,10 +1,10 @@
 import type { ExporterFactory } from "../../component/component.ts";
 import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
-import { OtlpGrpcExporter } from "./exporter.ts";
+import { createOtlpGrpcExporter } from "./exporter.ts";
 
 /** Pushes to any OTLP receiver over gRPC, as the Collector's exporter of this name does. */
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,
-  create: (config, settings) => new OtlpGrpcExporter(config, settings),
+  create: createOtlpGrpcExporter,
 };

@@ -1,10 +1,10 @@
 import type { ExporterFactory } from "../../component/component.ts";
 import { type OtlpHttpConfig, otlpHttpSchema } from "./config.ts";
-import { OtlpHttpExporter } from "./exporter.ts";
+import { createOtlpHttpExporter } from "./exporter.ts";
 
 /** Pushes to any OTLP receiver over HTTP, as the Collector's exporter of this name does. */
 export const factory: ExporterFactory<OtlpHttpConfig> = {
   stability: "beta",
   schema: otlpHttpSchema,
-  create: (config, settings) => new OtlpHttpExporter(config, settings),
+  create: createOtlpHttpExporter,
 };

@@ -11,10 +11,11 @@ function answer(contentType: string, body: string | Uint8Array, status = 200): P
   return { status, contentType, body: Buffer.from(body), isComplete: true, retryAfter: "", location: "" };
 }
 
-test("what may pass is what OTLP/HTTP says", () => {
-  for (const status of [429, 502, 503, 504]) assert.ok(protocol.isRetryable(status), String(status));
-  for (const status of [400, 401, 403, 404, 408, 413, 500, 501, 505])
-    assert.ok(!protocol.isRetryable(status), String(status));
+test("an answer is OTLP's where its type is, or where it has none and nothing in it", () => {
+  for (const type of ["application/x-protobuf", "application/json"])
+    assert.ok(protocol.isOwn(answer(type, "x")));
+  assert.ok(protocol.isOwn(answer("", "")));
+  for (const type of ["text/html", "text/plain", ""]) assert.ok(!protocol.isOwn(answer(type, "hello")), type);
 });
 
 test("a partial success is read in the encoding that the answer names", () => {

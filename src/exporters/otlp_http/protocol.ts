@@ -3,14 +3,13 @@ import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { PushProtocol } from "../../push_http/client.ts";
 import { CONTENT_TYPE } from "./body.ts";
 
-/** OTLP/HTTP, "Failures": everything else is not to be tried again. */
-const RETRYABLE: ReadonlySet<number> = new Set([429, 502, 503, 504]);
-
 /** OTLP/HTTP's answers. A receiver should answer as it was asked, in protobuf or JSON; some do not. */
 export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): PushProtocol {
   return {
     headers,
-    isRetryable: (status) => RETRYABLE.has(status),
+    // Some receivers send no body, and no type of it.
+    isOwn: (answer) =>
+      encodingOf(answer) !== undefined || (answer.contentType === "" && answer.body.length === 0),
     accepted(answer) {
       const encoding = encodingOf(answer);
       // Without a message, the status says all.

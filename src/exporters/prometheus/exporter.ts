@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
-import type { Exporter, MetricsPage, PullOptions, Settings, Verdict } from "../../component/component.ts";
+import type { Exporter, MetricsPage, PullOptions, Settings } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
 import { answerBody, answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
@@ -60,7 +60,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #conflicts: Conflicts;
   readonly #turns = new Turns();
   #pulls = 0;
-  #refusalLoggedMs = Number.NEGATIVE_INFINITY;
+  #leftOutLoggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: PrometheusConfig, settings: Settings) {
     this.#config = config;
@@ -109,11 +109,17 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#sharedPages.clear();
   }
 
-  consume(reading: Reading): Verdict {
-    const verdict = this.#readings.put(reading);
-    if (verdict === "refused") this.#logRefusal(reading);
-    else this.#instruments.sent.add(pointCount(reading.schema), { exporter: this.#settings.id });
-    return verdict;
+  noRoom(): undefined {}
+
+  consume(reading: Reading): void {
+    const points = pointCount(reading.schema);
+    const exporter = { exporter: this.#settings.id };
+    if (this.#readings.put(reading)) {
+      this.#instruments.sent.add(points, exporter);
+      return;
+    }
+    this.#instruments.failed.add(points, { ...exporter, reason: "resources", "error.type": "resources" });
+    this.#logLeftOut(reading);
   }
 
   end({ resource }: Ended): void {
@@ -193,10 +199,10 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#instruments.pulls.add(1, { exporter: this.#settings.id, encoding, outcome });
   }
 
-  #logRefusal({ resource }: Reading): void {
+  #logLeftOut({ resource }: Reading): void {
     const nowMs = this.#settings.clock.monotonicMs();
-    if (nowMs - this.#refusalLoggedMs < LOG_INTERVAL_MS) return;
-    this.#refusalLoggedMs = nowMs;
+    if (nowMs - this.#leftOutLoggedMs < LOG_INTERVAL_MS) return;
+    this.#leftOutLoggedMs = nowMs;
     this.#settings.logger.error(
       { resource: resource.key, limit: this.#config.limits.resourcesMax },
       "Resources are left out of the page; raise limits::resources.",
@@ -206,6 +212,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
 
 interface Instruments {
   readonly sent: Counter;
+  readonly failed: Counter;
   readonly pulls: Counter;
   readonly compressions: Counter;
 }
@@ -215,6 +222,10 @@ function createInstruments({ meter }: Settings): Instruments {
     sent: meter.createCounter("otelcol_exporter_sent_metric_points", {
       unit: "{datapoint}",
       description: "Number of metric points successfully sent to destination.",
+    }),
+    failed: meter.createCounter("otelcol_exporter_send_failed_metric_points", {
+      unit: "{datapoint}",
+      description: "Number of metric points in failed attempts to send to destination.",
     }),
     pulls: meter.createCounter("otelcol_exporter_prometheus_pulls", {
       unit: "{request}",

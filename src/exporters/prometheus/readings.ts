@@ -1,5 +1,4 @@
 import type { Clock } from "../../clock/clock.ts";
-import type { Verdict } from "../../component/component.ts";
 import type { Reading, Resource } from "../../metrics/model.ts";
 
 export interface ReadingsOptions {
@@ -33,17 +32,17 @@ export class Readings {
     return this.#latest.size;
   }
 
-  /** Refuses a new resource when there are too many. */
-  put(reading: Reading): Verdict {
+  /** Whether the reading is kept: there is no place for a new resource where there are too many. */
+  put(reading: Reading): boolean {
     const { clock, resourcesMax } = this.#options;
     const { key } = reading.resource;
     if (this.#latest.size >= resourcesMax && !this.#latest.has(key)) {
       this.#expire();
-      if (this.#latest.size >= resourcesMax) return "refused";
+      if (this.#latest.size >= resourcesMax) return false;
     }
     this.#latest.set(key, { reading, atMs: clock.monotonicMs() });
     this.#version++;
-    return "accepted";
+    return true;
   }
 
   end({ key }: Resource): void {

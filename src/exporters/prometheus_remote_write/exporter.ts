@@ -1,14 +1,12 @@
 import { compress } from "snappyjs";
-import type { Exporter, Settings, Verdict } from "../../component/component.ts";
-import { Delivery, type SendOutcome } from "../../delivery/delivery.ts";
+import type { Settings } from "../../component/component.ts";
+import { PushExporter, type RequestMaker, type Transport } from "../../delivery/push_exporter.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
-import { connectHttp, type HttpPushClient } from "../../push_http/client.ts";
+import { connectHttp } from "../../push_http/client.ts";
 import type { RemoteWriteConfig } from "./config.ts";
 import { remoteWriteProtocol } from "./protocol.ts";
 import { RemoteWriteRequests } from "./requests.ts";
-
-const NOT_STARTED: SendOutcome = { kind: "permanent", errorType: "internal", error: "BUG: not started" };
 
 const CONFLICTS: ConflictWords = {
   metric: "otelcol_exporter_prometheus_remote_write_conflicts",
@@ -17,85 +15,43 @@ const CONFLICTS: ConflictWords = {
   message: "Metrics that collide are not written as their sources have them.",
 };
 
-/** Readings → requests (RemoteWriteRequests) → queue, batches and retries (Delivery) → snappy → the wire. */
-export class RemoteWriteExporter implements Exporter {
-  readonly #config: RemoteWriteConfig;
-  readonly #settings: Settings;
-  readonly #conflicts: Conflicts;
-  readonly #requests: RemoteWriteRequests;
-  readonly #delivery: Delivery;
-  /** Of requests that are being sent, so that a receiver that is away costs no more than one that is there. */
-  readonly #bodies = new WeakMap<Uint8Array, Uint8Array>();
-  #client: HttpPushClient | undefined;
+/** Readings → WriteRequests → queue, batches and retries → snappy → HTTP. */
+export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: Settings): PushExporter {
+  return new PushExporter({
+    type: "prometheus_remote_write",
+    settings,
+    config,
+    hasFiles: config.url.isTls,
+    makeRequests: (emit): RequestMaker => {
+      const conflicts = new Conflicts(settings, CONFLICTS);
+      const requests = new RemoteWriteRequests({
+        namespace: config.namespace,
+        labels: config.labels,
+        requestBytesMax: config.sending_queue.batch.max_size,
+        onConflict: (conflict) => conflicts.add(conflict),
+        emit,
+      });
+      return {
+        consume(reading: Reading): void {
+          requests.consume(reading);
+          conflicts.report();
+        },
+        end: (ended: Ended) => requests.end(ended),
+      };
+    },
+    connect: () => connect(config, settings),
+  });
+}
 
-  constructor(config: RemoteWriteConfig, settings: Settings) {
-    this.#config = config;
-    this.#settings = settings;
-    this.#conflicts = new Conflicts(settings, CONFLICTS);
-    this.#delivery = new Delivery({
-      type: "prometheus_remote_write",
-      settings,
-      config,
-      random: Math.random,
-      send: (bytes, _points, signal) => this.#send(bytes, signal),
-    });
-    this.#requests = new RemoteWriteRequests({
-      namespace: config.namespace,
-      labels: config.labels,
-      requestBytesMax: config.sending_queue.batch.max_size,
-      onConflict: (conflict) => this.#conflicts.add(conflict),
-      emit: (request) => this.#delivery.offer(request),
-      insist: (request) => this.#delivery.insist(request),
-    });
-  }
-
-  async start(): Promise<void> {
-    this.#client = await this.#connect();
-    await this.#delivery.start();
-  }
-
-  /** Goes over to the certificates that the files hold now; requests that are on their way end on the old connections. */
-  async refresh(): Promise<void> {
-    if (!this.#config.url.isTls) return;
-    const old = this.#client;
-    this.#client = await this.#connect();
-    old?.close();
-  }
-
-  async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#delivery.shutdown(deadline);
-    this.#client?.close();
-  }
-
-  consume(reading: Reading): Verdict {
-    const verdict = this.#requests.consume(reading);
-    this.#conflicts.report();
-    return verdict;
-  }
-
-  end(ended: Ended): void {
-    this.#requests.end(ended);
-  }
-
-  miss({ schema }: Reading): void {
-    this.#delivery.miss(schema.width);
-  }
-
-  isBlocked({ resource }: Reading): boolean {
-    return this.#delivery.isBlocked(resource.key);
-  }
-
-  #connect(): Promise<HttpPushClient> {
-    const { clock, build } = this.#settings;
-    const { url } = this.#config;
-    return connectHttp({ url, config: this.#config, protocol: remoteWriteProtocol, clock, build });
-  }
-
-  async #send(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {
-    let body = this.#bodies.get(request);
-    // Of a Buffer the library makes a Buffer, which holds on to all of the memory that might have been needed.
-    body ??= compress(new Uint8Array(request.buffer, request.byteOffset, request.length));
-    this.#bodies.set(request, body);
-    return (await this.#client?.post(body, signal)) ?? NOT_STARTED;
-  }
+async function connect(config: RemoteWriteConfig, { clock, build }: Settings): Promise<Transport> {
+  const client = await connectHttp({ url: config.url, config, protocol: remoteWriteProtocol, clock, build });
+  return {
+    send({ parts }, signal) {
+      const request = Buffer.concat(parts);
+      // Of a Buffer the library makes a Buffer, which holds on to all of the memory that might have been needed.
+      const body = compress(new Uint8Array(request.buffer, request.byteOffset, request.length));
+      return client.post(body, signal);
+    },
+    close: () => client.close(),
+  };
 }

@@ -1,10 +1,10 @@
 import type { ExporterFactory } from "../../component/component.ts";
 import { type RemoteWriteConfig, remoteWriteSchema } from "./config.ts";
-import { RemoteWriteExporter } from "./exporter.ts";
+import { createRemoteWriteExporter } from "./exporter.ts";
 
 /** Pushes samples to Prometheus, or to whatever takes its remote writes. */
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
-  create: (config, settings) => new RemoteWriteExporter(config, settings),
+  create: createRemoteWriteExporter,
 };

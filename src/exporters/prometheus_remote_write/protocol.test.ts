@@ -2,11 +2,11 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { remoteWriteProtocol } from "./protocol.ts";
 
-test("a server in trouble is asked again, any other refusal holds", () => {
-  for (const status of [429, 500, 502, 503, 504])
-    assert.ok(remoteWriteProtocol.isRetryable(status), String(status));
-  for (const status of [400, 401, 403, 404, 408, 413, 415])
-    assert.ok(!remoteWriteProtocol.isRetryable(status), String(status));
+test("an answer is a remote write receiver's unless it is a web page", () => {
+  const answer = { status: 200, body: Buffer.alloc(0), isComplete: true, retryAfter: "", location: "" };
+  for (const contentType of ["", "text/plain", "application/json"])
+    assert.ok(remoteWriteProtocol.isOwn({ ...answer, contentType }), contentType);
+  assert.ok(!remoteWriteProtocol.isOwn({ ...answer, contentType: "text/html" }));
 });
 
 test("the reason is the body's text", () => {

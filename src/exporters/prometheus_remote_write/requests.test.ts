@@ -83,7 +83,6 @@ function writer(options: Options = {}) {
     requestBytesMax: options.requestBytesMax ?? 3_000_000,
     onConflict: ({ reason, name }) => conflicts.push(`${reason} ${name}`),
     emit: (request) => isOpen && requests.push(request) > 0,
-    insist: (request) => void requests.push(request),
   });
   return {
     consumer,
@@ -118,7 +117,7 @@ function pageOf(readings: readonly Reading[], options: Options): string {
 /** What is written of a reading has the series and numbers of its page, labels in order, and its time. */
 function checkAgainstPage(of: Reading, options: Options = {}): void {
   const { consumer, take } = writer(options);
-  assert.equal(consumer.consume(of), "accepted");
+  consumer.consume(of);
   const samples = take();
   for (const { labels, timeMs } of samples) {
     const names = labels.map(([name]) => name);
@@ -279,7 +278,7 @@ test("of two resources with the same labels only the first is heard, until it ha
   const twin = { ...first, key: "other/s1" };
   const rows = [{ name: "a" }];
   consumer.consume(reading(first, rows, T));
-  assert.equal(consumer.consume(reading(twin, rows, T)), "accepted");
+  consumer.consume(reading(twin, rows, T));
   consumer.end({ resource: twin, timeMs: T + 1 });
   assert.deepEqual(texts(take()), [`a{sandbox_id="s1"}@${T} 0.5`]);
   assert.deepEqual(conflicts, ['series [["sandbox_id","s1"]]']);
@@ -302,22 +301,27 @@ test("what is not taken is not said: the next reading ends the same series", () 
   const s1 = resource("s1");
   consumer.consume(reading(s1, [{ name: "a" }], T));
   open(false);
-  assert.equal(consumer.consume(reading(s1, [{ name: "b" }], T + 1)), "refused");
+  consumer.consume(reading(s1, [{ name: "b" }], T + 1));
   open(true);
   take();
-  assert.equal(consumer.consume(reading(s1, [{ name: "b" }], T + 2)), "accepted");
+  consumer.consume(reading(s1, [{ name: "b" }], T + 2));
   const id = '{sandbox_id="s1"}';
   assert.deepEqual(texts(take()), [`a${id}@${T + 2} stale`, `b${id}@${T + 2} 0.5`]);
 });
 
-test("an end is insisted on, since nobody says it twice", () => {
-  const { consumer, take, open } = writer();
+test("requests say whose they are, and which of them is an end", () => {
+  const { consumer, take, requests } = writer();
   const s1 = resource("s1");
   consumer.consume(reading(s1, [{ name: "a" }], T));
-  open(false);
-  take();
   consumer.end({ resource: s1, timeMs: T + 1 });
-  assert.deepEqual(texts(take()), [`a{sandbox_id="s1"}@${T + 1} stale`]);
+  assert.deepEqual(
+    requests.map(({ source, isEnd }) => [source, isEnd]),
+    [
+      [s1.key, undefined],
+      [s1.key, true],
+    ],
+  );
+  assert.deepEqual(texts(take()).slice(1), [`a{sandbox_id="s1"}@${T + 1} stale`]);
 });
 
 test("requests stay under the limit and lose nothing; a series that passes it goes alone", () => {
@@ -344,7 +348,7 @@ test("requests stay under the limit and lose nothing; a series that passes it go
 
 test("a reading without families is no request", () => {
   const { consumer, requests } = writer();
-  assert.equal(consumer.consume(reading(resource("s1"), [], T)), "accepted");
+  consumer.consume(reading(resource("s1"), [], T));
   consumer.end({ resource: resource("s1"), timeMs: T + 1 });
   assert.equal(requests.length, 0);
 });

@@ -1,4 +1,3 @@
-import type { Consumer, Verdict } from "../../component/component.ts";
 import type { Outgoing } from "../../delivery/queue.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { type Batch, encodeBatches } from "./encode.ts";
@@ -7,10 +6,8 @@ import { goneBetween, type PlanOptions, planOf, type Said } from "./reading_plan
 
 export interface RemoteWriteRequestsOptions extends PlanOptions {
   readonly requestBytesMax: number;
-  /** Takes each request, in order; false where it does not. */
+  /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
   emit(request: Outgoing): boolean;
-  /** Takes what would not be offered again. */
-  insist(request: Outgoing): void;
 }
 
 /** Resources whose series are followed. Of those beyond, it is not said when their series end. */
@@ -28,7 +25,7 @@ interface Spoken extends Said {
  * A receiver refuses a whole request for two samples of one series at one time. So where two resources have the same
  * labels, only the first one is heard, and of two readings at one time the second is a millisecond later.
  */
-export class RemoteWriteRequests implements Consumer {
+export class RemoteWriteRequests {
   readonly #options: RemoteWriteRequestsOptions;
   readonly #identities: Identities;
   /** By resource. */
@@ -41,7 +38,7 @@ export class RemoteWriteRequests implements Consumer {
     this.#identities = new Identities(options.labels);
   }
 
-  consume(reading: Reading): Verdict {
+  consume(reading: Reading): void {
     const { resource, values } = reading;
     const identity = this.#identities.of(resource);
     const before = this.#spoken.get(resource.key);
@@ -49,7 +46,7 @@ export class RemoteWriteRequests implements Consumer {
     if ((this.#owners.get(identity.text) ?? resource.key) !== resource.key) {
       this.#options.onConflict({ reason: "series", name: identity.text });
       this.#endAll(resource.key, timeMs);
-      return "accepted";
+      return;
     }
     const said = { identity, plan: planOf(reading, identity, this.#options) };
     const batches: Batch[] = [];
@@ -60,13 +57,12 @@ export class RemoteWriteRequests implements Consumer {
     batches.push({ identity, blocks: said.plan.blocks, values, timeMs });
     const { requestBytesMax, emit } = this.#options;
     const requests = encodeBatches(batches, requestBytesMax);
-    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return "refused";
+    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return;
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#forget(resource.key);
       this.#spoken.set(resource.key, { ...said, timeMs });
       this.#owners.set(identity.text, resource.key);
     }
-    return "accepted";
   }
 
   end({ resource, timeMs }: Ended): void {
@@ -87,9 +83,11 @@ export class RemoteWriteRequests implements Consumer {
     this.#forget(key);
     // Two samples of one series at one time would contradict each other.
     const endMs = Math.max(timeMs, before.timeMs + 1);
-    const { requestBytesMax, insist } = this.#options;
+    const { requestBytesMax, emit } = this.#options;
     const batch = { identity, blocks: plan.blocks, values: undefined, timeMs: endMs };
-    for (const request of encodeBatches([batch], requestBytesMax)) insist(request);
+    for (const request of encodeBatches([batch], requestBytesMax)) {
+      emit({ ...request, points: 0, endPoints: request.points, source: key, isEnd: true });
+    }
   }
 }
 

@@ -55,8 +55,8 @@ test("what an exporter's queue took is there for the next run, and exporters do 
   await queue.close();
   await first.extension.shutdown(AbortSignal.abort());
   const next = await storageAt(context, { directory }).storage();
-  const taken = next.openQueue("otlp_grpc/a", noDamage).take({}) ?? assert.fail();
-  assert.deepEqual(Buffer.from(taken.bytes), REQUEST.bytes);
+  const [taken] = next.openQueue("otlp_grpc/a", noDamage).take({});
+  assert.deepEqual(taken?.bytes, REQUEST.bytes);
 });
 
 test("a queue that no exporter opens counts and is told, and is as it was when one does", async (context) => {

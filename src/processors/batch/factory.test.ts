@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { parse } from "yaml";
 import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
-import type { Consumer, Verdict } from "../../component/component.ts";
+import type { Consumer } from "../../component/consumer.ts";
 import { loadConfig } from "../../config/load.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
@@ -11,14 +11,12 @@ import { registry } from "../../registry.ts";
 import { factory } from "./factory.ts";
 
 /** A processor, what came through it, and what it logged. */
-function batching(input: object, verdict: Verdict = "accepted") {
+function batching(input: object) {
   const { logger, lines } = recordedLogger();
   const passed: (Reading | Ended)[] = [];
   const next: Consumer = {
-    consume(reading) {
-      passed.push(reading);
-      return verdict;
-    },
+    noRoom: () => "memory",
+    consume: (reading) => passed.push(reading),
     end: (ended) => passed.push(ended),
   };
   const settings = testSettings({ logger });
@@ -34,16 +32,15 @@ const READING: Reading = {
   startMs: 0,
 };
 
-test("readings and ends pass as they are, and so does the answer", async () => {
-  for (const verdict of ["accepted", "refused"] as const) {
-    const { processor, passed } = batching({}, verdict);
-    await processor.start();
-    assert.equal(processor.consume(READING), verdict);
-    const ended = { resource: RESOURCE, timeMs: 2 };
-    processor.end(ended);
-    assert.equal(passed[0], READING);
-    assert.equal(passed[1], ended);
-  }
+test("readings and ends pass as they are, and so does the question for room", async () => {
+  const { processor, passed } = batching({});
+  await processor.start();
+  assert.equal(processor.noRoom("s1"), "memory");
+  processor.consume(READING);
+  const ended = { resource: RESOURCE, timeMs: 2 };
+  processor.end(ended);
+  assert.equal(passed[0], READING);
+  assert.equal(passed[1], ended);
 });
 
 test("it says once what to write in its place, which exporters take", async () => {

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import { z } from "zod";
-import type { Consumer, Processor, ProcessorFactory, Verdict } from "../../component/component.ts";
+import type { Processor, ProcessorFactory } from "../../component/component.ts";
+import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { duration, formatDuration } from "../../config/values.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 
@@ -73,8 +74,12 @@ class BatchProcessor implements Processor {
     return Promise.resolve();
   }
 
-  consume(reading: Reading): Verdict {
-    return this.#next.consume(reading);
+  noRoom(resourceKey: string): NoRoom | undefined {
+    return this.#next.noRoom(resourceKey);
+  }
+
+  consume(reading: Reading): void {
+    this.#next.consume(reading);
   }
 
   end(ended: Ended): void {

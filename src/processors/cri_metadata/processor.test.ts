@@ -44,7 +44,6 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
   const logs: string[] = [];
   const passed: string[] = [];
   const readings: Reading[] = [];
-  const bed = { verdict: "accepted" as "accepted" | "refused" };
   const settings = testSettings({
     id: "cri_metadata",
     logger: pino({ base: null }, { write: (line: string) => logs.push(JSON.parse(line).msg) }),
@@ -56,10 +55,10 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
     factory.schema.parse({ endpoint: socketPath, timeout: "1s", ...config }),
     settings,
     {
+      noRoom: (key) => (key === "full" ? "queue_full" : undefined),
       consume(reading) {
         readings.push(reading);
         passed.push(`${values(reading.resource)} @${reading.timeMs}`);
-        return bed.verdict;
       },
       end: ({ resource }) => passed.push(`end ${values(resource)}`),
     },
@@ -78,15 +77,14 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
     passed,
     readings,
     processor,
-    bed,
     async start(runtimeVersion = "1.7.0") {
       const server = await startCriServer({ socketPath, runtimeVersion });
       servers.push(server);
       return server;
     },
-    read(resource: Resource, timeMs: number, isFinal = false) {
+    read(resource: Resource, timeMs: number) {
       const values = new Float64Array(0);
-      return processor.consume({ resource, schema, values, timeMs, startMs: 0, isFinal });
+      processor.consume({ resource, schema, values, timeMs, startMs: 0 });
     },
     end: (resource: Resource) => processor.end({ resource, timeMs: 0 }),
     /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
@@ -114,7 +112,7 @@ test("the first reading is held until the pod is known, and goes on under its na
   const server = await start();
   server.add(pod("s1"));
   const resource = sandbox("s1");
-  assert.equal(read(resource, 1), "accepted");
+  read(resource, 1);
   assert.deepEqual(passed, []);
   await clock.advance(30);
   await until("the name", () => passed.length > 0);
@@ -254,54 +252,17 @@ test("a receiver's new resource for a sandbox is named as the old one was", asyn
   assert.deepEqual(passed.slice(1), [`end ${named("s1")}`, "s1 new s1-uid s1-pod shop kata @2"]);
 });
 
-test("what was held and is then refused waits on, and goes in front of what comes later", async (context) => {
-  const { start, read, end, readings, clock, bed } = await bench(context);
-  (await start()).add(pod("s1"));
-  const resource = sandbox("s1");
-  read(resource, 1);
-  read(resource, 2);
-  bed.verdict = "refused";
-  await clock.advance(30);
-  await until("the name", () => readings.length > 0);
-  assert.equal(read(resource, 3), "refused");
-  bed.verdict = "accepted";
-  readings.length = 0;
-  assert.equal(read(resource, 3), "accepted");
-  assert.deepEqual(
-    readings.map(({ timeMs }) => timeMs),
-    [1, 2, 3],
-  );
-  end(resource);
-});
-
-test("a last offer goes behind what is held, and all of it is offered a last time", async (context) => {
-  const { start, read, end, readings, clock, bed, passed } = await bench(context);
-  (await start()).add(pod("s1"));
-  const resource = sandbox("s1");
-  read(resource, 1);
-  bed.verdict = "refused";
-  await clock.advance(30);
-  await until("the name", () => readings.length > 0);
-  assert.equal(read(resource, 2, true), "accepted");
-  readings.length = 0;
-  end(resource);
-  assert.deepEqual(
-    readings.filter(({ isFinal }) => isFinal).map(({ timeMs }) => timeMs),
-    [1, 2],
-  );
-  assert.match(passed.at(-1) ?? "", /^end s1/);
-});
-
-test("the verdict of the next one is handed back, and shutdown hands on what is held", async (context) => {
-  const { start, read, passed, clock, bed, processor } = await bench(context);
+test("whether there is room is for those behind to say, and shutdown hands on what is held", async (context) => {
+  const { start, read, passed, clock, processor } = await bench(context);
   (await start()).add(pod("s1"));
   read(sandbox("s1"), 1);
   await clock.advance(30);
   await until("the name", () => passed.length > 0);
-  bed.verdict = "refused";
-  assert.equal(read(sandbox("s1"), 2), "refused");
-  assert.equal(read(sandbox("s2"), 1), "accepted");
+  assert.equal(processor.noRoom("full"), "queue_full");
+  read(sandbox("s2"), 1);
+  assert.equal(processor.noRoom("s2"), undefined, "while it is held too");
   await processor.shutdown(AbortSignal.timeout(1_000));
   assert.equal(passed.at(-1), "s2 @1");
-  assert.equal(read(sandbox("s3"), 1), "refused", "nothing is held any more");
+  read(sandbox("s3"), 1);
+  assert.equal(passed.at(-1), "s3 @1", "nothing is held any more");
 });

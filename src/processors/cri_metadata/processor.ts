@@ -1,5 +1,6 @@
 import type { Counter } from "@opentelemetry/api";
-import type { Consumer, Processor, Settings, Verdict } from "../../component/component.ts";
+import type { Processor, Settings } from "../../component/component.ts";
+import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { Pod } from "../../cri/pod.ts";
 import { type Attribute, attributeOf, type Ended, type Reading, type Resource } from "../../metrics/model.ts";
@@ -28,15 +29,13 @@ interface Sandbox {
   /** Under which name readings went on last; undefined before the first. */
   sent: Resource | undefined;
   attributes: readonly Attribute[];
-  /** While the pod's name is waited for, and until what was held meanwhile is taken. */
+  /** While the pod's name is waited for. */
   hold: Hold | undefined;
 }
 
 interface Hold {
   readonly readings: Reading[];
   readonly cancelTimer: () => void;
-  /** Whether nothing is waited for any more, and what is there goes on as soon as it is taken. */
-  isOver: boolean;
 }
 
 /**
@@ -55,7 +54,6 @@ export class CriMetadataProcessor implements Processor {
   /** By id, while the pod is not known: one id may stand under two roots. */
   readonly #unnamed = new Map<string, Set<Sandbox>>();
   readonly #renamed: Counter;
-  readonly #refused: Counter;
   readonly #metricAttributes: Readonly<Record<string, string>>;
   #holding = true;
 
@@ -86,10 +84,6 @@ export class CriMetadataProcessor implements Processor {
       unit: "{sandbox}",
       description: "Number of sandboxes whose pod became known only after readings had gone on without it.",
     });
-    this.#refused = meter.createCounter("otelcol_processor_cri_metadata_refused_readings", {
-      unit: "{reading}",
-      description: "Number of held readings that were refused further down, and are lost.",
-    });
   }
 
   start(): Promise<void> {
@@ -100,19 +94,24 @@ export class CriMetadataProcessor implements Processor {
   shutdown(): Promise<void> {
     this.#holding = false;
     this.#lookup.close();
-    for (const sandbox of this.#sandboxes.values()) this.#letGo(sandbox);
+    for (const sandbox of this.#sandboxes.values()) this.#release(sandbox);
     return Promise.resolve();
   }
 
-  consume(reading: Reading): Verdict {
+  noRoom(resourceKey: string): NoRoom | undefined {
+    return this.#next.noRoom(resourceKey);
+  }
+
+  consume(reading: Reading): void {
     const sandbox = this.#sandboxes.get(reading.resource.key) ?? this.#admit(reading.resource);
-    if (sandbox === undefined) return this.#next.consume(reading);
-    if (sandbox.hold?.isOver === true) this.#release(sandbox);
-    if (sandbox.hold === undefined) return this.#pass(sandbox, reading);
-    if (sandbox.hold.isOver && reading.isFinal !== true) return "refused";
-    sandbox.hold.readings.push(reading);
-    if (sandbox.hold.readings.length >= HELD_READINGS_MAX) this.#release(sandbox);
-    return "accepted";
+    if (sandbox === undefined) {
+      this.#next.consume(reading);
+    } else if (sandbox.hold === undefined) {
+      this.#pass(sandbox, reading);
+    } else {
+      sandbox.hold.readings.push(reading);
+      if (sandbox.hold.readings.length >= HELD_READINGS_MAX) this.#release(sandbox);
+    }
   }
 
   end(ended: Ended): void {
@@ -121,7 +120,7 @@ export class CriMetadataProcessor implements Processor {
       this.#next.end(ended);
       return;
     }
-    this.#letGo(sandbox);
+    this.#release(sandbox);
     this.#sandboxes.delete(ended.resource.key);
     this.#forget(sandbox);
     this.#next.end({ resource: sandbox.sent ?? sandbox.named, timeMs: ended.timeMs });
@@ -136,7 +135,7 @@ export class CriMetadataProcessor implements Processor {
     if (!this.#holding) return sandbox;
     if (this.#config.wait > 0) {
       const cancelTimer = this.#settings.clock.after(this.#config.wait, () => this.#release(sandbox));
-      sandbox.hold = { readings: [], cancelTimer, isOver: false };
+      sandbox.hold = { readings: [], cancelTimer };
     }
     const others = this.#unnamed.get(id);
     if (others !== undefined) others.add(sandbox);
@@ -160,33 +159,16 @@ export class CriMetadataProcessor implements Processor {
     }
   }
 
-  /** Hands on what is held, in its order. What is refused stays, and goes in front of the next reading. */
+  /** Ends the hold and hands on what was held, in its order. */
   #release(sandbox: Sandbox): void {
     const { hold } = sandbox;
     if (hold === undefined) return;
-    hold.isOver = true;
-    hold.cancelTimer();
-    for (let next = hold.readings[0]; next !== undefined; next = hold.readings[0]) {
-      if (this.#pass(sandbox, next) === "refused") return;
-      hold.readings.shift();
-    }
-    sandbox.hold = undefined;
-  }
-
-  /** Hands on what is held for the last time. */
-  #letGo(sandbox: Sandbox): void {
-    const { hold } = sandbox;
-    if (hold === undefined) return;
     hold.cancelTimer();
     sandbox.hold = undefined;
-    for (const reading of hold.readings) {
-      if (this.#pass(sandbox, { ...reading, isFinal: true }) === "accepted") continue;
-      this.#refused.add(1, this.#metricAttributes);
-      this.#next.miss?.(reading);
-    }
+    for (const reading of hold.readings) this.#pass(sandbox, reading);
   }
 
-  #pass(sandbox: Sandbox, reading: Reading): Verdict {
+  #pass(sandbox: Sandbox, reading: Reading): void {
     if (reading.resource !== sandbox.source) {
       sandbox.source = reading.resource;
       sandbox.named = enrich(reading.resource, sandbox.attributes);
@@ -197,7 +179,7 @@ export class CriMetadataProcessor implements Processor {
       if (sandbox.sent !== undefined) this.#next.end({ resource: sandbox.sent, timeMs: reading.timeMs });
       sandbox.sent = resource;
     }
-    return this.#next.consume({ ...reading, resource });
+    this.#next.consume({ ...reading, resource });
   }
 
   #forget(sandbox: Sandbox): void {

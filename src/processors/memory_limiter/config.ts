@@ -23,7 +23,7 @@ export const memoryLimiterSchema: z.ZodType<MemoryLimiterConfig> = z
     check_interval: duration().prefault("0s").describe("How often memory is looked at; 1s is a good choice"),
     limit_mib: mib().describe("The hard limit of the whole process, in MiB"),
     spike_limit_mib: mib().describe(
-      "So much below it is the soft limit, at which readings are refused; a fifth of it if left out",
+      "So much below it is the soft limit, from which on nothing is scraped; a fifth of it if left out",
     ),
     limit_percentage: percentage().describe("The hard limit in percent of what the process may have"),
     spike_limit_percentage: percentage().describe("As spike_limit_mib, in percent of the same"),

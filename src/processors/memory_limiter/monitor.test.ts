@@ -58,18 +58,18 @@ function watching(input: object = {}) {
     said: () => lines.splice(0),
     async after(seconds: number): Promise<boolean> {
       await clock.advance(seconds * 1_000);
-      return monitor.mustRefuse;
+      return monitor.isShort;
     },
   };
 }
 
-const SOFT = "Memory is above the soft limit; readings are refused.";
-const HARD = "Memory is above the hard limit; readings are refused.";
-const KEPT = "Freed memory that Node keeps is above the hard limit; readings are taken.";
+const SOFT = "Memory is above the soft limit; nothing is scraped.";
+const HARD = "Memory is above the hard limit; nothing is scraped.";
+const KEPT = "Freed memory that Node keeps is above the hard limit; scraping goes on.";
 const BELOW = "Memory is below the soft limit again; readings are taken.";
 const COLLECTED = "Garbage has been collected.";
 
-test("readings are refused from the soft limit on, and taken below it; each change is said once", async () => {
+test("memory is short from the soft limit on, and not below it; each change is said once", async () => {
   const { memory, after, said, status } = watching();
   assert.deepEqual(said(), ["Memory is being watched."]);
   memory.used = 79;
@@ -92,7 +92,7 @@ test("it looks every check_interval, and not before", async () => {
   assert.equal(await after(0.1), true);
 });
 
-test("where a collection helps, nothing is refused", async () => {
+test("where a collection helps, memory is not short", async () => {
   const { memory, after, said } = watching();
   memory.used = 90;
   memory.floor = 40;
@@ -183,7 +183,7 @@ test("one monitor serves several pipelines, and ends with the last of them", asy
   assert.equal(await after(1), true);
   monitor.stop();
   assert.equal(clock.timerCount, 0);
-  assert.equal(monitor.mustRefuse, false);
+  assert.equal(monitor.isShort, false);
   monitor.stop();
   monitor.start();
   assert.equal(await after(1), true);

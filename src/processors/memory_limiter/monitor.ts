@@ -15,15 +15,15 @@ export interface MemoryMonitorOptions {
 }
 
 /**
- * Where memory stands. Above the soft and the hard limit readings are refused. "kept" is above the hard limit with what
- * the process keeps and does not use: refusing would not make it less.
+ * Where memory stands. Above the soft and the hard limit nothing is scraped. "kept" is above the hard limit with what
+ * the process keeps and does not use: to scrape less would not make it less.
  */
 type Level = "normal" | "kept" | "soft" | "hard";
 
 const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
-  hard: "Memory is above the hard limit; readings are refused.",
-  soft: "Memory is above the soft limit; readings are refused.",
-  kept: "Freed memory that Node keeps is above the hard limit; readings are taken.",
+  hard: "Memory is above the hard limit; nothing is scraped.",
+  soft: "Memory is above the soft limit; nothing is scraped.",
+  kept: "Freed memory that Node keeps is above the hard limit; scraping goes on.",
 };
 const REFUSED = "data refused due to high memory usage";
 const MIB = 1024 * 1024;
@@ -33,7 +33,7 @@ const EFFECTIVE_SHARE = 0.05;
 /** Of `check_interval`: the first step of a growing interval, a little less so that every check may be the one. */
 const FIRST_STEP_SHARE = 0.95;
 
-/** Looks at the memory from time to time, says whether readings are to be refused, and collects garbage. */
+/** Looks at the memory from time to time, says whether it is short, and collects garbage. */
 export class MemoryMonitor {
   readonly #options: MemoryMonitorOptions;
   #limits: Limits = { hardBytes: Number.POSITIVE_INFINITY, softBytes: Number.POSITIVE_INFINITY };
@@ -56,7 +56,7 @@ export class MemoryMonitor {
     });
   }
 
-  get mustRefuse(): boolean {
+  get isShort(): boolean {
     return this.#level === "soft" || this.#level === "hard";
   }
 
@@ -146,10 +146,10 @@ export class MemoryMonitor {
   #enter(level: Level, usage: MemoryUsage): void {
     if (level === this.#level) return;
     const { id, statuses } = this.#options;
-    const wasRefusing = this.mustRefuse;
+    const wasRefusing = this.isShort;
     this.#level = level;
     this.#log(level, wasRefusing, fieldsOf(usage));
-    if (this.mustRefuse === wasRefusing) return;
+    if (this.isShort === wasRefusing) return;
     if (wasRefusing) statuses.report("processor", id, "ok");
     else statuses.report("processor", id, "recoverable_error", REFUSED);
   }

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { createNoopMeter, type Meter } from "@opentelemetry/api";
+import { countingMeter } from "../../../test/scenes/counters.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import type { Consumer, Verdict } from "../../component/component.ts";
+import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { memoryLimiterSchema } from "./config.ts";
@@ -31,22 +31,9 @@ function reading(): Reading {
   };
 }
 
-/** Sums of the counters, as `name{processor}`. */
-function meterOf(): { readonly meter: Meter; readonly sums: Record<string, number> } {
-  const sums: Record<string, number> = {};
-  const meter = createNoopMeter();
-  meter.createCounter = (name) => ({
-    add(value, attributes) {
-      const key = `${name.replace("otelcol_processor_memory_limiter_", "")}{${attributes?.["processor"]}}`;
-      sums[key] = (sums[key] ?? 0) + value;
-    },
-  });
-  return { meter, sums };
-}
-
-test("refused readings do not pass and are counted, ends pass always", async () => {
+test("while memory is short there is no room; what is under way passes, and so do ends", async () => {
   const clock = new FakeClock();
-  const { meter, sums } = meterOf();
+  const { meter, sum } = countingMeter();
   const settings = testSettings({ id: "memory_limiter", meter, clock });
   const memory = { used: 50 };
   const monitor = new MemoryMonitor({
@@ -60,45 +47,41 @@ test("refused readings do not pass and are counted, ends pass always", async () 
     },
   });
   const passed: string[] = [];
-  let verdict: Verdict = "accepted";
+  const behind: { noRoom: NoRoom | undefined } = { noRoom: undefined };
   const next: Consumer = {
-    consume(one) {
-      passed.push(one.resource.key);
-      return verdict;
-    },
+    noRoom: () => behind.noRoom,
+    consume: ({ resource }) => passed.push(resource.key),
     end: ({ resource }) => passed.push(`end of ${resource.key}`),
   };
   const processor = new MemoryLimiterProcessor(monitor, settings, next);
   const given = reading();
   await processor.start();
-  assert.equal(processor.consume(given), "accepted");
+  assert.equal(processor.noRoom("s1"), undefined);
   memory.used = 90;
   await clock.advance(1_000);
-  assert.equal(processor.consume(given), "refused");
+  assert.equal(processor.noRoom("s1"), "memory");
+  processor.consume(given);
   processor.end({ resource: given.resource, timeMs: 2 });
   assert.deepEqual(passed, ["s1", "end of s1"]);
-  assert.deepEqual(sums, {
-    "accepted_metric_points{memory_limiter}": 3,
-    "refused_metric_points{memory_limiter}": 3,
-  });
+  assert.equal(sum("otelcol_processor_memory_limiter_accepted_metric_points"), 3);
   memory.used = 50;
   await clock.advance(1_000);
-  verdict = "refused";
-  assert.equal(processor.consume(given), "refused", "what is refused further on is refused here");
+  behind.noRoom = "queue_full";
+  assert.equal(processor.noRoom("s1"), "queue_full", "it asks those behind it");
   await processor.shutdown();
   await processor.shutdown();
   assert.equal(clock.timerCount, 0);
 });
 
-test("a limit that this process has passed already refuses after the first look", async () => {
+test("where this process has passed the limit already, there is no room after the first look", async () => {
   const clock = new FakeClock();
-  const next: Consumer = { consume: () => "accepted", end: () => {} };
+  const next: Consumer = { noRoom: () => undefined, consume: () => {}, end: () => {} };
   const config = factory.schema.parse({ check_interval: "1s", limit_mib: 10 });
   const processors = [1, 2].map(() => factory.create(config, testSettings({ clock }), next));
   for (const processor of processors) await processor.start();
   assert.equal(clock.timerCount, 1, "two pipelines look once");
   await clock.advance(1_000);
-  for (const processor of processors) assert.equal(processor.consume(reading()), "refused");
+  for (const processor of processors) assert.equal(processor.noRoom("s1"), "memory");
   for (const processor of processors) await processor.shutdown(AbortSignal.abort());
   assert.equal(clock.timerCount, 0);
 });

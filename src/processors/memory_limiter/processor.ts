@@ -1,14 +1,14 @@
 import type { Attributes, Counter } from "@opentelemetry/api";
-import type { Consumer, Processor, Settings, Verdict } from "../../component/component.ts";
+import type { Processor, Settings } from "../../component/component.ts";
+import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import type { MemoryMonitor } from "./monitor.ts";
 
-/** Refuses readings while memory is short: whoever offers them keeps them, and slows down. Ends always pass. */
+/** Has no room while memory is short, so that nothing is scraped. What is under way already passes, and so do ends. */
 export class MemoryLimiterProcessor implements Processor {
   readonly #monitor: MemoryMonitor;
   readonly #next: Consumer;
   readonly #accepted: Counter;
-  readonly #refused: Counter;
   readonly #attributes: Attributes;
   #isRunning = false;
 
@@ -16,16 +16,10 @@ export class MemoryLimiterProcessor implements Processor {
     this.#monitor = monitor;
     this.#next = next;
     this.#attributes = { processor: id };
-    const counter = (name: string, description: string): Counter =>
-      meter.createCounter(name, { unit: "{datapoint}", description });
-    this.#accepted = counter(
-      "otelcol_processor_memory_limiter_accepted_metric_points",
-      "Number of metric points passed on to the next component.",
-    );
-    this.#refused = counter(
-      "otelcol_processor_memory_limiter_refused_metric_points",
-      "Number of metric points refused since memory was short.",
-    );
+    this.#accepted = meter.createCounter("otelcol_processor_memory_limiter_accepted_metric_points", {
+      unit: "{datapoint}",
+      description: "Number of metric points passed on to the next component.",
+    });
   }
 
   start(): Promise<void> {
@@ -40,19 +34,13 @@ export class MemoryLimiterProcessor implements Processor {
     return Promise.resolve();
   }
 
-  consume(reading: Reading): Verdict {
-    const points = pointCount(reading.schema);
-    if (this.#monitor.mustRefuse) {
-      this.#refused.add(points, this.#attributes);
-      return "refused";
-    }
-    this.#accepted.add(points, this.#attributes);
-    return this.#next.consume(reading);
+  noRoom(resourceKey: string): NoRoom | undefined {
+    return this.#monitor.isShort ? "memory" : this.#next.noRoom(resourceKey);
   }
 
-  /** What was refused here, nobody behind has refused. */
-  miss(reading: Reading): void {
-    if (!this.#monitor.mustRefuse) this.#next.miss?.(reading);
+  consume(reading: Reading): void {
+    this.#accepted.add(pointCount(reading.schema), this.#attributes);
+    this.#next.consume(reading);
   }
 
   end(ended: Ended): void {

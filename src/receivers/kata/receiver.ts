@@ -1,12 +1,7 @@
 import { join } from "node:path";
-import type {
-  Consumer,
-  Receiver,
-  SandboxSource,
-  SandboxStatus,
-  Settings,
-} from "../../component/component.ts";
-import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
+import type { Receiver, SandboxSource, SandboxStatus, Settings } from "../../component/component.ts";
+import type { Consumer, NoRoom } from "../../component/consumer.ts";
+import { pointCount, type Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { Discovery, type FoundSandbox, isStillThere, type Root, type RootState } from "./discovery.ts";
@@ -42,6 +37,9 @@ const HINT_DELAY_MS = 30;
 const MINUTE_MS = 60_000;
 /** A shim that is cut off in its answer may keep the guest's part from whoever asks next. */
 const SHUTDOWN_GRACE_MS = 1_000;
+
+/** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
+const EXCHANGE_MS = 1_000;
 
 /** However many ask for a shim's page by name, it is asked no more often. */
 const ASK_AGAIN_MS = 1_000;
@@ -146,7 +144,6 @@ export class KataReceiver implements Receiver, SandboxSource {
     cancelGrace();
     for (const sandbox of this.#sandboxes.values()) {
       sandbox.end();
-      this.#writeOff(sandbox);
     }
     this.#sandboxes.clear();
     this.#failures.flush();
@@ -246,7 +243,6 @@ export class KataReceiver implements Receiver, SandboxSource {
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
     sandbox.end();
-    this.#writeOff(sandbox);
     this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
     if (this.#shown.get(id) === sandbox) this.#hide(sandbox);
     this.#reportStatus();
@@ -274,8 +270,9 @@ export class KataReceiver implements Receiver, SandboxSource {
   /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
     const { clock, logger } = this.#settings;
+    let noRoom: NoRoom | undefined;
     try {
-      await sandbox.inTurn(() => this.#attend(sandbox));
+      noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
       logger.error({ sandbox: sandbox.found.id, error }, "BUG: Visit to a sandbox failed.");
@@ -283,15 +280,20 @@ export class KataReceiver implements Receiver, SandboxSource {
     const nowMs = clock.monotonicMs();
     const { phase, foundAtMs, standing } = sandbox;
     const { intervalMs } = this.#config;
-    this.#schedule(sandbox, nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs: nowMs - foundAtMs }));
+    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs: nowMs - foundAtMs });
+    this.#schedule(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
-  async #attend(sandbox: Sandbox): Promise<void> {
-    if (sandbox.ended || !this.#settleDebt(sandbox)) return;
-    if (!this.#isReady(sandbox)) return;
-    await this.#lanes.run(async (scraper) => {
+  /** Scrapes the sandbox if it may be asked and the pipeline has room; otherwise returns why there is no room. */
+  async #attend(sandbox: Sandbox): Promise<NoRoom | undefined> {
+    if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
+    return await this.#lanes.run(async (scraper) => {
       // While it waited for its turn, another shim may have come to its place that must not be asked.
-      if (this.#isReady(sandbox)) await this.#scrape(sandbox, scraper);
+      if (!this.#isReady(sandbox)) return undefined;
+      const noRoom = this.#next.noRoom(sandbox.resource.key);
+      if (noRoom === undefined) await this.#scrape(sandbox, scraper);
+      else this.#metrics.skipped(noRoom);
+      return noRoom;
     });
   }
 
@@ -313,9 +315,10 @@ export class KataReceiver implements Receiver, SandboxSource {
       });
     // One that waits for its socket has nothing to show, but what has been shown of it must not stand as it was.
     if (
-      state === "unsafe" ||
-      code === "unreadable" ||
-      (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox)
+      (state === "unsafe" ||
+        code === "unreadable" ||
+        (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox)) &&
+      this.#next.noRoom(sandbox.resource.key) === undefined
     )
       this.#report(sandbox, NOTHING);
     return false;
@@ -446,36 +449,8 @@ export class KataReceiver implements Receiver, SandboxSource {
     const { bornMs } = found.identity;
     // After a clock was set back nobody knows when it began, by that clock.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
-    if (this.#settleDebt(sandbox)) this.#offer(sandbox, reading);
-    else this.#metrics.handed("refused", pointCount(schema));
-  }
-
-  #offer(sandbox: Sandbox, reading: Reading): void {
-    const verdict = this.#next.consume(reading);
-    // It is counted as refused once, however often it is offered.
-    if (verdict === "accepted" || sandbox.owed !== reading)
-      this.#metrics.handed(verdict, pointCount(reading.schema));
-    sandbox.owed = verdict === "refused" ? reading : undefined;
-  }
-
-  /** Offers again what was refused. While that lasts, nothing new is scraped: a pipeline that cannot keep up slows us down. */
-  #settleDebt(sandbox: Sandbox): boolean {
-    if (sandbox.owed !== undefined) this.#offer(sandbox, sandbox.owed);
-    return sandbox.owed === undefined;
-  }
-
-  /** Offers what was refused a last time, since nobody will ask for the sandbox again. */
-  #writeOff(sandbox: Sandbox): void {
-    if (sandbox.owed === undefined) return;
-    sandbox.owed = { ...sandbox.owed, isFinal: true };
-    if (this.#settleDebt(sandbox)) return;
-    this.#next.miss?.(sandbox.owed);
-    const text = "the pipeline took no more until its end";
-    this.#failures.note("A sandbox's last reading is lost.", {
-      of: sandbox.found.id,
-      fault: "refused",
-      text,
-    });
+    this.#metrics.accepted(pointCount(schema));
+    this.#next.consume(reading);
   }
 
   /** Two sandboxes of one id would be one series: only one of them is shown, and ended before the other is. */

@@ -10,7 +10,8 @@ import { pino } from "pino";
 import { poll } from "../../../test/e2e/poll.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import type { Consumer, Receiver } from "../../component/component.ts";
+import type { Receiver } from "../../component/component.ts";
+import type { Consumer } from "../../component/consumer.ts";
 import { factory } from "./factory.ts";
 
 interface Scene {
@@ -62,7 +63,7 @@ async function withFakeTime(next: Consumer, play: (scene: Scene) => Promise<void
   }
 }
 
-const nobody: Consumer = { consume: () => "accepted", end: () => {} };
+const nobody: Consumer = { noRoom: () => undefined, consume: () => {}, end: () => {} };
 const PAGE = "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\na 1\n";
 
 test("a shutdown ends a scrape under way, leaves no timer, and may come again or without a start", () =>
@@ -96,6 +97,7 @@ test("a receiver that was never started stops", () =>
 test("a defect met with one sandbox is logged, and the sandbox visited again", () => {
   let readings = 0;
   const broken: Consumer = {
+    noRoom: () => undefined,
     consume() {
       readings++;
       throw new Error("broken");

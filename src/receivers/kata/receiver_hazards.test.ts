@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { poll } from "../../../test/e2e/poll.ts";
 import { isUp, type Scene, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import type { NoRoom } from "../../component/consumer.ts";
 
 /** The reason that the latest reading of the sandbox gives for its state. */
 function reasonOf({ readings }: Scene, id: string): string | undefined {
@@ -217,43 +218,39 @@ test("one shim never has two requests at a time, whoever makes them", async () =
   }
 });
 
-test("what a pipeline refused of a sandbox is offered a last time when that ends, in front of the end", () => {
-  const gate = { open: true };
+test("while the pipeline has no room, shims are left alone, and the end of a sandbox is said all the same", () => {
+  const pipeline: { noRoom: NoRoom | undefined } = { noRoom: undefined };
   return withReceiver(
-    async ({ simulator, readings, refused, ended }) => {
-      const { id } = await simulator.add();
-      await poll("the first reading", () => readings.get(id)?.length || undefined);
-      gate.open = false;
-      const first = await poll("a refusal", () => refused[0]);
-      await simulator.end(id);
-      gate.open = true;
-      await poll("its end", () => ended.includes(id) || undefined);
-      assert.deepEqual(readings.get(id)?.at(-1), { ...first, isFinal: true });
+    async ({ simulator, readings, ended, skipped }) => {
+      const { id, shim } = await simulator.add();
+      const other = await simulator.add();
+      await poll("the first readings", () => (readings.get(id) && readings.get(other.id)) || undefined);
+      pipeline.noRoom = "memory";
+      await poll("a scrape that is not made", () => skipped("memory") || undefined);
+      const scrapes = shim?.scrapes ?? 0;
+      const read = readings.get(id)?.length;
+      await poll("more of them", () => skipped("memory") > 6 || undefined);
+      assert.equal(shim?.scrapes, scrapes);
+      assert.equal(readings.get(id)?.length, read);
+      await simulator.end(other.id);
+      await poll("its end", () => ended.includes(other.id) || undefined);
+      pipeline.noRoom = undefined;
+      await poll("scraping to go on", () => (shim?.scrapes ?? 0) > scrapes || undefined);
+      await poll("a reading of it", () => (readings.get(id)?.length ?? 0) > (read ?? 0) || undefined);
     },
-    { takes: () => gate.open },
+    { noRoom: () => pipeline.noRoom },
   );
 });
 
-test("what a pipeline refuses is offered again, and nothing new is scraped before it is taken", () => {
-  const gate = { open: true };
+test("a sandbox that a reload keeps from being scraped is scraped soon after, however long the interval is", () => {
+  const pipeline: { noRoom: NoRoom | undefined } = { noRoom: "exchange" };
   return withReceiver(
-    async (scene) => {
-      const { simulator, readings } = scene;
-      const { id, shim } = await simulator.add();
-      await poll("the first reading", () => readings.get(id)?.length || undefined);
-      gate.open = false;
-      const scrapes = await poll("a refusal", () => (scene.refused.length > 0 ? shim?.scrapes : undefined));
-      await poll("more refusals", () => scene.refused.length > 4 || undefined);
-      assert.equal(shim?.scrapes, scrapes, "the shim is left alone");
-      const [first] = scene.refused;
-      assert.ok(
-        scene.refused.every((reading) => reading === first),
-        "the same reading is offered again",
-      );
-      gate.open = true;
-      await poll("it to be taken", () => readings.get(id)?.includes(first ?? assert.fail()) || undefined);
-      await poll("scraping to go on", () => (shim.scrapes ?? 0) > (scrapes ?? 0) || undefined);
+    async ({ simulator, reading, skipped }) => {
+      const { id } = await simulator.add();
+      await poll("a scrape that is not made", () => skipped("exchange") || undefined);
+      pipeline.noRoom = undefined;
+      await reading(id, isUp);
     },
-    { takes: () => gate.open },
+    { noRoom: () => pipeline.noRoom, config: { collection_interval: "10m" } },
   );
 });

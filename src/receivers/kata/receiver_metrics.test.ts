@@ -29,9 +29,9 @@ test("points and scrapes are counted under the Collector's names, and sandboxes 
   const reader = new OnDemand();
   const provider = new MeterProvider({ readers: [reader] });
   const metrics = new ReceiverMetrics(testSettings({ id: "kata/x", meter: provider.getMeter("test") }));
-  metrics.handed("accepted", 7);
-  metrics.handed("accepted", 3);
-  metrics.handed("refused", 5);
+  metrics.accepted(7);
+  metrics.accepted(3);
+  metrics.skipped("queue_full");
   metrics.scraped(9);
   metrics.failed("timeout");
   let asked = 0;
@@ -46,10 +46,10 @@ test("points and scrapes are counted under the Collector's names, and sandboxes 
     "kata_collector_sandboxes{kata/x,stale} 1",
     "kata_collector_sandboxes{kata/x,unsafe} 0",
     "kata_collector_sandboxes{kata/x,up} 2",
+    "kata_collector_scrapes_skipped{kata/x,queue_full} 1",
     "kata_collector_scrapes{kata/x,ok} 1",
     "kata_collector_scrapes{kata/x,timeout} 1",
     "otelcol_receiver_accepted_metric_points{kata/x,unix} 10",
-    "otelcol_receiver_refused_metric_points{kata/x,unix} 5",
     "otelcol_scraper_errored_metric_points{kata/x,shim} 1",
     "otelcol_scraper_scraped_metric_points{kata/x,shim} 9",
   ]);

@@ -1,5 +1,6 @@
 import type { Counter } from "@opentelemetry/api";
-import type { Settings, Verdict } from "../../component/component.ts";
+import type { Settings } from "../../component/component.ts";
+import type { NoRoom } from "../../component/consumer.ts";
 import { observed } from "../../telemetry/observed.ts";
 import { type SandboxState, STATES } from "./own_families.ts";
 import type { ScrapeFault } from "./scrape.ts";
@@ -7,10 +8,11 @@ import type { ScrapeFault } from "./scrape.ts";
 /** What the receiver says of itself, under the Collector's names where it has them. */
 export class ReceiverMetrics {
   readonly #id: string;
-  readonly #handed: Readonly<Record<Verdict, Counter>>;
+  readonly #accepted: Counter;
   readonly #scraped: Counter;
   readonly #errored: Counter;
   readonly #scrapes: Counter;
+  readonly #skipped: Counter;
   readonly #leftOut: Counter;
   readonly #handedBy: { readonly receiver: string; readonly transport: "unix" };
   readonly #scrapedBy: { readonly receiver: string; readonly scraper: "shim" };
@@ -23,16 +25,10 @@ export class ReceiverMetrics {
     this.#scrapedBy = { receiver: settings.id, scraper: "shim" };
     const counter = (name: string, description: string, unit = "{datapoint}"): Counter =>
       settings.meter.createCounter(name, { unit, description });
-    this.#handed = {
-      accepted: counter(
-        "otelcol_receiver_accepted_metric_points",
-        "Number of metric points successfully pushed into the pipeline.",
-      ),
-      refused: counter(
-        "otelcol_receiver_refused_metric_points",
-        "Number of metric points that could not be pushed into the pipeline.",
-      ),
-    };
+    this.#accepted = counter(
+      "otelcol_receiver_accepted_metric_points",
+      "Number of metric points successfully pushed into the pipeline.",
+    );
     this.#scraped = counter(
       "otelcol_scraper_scraped_metric_points",
       "Number of metric points successfully scraped.",
@@ -42,6 +38,11 @@ export class ReceiverMetrics {
       "Number of metric points that were unable to be scraped; a scrape that failed counts as one.",
     );
     this.#scrapes = counter("kata_collector_scrapes", "Scrapes of sandboxes by outcome.", "{scrape}");
+    this.#skipped = counter(
+      "kata_collector_scrapes_skipped",
+      "Scrapes that were due and not made since the pipeline had no room, by reason.",
+      "{scrape}",
+    );
     this.#leftOut = counter(
       "kata_collector_left_out_lines",
       "Lines of shims' pages that were left out, by reason.",
@@ -49,8 +50,12 @@ export class ReceiverMetrics {
     );
   }
 
-  handed(verdict: Verdict, points: number): void {
-    this.#handed[verdict].add(points, this.#handedBy);
+  accepted(points: number): void {
+    this.#accepted.add(points, this.#handedBy);
+  }
+
+  skipped(reason: NoRoom): void {
+    this.#skipped.add(1, { receiver: this.#id, reason });
   }
 
   scraped(points: number): void {

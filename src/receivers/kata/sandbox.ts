@@ -1,5 +1,5 @@
 import type { SandboxStatus } from "../../component/component.ts";
-import type { Reading, Resource } from "../../metrics/model.ts";
+import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { FoundSandbox } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
@@ -77,8 +77,6 @@ export class Sandbox {
   livedWith: ReadonlySet<string> = new Set();
   /** When it answered last, in Unix milliseconds. */
   lastAnswerMs: number | undefined;
-  /** A reading that the pipeline did not take: it is offered again before the sandbox is scraped again. */
-  owed: Reading | undefined;
   /** Another sandbox of the same id is shown in its place, and the log has said so. */
   shadowed = false;
   cancelTimer: () => void = () => {};

@@ -1,0 +1,89 @@
+import type { Exporter, Settings } from "../component/component.ts";
+import type { NoRoom } from "../component/consumer.ts";
+import type { Ended, Reading } from "../metrics/model.ts";
+import type { Answer } from "./answer.ts";
+import type { DeliveryConfig } from "./config.ts";
+import { Delivery } from "./delivery.ts";
+import type { Outgoing } from "./queue.ts";
+import type { Send } from "./sender.ts";
+
+/** The way to the peer. */
+export interface Transport {
+  readonly send: Send;
+  /** Ends when what is on its way has ended; at the latest soon after the deadline aborts, where there is one. */
+  close(deadline?: AbortSignal): void | Promise<void>;
+}
+
+/** Whether the request was kept; otherwise it is lost, and counted. */
+export type Emit = (request: Outgoing) => boolean;
+
+/** Turns readings and ends into encoded requests. */
+export interface RequestMaker {
+  consume(reading: Reading): void;
+  end(ended: Ended): void;
+}
+
+export interface PushExporterOptions {
+  /** The exporter's type, whatever older name of it the id has. */
+  readonly type: string;
+  readonly settings: Settings;
+  readonly config: DeliveryConfig;
+  makeRequests(emit: Emit): RequestMaker;
+  /** Reads the files that the config names, and connects or begins to. Rejects, naming the file, where that fails. */
+  connect(): Promise<Transport>;
+  /** Whether `connect` reads files, so that the agent may want them read again. */
+  readonly hasFiles: boolean;
+}
+
+const NOT_STARTED: Answer = { kind: "busy", status: "internal", error: "BUG: the exporter has not started" };
+
+/** An exporter that pushes: readings → requests → queue, batches and retries (Delivery) → the peer (Transport). */
+export class PushExporter implements Exporter {
+  readonly #options: PushExporterOptions;
+  readonly #requests: RequestMaker;
+  readonly #delivery: Delivery;
+  #transport: Transport | undefined;
+
+  constructor(options: PushExporterOptions) {
+    this.#options = options;
+    const { type, settings, config } = options;
+    this.#delivery = new Delivery({
+      type,
+      settings,
+      config,
+      random: Math.random,
+      send: (batch, signal) => this.#transport?.send(batch, signal) ?? Promise.resolve(NOT_STARTED),
+    });
+    this.#requests = options.makeRequests((request) => this.#delivery.take(request));
+  }
+
+  async start(): Promise<void> {
+    this.#transport = await this.#options.connect();
+    await this.#delivery.start();
+  }
+
+  /** Goes over to what the files hold now; requests that are on their way end on the old connections. */
+  async refresh(): Promise<void> {
+    if (!this.#options.hasFiles) return;
+    const old = this.#transport;
+    this.#transport = await this.#options.connect();
+    await old?.close();
+  }
+
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    await this.#delivery.shutdown(deadline);
+    await this.#transport?.close(deadline);
+  }
+
+  noRoom(resourceKey: string): NoRoom | undefined {
+    return this.#delivery.noRoom(resourceKey);
+  }
+
+  consume(reading: Reading): void {
+    this.#requests.consume(reading);
+  }
+
+  end(ended: Ended): void {
+    this.#requests.end(ended);
+  }
+}

@@ -1,0 +1,235 @@
+import type { Clock } from "../clock/clock.ts";
+import { type Answer, type Failure, underRules } from "./answer.ts";
+import type { RetryConfig } from "./config.ts";
+import type { Pace } from "./pace.ts";
+import { type Queued, sizeOfAll } from "./queue.ts";
+import type { DeliveryReport, LossReason } from "./report.ts";
+
+/** What goes out as one request: encoded requests that are joined by putting one behind the other. */
+export interface Batch {
+  readonly parts: readonly Uint8Array[];
+  /** Data points in it. */
+  readonly points: number;
+  /** Of all parts. */
+  readonly bytes: number;
+}
+
+/** Makes one attempt. Never rejects, and resolves soon after `signal` aborts. */
+export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
+
+export interface SenderOptions {
+  readonly clock: Clock;
+  /** Deadline of one attempt, in milliseconds; 0 for none. */
+  readonly timeoutMs: number;
+  readonly retry: RetryConfig;
+  /** Whether the queue outlives the agent: then no request is given up for the time that it has been tried. */
+  isKept(): boolean;
+  readonly pace: Pace;
+  readonly report: DeliveryReport;
+  readonly send: Send;
+  /** Lets requests wait again. */
+  putBack(requests: readonly Queued[]): void;
+  /** Forgets requests that have been delivered or lost. */
+  settle(requests: readonly Queued[]): void;
+  /** Hears of the largest batch that passed after a larger one did not, in bytes. */
+  onSizeLimit(bytes: number): void;
+}
+
+/** A batch on its way, which may have been cut. */
+interface Journey {
+  /** What has not been sent yet, in its order; the first is sent next. */
+  readonly parts: (readonly Queued[])[];
+  isCut: boolean;
+  /** Whether the peer said that it is too large. */
+  isTooLarge: boolean;
+  /** Whether a part of it was dropped, alone: then that was what was wrong. */
+  hasDropped: boolean;
+  /** Bytes of the largest part that passed. */
+  passedBytes: number;
+}
+
+/** When a request was tried first: by the clock, and by the pauses that do not count. */
+interface FirstTry {
+  readonly atMs: number;
+  readonly excusedMs: number;
+}
+
+/** Brings batches to the peer: attempts with a deadline, and what the answers mean for the requests in them. */
+export class Sender {
+  readonly #options: SenderOptions;
+  readonly #attempts = new Set<AbortController>();
+  readonly #firstTries = new WeakMap<Queued, FirstTry>();
+  #state: "open" | "ending" | "closed" = "open";
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** From now on each request gets one more attempt. */
+  end(): void {
+    this.#state = "ending";
+  }
+
+  /** Breaks off what is on its way; nothing is done about it any more. */
+  close(): void {
+    this.#state = "closed";
+    for (const attempt of this.#attempts) attempt.abort();
+  }
+
+  /** Sends the requests as one, in parts where the peer wants that. What cannot be sent now is put back into the queue. */
+  async bring(requests: readonly Queued[]): Promise<void> {
+    const { pace, putBack } = this.#options;
+    const journey: Journey = {
+      parts: [requests],
+      isCut: false,
+      isTooLarge: false,
+      hasDropped: false,
+      passedBytes: 0,
+    };
+    for (let part = journey.parts.shift(); part !== undefined; part = journey.parts.shift()) {
+      // Another batch may have met with trouble meanwhile.
+      if (journey.isCut && pace.room(1) === 0) {
+        putBack([...part, ...journey.parts.flat()]);
+        return;
+      }
+      const { mark } = pace;
+      const answer = await this.#attempt(part);
+      if (this.#isClosed()) return;
+      if (answer.kind === "delivered") this.#delivered(part, answer);
+      if (answer.kind === "busy" || answer.kind === "hold") {
+        this.#fail(part, answer, mark);
+        putBack(journey.parts.splice(0).flat());
+        return;
+      }
+      pace.answered(mark);
+      this.#advance(journey, part, answer);
+    }
+    if (journey.isCut && !journey.hasDropped) this.#options.onSizeLimit(journey.passedBytes);
+  }
+
+  /** Goes on with the journey after an answer that was about this part alone. */
+  #advance(journey: Journey, part: readonly Queued[], answer: Answer): void {
+    if (answer.kind === "delivered") {
+      journey.passedBytes = Math.max(journey.passedBytes, sizeOfAll(part).bytes);
+      if (!journey.isTooLarge || journey.parts.length === 0) return;
+      // The size is known now: what is left goes out in batches of it.
+      this.#options.onSizeLimit(journey.passedBytes);
+      journey.isCut = false;
+      this.#options.putBack(journey.parts.splice(0).flat());
+    } else if (answer.kind === "split" && part.length > 1) {
+      journey.isCut = true;
+      journey.isTooLarge ||= answer.isTooLarge === true;
+      journey.parts.unshift(...halves(part));
+    } else {
+      journey.hasDropped = true;
+      this.#lose(part, "permanent", { ...answer, error: `not retryable error: ${answer.error}` });
+    }
+  }
+
+  /** The peer takes nothing now: what may be tried again waits in the queue. */
+  #fail(part: readonly Queued[], answer: Failure, mark: number): void {
+    const { pace, retry, putBack, report } = this.#options;
+    const isKept = this.#options.isKept();
+    if (this.#state === "ending") {
+      pace.failed(mark, { askedMs: answer.delayMs, isExcused: false });
+      // What is on disk comes again with the next start.
+      if (isKept) putBack(part);
+      else this.#lose(part, "shutdown", { ...answer, error: `no time for another attempt: ${answer.error}` });
+      return;
+    }
+    if (!retry.enabled) {
+      if (answer.delayMs !== undefined) pace.failed(mark, { askedMs: answer.delayMs, isExcused: true });
+      this.#lose(part, "retries_exhausted", { ...answer, error: `retries are off: ${answer.error}` });
+      return;
+    }
+    for (const request of part) this.#noteTry(request);
+    const waitMs = pace.failed(mark, { askedMs: answer.delayMs, isExcused: answer.kind === "hold" });
+    const isExhausted = (request: Queued): boolean =>
+      !isKept && this.#triedMs(request) + waitMs > this.#retryMs;
+    const exhausted = part.filter(isExhausted);
+    if (exhausted.length > 0)
+      this.#lose(exhausted, "retries_exhausted", {
+        ...answer,
+        error: `no more retries left: ${answer.error}`,
+      });
+    const left = part.filter((request) => !exhausted.includes(request));
+    putBack(left);
+    report.failed(answer.kind, answer.error);
+    if (left.length > 0) report.retrying(sizeOfAll(left).items, { ...answer, intervalMs: waitMs });
+  }
+
+  get #retryMs(): number {
+    const { max_elapsed_time } = this.#options.retry;
+    return max_elapsed_time === 0 ? Number.POSITIVE_INFINITY : max_elapsed_time;
+  }
+
+  #noteTry(request: Queued): void {
+    if (this.#firstTries.has(request)) return;
+    const { clock, pace } = this.#options;
+    this.#firstTries.set(request, { atMs: clock.monotonicMs(), excusedMs: pace.excusedMs });
+  }
+
+  /** For how long the request has been tried, but for the time of excused pauses, the one that just began included. */
+  #triedMs(request: Queued): number {
+    const { clock, pace } = this.#options;
+    const { atMs, excusedMs } = this.#firstTries.get(request) ?? { atMs: 0, excusedMs: 0 };
+    return clock.monotonicMs() - atMs - (pace.excusedMs - excusedMs);
+  }
+
+  #delivered(part: readonly Queued[], answer: Answer & { readonly kind: "delivered" }): void {
+    const { report } = this.#options;
+    const { items } = sizeOfAll(part);
+    // The count comes from the peer, which may be wrong.
+    const rejected = Math.min(answer.rejectedPoints, items);
+    report.sent(items - rejected);
+    const error = answer.message;
+    if (rejected > 0)
+      report.lost(rejected, { reason: "partial_success", errorType: "partial_success", error });
+    else if (error !== "") report.warned(error);
+    if (rejected > 0 && rejected === items)
+      report.failed("busy", `the receiver rejects everything: ${error}`);
+    else report.well();
+    this.#options.settle(part);
+  }
+
+  #lose(part: readonly Queued[], reason: LossReason, { status, error, kind }: Failure): void {
+    const { report, settle } = this.#options;
+    const { items, requests } = sizeOfAll(part);
+    report.lost(items, { reason, errorType: status, error }, requests);
+    report.failed(kind, error);
+    settle(part);
+  }
+
+  async #attempt(part: readonly Queued[]): Promise<Answer> {
+    const { clock, timeoutMs, send, retry } = this.#options;
+    const { items: points, bytes } = sizeOfAll(part);
+    const batch = { parts: part.map((request) => request.bytes), points, bytes };
+    const attempt = new AbortController();
+    this.#attempts.add(attempt);
+    const cancel = timeoutMs > 0 ? clock.after(timeoutMs, () => attempt.abort()) : () => {};
+    attempt.signal.addEventListener("abort", cancel, { once: true });
+    try {
+      const answer = await send(batch, attempt.signal);
+      return answer.kind === "delivered" ? answer : underRules(answer, retry.rules);
+    } catch (error) {
+      // A transport that rejects breaks its contract; the request must still be accounted for.
+      return { kind: "drop", status: "internal", error: `BUG: ${String(error)}` };
+    } finally {
+      cancel();
+      this.#attempts.delete(attempt);
+    }
+  }
+
+  #isClosed(): boolean {
+    return this.#state === "closed";
+  }
+}
+
+/** Two parts of about the same number of bytes, each of at least one request. */
+function halves(part: readonly Queued[]): [readonly Queued[], readonly Queued[]] {
+  const half = sizeOfAll(part).bytes / 2;
+  let bytes = 0;
+  let at = 0;
+  while (at < part.length - 1 && (at === 0 || bytes < half)) bytes += part[at++]?.bytes.length ?? 0;
+  return [part.slice(0, at), part.slice(at)];
+}

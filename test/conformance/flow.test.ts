@@ -1,0 +1,269 @@
+import assert from "node:assert/strict";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import { pino } from "pino";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
+import type { Component } from "../../src/component/component.ts";
+import type { Consumer, NoRoom } from "../../src/component/consumer.ts";
+import { Interner } from "../../src/metrics/interner.ts";
+import type { Reading } from "../../src/metrics/model.ts";
+import { fanOut } from "../../src/pipeline/fan_out.ts";
+import { forward } from "../../src/pipeline/forward.ts";
+import { guard } from "../../src/pipeline/guard.ts";
+import { counted } from "../../src/pipeline/observe.ts";
+import { Relay } from "../../src/pipeline/relay.ts";
+import { registry } from "../../src/registry.ts";
+import { freePort } from "../e2e/agent_process.ts";
+import { countingMeter } from "../scenes/counters.ts";
+import { testSettings } from "../scenes/settings.ts";
+
+// The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
+
+const interner = new Interner();
+const POINTS = 3;
+
+function reading(key: string, timeMs: number): Reading {
+  const points = Array.from({ length: POINTS }, (_, index) => ({
+    attributes: [{ key: "item", value: String(index) }],
+    bounds: [],
+    boundTexts: [],
+  }));
+  const family = interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "Load.", points });
+  const resource = { key, attributes: [{ key: "kata.sandbox.id", value: key }] };
+  return {
+    resource,
+    schema: interner.schema([family]),
+    values: new Float64Array(POINTS),
+    timeMs,
+    startMs: 0,
+  };
+}
+
+/** Takes everything, in order, and has room or not as the test wants. */
+class End implements Consumer {
+  readonly seen: string[] = [];
+  room: NoRoom | undefined;
+  asked = 0;
+
+  noRoom(): NoRoom | undefined {
+    this.asked++;
+    return this.room;
+  }
+
+  consume({ resource, timeMs }: Reading): void {
+    this.seen.push(`${resource.key}@${timeMs}`);
+  }
+
+  end({ resource }: { readonly resource: { readonly key: string } }): void {
+    this.seen.push(`end ${resource.key}`);
+  }
+}
+
+const steps = fc.array(
+  fc.oneof(
+    fc.record({ do: fc.constantFrom("consume" as const, "end" as const), key: fc.constantFrom("a", "b") }),
+    fc.record({ do: fc.constantFrom("fill" as const, "free" as const) }),
+    fc.record({ do: fc.constantFrom("connect" as const, "disconnect" as const) }),
+  ),
+  { maxLength: 60 },
+);
+
+const logger = pino({ level: "silent" });
+const none = countingMeter().meter.createCounter("none");
+const WRAPPERS: Readonly<Record<string, (target: Consumer) => Consumer>> = {
+  forward: (target) => forward(target, {}),
+  guard: (target) => guard(target, logger),
+  counted: (target) => counted(target, none, {}),
+  "fan out": (target) => fanOut([target]),
+  "all of them": (target) => fanOut([guard(counted(forward(target, {}), none, {}), logger)]),
+};
+
+for (const [name, wrap] of Object.entries(WRAPPERS)) {
+  test(`wrapper ${name}: takes everything in order, and passes on the question without an effect`, () => {
+    fc.assert(
+      fc.property(steps, (schedule) => {
+        const end = new End();
+        const wrapped = wrap(end);
+        const sent: string[] = [];
+        for (const [timeMs, step] of schedule.entries()) {
+          if (step.do === "consume") {
+            wrapped.consume(reading(step.key, timeMs));
+            sent.push(`${step.key}@${timeMs}`);
+          } else if (step.do === "end") {
+            wrapped.end({ resource: reading(step.key, timeMs).resource, timeMs });
+            sent.push(`end ${step.key}`);
+          } else end.room = step.do === "fill" ? "queue_full" : undefined;
+          assert.equal(wrapped.noRoom("a"), end.room);
+          assert.deepEqual(end.seen, sent);
+        }
+      }),
+    );
+  });
+}
+
+test("relay: has no room while nobody is there, tells of what it loses, and loses no end", () => {
+  fc.assert(
+    fc.property(steps, (schedule) => {
+      const lost: string[] = [];
+      const relay = new Relay(({ resource, timeMs }) => lost.push(`${resource.key}@${timeMs}`));
+      const end = new End();
+      let isConnected = false;
+      const sent: string[] = [];
+      for (const [timeMs, step] of schedule.entries()) {
+        if (step.do === "connect") relay.connect(end);
+        else if (step.do === "disconnect") relay.disconnect();
+        else if (step.do === "consume") relay.consume(reading(step.key, timeMs));
+        else if (step.do === "end") relay.end({ resource: reading(step.key, timeMs).resource, timeMs });
+        else end.room = step.do === "fill" ? "memory" : undefined;
+        if (step.do === "connect" || step.do === "disconnect") isConnected = step.do === "connect";
+        if (step.do === "consume" && isConnected) sent.push(`${step.key}@${timeMs}`);
+        assert.equal(relay.noRoom("a"), isConnected ? end.room : "exchange");
+      }
+      relay.connect(end);
+      assert.deepEqual(
+        end.seen.filter((one) => !one.startsWith("end")),
+        sent,
+      );
+      const consumed = schedule.filter((step) => step.do === "consume").length;
+      assert.equal(sent.length + lost.length, consumed, "what is not handed on is told");
+      const ends = schedule.filter((step) => step.do === "end").length;
+      assert.equal(end.seen.filter((one) => one.startsWith("end")).length, ends);
+    }),
+  );
+});
+
+test("fan out: asks all until one has no room, and gives everything to all of them", () => {
+  const [one, other] = [new End(), new End()];
+  const out = fanOut([one, other]);
+  other.room = "result_pending";
+  assert.equal(out.noRoom("a"), "result_pending");
+  out.consume(reading("a", 1));
+  assert.deepEqual([one.seen, other.seen], [["a@1"], ["a@1"]]);
+  assert.equal(fanOut([]).noRoom("a"), undefined);
+});
+
+const SENT = "otelcol_exporter_sent_metric_points";
+const FAILED = "otelcol_exporter_send_failed_metric_points";
+const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
+/** They keep no account: what they take has arrived. */
+const WITHOUT_COUNTERS: ReadonlySet<string> = new Set(["debug", "nop"]);
+
+/** The config of a consumer whose peer is not there, with a queue that is soon full where it has one. */
+async function configOf(type: string, folder: string): Promise<object> {
+  const sending_queue = { queue_size: 4, sizer: "requests" };
+  const blocking = { sending_queue: { ...sending_queue, block_on_overflow: true } };
+  switch (type) {
+    case "cri_metadata":
+      return { endpoint: `unix://${folder}/cri.sock`, wait: "30s" };
+    case "memory_limiter":
+      return { check_interval: "1s", limit_percentage: 100 };
+    case "prometheus":
+      return { endpoint: `127.0.0.1:${await freePort()}`, limits: { resources: 2 } };
+    case "file":
+      return { path: join(folder, "no", "such", "folder", "..", "out"), ...blocking };
+    case "otlp_grpc":
+      return { endpoint: `unix://${folder}/otlp.sock`, ...blocking };
+    case "otlp_http":
+      return { endpoint: `unix://${folder}/otlp.sock`, sending_queue };
+    case "prometheus_remote_write":
+      return { endpoint: `unix://${folder}/write.sock`, ...blocking };
+    default:
+      return {};
+  }
+}
+
+/** A component under test, what it counts, and where a processor hands on to. */
+async function make(context: TestContext, section: "processors" | "exporters", type: string) {
+  const folder = mkdtempSync(join(tmpdir(), "flow-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { meter, sum } = countingMeter();
+  const clock = new FakeClock();
+  const next = new End();
+  const factory = await registry[section][type]?.load();
+  assert.ok(factory !== undefined);
+  const config = factory.schema.parse(await configOf(type, folder));
+  const settings = testSettings({ id: type, meter, clock, interner });
+  const component = factory.create(config, settings, next) as Component & Consumer;
+  return { component, clock, next, sum };
+}
+
+type Made = Awaited<ReturnType<typeof make>>;
+
+/** Hostile schedules: each leaves the component shut down, and returns how many readings it took. */
+const SCHEDULES: Readonly<Record<string, (made: Made) => Promise<number>>> = {
+  "used before its start, and after its shutdown": async ({ component }) => {
+    component.noRoom("a");
+    component.consume(reading("a", 1));
+    component.end({ resource: reading("a", 1).resource, timeMs: 2 });
+    await component.start().catch(() => {});
+    component.consume(reading("a", 3));
+    await component.shutdown(AbortSignal.abort());
+    component.noRoom("a");
+    component.consume(reading("a", 4));
+    component.end({ resource: reading("a", 4).resource, timeMs: 5 });
+    return 3;
+  },
+  "given more than it has room for": async ({ component, clock }) => {
+    await component.start().catch(() => {});
+    for (let count = 0; count < 50; count++) {
+      component.noRoom(`s${count}`);
+      component.consume(reading(`s${count}`, count));
+      component.end({ resource: reading(`s${count}`, count).resource, timeMs: count + 1 });
+      await clock.advance(100);
+    }
+    await component.shutdown(AbortSignal.abort());
+    return 50;
+  },
+  "shut down while it holds, twice": async ({ component, clock }) => {
+    await component.start().catch(() => {});
+    for (let count = 0; count < 10; count++) component.consume(reading("a", count));
+    component.end({ resource: reading("a", 0).resource, timeMs: 10 });
+    component.consume(reading("b", 11));
+    await clock.advance(10);
+    await Promise.all([component.shutdown(AbortSignal.abort()), component.shutdown(AbortSignal.abort())]);
+    return 11;
+  },
+};
+
+for (const section of ["processors", "exporters"] as const) {
+  for (const type of Object.keys(registry[section])) {
+    for (const [name, play] of Object.entries(SCHEDULES)) {
+      test(`${section}/${type}, ${name}: all that it took is handed on, delivered or counted`, async (context) => {
+        const made = await make(context, section, type);
+        const took = await play(made);
+        const { next, sum } = made;
+        if (section === "processors") {
+          const arrived = next.seen.filter((one) => !one.startsWith("end"));
+          assert.equal(arrived.length, took);
+          assertInOrder(next.seen);
+        } else if (!WITHOUT_COUNTERS.has(type)) {
+          assert.equal(sum(SENT) + sum(FAILED) + sum(REJECTED), took * POINTS);
+        }
+      });
+    }
+
+    if (section === "exporters") continue;
+    test(`${section}/${type}: the question for room goes on to those behind it`, async (context) => {
+      const { component, next } = await make(context, section, type);
+      next.room = "result_pending";
+      assert.equal(component.noRoom("a"), "result_pending");
+      assert.equal(next.asked, 1);
+      await component.shutdown(AbortSignal.abort());
+    });
+  }
+}
+
+/** For each resource, no end comes before a reading that was made before it. */
+function assertInOrder(seen: readonly string[]): void {
+  for (const key of new Set(seen.map((one) => one.replace(/^end /, "").replace(/@.*/, "")))) {
+    const times = seen.filter((one) => one.startsWith(`${key}@`)).map((one) => Number(one.split("@")[1]));
+    assert.deepEqual(
+      times,
+      times.toSorted((one, other) => one - other),
+      key,
+    );
+  }
+}

@@ -1,0 +1,27 @@
+import { createNoopMeter, type Meter } from "@opentelemetry/api";
+
+/** A meter whose counters the test can read. */
+export interface CountingMeter {
+  readonly meter: Meter;
+  /** The sum of the counter, over those of its attributes' sets that have all of these. */
+  sum(name: string, attributes?: Readonly<Record<string, string>>): number;
+}
+
+export function countingMeter(): CountingMeter {
+  const added: { name: string; count: number; attributes: Readonly<Record<string, unknown>> }[] = [];
+  const meter = createNoopMeter();
+  meter.createCounter = (name) => ({
+    add: (count, attributes) => void added.push({ name, count, attributes: attributes ?? {} }),
+  });
+  return {
+    meter,
+    sum: (name, wanted = {}) =>
+      added
+        .filter(
+          (one) =>
+            one.name === name &&
+            Object.entries(wanted).every(([key, value]) => one.attributes[key] === value),
+        )
+        .reduce((sum, { count }) => sum + count, 0),
+  };
+}
