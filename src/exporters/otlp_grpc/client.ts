@@ -3,13 +3,10 @@ import {
   type ChannelOptions,
   Client,
   compressionAlgorithms,
-  credentials,
   Metadata,
   status,
 } from "@grpc/grpc-js";
 import type { Send, SendOutcome } from "../../delivery/delivery.ts";
-import type { ClientTlsConfig } from "../../tls/client_config.ts";
-import { loadClientContext } from "../../tls/client_context.ts";
 import { outcomeOfError, outcomeOfResponse } from "./outcome.ts";
 
 export interface GrpcClientOptions {
@@ -135,10 +132,4 @@ export function channelOptions(settings: ChannelSettings): ChannelOptions {
     ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
     ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
   };
-}
-
-/** Reads what the options name. Rejects, naming the option, where a file or its content is no good. */
-export async function loadCredentials(tls: ClientTlsConfig): Promise<ChannelCredentials> {
-  const context = await loadClientContext(tls);
-  return credentials.createFromSecureContext(context, { rejectUnauthorized: !tls.insecure_skip_verify });
 }

@@ -48,10 +48,7 @@ export class OtlpHttpExporter implements Exporter {
 
   /** Goes over to the certificates that the files hold now; requests that are on their way end on the old connections. */
   async refresh(): Promise<void> {
-    if (!this.#config.url.isTls) return;
-    const old = this.#client;
-    this.#client = await this.#connect();
-    old?.close();
+    await this.#client?.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
@@ -76,9 +73,8 @@ export class OtlpHttpExporter implements Exporter {
   }
 
   #connect(): Promise<HttpPushClient> {
-    const { clock, build } = this.#settings;
     const protocol = otlpHttpProtocol(this.#format.headers);
-    return connectHttp({ url: this.#config.url, config: this.#config, protocol, clock, build });
+    return connectHttp({ url: this.#config.url, config: this.#config, protocol, settings: this.#settings });
   }
 
   async #send(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {

@@ -56,10 +56,7 @@ export class RemoteWriteExporter implements Exporter {
 
   /** Goes over to the certificates that the files hold now; requests that are on their way end on the old connections. */
   async refresh(): Promise<void> {
-    if (!this.#config.url.isTls) return;
-    const old = this.#client;
-    this.#client = await this.#connect();
-    old?.close();
+    await this.#client?.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
@@ -86,9 +83,13 @@ export class RemoteWriteExporter implements Exporter {
   }
 
   #connect(): Promise<HttpPushClient> {
-    const { clock, build } = this.#settings;
     const { url } = this.#config;
-    return connectHttp({ url, config: this.#config, protocol: remoteWriteProtocol, clock, build });
+    return connectHttp({
+      url,
+      config: this.#config,
+      protocol: remoteWriteProtocol,
+      settings: this.#settings,
+    });
   }
 
   async #send(request: Uint8Array, signal: AbortSignal): Promise<SendOutcome> {

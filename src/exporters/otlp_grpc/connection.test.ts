@@ -5,8 +5,9 @@ import { ServerCredentials } from "@grpc/grpc-js";
 import { createTestAuthority, type TestAuthority } from "../../../test/e2e/certificates.ts";
 import { type OtlpServer, startOtlpServer } from "../../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { clientTlsSchema } from "../../tls/client_config.ts";
-import { channelOptions, loadCredentials, OtlpGrpcClient } from "./client.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
+import { otlpGrpcSchema } from "./config.ts";
+import { connectGrpc } from "./connection.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 let server: OtlpServer | undefined;
@@ -38,22 +39,12 @@ after(() => {
 /** One attempt with these options; the outcome's kind and error. */
 async function attempt(to: OtlpServer | undefined, input: object): Promise<string> {
   assert.ok(to !== undefined);
-  const tls = clientTlsSchema.parse(input);
-  const client = new OtlpGrpcClient({
-    target: `dns:${to.endpoint}`,
-    credentials: await loadCredentials(tls),
-    headers: {},
-    waitForReady: false,
-    timeoutMs: 5_000,
-    channel: channelOptions({
-      compression: "none",
-      userAgent: "test",
-      balancer: "pick_first",
-      keepalive: { time: 10_000, timeout: 10_000, permit_without_stream: false },
-      authority: undefined,
-      serverName: tls.server_name_override,
-    }),
+  const config = otlpGrpcSchema.parse({
+    endpoint: to.endpoint,
+    tls: input,
+    balancer_name: "pick_first",
   });
+  const client = await connectGrpc(config, testSettings());
   try {
     const outcome = await client.send(new Uint8Array(), 0, new AbortController().signal);
     return outcome.kind === "delivered" ? "delivered" : `${outcome.kind}: ${outcome.error}`;
