@@ -10,6 +10,7 @@ import { Interner } from "./metrics/interner.ts";
 import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { pipelineCounters } from "./pipeline/observe.ts";
+import type { StatusBoard } from "./pipeline/statuses.ts";
 import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
 import type { ProcessUsage } from "./telemetry/process_metrics.ts";
@@ -35,6 +36,7 @@ export class Agent {
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
+  #statuses: StatusBoard | undefined;
   /** The last change, which a shutdown waits for. */
   #changing: Promise<void> = Promise.resolve();
   #isStopping = false;
@@ -53,6 +55,11 @@ export class Agent {
     return this.#metrics?.meter ?? createNoopMeter();
   }
 
+  /** Which components go on with old files, such as certificates, since the new ones are no good; in words for the user. */
+  get outdated(): readonly string[] {
+    return this.#statuses?.outdatedNow() ?? [];
+  }
+
   /** Rejects when something cannot start, naming it; `shutdown` then stops what has started. */
   async start(): Promise<void> {
     const { build, usage, reload } = this.#options;
@@ -67,6 +74,7 @@ export class Agent {
     });
     const { meter } = this.#metrics;
     const host = createHost(systemClock, reload);
+    this.#statuses = host.statuses;
     this.#graph = new Graph({
       settings: this.#settingsOf(meter, host),
       counters: pipelineCounters(meter),

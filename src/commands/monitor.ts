@@ -2,7 +2,7 @@ import { readBuildInfo } from "../build_info.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import { parseListenAddress } from "../config/values.ts";
 import { parseCriEndpoint } from "../cri/endpoint.ts";
-import { cipherNames } from "../http/ciphers.ts";
+import { cipherNames } from "../tls/ciphers.ts";
 import type { Command } from "./command.ts";
 import { type GoFlag, type GoFlagValues, goUsage, parseGoFlags } from "./go_flags.ts";
 import { printSource } from "./print_config.ts";

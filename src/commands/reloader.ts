@@ -18,13 +18,28 @@ export class Reloader implements ReloadControl {
   #again = false;
   /** Whether somebody asked before the agent had started. */
   #early = false;
-  last: ReloadOutcome | undefined;
+  /** The last reload, and why its configuration is not the one at work; empty where it is. */
+  #last: Omit<ReloadOutcome, "ok"> | undefined;
 
   /** `onLoaded` gets each configuration that has no fault. */
   constructor(source: ConfigSource, catalog: Catalog, onLoaded: (tree: ConfigNode) => void) {
     this.#source = source;
     this.#catalog = catalog;
     this.#onLoaded = onLoaded;
+  }
+
+  /**
+   * What became of the last reload, as it stands now: a certificate that could not be read then may have been read since,
+   * and one that could may have been spoilt.
+   */
+  get last(): ReloadOutcome | undefined {
+    if (this.#last === undefined) return undefined;
+    const faults = [...this.#last.faults, ...this.#outdated];
+    return { ok: faults.length === 0, faults, atMs: this.#last.atMs };
+  }
+
+  get #outdated(): readonly string[] {
+    return this.#agent?.outdated ?? [];
   }
 
   /** The agent that goes over to what is read. It must have started. */
@@ -38,9 +53,13 @@ export class Reloader implements ReloadControl {
     meter
       .createObservableGauge("kata_collector_config_last_reload_successful", {
         unit: "1",
-        description: "Whether the configuration that was read last is the one at work.",
+        description:
+          "Whether the configuration that was read last is the one at work, with the files that it names.",
       })
-      .addCallback((result) => result.observe((this.last?.ok ?? true) ? 1 : 0));
+      .addCallback((result) => {
+        const isCurrent = (this.#last?.faults.length ?? 0) === 0 && this.#outdated.length === 0;
+        result.observe(isCurrent ? 1 : 0);
+      });
     if (this.#early) void this.run();
   }
 
@@ -49,7 +68,8 @@ export class Reloader implements ReloadControl {
     if (this.#running !== undefined) {
       this.#again = true;
       await this.#running;
-      if (!this.#again && this.#running === undefined && this.last !== undefined) return this.last;
+      const { last } = this;
+      if (!this.#again && this.#running === undefined && last !== undefined) return last;
     }
     this.#again = false;
     this.#running ??= this.#reload().finally(() => {
@@ -63,12 +83,19 @@ export class Reloader implements ReloadControl {
     this.#early = agent === undefined;
     if (agent === undefined) return { ok: false, faults: ["the agent has not started yet; it reloads then"] };
     const faults = await this.#change(agent);
-    const ok = faults.length === 0;
-    this.last = { ok, faults, atMs: Date.now() };
+    this.#last = { faults, atMs: Date.now() };
+    const { outdated } = agent;
+    const ok = faults.length === 0 && outdated.length === 0;
     this.#counter?.add(1, { outcome: ok ? "success" : "failure" });
-    if (ok) agent.logger.info("Configuration was reloaded.");
-    else agent.logger.error({ faults }, "Configuration has faults; the old one stays at work.");
-    return this.last;
+    if (faults.length > 0)
+      agent.logger.error({ faults }, "Configuration has faults; the old one stays at work.");
+    else if (ok) agent.logger.info("Configuration was reloaded.");
+    else
+      agent.logger.error(
+        { faults: outdated },
+        "Configuration was reloaded, but not all files that it names; components go on with the old ones.",
+      );
+    return { ok, faults: [...faults, ...outdated] };
   }
 
   /** Resolves to why the configuration stays as it was; to nothing where it does not. */

@@ -22,8 +22,8 @@ export interface Component {
    */
   shutdown(deadline: AbortSignal): Promise<void>;
   /**
-   * Reads again the files that its config names, such as certificates, where it does not do so by itself. Rejects where
-   * that fails, and goes on with what it had.
+   * Reads again the files that its config names, such as certificates. Rejects where that fails: the component then goes
+   * on with what it had, says so by `Statuses::outdated`, and tries again until the files are good.
    */
   refresh?(): Promise<void>;
 }
@@ -114,6 +114,11 @@ export interface ComponentStatus {
 /** How the components fare. The agent reports starts and stops, components report what they meet between. */
 export interface Statuses {
   report(kind: ComponentKind, id: string, state: ComponentState, error?: string): void;
+  /**
+   * Says that the component goes on with old files because the new ones are no good. Until the returned function is
+   * called, its state is recoverable_error at best, whatever it reports of its work.
+   */
+  outdated(kind: ComponentKind, id: string, error: string): () => void;
   components(): readonly ComponentStatus[];
   /** The components of each pipeline, as `kind:id`. */
   pipelines(): ReadonlyMap<string, readonly string[]>;

@@ -10,6 +10,8 @@ import type { Send } from "./sender.ts";
 /** The way to the peer. */
 export interface Transport {
   readonly send: Send;
+  /** Reads the files that the config names again. Rejects where they are no good, and goes on with what it had. */
+  refresh?(): Promise<void>;
   /** Ends when what is on its way has ended; at the latest soon after the deadline aborts, where there is one. */
   close(deadline?: AbortSignal): void | Promise<void>;
 }
@@ -31,8 +33,6 @@ export interface PushExporterOptions {
   makeRequests(emit: Emit): RequestMaker;
   /** Reads the files that the config names, and connects or begins to. Rejects, naming the file, where that fails. */
   connect(): Promise<Transport>;
-  /** Whether `connect` reads files, so that the agent may want them read again. */
-  readonly hasFiles: boolean;
 }
 
 const NOT_STARTED: Answer = { kind: "busy", status: "internal", error: "BUG: the exporter has not started" };
@@ -64,10 +64,7 @@ export class PushExporter implements Exporter {
 
   /** Goes over to what the files hold now; requests that are on their way end on the old connections. */
   async refresh(): Promise<void> {
-    if (!this.#options.hasFiles) return;
-    const old = this.#transport;
-    this.#transport = await this.#options.connect();
-    await old?.close();
+    await this.#transport?.refresh?.();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { duration, size } from "../config/values.ts";
-import { cipherNames, toOpenSslCipher } from "./ciphers.ts";
+import { duration, size, unsupported } from "../config/values.ts";
+import { cipherSuites, openSslCiphers } from "../tls/ciphers.ts";
+import { reloadInterval } from "../tls/client_config.ts";
 import type { ServerLimits } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 
@@ -15,19 +16,16 @@ export const serverTls: z.ZodType<TlsConfig> = z
       .optional()
       .describe("With it, clients must show a certificate signed by one of its authorities"),
     min_version: z.enum(["1.2", "1.3"]).default("1.2"),
-    cipher_suites: z
-      .array(z.enum(cipherNames, "must be a cipher suite of TLS 1.2 by its IANA name"))
-      .min(1)
-      .optional()
-      .describe("For TLS 1.2; Node's own choice if left out. Those of TLS 1.3 are always allowed"),
-    reload_interval: duration().prefault("0s").describe("How often the files are read again; 0 for never"),
+    cipher_suites: cipherSuites.optional(),
+    reload_interval: reloadInterval(),
+    client_ca_file_reload: unsupported("reload_interval is for all files"),
   })
   .transform((config) => ({
     certFile: config.cert_file,
     keyFile: config.key_file,
     clientCaFile: config.client_ca_file,
     minVersion: `TLSv${config.min_version}` as const,
-    ciphers: config.cipher_suites?.map(toOpenSslCipher),
+    ciphers: config.cipher_suites === undefined ? undefined : openSslCiphers(config.cipher_suites),
     reloadIntervalMs: config.reload_interval,
   }));
 

@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
+import { recordedLogger } from "../../test/scenes/logs.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
 import { defaultServerLimits } from "./config.ts";
@@ -26,18 +28,18 @@ async function scene(context: TestContext): Promise<Scene> {
   const address = { host: "127.0.0.1", port: (probe.address() as { port: number }).port };
   probe.close();
   const listeners = new Listeners();
+  const { logger, lines } = recordedLogger();
+  context.after(() => assert.deepEqual(lines, [], "no listener had trouble"));
   return {
     address,
     claim(owner, paths, more = {}) {
       const claim = listeners.claim({
-        owner,
+        owner: { kind: "exporter", settings: testSettings({ id: owner, clock: systemClock, logger }) },
         address,
         tls: undefined,
         limits: undefined,
         routes: new Map(paths.map((path) => [path, says(`${owner} ${path}`)])),
         rank: 0,
-        clock: systemClock,
-        onError: (error) => assert.fail(error),
         ...more,
       });
       context.after(() => claim.close(AbortSignal.abort()));
@@ -79,17 +81,17 @@ test("a claim that closes takes its routes with it, and the last one the listene
 
 test("claims that cannot stand beside each other say which and why", async (context) => {
   const { claim, address } = await scene(context);
-  claim("exporter one", ["/metrics"], { limits: defaultServerLimits });
+  claim("one", ["/metrics"], { limits: defaultServerLimits });
   const refused = async (
     paths: readonly string[],
     more: Partial<ClaimOptions>,
     want: RegExp,
   ): Promise<void> => {
-    const other = claim("exporter two", paths, more);
+    const other = claim("two", paths, more);
     await assert.rejects(other.listen(), want);
     await other.close(AbortSignal.abort());
   };
-  const where = `exporter two and exporter one share 127.0.0.1:${address.port}`;
+  const where = `exporter "two" and exporter "one" share 127.0.0.1:${address.port}`;
   await refused(["/metrics"], {}, new RegExp(`${where} and both serve /metrics`));
   const limits = { ...defaultServerLimits, connectionsMax: 1 };
   await refused(["/other"], { limits }, new RegExp(`${where} and differ in limits`));
@@ -109,7 +111,10 @@ test("who comes when others listen already gets what they have, or is told that 
   };
   const page = claim("page", ["/metrics"], { tls });
   const where = `127.0.0.1:${address.port}`;
-  await assert.rejects(page.listen(), new RegExp(`page wants other tls than ${where} is served with`));
+  await assert.rejects(
+    page.listen(),
+    new RegExp(`exporter "page" wants other tls than ${where} is served with`),
+  );
   assert.equal(await get("/"), "200 api /");
 });
 

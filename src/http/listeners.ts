@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from "node:util";
-import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
+import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { defaultServerLimits } from "./config.ts";
 import { describeAddress, HttpServer, type Route, type ServerLimits } from "./server.ts";
-import type { TlsConfig } from "./tls.ts";
+import { serverCertificates, type TlsConfig } from "./tls.ts";
 
 export interface ClaimOptions {
-  /** Whose it is, for errors. */
-  readonly owner: string;
+  /** Whose it is. */
+  readonly owner: CertificateOwner;
   readonly address: ListenAddress;
   /** Undefined to go along with whoever shares the address; none and the defaults where nobody else says. */
   readonly tls: TlsConfig | undefined;
@@ -15,8 +15,6 @@ export interface ClaimOptions {
   readonly routes: ReadonlyMap<string, Route>;
   /** Of two claims on one path the higher rank has it; of equal rank, it is a fault. */
   readonly rank: number;
-  readonly clock: Clock;
-  onError(error: Error): void;
 }
 
 /** A component's share of a listener. */
@@ -25,7 +23,7 @@ export interface Claim {
   readonly address: ListenAddress;
   /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
   listen(): Promise<void>;
-  /** Reads the certificate's files again; rejects where that fails. */
+  /** Reads the certificate's files again. Rejects where they are no good; the old certificate then stays in use. */
   refresh(): Promise<void>;
   /** Takes the routes back; the last one closes the listener. */
   close(deadline: AbortSignal): Promise<void>;
@@ -53,6 +51,7 @@ class Listener {
   /** Those that want it open. */
   readonly #active = new Set<ClaimOptions>();
   #server: HttpServer | undefined;
+  #certificates: Certificates | undefined;
   /** What the server was made with. */
   #made: Pick<ClaimOptions, "tls" | "limits"> = { tls: undefined, limits: undefined };
   #listening: Promise<void> | undefined;
@@ -65,14 +64,16 @@ class Listener {
         return server()?.address ?? options.address;
       },
       listen: () => this.#listen(options),
-      refresh: async () => await this.#server?.refresh(),
+      refresh: async () => await this.#certificates?.load(),
       close: async (deadline) => {
         this.#claims.delete(options);
         this.#active.delete(options);
         if (this.#claims.size === 0) onEmpty();
         if (this.#active.size > 0) return;
         const closing = this.#server;
+        this.#certificates?.close();
         this.#server = undefined;
+        this.#certificates = undefined;
         this.#listening = undefined;
         await closing?.close(deadline);
       },
@@ -86,20 +87,33 @@ class Listener {
     await this.#listening;
   }
 
-  async #start({ address, clock }: ClaimOptions): Promise<void> {
+  async #start({ address, owner }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
-    const tls = claims.find((claim) => claim.tls !== undefined)?.tls;
+    const secured = claims.find((claim) => claim.tls !== undefined);
+    const tls = secured?.tls;
     const limits = claims.find((claim) => claim.limits !== undefined)?.limits ?? defaultServerLimits;
     this.#made = { tls, limits };
-    this.#server = new HttpServer({
+    const server = new HttpServer({
       address,
-      clock,
-      tls,
+      clock: owner.settings.clock,
+      tls: tls === undefined ? undefined : { asksClients: tls.clientCaFile !== undefined },
       limits,
       route: (path) => this.#route(path),
-      onError: (error) => [...this.#claims][0]?.onError(error),
+      onError: (error) => this.#logTrouble(error),
     });
-    await this.#server.listen();
+    this.#server = server;
+    if (secured?.tls !== undefined) {
+      this.#certificates = serverCertificates(secured.tls, secured.owner, (options) =>
+        server.secure(options),
+      );
+      await this.#certificates.load();
+    }
+    await server.listen();
+  }
+
+  #logTrouble(error: Error): void {
+    const [first] = this.#claims;
+    first?.owner.settings.logger.warn({ error: error.message }, "Listener has trouble; it goes on.");
   }
 
   #route(path: string): Route | undefined {
@@ -116,12 +130,12 @@ class Listener {
       for (const key of ["tls", "limits"] as const)
         if (claim[key] !== undefined && !isDeepStrictEqual(claim[key], this.#made[key]))
           throw new Error(
-            `${claim.owner} wants other ${key} than ${where} is served with; that needs a restart`,
+            `${nameOf(claim)} wants other ${key} than ${where} is served with; that needs a restart`,
           );
     }
     for (const other of this.#claims) {
       if (other === claim) continue;
-      const both = `${claim.owner} and ${other.owner} share ${where}`;
+      const both = `${nameOf(claim)} and ${nameOf(other)} share ${where}`;
       for (const key of ["tls", "limits"] as const) {
         const differ =
           claim[key] !== undefined && other[key] !== undefined && !isDeepStrictEqual(claim[key], other[key]);
@@ -131,4 +145,8 @@ class Listener {
       if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);
     }
   }
+}
+
+function nameOf({ owner }: ClaimOptions): string {
+  return `${owner.kind} "${owner.settings.id}"`;
 }

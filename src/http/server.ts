@@ -9,9 +9,9 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import { connect } from "node:net";
+import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
-import { loadTls, type TlsConfig } from "./tls.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
@@ -41,7 +41,8 @@ export interface ServerLimits {
 
 export interface HttpServerOptions {
   readonly address: ListenAddress;
-  readonly tls: TlsConfig | undefined;
+  /** Undefined for plain HTTP. With it, `secure` must be called before `listen`. */
+  readonly tls: { readonly asksClients: boolean } | undefined;
   /** By path; anything else is 404. */
   route(path: string): Route | undefined;
   readonly limits: ServerLimits;
@@ -65,8 +66,6 @@ export class HttpServer {
   /** The second in which requests came last, and how many. */
   #second = 0;
   #requests = 0;
-  #stopReloading: () => void = () => {};
-  #isClosing = false;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
@@ -78,11 +77,14 @@ export class HttpServer {
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
       keepAliveTimeout: KEEP_ALIVE_MS,
     };
-    const requestCert = tls?.clientCaFile !== undefined;
     this.#server =
       tls === undefined
         ? createServer(serverOptions)
-        : createTlsServer({ ...serverOptions, requestCert, rejectUnauthorized: requestCert });
+        : createTlsServer({
+            ...serverOptions,
+            requestCert: tls.asksClients,
+            rejectUnauthorized: tls.asksClients,
+          });
     this.#server.maxConnections = limits.connectionsMax;
     this.#server.timeout = limits.stallTimeoutMs;
     this.#server.on("request", (request, response) => {
@@ -102,29 +104,25 @@ export class HttpServer {
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
-      await this.#loadTls();
       if ("path" in address) await removeDeadSocket(address.path);
       this.#server.listen(address);
       await once(this.#server, "listening");
     } catch (error) {
-      this.#stopReloading();
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot listen on ${describeAddress(address)}: ${cause}`, { cause: error });
     }
     this.#server.on("error", onError);
   }
 
-  /** Reads the certificate's files again. Rejects where that fails; the old certificate then stays in use. */
-  async refresh(): Promise<void> {
-    const { tls } = this.#options;
-    if (tls !== undefined && "setSecureContext" in this.#server)
-      this.#server.setSecureContext(await loadTls(tls));
+  /** Secures the connections to come with these certificates. Throws where they are of no use. */
+  secure(options: SecureContextOptions): void {
+    if (!("setSecureContext" in this.#server))
+      throw new Error("BUG: certificates for a listener without TLS");
+    this.#server.setSecureContext(options);
   }
 
   /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
-    this.#isClosing = true;
-    this.#stopReloading();
     if (!this.#server.listening) return;
     const closed = once(this.#server, "close");
     this.#server.close();
@@ -140,23 +138,6 @@ export class HttpServer {
     this.#server.closeAllConnections();
     await closed;
     deadline.removeEventListener("abort", cut);
-  }
-
-  async #loadTls(): Promise<void> {
-    const { tls } = this.#options;
-    if (tls === undefined || !("setSecureContext" in this.#server)) return;
-    this.#server.setSecureContext(await loadTls(tls));
-    this.#reloadTlsLater(tls.reloadIntervalMs);
-  }
-
-  #reloadTlsLater(delayMs: number): void {
-    if (delayMs === 0 || this.#isClosing) return;
-    this.#stopReloading = this.#options.clock.after(delayMs, () => {
-      this.#loadTls().catch((error: Error) => {
-        this.#options.onError(new Error(`the old certificate stays in use: ${error.message}`));
-        this.#reloadTlsLater(delayMs);
-      });
-    });
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {

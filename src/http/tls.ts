@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { SecureContextOptions, SecureVersion } from "node:tls";
+import { type CertificateOwner, Certificates } from "../tls/certificates.ts";
 
 /** The listener's certificate, as the Collector's `configtls` names it. */
 export interface TlsConfig {
@@ -8,34 +8,37 @@ export interface TlsConfig {
   /** With it, clients must show a certificate that one of these authorities signed. */
   readonly clientCaFile: string | undefined;
   readonly minVersion: SecureVersion;
-  /** OpenSSL's names, for versions up to 1.2; undefined for Node's choice. */
-  readonly ciphers: readonly string[] | undefined;
+  /** OpenSSL's cipher list; undefined for Node's choice. */
+  readonly ciphers: string | undefined;
   /** How often the files are read again, in milliseconds; 0 for never. */
   readonly reloadIntervalMs: number;
 }
 
-/** Reads the files. Rejects with the name of the one that cannot be read. */
-export async function loadTls(config: TlsConfig): Promise<SecureContextOptions> {
-  const [cert, key, ca] = await Promise.all([
-    read(config.certFile),
-    read(config.keyFile),
-    config.clientCaFile === undefined ? undefined : read(config.clientCaFile),
-  ]);
-  const { minVersion, ciphers } = config;
-  return {
-    cert,
-    key,
-    minVersion,
-    ...(ca === undefined ? {} : { ca }),
-    ...(ciphers === undefined ? {} : { ciphers: ciphers.join(":") }),
-  };
-}
-
-async function read(path: string): Promise<Buffer> {
-  try {
-    return await readFile(path);
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot read "${path}": ${cause}`, { cause: error });
-  }
+/**
+ * The certificates of a listener. `use` gets what connections to come are secured with when they are loaded, and again
+ * whenever they have changed.
+ */
+export function serverCertificates(
+  tls: TlsConfig,
+  owner: CertificateOwner,
+  use: (options: SecureContextOptions) => void,
+): Certificates {
+  const { certFile, keyFile, clientCaFile, minVersion, ciphers, reloadIntervalMs } = tls;
+  return new Certificates({
+    owner,
+    sources: {
+      ca: clientCaFile === undefined ? undefined : { option: "client_ca_file", from: { path: clientCaFile } },
+      cert: { option: "cert_file", from: { path: certFile } },
+      key: { option: "key_file", from: { path: keyFile } },
+    },
+    reloadIntervalMs,
+    use: ({ ca, cert, key }) =>
+      use({
+        minVersion,
+        ...(cert === undefined ? {} : { cert }),
+        ...(key === undefined ? {} : { key }),
+        ...(ca === undefined ? {} : { ca }),
+        ...(ciphers === undefined ? {} : { ciphers }),
+      }),
+  });
 }

@@ -64,7 +64,7 @@ export class Graph {
     const before = { specs: this.#specs, pipelines: this.#pipelines };
     const after = { specs: planOf(blueprint), pipelines: membersOf(blueprint) };
     const { early, late, freed, leaving } = exchangeOf(before.specs, after.specs);
-    const statusesBefore = statuses.components();
+    const restoreStatuses = statuses.save();
     const fresh = this.#makeAll(early);
     try {
       await this.#start(fresh);
@@ -80,7 +80,7 @@ export class Graph {
         throw new AggregateError([error, second], `${message(error)}; and then: ${second.message}`);
       });
       this.#install(again);
-      for (const { kind, id, state, error: text } of statusesBefore) statuses.report(kind, id, state, text);
+      restoreStatuses();
       throw error;
     }
     const places = new Set(leaving.map(({ key }) => key));
@@ -89,7 +89,7 @@ export class Graph {
     this.#install(fresh);
   }
 
-  /** Lets every component read its files again. Resolves to what went wrong. */
+  /** Lets every component read its files again. Resolves to what went wrong, which `statuses` knows as well. */
   async refresh(): Promise<Error[]> {
     const failures: Error[] = [];
     for (const spec of this.#specs) {

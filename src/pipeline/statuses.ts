@@ -4,10 +4,22 @@ import type { ComponentKind, ComponentState, ComponentStatus, Statuses } from ".
 /** States that nothing but a start leads out of. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
 
-/** Keeps what was reported last of each component. */
+/** States that old files make worse; the others are graver, or the component's end. */
+const WORKING: ReadonlySet<ComponentState> = new Set(["starting", "ok", "recoverable_error"]);
+
+/** Why a component goes on with old files. */
+interface Outdated {
+  readonly kind: ComponentKind;
+  readonly id: string;
+  readonly error: string;
+  readonly sinceMs: number;
+}
+
+/** Keeps what was reported last of each component, and apart from it, which of them go on with old files. */
 export class StatusBoard implements Statuses {
   readonly #clock: Clock;
   readonly #components = new Map<string, ComponentStatus>();
+  readonly #outdated = new Set<Outdated>();
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(clock: Clock) {
@@ -25,8 +37,27 @@ export class StatusBoard implements Statuses {
     this.#components.set(key, { kind, id, state, error, sinceMs });
   }
 
+  outdated(kind: ComponentKind, id: string, error: string): () => void {
+    const one: Outdated = { kind, id, error, sinceMs: this.#clock.nowMs() };
+    this.#outdated.add(one);
+    return () => this.#outdated.delete(one);
+  }
+
+  /** Which components go on with old files, and why, in words for the user. */
+  outdatedNow(): readonly string[] {
+    return Array.from(this.#outdated, ({ kind, id, error }) => `${kind} "${id}": ${error}`);
+  }
+
   components(): readonly ComponentStatus[] {
-    return [...this.#components.values()];
+    return Array.from(this.#components.values(), (status) => this.#withOutdated(status));
+  }
+
+  /** Returns what sets the components' states back to what they are now; old files stay reported as they are then. */
+  save(): () => void {
+    const saved = [...this.#components];
+    return () => {
+      for (const [key, status] of saved) this.#components.set(key, status);
+    };
   }
 
   pipelines(): ReadonlyMap<string, readonly string[]> {
@@ -39,6 +70,22 @@ export class StatusBoard implements Statuses {
     const known = new Set([...pipelines.values()].flat());
     for (const id of extensions) known.add(keyOf("extension", id));
     for (const key of this.#components.keys()) if (!known.has(key)) this.#components.delete(key);
+  }
+
+  #withOutdated(status: ComponentStatus): ComponentStatus {
+    const { kind, id, state, error, sinceMs } = status;
+    const found = [...this.#outdated].filter((one) => one.kind === kind && one.id === id);
+    if (found.length === 0 || !WORKING.has(state)) return status;
+    const errors = found.map((one) => one.error);
+    const times = found.map((one) => one.sinceMs);
+    const hasFailed = state === "recoverable_error";
+    return {
+      kind,
+      id,
+      state: "recoverable_error",
+      error: (hasFailed ? [error, ...errors] : errors).join("; "),
+      sinceMs: Math.min(...times, ...(hasFailed ? [sinceMs] : [])),
+    };
   }
 }
 

@@ -8,6 +8,7 @@ import { type TestContext, test } from "node:test";
 import { z } from "zod";
 import { poll } from "../../test/e2e/poll.ts";
 import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../delivery/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
@@ -33,8 +34,10 @@ async function connect(context: TestContext, url: string, input: object = {}): P
     url: parsed,
     config: schema.parse(input),
     protocol: PROTOCOL,
-    clock: new FakeClock(Date.UTC(2026, 10, 23)),
-    build: { command: "kata-collector", description: "", version: "1.2.3" },
+    settings: testSettings({
+      clock: new FakeClock(Date.UTC(2026, 10, 23)),
+      build: { command: "kata-collector", description: "", version: "1.2.3" },
+    }),
   });
   context.after(() => client.close());
   return client;

@@ -1,13 +1,17 @@
-import { Agent, type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
-import { Agent as TlsAgent, request as tlsRequest } from "node:https";
-import { isIP } from "node:net";
+import {
+  type Agent,
+  type ClientRequest,
+  type IncomingMessage,
+  type RequestOptions,
+  request,
+} from "node:http";
+import { request as tlsRequest } from "node:https";
 import { arch, platform } from "node:os";
-import type { Clock } from "../clock/clock.ts";
-import type { BuildInfo } from "../component/component.ts";
+import type { BuildInfo, Settings } from "../component/component.ts";
 import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
-import { loadClientContext } from "../tls/client_context.ts";
 import { describeStatus, messageOf, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
+import { HttpConnections } from "./connections.ts";
 import { formatUrl, type PushUrl } from "./url.ts";
 
 /** What a protocol says about HTTP. */
@@ -26,8 +30,8 @@ export interface HttpPushOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig & { readonly timeout: number };
   readonly protocol: PushProtocol;
-  readonly clock: Clock;
-  readonly build: BuildInfo;
+  /** The exporter's. */
+  readonly settings: Settings;
 }
 
 /** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
@@ -49,24 +53,21 @@ interface Failure {
  */
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
-  readonly #agent: Agent;
+  readonly #connections: HttpConnections;
   readonly #headers: Readonly<Record<string, string>>;
   readonly #request: RequestOptions;
-  #open = 0;
-  #isClosed = false;
 
   /** Use `connectHttp`, which reads the certificates. */
-  constructor(options: HttpPushOptions, agent: Agent) {
-    const { url, config, protocol, build } = options;
+  constructor(options: HttpPushOptions, connections: HttpConnections) {
+    const { url, config, protocol, settings } = options;
     this.#options = options;
-    this.#agent = agent;
+    this.#connections = connections;
     this.#headers = {
-      "user-agent": userAgent(build),
+      "user-agent": userAgent(settings.build),
       ...lowerCase(config.headers),
       ...lowerCase(protocol.headers),
     };
     this.#request = {
-      agent,
       method: "POST",
       path: url.path + url.query,
       host: url.host,
@@ -77,31 +78,32 @@ export class HttpPushClient {
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
   async post(body: Uint8Array, signal: AbortSignal): Promise<Answer> {
-    this.#open++;
-    try {
+    return this.#connections.use(async (agent) => {
       for (;;) {
-        const result = await this.#exchange(body, signal);
+        const result = await this.#exchange(body, signal, agent);
         if ("status" in result) return this.#meaningOf(result);
         // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
         if (!result.isStale || signal.aborted) return this.#failed(result.error, signal);
       }
-    } finally {
-      this.#open--;
-      if (this.#isClosed && this.#open === 0) this.#agent.destroy();
-    }
+    });
+  }
+
+  /** Goes over to the certificates that the files hold now. Rejects where they are no good; the old ones then stay in use. */
+  refresh(): Promise<void> {
+    return this.#connections.refresh();
   }
 
   /** What is on its way ends by itself; after that no connection is left. */
   close(): void {
-    this.#isClosed = true;
-    if (this.#open === 0) this.#agent.destroy();
+    this.#connections.close();
   }
 
-  #exchange(body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | Failure> {
+  #exchange(body: Uint8Array, signal: AbortSignal, agent: Agent): Promise<PushAnswer | Failure> {
     const send = this.#options.url.isTls ? tlsRequest : request;
     return new Promise((resolve) => {
       const outgoing: ClientRequest = send({
         ...this.#request,
+        agent,
         headers: { ...this.#headers, "content-length": body.length },
         signal,
       });
@@ -116,7 +118,7 @@ export class HttpPushClient {
   }
 
   #meaningOf(answer: PushAnswer): Answer {
-    const { protocol, clock, url } = this.#options;
+    const { protocol, settings, url } = this.#options;
     const { status } = answer;
     const reason = this.#reasonOf(answer);
     const failure = { status: String(status), error: `${formatUrl(url)}: ${describeStatus(status, reason)}` };
@@ -125,7 +127,7 @@ export class HttpPushClient {
       return { kind: "hold", ...failure };
     }
     const kind = meaningOfHttp(status);
-    const delayMs = retryAfterMs(answer.retryAfter, clock.nowMs());
+    const delayMs = retryAfterMs(answer.retryAfter, settings.clock.nowMs());
     const isTooLarge = status === 413 || (kind === "split" && saysTooLarge(reason));
     return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
@@ -154,29 +156,10 @@ export class HttpPushClient {
 
 /** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
 export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {
-  const { url, config } = options;
-  const { tls, max_idle_conns, max_idle_conns_per_host = 0, max_conns_per_host, idle_conn_timeout } = config;
-  const limits = {
-    keepAlive: !config.disable_keep_alives,
-    maxFreeSockets: Math.min(orNoLimit(max_idle_conns), orNoLimit(max_idle_conns_per_host)),
-    maxSockets: orNoLimit(max_conns_per_host),
-    // The agent heeds it for connections that wait; requests have their own deadline.
-    ...(idle_conn_timeout === 0 ? {} : { timeout: idle_conn_timeout }),
-  };
-  if (!url.isTls) return new HttpPushClient(options, new Agent(limits));
-  const agent = new TlsAgent({
-    ...limits,
-    secureContext: await loadClientContext(tls),
-    rejectUnauthorized: !tls.insecure_skip_verify,
-    // Without it, a header "host" would say whose certificate is good. An address is not sent as a name.
-    servername: tls.server_name_override ?? (isIP(url.host) === 0 ? url.host : ""),
-  });
-  return new HttpPushClient(options, agent);
-}
-
-/** Of a Go transport 0 is no limit. */
-function orNoLimit(count: number): number {
-  return count === 0 ? Number.POSITIVE_INFINITY : count;
+  const { url, config, settings } = options;
+  const connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
+  await connections.open();
+  return new HttpPushClient(options, connections);
 }
 
 /** Never rejects: a status is an answer, whatever becomes of the body behind it. */

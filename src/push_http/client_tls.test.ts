@@ -6,7 +6,7 @@ import { z } from "zod";
 import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { startPushServer } from "../../test/e2e/push_server.ts";
-import { FakeClock } from "../clock/fake_clock.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { connectHttp } from "./client.ts";
 import { httpClientOptions } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
@@ -55,8 +55,7 @@ async function attempt(context: TestContext, certificate: string, input: object)
       accepted: ({ body }) => ({ rejectedPoints: 0, message: body.toString() }),
       reasonOf: () => "",
     },
-    clock: new FakeClock(),
-    build: { command: "test", description: "", version: "0" },
+    settings: testSettings(),
   });
   const outcome = await client.post(new Uint8Array(), new AbortController().signal);
   client.close();

@@ -1,5 +1,6 @@
 import { z } from "zod";
-import { secret, unsupported } from "../config/values.ts";
+import { duration, secret, unsupported } from "../config/values.ts";
+import { type CipherName, cipherSuites } from "./ciphers.ts";
 
 /** The Collector's client TLS options (`configtls`), as far as this build has them. */
 export interface ClientTlsConfig {
@@ -15,10 +16,18 @@ export interface ClientTlsConfig {
   readonly max_version?: "1.2" | "1.3" | undefined;
   readonly server_name_override?: string | undefined;
   readonly include_system_ca_certs_pool: boolean;
+  readonly cipher_suites?: readonly CipherName[] | undefined;
+  /** Milliseconds; 0 for never. */
+  readonly reload_interval: number;
 }
 
-const path = (what: string) => z.string().min(1).optional().describe(`${what}, as a path; read at start`);
+const path = (what: string) => z.string().min(1).optional().describe(`${what}, as a path`);
 const pem = (what: string) => z.string().min(1).optional().describe(`${what}, in PEM`);
+/** `tls::reload_interval`, of clients and of listeners. */
+export const reloadInterval = (): z.ZodType<number, string | 0 | undefined> =>
+  duration()
+    .prefault("0s")
+    .describe("How often the files are read again; 0s for only when the configuration is reloaded");
 const version = z.enum(["1.2", "1.3"], {
   error: 'must be "1.2" or "1.3"; older versions of TLS are not safe',
 });
@@ -44,8 +53,8 @@ export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
       .boolean()
       .default(false)
       .describe("Trust the system's certificates as well as those of ca_file or ca_pem"),
-    reload_interval: unsupported("certificates are read at start"),
-    cipher_suites: unsupported("Node's are used"),
+    cipher_suites: cipherSuites.optional(),
+    reload_interval: reloadInterval(),
     curve_preferences: unsupported("Node's are used"),
     tpm: unsupported("give the key as a file"),
   })

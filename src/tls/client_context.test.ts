@@ -3,11 +3,12 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
-import { connect, createServer, type Server, type TLSSocket } from "node:tls";
+import { connect, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
 import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { clientTlsSchema } from "./client_config.ts";
-import { loadClientContext } from "./client_context.ts";
+import { clientCertificates } from "./client_context.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 let authority: TestAuthority | undefined;
@@ -28,7 +29,8 @@ before(async () => {
       requestCert: true,
       rejectUnauthorized: false,
     },
-    (socket: TLSSocket) => socket.end(socket.authorized ? "known" : "unknown"),
+    (socket: TLSSocket) =>
+      socket.end(`${socket.authorized ? "known" : "unknown"} ${socket.getCipher().standardName}`),
   );
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -39,10 +41,22 @@ after(() => {
   authority?.remove();
 });
 
+/** The context that the options make. */
+async function contextOf(input: object): Promise<SecureContext> {
+  let made: SecureContext | undefined;
+  const owner = { kind: "exporter", settings: testSettings() } as const;
+  const certificates = clientCertificates(clientTlsSchema.parse(input), owner, (context) => {
+    made = context;
+  });
+  await certificates.load();
+  certificates.close();
+  return made ?? assert.fail("nothing was made");
+}
+
 /** What the server says to a client with these options, or why there is no connection. */
 async function greet(input: object): Promise<string> {
   const { port } = (server?.address() ?? assert.fail()) as AddressInfo;
-  const secureContext = await loadClientContext(clientTlsSchema.parse(input));
+  const secureContext = await contextOf(input);
   const socket = connect({ host: "127.0.0.1", port, servername: "tls.test", secureContext });
   try {
     return Buffer.concat(await socket.toArray()).toString();
@@ -53,9 +67,9 @@ async function greet(input: object): Promise<string> {
 
 test("what ca_file or ca_pem names is trusted, and nothing else", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
-  assert.equal(await greet({ ca_file: file("ca.crt") }), "unknown");
-  assert.equal(await greet({ ca_pem: readFileSync(file("ca.crt"), "utf8") }), "unknown");
-  assert.equal(await greet({ ca_file: file("ca.crt"), include_system_ca_certs_pool: true }), "unknown");
+  assert.match(await greet({ ca_file: file("ca.crt") }), /^unknown/);
+  assert.match(await greet({ ca_pem: readFileSync(file("ca.crt"), "utf8") }), /^unknown/);
+  assert.match(await greet({ ca_file: file("ca.crt"), include_system_ca_certs_pool: true }), /^unknown/);
   assert.equal(await greet({}), "SELF_SIGNED_CERT_IN_CHAIN");
   assert.equal(await greet({ ca_file: file("client.crt") }), "SELF_SIGNED_CERT_IN_CHAIN");
 });
@@ -63,7 +77,7 @@ test("what ca_file or ca_pem names is trusted, and nothing else", async (context
 test("the client shows its certificate", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const files = { cert_file: file("client.crt"), key_file: file("client.key") };
-  assert.equal(await greet({ ca_file: file("ca.crt"), ...files }), "known");
+  assert.match(await greet({ ca_file: file("ca.crt"), ...files }), /^known/);
 });
 
 test("a version below min_version is refused", async (context) => {
@@ -71,9 +85,30 @@ test("a version below min_version is refused", async (context) => {
   assert.match(await greet({ ca_file: file("ca.crt"), min_version: "1.3" }), /PROTOCOL_VERSION/);
 });
 
+test("cipher_suites are those that the client offers for TLS 1.2", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const greetWith = (...cipher_suites: string[]) => greet({ ca_file: file("ca.crt"), cipher_suites });
+  for (const suite of [
+    "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
+    "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
+  ])
+    assert.equal(await greetWith(suite), `unknown ${suite}`);
+  assert.match(
+    await greetWith("TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+    /HANDSHAKE_FAILURE/,
+    "no RSA key is there",
+  );
+  assert.match(await greetWith("TLS_AES_128_GCM_SHA256"), /PROTOCOL_VERSION/, "one of TLS 1.3 alone");
+});
+
 test("files that are missing or hold no certificate are faults with the option's name", async () => {
-  const check = (input: object, wanted: RegExp): Promise<void> =>
-    assert.rejects(loadClientContext(clientTlsSchema.parse(input)), wanted);
-  await check({ ca_file: "/nowhere/missing.crt" }, /^Error: cannot read tls::ca_file: ENOENT/);
-  await check({ cert_pem: "x", key_pem: "y" }, /^Error: cannot use the certificates or key of tls: /);
+  const check = (input: object, wanted: RegExp): Promise<void> => assert.rejects(contextOf(input), wanted);
+  await check(
+    { ca_file: "/nowhere/missing.crt" },
+    /^Error: cannot read tls::ca_file "\/nowhere\/missing.crt": ENOENT/,
+  );
+  await check(
+    { cert_pem: "x", key_pem: "y" },
+    /^Error: cannot use tls::cert_pem: there is no certificate in it/,
+  );
 });

@@ -1,22 +1,47 @@
-import { readFile } from "node:fs/promises";
 import {
   createSecureContext,
   getCACertificates,
   type SecureContext,
   type SecureContextOptions,
 } from "node:tls";
+import { type CertificateOwner, Certificates } from "./certificates.ts";
+import { openSslCiphers } from "./ciphers.ts";
 import type { ClientTlsConfig } from "./client_config.ts";
+import type { KeyMaterial, PemSource } from "./key_material.ts";
 
-/** Reads what the options name. Rejects, naming the option, where a file or its content is no good. */
-export async function loadClientContext(tls: ClientTlsConfig): Promise<SecureContext> {
-  const [ca, cert, key] = await Promise.all([
-    load("ca_file", tls.ca_file, tls.ca_pem),
-    load("cert_file", tls.cert_file, tls.cert_pem),
-    load("key_file", tls.key_file, tls.key_pem),
-  ]);
+/**
+ * The certificates of a client, which its options name. `use` gets a context for connections to come when they are
+ * loaded, and again whenever they have changed.
+ */
+export function clientCertificates(
+  tls: ClientTlsConfig,
+  owner: CertificateOwner,
+  use: (context: SecureContext) => void,
+): Certificates {
+  return new Certificates({
+    owner,
+    sources: {
+      ca: sourceOf(tls, "ca"),
+      cert: sourceOf(tls, "cert"),
+      key: sourceOf(tls, "key"),
+    },
+    reloadIntervalMs: tls.reload_interval,
+    use: (material) => use(createContext(tls, material)),
+  });
+}
+
+function sourceOf(tls: ClientTlsConfig, name: "ca" | "cert" | "key"): PemSource | undefined {
+  const path = tls[`${name}_file`];
+  if (path !== undefined) return { option: `${name}_file`, from: { path } };
+  const text = tls[`${name}_pem`];
+  return text === undefined ? undefined : { option: `${name}_pem`, from: { text } };
+}
+
+function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): SecureContext {
   const options: SecureContextOptions = {
     minVersion: `TLSv${tls.min_version}`,
     ...(tls.max_version === undefined ? {} : { maxVersion: `TLSv${tls.max_version}` as const }),
+    ...(tls.cipher_suites === undefined ? {} : { ciphers: openSslCiphers(tls.cipher_suites) }),
     ca: trusted(ca, tls.include_system_ca_certs_pool),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
@@ -24,20 +49,8 @@ export async function loadClientContext(tls: ClientTlsConfig): Promise<SecureCon
   try {
     return createSecureContext(options);
   } catch (error) {
-    throw new Error(`cannot use the certificates or key of tls: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-async function load(
-  key: string,
-  file: string | undefined,
-  text: string | undefined,
-): Promise<string | undefined> {
-  if (file === undefined) return text;
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    throw new Error(`cannot read tls::${key}: ${messageOf(error)}`, { cause: error });
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot use the certificates or key of tls: ${cause}`, { cause: error });
   }
 }
 
@@ -47,8 +60,4 @@ function trusted(own: string | undefined, withSystem: boolean): string[] {
   const system = getCACertificates("system");
   const pool = system.length > 0 ? system : getCACertificates("bundled");
   return own === undefined ? pool : [own, ...pool];
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

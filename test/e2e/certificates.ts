@@ -6,13 +6,12 @@ import { join } from "node:path";
 /** A certificate authority in a temporary directory, whose certificate is `ca.crt`. */
 export interface TestAuthority {
   file(name: string): string;
-  /** Writes `name.crt` and `name.key`, for a subject such as "DNS:otel.test" or "IP:127.0.0.1". */
-  issue(name: string, subject: string): void;
+  /** Writes `name.crt` and `name.key`, for a subject such as "DNS:otel.test" or "IP:127.0.0.1", good for so many days. */
+  issue(name: string, subject: string, days?: 2 | -1): void;
   remove(): void;
 }
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
-const DAYS = ["-days", "2"];
 
 /** Needs the program `openssl`. */
 export function createTestAuthority(): TestAuthority {
@@ -22,12 +21,12 @@ export function createTestAuthority(): TestAuthority {
     execFileSync("openssl", args, { stdio: "ignore" });
   };
   openssl(
-    ...["req", "-x509", ...NEW_KEY, "-subj", "/CN=test-ca", ...DAYS],
+    ...["req", "-x509", ...NEW_KEY, "-subj", "/CN=test-ca", "-days", "2"],
     ...["-keyout", file("ca.key"), "-out", file("ca.crt")],
   );
   return {
     file,
-    issue(name, subject) {
+    issue(name, subject, days = 2) {
       writeFileSync(file(`${name}.ext`), `subjectAltName=${subject}\n`);
       openssl(
         ...["req", ...NEW_KEY, "-subj", `/CN=${name}`],
@@ -35,7 +34,15 @@ export function createTestAuthority(): TestAuthority {
       );
       openssl(
         ...["x509", "-req", "-in", file(`${name}.csr`), "-CA", file("ca.crt"), "-CAkey", file("ca.key")],
-        ...["-CAcreateserial", ...DAYS, "-extfile", file(`${name}.ext`), "-out", file(`${name}.crt`)],
+        ...[
+          "-CAcreateserial",
+          "-days",
+          String(days),
+          "-extfile",
+          file(`${name}.ext`),
+          "-out",
+          file(`${name}.crt`),
+        ],
       );
     },
     remove: () => rmSync(folder, { recursive: true }),

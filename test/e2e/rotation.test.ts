@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { copyFileSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,8 +7,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { startSimulator } from "../../src/simulator/simulator.ts";
-import { startAgentWith } from "./agent_process.ts";
+import { freePort, startAgentWith } from "./agent_process.ts";
 import { createTestAuthority } from "./certificates.ts";
+import { startNode } from "./node.ts";
 import { poll } from "./poll.ts";
 import { answering, startPushServer } from "./push_server.ts";
 
@@ -80,4 +82,76 @@ test("--watch goes over to rotated certificates and tokens, and to those that a 
   } finally {
     assert.equal((await agent.stop()).code, 0);
   }
+});
+
+test("a reload fails, and the exporter is unwell, as long as a key is not its certificate's; data goes out meanwhile", async (context) => {
+  const authority = createTestAuthority();
+  context.after(() => authority.remove());
+  const { file } = authority;
+  authority.issue("server", "IP:127.0.0.1");
+  for (const name of ["client", "next"]) authority.issue(name, `DNS:${name}.test`);
+  const read = (name: string): Buffer => readFileSync(file(name));
+  const server = await startPushServer(context, {
+    tls: { ca: read("ca.crt"), cert: read("server.crt"), key: read("server.key"), requestCert: true },
+  });
+  const [health, metrics] = [await freePort(), await freePort()];
+  const node = await startNode({
+    simulator: { sandboxes: 1, cri: false },
+    configure(config) {
+      const tls = {
+        ...{ ca_file: file("ca.crt"), cert_file: file("client.crt"), key_file: file("client.key") },
+        reload_interval: "200ms",
+      };
+      config.exporters = { otlp_http: { endpoint: server.url, tls } };
+      config.service.pipelines = {
+        metrics: { receivers: ["kata"], processors: [], exporters: ["otlp_http"] },
+      };
+      const pull = { exporter: { prometheus: { host: "127.0.0.1", port: metrics } } };
+      Object.assign(config.service, {
+        extensions: ["health_check"],
+        telemetry: { metrics: { readers: [{ pull }] }, logs: { encoding: "json" } },
+      });
+      Object.assign(config, {
+        extensions: { health_check: { endpoint: `127.0.0.1:${health}`, reload: true } },
+      });
+    },
+  });
+  context.after(() => node.close());
+  const reload = async (): Promise<{ ok: boolean; faults: string[] }> =>
+    (await (await fetch(`http://127.0.0.1:${health}/-/reload`, { method: "POST" })).json()) as never;
+  const statusHas = (text: string) => async (): Promise<true | undefined> => {
+    const answer = await fetch(`http://127.0.0.1:${health}/status?verbose`);
+    return (await answer.text()).includes(text) || undefined;
+  };
+  const ownMetrics = async (): Promise<string> => (await fetch(`http://127.0.0.1:${metrics}/metrics`)).text();
+
+  await poll("a delivery", () => server.requests.length > 0 || undefined);
+  assert.deepEqual(await reload(), { ok: true, faults: [] });
+  copyFileSync(file("next.key"), file("client.key"));
+  const fault = `cannot use tls::key_file "${file("client.key")}": it is not the key of tls::cert_file "${file("client.crt")}"`;
+  await poll("the fault in the status", statusHas(JSON.stringify(fault).slice(1, -1)));
+  const { ok, faults } = await reload();
+  assert.equal(ok, false);
+  assert.ok(faults[0]?.startsWith(`exporter "otlp_http": ${fault}`), faults[0]);
+  const before = server.requests.length;
+  await poll("deliveries with the old certificate", () => server.requests.length > before + 1 || undefined);
+  assert.ok(await statusHas("StatusRecoverableError")());
+  const failed = await ownMetrics();
+  assert.match(failed, /^kata_collector_config_last_reload_successful(\{[^}]*\})? 0$/m);
+  assert.match(failed, /^kata_collector_config_reloads_total\{outcome="failure"[^}]*\} 1$/m);
+  assert.match(node.agent.stderr(), /Configuration was reloaded, but not all files that it names/);
+
+  copyFileSync(file("next.crt"), file("client.crt"));
+  await poll(
+    "the gauge",
+    async () =>
+      /^kata_collector_config_last_reload_successful(\{[^}]*\})? 1$/m.test(await ownMetrics()) || undefined,
+  );
+  assert.equal(await statusHas("StatusRecoverableError")(), undefined);
+  const expiry = Math.floor(Date.parse(new X509Certificate(read("next.crt")).validTo) / 1_000);
+  const line =
+    (await ownMetrics()).split("\n").find((one) => one.includes(`file="${file("client.crt")}"`)) ?? "";
+  assert.ok(line.startsWith("kata_collector_certificate_expiry_timestamp_seconds{"), line);
+  assert.match(line, /component="exporter:otlp_http"/);
+  assert.equal(Number(line.split(" ").at(-1)), expiry);
 });

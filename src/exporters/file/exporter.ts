@@ -37,7 +37,6 @@ export function createFileExporter(config: FileConfig, settings: Settings): Push
     type: "file",
     settings,
     config,
-    hasFiles: false,
     makeRequests: (emit) =>
       new OtlpRequests({
         encoder: createOtlpEncoder({ name: build.command, version: build.version }),

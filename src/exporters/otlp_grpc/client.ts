@@ -3,15 +3,11 @@ import {
   type ChannelOptions,
   Client,
   compressionAlgorithms,
-  credentials,
   Metadata,
   status,
 } from "@grpc/grpc-js";
 import type { Answer } from "../../delivery/answer.ts";
-import type { Transport } from "../../delivery/push_exporter.ts";
 import type { Send } from "../../delivery/sender.ts";
-import type { ClientTlsConfig } from "../../tls/client_config.ts";
-import { loadClientContext } from "../../tls/client_context.ts";
 import { answerOfError, answerOfResponse } from "./outcome.ts";
 
 export interface GrpcClientOptions {
@@ -31,7 +27,7 @@ const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Ex
 const DEADLINES_IN_A_ROW_MAX = 3;
 
 /** Sends encoded requests to an OTLP server. Makes no attempt of its own to repeat anything. */
-export class OtlpGrpcClient implements Transport {
+export class OtlpGrpcClient {
   readonly #options: GrpcClientOptions;
   /** The target as a user would write it. */
   readonly #address: string;
@@ -135,10 +131,4 @@ export function channelOptions(settings: ChannelSettings): ChannelOptions {
     ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
     ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
   };
-}
-
-/** Reads what the options name. Rejects, naming the option, where a file or its content is no good. */
-export async function loadCredentials(tls: ClientTlsConfig): Promise<ChannelCredentials> {
-  const context = await loadClientContext(tls);
-  return credentials.createFromSecureContext(context, { rejectUnauthorized: !tls.insecure_skip_verify });
 }

@@ -36,6 +36,7 @@ test("options of the Collector that mean the same are taken", () => {
   check({ sending_queue: { sizer: "bytes", queue_size: "128MiB", block_on_overflow: false } }, undefined);
   check({ sending_queue: { enabled: false, queue_size: 1 } }, undefined);
   check({ retry_on_failure: { enabled: false } }, undefined);
+  check({ tls: { reload_interval: "1h", cipher_suites: ["TLS_RSA_WITH_AES_128_CBC_SHA"] } }, undefined);
   check({ tls: { ca_file: "/ca", cert_file: "/crt", key_file: "/key", max_version: "1.3" } }, undefined);
 });
 
@@ -55,8 +56,16 @@ test("what is wrong or not supported is refused with a reason", () => {
     'tls::min_version: must be "1.2" or "1.3"; older versions of TLS are not safe',
   );
   check(
-    { tls: { reload_interval: "1h" } },
-    "tls::reload_interval: is not supported; certificates are read at start",
+    { tls: { curve_preferences: ["X25519"] } },
+    "tls::curve_preferences: is not supported; Node's are used",
+  );
+  check(
+    { tls: { cipher_suites: ["ECDHE-RSA-AES128-SHA"] } },
+    "tls::cipher_suites::0: must be a cipher suite of TLS 1.2 by its IANA name",
+  );
+  check(
+    { tls: { reload_interval: "1 h" } },
+    'tls::reload_interval: must be a duration such as "15s" or "1m30s"',
   );
   check({ tls: { ca_file: "a", ca_pem: "b" } }, "tls::ca_pem: cannot be given together with ca_file");
   check({ tls: { cert_file: "a" } }, "tls::cert_file: needs key_file or key_pem as well");

@@ -14,7 +14,6 @@ export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Setting
     type: "otlp_http",
     settings,
     config,
-    hasFiles: config.url.isTls,
     makeRequests: (emit) =>
       new OtlpRequests({
         encoder: createOtlpEncoder({ name: build.command, version: build.version }),
@@ -25,10 +24,10 @@ export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Setting
   });
 }
 
-async function connect(config: OtlpHttpConfig, { clock, build }: Settings): Promise<Transport> {
+async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Transport> {
   const format = bodyFormat(config.encoding, config.compression);
   const protocol = otlpHttpProtocol(format.headers);
-  const client = await connectHttp({ url: config.url, config, protocol, clock, build });
+  const client = await connectHttp({ url: config.url, config, protocol, settings });
   return {
     async send({ parts }, signal) {
       let body: Uint8Array;
@@ -41,6 +40,7 @@ async function connect(config: OtlpHttpConfig, { clock, build }: Settings): Prom
       }
       return await client.post(body, signal);
     },
+    refresh: () => client.refresh(),
     close: () => client.close(),
   };
 }

@@ -65,7 +65,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   constructor(config: PrometheusConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
-    const { clock, logger } = settings;
+    const { clock } = settings;
     const { limits, expirationMs, namespace, labels, path } = config;
     this.#readings = new Readings({ clock, expirationMs, resourcesMax: limits.resourcesMax });
     this.#conflicts = new Conflicts(settings, CONFLICTS);
@@ -73,7 +73,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#sharedPages = new SharedPages(clock);
     this.#instruments = createInstruments(settings);
     this.#claim = settings.host.listeners.claim({
-      owner: `exporter "${settings.id}"`,
+      owner: { kind: "exporter", settings },
       address: config.address,
       tls: config.tls,
       limits: limits.server,
@@ -82,8 +82,6 @@ export class PrometheusExporter implements Exporter, MetricsPage {
         [path, (request, response, signal) => this.answer(request, response, signal, {})],
       ]),
       rank: 0,
-      clock,
-      onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
     });
   }
 

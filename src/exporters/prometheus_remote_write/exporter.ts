@@ -21,7 +21,6 @@ export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: S
     type: "prometheus_remote_write",
     settings,
     config,
-    hasFiles: config.url.isTls,
     makeRequests: (emit): RequestMaker => {
       const conflicts = new Conflicts(settings, CONFLICTS);
       const requests = new RemoteWriteRequests({
@@ -43,8 +42,8 @@ export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: S
   });
 }
 
-async function connect(config: RemoteWriteConfig, { clock, build }: Settings): Promise<Transport> {
-  const client = await connectHttp({ url: config.url, config, protocol: remoteWriteProtocol, clock, build });
+async function connect(config: RemoteWriteConfig, settings: Settings): Promise<Transport> {
+  const client = await connectHttp({ url: config.url, config, protocol: remoteWriteProtocol, settings });
   return {
     send({ parts }, signal) {
       const request = Buffer.concat(parts);
@@ -52,6 +51,7 @@ async function connect(config: RemoteWriteConfig, { clock, build }: Settings): P
       const body = compress(new Uint8Array(request.buffer, request.byteOffset, request.length));
       return client.post(body, signal);
     },
+    refresh: () => client.refresh(),
     close: () => client.close(),
   };
 }

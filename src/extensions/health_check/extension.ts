@@ -32,7 +32,7 @@ export class HealthCheck implements Extension {
   constructor(config: HealthCheckConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
-    const { clock, host, logger } = settings;
+    const { clock, host } = settings;
     this.#upSinceMs = clock.nowMs();
     this.#health = new Health(host.statuses, config.rules, () => clock.nowMs());
     const routes = new Map<string, Route>([
@@ -44,14 +44,12 @@ export class HealthCheck implements Extension {
     if (config.reload)
       routes.set("/-/reload", { method: "POST", answer: (_request, response) => this.#reload(response) });
     this.#claim = host.listeners.claim({
-      owner: `extension "${settings.id}"`,
+      owner: { kind: "extension", settings },
       address: config.address,
       tls: config.tls,
       limits: config.limits,
       routes,
       rank: 0,
-      clock,
-      onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
     });
   }
 

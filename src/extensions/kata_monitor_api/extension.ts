@@ -35,10 +35,10 @@ export class KataMonitorApi implements Extension {
   constructor(config: KataMonitorApiConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
-    const { clock, host, interner, logger } = settings;
+    const { clock, host, interner } = settings;
     this.#families = new MonitorFamilies(interner, clock.nowMs());
     this.#claim = host.listeners.claim({
-      owner: `extension "${settings.id}"`,
+      owner: { kind: "extension", settings },
       address: config.address,
       tls: config.tls,
       limits: config.limits,
@@ -50,8 +50,6 @@ export class KataMonitorApi implements Extension {
       ]),
       // An exporter at this address serves its page here too; this one has more to say.
       rank: 1,
-      clock,
-      onError: (error) => logger.warn({ error: error.message }, "Listener has trouble; it goes on."),
     });
   }
 

@@ -1,0 +1,67 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { FakeClock } from "../clock/fake_clock.ts";
+import { StatusBoard } from "./statuses.ts";
+
+const START_MS = 1_000;
+
+function scene() {
+  const clock = new FakeClock(START_MS);
+  const board = new StatusBoard(clock);
+  board.report("exporter", "out", "ok");
+  /** State, error and since when, of the one component. */
+  const now = (): unknown => {
+    const [status] = board.components();
+    return [status?.state, status?.error, (status?.sinceMs ?? 0) - START_MS];
+  };
+  return { clock, board, now };
+}
+
+test("old files make a component's state recoverable_error until they are exchanged, whatever it delivers", async () => {
+  const { clock, board, now } = scene();
+  await clock.advance(5);
+  const isCurrent = board.outdated("exporter", "out", "key is cut off");
+  assert.deepEqual(now(), ["recoverable_error", "key is cut off", 5]);
+  board.report("exporter", "out", "starting");
+  board.report("exporter", "out", "ok");
+  assert.deepEqual(now(), ["recoverable_error", "key is cut off", 5]);
+  assert.deepEqual(board.outdatedNow(), ['exporter "out": key is cut off']);
+  isCurrent();
+  assert.deepEqual(now(), ["ok", "", 5]);
+  assert.deepEqual(board.outdatedNow(), []);
+});
+
+test("old files stand beside a component's own error, and are no matter where it is worse or ends", async () => {
+  const { clock, board, now } = scene();
+  const isCurrent = board.outdated("exporter", "out", "key is cut off");
+  await clock.advance(7);
+  board.report("exporter", "out", "recoverable_error", "no connection");
+  assert.deepEqual(now(), ["recoverable_error", "no connection; key is cut off", 0]);
+  board.report("exporter", "out", "permanent_error", "no such tenant");
+  assert.deepEqual(now(), ["permanent_error", "no such tenant", 7]);
+  board.report("exporter", "out", "recoverable_error", "no connection");
+  isCurrent();
+  assert.deepEqual(now(), ["recoverable_error", "no connection", 7]);
+  board.outdated("exporter", "out", "key is cut off");
+  board.report("exporter", "out", "stopped");
+  assert.deepEqual(now(), ["stopped", "", 7]);
+});
+
+test("two reports of old files are two: one of them may end", () => {
+  const { board, now } = scene();
+  const leaving = board.outdated("exporter", "out", "old one");
+  board.outdated("exporter", "out", "new one");
+  board.outdated("exporter", "other", "nothing to do with it");
+  leaving();
+  assert.deepEqual(now(), ["recoverable_error", "new one", 0]);
+});
+
+test("states that are set back are those of the time they were saved, without old files that are current by now", () => {
+  const { board, now } = scene();
+  const isCurrent = board.outdated("exporter", "out", "key is cut off");
+  const restore = board.save();
+  board.report("exporter", "out", "stopped");
+  isCurrent();
+  restore();
+  assert.deepEqual(now(), ["ok", "", 0]);
+});

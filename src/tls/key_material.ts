@@ -1,0 +1,118 @@
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { readFile } from "node:fs/promises";
+
+/** Where a text in PEM comes from: an option that holds it, or one that names a file. */
+export interface PemSource {
+  /** As the config has it, such as `cert_file`. */
+  readonly option: string;
+  readonly from: { readonly path: string } | { readonly text: string };
+}
+
+export interface KeySources {
+  /** The authorities that are trusted. */
+  readonly ca: PemSource | undefined;
+  /** The own certificate, and the chain behind it. */
+  readonly cert: PemSource | undefined;
+  /** Its key. */
+  readonly key: PemSource | undefined;
+}
+
+/** What the sources held at one time: every certificate is whole, and the key is that of the certificate. */
+export interface KeyMaterial {
+  readonly ca: string | undefined;
+  readonly cert: string | undefined;
+  readonly key: string | undefined;
+  /** The first certificate of `ca` and of `cert`. */
+  readonly leading: readonly LeadingCertificate[];
+}
+
+export interface LeadingCertificate {
+  /** The path, or the option where the text is in the config. */
+  readonly file: string;
+  readonly expiresMs: number;
+}
+
+interface Pem {
+  readonly source: PemSource;
+  readonly text: string;
+}
+
+/**
+ * Reads the sources and checks what they hold, since OpenSSL takes authorities that are cut off, or none at all, without
+ * a word. Rejects with the option and the file. An expired certificate is no fault.
+ */
+export async function readKeyMaterial({ ca, cert, key }: KeySources): Promise<KeyMaterial> {
+  const [caPem, certPem, keyPem] = await Promise.all([read(ca), read(cert), read(key)]);
+  const leading: LeadingCertificate[] = [];
+  if (caPem !== undefined) leading.push(leadingOf(caPem.source, firstCertificate(caPem)));
+  if (certPem !== undefined) {
+    const certificate = firstCertificate(certPem);
+    leading.push(leadingOf(certPem.source, certificate));
+    if (keyPem !== undefined && !certificate.checkPrivateKey(privateKey(keyPem)))
+      throw unusable(
+        keyPem.source,
+        `it is not the key of ${describe(certPem.source)}; where the two are being exchanged, the other one follows`,
+      );
+  }
+  return { ca: caPem?.text, cert: certPem?.text, key: keyPem?.text, leading };
+}
+
+export function isSameMaterial(one: KeyMaterial, other: KeyMaterial): boolean {
+  return one.ca === other.ca && one.cert === other.cert && one.key === other.key;
+}
+
+async function read(source: PemSource | undefined): Promise<Pem | undefined> {
+  if (source === undefined) return undefined;
+  if ("text" in source.from) return { source, text: source.from.text };
+  try {
+    return { source, text: await readFile(source.from.path, "utf8") };
+  } catch (error) {
+    throw new Error(`cannot read ${describe(source)}: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+/** A whole block, whose lines of headers may have hyphens in them. */
+const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----/g;
+const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
+
+/** Throws where there is none, or one of those behind it is broken. */
+function firstCertificate({ source, text }: Pem): X509Certificate {
+  const blocks = text.match(BLOCK) ?? [];
+  const certificates = blocks
+    .filter((block) => CERTIFICATE.test(block))
+    .map((block, index) => {
+      try {
+        return new X509Certificate(block);
+      } catch (error) {
+        throw unusable(source, `certificate ${index + 1} in it is broken: ${messageOf(error)}`);
+      }
+    });
+  if (text.replace(BLOCK, "").includes("-----BEGIN ")) throw unusable(source, "it is cut off");
+  const [first] = certificates;
+  if (first === undefined) throw unusable(source, "there is no certificate in it");
+  return first;
+}
+
+function privateKey({ source, text }: Pem): KeyObject {
+  try {
+    return createPrivateKey(text);
+  } catch (error) {
+    throw unusable(source, `there is no key in it that can be read: ${messageOf(error)}`);
+  }
+}
+
+function leadingOf({ option, from }: PemSource, { validToDate }: X509Certificate): LeadingCertificate {
+  return { file: "path" in from ? from.path : option, expiresMs: validToDate.getTime() };
+}
+
+function describe({ option, from }: PemSource): string {
+  return "path" in from ? `tls::${option} "${from.path}"` : `tls::${option}`;
+}
+
+function unusable(source: PemSource, why: string): Error {
+  return new Error(`cannot use ${describe(source)}: ${why}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
