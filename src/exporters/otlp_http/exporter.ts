@@ -36,6 +36,7 @@ export class OtlpHttpExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: build.command, version: build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
+      marksEnds: true,
       emit: (request) => this.#delivery.offer(request),
       insist: (request) => this.#delivery.insist(request),
     });
