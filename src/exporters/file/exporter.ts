@@ -59,7 +59,7 @@ export class FileExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: build.command, version: build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
-      marksEnds: true,
+      marksEnds: config.staleness_markers,
       emit: (request) => this.#delivery.offer(request),
       insist: (request) => this.#delivery.insist(request),
     });

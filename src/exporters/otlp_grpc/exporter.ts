@@ -31,7 +31,7 @@ export class OtlpGrpcExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: settings.build.command, version: settings.build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
-      marksEnds: true,
+      marksEnds: config.staleness_markers,
       emit: (request) => this.#delivery.offer(request),
       insist: (request) => this.#delivery.insist(request),
     });

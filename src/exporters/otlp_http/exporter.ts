@@ -36,7 +36,7 @@ export class OtlpHttpExporter implements Exporter {
     this.#requests = new OtlpRequests({
       encoder: createOtlpEncoder({ name: build.command, version: build.version }),
       requestBytesMax: config.sending_queue.batch.max_size,
-      marksEnds: true,
+      marksEnds: config.staleness_markers,
       emit: (request) => this.#delivery.offer(request),
       insist: (request) => this.#delivery.insist(request),
     });
