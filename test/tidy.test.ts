@@ -8,7 +8,9 @@ const LINES_PER_FILE_MAX = 600;
 const LINES_PER_FUNCTION_MAX = 70;
 
 /** A rule that a place may break, with its reason: `file` or `file function`. */
-const EXCEPTIONS: Readonly<Record<string, string>> = {};
+const EXCEPTIONS: Readonly<Record<string, string>> = {
+  "src/otlp/paced_json.ts": "a pause, which lets others run, is no input or output",
+};
 
 interface Source {
   /** Relative to the project's root. */

@@ -6,13 +6,15 @@ import fc from "fast-check";
 import { toSdkMetrics } from "../../test/oracle/otel_sdk.ts";
 import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
-import { createOtlpEncoder } from "./encode.ts";
+import { createOtlpEncoder, type OtlpRequest } from "./encode.ts";
+import type { Entry } from "./entry.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
   type Metric,
 } from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { METRIC_BYTES_MAX } from "./metric_plan.ts";
+import type { Restarts } from "./start_times.ts";
 
 const TIME_MS = 1_700_000_000_123;
 const START_MS = 1_699_999_000_456;
@@ -48,7 +50,10 @@ function decode(bytes: Uint8Array): ExportMetricsServiceRequest {
 
 /** Encodes into one request and decodes it again. */
 function roundTrip(...readings: readonly Reading[]): ExportMetricsServiceRequest {
-  const [request, ...more] = encoder.encode(readings.map(encoder.reading), REQUEST_BYTES_MAX);
+  const [request, ...more] = encoder.encode(
+    readings.map((one) => encoder.reading(one, undefined)),
+    REQUEST_BYTES_MAX,
+  );
   assert.ok(request !== undefined && more.length === 0);
   return decode(request.bytes);
 }
@@ -203,26 +208,44 @@ test("an unknown start time is left at zero, and an empty label is left out", ()
   );
 });
 
+const ALL_KINDS = [
+  family("gauge", [point({ item: "a" })]),
+  family("unknown"),
+  family("sum", [point({ item: "a" }), point({ item: "b" })]),
+  family("histogram", [point({ item: "a" }, [1, 2]), point({ item: "b" })]),
+  family("summary", [point({ item: "a" }, [0.5]), point({ item: "b" })]),
+];
+const ALL_KINDS_ROW = [1, 2, 3, 4, 1, 2, 3, 4, 3, 1, 5, 1, 1, 1, 1, 2, 2];
+
+/** `{name: the starts of its points}`, in Unix milliseconds. */
+function startsOf(request: ExportMetricsServiceRequest): Readonly<Record<string, readonly number[]>> {
+  const metrics = metricsOf(request).map(({ name, data }) => [
+    name,
+    data.value?.dataPoints.map(({ startTimeUnixNano }) => Number(startTimeUnixNano / 1_000_000n)),
+  ]);
+  return Object.fromEntries(metrics);
+}
+
+function encodeOne(entry: Entry): OtlpRequest {
+  const [request, ...more] = encoder.encode([entry], REQUEST_BYTES_MAX);
+  assert.ok(request !== undefined && more.length === 0);
+  return request;
+}
+
 test("every kind ends with a flag on each point, no value, and its bounds", () => {
-  const kinds = [
-    family("gauge", [point({ item: "a" })]),
-    family("sum"),
-    family("histogram", [point({}, [1, 2])]),
-    family("summary", [point({}, [0.5])]),
-  ];
-  const { schema } = reading(kinds, [1, 2, 1, 2, 3, 4, 3, 1, 1, 1]);
-  const [request] = encoder.encode([encoder.ended(RESOURCE, schema.families, TIME_MS)], REQUEST_BYTES_MAX);
-  assert.ok(request !== undefined);
-  assert.equal(request.points, 4);
-  const json = metricsOf(decode(request.bytes)).map(({ data }) => data.value?.dataPoints[0]);
-  for (const ended of json) {
+  const { schema } = reading(ALL_KINDS, ALL_KINDS_ROW);
+  const times = { timeMs: TIME_MS, startMs: START_MS, restarts: undefined };
+  const request = encodeOne(encoder.ended({ resource: RESOURCE, schema, ...times }));
+  assert.deepEqual([request.points, request.endPoints], [0, 8], "no reading has the points of an end");
+  const ends = metricsOf(decode(request.bytes)).map(({ data }) => data.value?.dataPoints[0]);
+  for (const ended of ends) {
     assert.equal(ended?.flags, 1);
     assert.equal(ended.timeUnixNano, 1_700_000_000_123_000_000n);
   }
-  const [gauge, sum, histogram, summary] = json;
+  const [gauge, unknown, sum, histogram, summary] = ends;
   assert.deepEqual(
-    [gauge, sum].map((ended) => ended !== undefined && "value" in ended && ended.value.case),
-    [undefined, undefined],
+    [gauge, unknown, sum].map((ended) => ended !== undefined && "value" in ended && ended.value.case),
+    [undefined, undefined, undefined],
   );
   assert.deepEqual(gauge?.attributes[0]?.key, "item");
   assert.deepEqual(
@@ -234,6 +257,55 @@ test("every kind ends with a flag on each point, no value, and its bounds", () =
       "quantileValues" in summary &&
       summary.quantileValues.map(({ quantile }) => quantile),
     [0.5],
+  );
+});
+
+test("points that count have the start of their series, also where they end; gauges have none", () => {
+  const check = (startMs: number, restarts: Restarts, want: readonly number[]): void => {
+    const one = { ...reading(ALL_KINDS, ALL_KINDS_ROW), startMs };
+    const { resource, schema, timeMs } = one;
+    const [a, b, c, d, e, f] = want;
+    const starts = {
+      a_gauge: [0],
+      a_unknown: [0],
+      a_sum: [a, b],
+      a_histogram: [c, d],
+      a_summary: [e, f],
+    };
+    const ended = encoder.ended({ resource, schema, timeMs, startMs, restarts });
+    assert.deepEqual(startsOf(decode(encodeOne(encoder.reading(one, restarts)).bytes)), starts);
+    assert.deepEqual(startsOf(decode(encodeOne(ended).bytes)), starts);
+  };
+  const row = (columns: Readonly<Record<number, number>>): Restarts =>
+    Float64Array.from(ALL_KINDS_ROW, (_, column) => columns[column] ?? 0);
+  const S = START_MS;
+  check(S, undefined, [S, S, S, S, S, S]);
+  check(0, undefined, [0, 0, 0, 0, 0, 0]);
+  check(S, row({ 3: S + 1, 4: S + 2, 12: S + 1, 15: S + 3 }), [S, S + 1, S + 2, S, S + 1, S + 3]);
+  check(0, row({ 2: S, 9: S }), [S, 0, 0, S, 0, 0]);
+  check(S, row({ 2: S - 1 }), [S, S, S, S, S, S]);
+  // After a clock was set back.
+  check(S, row({ 2: TIME_MS }), [0, S, S, S, S, S]);
+  check(TIME_MS + 1, undefined, [0, 0, 0, 0, 0, 0]);
+});
+
+test("a restart of a family that is cut into several entries finds its points", () => {
+  const points = Array.from({ length: 3_000 }, (_, index) =>
+    point({ text: "x".repeat(200), index: String(index) }, [1]),
+  );
+  const values = points.flatMap((_, index) => [index, index, 0.5, index]);
+  const one = reading([family("gauge"), family("histogram", points)], [0, ...values]);
+  const restarts = new Float64Array(one.schema.width);
+  for (const index of points.keys()) restarts[1 + 4 * index] = START_MS + index;
+  const requests = encoder.encode([encoder.reading(one, restarts)], REQUEST_BYTES_MAX);
+  const got = requests.flatMap(({ bytes }) =>
+    metricsOf(decode(bytes)).flatMap(({ name, data }) =>
+      name === "a_gauge" ? [] : (data.value?.dataPoints ?? []).map((one) => one.startTimeUnixNano),
+    ),
+  );
+  assert.deepEqual(
+    got.map((start) => Number(start / 1_000_000n)),
+    points.map((_, index) => START_MS + index),
   );
 });
 
@@ -301,10 +373,16 @@ test("requests stay under the limit, keep the order and lose nothing", () => {
   const readings = Array.from({ length: 7 }, (_, index) =>
     reading(specs, row, { key: String(index), attributes: [{ key: "id", value: String(index) }] }),
   );
-  const one = encoder.encode(readings.slice(0, 1).map(encoder.reading), REQUEST_BYTES_MAX)[0];
+  const one = encoder.encode(
+    readings.slice(0, 1).map((one) => encoder.reading(one, undefined)),
+    REQUEST_BYTES_MAX,
+  )[0];
   assert.ok(one !== undefined);
   const check = (bytesMax: number, wantRequests: number): void => {
-    const requests = encoder.encode(readings.map(encoder.reading), bytesMax);
+    const requests = encoder.encode(
+      readings.map((one) => encoder.reading(one, undefined)),
+      bytesMax,
+    );
     assert.equal(requests.length, wantRequests);
     for (const { bytes } of requests) assert.ok(bytes.length <= bytesMax);
     assert.equal(
@@ -333,7 +411,10 @@ test("a family too large for one entry is cut between its points", () => {
     point({ text: "x".repeat(200), index: String(index) }, [1]),
   );
   const values = points.flatMap((_, index) => [index, index, 0.5, index]);
-  const requests = encoder.encode([encoder.reading(reading([family("histogram", points)], values))], 300_000);
+  const requests = encoder.encode(
+    [encoder.reading(reading([family("histogram", points)], values), undefined)],
+    300_000,
+  );
   assert.ok(requests.length > 2);
   const got = requests.flatMap(({ bytes }) => {
     assert.ok(bytes.length <= 300_000);
@@ -349,5 +430,5 @@ test("a family too large for one entry is cut between its points", () => {
 });
 
 test("a schema without families makes no request", () => {
-  assert.deepEqual(encoder.encode([encoder.reading(reading([], []))], REQUEST_BYTES_MAX), []);
+  assert.deepEqual(encoder.encode([encoder.reading(reading([], []), undefined)], REQUEST_BYTES_MAX), []);
 });

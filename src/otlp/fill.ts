@@ -2,13 +2,17 @@
 
 import {
   DISTRIBUTION_AT,
-  ENDED_AT,
+  ENDED_COUNTER_AT,
+  ENDED_GAUGE_AT,
   GAUGE_AT,
   type MetricPlan,
   QUANTILE_BYTES,
   QUANTILE_VALUE_AT,
+  START_AT,
   SUM_AT,
 } from "./metric_plan.ts";
+import { startAsDouble } from "./nanos.ts";
+import type { Restarts } from "./start_times.ts";
 
 /** The numbers of one reading on their way into a message. */
 export interface Frame {
@@ -17,6 +21,10 @@ export interface Frame {
   /** Unix nanoseconds, bit for bit as the double of the same 8 bytes: written like any other number. */
   readonly time: number;
   readonly start: number;
+  /** The same in Unix milliseconds. */
+  readonly timeMs: number;
+  readonly startMs: number;
+  readonly restarts: Restarts;
 }
 
 /** Where a plan's template was copied to, and the column of its first number. */
@@ -40,10 +48,14 @@ export function fill(frame: Frame, plan: MetricPlan, place: Place): void {
     case "summary":
       fillSummaries(frame, plan, place);
       break;
-    case "ended":
-      fillEnded(frame, plan, place);
+    case "ended_gauge":
+      fillEndedGauges(frame, plan, place);
+      break;
+    case "ended_counter":
+      fillEndedCounters(frame, plan, place);
       break;
   }
+  if (frame.restarts !== undefined) fillRestarts(frame, frame.restarts, { plan, place });
 }
 
 const GAUGE_TIME = GAUGE_AT.time;
@@ -121,9 +133,38 @@ function fillDistribution(frame: Frame, point: number, { count, sum }: { count: 
   view.setFloat64(point + DISTRIBUTION_AT.sum, sum, true);
 }
 
-function fillEnded({ view, time }: Frame, { at, points }: MetricPlan, place: Place): void {
+function fillEndedGauges({ view, time }: Frame, { at, points }: MetricPlan, place: Place): void {
   for (let i = 0; i < points; i++) {
-    view.setFloat64(place.at + (at[i] as number) + ENDED_AT.time, time, true);
+    view.setFloat64(place.at + (at[i] as number) + ENDED_GAUGE_AT.time, time, true);
+  }
+}
+
+function fillEndedCounters({ view, time, start }: Frame, { at, points }: MetricPlan, place: Place): void {
+  for (let i = 0; i < points; i++) {
+    const point = place.at + (at[i] as number);
+    view.setFloat64(point + ENDED_COUNTER_AT.start, start, true);
+    view.setFloat64(point + ENDED_COUNTER_AT.time, time, true);
+  }
+}
+
+/** Gives the points that started anew after the reading's own start their start times, in place of that one. */
+function fillRestarts(
+  { view, timeMs, startMs }: Frame,
+  restarts: Float64Array,
+  { plan, place }: { readonly plan: MetricPlan; readonly place: Place },
+): void {
+  const { at, columns } = plan;
+  let latest = 0;
+  let latestAsDouble = 0;
+  for (let i = 0; i < columns.length; i++) {
+    const restart = restarts[place.column + (columns[i] as number)] as number;
+    if (restart <= startMs) continue;
+    // Mostly all of them restarted at one time, and the conversion makes a bigint.
+    if (restart !== latest) {
+      latest = restart;
+      latestAsDouble = startAsDouble(restart, timeMs);
+    }
+    view.setFloat64(place.at + (at[i] as number) + START_AT, latestAsDouble, true);
   }
 }
 

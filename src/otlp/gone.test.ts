@@ -27,8 +27,12 @@ function schema(families: Readonly<Record<string, string>>, kind: Kind = "gauge"
 
 function check(before: Schema, after: Schema, want: Readonly<Record<string, string>>): void {
   const gone = goneBetween(before, after);
-  const got = gone.map(({ name, points }) => [name, points.map((p) => p.attributes[0]?.value).join(" ")]);
+  const got = gone.families.map(({ name, points }) => [
+    name,
+    points.map((p) => p.attributes[0]?.value).join(" "),
+  ]);
   assert.deepEqual(Object.fromEntries(got), want);
+  assert.equal(gone.width, gone.families.flatMap(({ points }) => points).length, "a gauge takes one column");
   assert.equal(goneBetween(before, after), gone, "the same question has the same answer");
 }
 

@@ -1,30 +1,20 @@
-import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
+import { type Attributes, type Family, type Point, pointWidth, type Schema } from "../metrics/model.ts";
+import { rememberedPair } from "./remembered.ts";
 
-// What is gone between two schemas is asked for again at every scrape that alternates between them.
-const known = new WeakMap<Schema, WeakMap<Schema, readonly Family[]>>();
-
-const NOTHING: readonly Family[] = [];
+/** Of a resource of which nothing is known. */
+export const EMPTY_SCHEMA: Schema = { families: [], offsets: [], width: 0 };
 
 /**
- * The series that `before` has and `after` has not: whole families, and of families that lost some points one with
- * just these (which is not interned).
+ * The series that `before` has and `after` has not, as a schema that is not interned: whole families, and of families
+ * that lost some points one with just these. The same two schemas always get the same object.
  */
-export function goneBetween(before: Schema, after: Schema): readonly Family[] {
-  if (before === after) return NOTHING;
-  let byAfter = known.get(before);
-  if (byAfter === undefined) {
-    byAfter = new WeakMap();
-    known.set(before, byAfter);
-  }
-  let gone = byAfter.get(after);
-  if (gone === undefined) {
-    gone = compare(before, after);
-    byAfter.set(after, gone);
-  }
-  return gone;
+export function goneBetween(before: Schema, after: Schema): Schema {
+  return before === after ? EMPTY_SCHEMA : compareOnce(before, after);
 }
 
-function compare(before: Schema, after: Schema): Family[] {
+const compareOnce = rememberedPair(compare);
+
+function compare(before: Schema, after: Schema): Schema {
   const kept = new Set(after.families);
   const byName = new Map(after.families.map((family) => [family.name, family]));
   const gone: Family[] = [];
@@ -37,13 +27,29 @@ function compare(before: Schema, after: Schema): Family[] {
     }
     const alive = new Set(successor.points.map(pointKey));
     const points = family.points.filter((point) => !alive.has(pointKey(point)));
-    if (points.length > 0) gone.push({ ...family, points });
+    if (points.length > 0) gone.push({ ...family, points, width: widthOf(family, points) });
   }
-  return gone;
+  return schemaOf(gone);
+}
+
+function widthOf({ kind }: Family, points: readonly Point[]): number {
+  let width = 0;
+  for (const { bounds } of points) width += pointWidth(kind, bounds.length);
+  return width;
+}
+
+function schemaOf(families: readonly Family[]): Schema {
+  const offsets: number[] = [];
+  let width = 0;
+  for (const family of families) {
+    offsets.push(width);
+    width += family.width;
+  }
+  return { families, offsets, width };
 }
 
 /** A series is its attributes; for the receivers that split histograms, its bounds as well. */
-function pointKey({ attributes, bounds }: Point): string {
+export function pointKey({ attributes, bounds }: Point): string {
   return JSON.stringify([pairs(attributes), bounds]);
 }
 

@@ -22,7 +22,10 @@ function reading(id: string, kind: Kind, values: readonly number[]): Reading {
 }
 
 function encode(...readings: readonly Reading[]): Uint8Array {
-  const [request] = encoder.encode(readings.map(encoder.reading), 4_000_000);
+  const [request] = encoder.encode(
+    readings.map((one) => encoder.reading(one, undefined)),
+    4_000_000,
+  );
   return request?.bytes ?? new Uint8Array(0);
 }
 

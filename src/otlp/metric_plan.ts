@@ -1,8 +1,9 @@
 import { type Attributes, type Family, type Kind, type Point, pointWidth } from "../metrics/model.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
+import { isCounting } from "./counters.ts";
 
 /** Which numbers a plan's points have holes for. */
-export type Shape = "gauge" | "sum" | "histogram" | "summary" | "ended";
+export type Shape = "gauge" | "sum" | "histogram" | "summary" | "ended_gauge" | "ended_counter";
 
 /**
  * One `metrics` entry of a ScopeMetrics message, with holes for the numbers. Every number takes 8 bytes, so that no
@@ -17,22 +18,31 @@ export interface MetricPlan {
   readonly column: number;
   /** Where each point begins in the template. What all points of a shape have comes first in them. */
   readonly at: Uint32Array;
+  /** Shapes with a start time: the first column of each point, counted from the plan's. Otherwise empty. */
+  readonly columns: Uint32Array;
   /** Histogram and summary: how many bounds or quantiles each point has. Otherwise empty. */
   readonly bounds: Uint32Array;
   /** Histogram and summary: where each point's bucket counts or quantiles begin in the template. Otherwise empty. */
   readonly tails: Uint32Array;
 }
 
+/** Where the start time of a point stands, whatever shape has one. */
+export const START_AT = 1;
 /** Where the numbers of a point stand, from its beginning; a field's tag takes one byte, its number eight. */
 export const GAUGE_AT: Readonly<Record<"time" | "value", number>> = { time: 1, value: 10 };
-export const SUM_AT: Readonly<Record<"start" | "time" | "value", number>> = { start: 1, time: 10, value: 19 };
+export const SUM_AT: Readonly<Record<"start" | "time" | "value", number>> = {
+  start: START_AT,
+  time: 10,
+  value: 19,
+};
 export const DISTRIBUTION_AT: Readonly<Record<"start" | "time" | "count" | "sum", number>> = {
-  start: 1,
+  start: START_AT,
   time: 10,
   count: 19,
   sum: 28,
 };
-export const ENDED_AT: Readonly<Record<"time", number>> = { time: 1 };
+export const ENDED_GAUGE_AT: Readonly<Record<"time", number>> = { time: 1 };
+export const ENDED_COUNTER_AT: Readonly<Record<"start" | "time", number>> = { start: START_AT, time: 10 };
 /** A quantile takes tag, length, tag and quantile, tag and value. */
 export const QUANTILE_BYTES = 20;
 export const QUANTILE_VALUE_AT = 12;
@@ -47,7 +57,7 @@ export function planFamily(family: Family): readonly MetricPlan[] {
 
 /** As `planFamily`, of entries that say that the points have no value any more. */
 export function planEndedFamily(family: Family): readonly MetricPlan[] {
-  return planPoints(family, "ended");
+  return planPoints(family, isCounting(family.kind) ? "ended_counter" : "ended_gauge");
 }
 
 // Field numbers of opentelemetry/proto/metrics/v1/metrics.proto and common.proto.
@@ -81,6 +91,8 @@ interface PlannedPoint {
   readonly bytes: Uint8Array;
   readonly bounds: number;
   readonly tail: number;
+  /** How many columns it takes. */
+  readonly width: number;
 }
 
 function planPoints(family: Family, shape: Shape): MetricPlan[] {
@@ -100,7 +112,7 @@ function planPoints(family: Family, shape: Shape): MetricPlan[] {
     if (pointsBytes + planned.bytes.length > METRIC_BYTES_MAX) close();
     points.push(planned);
     pointsBytes += planned.bytes.length;
-    nextColumn += pointWidth(family.kind, point.bounds.length);
+    nextColumn += planned.width;
   }
   close();
   return plans;
@@ -125,15 +137,19 @@ function composePlan(
   const distribution = shape === "histogram" || shape === "summary";
   const bounds = new Uint32Array(distribution ? points.length : 0);
   const tails = new Uint32Array(bounds.length);
+  const columns = new Uint32Array(isCounting(family.kind) ? points.length : 0);
+  let nextColumn = 0;
   for (const [index, point] of points.entries()) {
     writer.delimitedHead(DATA.points, point.bytes.length);
     at[index] = writer.length;
     bounds[index] = point.bounds;
     tails[index] = writer.length + point.tail;
+    columns[index] = nextColumn;
+    nextColumn += point.width;
     writer.raw(point.bytes);
   }
   writer.raw(foot);
-  return { shape, template: writer.finish(), points: points.length, column, at, bounds, tails };
+  return { shape, template: writer.finish(), points: points.length, column, at, columns, bounds, tails };
 }
 
 function metricHead(family: Family): Uint8Array {
@@ -152,10 +168,10 @@ function dataFoot(kind: Kind): Uint8Array {
   return writer.finish();
 }
 
-/** Begins with the holes that `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and `ENDED_AT` say where they are. */
+/** Begins with the holes that `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and the `ENDED_…_AT` say where they are. */
 function planPoint(kind: Kind, shape: Shape, point: Point): PlannedPoint {
   const writer = new ProtoWriter();
-  if (shape !== "gauge" && shape !== "ended") writer.hole(POINT.start);
+  if (isCounting(kind)) writer.hole(POINT.start);
   writer.hole(POINT.time);
   if (shape === "gauge" || shape === "sum") writer.hole(POINT.value);
   if (shape === "histogram" || shape === "summary") {
@@ -170,9 +186,10 @@ function planPoint(kind: Kind, shape: Shape, point: Point): PlannedPoint {
     // An empty label is no label in Prometheus' model; the Collector's receiver leaves it out as well.
     point.attributes.filter(({ value }) => value !== ""),
   );
-  if (shape === "ended")
+  if (shape === "ended_gauge" || shape === "ended_counter")
     writer.uint(kind === "histogram" ? HISTOGRAM_FLAGS_FIELD : FLAGS_FIELD, NO_RECORDED_VALUE);
-  return { bytes: writer.finish(), bounds: point.bounds.length, tail };
+  const bounds = point.bounds.length;
+  return { bytes: writer.finish(), bounds, tail, width: pointWidth(kind, bounds) };
 }
 
 /** Buckets or quantiles; returns where they begin. */

@@ -28,12 +28,13 @@ function reading(of: Resource, names: string, timeMs: number): Reading {
   return { resource: of, schema, values: new Float64Array(schema.width).fill(1), timeMs, startMs: 0 };
 }
 
-function requesting(requestBytesMax = 4_000_000) {
+function requesting({ requestBytesMax = 4_000_000, marksEnds = true } = {}) {
   const requests: OtlpRequest[] = [];
   const state = { hasRoom: true };
   const consumer = new OtlpRequests({
     encoder: createOtlpEncoder({ name: "test", version: "0" }),
     requestBytesMax,
+    marksEnds,
     emit(request) {
       if (state.hasRoom) requests.push(request);
       return state.hasRoom;
@@ -68,15 +69,27 @@ test("each reading is a request, and requests put one behind the other are one",
     [2, 1],
   );
   const joined = Buffer.concat(requests.map(({ bytes }) => bytes));
-  requests.splice(0, 2, { bytes: joined, points: 3 });
+  requests.splice(0, 2, { bytes: joined, points: 3, endPoints: 0 });
   assert.deepEqual(taken(), ["p1: x@1 y@1", "p2: x@2"]);
 });
 
-test("a reading that is too large for one request becomes several", () => {
-  const { consumer, requests, taken } = requesting(300);
+test("a reading that is too large for one request becomes several, which count its points and no ends", () => {
+  const { consumer, requests, taken } = requesting({ requestBytesMax: 300 });
   const names = Array.from({ length: 30 }, (_, index) => `metric_${index}`);
+  consumer.consume(reading(resource("a"), "gone_1 gone_2 gone_3", 0));
+  requests.splice(0);
   consumer.consume(reading(resource("a"), names.join(" "), 1));
   assert.ok(requests.length > 2);
+  const sum = (of: (request: OtlpRequest) => number): number =>
+    requests.reduce((all, one) => all + of(one), 0);
+  assert.equal(
+    sum(({ points }) => points),
+    30,
+  );
+  assert.equal(
+    sum(({ endPoints }) => endPoints),
+    3,
+  );
   for (const { bytes } of requests) assert.ok(bytes.length <= 300, `${bytes.length} bytes`);
   assert.equal(
     taken()
@@ -155,4 +168,13 @@ test("a resource with new attributes is another one to receivers: the old one's 
     "web-1: x@3",
     "web-1: -x@4",
   ]);
+});
+
+test("without markers no series ends, neither those that a reading lacks nor those of a resource that is gone", () => {
+  const { consumer, taken } = requesting({ marksEnds: false });
+  consumer.consume(reading(resource("a", "p1"), "x y", 1));
+  consumer.consume(reading(resource("a", "p1"), "x", 2));
+  consumer.consume(reading(resource("a", "p2"), "x", 3));
+  consumer.end({ resource: resource("a", "p2"), timeMs: 4 });
+  assert.deepEqual(taken(), ["p1: x@1 y@1", "p1: x@2", "p2: x@3"]);
 });

@@ -7,7 +7,7 @@ import {
   type ResourceMetrics,
 } from "@opentelemetry/sdk-metrics";
 import type { Attributes, Family, Reading } from "../../src/metrics/model.ts";
-import type { Scope } from "../../src/otlp/encode.ts";
+import type { Scope } from "../../src/otlp/envelope.ts";
 
 /** A reading as the OpenTelemetry SDK's objects. Summaries are left out: the SDK has none. */
 export function toSdkMetrics(reading: Reading, scope: Scope): ResourceMetrics {

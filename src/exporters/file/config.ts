@@ -7,6 +7,7 @@ import {
   type RetryConfig,
   retrySchema,
 } from "../../delivery/config.ts";
+import { stalenessMarkers } from "../../otlp/config.ts";
 import type { Rotation } from "./rotation.ts";
 
 /** The options of the Collector's exporter of this name, and those of every delivery. Times are in milliseconds. */
@@ -20,6 +21,7 @@ export interface FileConfig {
   /** With which a missing directory is made; undefined where it is not made. */
   readonly directoryMode: number | undefined;
   readonly timeout: number;
+  readonly staleness_markers: boolean;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
@@ -89,6 +91,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
       .optional()
       .describe("Of a directory that is made, less the umask; 0755 if left out"),
     timeout: attemptTimeout().prefault("5s"),
+    staleness_markers: stalenessMarkers(),
     retry_on_failure: retrySchema.prefault({}),
     sending_queue: orderedQueueSchema("a file has one writer").prefault({}),
     encoding: unsupported("format is json or proto"),
@@ -115,6 +118,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
       ? Number.parseInt(config.directory_permissions ?? "0755", 8)
       : undefined,
     timeout: config.timeout,
+    staleness_markers: config.staleness_markers,
     retry_on_failure: config.retry_on_failure,
     sending_queue: inOrder(config.sending_queue, config.flush_interval),
   }));

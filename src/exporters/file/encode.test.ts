@@ -11,13 +11,16 @@ const point = { attributes: [], bounds: [], boundTexts: [] };
 const family = interner.family({ name: "a", kind: "gauge", unit: "", help: "", points: [point] });
 const encoder = createOtlpEncoder({ name: "test", version: "0" });
 const entry = (id: string) =>
-  encoder.reading({
-    resource: { key: id, attributes: [{ key: "id", value: id }] },
-    schema: interner.schema([family]),
-    values: Float64Array.of(1),
-    timeMs: 1,
-    startMs: 0,
-  });
+  encoder.reading(
+    {
+      resource: { key: id, attributes: [{ key: "id", value: id }] },
+      schema: interner.schema([family]),
+      values: Float64Array.of(1),
+      timeMs: 1,
+      startMs: 0,
+    },
+    undefined,
+  );
 const REQUEST = encoder.encode([entry("1"), entry("2")], 1_000_000)[0]?.bytes ?? new Uint8Array(0);
 const JSON_TEXT = [...requestJson(REQUEST)].join("");
 const never = new AbortController().signal;

@@ -1,6 +1,6 @@
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
-import { pacedJson } from "../../delivery/paced_json.ts";
+import { pacedJson } from "../../otlp/paced_json.ts";
 import { type Framing, lengthPrefixed, lines } from "./framing.ts";
 
 /** What becomes of a request before it is written. */

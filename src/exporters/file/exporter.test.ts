@@ -84,6 +84,23 @@ test("what is read back are the readings, in every format", async (context) => {
   await check({ format: "proto", compression: "zstd" }, (file) => unzipped(file).map(ofProto));
 });
 
+test("series that end are marked unless staleness_markers is off", async (context) => {
+  const folder = folderOf(context);
+  const check = async (input: object, want: readonly string[]): Promise<void> => {
+    const path = join(folder, "out");
+    const { exporter } = await exporting(context, { path, ...input });
+    const readings = [gaugeReading("s1", [1, 2], TIME_MS), gaugeReading("s1", [3], TIME_MS + 1)] as const;
+    for (const reading of readings) exporter.consume(reading);
+    exporter.end({ resource: readings[1].resource, timeMs: TIME_MS + 2 });
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    assert.deepEqual(readingsOf(parseLines(readFileSync(path))), want);
+  };
+  const [first, second] = [`s1: 1 2 @${TIME_MS}`, `s1: 3 @${TIME_MS + 1}`];
+  const ends = [`s1: gone @${TIME_MS + 1}`, `s1: gone @${TIME_MS + 2}`] as const;
+  await check({}, [first, ends[0], second, ends[1]]);
+  await check({ staleness_markers: false }, [first, second]);
+});
+
 test("append keeps what is there, and cuts off what a death left", async (context) => {
   const path = join(folderOf(context), "out");
   for (const [id, append] of [

@@ -41,6 +41,7 @@ export function createFileExporter(config: FileConfig, settings: Settings): Push
       new OtlpRequests({
         encoder: createOtlpEncoder({ name: build.command, version: build.version }),
         requestBytesMax: config.sending_queue.batch.max_size,
+        marksEnds: config.staleness_markers,
         emit,
       }),
     connect: () => openFile(config, settings),

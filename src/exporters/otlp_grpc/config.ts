@@ -7,6 +7,7 @@ import {
   type RetryConfig,
   retrySchema,
 } from "../../delivery/config.ts";
+import { stalenessMarkers } from "../../otlp/config.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 
@@ -26,6 +27,7 @@ export interface OtlpGrpcConfig {
   readonly balancer_name: "round_robin" | "pick_first";
   readonly authority?: string | undefined;
   readonly user_agent?: string | undefined;
+  readonly staleness_markers: boolean;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
@@ -84,6 +86,7 @@ export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
     .describe("How requests are spread over the addresses of the endpoint"),
   authority: z.string().min(1).optional().describe("The :authority header"),
   user_agent: z.string().min(1).optional().describe("What the agent calls itself"),
+  staleness_markers: stalenessMarkers(),
   retry_on_failure: retrySchema.prefault({}),
   sending_queue: queueSchema.prefault({}),
   auth: unsupported("give credentials in headers, or a client certificate in tls"),

@@ -263,3 +263,21 @@ test("shutdown sends what is held, says what it could not, and may be called wit
   assert.equal(line["reason"], "shutdown");
   assert.equal(line["dropped_items"], 6);
 });
+
+test("series that end are marked unless staleness_markers is off", async (context) => {
+  const check = async (input: object, want: readonly number[]): Promise<void> => {
+    const server = await serving(context);
+    const { exporter } = await exporting(context, { endpoint: server.endpoint, ...input });
+    const readings = [gaugeReading("s1", [1, 2], 1_000), gaugeReading("s1", [3], 2_000)] as const;
+    for (const reading of readings) exporter.consume(reading);
+    exporter.end({ resource: readings[1].resource, timeMs: 3_000 });
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    assert.deepEqual(
+      server.requests.flatMap(({ bytes }) => pointsOf(bytes)),
+      want,
+    );
+  };
+  const ended = Number.NaN;
+  await check({}, [1, 2, ended, 3, ended]);
+  await check({ staleness_markers: false }, [1, 2, 3]);
+});

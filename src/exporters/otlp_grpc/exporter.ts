@@ -16,6 +16,7 @@ export function createOtlpGrpcExporter(config: OtlpGrpcConfig, settings: Setting
       new OtlpRequests({
         encoder: createOtlpEncoder({ name: build.command, version: build.version }),
         requestBytesMax: config.sending_queue.batch.max_size,
+        marksEnds: config.staleness_markers,
         emit,
       }),
     connect: () => connectGrpc(config, settings),

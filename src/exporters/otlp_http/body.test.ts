@@ -41,7 +41,7 @@ function realReading(): Reading {
 
 const reading = realReading();
 const encoder = createOtlpEncoder(SCOPE);
-const [request] = encoder.encode([encoder.reading(reading)], 4_000_000);
+const [request] = encoder.encode([encoder.reading(reading, undefined)], 4_000_000);
 const bytes = request?.bytes ?? assert.fail();
 const sdkMetrics = toSdkMetrics(reading, SCOPE);
 

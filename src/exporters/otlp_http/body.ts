@@ -1,7 +1,7 @@
 import { promisify } from "node:util";
 import { constants, gzip, zstdCompress } from "node:zlib";
-import { pacedJson } from "../../delivery/paced_json.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
+import { pacedJson } from "../../otlp/paced_json.ts";
 import type { Compression } from "./config.ts";
 
 /** How requests become bodies. */

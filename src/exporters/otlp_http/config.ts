@@ -8,6 +8,7 @@ import {
   retrySchema,
 } from "../../delivery/config.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
+import { stalenessMarkers } from "../../otlp/config.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
 import { type PushUrl, pushUrl, underUrl } from "../../push_http/url.ts";
 
@@ -18,6 +19,7 @@ export interface OtlpHttpConfig extends HttpClientConfig {
   readonly encoding: OtlpEncoding;
   readonly compression: Compression;
   readonly timeout: number;
+  readonly staleness_markers: boolean;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
@@ -54,6 +56,7 @@ const options = z.strictObject({
   timeout: attemptTimeout().prefault("30s"),
   ...httpClientOptions,
   ...refusedHttpOptions,
+  staleness_markers: stalenessMarkers(),
   retry_on_failure: retrySchema.prefault({}),
   sending_queue: queueSchema.prefault({}),
   logs_endpoint: signals,

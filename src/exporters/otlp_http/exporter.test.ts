@@ -174,3 +174,22 @@ test("a reload reads the certificates anew", async (context) => {
   assert.deepEqual(names, ["DNS:first.test", "DNS:second.test"]);
   assert.equal(server.connections(), 2);
 });
+
+test("series that end are marked unless staleness_markers is off", async (context) => {
+  const check = async (input: object, want: readonly number[]): Promise<void> => {
+    const server = await startPushServer(context);
+    const config = { endpoint: server.url, compression: "none", ...input };
+    const { exporter } = await exporting(context, config);
+    const readings = [gaugeReading("s1", [1, 2], 1_000), gaugeReading("s1", [3], 2_000)] as const;
+    for (const reading of readings) exporter.consume(reading);
+    exporter.end({ resource: readings[1].resource, timeMs: 3_000 });
+    await exporter.shutdown(AbortSignal.timeout(10_000));
+    assert.deepEqual(
+      server.requests.flatMap(({ body }) => pointsOf(body)),
+      want,
+    );
+  };
+  const ended = Number.NaN;
+  await check({}, [1, 2, ended, 3, ended]);
+  await check({ staleness_markers: false }, [1, 2, 3]);
+});

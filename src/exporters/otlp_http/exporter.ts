@@ -18,6 +18,7 @@ export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Setting
       new OtlpRequests({
         encoder: createOtlpEncoder({ name: build.command, version: build.version }),
         requestBytesMax: config.sending_queue.batch.max_size,
+        marksEnds: config.staleness_markers,
         emit,
       }),
     connect: () => connect(config, settings),

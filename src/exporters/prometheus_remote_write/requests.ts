@@ -57,7 +57,10 @@ export class RemoteWriteRequests {
     batches.push({ identity, blocks: said.plan.blocks, values, timeMs });
     const { requestBytesMax, emit } = this.#options;
     const requests = encodeBatches(batches, requestBytesMax);
-    if (!requests.every((request) => emit({ ...request, source: resource.key }))) return;
+    // Each is taken or lost by itself. Where one is lost, what the peer knows is what it was told before.
+    let isKept = true;
+    for (const request of requests) isKept = emit({ ...request, source: resource.key }) && isKept;
+    if (!isKept) return;
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#forget(resource.key);
       this.#spoken.set(resource.key, { ...said, timeMs });

@@ -1,5 +1,5 @@
 import { setImmediate } from "node:timers/promises";
-import { requestJson } from "../otlp/json.ts";
+import { requestJson } from "./json.ts";
 
 /**
  * An encoded request as OTLP/JSON. It is about many sandboxes, so scrapes and pulls go on between them. Rejects on bytes

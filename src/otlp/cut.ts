@@ -1,0 +1,62 @@
+import type { Entry } from "./entry.ts";
+import type { Envelope } from "./envelope.ts";
+
+/** Some metrics of an entry, which go into one request. */
+export interface Slice {
+  readonly entry: Entry;
+  readonly from: number;
+  readonly to: number;
+  readonly metricBytes: number;
+  readonly bytes: number;
+}
+
+/** Deals the entries out to requests. An entry that a request of its own could hold is not cut. */
+export function cut(entries: readonly Entry[], envelope: Envelope, bytesMax: number): Slice[][] {
+  const requests: Slice[][] = [];
+  let slices: Slice[] = [];
+  let used = 0;
+  const close = (): void => {
+    if (slices.length > 0) requests.push(slices);
+    slices = [];
+    used = 0;
+  };
+  for (const entry of entries) {
+    const { metrics, bytes: metricBytes } = entry.plan;
+    if (metrics.length === 0) continue;
+    const { total: bytes } = envelope.sizeOf(entry.resource, metricBytes);
+    if (used + bytes > bytesMax) close();
+    if (bytes <= bytesMax) {
+      slices.push({ entry, from: 0, to: metrics.length, metricBytes, bytes });
+      used += bytes;
+      continue;
+    }
+    for (const slice of cutEntry(entry, envelope, bytesMax)) {
+      if (used + slice.bytes > bytesMax) close();
+      slices.push(slice);
+      used += slice.bytes;
+    }
+  }
+  close();
+  return requests;
+}
+
+/** An entry that no request holds whole, in slices of at least one metric. */
+function cutEntry(entry: Entry, envelope: Envelope, bytesMax: number): Slice[] {
+  const { metrics } = entry.plan;
+  const slices: Slice[] = [];
+  let from = 0;
+  let metricBytes = 0;
+  const close = (to: number): void => {
+    const { total: bytes } = envelope.sizeOf(entry.resource, metricBytes);
+    slices.push({ entry, from, to, metricBytes, bytes });
+    from = to;
+    metricBytes = 0;
+  };
+  for (const [index, { template }] of metrics.entries()) {
+    const { total } = envelope.sizeOf(entry.resource, metricBytes + template.length);
+    if (total > bytesMax && index > from) close(index);
+    metricBytes += template.length;
+  }
+  close(metrics.length);
+  return slices;
+}
