@@ -102,11 +102,6 @@ export class Pace {
     if (this.#state !== "open") this.#go();
   }
 
-  /** Whether, at the end, the peer is not to be asked again. */
-  get isOver(): boolean {
-    return this.#isEnding && this.#state === "waiting";
-  }
-
   close(): void {
     this.#cancel?.();
   }

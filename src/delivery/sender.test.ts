@@ -1,0 +1,286 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import fc from "fast-check";
+import { countingMeter } from "../../test/scenes/counters.ts";
+import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
+import { FakeClock } from "../clock/fake_clock.ts";
+import type { Answer } from "./answer.ts";
+import { queueSchema, retrySchema } from "./config.ts";
+import { Delivery } from "./delivery.ts";
+import type { Batch } from "./sender.ts";
+
+// What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.
+
+const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
+const BUSY: Answer = { kind: "busy", status: "503", error: "busy" };
+const HOLD: Answer = { kind: "hold", status: "401", error: "http://peer/: 401 Unauthorized" };
+const LARGE: Answer = { kind: "split", status: "413", error: "too large", isTooLarge: true };
+const BAD: Answer = { kind: "split", status: "400", error: "bad" };
+
+const SENT = "otelcol_exporter_sent_metric_points";
+const FAILED = "otelcol_exporter_send_failed_metric_points";
+const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
+
+interface Options {
+  readonly queue?: object;
+  readonly retry?: object;
+}
+
+/** A delivery to a peer that is a function; each request is of 100 bytes and one point. */
+async function delivering(peer: (batch: Batch) => Answer, { queue = {}, retry = {} }: Options = {}) {
+  const clock = new FakeClock();
+  const { meter, sum } = countingMeter();
+  const { logger, lines } = recordedLogger();
+  const settings = testSettings({ id: "otlp_http", clock, meter, logger });
+  const sent: number[][] = [];
+  const delivered: number[] = [];
+  const delivery = new Delivery({
+    type: "otlp_http",
+    settings,
+    config: {
+      timeout: 5_000,
+      retry_on_failure: retrySchema.parse({ randomization_factor: 0, ...retry }),
+      sending_queue: queueSchema.parse({ num_consumers: 1, ...queue }),
+    },
+    random: () => 0,
+    send: (batch) => {
+      const numbers = batch.parts.map((part) => part[0] ?? Number.NaN);
+      sent.push(numbers);
+      const answer = peer(batch);
+      if (answer.kind === "delivered") delivered.push(...numbers);
+      return Promise.resolve(answer);
+    },
+  });
+  await delivery.start();
+  const give = (...numbers: readonly number[]): void => {
+    for (const number of numbers)
+      delivery.take({ bytes: new Uint8Array(100).fill(number), points: 1, source: `s${number}` });
+  };
+  return {
+    ...{ delivery, clock, sent, delivered, give, sum },
+    lines: lines as readonly LogLine[],
+    status: () => settings.host.statuses.components()[0],
+  };
+}
+
+type Scene = Awaited<ReturnType<typeof delivering>>;
+
+async function ended(context: TestContext, scene: Promise<Scene>): Promise<Scene> {
+  const made = await scene;
+  context.after(async () => {
+    await made.delivery.shutdown(AbortSignal.abort());
+    assert.equal(made.clock.timerCount, 0, "no timer is left");
+  });
+  return made;
+}
+
+test("a batch that is too large is halved until it passes; then batches are no larger, and the log names the option", async (context) => {
+  const peer = ({ bytes }: Batch): Answer => (bytes > 300 ? LARGE : OK);
+  const { clock, give, sent, delivered, lines, sum } = await ended(context, delivering(peer));
+  give(1, 2, 3, 4, 5, 6, 7, 8);
+  await clock.advance(200);
+  assert.deepEqual(
+    sent.map((batch) => batch.length),
+    [8, 4, 2, 2, 2, 2],
+  );
+  assert.deepEqual(delivered, [1, 2, 3, 4, 5, 6, 7, 8], "in their order");
+  give(9, 10, 11, 12);
+  await clock.advance(200);
+  assert.deepEqual(sent.slice(6), [
+    [9, 10],
+    [11, 12],
+  ]);
+  const said = lines.filter(({ option }) => option === "sending_queue::batch::max_size");
+  assert.deepEqual(
+    said.map(({ bytes }) => bytes),
+    [200],
+  );
+  assert.deepEqual([sum(SENT), sum(FAILED)], [12, 0]);
+});
+
+test("of a batch with a bad request only that one is dropped, and the size of batches stays", async (context) => {
+  const peer = ({ parts }: Batch): Answer => (parts.some(([number]) => number === 5) ? BAD : OK);
+  const { clock, give, sent, delivered, sum, status, lines } = await ended(context, delivering(peer));
+  give(1, 2, 3, 4, 5, 6, 7, 8);
+  await clock.advance(200);
+  assert.deepEqual(delivered, [1, 2, 3, 4, 6, 7, 8]);
+  assert.equal(sum(FAILED, { reason: "permanent", "error.type": "400" }), 1);
+  assert.equal(status()?.state, "ok", "the last ones were taken");
+  give(11, 12, 13, 14, 15, 16, 17, 18);
+  await clock.advance(200);
+  assert.equal(sent.at(-1)?.length, 8);
+  assert.equal(lines.filter(({ option }) => option !== undefined).length, 0);
+});
+
+test("while the exporter is refused, nothing is dropped, however long; it says so, and recovers by itself", async (context) => {
+  let answer: Answer = HOLD;
+  const scene = await ended(
+    context,
+    delivering(() => answer),
+  );
+  const { clock, give, sent, delivered, status, sum, lines } = scene;
+  give(1, 2, 3);
+  await clock.advance(3_600_000);
+  assert.ok(sent.length < 130, `${sent.length} attempts in an hour`);
+  assert.deepEqual(
+    [status()?.state, status()?.error],
+    ["permanent_error", HOLD.kind === "hold" && HOLD.error],
+  );
+  assert.match(String(lines[0]?.["msg"]), /check its address and credentials/);
+  answer = OK;
+  await clock.advance(31_000);
+  assert.deepEqual(delivered, [1, 2, 3]);
+  assert.equal(status()?.state, "ok");
+  assert.deepEqual([sum(SENT), sum(FAILED)], [3, 0]);
+});
+
+test("what a refused exporter cannot keep is dropped under the queue's rules: its size and max_age", async (context) => {
+  const queue = { queue_size: 3, sizer: "requests", max_age: "1m" };
+  const scene = await ended(
+    context,
+    delivering(() => HOLD, { queue }),
+  );
+  scene.give(1, 2, 3, 4);
+  assert.equal(scene.sum(REJECTED), 1);
+  await scene.clock.advance(120_000);
+  assert.equal(scene.sum(FAILED, { reason: "max_age" }), 3);
+});
+
+test("a peer that asks for ten minutes is asked once in them, and they do not count as retries", async (context) => {
+  let answers: Answer[] = [{ ...BUSY, delayMs: 600_000 } as Answer];
+  const peer = (): Answer => answers.shift() ?? OK;
+  const scene = await ended(context, delivering(peer, { retry: { max_elapsed_time: "1m" } }));
+  const { clock, give, sent, delivered } = scene;
+  give(1);
+  await clock.advance(200);
+  give(2);
+  await clock.advance(599_999);
+  assert.equal(sent.length, 1);
+  answers = [{ ...BUSY, delayMs: 600_000 } as Answer];
+  await clock.advance(1);
+  assert.equal(sent.length, 2);
+  await clock.advance(600_000);
+  assert.deepEqual(delivered, [1, 2]);
+  assert.equal(scene.sum(FAILED), 0);
+});
+
+test("a peer in trouble without a word costs what was tried for max_elapsed_time, and nothing younger", async (context) => {
+  const scene = await ended(
+    context,
+    delivering(() => BUSY, { retry: { max_elapsed_time: "1m" } }),
+  );
+  const { clock, give, sum } = scene;
+  give(1);
+  await clock.advance(55_000);
+  give(2);
+  await clock.advance(30_000);
+  assert.equal(sum(FAILED, { reason: "retries_exhausted" }), 1);
+  await clock.advance(120_000);
+  assert.equal(sum(FAILED, { reason: "retries_exhausted" }), 2);
+});
+
+test("while one request probes, no other goes out, whatever num_consumers says", async (context) => {
+  let onTheirWay = 0;
+  let most = 0;
+  const peer = (): Answer => {
+    most = Math.max(most, ++onTheirWay);
+    queueMicrotask(() => onTheirWay--);
+    return BUSY;
+  };
+  const batch = { min_size: 1, max_size: 1, sizer: "items" };
+  const scene = await ended(
+    context,
+    delivering(peer, { queue: { num_consumers: 10, batch, queue_size: "64MiB" } }),
+  );
+  scene.give(...Array.from({ length: 20 }, (_, index) => index));
+  await scene.clock.advance(0);
+  const first = scene.sent.length;
+  assert.ok(first <= 10, `${first} before the first answer`);
+  await scene.clock.advance(60_000);
+  assert.equal(scene.sent.length - first, 4, "one each after 5, 12.5, 23.75 and 40.6 s");
+});
+
+test("statuses mean what retryable_status_codes and dropped_status_codes say", async (context) => {
+  const codes = { retryable_status_codes: [401], dropped_status_codes: [503, "UNAVAILABLE"] };
+  const scene = await ended(
+    context,
+    delivering(() => BUSY, { retry: codes }),
+  );
+  scene.give(1, 2);
+  await scene.clock.advance(200);
+  assert.equal(scene.sum(FAILED, { reason: "permanent", "error.type": "503" }), 2);
+  const retrying = await ended(
+    context,
+    delivering(() => HOLD, { retry: { ...codes, max_elapsed_time: "1m" } }),
+  );
+  retrying.give(1);
+  await retrying.clock.advance(120_000);
+  assert.equal(retrying.sum(FAILED, { reason: "retries_exhausted" }), 1);
+});
+
+test("what came before the start waits for it", async () => {
+  const clock = new FakeClock();
+  const settings = testSettings({ id: "otlp_http", clock });
+  const config = {
+    timeout: 0,
+    retry_on_failure: retrySchema.parse({}),
+    sending_queue: queueSchema.parse({ start_spread: "10s" }),
+  };
+  const sent: Batch[] = [];
+  const send = (batch: Batch): Promise<Answer> => {
+    sent.push(batch);
+    return Promise.resolve(OK);
+  };
+  const delivery = new Delivery({ type: "otlp_http", settings, config, send, random: () => 0.5 });
+  assert.ok(delivery.take({ bytes: new Uint8Array(1), points: 1 }));
+  await clock.advance(60_000);
+  assert.equal(sent.length, 0);
+  await delivery.start();
+  await clock.advance(4_999);
+  assert.equal(sent.length, 0, "the first push is spread");
+  await clock.advance(1);
+  assert.equal(sent.length, 1);
+  await delivery.shutdown(AbortSignal.abort());
+});
+
+test("whatever a peer answers, what was taken is delivered or counted, to the point", async () => {
+  const answers = fc.array(
+    fc.constantFrom(OK, BUSY, HOLD, LARGE, BAD, { ...BUSY, delayMs: 60_000 } as Answer),
+    {
+      maxLength: 80,
+    },
+  );
+  const queues = fc.record({
+    queue_size: fc.integer({ min: 1, max: 20 }),
+    num_consumers: fc.integer({ min: 1, max: 4 }),
+    overflow: fc.constantFrom("refuse_newest", "drop_oldest"),
+    max_age: fc.constantFrom("0s", "20s"),
+  });
+  await fc.assert(
+    fc.asyncProperty(answers, queues, fc.boolean(), async (script, options, isUpAtEnd) => {
+      const left = [...script];
+      const peer = (): Answer => left.shift() ?? (isUpAtEnd ? OK : BUSY);
+      const queue = { ...options, sizer: "requests", batch: { flush_timeout: "1ms" } };
+      const { delivery, clock, give, delivered, sum } = await delivering(peer, {
+        queue,
+        retry: { max_elapsed_time: "2m" },
+      });
+      for (let number = 1; number <= 40; number++) {
+        give(number);
+        await clock.advance(7_000);
+      }
+      await delivery.shutdown(isUpAtEnd ? new AbortController().signal : AbortSignal.abort());
+      assert.equal(sum(SENT) + sum(FAILED) + sum(REJECTED), 40);
+      assert.equal(sum(SENT), delivered.length);
+      assert.equal(new Set(delivered).size, delivered.length, "nothing is delivered twice");
+      if (options.num_consumers === 1)
+        assert.deepEqual(
+          delivered,
+          delivered.toSorted((one, other) => one - other),
+        );
+      assert.equal(clock.timerCount, 0);
+    }),
+    { numRuns: 150 },
+  );
+});
