@@ -46,6 +46,11 @@ export class BacklogRate {
     this.#nextMs = Math.max(nowMs, this.#nextMs) + (bytes * 1_000) / this.#bytesPerSecond();
   }
 
+  /** A part of such a batch was not sent after all. */
+  cameBack(bytes: number): void {
+    if (this.#factor > 0) this.#nextMs -= (bytes * 1_000) / this.#bytesPerSecond();
+  }
+
   #bytesPerSecond(): number {
     this.#turn();
     const measuredMs = this.#clock.monotonicMs() - this.#windowMs + this.#lengthBefore;

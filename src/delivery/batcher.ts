@@ -38,9 +38,10 @@ export class Batcher {
     if (!this.#options.config.enabled) this.#due++;
   }
 
-  /** So many requests wait again that were due already. */
-  cameBack(requests: number): void {
-    this.#due += requests;
+  /** They wait again, and were due already. */
+  cameBack(requests: readonly Queued[]): void {
+    this.#due += requests.length;
+    this.#backlog.cameBack(sizeOfAll(requests).bytes);
   }
 
   /** All that waits leaves as soon as it can. */

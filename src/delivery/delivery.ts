@@ -169,7 +169,7 @@ export class Delivery {
 
   #putBack(requests: readonly Queued[]): void {
     this.#queue.putBack(requests);
-    this.#batcher.cameBack(requests.length);
+    this.#batcher.cameBack(requests);
   }
 
   #limitBatches(bytes: number): void {
