@@ -1,5 +1,5 @@
 import type { Fault, Origin } from "./fault.ts";
-import type { ConfigNode, Entry, Path } from "./node.ts";
+import { type ConfigNode, type Entry, moveTo, type Path } from "./node.ts";
 import { reasonOf } from "./read_file.ts";
 import { CONFIG_BYTES_MAX, parseYamlText } from "./yaml.ts";
 
@@ -12,15 +12,23 @@ export interface ExpandOptions {
 
 /** How deep references may lead to references. */
 const DEPTH_MAX = 100;
-/** Of all that the references of one config stand for: a few that lead to each other multiply like aliases. */
+/** Of all that the references of one config stand for. */
 const EXPANDED_CHARS_MAX = 4 * 1024 * 1024;
 /** What a reference costs beside its text. */
 const REFERENCE_CHARS = 100;
 const ENV_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** Replaces every `${…}` in the values (never in keys) of the tree, by the Collector's rules. */
+/**
+ * Replaces every `${…}` in the values (never in keys) of the tree, by the Collector's rules, with one difference: a value
+ * that comes out of the environment or a file is data, in which `$$` and `${` mean nothing.
+ */
 export async function expandTree(tree: ConfigNode, options: ExpandOptions): Promise<ConfigNode> {
-  const context = { ...options, charsLeft: EXPANDED_CHARS_MAX, endlessAt: undefined };
+  const context = {
+    ...options,
+    charsLeft: EXPANDED_CHARS_MAX,
+    endlessAt: undefined,
+    noted: new Set<string>(),
+  };
   return await expandNode(tree, context, { path: [], depth: 0 });
 }
 
@@ -28,12 +36,21 @@ interface Context extends ExpandOptions {
   charsLeft: number;
   /** The scalar that was last found to expand without an end: one fault about it is enough. */
   endlessAt: Origin | undefined;
+  /** References whose values hold what looks like one, and about which a warning says so. */
+  readonly noted: Set<string>;
 }
 
 interface At {
   readonly path: Path;
   /** Of references that led here. */
   readonly depth: number;
+}
+
+/** What a reference stands for, or what a text became. */
+interface Expanded {
+  readonly text: string;
+  /** Whether some of it is data, and must not be expanded again. */
+  readonly isData: boolean;
 }
 
 async function expandNode(node: ConfigNode, context: Context, at: At): Promise<ConfigNode> {
@@ -77,75 +94,88 @@ class Expansion {
     const origin = this.#origin;
     const end = text.startsWith("${") ? closingBrace(text, 1) : -1;
     if (end !== text.length - 1) {
-      return { kind: "scalar", origin, value: await this.#inline(text, depth) };
+      return { kind: "scalar", origin, value: (await this.#inline(text, depth)).text };
     }
-    const resolved = await this.#resolve(await this.#inline(text.slice(2, end), depth), depth);
+    const resolved = await this.#resolve(text.slice(2, end), depth);
     if (resolved === undefined) return { kind: "scalar", origin, value: null };
     // What is a text as YAML, or no YAML at all, is taken as it stands: `${env:PASSWORD}` may hold anything.
-    const parsed = parseYamlText(origin.file, resolved, []);
+    const parsed = parseYamlText(origin.file, resolved.text, []);
     const isText = parsed === undefined || (parsed.kind === "scalar" && typeof parsed.value === "string");
-    const node: ConfigNode = isText ? { kind: "scalar", origin, value: resolved } : moveTo(origin, parsed);
+    const node: ConfigNode = isText
+      ? { kind: "scalar", origin, value: resolved.text }
+      : moveTo(origin, parsed);
+    if (resolved.isData) return isText ? node : { ...node, expandedFrom: resolved.text };
     const expanded = await expandNode(node, this.#context, { path: this.#path, depth: depth + 1 });
-    if (isText || resolved.includes("${")) return expanded;
-    return { ...expanded, expandedFrom: resolved.replaceAll("$$", "$") };
+    if (isText || resolved.text.includes("${")) return expanded;
+    return { ...expanded, expandedFrom: resolved.text.replaceAll("$$", "$") };
   }
 
   /** The text with every reference replaced by the text it stands for, and every `$$` by `$`. */
-  async #inline(text: string, depth: number): Promise<string> {
+  async #inline(text: string, depth: number): Promise<Expanded> {
     let out = "";
+    let isData = false;
     for (let at = 0; at < text.length; ) {
       const end = text.startsWith("${", at) ? closingBrace(text, at + 1) : -1;
       if (text.startsWith("$$", at)) {
         out += "$";
         at += 2;
       } else if (end >= 0) {
-        const reference = await this.#inline(text.slice(at + 2, end), depth + 1);
-        const resolved = await this.#resolve(reference, depth);
-        if (resolved !== undefined) out += await this.#inline(resolved, depth + 1);
+        const resolved = await this.#final(text.slice(at + 2, end), depth);
+        out += resolved.text;
+        isData ||= resolved.isData;
         at = end + 1;
       } else {
-        // As in the Collector, "${" without its brace is a text; in a variable's value it may well be meant.
+        // As in the Collector, "${" without its brace is a text; the value of `yaml:` may well mean it.
         if (depth === 0 && text.startsWith("${", at)) {
           this.#warn(`"\${" without its "}" is taken as it stands; write "$$" for a dollar sign`);
         }
         out += text[at++];
       }
     }
-    return out;
+    return { text: out, isData };
   }
 
-  /** The text that a reference stands for. */
-  async #resolve(reference: string, depth: number): Promise<string | undefined> {
+  /** The text of a reference within a text, with nothing left to expand. */
+  async #final(reference: string, depth: number): Promise<Expanded> {
+    const resolved = await this.#resolve(reference, depth);
+    if (resolved === undefined) return { text: "", isData: false };
+    return resolved.isData ? resolved : await this.#inline(resolved.text, depth + 1);
+  }
+
+  /** What a reference stands for; references within it come first. */
+  async #resolve(reference: string, depth: number): Promise<Expanded | undefined> {
     const context = this.#context;
     if (context.charsLeft < 0 || context.endlessAt === this.#origin) return undefined;
     if (depth >= DEPTH_MAX) {
       context.endlessAt = this.#origin;
       return this.#fault("too many recursive expansions");
     }
-    const text = await this.#retrieve(reference);
-    context.charsLeft -= REFERENCE_CHARS + (text?.length ?? 0);
-    if (context.charsLeft >= 0) return text;
+    const inner = await this.#inline(reference, depth + 1);
+    if (context.endlessAt === this.#origin) return undefined;
+    const resolved = await this.#retrieve(inner);
+    context.charsLeft -= REFERENCE_CHARS + (resolved?.text.length ?? 0);
+    if (context.charsLeft >= 0) return resolved;
     return this.#fault(
       `the config is too large once it is expanded; the limit is ${EXPANDED_CHARS_MAX} characters`,
     );
   }
 
-  async #retrieve(reference: string): Promise<string | undefined> {
+  async #retrieve({ text: reference, isData }: Expanded): Promise<Expanded | undefined> {
     const [, scheme = "env", rest = reference] =
       /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(reference) ?? [];
     switch (scheme) {
       case "env":
         return this.#environment(rest);
       case "file":
-        return await this.#file(rest);
+        return this.#noted(`file:${rest}`, await this.#file(rest));
       case "yaml":
-        return rest;
+        return { text: rest, isData };
       default:
         return this.#fault(`scheme "${scheme}" is not supported in "\${…}"; there are env, file and yaml`);
     }
   }
 
-  #environment(reference: string): string | undefined {
+  #environment(reference: string): Expanded | undefined {
     const [, name = reference, fallback] = /^([^:]*):-(.*)$/s.exec(reference) ?? [];
     const { env } = this.#context;
     if (!ENV_NAME.test(name)) {
@@ -154,10 +184,26 @@ class Expansion {
       );
     }
     const value = Object.hasOwn(env, name) ? env[name] : undefined;
-    if (value === undefined && fallback === undefined) {
+    if (value !== undefined) return this.#noted(`env:${name}`, value);
+    if (fallback === undefined) {
       this.#warn(`environment variable "${name}" is not set and has no default as in "\${env:${name}:-x}"`);
+      return undefined;
     }
-    return value ?? fallback;
+    // It is a part of the reference, in which everything has been expanded.
+    return { text: fallback, isData: true };
+  }
+
+  /** A value that is data. Whoever relied on references in it hears that they are none. */
+  #noted(reference: string, text: string | undefined): Expanded | undefined {
+    if (text === undefined) return undefined;
+    const { noted } = this.#context;
+    if (/\$[${]/.test(text) && !noted.has(reference)) {
+      noted.add(reference);
+      this.#warn(
+        `the value of "\${${reference}}" holds "$$" or "\${", which stay as they are: only what the config itself says is expanded`,
+      );
+    }
+    return { text, isData: true };
   }
 
   async #file(path: string): Promise<string | undefined> {
@@ -190,21 +236,4 @@ function closingBrace(text: string, open: number): number {
     if (text[at] === "}" && --depth === 0) return at;
   }
   return -1;
-}
-
-/** What stands in a variable or another file is found by the reference to it. */
-function moveTo(origin: Origin, node: ConfigNode): ConfigNode {
-  switch (node.kind) {
-    case "scalar":
-      return { ...node, origin };
-    case "list":
-      return { ...node, origin, items: node.items.map((item) => moveTo(origin, item)) };
-    case "map": {
-      const entries = new Map<string, Entry>();
-      for (const [key, { value }] of node.entries) {
-        entries.set(key, { keyOrigin: origin, value: moveTo(origin, value) });
-      }
-      return { ...node, origin, entries };
-    }
-  }
 }

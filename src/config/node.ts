@@ -86,3 +86,20 @@ export function keyOriginOf(root: ConfigNode, path: Path): Origin {
   const entry = parent?.kind === "map" ? parent.entries.get(String(path.at(-1))) : undefined;
   return entry?.keyOrigin ?? originOf(root, path);
 }
+
+/** What stands in a variable or another file is found by the reference to it. */
+export function moveTo(origin: Origin, node: ConfigNode): ConfigNode {
+  switch (node.kind) {
+    case "scalar":
+      return { ...node, origin };
+    case "list":
+      return { ...node, origin, items: node.items.map((item) => moveTo(origin, item)) };
+    case "map": {
+      const entries = new Map<string, Entry>();
+      for (const [key, { value }] of node.entries) {
+        entries.set(key, { keyOrigin: origin, value: moveTo(origin, value) });
+      }
+      return { ...node, origin, entries };
+    }
+  }
+}
