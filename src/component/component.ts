@@ -7,7 +7,9 @@ import type { QueueSize, RequestQueue } from "../delivery/queue.ts";
 import type { Listeners } from "../http/listeners.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
+import type { ClientAuthenticator } from "./authenticator.ts";
 import type { Consumer } from "./consumer.ts";
+import type { ExtensionRole, ExtensionUse } from "./extension_use.ts";
 
 /** A part of the agent with a beginning and an end. */
 export interface Component {
@@ -147,6 +149,7 @@ export interface Host {
   /** Undefined where the agent has no configuration to read again. */
   readonly reload: ReloadControl | undefined;
   readonly storages: Offers<QueueStorage>;
+  readonly authenticators: Offers<ClientAuthenticator>;
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;
   readonly sandboxes: Offers<SandboxSource>;
@@ -185,10 +188,14 @@ interface Factory<Config> {
   claims?(config: Config): readonly string[];
   /** As `claims`, of what components of one config may have together, such as a listener. */
   sharedClaims?(config: Config): readonly string[];
+  /** The extensions that the component needs; none if left out. */
+  uses?(config: Config): readonly ExtensionUse[];
 }
 
 /** Any factory, for who asks for its claims. */
 export type Claiming = Pick<Factory<unknown>, "claims" | "sharedClaims">;
+/** Any factory, for who asks which extensions it needs, or what it is to others. */
+export type Using = Pick<Factory<unknown>, "uses"> & Pick<ExtensionFactory<unknown>, "roles">;
 
 /** `create` makes the component without side effects and cannot fail: what can be wrong is the schema's to find. */
 export interface ReceiverFactory<Config> extends Factory<Config> {
@@ -204,5 +211,7 @@ export interface ExporterFactory<Config> extends Factory<Config> {
 }
 
 export interface ExtensionFactory<Config> extends Factory<Config> {
+  /** What other components can use it as, by naming it in their config. */
+  readonly roles?: readonly ExtensionRole[];
   create(config: Config, settings: Settings): Extension;
 }

@@ -129,18 +129,22 @@ test("a component with a fault of its own is still one that pipelines may refer 
 
 test("a queue's storage must be an extension that runs", async () => {
   const config = (storage: string, service: string): string =>
-    `receivers: {kata: }\nexporters: {out: {sending_queue: {storage: ${storage}}}}\nextensions: {health: , health/b: }\n${service}`;
-  const runs = SERVICE.replace("{pipelines", "{extensions: [health], pipelines");
+    `receivers: {kata: }\nexporters: {out: {sending_queue: {storage: ${storage}}}}\nextensions: {health: , store: , store/b: }\n${service}`;
+  const runs = SERVICE.replace("{pipelines", "{extensions: [health, store], pipelines");
   await refused(
-    config("heatlh", runs),
-    'f:2:44: exporters::out::sending_queue::storage: references extension "heatlh" which is not configured; did you mean "health"?',
+    config("stroe", runs),
+    'f:2:44: exporters::out::sending_queue::storage: references extension "stroe" which is not configured; did you mean "store"?',
   );
   await refused(
-    config("health/b", runs),
-    'f:2:44: exporters::out::sending_queue::storage: references extension "health/b" which is not in service::extensions',
+    config("store/b", runs),
+    'f:2:44: exporters::out::sending_queue::storage: references extension "store/b" which is not in service::extensions',
+  );
+  await refused(
+    config("health", runs),
+    'f:2:44: exporters::out::sending_queue::storage: references extension "health" which keeps no queues; a file_storage does',
   );
   await warned(
-    config("health", runs),
-    "f:3:24: extensions::health/b: is not in service::extensions and will not run",
+    config("store", runs),
+    "f:3:33: extensions::store/b: is not in service::extensions and will not run",
   );
 });

@@ -9,6 +9,7 @@ import { type ConfigNode, nodeAt } from "./node.ts";
 import { checkReferences } from "./pipelines.ts";
 import type { SecretLines } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
+import { checkUses } from "./uses.ts";
 
 export interface CheckResult {
   /** Undefined where there are faults. */
@@ -50,6 +51,7 @@ export async function checkConfig(
     exporters: exporters.origins,
     extensions: extensions.origins,
   });
+  checkUses(findings, { receivers, processors, exporters, extensions }, used);
   if (faults.length > 0 || service.value === undefined) return { config: undefined, faults, warnings };
   const config: AgentConfig = {
     receivers: receivers.components,

@@ -31,6 +31,10 @@ const component = {
     sending_queue: z.strictObject({ storage: z.string().optional() }).optional(),
     gone: z.undefined({ error: "is not supported; write name" }).optional(),
   }),
+  uses: ({ sending_queue }: { readonly sending_queue?: { readonly storage?: string } }) =>
+    sending_queue?.storage === undefined
+      ? []
+      : [{ id: sending_queue.storage, role: "storage" as const, path: ["sending_queue", "storage"] }],
   claims: ({ name }: { readonly name?: string }) => (name === undefined ? [] : [`name ${name}`]),
   create(): never {
     throw new Error("BUG: a config is only checked here");
@@ -46,7 +50,7 @@ export const fakeCatalog: Catalog = {
   receivers: { kata: entry(component) },
   processors: { meta: entry(component), filter: entry(component) },
   exporters: { out: entry(component), otlp_grpc: entry(component, ["otlp"]) },
-  extensions: { health: entry(component) },
+  extensions: { health: entry(component), store: entry({ ...component, roles: ["storage"] }) },
 };
 
 /** The service section of a small config without a fault. */

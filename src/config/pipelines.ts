@@ -52,7 +52,6 @@ export function checkReferences(findings: Findings, configured: ConfiguredIds): 
     if (exporters === 0) findings.fault(path, "must have at least one exporter");
   }
 
-  checkStorages(findings, configured);
   for (const section of [...PIPELINE_SECTIONS, "extensions"] as const) {
     const where = section === "extensions" ? "not in service::extensions" : "in no pipeline";
     for (const [id, origin] of configured[section]) {
@@ -61,20 +60,6 @@ export function checkReferences(findings: Findings, configured: ConfiguredIds): 
     }
   }
   return used;
-}
-
-/** An exporter's queue may be kept by an extension, which must run. */
-function checkStorages(findings: Findings, { exporters, extensions }: ConfiguredIds): void {
-  const running = idsAt(findings, ["service", "extensions"]) ?? [];
-  for (const id of exporters.keys()) {
-    const path = ["exporters", id, "sending_queue", "storage"];
-    const node = nodeAt(findings.tree, path);
-    if (node?.kind !== "scalar" || typeof node.value !== "string" || running.includes(node.value)) continue;
-    const isConfigured = extensions.has(node.value);
-    const what = isConfigured ? "not in service::extensions" : "not configured";
-    const help = isConfigured ? "" : didYouMean(node.value, [...extensions.keys()]);
-    findings.fault(path, `references extension "${node.value}" which is ${what}${help}`);
-  }
 }
 
 /** The ids as the user wrote them; undefined where they are not given in a list. */

@@ -7,6 +7,7 @@ import { z } from "zod";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Settings } from "../component/component.ts";
 import type { Consumer, NoRoom } from "../component/consumer.ts";
+import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
 import { Graph } from "./graph.ts";
@@ -35,7 +36,16 @@ interface Change {
   readonly pipelines: Pipelines;
   /** By id; a component whose config differs is another one. */
   readonly configs?: Readonly<Record<string, unknown>>;
-  readonly extension?: string;
+  readonly extensions?: readonly string[];
+}
+
+/** The extensions that a config of these tests names. */
+function usesOf(config: unknown): readonly ExtensionUse[] {
+  const { uses = [], role = "storage" } = config as {
+    readonly uses?: readonly string[];
+    readonly role?: ExtensionRole;
+  };
+  return uses.map((id) => ({ id, role, path: ["uses"] }));
 }
 
 /** What components of every kind do in these tests: they write what happens to them. */
@@ -101,17 +111,19 @@ class Stage {
   readonly exporters = {
     schema,
     stability,
+    uses: usesOf,
     claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
     create: (_config: unknown, { id }: Settings) => ({ ...this.#component(id), ...this.#consumer(id) }),
   };
   readonly extensions = {
     schema,
     stability,
+    uses: usesOf,
     claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
     create: (_config: unknown, { id }: Settings) => this.#component(id),
   };
 
-  blueprint({ pipelines, configs = {}, extension = "ext" }: Change): Blueprint {
+  blueprint({ pipelines, configs = {}, extensions = ["ext"] }: Change): Blueprint {
     const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
       new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
     const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
@@ -119,8 +131,8 @@ class Stage {
       receivers: parts(this.receivers, ids("receivers")),
       processors: parts(this.processors, ids("processors")),
       exporters: parts(this.exporters, ids("exporters")),
-      extensions: parts(this.extensions, [extension]),
-      service: { extensions: [extension], pipelines: new Map(Object.entries(pipelines)) },
+      extensions: parts(this.extensions, extensions),
+      service: { extensions, pipelines: new Map(Object.entries(pipelines)) },
     };
   }
 }
@@ -153,9 +165,9 @@ function scene(behave: Record<string, () => void> = {}) {
     async change(
       pipelines: Pipelines,
       configs: Readonly<Record<string, unknown>> = {},
-      extension = "ext",
+      extensions: readonly string[] = ["ext"],
     ): Promise<string[]> {
-      await graph.change(stage.blueprint({ pipelines, configs, extension }), AbortSignal.timeout(1_000));
+      await graph.change(stage.blueprint({ pipelines, configs, extensions }), AbortSignal.timeout(1_000));
       return log.splice(0);
     },
     /** Sends a reading in, and returns whom it passed. */
@@ -248,18 +260,15 @@ test("while an exporter is exchanged there is no room; what was under way is los
   assert.equal(noRoom(), undefined);
 });
 
-test("an exporter goes with the storage that keeps its queue", async () => {
+test("an exporter goes with the extension that it uses", async () => {
   const { change } = scene();
-  const queue = { out: { sending_queue: { storage: "ext" } } };
+  const queue = { out: { uses: ["ext"] } };
   await change(ONE, queue);
   assert.deepEqual(await change(ONE, { ...queue, ext: {} }), []);
   const storage = scene();
   await storage.change(ONE, queue);
   storage.broken.add("none");
-  assert.deepEqual(await storage.change(ONE, { out: { sending_queue: { storage: "other" } } }), [
-    "start out",
-    "shutdown out",
-  ]);
+  assert.deepEqual(await storage.change(ONE, { out: { uses: ["other"] } }), ["start out", "shutdown out"]);
 });
 
 test("where a change fails, what was there before is at work again", async () => {
@@ -300,10 +309,27 @@ test("what claims the same as an old one starts when that has stopped; where it 
 test("a queue's exporter stops before the storage whose directory another storage takes, and starts after that", async () => {
   const { change } = scene();
   const directory = { claims: ["directory"] };
-  const queue = (storage: string) => ({ sending_queue: { storage } });
+  const queue = (storage: string) => ({ uses: [storage] });
   await change(ONE, { ext: directory, out: queue("ext") });
-  const log = await change(ONE, { ext2: directory, out: queue("ext2") }, "ext2");
+  const log = await change(ONE, { ext2: directory, out: queue("ext2") }, ["ext2"]);
   assert.deepEqual(log, ["shutdown out", "shutdown ext", "start ext2", "start out"]);
+});
+
+test("an exchange of an extension is one of all that lean on it, and a token of it has no single owner", async () => {
+  const { change } = scene();
+  const all = ["setter", "token"];
+  const configs = { out: { uses: ["setter"], role: "http_authenticator" }, setter: { uses: ["token"] } };
+  await change(ONE, configs, all);
+  assert.deepEqual(await change(ONE, { ...configs, token: { new: true } }, all), [
+    "shutdown out",
+    "shutdown token",
+    "shutdown setter",
+    "start setter",
+    "start token",
+    "start out",
+  ]);
+  const other = { ...configs, out: { ...configs.out, new: true }, token: { new: true } };
+  assert.deepEqual(await change(ONE, other, all), ["start out", "shutdown out"]);
 });
 
 test("what an exporter would get that leaves for good goes to those that stay, and to new ones", async () => {

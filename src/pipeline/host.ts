@@ -9,6 +9,7 @@ export function createHost(
   reload: ReloadControl | undefined = undefined,
 ): Host & { readonly statuses: StatusBoard } {
   return {
+    authenticators: new OfferMap(),
     listeners: new Listeners(),
     pages: new OfferMap(),
     sandboxes: new OfferMap(),

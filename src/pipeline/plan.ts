@@ -6,7 +6,9 @@ import type {
   ExtensionFactory,
   ProcessorFactory,
   ReceiverFactory,
+  Using,
 } from "../component/component.ts";
+import type { ExtensionRole } from "../component/extension_use.ts";
 import { keyOf } from "./statuses.ts";
 
 /** A checked component of the config: its factory, and what the factory's schema made of the user's words. */
@@ -90,10 +92,10 @@ export function membersOf({ service }: Blueprint): ReadonlyMap<string, readonly 
 function keptOf(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<string> {
   const old = new Map(before.map((one) => [one.key, one]));
   const kept = new Set(after.filter((one) => isSame(old.get(one.key), one)).map(({ key }) => key));
-  // An exporter holds a queue of its storage.
-  for (const one of after) {
-    const storage = storageOf(one.part.config);
-    if (storage !== undefined && !kept.has(keyOf("extension", storage))) kept.delete(one.key);
+  // Who uses an extension holds a part of it, and may be an extension that others use.
+  for (let size = Number.NaN; size !== kept.size; ) {
+    size = kept.size;
+    for (const one of after) if (!usesOf(one).every(({ key }) => kept.has(key))) kept.delete(one.key);
   }
   return kept;
 }
@@ -114,8 +116,8 @@ export function exchangeOf(before: readonly Spec[], after: readonly Spec[]): Exc
   const kept = keptOf(before, after);
   const old = before.filter(({ key }) => !kept.has(key));
   const coming = after.filter(({ key }) => !kept.has(key));
-  const claimed = claimsOf(before);
-  const wanted = claimsOf(after);
+  const claimed = claimsOf(before, kept);
+  const wanted = claimsOf(after, kept);
   const clash = (one: Spec, other: Spec): boolean => {
     const theirs = claimed(other);
     return wanted(one).some((claim) => theirs.includes(claim));
@@ -127,17 +129,20 @@ export function exchangeOf(before: readonly Spec[], after: readonly Spec[]): Exc
   return { early: without(coming, late), late, freed, leaving: without(old, freed) };
 }
 
-/** What only one component can have at a time. Receivers and extensions have no double; a queue goes with its storage. */
-function claimsOf(specs: readonly Spec[]): (one: Spec) => readonly string[] {
+/**
+ * What only one component can have at a time. Receivers and extensions have no double. Who uses an extension stops before
+ * it is exchanged and starts after that; and a queue in a storage is its exporter's alone.
+ */
+function claimsOf(specs: readonly Spec[], kept: ReadonlySet<string>): (one: Spec) => readonly string[] {
   const own = ({ kind, key, part: { factory, config } }: Spec): readonly string[] => [
     ...((factory as Claiming).claims?.(config) ?? []),
     ...((factory as Claiming).sharedClaims?.(config) ?? []),
     ...(kind === "receiver" || kind === "extension" ? [key] : []),
   ];
   return (one) => {
-    const storage = storageOf(one.part.config);
-    const holder = specs.find(({ key }) => storage !== undefined && key === keyOf("extension", storage));
-    return [...own(one), ...(holder === undefined ? [] : own(holder))];
+    const leaned = usesOf(one).filter(({ key, role }) => role === "storage" || !kept.has(key));
+    const holders = specs.filter((other) => leaned.some(({ key }) => key === other.key));
+    return [...own(one), ...holders.flatMap(own)];
   };
 }
 
@@ -154,8 +159,12 @@ function isSame(before: Spec | undefined, { part }: Spec): boolean {
   );
 }
 
-function storageOf(config: unknown): string | undefined {
-  return (config as { sending_queue?: { storage?: string } } | undefined)?.sending_queue?.storage;
+/** The extensions that a component uses, by their keys. */
+function usesOf({
+  part: { factory, config },
+}: Spec): readonly { readonly key: string; readonly role: ExtensionRole }[] {
+  const uses = (factory as Using).uses?.(config) ?? [];
+  return uses.map(({ id, role }) => ({ key: keyOf("extension", id), role }));
 }
 
 function spec(

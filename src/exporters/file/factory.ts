@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import type { ExporterFactory } from "../../component/component.ts";
+import { storageUse } from "../../delivery/storage_use.ts";
 import { type FileConfig, fileSchema } from "./config.ts";
 import { createFileExporter } from "./exporter.ts";
 
@@ -8,5 +9,6 @@ export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,
   claims: ({ path }) => [`file ${resolve(path)}`],
+  uses: ({ sending_queue }) => storageUse(sending_queue),
   create: createFileExporter,
 };

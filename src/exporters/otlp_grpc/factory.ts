@@ -1,4 +1,5 @@
 import type { ExporterFactory } from "../../component/component.ts";
+import { storageUse } from "../../delivery/storage_use.ts";
 import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
 import { createOtlpGrpcExporter } from "./exporter.ts";
 
@@ -6,5 +7,6 @@ import { createOtlpGrpcExporter } from "./exporter.ts";
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,
+  uses: ({ sending_queue }) => storageUse(sending_queue),
   create: createOtlpGrpcExporter,
 };

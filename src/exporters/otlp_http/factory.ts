@@ -1,4 +1,5 @@
 import type { ExporterFactory } from "../../component/component.ts";
+import { storageUse } from "../../delivery/storage_use.ts";
 import { type OtlpHttpConfig, otlpHttpSchema } from "./config.ts";
 import { createOtlpHttpExporter } from "./exporter.ts";
 
@@ -6,5 +7,6 @@ import { createOtlpHttpExporter } from "./exporter.ts";
 export const factory: ExporterFactory<OtlpHttpConfig> = {
   stability: "beta",
   schema: otlpHttpSchema,
+  uses: ({ sending_queue }) => storageUse(sending_queue),
   create: createOtlpHttpExporter,
 };

@@ -1,4 +1,5 @@
 import type { ExporterFactory } from "../../component/component.ts";
+import { storageUse } from "../../delivery/storage_use.ts";
 import { type RemoteWriteConfig, remoteWriteSchema } from "./config.ts";
 import { createRemoteWriteExporter } from "./exporter.ts";
 
@@ -6,5 +7,6 @@ import { createRemoteWriteExporter } from "./exporter.ts";
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
+  uses: ({ sending_queue }) => storageUse(sending_queue),
   create: createRemoteWriteExporter,
 };

@@ -48,6 +48,7 @@ const schema: z.ZodType<FileStorageConfig> = z
 export const factory: ExtensionFactory<FileStorageConfig> = {
   stability: "beta",
   schema,
+  roles: ["storage"],
   claims: ({ directory }) => [`directory ${resolve(directory)}`],
   create: (config, settings) => new FileStorage(config, settings),
 };

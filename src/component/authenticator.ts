@@ -1,0 +1,30 @@
+/** Names are in lower case. */
+export type RequestHeaders = Readonly<Record<string, string>>;
+
+/** How a request travels: as one of HTTP/1.1, or as a call of gRPC, whose metadata are its headers. */
+export type RequestKind = "http" | "grpc";
+
+/** A request that is about to go out. */
+export interface UnsentRequest {
+  readonly method: string;
+  /** With scheme, host, path and query, as the peer is called. */
+  readonly url: string;
+  readonly headers: RequestHeaders;
+  readonly body: Uint8Array;
+}
+
+/** Gives requests their credentials. Offered by extensions to exporters whose `auth::authenticator` names them. */
+export interface ClientAuthenticator {
+  /** Why requests of this kind cannot be served, with the way out; undefined where they can. */
+  refusal(kind: RequestKind): string | undefined;
+  /**
+   * The headers to send: those of the request with the credentials among them, all printable ASCII. Called for each
+   * attempt. Rejects where there are no credentials now, in words for the user that hold no secret.
+   */
+  authenticate(request: UnsentRequest): Promise<RequestHeaders>;
+  /**
+   * A peer has refused these headers: 401 or UNAUTHENTICATED. Resolves to whether the next ones will be others, so that
+   * one more attempt makes sense. Never rejects.
+   */
+  renew(refused: RequestHeaders): Promise<boolean>;
+}

@@ -1,0 +1,11 @@
+/** What an extension can be to other components. */
+export type ExtensionRole = "storage" | "http_authenticator" | "grpc_authenticator";
+
+/** An extension that a component cannot do without: it starts before the component, stops after it, and is exchanged with it. */
+export interface ExtensionUse {
+  /** As in `service::extensions`. */
+  readonly id: string;
+  readonly role: ExtensionRole;
+  /** Where the component's config names it, for a fault. */
+  readonly path: readonly string[];
+}
