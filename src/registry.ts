@@ -67,6 +67,16 @@ export const registry: Catalog = {
     },
   },
   extensions: {
+    basicauth: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/basicauth/factory.ts")).factory,
+    },
+    bearertokenauth: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/bearertokenauth/factory.ts")).factory,
+    },
     file_storage: {
       stability: "beta",
       aliases: [],
@@ -77,10 +87,20 @@ export const registry: Catalog = {
       aliases: ["healthcheckv2"],
       load: async () => (await import("./extensions/health_check/factory.ts")).factory,
     },
+    headers_setter: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/headers_setter/factory.ts")).factory,
+    },
     kata_monitor_api: {
       stability: "beta",
       aliases: [],
       load: async () => (await import("./extensions/kata_monitor_api/factory.ts")).factory,
+    },
+    oauth2client: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/oauth2client/factory.ts")).factory,
     },
   },
 };

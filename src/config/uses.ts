@@ -9,8 +9,9 @@ type Sections = Readonly<Record<Section, CheckedSection<unknown>>>;
 const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
   storage: "which keeps no queues; a file_storage does",
   http_authenticator: "which is no authenticator",
-  grpc_authenticator: "which is no authenticator of gRPC requests",
+  grpc_authenticator: "which is no authenticator",
 };
+const HTTP_ONLY = "which serves HTTP requests only, not calls of gRPC; use otlp_http";
 
 /**
  * Checks that each extension that a component names in its config runs, and is what the component takes it for. `used`
@@ -37,6 +38,8 @@ function faultOf(
   if (!used.has(`extensions::${id}`)) return "which is not in service::extensions";
   const found = components.get(id);
   // One with a fault of its own is not there; what it could be is not known then.
-  if (found === undefined || (found.factory as Using).roles?.includes(role) === true) return undefined;
-  return WRONG_ROLE[role];
+  if (found === undefined) return undefined;
+  const { roles = [] } = found.factory as Using;
+  if (roles.includes(role)) return undefined;
+  return role === "grpc_authenticator" && roles.includes("http_authenticator") ? HTTP_ONLY : WRONG_ROLE[role];
 }

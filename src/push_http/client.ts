@@ -1,12 +1,9 @@
-import {
-  type Agent,
-  type ClientRequest,
-  type IncomingMessage,
-  type RequestOptions,
-  request,
-} from "node:http";
+import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { arch, platform } from "node:os";
+import { answerWithoutCredentials, sendAuthenticated } from "../auth/attempt.ts";
+import { offeredAuthenticator } from "../auth/offered.ts";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../component/authenticator.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
 import { describeStatus, messageOf, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
@@ -40,6 +37,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 const FIRST_WORDS_CHARS = 120;
 /** How a connection ends that its server closed while a request was on its way. */
 const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
+const UNAUTHORIZED = 401;
 
 interface Failure {
   readonly error: Error;
@@ -54,18 +52,25 @@ interface Failure {
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
   readonly #connections: HttpConnections;
-  readonly #headers: Readonly<Record<string, string>>;
+  readonly #authenticator: ClientAuthenticator | undefined;
+  /** What an authenticator sees of each request, beside its body. */
+  readonly #unsent: Omit<UnsentRequest, "body">;
   readonly #request: RequestOptions;
 
-  /** Use `connectHttp`, which reads the certificates. */
+  /** Use `connectHttp`, which reads the certificates. Throws where there is no authenticator as the config says. */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
     const { url, config, protocol, settings } = options;
     this.#options = options;
     this.#connections = connections;
-    this.#headers = {
-      "user-agent": userAgent(settings.build),
-      ...lowerCase(config.headers),
-      ...lowerCase(protocol.headers),
+    this.#authenticator = offeredAuthenticator(settings.host, config.auth?.authenticator, "http");
+    this.#unsent = {
+      method: "POST",
+      url: formatUrl({ ...url, socketPath: undefined }) + url.query,
+      headers: {
+        "user-agent": userAgent(settings.build),
+        ...lowerCase(config.headers),
+        ...lowerCase(protocol.headers),
+      },
     };
     this.#request = {
       method: "POST",
@@ -78,14 +83,17 @@ export class HttpPushClient {
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
   async post(body: Uint8Array, signal: AbortSignal): Promise<Answer> {
-    return this.#connections.use(async (agent) => {
-      for (;;) {
-        const result = await this.#exchange(body, signal, agent);
-        if ("status" in result) return this.#meaningOf(result);
-        // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
-        if (!result.isStale || signal.aborted) return this.#failed(result.error, signal);
-      }
-    });
+    const request = { ...this.#unsent, body };
+    try {
+      const result = await sendAuthenticated(this.#authenticator, request, {
+        signal,
+        send: (headers) => this.#send(headers, body, signal),
+        isRefused: (answer) => "status" in answer && answer.status === UNAUTHORIZED,
+      });
+      return "status" in result ? this.#meaningOf(result) : this.#failed(result.error, signal);
+    } catch (error) {
+      return answerWithoutCredentials(error, formatUrl(this.#options.url));
+    }
   }
 
   /** Goes over to the certificates that the files hold now. Rejects where they are no good; the old ones then stay in use. */
@@ -98,14 +106,23 @@ export class HttpPushClient {
     this.#connections.close();
   }
 
-  #exchange(body: Uint8Array, signal: AbortSignal, agent: Agent): Promise<PushAnswer | Failure> {
+  #send(headers: RequestHeaders, body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | Failure> {
+    return this.#connections.use(async (agent) => {
+      for (;;) {
+        const options = { agent, signal, headers: { ...headers, "content-length": body.length } };
+        const result = await this.#exchange(options, body);
+        // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
+        if ("status" in result || !result.isStale || signal.aborted) return result;
+      }
+    });
+  }
+
+  #exchange(options: RequestOptions, body: Uint8Array): Promise<PushAnswer | Failure> {
     const send = this.#options.url.isTls ? tlsRequest : request;
     return new Promise((resolve) => {
       const outgoing: ClientRequest = send({
         ...this.#request,
-        agent,
-        headers: { ...this.#headers, "content-length": body.length },
-        signal,
+        ...options,
       });
       outgoing.on("response", (response) => {
         readAnswer(response).then(resolve, (error: Error) => resolve({ error, isStale: false }));
@@ -163,7 +180,7 @@ export async function connectHttp(options: HttpPushOptions): Promise<HttpPushCli
 }
 
 /** Never rejects: a status is an answer, whatever becomes of the body behind it. */
-async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
+export async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
   let isComplete = true;

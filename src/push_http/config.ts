@@ -1,9 +1,11 @@
 import { z } from "zod";
+import { type AuthConfig, authSchema } from "../auth/config.ts";
 import { duration, secret, unsupported } from "../config/values.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 
 /** Options of the Collector's `confighttp` that every exporter over HTTP has. Durations are in milliseconds. */
 export interface HttpClientConfig {
+  readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
   readonly max_idle_conns: number;
@@ -28,7 +30,8 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "x-prometheus-remote-write-version",
 ]);
 
-const headerName = z
+/** The name of a header that is the user's to set. */
+export const httpHeaderName: z.ZodString = z
   .string()
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "is no name that a header can have" })
   .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), {
@@ -44,8 +47,9 @@ const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no
 export const httpClientOptions: {
   readonly [Key in keyof HttpClientConfig]-?: z.ZodType<HttpClientConfig[Key], unknown>;
 } = {
+  auth: authSchema,
   tls: clientTlsSchema.prefault({}).describe("How to secure the connection, where the URL is https://"),
-  headers: z.record(headerName, headerValue).default({}).describe("Sent with every request"),
+  headers: z.record(httpHeaderName, headerValue).default({}).describe("Sent with every request"),
   max_idle_conns: connections("Connections that are kept open for the next request").default(100),
   max_idle_conns_per_host: connections("As max_idle_conns; the smaller one holds").optional(),
   max_conns_per_host: connections("Connections at one time").default(0),
@@ -56,7 +60,6 @@ export const httpClientOptions: {
 };
 
 type RefusedOption =
-  | "auth"
   | "cookies"
   | "force_attempt_http2"
   | "http2_ping_timeout"
@@ -68,7 +71,6 @@ type RefusedOption =
 
 /** Those of `confighttp` that this build does not have, likewise. */
 export const refusedHttpOptions: Readonly<Record<RefusedOption, z.ZodType<undefined, undefined>>> = {
-  auth: unsupported("give credentials in headers, or a client certificate in tls"),
   cookies: unsupported("no cookie is kept"),
   force_attempt_http2: unsupported("HTTP/1.1 is spoken"),
   http2_ping_timeout: unsupported("HTTP/1.1 is spoken"),

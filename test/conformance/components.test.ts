@@ -38,6 +38,14 @@ async function requiredConfig(id: string): Promise<unknown> {
     case "exporters/otlp_http":
     case "exporters/prometheus_remote_write":
       return { endpoint: "http://127.0.0.1:1" };
+    case "extensions/basicauth":
+      return { client_auth: { username: "me", password: "" } };
+    case "extensions/bearertokenauth":
+      return { token: "abc" };
+    case "extensions/headers_setter":
+      return { headers: [{ key: "a", value: "b" }] };
+    case "extensions/oauth2client":
+      return { client_id: "me", client_secret: "", token_url: "http://127.0.0.1:1/token" };
     default:
       return {};
   }

@@ -6,6 +6,8 @@ import {
   Metadata,
   status,
 } from "@grpc/grpc-js";
+import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.ts";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
 import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/sender.ts";
 import { answerOfError, answerOfResponse } from "./outcome.ts";
@@ -17,6 +19,7 @@ export interface GrpcClientOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly waitForReady: boolean;
   readonly timeoutMs: number;
+  readonly authenticator?: ClientAuthenticator | undefined;
 }
 
 const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -31,20 +34,25 @@ export class OtlpGrpcClient {
   readonly #options: GrpcClientOptions;
   /** The target as a user would write it. */
   readonly #address: string;
-  readonly #metadata: Metadata;
+  /** What an authenticator sees of each request, beside its body. */
+  readonly #unsent: Omit<UnsentRequest, "body">;
   #client: Client;
   #deadlinesInARow = 0;
 
   constructor(options: GrpcClientOptions) {
     this.#options = options;
     this.#address = options.target.replace(/^dns:/, "");
-    this.#metadata = new Metadata({ waitForReady: options.waitForReady });
-    for (const [name, value] of Object.entries(options.headers)) this.#metadata.set(name, value);
+    const headers = Object.entries(options.headers).map(([name, value]) => [name.toLowerCase(), value]);
+    this.#unsent = {
+      method: "POST",
+      url: `${this.#address}${EXPORT_PATH}`,
+      headers: Object.fromEntries(headers) as RequestHeaders,
+    };
     this.#client = this.#connect();
   }
 
   send: Send = async ({ parts }, signal) => {
-    const answer = await this.#call(Buffer.concat(parts), signal);
+    const answer = await this.#attempt(Buffer.concat(parts), signal);
     const late = answer.kind !== "delivered" && answer.status === status[status.DEADLINE_EXCEEDED];
     this.#deadlinesInARow = late ? this.#deadlinesInARow + 1 : 0;
     if (this.#deadlinesInARow >= DEADLINES_IN_A_ROW_MAX) {
@@ -65,7 +73,30 @@ export class OtlpGrpcClient {
     return new Client(target, credentials, channel);
   }
 
-  #call(bytes: Buffer, signal: AbortSignal): Promise<Answer> {
+  async #attempt(body: Buffer, signal: AbortSignal): Promise<Answer> {
+    try {
+      return await sendAuthenticated(
+        this.#options.authenticator,
+        { ...this.#unsent, body },
+        {
+          signal,
+          send: (headers) => this.#call(this.#metadataOf(headers), body, signal),
+          isRefused: (answer) =>
+            answer.kind !== "delivered" && answer.status === status[status.UNAUTHENTICATED],
+        },
+      );
+    } catch (error) {
+      return answerWithoutCredentials(error, this.#address);
+    }
+  }
+
+  #metadataOf(headers: RequestHeaders): Metadata {
+    const metadata = new Metadata({ waitForReady: this.#options.waitForReady });
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+    return metadata;
+  }
+
+  #call(metadata: Metadata, bytes: Buffer, signal: AbortSignal): Promise<Answer> {
     const { timeoutMs } = this.#options;
     return new Promise((resolve) => {
       const call = this.#client.makeUnaryRequest(
@@ -73,7 +104,7 @@ export class OtlpGrpcClient {
         (request: Buffer) => request,
         (response: Buffer) => response,
         bytes,
-        this.#metadata.clone(),
+        metadata,
         { deadline: timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY },
         (error, response) => {
           signal.removeEventListener("abort", cancel);

@@ -85,10 +85,7 @@ test("what is wrong or not supported is refused with a reason", () => {
     { sending_queue: { num_consumers: 0 } },
     "sending_queue::num_consumers: `num_consumers` must be positive",
   );
-  check(
-    { auth: { authenticator: "x" } },
-    "auth: is not supported; give credentials in headers, or a client certificate in tls",
-  );
+  check({ auth: { authenticator: "" } }, "auth::authenticator: must be an extension's id");
   check({ retries: true }, ': Unrecognized key: "retries"');
 });
 

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type AuthConfig, authSchema } from "../../auth/config.ts";
 import { duration, secret, unsupported } from "../../config/values.ts";
 import {
   attemptTimeout,
@@ -14,6 +15,7 @@ import { type Endpoint, parseEndpoint } from "./endpoint.ts";
 /** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
 export interface OtlpGrpcConfig {
   readonly endpoint: Endpoint;
+  readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: "gzip" | "none";
@@ -69,6 +71,7 @@ const keepalive = z.strictObject({
 
 export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
   endpoint,
+  auth: authSchema,
   tls: clientTlsSchema
     .prefault({})
     .describe("How to secure the connection; on unless the endpoint is http://"),
@@ -89,7 +92,6 @@ export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
   staleness_markers: stalenessMarkers(),
   retry_on_failure: retrySchema.prefault({}),
   sending_queue: queueSchema.prefault({}),
-  auth: unsupported("give credentials in headers, or a client certificate in tls"),
   read_buffer_size: unsupported("Node decides about buffers"),
   write_buffer_size: unsupported("Node decides about buffers"),
 });

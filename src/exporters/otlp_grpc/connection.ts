@@ -1,4 +1,6 @@
 import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import { offeredAuthenticator } from "../../auth/offered.ts";
+import type { ClientAuthenticator } from "../../component/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
@@ -18,13 +20,15 @@ const NOT_CONNECTED: Answer = {
 export class GrpcConnection implements Transport {
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
+  readonly #authenticator: ClientAuthenticator | undefined;
   readonly #certificates: Certificates | undefined;
   #client: OtlpGrpcClient | undefined;
 
-  /** Use `connectGrpc`, which reads the certificates. */
+  /** Use `connectGrpc`, which reads the certificates. Throws where there is no authenticator as the config says. */
   constructor(config: OtlpGrpcConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
+    this.#authenticator = offeredAuthenticator(settings.host, config.auth?.authenticator, "grpc");
     if (isPlain(config)) this.#connect(credentials.createInsecure());
     else
       this.#certificates = clientCertificates(config.tls, { kind: "exporter", settings }, (context) => {
@@ -57,6 +61,7 @@ export class GrpcConnection implements Transport {
       headers,
       timeoutMs: timeout,
       waitForReady: wait_for_ready,
+      authenticator: this.#authenticator,
       channel: channelOptions({
         compression: this.#config.compression,
         userAgent: this.#config.user_agent ?? `${build.command}/${build.version}`,

@@ -1,3 +1,4 @@
+import { authUse } from "../../auth/config.ts";
 import type { ExporterFactory } from "../../component/component.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
 import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
@@ -7,6 +8,6 @@ import { createOtlpGrpcExporter } from "./exporter.ts";
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,
-  uses: ({ sending_queue }) => storageUse(sending_queue),
+  uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "grpc_authenticator")],
   create: createOtlpGrpcExporter,
 };

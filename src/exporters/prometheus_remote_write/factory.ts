@@ -1,3 +1,4 @@
+import { authUse } from "../../auth/config.ts";
 import type { ExporterFactory } from "../../component/component.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
 import { type RemoteWriteConfig, remoteWriteSchema } from "./config.ts";
@@ -7,6 +8,6 @@ import { createRemoteWriteExporter } from "./exporter.ts";
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
-  uses: ({ sending_queue }) => storageUse(sending_queue),
+  uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "http_authenticator")],
   create: createRemoteWriteExporter,
 };

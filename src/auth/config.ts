@@ -1,0 +1,24 @@
+import { z } from "zod";
+import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
+
+/** The Collector's `auth` of a client. */
+export interface AuthConfig {
+  /** The extension that gives requests their credentials. */
+  readonly authenticator: string;
+}
+
+export const authSchema: z.ZodType<AuthConfig | undefined> = z
+  .strictObject({
+    authenticator: z
+      .string()
+      .trim()
+      .min(1, "must be an extension's id")
+      .describe("The extension that gives requests their credentials, such as basicauth"),
+  })
+  .optional()
+  .describe("Credentials from an extension");
+
+/** The authenticator that an exporter needs, where its config names one. */
+export function authUse(auth: AuthConfig | undefined, role: ExtensionRole): readonly ExtensionUse[] {
+  return auth === undefined ? [] : [{ id: auth.authenticator, role, path: ["auth", "authenticator"] }];
+}

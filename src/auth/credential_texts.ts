@@ -1,0 +1,157 @@
+import type { Settings } from "../component/component.ts";
+import { readConfigFile, reasonOf } from "../config/read_file.ts";
+import { FileWatch } from "./file_watch.ts";
+
+/** Where a text comes from: the config, or a file that it names; the file is preferred. */
+export interface CredentialSource {
+  /** The option that names the file, for messages. */
+  readonly option: string;
+  readonly text?: string | undefined;
+  readonly file?: string | undefined;
+  /** Whether only the first line of the file counts. */
+  readonly firstLineOnly?: boolean;
+  /** Why what is in the file cannot be used; undefined where it can. */
+  reject?(text: string): string | undefined;
+}
+
+export interface CredentialTextsOptions {
+  /** The extension's. */
+  readonly settings: Settings;
+  /** A file holds another text than before. */
+  onChange?(): void;
+}
+
+/** Why a file is no good now. */
+interface Failure {
+  readonly message: string;
+  /** Ends what the extension's status says of it. */
+  readonly end: () => void;
+}
+
+/** No credential is longer, and a wrong path may lead to anything. */
+const FILE_BYTES_MAX = 64 * 1024;
+
+/**
+ * Texts such as a password, some of them in files, which are read again when they change. Where a file is no good later, its
+ * last good text stays in use, and the log and the extension's status say so until it is good again.
+ */
+export class CredentialTexts<Name extends string> {
+  readonly #sources: readonly (readonly [Name, CredentialSource])[];
+  readonly #options: CredentialTextsOptions;
+  readonly #texts = new Map<Name, string>();
+  readonly #failures = new Map<Name, Failure>();
+  readonly #watches: FileWatch[] = [];
+  /** Looks come one after the other, so that the last one sees the latest. */
+  #lookBefore: Promise<void> = Promise.resolve();
+  #isClosed = false;
+
+  constructor(sources: Readonly<Record<Name, CredentialSource>>, options: CredentialTextsOptions) {
+    this.#sources = Object.entries(sources) as [Name, CredentialSource][]; // the keys of the record
+    this.#options = options;
+    for (const [name, { text, file }] of this.#sources)
+      if (text !== undefined && file === undefined) this.#texts.set(name, text);
+  }
+
+  /** The text as it is now; of a file, without the white space around it. Empty where it is given nowhere. */
+  get(name: Name): string {
+    return this.#texts.get(name) ?? "";
+  }
+
+  /** Reads the files, and watches them from now on. Rejects where one cannot be used. */
+  async start(): Promise<void> {
+    await this.refresh();
+    for (const source of this.#sources) this.#watch(source);
+  }
+
+  /** Reads the files again. Rejects where one cannot be used; what it was last stays. */
+  async refresh(): Promise<void> {
+    const errors: Error[] = [];
+    await this.#lookAtAll((error) => errors.push(error));
+    if (errors[0] !== undefined) throw errors[0];
+  }
+
+  /** As `refresh`, but never rejects. */
+  async look(): Promise<void> {
+    await this.#lookAtAll(() => {});
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    for (const { end } of this.#failures.values()) end();
+    await Promise.all([...this.#watches.map((watch) => watch.close()), this.#lookBefore]);
+  }
+
+  #watch([name, source]: readonly [Name, CredentialSource]): void {
+    if (source.file === undefined) return;
+    const { clock, logger } = this.#options.settings;
+    const watch = new FileWatch({
+      path: source.file,
+      clock,
+      onHint: () => {
+        void this.#lookAt(name, source).then(() => {
+          if (!this.#isClosed) watch.arm();
+        });
+      },
+      onError: (error) =>
+        logger.warn(
+          { file: source.file, error: error.message },
+          "A file is not watched, but looked at only.",
+        ),
+    });
+    this.#watches.push(watch);
+    watch.arm();
+  }
+
+  async #lookAtAll(onError: (error: Error) => void): Promise<void> {
+    await Promise.all(this.#sources.map(([name, source]) => this.#lookAt(name, source, onError)));
+  }
+
+  #lookAt(name: Name, source: CredentialSource, onError?: (error: Error) => void): Promise<void> {
+    const look = this.#lookBefore.then(async () => {
+      if (source.file === undefined || this.#isClosed) return;
+      try {
+        const text = await readText(source, source.file);
+        this.#succeeded(name);
+        if (text === this.#texts.get(name)) return;
+        this.#texts.set(name, text);
+        this.#options.onChange?.();
+      } catch (error) {
+        const words = new Error(`cannot read ${source.option} "${source.file}": ${reasonOf(error)}`);
+        this.#failed(name, words.message);
+        onError?.(words);
+      }
+    });
+    this.#lookBefore = look;
+    return look;
+  }
+
+  #succeeded(name: Name): void {
+    const failure = this.#failures.get(name);
+    if (failure === undefined) return;
+    this.#failures.delete(name);
+    failure.end();
+    this.#options.settings.logger.info({ error: failure.message }, "Credentials can be read again.");
+  }
+
+  #failed(name: Name, message: string): void {
+    const { host, id, logger } = this.#options.settings;
+    const before = this.#failures.get(name);
+    // Without a text from earlier it cannot start, which is told as such.
+    if (this.#isClosed || !this.#texts.has(name) || before?.message === message) return;
+    before?.end();
+    this.#failures.set(name, { message, end: host.statuses.outdated("extension", id, message) });
+    logger.warn({ error: message }, "Credentials cannot be read again; the old ones stay in use.");
+  }
+}
+
+async function readText({ firstLineOnly, reject }: CredentialSource, path: string): Promise<string> {
+  const bytes = await readConfigFile(path);
+  if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
+  const all = new TextDecoder().decode(bytes).trim();
+  const text = firstLineOnly === true ? all.replace(/\s*\n.*$/s, "") : all;
+  // A file that is written in place is empty for a moment.
+  if (text === "") throw new Error("it is empty");
+  const reason = reject?.(text);
+  if (reason !== undefined) throw new Error(reason);
+  return text;
+}

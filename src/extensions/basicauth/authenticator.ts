@@ -1,0 +1,40 @@
+import { CredentialTexts } from "../../auth/credential_texts.ts";
+import { authenticatorExtension } from "../../auth/extension.ts";
+import type { Extension, Settings } from "../../component/component.ts";
+
+/** Each as a text or as a file; the file is preferred. */
+export interface BasicAuthConfig {
+  readonly username: string | undefined;
+  readonly usernameFile: string | undefined;
+  readonly password: string | undefined;
+  readonly passwordFile: string | undefined;
+}
+
+export function createBasicAuth(config: BasicAuthConfig, settings: Settings): Extension {
+  const texts = new CredentialTexts(
+    {
+      username: {
+        option: "client_auth::username_file",
+        text: config.username,
+        file: config.usernameFile,
+        reject: (text) => (text.includes(":") ? "it holds a colon, which ends a username" : undefined),
+      },
+      password: { option: "client_auth::password_file", text: config.password, file: config.passwordFile },
+    },
+    { settings },
+  );
+  const authorization = (): string => basicAuthorization(texts.get("username"), texts.get("password"));
+  return authenticatorExtension(settings, texts, {
+    refusal: () => undefined,
+    authenticate: async ({ headers }) => ({ ...headers, authorization: authorization() }),
+    async renew(refused) {
+      await texts.look();
+      return refused["authorization"] !== authorization();
+    },
+  });
+}
+
+/** As RFC 7617 has it, in UTF-8. */
+function basicAuthorization(username: string, password: string): string {
+  return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
+}

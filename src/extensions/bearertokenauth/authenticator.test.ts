@@ -1,0 +1,61 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { poll } from "../../../test/e2e/poll.ts";
+import { mountedSecrets, runningAuthenticator } from "../../../test/scenes/authenticator.ts";
+import { factory } from "./factory.ts";
+
+test("a request gets the token in the header and by the scheme that the config says", async (context) => {
+  const check = async (config: object, want: object): Promise<void> => {
+    const { headers } = await runningAuthenticator(context, factory, { id: "bearertokenauth", config });
+    assert.deepEqual(await headers({ a: "b" }), { a: "b", ...want });
+  };
+  await check({ token: "abc" }, { authorization: "Bearer abc" });
+  await check({ tokens: ["abc", "def"], scheme: "Basic" }, { authorization: "Basic abc" });
+  await check({ token: "abc", scheme: "", header: "X-Api-Key" }, { "x-api-key": "abc" });
+});
+
+test("a token file is read again when its link leads to another one", async (context) => {
+  const { file, exchange } = mountedSecrets(context, ["token"]);
+  exchange({ token: "one\nolder\n" });
+  const { headers, status, lines } = await runningAuthenticator(context, factory, {
+    id: "bearertokenauth",
+    config: { filename: file("token") },
+  });
+  assert.equal((await headers())["authorization"], "Bearer one");
+  exchange({ token: "two" });
+  const becomes = (token: string) =>
+    poll(`the token ${token}`, async () =>
+      (await headers())["authorization"] === `Bearer ${token}` ? true : undefined,
+    );
+  await becomes("two");
+  exchange({ token: "line\u0007" });
+  await poll("the trouble", () => (status()?.state === "recoverable_error" ? true : undefined));
+  assert.match(
+    status()?.error ?? "",
+    /^cannot read filename ".*": it holds characters that a header cannot have$/,
+  );
+  assert.equal((await headers())["authorization"], "Bearer two");
+  exchange({ token: "three" });
+  await becomes("three");
+  await poll("its end", () => (status()?.state === "ok" ? true : undefined));
+  assert.ok(!/two|three/.test(JSON.stringify(lines)), "no token is in the log");
+});
+
+/** The first fault, as `path: message`. */
+function check(input: object, wanted: string | undefined): void {
+  const [issue] = factory.schema.safeParse(input).error?.issues ?? [];
+  assert.equal(issue === undefined ? undefined : `${issue.path.join("::")}: ${issue.message}`, wanted);
+}
+
+test("there is one token, from one place", () => {
+  check({}, "token: no bearer token provided; give token or filename");
+  check({ token: "" }, "token: no bearer token provided; give token or filename");
+  check({ token: "a", tokens: ["b"] }, "tokens: either tokens or token should be provided, not both");
+  check({ token: "a", filename: "/f" }, "filename: cannot be given together with token or tokens");
+  check({ token: "a\nb" }, "token: must be printable ASCII");
+  check({ token: "a", header: "content-type" }, "header: is a header that the exporter itself decides about");
+  check(
+    { token: "a", header: "key-bin" },
+    "header: must not begin with grpc- or end in -bin, which gRPC keeps for itself",
+  );
+});

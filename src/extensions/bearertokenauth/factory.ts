@@ -1,0 +1,47 @@
+import { z } from "zod";
+import { authHeaderName, HEADER_TEXT } from "../../auth/header_text.ts";
+import type { ExtensionFactory } from "../../component/component.ts";
+import { secret, unsupported } from "../../config/values.ts";
+import { type BearerTokenConfig, createBearerTokenAuth } from "./authenticator.ts";
+
+const token = secret().refine((text) => HEADER_TEXT.test(text), { error: "must be printable ASCII" });
+
+const schema: z.ZodType<BearerTokenConfig> = z
+  .strictObject({
+    token: token.optional(),
+    tokens: z.array(token).optional().describe("In place of token; the first one is sent"),
+    filename: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A file whose first line is the token; it is read again when it changes"),
+    scheme: z
+      .string()
+      .regex(HEADER_TEXT, "must be printable ASCII")
+      .default("Bearer")
+      .describe("Stands before the token; empty for nothing"),
+    header: authHeaderName.prefault("Authorization").describe("The header that holds the token"),
+    file_retry: unsupported("the file must be there at the start"),
+  })
+  .transform(({ token, tokens = [], filename, scheme, header }, context) => {
+    const fail = (key: string, message: string): never => {
+      context.addIssue({ code: "custom", path: [key], message, input: key });
+      return z.NEVER;
+    };
+    if (token !== undefined && tokens.length > 0)
+      return fail("tokens", "either tokens or token should be provided, not both");
+    const given = token ?? tokens[0];
+    if (given !== undefined && filename !== undefined)
+      return fail("filename", "cannot be given together with token or tokens");
+    if ((given ?? "") === "" && filename === undefined)
+      return fail("token", "no bearer token provided; give token or filename");
+    return { token: given, filename, scheme, header };
+  });
+
+/** Gives requests a token. */
+export const factory: ExtensionFactory<BearerTokenConfig> = {
+  stability: "beta",
+  schema,
+  roles: ["http_authenticator", "grpc_authenticator"],
+  create: createBearerTokenAuth,
+};

@@ -1,0 +1,73 @@
+import { CredentialTexts } from "../../auth/credential_texts.ts";
+import { authenticatorExtension } from "../../auth/extension.ts";
+import { rejectHeaderText } from "../../auth/header_text.ts";
+import { findAuthenticator, offeredAuthenticator } from "../../auth/offered.ts";
+import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../component/authenticator.ts";
+import type { Extension, Host, Settings } from "../../component/component.ts";
+
+export interface HeaderRule {
+  /** In lower case. */
+  readonly key: string;
+  readonly action: "insert" | "update" | "upsert" | "delete";
+  readonly value: string | undefined;
+  /** In place of the value. */
+  readonly valueFile: string | undefined;
+}
+
+export interface HeadersSetterConfig {
+  readonly headers: readonly HeaderRule[];
+  /** The authenticator that comes after. */
+  readonly additionalAuth: string | undefined;
+}
+
+export function createHeadersSetter(config: HeadersSetterConfig, settings: Settings): Extension {
+  const { headers: rules, additionalAuth } = config;
+  const sources = rules.map(({ value, valueFile }, index) => [
+    String(index),
+    { option: `headers::${index}::value_file`, text: value, file: valueFile, reject: rejectHeaderText },
+  ]);
+  const texts = new CredentialTexts<string>(Object.fromEntries(sources), {
+    settings,
+  });
+  const textOf = (index: number): string => texts.get(String(index));
+  // Extensions start in the order of the config, so the other one may come later.
+  const next = (): ClientAuthenticator | undefined =>
+    additionalAuth === undefined ? undefined : findAuthenticator(settings.host, additionalAuth);
+  return authenticatorExtension(settings, texts, {
+    refusal: (kind) => refusalOf(settings.host, additionalAuth, kind),
+    async authenticate(request) {
+      const headers = withRules(request.headers, rules, textOf);
+      return (await next()?.authenticate({ ...request, headers })) ?? headers;
+    },
+    async renew(refused) {
+      await texts.look();
+      const isOther = rules.some(
+        ({ key, action }, index) => action !== "delete" && refused[key] !== textOf(index),
+      );
+      return (await next()?.renew(refused)) === true || isOther;
+    },
+  });
+}
+
+function refusalOf(host: Host, additionalAuth: string | undefined, kind: RequestKind): string | undefined {
+  try {
+    offeredAuthenticator(host, additionalAuth, kind);
+    return undefined;
+  } catch (error) {
+    return `additional_auth: ${error instanceof Error ? error.message : String(error)}`;
+  }
+}
+
+function withRules(
+  before: RequestHeaders,
+  rules: readonly HeaderRule[],
+  textOf: (index: number) => string,
+): RequestHeaders {
+  const headers = new Map(Object.entries(before));
+  for (const [index, { key, action }] of rules.entries()) {
+    if (action === "delete") headers.delete(key);
+    else if (action === "upsert" || headers.has(key) === (action === "update"))
+      headers.set(key, textOf(index));
+  }
+  return Object.fromEntries(headers);
+}

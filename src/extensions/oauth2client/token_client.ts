@@ -1,0 +1,102 @@
+import { type Agent, request } from "node:http";
+import { request as tlsRequest } from "node:https";
+import type { Settings } from "../../component/component.ts";
+import { formatDuration } from "../../config/values.ts";
+import type { PushAnswer } from "../../push_http/answer.ts";
+import { readAnswer } from "../../push_http/client.ts";
+import { HttpConnections } from "../../push_http/connections.ts";
+import type { PushUrl } from "../../push_http/url.ts";
+import type { ClientTlsConfig } from "../../tls/client_config.ts";
+
+export interface TokenClientOptions {
+  readonly url: PushUrl;
+  readonly tls: ClientTlsConfig;
+  /** Deadline of one request; 0 for none. */
+  readonly timeoutMs: number;
+  /** The extension's. */
+  readonly settings: Settings;
+}
+
+/** Tokens are asked for so seldom that no connection is kept for the next time. */
+const ONE_REQUEST_EACH = {
+  headers: {},
+  max_idle_conns: 0,
+  max_conns_per_host: 0,
+  idle_conn_timeout: 0,
+  disable_keep_alives: true,
+};
+
+/** Posts forms to one URL. */
+export class TokenClient {
+  readonly #options: TokenClientOptions;
+  readonly #connections: HttpConnections;
+  readonly #open = new Set<AbortController>();
+
+  constructor(options: TokenClientOptions) {
+    const { url, tls, settings } = options;
+    this.#options = options;
+    const config = { ...ONE_REQUEST_EACH, tls };
+    this.#connections = new HttpConnections({ url, config, owner: { kind: "extension", settings } });
+  }
+
+  /** Reads the certificates that the options name; to be called before `post`. Rejects where they are no good. */
+  load(): Promise<void> {
+    return this.#connections.refresh();
+  }
+
+  /** Rejects where there is no answer in time, or none before `close`. */
+  async post(form: URLSearchParams, headers: Readonly<Record<string, string>>): Promise<PushAnswer> {
+    const { timeoutMs, settings } = this.#options;
+    const controller = new AbortController();
+    const late = (): void => controller.abort(new Error(`no answer within ${formatDuration(timeoutMs)}`));
+    const cancel = timeoutMs === 0 ? () => {} : settings.clock.after(timeoutMs, late);
+    this.#open.add(controller);
+    try {
+      return await this.#connections.use((agent) =>
+        this.#exchange(form.toString(), headers, { agent, signal: controller.signal }),
+      );
+    } finally {
+      cancel();
+      this.#open.delete(controller);
+    }
+  }
+
+  close(): void {
+    for (const controller of this.#open) controller.abort(new Error("the extension has stopped"));
+    this.#connections.close();
+  }
+
+  #exchange(
+    body: string,
+    headers: Readonly<Record<string, string>>,
+    options: { readonly agent: Agent; readonly signal: AbortSignal },
+  ): Promise<PushAnswer> {
+    const { isTls, host, port, path, query, socketPath } = this.#options.url;
+    const { signal } = options;
+    return new Promise((resolve, reject) => {
+      const fail = (error: Error): void => reject(signal.aborted ? signal.reason : error);
+      const outgoing = (isTls ? tlsRequest : request)({
+        ...options,
+        method: "POST",
+        host,
+        port,
+        path: path === "" ? "/" : path + query,
+        ...(socketPath === undefined ? {} : { socketPath }),
+        headers: {
+          ...headers,
+          accept: "application/json",
+          "content-type": "application/x-www-form-urlencoded",
+          "content-length": Buffer.byteLength(body),
+        },
+      });
+      outgoing.on("error", fail);
+      outgoing.on("response", (response) => {
+        readAnswer(response).then(
+          (answer) => (signal.aborted ? reject(signal.reason) : resolve(answer)),
+          fail,
+        );
+      });
+      outgoing.end(body);
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import { LastingError } from "../../auth/lasting_error.ts";
+import { REDACTED } from "../../config/secrets.ts";
+import { messageOf, type PushAnswer } from "../../push_http/answer.ts";
+import { readTokenAnswer } from "./token_answer.ts";
+import type { Token } from "./token_cache.ts";
+
+export interface TokenGrantOptions {
+  /** Where tokens come from, for messages. */
+  readonly url: string;
+  readonly scopes: readonly string[];
+  readonly endpointParams: Readonly<Record<string, string | readonly string[]>>;
+  /** As they are now. */
+  credentials(): { readonly id: string; readonly secret: string };
+  post(form: URLSearchParams, headers: Readonly<Record<string, string>>): Promise<PushAnswer>;
+}
+
+/** Where the client's id and secret are: in the header `Authorization`, or in the form. */
+type Place = "header" | "form";
+
+/**
+ * Asks for tokens by the grant of client credentials. A server must take the secret in a header and may take it in the
+ * form; one that refuses the first is tried with the second, and asked so from then on, as Go's library does.
+ */
+export class TokenGrant {
+  readonly #options: TokenGrantOptions;
+  #place: Place | undefined;
+
+  constructor(options: TokenGrantOptions) {
+    this.#options = options;
+  }
+
+  /** Rejects in words for the user, which do not hold the secret. */
+  async fetch(): Promise<Token> {
+    const { credentials, url } = this.#options;
+    const { secret } = credentials();
+    try {
+      return await this.#fetch();
+    } catch (error) {
+      const reason = error instanceof Error ? messageOf(error) : String(error);
+      const words = secret === "" ? reason : reason.replaceAll(secret, REDACTED);
+      const Kind = error instanceof LastingError ? LastingError : Error;
+      // Without its cause, which a logger might write out: a server may have sent the secret back.
+      throw new Kind(`cannot get a token from "${url}": ${words}`);
+    }
+  }
+
+  async #fetch(): Promise<Token> {
+    const first = await this.#ask(this.#place ?? "header");
+    if (this.#place !== undefined || !isRefused(first)) return this.#read(first, this.#place ?? "header");
+    const second = await this.#ask("form");
+    return isRefused(second) ? readTokenAnswer(first) : this.#read(second, "form");
+  }
+
+  #read(answer: PushAnswer, place: Place): Token {
+    const token = readTokenAnswer(answer);
+    this.#place = place;
+    return token;
+  }
+
+  async #ask(place: Place): Promise<PushAnswer> {
+    const { scopes, endpointParams, credentials, post } = this.#options;
+    const { id, secret } = credentials();
+    const form = new URLSearchParams({ grant_type: "client_credentials" });
+    if (scopes.length > 0) form.set("scope", scopes.join(" "));
+    for (const [name, values] of Object.entries(endpointParams)) {
+      form.delete(name);
+      for (const value of [values].flat()) form.append(name, value);
+    }
+    if (place === "header") return await post(form, { authorization: basicOf(id, secret) });
+    form.set("client_id", id);
+    form.set("client_secret", secret);
+    return await post(form, {});
+  }
+}
+
+function isRefused({ status }: PushAnswer): boolean {
+  return status >= 400 && status < 500;
+}
+
+/** RFC 6749, section 2.3.1: unlike elsewhere, both are encoded as in a form. */
+function basicOf(id: string, secret: string): string {
+  const [encodedId, encodedSecret] = [id, secret].map((text) =>
+    new URLSearchParams([["", text]]).toString().slice(1),
+  );
+  return `Basic ${Buffer.from(`${encodedId}:${encodedSecret}`).toString("base64")}`;
+}

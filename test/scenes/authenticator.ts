@@ -1,0 +1,81 @@
+import assert from "node:assert/strict";
+import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
+import type { ClientAuthenticator, RequestHeaders } from "../../src/component/authenticator.ts";
+import type { ComponentStatus, Extension, ExtensionFactory, Host } from "../../src/component/component.ts";
+import { createHost } from "../../src/pipeline/host.ts";
+import { type LogLine, recordedLogger } from "./logs.ts";
+import { testSettings } from "./settings.ts";
+
+export interface RunningAuthenticator {
+  readonly extension: Extension;
+  readonly authenticator: ClientAuthenticator;
+  readonly host: Host;
+  readonly clock: FakeClock;
+  readonly lines: readonly LogLine[];
+  /** The headers that a request with these gets. */
+  headers(before?: RequestHeaders): Promise<RequestHeaders>;
+  status(): ComponentStatus | undefined;
+}
+
+/** An extension that gives credentials, in which time stands still; it ends with the test. */
+export async function runningAuthenticator<C>(
+  context: TestContext,
+  factory: ExtensionFactory<C>,
+  options: { readonly id: string; readonly config: object; readonly host?: Host },
+): Promise<RunningAuthenticator> {
+  const { id, host = createHost() } = options;
+  const { logger, lines } = recordedLogger();
+  const clock = new FakeClock();
+  const extension = factory.create(
+    factory.schema.parse(options.config),
+    testSettings({ id, host, clock, logger }),
+  );
+  context.after(() => extension.shutdown(AbortSignal.abort()));
+  await extension.start();
+  host.statuses.report("extension", id, "ok");
+  const authenticator = new Map(host.authenticators.all()).get(id) ?? assert.fail("it is not offered");
+  const request = { method: "POST", url: "http://peer.test/", body: Buffer.from("body") };
+  return {
+    extension,
+    authenticator,
+    host,
+    clock,
+    lines,
+    headers: (before = {}) => authenticator.authenticate({ ...request, headers: before }),
+    status: () => host.statuses.components().find((one) => one.id === id),
+  };
+}
+
+/** A folder that goes with the test. */
+export function testFolder(context: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), "auth-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}
+
+export interface MountedSecrets {
+  file(name: string): string;
+  /** Exchanges all files at once, and removes the old ones. */
+  exchange(texts: Readonly<Record<string, string>>): void;
+}
+
+/** A folder of secrets as Kubernetes mounts one: the files are links into `..data`, which is exchanged as a whole. */
+export function mountedSecrets(context: TestContext, names: readonly string[]): MountedSecrets {
+  const folder = testFolder(context);
+  let version = 0;
+  const exchange = (texts: Readonly<Record<string, string>>): void => {
+    const old = `..v${version}`;
+    const fresh = `..v${++version}`;
+    mkdirSync(join(folder, fresh));
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, fresh, name), text);
+    symlinkSync(fresh, join(folder, "..data_tmp"));
+    renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
+    rmSync(join(folder, old), { recursive: true, force: true });
+  };
+  for (const name of names) symlinkSync(join("..data", name), join(folder, name));
+  return { file: (name: string) => join(folder, name), exchange };
+}
