@@ -102,5 +102,10 @@ export const registry: Catalog = {
       aliases: [],
       load: async () => (await import("./extensions/oauth2client/factory.ts")).factory,
     },
+    sigv4auth: {
+      stability: "beta",
+      aliases: [],
+      load: async () => (await import("./extensions/sigv4auth/factory.ts")).factory,
+    },
   },
 };
