@@ -96,7 +96,7 @@ export class Delivery {
   /** Whether the request is in the queue now; otherwise it is lost, and counted. */
   take(request: Outgoing): boolean {
     if (!this.#intake.take(request)) return false;
-    this.#report.began();
+    this.#report.took();
     this.#batcher.came(request.bytes.length);
     this.#pump();
     return true;

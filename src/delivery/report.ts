@@ -44,8 +44,8 @@ export interface DeliveryReport {
   retrying(points: number, retry: Retry): void;
   /** The receiver took everything, but has something to say. */
   warned(message: string): void;
-  /** Something waits to be sent, and it is not known yet how the receiver fares. */
-  began(): void;
+  /** The queue took a request. */
+  took(): void;
   /** The receiver takes requests. */
   well(): void;
   /** The receiver did not take a request. */
@@ -65,9 +65,7 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
   const counters = pointCounters(meter);
   const stopObserving = observeQueue(settings, readQueue);
   const logs = deliveryLogs(settings);
-  const status = (state: ComponentState, error?: string): void =>
-    settings.host.statuses.report("exporter", id, state, error);
-  let isProven = false;
+  const status = exporterStatus(settings);
 
   return {
     sent: (points) => counters.sent.add(points, exporter),
@@ -80,27 +78,43 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
     rejected(points, error) {
       counters.rejected.add(points, exporter);
       logs.rejection.report(points, { error });
+      status.rejects(error);
     },
     retrying(points, { kind, error, intervalMs }) {
       const log = kind === "hold" ? logs.hold : logs.retry;
       log.report(points, { error, interval: formatDuration(Math.round(intervalMs)) });
     },
     warned: (message) => logs.warning.report(0, { message }),
-    began() {
-      if (!isProven) status("starting");
-    },
-    well() {
-      isProven = true;
-      status("ok");
-    },
-    failed(kind, error) {
-      isProven = true;
-      status(kind === "hold" ? "permanent_error" : "recoverable_error", error);
-    },
+    took: () => status.takes(),
+    well: () => status.peerIs("ok"),
+    failed: (kind, error) => status.peerIs(kind === "hold" ? "permanent_error" : "recoverable_error", error),
     close() {
       stopObserving();
       // Nobody tries again any more.
       for (const log of Object.values(logs)) log.close({ write: log !== logs.retry && log !== logs.hold });
+    },
+  };
+}
+
+/** An exporter is as well as its peer, until it is known not at all, and not well while its queue turns data away. */
+function exporterStatus({ host, id }: Settings) {
+  let peer: { readonly state: ComponentState; readonly error: string } = { state: "starting", error: "" };
+  let rejects = false;
+  const report = ({ state, error }: typeof peer): void => host.statuses.report("exporter", id, state, error);
+  return {
+    peerIs(state: ComponentState, error = ""): void {
+      peer = { state, error };
+      if (!rejects || state !== "ok") report(peer);
+    },
+    rejects(error: string): void {
+      rejects = true;
+      // What is wrong with the peer says more.
+      if (peer.state === "ok" || peer.state === "starting") report({ state: "recoverable_error", error });
+    },
+    takes(): void {
+      if (!rejects && peer.state !== "starting") return;
+      rejects = false;
+      report(peer);
     },
   };
 }

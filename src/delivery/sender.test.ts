@@ -201,6 +201,28 @@ test("while one request probes, no other goes out, whatever num_consumers says",
   assert.equal(scene.sent.length - first, 4, "one each after 5, 12.5, 23.75 and 40.6 s");
 });
 
+test("an exporter whose queue turns data away is not well, until it takes some again", async (context) => {
+  const queue = { queue_size: 2, sizer: "requests", num_consumers: 1 };
+  let answer: Answer = OK;
+  const scene = await ended(
+    context,
+    delivering(() => answer, { queue }),
+  );
+  const { give, clock, status } = scene;
+  give(1);
+  await clock.advance(200);
+  assert.equal(status()?.state, "ok");
+  give(2, 3, 4);
+  assert.deepEqual([status()?.state, status()?.error], ["recoverable_error", "sending queue is full"]);
+  await clock.advance(200);
+  give(5);
+  assert.equal(status()?.state, "ok");
+  answer = HOLD;
+  await clock.advance(200);
+  give(6, 7);
+  assert.equal(status()?.state, "permanent_error", "what is wrong with the peer says more");
+});
+
 test("statuses mean what retryable_status_codes and dropped_status_codes say", async (context) => {
   const codes = { retryable_status_codes: [401], dropped_status_codes: [503, "UNAVAILABLE"] };
   const scene = await ended(
