@@ -6,6 +6,8 @@ import { test } from "node:test";
 const ROOT = join(import.meta.dirname, "..");
 const LINES_PER_FILE_MAX = 600;
 const LINES_PER_FUNCTION_MAX = 70;
+/** Of the parts of the delivery, each of which does one thing. */
+const LINES_PER_PART_MAX = 250;
 
 /** A rule that a place may break, with its reason: `file` or `file function`. */
 const EXCEPTIONS: Readonly<Record<string, string>> = {
@@ -127,6 +129,15 @@ test(`no file is over ${LINES_PER_FILE_MAX} lines`, () => {
     .filter(({ lines }) => lines.length > LINES_PER_FILE_MAX)
     .map(({ path, lines }) => `${path}: ${lines.length} lines`);
   check("length of files", broken);
+});
+
+test(`no part of the delivery is over ${LINES_PER_PART_MAX} lines`, () => {
+  const parts = code.filter(({ path }) => path.startsWith("src/delivery/"));
+  assert.ok(parts.length > 0);
+  const broken = parts
+    .filter(({ lines }) => lines.length - 1 > LINES_PER_PART_MAX)
+    .map(({ path, lines }) => `${path}: ${lines.length - 1} lines`);
+  check("length of the delivery's parts", broken);
 });
 
 /** Relies on the formatter: a function's last line is the first one after its head with the head's indent and a brace. */

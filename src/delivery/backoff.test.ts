@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Backoff } from "./backoff.ts";
-import { type RetryConfig, retrySchema } from "./config.ts";
+import { type RetryConfig, retrySchema } from "./retry_config.ts";
 
 function check(config: Partial<RetryConfig>, random: number, want: readonly number[]): void {
   const backoff = new Backoff({ ...retrySchema.parse({}), ...config }, () => random);

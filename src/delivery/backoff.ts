@@ -1,4 +1,4 @@
-import type { RetryConfig } from "./config.ts";
+import type { RetryConfig } from "./retry_config.ts";
 
 /** Intervals of 0, or a `multiplier` below 1, leave nothing to wait for; a peer in trouble must not be asked without a pause. */
 const WAIT_MIN_MS = 10;

@@ -1,19 +1,7 @@
 import { z } from "zod";
 import { duration, size, unsupported } from "../config/values.ts";
-import type { StatusRules } from "./answer.ts";
 import type { Sizer, TakeLimit } from "./queue.ts";
-
-/** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
-export interface RetryConfig {
-  readonly enabled: boolean;
-  readonly initial_interval: number;
-  readonly randomization_factor: number;
-  readonly multiplier: number;
-  readonly max_interval: number;
-  readonly max_elapsed_time: number;
-  /** Statuses that may pass, and those whose requests are dropped at once, whatever they mean otherwise. */
-  readonly rules: StatusRules;
-}
+import { DAY_MS, type RetryConfig } from "./retry_config.ts";
 
 /** What every pushing exporter's config has. Durations are in milliseconds. */
 export interface DeliveryConfig {
@@ -56,67 +44,10 @@ export interface BatchConfig {
   readonly max_items?: number | undefined;
 }
 
-/** A timer's delay is 32 bits wide; a day leaves room and is more than anybody needs. */
-const DAY_MS = 86_400_000;
 /** gRPC servers take messages of 4 MiB unless told otherwise; larger ones fail for good. */
 const REQUEST_BYTES_MAX = 4_000_000;
 /** Room for almost any metric, and for what stands around it. */
 const REQUEST_BYTES_MIN = 64 * 1024;
-
-/** The Collector's `timeout`: the deadline of one attempt. Give the default with `.prefault("5s")`. */
-export function attemptTimeout(): z.ZodType<number, string | 0> {
-  return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
-}
-
-/** HTTP statuses as numbers, gRPC statuses by name. */
-const statuses = (what: string) =>
-  z
-    .array(
-      z.union([z.int().min(300).max(599), z.string().regex(/^[A-Z][A-Z_]+$/)], {
-        error: "must be an HTTP status such as 404, or a gRPC status such as NOT_FOUND",
-      }),
-    )
-    .default([])
-    .describe(what);
-
-export const retrySchema: z.ZodType<RetryConfig> = z
-  .strictObject({
-    enabled: z.boolean().default(true).describe("Try again after a failure that may pass"),
-    initial_interval: duration({ maxMs: DAY_MS }).prefault("5s").describe("Wait after the first failure"),
-    randomization_factor: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.5)
-      .describe("Each wait is spread by this share to both sides, so that agents do not return all at once"),
-    multiplier: z
-      .number()
-      .min(0)
-      .max(100)
-      .default(1.5)
-      .describe("How much longer each wait is than the last"),
-    max_interval: duration({ maxMs: DAY_MS }).prefault("30s").describe("The longest wait"),
-    max_elapsed_time: duration({ maxMs: 365 * DAY_MS })
-      .prefault("5m")
-      .describe("A request that could not be sent for so long is dropped and counted; 0s never gives up"),
-    retryable_status_codes: statuses("HTTP or gRPC statuses that may pass, whatever they mean otherwise"),
-    dropped_status_codes: statuses("HTTP or gRPC statuses whose requests are dropped and counted at once"),
-  })
-  .transform(({ retryable_status_codes, dropped_status_codes, ...config }, context) => {
-    const rules = {
-      retryable: new Set(retryable_status_codes.map(String)),
-      dropped: new Set(dropped_status_codes.map(String)),
-    };
-    for (const status of rules.retryable)
-      if (rules.dropped.has(status))
-        context.addIssue({
-          code: "custom",
-          path: ["dropped_status_codes"],
-          message: `has ${status}, which is in retryable_status_codes too`,
-          input: status,
-        });
-    return { ...config, rules };
-  });
 
 /** A number, whose unit a sizer says, or a text with a unit of bytes. */
 type Amount = number | string;

@@ -12,9 +12,10 @@ import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { QueueStorage } from "../component/component.ts";
 import type { Answer } from "./answer.ts";
-import { queueSchema, retrySchema } from "./config.ts";
+import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
+import { retrySchema } from "./retry_config.ts";
 import type { Send } from "./sender.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };

@@ -1,9 +1,9 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from "node:fs";
+import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock/clock.ts";
 import { Acks } from "./disk_acks.ts";
+import { hasDiskSpace, hasSpace, syncDirectory } from "./disk_directory.ts";
 import { type Damage, Segment } from "./disk_segment.ts";
-import { hasDiskSpace, hasSpace } from "./disk_space.ts";
 import { PutBack } from "./put_back.ts";
 import {
   isWithin,
@@ -235,15 +235,6 @@ export class DiskQueue implements RequestQueue {
         if (error !== null) this.#options.onTrouble(error);
       });
     });
-  }
-}
-
-function syncDirectory(path: string): void {
-  const fd = openSync(path, "r");
-  try {
-    fsyncSync(fd);
-  } finally {
-    closeSync(fd);
   }
 }
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { retrySchema } from "./config.ts";
 import { Pace } from "./pace.ts";
+import { retrySchema } from "./retry_config.ts";
 
 const CONSUMERS = 10;
 const HOUR_MS = 3_600_000;

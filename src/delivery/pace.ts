@@ -1,6 +1,6 @@
 import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
-import type { RetryConfig } from "./config.ts";
+import type { RetryConfig } from "./retry_config.ts";
 
 /** A peer may ask for longer than it means: an hour is long enough, and the queue fills meanwhile. */
 const ASKED_MAX_MS = 3_600_000;

@@ -6,8 +6,9 @@ import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "./answer.ts";
-import { queueSchema, retrySchema } from "./config.ts";
+import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
+import { retrySchema } from "./retry_config.ts";
 import type { Batch } from "./sender.ts";
 
 // What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.

@@ -1,9 +1,9 @@
 import type { Clock } from "../clock/clock.ts";
 import { type Answer, type Failure, underRules } from "./answer.ts";
-import type { RetryConfig } from "./config.ts";
 import type { Pace } from "./pace.ts";
 import { type Queued, sizeOfAll } from "./queue.ts";
 import type { DeliveryReport, LossReason } from "./report.ts";
+import type { RetryConfig } from "./retry_config.ts";
 
 /** What goes out as one request: encoded requests that are joined by putting one behind the other. */
 export interface Batch {

@@ -1,12 +1,7 @@
 import { z } from "zod";
 import { duration, unsupported } from "../../config/values.ts";
-import {
-  attemptTimeout,
-  orderedQueueSchema,
-  type QueueConfig,
-  type RetryConfig,
-  retrySchema,
-} from "../../delivery/config.ts";
+import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
+import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import type { Rotation } from "./rotation.ts";
 

@@ -1,13 +1,8 @@
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../../auth/config.ts";
 import { duration, secret, unsupported } from "../../config/values.ts";
-import {
-  attemptTimeout,
-  type QueueConfig,
-  queueSchema,
-  type RetryConfig,
-  retrySchema,
-} from "../../delivery/config.ts";
+import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
+import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, parseEndpoint } from "./endpoint.ts";

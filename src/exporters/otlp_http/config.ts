@@ -1,12 +1,7 @@
 import { z } from "zod";
 import { unsupported } from "../../config/values.ts";
-import {
-  attemptTimeout,
-  type QueueConfig,
-  queueSchema,
-  type RetryConfig,
-  retrySchema,
-} from "../../delivery/config.ts";
+import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
+import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";

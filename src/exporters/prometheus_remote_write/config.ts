@@ -1,12 +1,7 @@
 import { z } from "zod";
 import { unsupported } from "../../config/values.ts";
-import {
-  attemptTimeout,
-  orderedQueueSchema,
-  type QueueConfig,
-  type RetryConfig,
-  retrySchema,
-} from "../../delivery/config.ts";
+import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
+import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import {
   constantLabels,
   fixedNameOptions,

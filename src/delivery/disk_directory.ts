@@ -1,4 +1,4 @@
-import { statfsSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, statfsSync } from "node:fs";
 
 /** There is space for a request while so much is left, which is more than almost any request has… */
 const SPACE_BYTES = 1024 * 1024;
@@ -14,4 +14,14 @@ export function hasSpace(leftBytes: number, allBytes: number): boolean {
 export function hasDiskSpace(directory: string): boolean {
   const { bavail, blocks, bsize } = statfsSync(directory);
   return hasSpace(bavail * bsize, blocks * bsize);
+}
+
+/** Makes the names of new files in it survive a loss of power. Throws what the file system says. */
+export function syncDirectory(path: string): void {
+  const fd = openSync(path, "r");
+  try {
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }
