@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { queueSchema } from "./config.ts";
+import { retrySchema } from "./retry_config.ts";
 
 /** The queue that the input makes, as far as `want` says; or the fault, if `want` is a text. */
 function check(input: object, want: object | string): void {
@@ -61,5 +62,26 @@ test("a full queue may hold up a receiver, and so may a destination", () => {
   check(
     { wait_for_result: true, storage: "s" },
     "wait_for_result: is not supported with a persistent queue configured with storage",
+  );
+});
+
+test("statuses are numbers of HTTP or names of gRPC, and stand in one of the lists only", () => {
+  const check = (input: object, want: string | object): void => {
+    const result = retrySchema.safeParse(input);
+    if (typeof want !== "string") assert.deepEqual(result.data?.rules, want);
+    else
+      assert.equal(`${result.error?.issues[0]?.path.join("::")}: ${result.error?.issues[0]?.message}`, want);
+  };
+  check({}, { retryable: new Set(), dropped: new Set() });
+  check(
+    { retryable_status_codes: [404, "NOT_FOUND"], dropped_status_codes: [500] },
+    { retryable: new Set(["404", "NOT_FOUND"]), dropped: new Set(["500"]) },
+  );
+  const message = "must be an HTTP status such as 404, or a gRPC status such as NOT_FOUND";
+  check({ dropped_status_codes: ["FOUND"] }, `dropped_status_codes::0: ${message}`);
+  check({ dropped_status_codes: [200] }, "dropped_status_codes::0: Too small: expected number to be >=300");
+  check(
+    { retryable_status_codes: [404], dropped_status_codes: [404] },
+    "dropped_status_codes: has 404, which is in retryable_status_codes too",
   );
 });

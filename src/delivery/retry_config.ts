@@ -21,11 +21,30 @@ export function attemptTimeout(): z.ZodType<number, string | 0> {
   return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
 }
 
+const GRPC_STATUSES = [
+  "CANCELLED",
+  "UNKNOWN",
+  "INVALID_ARGUMENT",
+  "DEADLINE_EXCEEDED",
+  "NOT_FOUND",
+  "ALREADY_EXISTS",
+  "PERMISSION_DENIED",
+  "RESOURCE_EXHAUSTED",
+  "FAILED_PRECONDITION",
+  "ABORTED",
+  "OUT_OF_RANGE",
+  "UNIMPLEMENTED",
+  "INTERNAL",
+  "UNAVAILABLE",
+  "DATA_LOSS",
+  "UNAUTHENTICATED",
+] as const;
+
 /** HTTP statuses as numbers, gRPC statuses by name. */
 const statuses = (what: string) =>
   z
     .array(
-      z.union([z.int().min(300).max(599), z.string().regex(/^[A-Z][A-Z_]+$/)], {
+      z.union([z.int().min(300).max(599), z.enum(GRPC_STATUSES)], {
         error: "must be an HTTP status such as 404, or a gRPC status such as NOT_FOUND",
       }),
     )

@@ -5,15 +5,19 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
 import { pino } from "pino";
+import { z } from "zod";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
-import type { Component } from "../../src/component/component.ts";
+import type { Component, ReceiverFactory } from "../../src/component/component.ts";
 import type { Consumer, NoRoom } from "../../src/component/consumer.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { fanOut } from "../../src/pipeline/fan_out.ts";
 import { forward } from "../../src/pipeline/forward.ts";
+import { Graph } from "../../src/pipeline/graph.ts";
 import { guard } from "../../src/pipeline/guard.ts";
-import { counted } from "../../src/pipeline/observe.ts";
+import { createHost } from "../../src/pipeline/host.ts";
+import { counted, pipelineCounters } from "../../src/pipeline/observe.ts";
+import type { Blueprint } from "../../src/pipeline/plan.ts";
 import { Relay } from "../../src/pipeline/relay.ts";
 import { registry } from "../../src/registry.ts";
 import { freePort } from "../e2e/agent_process.ts";
@@ -254,6 +258,68 @@ for (const section of ["processors", "exporters"] as const) {
       await component.shutdown(AbortSignal.abort());
     });
   }
+}
+
+test("an exporter that is exchanged while its queue is full: there is no room, and all is accounted for", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "flow-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { meter, sum } = countingMeter();
+  const clock = new FakeClock();
+  const host = createHost(clock);
+  const settings = (_kind: string, id: string) => testSettings({ id, meter, clock, interner, host });
+  const counters = pipelineCounters(meter);
+  const graph = new Graph({ settings, counters, statuses: host.statuses, onError: assert.ifError });
+  const source = new Source();
+  const exporter = await registry.exporters["otlp_http"]?.load();
+  const limiter = await registry.processors["memory_limiter"]?.load();
+  assert.ok(exporter !== undefined && limiter !== undefined);
+  /** The pipeline, with another timeout of its exporter. */
+  const blueprint = (timeout: string): Blueprint => {
+    const sending_queue = { queue_size: 3, sizer: "requests", block_on_overflow: true };
+    const config = exporter.schema.parse({
+      endpoint: `unix://${folder}/otlp.sock`,
+      timeout,
+      sending_queue,
+      retry_on_failure: { max_elapsed_time: "0s" },
+    });
+    const limits = limiter.schema.parse({ check_interval: "1s", limit_percentage: 100 });
+    const parts = { receivers: ["source"], processors: ["memory_limiter"], exporters: ["otlp_http"] };
+    return {
+      receivers: new Map([["source", { id: "source", factory: source.factory, config: {} }]]),
+      processors: new Map([["memory_limiter", { id: "memory_limiter", factory: limiter, config: limits }]]),
+      exporters: new Map([["otlp_http", { id: "otlp_http", factory: exporter, config }]]),
+      extensions: new Map(),
+      service: { extensions: [], pipelines: new Map([["metrics", parts]]) },
+    };
+  };
+  const deadline = (): AbortSignal => AbortSignal.timeout(5_000);
+  await graph.change(blueprint("5s"), deadline());
+  for (let count = 0; count < 3; count++) source.next?.consume(reading(`s${count}`, count));
+  assert.equal(source.next?.noRoom("s0"), "queue_full");
+  const change = graph.change(blueprint("6s"), deadline());
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(source.next?.noRoom("s0"), "exchange");
+  source.next?.consume(reading("s3", 3));
+  source.next?.end({ resource: reading("s0", 4).resource, timeMs: 4 });
+  await change;
+  assert.equal(source.next?.noRoom("s0"), undefined, "the new one's queue is empty");
+  source.next?.consume(reading("s4", 5));
+  await graph.shutdown(deadline());
+  assert.equal(sum("kata_collector_exchange_lost_metric_points"), POINTS);
+  assert.equal(sum(FAILED, { reason: "shutdown" }), 4 * POINTS, "of both exporters, whose peer is not there");
+});
+
+/** A receiver that the test drives. */
+class Source {
+  next: Consumer | undefined;
+  readonly factory: ReceiverFactory<unknown> = {
+    stability: "stable",
+    schema: z.unknown(),
+    create: (_config, _settings, next) => {
+      this.next = next;
+      return { start: () => Promise.resolve(), shutdown: () => Promise.resolve() };
+    },
+  };
 }
 
 /** For each resource, no end comes before a reading that was made before it. */
