@@ -1,9 +1,8 @@
 import type { Host, Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
-import { PushExporter, type Transport } from "../../delivery/push_exporter.ts";
+import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
+import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
 import type { Send } from "../../delivery/sender.ts";
-import { createOtlpEncoder } from "../../otlp/encode.ts";
-import { OtlpRequests } from "../../otlp/requests.ts";
 import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";
@@ -32,20 +31,7 @@ function writtenBy(host: Host): Set<string> {
 
 /** Readings → OTLP requests → queue, batches and retries → records → the file. */
 export function createFileExporter(config: FileConfig, settings: Settings): PushExporter {
-  const { build } = settings;
-  return new PushExporter({
-    type: "file",
-    settings,
-    config,
-    makeRequests: (emit) =>
-      new OtlpRequests({
-        encoder: createOtlpEncoder({ name: build.command, version: build.version }),
-        requestBytesMax: config.sending_queue.batch.max_size,
-        marksEnds: config.staleness_markers,
-        emit,
-      }),
-    connect: () => openFile(config, settings),
-  });
+  return createOtlpExporter({ type: "file", settings, config, connect: () => openFile(config, settings) });
 }
 
 async function openFile(config: FileConfig, { host, clock, logger }: Settings): Promise<Transport> {

@@ -1,7 +1,6 @@
 import type { Settings } from "../../component/component.ts";
-import { PushExporter, type Transport } from "../../delivery/push_exporter.ts";
-import { createOtlpEncoder } from "../../otlp/encode.ts";
-import { OtlpRequests } from "../../otlp/requests.ts";
+import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
+import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
 import { connectHttp } from "../../push_http/client.ts";
 import { bodyFormat } from "./body.ts";
 import type { OtlpHttpConfig } from "./config.ts";
@@ -9,18 +8,10 @@ import { otlpHttpProtocol } from "./protocol.ts";
 
 /** Readings → OTLP requests → queue, batches and retries → bodies → HTTP. */
 export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Settings): PushExporter {
-  const { build } = settings;
-  return new PushExporter({
+  return createOtlpExporter({
     type: "otlp_http",
     settings,
     config,
-    makeRequests: (emit) =>
-      new OtlpRequests({
-        encoder: createOtlpEncoder({ name: build.command, version: build.version }),
-        requestBytesMax: config.sending_queue.batch.max_size,
-        marksEnds: config.staleness_markers,
-        emit,
-      }),
     connect: () => connect(config, settings),
   });
 }
