@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
+import { freePort, startAgentProcess } from "../e2e/agent_process.ts";
 
 /** A process that scrapes and pushes. */
 export interface Scraper {
@@ -24,9 +24,9 @@ export interface Scene {
 
 type PushExporter = "prometheus_remote_write" | "otlp_grpc" | "otlp_http";
 
-/** The built agent, which scrapes the sandboxes' own sockets. */
-export async function startAgent(scene: Scene, exporter: PushExporter): Promise<Scraper> {
-  const agent = await startAgentProcess(agentConfig(scene, exporter), BUILT_MAIN);
+/** A built agent, which scrapes the sandboxes' own sockets. */
+export async function startAgent(scene: Scene, exporter: PushExporter, main: string): Promise<Scraper> {
+  const agent = await startAgentProcess(agentConfig(scene, exporter), main);
   return {
     pid: agent.pid,
     stop: async () => {

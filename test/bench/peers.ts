@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { BUILT_MAIN } from "../e2e/agent_process.ts";
 import { hasProgram } from "../e2e/peers.ts";
 import type { Arrived } from "./arrivals.ts";
 import type { ArrivalsOrder } from "./arrivals_sink.ts";
@@ -69,12 +70,20 @@ async function measureAll(dir: string, sink: ChildProcess, ports: SinkPorts): Pr
 
 /** The agent with each exporter, and those of the others that can be started here. */
 function peersHere(): Peer[] {
-  const agents = (["prometheus_remote_write", "otlp_grpc", "otlp_http"] as const).map((exporter) => ({
-    name: `kata-collector, ${exporter}`,
-    gathers: "200 ms",
-    start: (scene: Scene) => startAgent(scene, exporter),
-  }));
+  const agents = (["prometheus_remote_write", "otlp_grpc", "otlp_http"] as const).flatMap((exporter) =>
+    builtHere().map(([build, main]) => ({
+      name: `${build}, ${exporter}`,
+      gathers: "200 ms",
+      start: (scene: Scene) => startAgent(scene, exporter, main),
+    })),
+  );
   return [...agents, ...vmagentHere(), ...collectorHere()];
+}
+
+/** This build, and an earlier one to compare it with where BASELINE is the path of its `dist/main.js`. */
+function builtHere(): readonly (readonly [name: string, main: string])[] {
+  const baseline = process.env["BASELINE"] ?? "";
+  return [["kata-collector", BUILT_MAIN], ...(baseline === "" ? [] : [["baseline", baseline] as const])];
 }
 
 function vmagentHere(): Peer[] {
