@@ -1,4 +1,5 @@
 import { SignatureV4 } from "@smithy/signature-v4";
+import { LastingError } from "../../auth/lasting_error.ts";
 import type { Clock } from "../../clock/clock.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
 import { type GivenScope, scopeOf } from "./scope.ts";
@@ -63,7 +64,8 @@ async function credentialsOf({ credentials }: SignerOptions): Promise<AwsCredent
     return await credentials();
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot get credentials of AWS: ${reason}`, { cause: error });
+    // A node that has none may get them tomorrow: until then its data is kept.
+    throw new LastingError(`cannot get credentials of AWS: ${reason}`, { cause: error });
   }
 }
 
