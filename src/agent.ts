@@ -18,6 +18,8 @@ import type { ProcessUsage } from "./telemetry/process_metrics.ts";
 export interface AgentOptions {
   readonly config: AgentConfig;
   readonly build: BuildInfo;
+  /** The process's, where proxies are named. */
+  readonly env: Settings["env"];
   /** Where `service::telemetry::logs` goes. */
   readonly logOutput: Writable;
   readonly usage: ProcessUsage;
@@ -140,13 +142,13 @@ export class Agent {
 
   #settingsOf(meter: Settings["meter"], host: Host) {
     const interner = new Interner();
-    const { build } = this.#options;
+    const { build, env } = this.#options;
     return (kind: ComponentKind, id: string, pipeline?: string): Settings => {
       const fields = { "otelcol.component.id": id, "otelcol.component.kind": kind };
       const logger = this.#loggers.child(
         pipeline === undefined ? fields : { ...fields, "otelcol.pipeline.id": pipeline },
       );
-      return { id, logger, meter, clock: systemClock, interner, host, build };
+      return { id, logger, meter, clock: systemClock, interner, host, build, env };
     };
   }
 }

@@ -78,7 +78,7 @@ export const demo: Command = async ({ args, env, stdout, stderr, usage, stop }) 
       stderr.write(renderFaults(loaded.faults));
       return 1;
     }
-    const agent = new Agent({ config: loaded.config, build: readBuildInfo(), logOutput: stderr, usage });
+    const agent = new Agent({ config: loaded.config, build: readBuildInfo(), logOutput: stderr, usage, env });
     try {
       await agent.start();
       for (const sandbox of simulator.sandboxes.values()) say(`+ ${describe(sandbox)}`);

@@ -38,7 +38,7 @@ export async function runSource(
   source: ConfigSource,
   { watch }: { readonly watch: boolean },
 ): Promise<number> {
-  const { stderr, usage, stop, onHangup } = context;
+  const { env, stderr, usage, stop, onHangup } = context;
   const files = new ConfigFiles();
   const noting = files.noting(source);
   const loaded = await loadConfig(noting, registry);
@@ -52,6 +52,7 @@ export async function runSource(
   const agent = new Agent({
     config: loaded.config,
     build: readBuildInfo(),
+    env,
     logOutput: stderr,
     usage,
     reload,

@@ -167,6 +167,8 @@ export interface Settings {
   readonly interner: Interner;
   readonly host: Host;
   readonly build: BuildInfo;
+  /** The process's environment, for what is named there and nowhere else, such as a proxy. */
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 export interface BuildInfo {
@@ -176,6 +178,13 @@ export interface BuildInfo {
 }
 
 export type Stability = "development" | "alpha" | "beta" | "stable";
+
+/** Something in a config that will probably not do what its author meant. */
+export interface Remark {
+  /** From the component's own options on. */
+  readonly path: readonly string[];
+  readonly message: string;
+}
 
 interface Factory<Config> {
   /** Checks and completes what the user wrote; `{}` must give the defaults or say which key is missing. */
@@ -190,12 +199,17 @@ interface Factory<Config> {
   sharedClaims?(config: Config): readonly string[];
   /** The extensions that the component needs; none if left out. */
   uses?(config: Config): readonly ExtensionUse[];
+  /** Warnings about a config without a fault. Nothing if left out. */
+  remarks?(config: Config): readonly Remark[];
 }
 
 /** Any factory, for who asks for its claims. */
 export type Claiming = Pick<Factory<unknown>, "claims" | "sharedClaims">;
 /** Any factory, for who asks which extensions it needs, or what it is to others. */
 export type Using = Pick<Factory<unknown>, "uses"> & Pick<ExtensionFactory<unknown>, "roles">;
+
+/** Any factory, for who asks for its remarks. */
+export type Remarking = Pick<Factory<unknown>, "remarks">;
 
 /** `create` makes the component without side effects and cannot fail: what can be wrong is the schema's to find. */
 export interface ReceiverFactory<Config> extends Factory<Config> {

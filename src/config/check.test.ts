@@ -111,6 +111,13 @@ test("extensions must be configured", async () => {
   );
 });
 
+test("what a component remarks on its config is warned of, at its place", async () => {
+  const config = (count: number): string =>
+    `receivers: {kata: {count: ${count}}}\nexporters: {out: }\n${SERVICE}`;
+  await warned(config(100));
+  await warned(config(101), "f:1:27: receivers::kata::count: is more than most machines bear");
+});
+
 test("what is configured and not used is warned of", async () => {
   await warned(
     `processors: {filter/x: }\nextensions: {health: }\n${BASE}`,

@@ -1,4 +1,5 @@
 import type { ZodType } from "zod";
+import type { Remarking } from "../component/component.ts";
 import type { Catalog, CatalogEntry, CatalogSection } from "./catalog.ts";
 import { didYouMean, type Origin } from "./fault.ts";
 import type { Findings } from "./findings.ts";
@@ -45,7 +46,10 @@ export async function checkSection<F extends { readonly schema: ZodType }>(
     }
     const { value, faults } = checkNode<unknown>(findings.tree, [section, key], factory.schema);
     findings.faults.push(...faults);
-    if (faults.length === 0) components.set(id, { id, type: found.type, factory, config: value });
+    if (faults.length > 0) return;
+    components.set(id, { id, type: found.type, factory, config: value });
+    for (const { path, message } of (factory as Remarking).remarks?.(value) ?? [])
+      findings.warn([section, key, ...path], message);
   });
   await Promise.all(checks);
   return { components, origins };

@@ -36,6 +36,8 @@ const component = {
       ? []
       : [{ id: sending_queue.storage, role: "storage" as const, path: ["sending_queue", "storage"] }],
   claims: ({ name }: { readonly name?: string }) => (name === undefined ? [] : [`name ${name}`]),
+  remarks: ({ count }: { readonly count: number }) =>
+    count > 100 ? [{ path: ["count"], message: "is more than most machines bear" }] : [],
   create(): never {
     throw new Error("BUG: a config is only checked here");
   },

@@ -23,7 +23,16 @@ const host = createHost(new FakeClock());
 
 function settings(id: string): Settings {
   const build = { command: "test", description: "", version: "0" };
-  return { id, logger: pino({ level: "silent" }), meter, clock: new FakeClock(), interner, host, build };
+  return {
+    id,
+    logger: pino({ level: "silent" }),
+    meter,
+    clock: new FakeClock(),
+    interner,
+    host,
+    build,
+    env: {},
+  };
 }
 
 function reading(key: string): Reading {

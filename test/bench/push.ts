@@ -108,6 +108,7 @@ async function startExporter(
     interner: new Interner(),
     host: createHost(),
     build: { command: "bench", description: "", version: "0" },
+    env: {},
   };
   // What an outage needs is not measured here: the queue holds a round.
   const exporter = factory.create(

@@ -34,6 +34,7 @@ test("another implementation reads every number of a page out of what the export
       interner,
       host: createHost(),
       build: { command: "kata-collector", description: "", version: "1.2.3" },
+      env: {},
     },
   );
   context.after(() => exporter.shutdown(AbortSignal.abort()));

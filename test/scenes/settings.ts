@@ -15,6 +15,7 @@ export function testSettings(change: Partial<Settings> = {}): Settings {
     interner: new Interner(),
     host: createHost(),
     build: { command: "test", description: "", version: "0" },
+    env: {},
     ...change,
   };
 }

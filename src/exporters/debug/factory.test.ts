@@ -52,6 +52,7 @@ function debugging(input: unknown) {
     interner,
     host: createHost(),
     build,
+    env: {},
   };
   const exporter = factory.create(factory.schema.parse(input), settings);
   return {
