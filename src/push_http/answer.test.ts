@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { describeStatus, messageOf, retryAfterMs, toLogText } from "./answer.ts";
+import { describeStatus, retryAfterMs, toLogText } from "./answer.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
@@ -22,9 +22,4 @@ test("a status is described by its number, its name and the server's reason", ()
 test("a server's text becomes a part of one line", () => {
   assert.equal(toLogText(" a\n\n b\tc "), "a b c");
   assert.equal(toLogText("x".repeat(5_000)).length, 1_000);
-});
-
-test("an error of several addresses is told by all of them", () => {
-  assert.equal(messageOf(new Error("refused")), "refused");
-  assert.equal(messageOf(new AggregateError([new Error("a"), "b"])), "a, b");
 });

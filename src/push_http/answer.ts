@@ -34,9 +34,3 @@ export function retryAfterMs(header: string, nowMs: number): number {
   const atMs = Date.parse(header);
   return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - nowMs);
 }
-
-/** The text of a connection's error. One that tried several addresses keeps its words in the attempts. */
-export function messageOf(error: Error): string {
-  if (error.message !== "" || !(error instanceof AggregateError)) return error.message;
-  return error.errors.map((one) => (one instanceof Error ? one.message : String(one))).join(", ");
-}

@@ -198,6 +198,7 @@ async function startRudeServer(context: TestContext, answersAtAll: boolean) {
     let isFirst = answersAtAll;
     socket.on("error", () => {});
     socket.on("data", (chunk) => {
+      if (!/^(POST |hello)/.test(String(chunk))) socket.destroy();
       if (!chunk.includes("hello")) return;
       requests++;
       if (isFirst) socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");

@@ -6,7 +6,10 @@ import { offeredAuthenticator } from "../auth/offered.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../component/authenticator.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
-import { describeStatus, messageOf, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
+import { errorText } from "../peer/error_text.ts";
+import { FailedPeer } from "../peer/failed_peer.ts";
+import { PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
+import { describeStatus, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
 import { HttpConnections } from "./connections.ts";
 import { formatUrl, type PushUrl } from "./url.ts";
@@ -55,7 +58,9 @@ export class HttpPushClient {
   readonly #authenticator: ClientAuthenticator | undefined;
   /** What an authenticator sees of each request, beside its body. */
   readonly #unsent: Omit<UnsentRequest, "body">;
-  readonly #request: RequestOptions;
+  readonly #failures: FailedPeer;
+  /** The URL, and the proxy before it, for errors. */
+  readonly #where: string;
 
   /** Use `connectHttp`, which reads the certificates. Throws where there is no authenticator as the config says. */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
@@ -72,13 +77,10 @@ export class HttpPushClient {
         ...lowerCase(protocol.headers),
       },
     };
-    this.#request = {
-      method: "POST",
-      path: url.path + url.query,
-      host: url.host,
-      port: url.port,
-      ...(url.socketPath === undefined ? {} : { socketPath: url.socketPath }),
-    };
+    const { proxy } = connections.route;
+    const hasCertificate = (config.tls.cert_file ?? config.tls.cert_pem) !== undefined;
+    this.#failures = new FailedPeer(settings.clock, { protocol: "HTTP", isTls: url.isTls, hasCertificate });
+    this.#where = formatUrl(url) + (proxy === undefined ? "" : ` through proxy ${proxy.address}`);
   }
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
@@ -90,7 +92,7 @@ export class HttpPushClient {
         send: (headers) => this.#send(headers, body, signal),
         isRefused: (answer) => "status" in answer && answer.status === UNAUTHORIZED,
       });
-      return "status" in result ? this.#meaningOf(result) : this.#failed(result.error, signal);
+      return "status" in result ? this.#meaningOf(result) : await this.#failed(result.error, signal);
     } catch (error) {
       return answerWithoutCredentials(error, formatUrl(this.#options.url));
     }
@@ -109,7 +111,8 @@ export class HttpPushClient {
   #send(headers: RequestHeaders, body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | Failure> {
     return this.#connections.use(async (agent) => {
       for (;;) {
-        const options = { agent, signal, headers: { ...headers, "content-length": body.length } };
+        const all = { ...this.#connections.route.headers, ...headers, "content-length": body.length };
+        const options = { agent, signal, headers: all };
         const result = await this.#exchange(options, body);
         // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
         if ("status" in result || !result.isStale || signal.aborted) return result;
@@ -118,10 +121,12 @@ export class HttpPushClient {
   }
 
   #exchange(options: RequestOptions, body: Uint8Array): Promise<PushAnswer | Failure> {
-    const send = this.#options.url.isTls ? tlsRequest : request;
+    const { isTls, request: line } = this.#connections.route;
+    const send = isTls ? tlsRequest : request;
     return new Promise((resolve) => {
       const outgoing: ClientRequest = send({
-        ...this.#request,
+        ...line,
+        method: "POST",
         ...options,
       });
       outgoing.on("response", (response) => {
@@ -135,10 +140,10 @@ export class HttpPushClient {
   }
 
   #meaningOf(answer: PushAnswer): Answer {
-    const { protocol, settings, url } = this.#options;
+    const { protocol, settings } = this.#options;
     const { status } = answer;
     const reason = this.#reasonOf(answer);
-    const failure = { status: String(status), error: `${formatUrl(url)}: ${describeStatus(status, reason)}` };
+    const failure = { status: String(status), error: `${this.#where}: ${describeStatus(status, reason)}` };
     if (status >= 200 && status < 300) {
       if (protocol.isOwn(answer)) return { kind: "delivered", ...protocol.accepted(answer) };
       return { kind: "hold", ...failure };
@@ -160,15 +165,25 @@ export class HttpPushClient {
     return `an answer of type "${contentType}" is not the receiver's; it begins "${said}"`;
   }
 
-  #failed(error: Error, signal: AbortSignal): Answer {
-    const { url, config } = this.#options;
+  async #failed(error: Error, signal: AbortSignal): Promise<Answer> {
     if (signal.aborted) {
-      const text = `${formatUrl(url)}: no answer within ${config.timeout} ms`;
+      const text = `${this.#where}: no answer within ${this.#options.config.timeout} ms`;
       return { kind: "busy", status: "timeout", error: text };
     }
+    if (error instanceof ProxyError) return failedAtProxy(error, this.#options.url);
     const { code = error.name } = error as NodeJS.ErrnoException;
-    return { kind: "busy", status: code, error: `${formatUrl(url)}: ${messageOf(error)}` };
+    const advice = await this.#failures.explain(error, { place: this.#connections.route.place, signal });
+    return { kind: "busy", status: code, error: `${this.#where}: ${errorText(error)}${advice}` };
   }
+}
+
+function failedAtProxy({ status, message }: ProxyError, url: PushUrl): Answer {
+  const kind = status === PROXY_AUTHENTICATION_REQUIRED ? "hold" : "busy";
+  return {
+    kind,
+    status: status === undefined ? "proxy" : String(status),
+    error: `${formatUrl(url)}: ${message}`,
+  };
 }
 
 /** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
@@ -176,6 +191,9 @@ export async function connectHttp(options: HttpPushOptions): Promise<HttpPushCli
   const { url, config, settings } = options;
   const connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
   await connections.open();
+  const { proxy } = connections.route;
+  if (proxy !== undefined)
+    settings.logger.info({ endpoint: formatUrl(url), proxy: proxy.address }, "Requests go through a proxy.");
   return new HttpPushClient(options, connections);
 }
 

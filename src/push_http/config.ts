@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../auth/config.ts";
-import { duration, secret, unsupported } from "../config/values.ts";
+import { headersOption } from "../config/headers.ts";
+import { duration, unsupported } from "../config/values.ts";
+import { type ForwardProxy, proxyUrl } from "../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 
 /** Options of the Collector's `confighttp` that every exporter over HTTP has. Durations are in milliseconds. */
@@ -8,6 +10,7 @@ export interface HttpClientConfig {
   readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
+  readonly proxy_url?: ForwardProxy | "none" | undefined;
   readonly max_idle_conns: number;
   readonly max_idle_conns_per_host?: number | undefined;
   readonly max_conns_per_host: number;
@@ -22,6 +25,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "content-length",
   "content-type",
   "expect",
+  "proxy-authorization",
   "keep-alive",
   "te",
   "trailer",
@@ -37,9 +41,6 @@ export const httpHeaderName: z.ZodString = z
   .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), {
     error: "is a header that the exporter itself decides about",
   });
-const headerValue = secret().refine((value) => /^[ -~]*$/.test(value), {
-  error: "a header's value must be printable ASCII",
-});
 
 const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no limit`);
 
@@ -49,7 +50,8 @@ export const httpClientOptions: {
 } = {
   auth: authSchema,
   tls: clientTlsSchema.prefault({}).describe("How to secure the connection, where the URL is https://"),
-  headers: z.record(httpHeaderName, headerValue).default({}).describe("Sent with every request"),
+  headers: headersOption(httpHeaderName).default({}).describe("Sent with every request"),
+  proxy_url: proxyUrl().optional(),
   max_idle_conns: connections("Connections that are kept open for the next request").default(100),
   max_idle_conns_per_host: connections("As max_idle_conns; the smaller one holds").optional(),
   max_conns_per_host: connections("Connections at one time").default(0),
@@ -65,7 +67,6 @@ type RefusedOption =
   | "http2_ping_timeout"
   | "http2_read_idle_timeout"
   | "middlewares"
-  | "proxy_url"
   | "read_buffer_size"
   | "write_buffer_size";
 
@@ -76,7 +77,6 @@ export const refusedHttpOptions: Readonly<Record<RefusedOption, z.ZodType<undefi
   http2_ping_timeout: unsupported("HTTP/1.1 is spoken"),
   http2_read_idle_timeout: unsupported("HTTP/1.1 is spoken"),
   middlewares: unsupported("there are no such extensions"),
-  proxy_url: unsupported("connections go straight to the endpoint, whatever HTTP_PROXY says"),
   read_buffer_size: unsupported("Node decides about buffers"),
   write_buffer_size: unsupported("Node decides about buffers"),
 };

@@ -1,9 +1,9 @@
-import { Agent, type AgentOptions } from "node:http";
-import { Agent as TlsAgent } from "node:https";
-import { isIP } from "node:net";
+import type { Agent } from "node:http";
+import type { SecureContext } from "node:tls";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { clientCertificates } from "../tls/client_context.ts";
 import type { HttpClientConfig } from "./config.ts";
+import { createAgent, type HttpRoute, routeTo } from "./route.ts";
 import type { PushUrl } from "./url.ts";
 
 export interface HttpConnectionsOptions {
@@ -14,25 +14,24 @@ export interface HttpConnectionsOptions {
 
 /** The connections to one URL. Where that is https, new ones are made with the certificates that the files hold now. */
 export class HttpConnections {
+  readonly route: HttpRoute;
   readonly #certificates: Certificates | undefined;
   /** Undefined before `open`. */
   #current: Generation | undefined;
 
+  /** Throws, with words for the user, where the environment names a proxy that cannot be used. */
   constructor({ url, config, owner }: HttpConnectionsOptions) {
-    const { tls } = config;
-    const limits = limitsOf(config);
-    if (!url.isTls) {
-      this.#current = new Generation(new Agent(limits));
+    const { clock, env } = owner.settings;
+    const route = routeTo({ url, config, env });
+    this.route = route;
+    const agentWith = (secureContext: SecureContext | undefined): Agent =>
+      createAgent({ url, config, route, secureContext, clock });
+    if (!route.isTls && route.proxy?.isTls !== true) {
+      this.#current = new Generation(agentWith(undefined));
       return;
     }
-    this.#certificates = clientCertificates(tls, owner, (secureContext) => {
-      const agent = new TlsAgent({
-        ...limits,
-        secureContext,
-        rejectUnauthorized: !tls.insecure_skip_verify,
-        // Without it, a header "host" would say whose certificate is good. An address is not sent as a name.
-        servername: tls.server_name_override ?? (isIP(url.host) === 0 ? url.host : ""),
-      });
+    this.#certificates = clientCertificates(config.tls, owner, (secureContext) => {
+      const agent = agentWith(secureContext);
       this.#current?.retire();
       this.#current = new Generation(agent);
     });
@@ -86,20 +85,4 @@ class Generation {
     this.#isRetired = true;
     if (this.#users === 0) this.#agent.destroy();
   }
-}
-
-function limitsOf(config: HttpClientConfig): AgentOptions {
-  const { max_idle_conns, max_idle_conns_per_host = 0, max_conns_per_host, idle_conn_timeout } = config;
-  return {
-    keepAlive: !config.disable_keep_alives,
-    maxFreeSockets: Math.min(orNoLimit(max_idle_conns), orNoLimit(max_idle_conns_per_host)),
-    maxSockets: orNoLimit(max_conns_per_host),
-    // The agent heeds it for connections that wait; requests have their own deadline.
-    ...(idle_conn_timeout === 0 ? {} : { timeout: idle_conn_timeout }),
-  };
-}
-
-/** Of a Go transport 0 is no limit. */
-function orNoLimit(count: number): number {
-  return count === 0 ? Number.POSITIVE_INFINITY : count;
 }

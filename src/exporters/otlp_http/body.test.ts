@@ -60,17 +60,17 @@ const decodeJson = (message: Uint8Array): ExportMetricsServiceRequest =>
   normalized(fromJsonString(ExportMetricsServiceRequestSchema, Buffer.from(message).toString()));
 
 test("a body says the same as the OpenTelemetry SDK's, in protobuf and in JSON", async () => {
-  const proto = await bodyFormat("proto", { type: "none" }).encode(bytes, NEVER);
+  const proto = await bodyFormat("proto", undefined).encode(bytes, NEVER);
   const theirs = ProtobufMetricsSerializer.serializeRequest(sdkMetrics) ?? assert.fail();
   assert.deepEqual(decode(proto), decode(theirs));
-  const json = await bodyFormat("json", { type: "none" }).encode(bytes, NEVER);
+  const json = await bodyFormat("json", undefined).encode(bytes, NEVER);
   const theirJson = JsonMetricsSerializer.serializeRequest(sdkMetrics) ?? assert.fail();
   assert.deepEqual(decodeJson(json), decodeJson(theirJson));
   assert.deepEqual(decodeJson(json), decode(proto));
 });
 
 test("bodies are compressed as their headers say", async () => {
-  const gzip = bodyFormat("proto", { type: "gzip", level: undefined });
+  const gzip = bodyFormat("proto", { codec: "gzip", level: undefined });
   assert.deepEqual(gzip.headers, {
     "content-type": "application/x-protobuf",
     "content-encoding": "gzip",
@@ -79,26 +79,26 @@ test("bodies are compressed as their headers say", async () => {
   assert.deepEqual(decode(gunzipSync(packed)), decode(bytes));
   assert.ok(packed.length * 5 < bytes.length, `${packed.length} of ${bytes.length} bytes`);
 
-  const zstd = bodyFormat("json", { type: "zstd", level: 9 });
+  const zstd = bodyFormat("json", { codec: "zstd", level: 9 });
   assert.deepEqual(zstd.headers, { "content-type": "application/json", "content-encoding": "zstd" });
   assert.deepEqual(decodeJson(zstdDecompressSync(await zstd.encode(bytes, NEVER))), decode(bytes));
 
-  const plain = bodyFormat("proto", { type: "none" });
+  const plain = bodyFormat("proto", undefined);
   assert.deepEqual(plain.headers, { "content-type": "application/x-protobuf" });
   assert.equal(await plain.encode(bytes, NEVER), bytes);
 });
 
 test("a level changes the size", async () => {
-  for (const type of ["gzip", "zstd"] as const) {
+  for (const codec of ["gzip", "zstd"] as const) {
     const [fast, small] = await Promise.all(
-      [1, 9].map((level) => bodyFormat("proto", { type, level }).encode(bytes, NEVER)),
+      [1, 9].map((level) => bodyFormat("proto", { codec, level }).encode(bytes, NEVER)),
     );
-    assert.ok((small?.length ?? 0) < (fast?.length ?? 0), type);
+    assert.ok((small?.length ?? 0) < (fast?.length ?? 0), codec);
   }
 });
 
 test("encoding ends when its time is over, and tells bytes that are no request", async () => {
-  const json = bodyFormat("json", { type: "none" });
+  const json = bodyFormat("json", undefined);
   await assert.rejects(json.encode(bytes, AbortSignal.abort()), /abort/i);
   await assert.rejects(json.encode(Uint8Array.of(0x0a, 0x05, 1), NEVER));
 });

@@ -8,7 +8,7 @@ test("the defaults are the Collector's", () => {
   assert.partialDeepStrictEqual(config, {
     url: { host: "otel", port: 4318, path: "/v1/metrics" },
     encoding: "proto",
-    compression: { type: "gzip", level: undefined },
+    compression: { codec: "gzip", level: undefined },
     timeout: 30_000,
     max_idle_conns: 100,
     idle_conn_timeout: 90_000,
@@ -37,6 +37,8 @@ function check(input: object, wanted: string | undefined): void {
 test("options of the Collector that mean the same are taken", () => {
   check({ encoding: "json", compression: "zstd", compression_params: { level: 11 } }, undefined);
   check({ compression: "" }, undefined);
+  check({ compression: "snappy", headers: [{ name: "a", value: "b" }], proxy_url: "none" }, undefined);
+  check({ compression: "zlib", compression_params: { level: 1 } }, undefined);
   check({ compression: "none", headers: { a: "b" }, tls: { ca_file: "/ca" } }, undefined);
   check({ compression_params: { level: 9 } }, undefined);
   check({ sending_queue: { enabled: false }, retry_on_failure: { enabled: false } }, undefined);
@@ -49,13 +51,13 @@ test("what is wrong or not supported is refused with a reason", () => {
     'endpoint: must be "http://host:port/path", "https://host:port/path" or "unix:///path"',
   );
   check(
-    { compression: "snappy" },
-    'compression: must be "gzip", "zstd" or "none"; deflate, lz4, snappy and zlib are not supported here',
+    { compression: "lz4" },
+    'compression: must be "gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed" or "none"; lz4 is not supported here',
   );
   check({ compression_params: { level: 10 } }, "compression_params::level: must be from -1 to 9 for gzip");
   check(
     { compression: "none", compression_params: { level: 1 } },
-    "compression_params::level: goes with gzip and zstd only",
+    "compression_params::level: goes with gzip, zlib, deflate, zstd only",
   );
   check(
     { traces_endpoint: "http://otel" },
@@ -68,7 +70,7 @@ test("what is wrong or not supported is refused with a reason", () => {
 test("headers and the key are secrets, and the schema can be shown to editors", () => {
   const json = z.toJSONSchema(otlpHttpSchema, { io: "input", unrepresentable: "any" });
   const { properties } = JSON.parse(JSON.stringify(json));
-  assert.equal(properties.headers.additionalProperties.secret, true);
+  assert.equal(properties.headers.anyOf[0].additionalProperties.secret, true);
   assert.equal(properties.tls.properties.key_pem.secret, true);
   assert.match(properties.timeout.description, /Deadline/);
 });

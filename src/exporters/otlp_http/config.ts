@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { CODECS, type Codec, type Compression, LEVELS } from "../../compression/compress.ts";
 import { unsupported } from "../../config/values.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
@@ -11,24 +12,21 @@ import { type PushUrl, pushUrl, underUrl } from "../../push_http/url.ts";
 export interface OtlpHttpConfig extends HttpClientConfig {
   /** Where metrics go, with its path. */
   readonly url: PushUrl;
+  /** Which of the two it was given by. */
+  readonly endpointOption: "endpoint" | "metrics_endpoint";
   readonly encoding: OtlpEncoding;
-  readonly compression: Compression;
+  /** Undefined for none. */
+  readonly compression: Compression | undefined;
   readonly timeout: number;
   readonly staleness_markers: boolean;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
 
-/** `level` is the algorithm's own number; undefined for its usual one. */
-export type Compression =
-  | { readonly type: "none" }
-  | { readonly type: "gzip" | "zstd"; readonly level: number | undefined };
-
 const METRICS_PATH = "/v1/metrics";
-const LEVELS = { gzip: { min: -1, max: 9 }, zstd: { min: 1, max: 22 } };
 
-const compression = z.enum(["gzip", "zstd", "none", ""], {
-  error: 'must be "gzip", "zstd" or "none"; deflate, lz4, snappy and zlib are not supported here',
+const compression = z.enum([...CODECS, "none", ""], {
+  error: `must be ${CODECS.map((name) => `"${name}"`).join(", ")} or "none"; lz4 is not supported here`,
 });
 
 const signals = unsupported("metrics are all that this agent sends");
@@ -46,7 +44,7 @@ const options = z.strictObject({
     .describe("How requests are written"),
   compression: compression.default("gzip").describe("How requests are compressed"),
   compression_params: z
-    .strictObject({ level: z.int().optional().describe("gzip: -1 to 9; zstd: 1 to 22") })
+    .strictObject({ level: z.int().optional().describe("gzip, zlib, deflate: -1 to 9; zstd: 1 to 22") })
     .prefault({}),
   timeout: attemptTimeout().prefault("30s"),
   ...httpClientOptions,
@@ -67,20 +65,24 @@ export const otlpHttpSchema: z.ZodType<OtlpHttpConfig> = options.transform((conf
   };
   if (endpoint === undefined && metrics_endpoint === undefined)
     return fail(["endpoint"], "is required, or metrics_endpoint");
+  const codec = type === "none" || type === "" ? undefined : type;
   const { level } = compression_params;
-  const isCompressed = type === "gzip" || type === "zstd";
-  if (level !== undefined) {
-    const place = ["compression_params", "level"];
-    if (!isCompressed) return fail(place, "goes with gzip and zstd only");
-    const { min, max } = LEVELS[type];
-    if (level < min || level > max) return fail(place, `must be from ${min} to ${max} for ${type}`);
-  }
+  const fault = level === undefined ? undefined : faultOfLevel(level, codec);
+  if (fault !== undefined) return fail(["compression_params", "level"], fault);
   return {
     ...rest,
     url: urlOf(endpoint, metrics_endpoint),
-    compression: isCompressed ? { type, level } : { type: "none" },
+    endpointOption: metrics_endpoint === undefined ? "endpoint" : "metrics_endpoint",
+    compression: codec === undefined ? undefined : { codec, level },
   };
 });
+
+function faultOfLevel(level: number, codec: Codec | undefined): string | undefined {
+  const limits = codec === undefined ? undefined : LEVELS[codec];
+  if (limits === undefined) return `goes with ${Object.keys(LEVELS).join(", ")} only`;
+  const { min, max } = limits;
+  return level < min || level > max ? `must be from ${min} to ${max} for ${codec}` : undefined;
+}
 
 /** Of a socket nobody can say another path. */
 function urlOf(endpoint: PushUrl | undefined, metricsEndpoint: PushUrl | undefined): PushUrl {

@@ -1,6 +1,7 @@
 import { authUse } from "../../auth/config.ts";
 import type { ExporterFactory } from "../../component/component.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
+import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
 import { type OtlpHttpConfig, otlpHttpSchema } from "./config.ts";
 import { createOtlpHttpExporter } from "./exporter.ts";
 
@@ -9,5 +10,7 @@ export const factory: ExporterFactory<OtlpHttpConfig> = {
   stability: "beta",
   schema: otlpHttpSchema,
   uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "http_authenticator")],
+  remarks: ({ url, endpointOption: option }) =>
+    url.socketPath === undefined ? remarksOnEndpoint({ protocol: "otlp_http", option, ...url }) : [],
   create: createOtlpHttpExporter,
 };

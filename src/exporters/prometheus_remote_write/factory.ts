@@ -1,6 +1,7 @@
 import { authUse } from "../../auth/config.ts";
 import type { ExporterFactory } from "../../component/component.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
+import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
 import { type RemoteWriteConfig, remoteWriteSchema } from "./config.ts";
 import { createRemoteWriteExporter } from "./exporter.ts";
 
@@ -9,5 +10,7 @@ export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
   uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "http_authenticator")],
+  remarks: ({ url }) =>
+    remarksOnEndpoint({ protocol: "prometheus_remote_write", option: "endpoint", ...url }),
   create: createRemoteWriteExporter,
 };

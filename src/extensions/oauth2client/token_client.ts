@@ -71,18 +71,16 @@ export class TokenClient {
     headers: Readonly<Record<string, string>>,
     options: { readonly agent: Agent; readonly signal: AbortSignal },
   ): Promise<PushAnswer> {
-    const { isTls, host, port, path, query, socketPath } = this.#options.url;
+    const { isTls, request: line, headers: forProxy } = this.#connections.route;
     const { signal } = options;
     return new Promise((resolve, reject) => {
       const fail = (error: Error): void => reject(signal.aborted ? signal.reason : error);
       const outgoing = (isTls ? tlsRequest : request)({
         ...options,
         method: "POST",
-        host,
-        port,
-        path: path === "" ? "/" : path + query,
-        ...(socketPath === undefined ? {} : { socketPath }),
+        ...line,
         headers: {
+          ...forProxy,
           ...headers,
           accept: "application/json",
           "content-type": "application/x-www-form-urlencoded",

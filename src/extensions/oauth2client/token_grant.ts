@@ -1,6 +1,7 @@
 import { LastingError } from "../../auth/lasting_error.ts";
 import { REDACTED } from "../../config/secrets.ts";
-import { messageOf, type PushAnswer } from "../../push_http/answer.ts";
+import { errorText } from "../../peer/error_text.ts";
+import type { PushAnswer } from "../../push_http/answer.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 import type { Token } from "./token_cache.ts";
 
@@ -36,7 +37,7 @@ export class TokenGrant {
     try {
       return await this.#fetch();
     } catch (error) {
-      const reason = error instanceof Error ? messageOf(error) : String(error);
+      const reason = errorText(error);
       const words = secret === "" ? reason : reason.replaceAll(secret, REDACTED);
       const Kind = error instanceof LastingError ? LastingError : Error;
       // Without its cause, which a logger might write out: a server may have sent the secret back.

@@ -1,0 +1,49 @@
+import { promisify } from "node:util";
+import { constants, deflate, gzip, zstdCompress } from "node:zlib";
+import { toSnappyBlock, toSnappyFrames } from "./snappy_frames.ts";
+
+/** How bytes can be made smaller, by the names of `content-encoding`. */
+export type Codec = "gzip" | "zstd" | "zlib" | "deflate" | "snappy" | "x-snappy-framed";
+
+export const CODECS: readonly Codec[] = ["gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed"];
+
+/** Of those that have levels: from the fastest to the smallest; -1 is zlib's usual one. */
+export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; readonly max: number }>>> = {
+  gzip: { min: -1, max: 9 },
+  zlib: { min: -1, max: 9 },
+  deflate: { min: -1, max: 9 },
+  zstd: { min: 1, max: 22 },
+};
+
+/** `level` is the codec's own number; undefined for its usual one, and for codecs that have none. */
+export interface Compression {
+  readonly codec: Codec;
+  readonly level?: number | undefined;
+}
+
+export type Compress = (bytes: Uint8Array) => Promise<Uint8Array>;
+
+const gzipped = promisify(gzip);
+const deflated = promisify(deflate);
+const zstdCompressed = promisify(zstdCompress);
+
+/** zlib and zstd work in threads of their own, and the event loop goes on meanwhile; snappy holds it up. */
+export function compressor({ codec, level }: Compression): Compress {
+  const zlibOptions = level === undefined ? {} : { level };
+  switch (codec) {
+    case "gzip":
+      return (bytes) => gzipped(bytes, zlibOptions);
+    // RFC 9110, 8.4.1.2: what HTTP calls deflate is the format of zlib.
+    case "deflate":
+    case "zlib":
+      return (bytes) => deflated(bytes, zlibOptions);
+    case "zstd": {
+      const params = level === undefined ? {} : { [constants.ZSTD_c_compressionLevel]: level };
+      return (bytes) => zstdCompressed(bytes, { params });
+    }
+    case "snappy":
+      return (bytes) => Promise.resolve(toSnappyBlock(bytes));
+    case "x-snappy-framed":
+      return (bytes) => Promise.resolve(toSnappyFrames(bytes));
+  }
+}

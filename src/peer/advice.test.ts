@@ -1,0 +1,63 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { type Approach, adviceOn, adviceOnSpeech, isUnclear } from "./advice.ts";
+
+const GRPC: Approach = { protocol: "gRPC", isTls: false, hasCertificate: false };
+const HTTP: Approach = { ...GRPC, protocol: "HTTP" };
+const TLS: Approach = { ...GRPC, isTls: true };
+
+test("what a code means, and the option that mends it", () => {
+  const check = (error: object, approach: Approach, want: RegExp): void =>
+    assert.match(adviceOn(error, approach) ?? "nothing", want);
+  check({ code: "ECONNREFUSED" }, GRPC, /nobody listens/);
+  check({ code: "ENOTFOUND" }, HTTP, /no name server knows the host/);
+  check({ code: "ETIMEDOUT" }, HTTP, /firewall/);
+  check({ code: "ERR_SSL_WRONG_VERSION_NUMBER" }, TLS, /tls::insecure: true/);
+  check({ code: "SELF_SIGNED_CERT_IN_CHAIN" }, TLS, /tls::ca_file/);
+  check({ code: "CERT_HAS_EXPIRED" }, TLS, /expired, or the clock/);
+  const cert = { subjectaltname: "DNS:otel.test" };
+  const altname = { code: "ERR_TLS_CERT_ALTNAME_INVALID", host: "10.0.0.1", cert };
+  check(
+    altname,
+    TLS,
+    /^its certificate is for DNS:otel\.test, not for "10\.0\.0\.1"; set tls::server_name_override$/,
+  );
+  check({ code: "ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED" }, TLS, /tls::cert_file/);
+  check({ code: "ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE" }, TLS, /tls::cert_file/);
+  check({ code: "ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE" }, { ...TLS, hasCertificate: true }, /^nothing$/);
+  check(
+    { code: "HPE_INVALID_CONSTANT", rawPacket: Buffer.from("15030100020228", "hex") },
+    HTTP,
+    /speaks TLS/,
+  );
+  check({ code: "HPE_INVALID_CONSTANT", rawPacket: Buffer.from("000000040000000000", "hex") }, HTTP, /4317/);
+  check(
+    { code: "HPE_INVALID_CONSTANT", rawPacket: Buffer.from("SSH-2.0-x\r\n") },
+    HTTP,
+    /not answer as a server of HTTP/,
+  );
+  check({ code: "ESOMETHING" }, GRPC, /^nothing$/);
+  check(new Error("no code"), GRPC, /^nothing$/);
+});
+
+test("only an end without a word, and what makes no sense, is worth a look", () => {
+  const check = (error: unknown, want: boolean): void => assert.equal(isUnclear(error), want, String(error));
+  for (const code of ["ECONNRESET", "EPIPE", "ERR_HTTP2_ERROR", "HPE_INVALID_CONSTANT"])
+    check({ code }, true);
+  for (const code of ["ECONNREFUSED", "ERR_SSL_NO_SHARED_CIPHER", "EMFILE"]) check({ code }, false);
+  check(new Error("no connection within 20000 ms"), true);
+});
+
+test("what to change where something else is spoken", () => {
+  const check = (speech: Parameters<typeof adviceOnSpeech>[0], approach: Approach, want: RegExp): void =>
+    assert.match(adviceOnSpeech(speech, approach), want);
+  check("tls", GRPC, /https:\/\//);
+  check("tls", TLS, /perhaps .* tls::cert_file/);
+  check("tls", { ...TLS, hasCertificate: true }, /may not like tls::cert_file/);
+  check("http1", GRPC, /otlp_http, 4318/);
+  check("http2", HTTP, /otlp_grpc, 4317/);
+  check("http2", TLS, /does not speak TLS/);
+  check("http1", HTTP, /^$/);
+  check("http2", GRPC, /^$/);
+  check(undefined, GRPC, /does not answer as a server of gRPC/);
+});

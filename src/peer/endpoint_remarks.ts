@@ -1,0 +1,58 @@
+import type { Remark } from "../component/component.ts";
+
+/** What of an exporter's endpoint the rules look at. */
+export interface WrittenEndpoint {
+  readonly protocol: "otlp_grpc" | "otlp_http" | "prometheus_remote_write";
+  /** The option, such as "endpoint". */
+  readonly option: string;
+  readonly port: number;
+  /** Where requests go; empty for gRPC. */
+  readonly path: string;
+}
+
+interface Rule {
+  applies(endpoint: WrittenEndpoint): boolean;
+  readonly message: string;
+}
+
+const GRPC_PORT = 4317;
+const HTTP_PORT = 4318;
+const SIGNAL_PATH_TWICE = /\/v1\/(metrics|traces|logs)\/?\/v1\/metrics$/;
+
+const RULES: readonly Rule[] = [
+  {
+    applies: ({ protocol, option, path }) =>
+      protocol === "otlp_http" && option === "endpoint" && SIGNAL_PATH_TWICE.test(path),
+    message:
+      "ends in the path of a signal already, and /v1/metrics is added to it; leave it out, or use metrics_endpoint",
+  },
+  {
+    applies: ({ protocol, option, path }) =>
+      protocol === "otlp_http" && option === "metrics_endpoint" && isBare(path),
+    message: "has no path, and none is added to it; use endpoint, or say /v1/metrics",
+  },
+  {
+    applies: ({ protocol, port }) => protocol === "otlp_http" && port === GRPC_PORT,
+    message: `leads to port ${GRPC_PORT}, on which servers usually speak gRPC; theirs for OTLP over HTTP is ${HTTP_PORT}`,
+  },
+  {
+    applies: ({ protocol, port }) => protocol === "otlp_grpc" && port === HTTP_PORT,
+    message: `leads to port ${HTTP_PORT}, on which servers usually speak OTLP over HTTP; theirs for gRPC is ${GRPC_PORT}`,
+  },
+  {
+    applies: ({ protocol, path }) => protocol === "prometheus_remote_write" && isBare(path),
+    message: "has no path; servers take remote writes under one, such as /api/v1/write or /api/v1/push",
+  },
+];
+
+/** What looks wrong with an endpoint though it may be right: a gateway can have any port and any path. */
+export function remarksOnEndpoint(endpoint: WrittenEndpoint): readonly Remark[] {
+  return RULES.filter((rule) => rule.applies(endpoint)).map(({ message }) => ({
+    path: [endpoint.option],
+    message,
+  }));
+}
+
+function isBare(path: string): boolean {
+  return path === "" || path === "/";
+}

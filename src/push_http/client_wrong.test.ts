@@ -1,0 +1,79 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { type TestContext, test } from "node:test";
+import { z } from "zod";
+import { createTestAuthority } from "../../test/e2e/certificates.ts";
+import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
+import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { startPushServer } from "../../test/e2e/push_server.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
+import { systemClock } from "../clock/clock.ts";
+import { connectHttp } from "./client.ts";
+import { httpClientOptions } from "./config.ts";
+import { parsePushUrl } from "./url.ts";
+
+const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+
+/** The error of one post, which names the URL. */
+async function errorOf(context: TestContext, url: string, input: object = {}): Promise<string> {
+  const parsed = parsePushUrl(url);
+  assert.ok(typeof parsed !== "string", String(parsed));
+  const client = await connectHttp({
+    url: parsed,
+    config: schema.parse(input),
+    protocol: {
+      headers: {},
+      isOwn: () => true,
+      accepted: () => ({ rejectedPoints: 0, message: "" }),
+      reasonOf: () => "",
+    },
+    settings: testSettings({ clock: systemClock }),
+  });
+  context.after(() => client.close());
+  const answer = await client.post(Buffer.from("hello"), AbortSignal.timeout(10_000));
+  assert.ok(answer.kind === "busy", JSON.stringify(answer));
+  assert.ok(answer.error.startsWith(`${url}: `), answer.error);
+  return answer.error;
+}
+
+test("nobody, an unknown name, and a server of gRPC are named", async (context) => {
+  assert.match(
+    await errorOf(context, "http://127.0.0.1:1/"),
+    /ECONNREFUSED 127\.0\.0\.1:1; nobody listens there$/,
+  );
+  assert.match(
+    await errorOf(context, "http://nothing.invalid/"),
+    /nothing\.invalid; no name server knows the host$/,
+  );
+  const grpc = await startOtlpServer();
+  context.after(() => grpc.close());
+  assert.match(
+    await errorOf(context, `http://${grpc.endpoint}/`),
+    /; a server of HTTP\/2 .* otlp_grpc, 4317\?$/,
+  );
+});
+
+test("TLS to a port in the clear, and the other way round, are named", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const plain = await startPushServer(context);
+  assert.match(
+    await errorOf(context, `${plain.url.replace("http", "https")}/`),
+    /; the server there does not speak TLS/,
+  );
+  const authority = createTestAuthority();
+  context.after(() => authority.remove());
+  authority.issue("server", "DNS:push.test");
+  const read = (name: string): Buffer => readFileSync(authority.file(name));
+  const secured = await startPushServer(context, {
+    tls: { cert: read("server.crt"), key: read("server.key") },
+  });
+  assert.match(
+    await errorOf(context, `${secured.url.replace("https", "http")}/`),
+    /; the server there speaks TLS/,
+  );
+  const tls = { ca_file: authority.file("ca.crt") };
+  assert.match(
+    await errorOf(context, `${secured.url}/`, { tls }),
+    /; its certificate is for DNS:push\.test, not for/,
+  );
+});
