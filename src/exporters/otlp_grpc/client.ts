@@ -1,25 +1,27 @@
-import {
-  type ChannelCredentials,
-  type ChannelOptions,
-  Client,
-  compressionAlgorithms,
-  Metadata,
-  status,
-} from "@grpc/grpc-js";
+import type { SecureContext } from "node:tls";
 import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
+import type { Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/sender.ts";
-import { answerOfError, answerOfResponse } from "./outcome.ts";
+import { chooseProxy } from "../../proxy/choose.ts";
+import type { ForwardProxy } from "../../proxy/proxy_url.ts";
+import { GrpcClient } from "../../push_grpc/client.ts";
+import { addressOf, GrpcConnector } from "../../push_grpc/connector.ts";
+import { GrpcPeers, systemLookup } from "../../push_grpc/peers.ts";
+import { codeName, GrpcCode } from "../../push_grpc/status.ts";
+import type { OtlpGrpcConfig } from "./config.ts";
+import { answerOfFailure, answerOfResponse } from "./outcome.ts";
 
-export interface GrpcClientOptions {
-  readonly target: string;
-  readonly credentials: ChannelCredentials;
-  readonly channel: ChannelOptions;
+export interface OtlpGrpcClientOptions {
+  readonly client: GrpcClient;
+  /** The target as a user would write it. */
+  readonly endpoint: string;
+  /** The same with the proxy before it, for errors. */
+  readonly address: string;
   readonly headers: Readonly<Record<string, string>>;
-  readonly waitForReady: boolean;
   readonly timeoutMs: number;
-  readonly authenticator?: ClientAuthenticator | undefined;
+  readonly authenticator: ClientAuthenticator | undefined;
 }
 
 const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
@@ -31,135 +33,138 @@ const DEADLINES_IN_A_ROW_MAX = 3;
 
 /** Sends encoded requests to an OTLP server. Makes no attempt of its own to repeat anything. */
 export class OtlpGrpcClient {
-  readonly #options: GrpcClientOptions;
-  /** The target as a user would write it. */
-  readonly #address: string;
+  readonly #options: OtlpGrpcClientOptions;
   /** What an authenticator sees of each request, beside its body. */
   readonly #unsent: Omit<UnsentRequest, "body">;
-  #client: Client;
   #deadlinesInARow = 0;
 
-  constructor(options: GrpcClientOptions) {
+  constructor(options: OtlpGrpcClientOptions) {
     this.#options = options;
-    this.#address = options.target.replace(/^dns:/, "");
     const headers = Object.entries(options.headers).map(([name, value]) => [name.toLowerCase(), value]);
     this.#unsent = {
       method: "POST",
-      url: `${this.#address}${EXPORT_PATH}`,
+      url: `${options.endpoint}${EXPORT_PATH}`,
       headers: Object.fromEntries(headers) as RequestHeaders,
     };
-    this.#client = this.#connect();
   }
 
   send: Send = async ({ parts }, signal) => {
     const answer = await this.#attempt(Buffer.concat(parts), signal);
-    const late = answer.kind !== "delivered" && answer.status === status[status.DEADLINE_EXCEEDED];
-    this.#deadlinesInARow = late ? this.#deadlinesInARow + 1 : 0;
-    if (this.#deadlinesInARow >= DEADLINES_IN_A_ROW_MAX) {
-      this.#deadlinesInARow = 0;
-      // Calls that are still open on the old connection end by themselves.
-      this.#client.close();
-      this.#client = this.#connect();
-    }
+    this.#count(answer.kind !== "delivered" && answer.status === codeName(GrpcCode.DEADLINE_EXCEEDED));
     return answer;
   };
 
   close(): void {
-    this.#client.close();
-  }
-
-  #connect(): Client {
-    const { target, credentials, channel } = this.#options;
-    return new Client(target, credentials, channel);
+    this.#options.client.close();
   }
 
   async #attempt(body: Buffer, signal: AbortSignal): Promise<Answer> {
+    const { authenticator, address } = this.#options;
     try {
       return await sendAuthenticated(
-        this.#options.authenticator,
+        authenticator,
         { ...this.#unsent, body },
         {
           signal,
-          send: (headers) => this.#call(this.#metadataOf(headers), body, signal),
+          send: (headers) => this.#call(headers, body, signal),
           isRefused: (answer) =>
-            answer.kind !== "delivered" && answer.status === status[status.UNAUTHENTICATED],
+            answer.kind !== "delivered" && answer.status === codeName(GrpcCode.UNAUTHENTICATED),
         },
       );
     } catch (error) {
-      return answerWithoutCredentials(error, this.#address);
+      return answerWithoutCredentials(error, address);
     }
   }
 
-  #metadataOf(headers: RequestHeaders): Metadata {
-    const metadata = new Metadata({ waitForReady: this.#options.waitForReady });
-    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
-    return metadata;
+  async #call(headers: RequestHeaders, body: Buffer, signal: AbortSignal): Promise<Answer> {
+    const { client, address, timeoutMs } = this.#options;
+    const answer = await client.unary({ path: EXPORT_PATH, parts: [body], headers, timeoutMs, signal });
+    return answer.ok ? answerOfResponse(answer.message) : answerOfFailure(answer.failure, address);
   }
 
-  #call(metadata: Metadata, bytes: Buffer, signal: AbortSignal): Promise<Answer> {
-    const { timeoutMs } = this.#options;
-    return new Promise((resolve) => {
-      const call = this.#client.makeUnaryRequest(
-        EXPORT_PATH,
-        (request: Buffer) => request,
-        (response: Buffer) => response,
-        bytes,
-        metadata,
-        { deadline: timeoutMs > 0 ? Date.now() + timeoutMs : Number.POSITIVE_INFINITY },
-        (error, response) => {
-          signal.removeEventListener("abort", cancel);
-          if (error === null) resolve(answerOfResponse(response ?? new Uint8Array()));
-          else if (signal.aborted) resolve(deadlineExceeded(this.#address, timeoutMs));
-          else resolve(answerOfError(error, this.#address));
-        },
-      );
-      const cancel = (): void => call.cancel();
-      signal.addEventListener("abort", cancel, { once: true });
-      if (signal.aborted) cancel();
-    });
+  #count(isLate: boolean): void {
+    this.#deadlinesInARow = isLate ? this.#deadlinesInARow + 1 : 0;
+    if (this.#deadlinesInARow < DEADLINES_IN_A_ROW_MAX) return;
+    this.#deadlinesInARow = 0;
+    // Calls that are still open on the old connection end by themselves.
+    this.#options.client.reset();
   }
 }
 
-function deadlineExceeded(address: string, timeoutMs: number): Answer {
-  const name = status[status.DEADLINE_EXCEEDED];
-  return { kind: "busy", status: name, error: `${address}: ${name}: no answer within ${timeoutMs} ms` };
+/** Whether requests go out in the clear: the endpoint's scheme decides, and where it has none, `tls::insecure`. */
+export function isPlain({ endpoint, tls }: OtlpGrpcConfig): boolean {
+  return endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
 }
 
-export interface ChannelSettings {
-  readonly compression: "gzip" | "none";
-  readonly userAgent: string;
-  readonly balancer: "round_robin" | "pick_first";
-  readonly keepalive: {
-    readonly time: number;
-    readonly timeout: number;
-    readonly permit_without_stream: boolean;
-  };
-  readonly authority: string | undefined;
-  readonly serverName: string | undefined;
+/** The proxy on the way to the endpoint. Throws, with words for the user, where the environment names none that works. */
+export function proxyBefore(
+  { endpoint, proxy_url }: OtlpGrpcConfig,
+  env: Settings["env"],
+): ForwardProxy | undefined {
+  if ("path" in endpoint.place) return undefined;
+  return chooseProxy({ target: endpoint.place, option: proxy_url, variable: "HTTPS_PROXY", env });
 }
 
-/** A failed connection is tried again this often at first and at last; Delivery's own waits come on top. */
-const RECONNECT_MS = { initial: 1_000, max: 5_000 };
+export interface Way {
+  readonly proxy: ForwardProxy | undefined;
+  /** For TLS with the server or the proxy; undefined where there is none. */
+  readonly secureContext: SecureContext | undefined;
+  readonly authenticator: ClientAuthenticator | undefined;
+}
 
-/** grpc-js's words for the Collector's options. */
-export function channelOptions(settings: ChannelSettings): ChannelOptions {
-  const { compression, userAgent, balancer, keepalive, authority, serverName } = settings;
+/** A client as the config wants it. It does not connect yet. */
+export function createOtlpGrpcClient(
+  config: OtlpGrpcConfig,
+  { clock, build }: Pick<Settings, "clock" | "build">,
+  way: Way,
+): OtlpGrpcClient {
+  const { compression, balancer_name: balancer } = config;
+  const { place } = config.endpoint;
+  const address = addressOf(place);
+  const host = "path" in place ? "localhost" : place.host;
+  const tls = tlsOf(config, way);
+  const { proxy, secureContext } = way;
+  const connector = new GrpcConnector({
+    proxy,
+    secureContext,
+    host,
+    tls,
+    keepalive: keepaliveOf(config),
+    clock,
+  });
+  const isResolvedElsewhere = proxy !== undefined;
+  const client = new GrpcClient({
+    peers: new GrpcPeers({
+      ...{ target: place, connector, balancer, isResolvedElsewhere, clock },
+      lookup: systemLookup,
+    }),
+    authority: config.authority ?? ("path" in place ? host : address),
+    isTls: tls !== undefined,
+    encoding: compression === "none" ? "identity" : compression,
+    userAgent: config.user_agent ?? `${build.command}/${build.version}`,
+    waitForReady: config.wait_for_ready,
+    clock,
+  });
+  const where = proxy === undefined ? address : `${address} through proxy ${proxy.address}`;
+  const { headers, timeout: timeoutMs } = config;
+  const { authenticator } = way;
+  return new OtlpGrpcClient({ client, endpoint: address, address: where, headers, timeoutMs, authenticator });
+}
+
+function tlsOf(config: OtlpGrpcConfig, { secureContext }: Way) {
+  if (isPlain(config)) return undefined;
+  if (secureContext === undefined) throw new Error("BUG: connecting before the certificates were read");
+  const { tls } = config;
   return {
-    "grpc.default_compression_algorithm":
-      compression === "gzip" ? compressionAlgorithms.gzip : compressionAlgorithms.identity,
-    "grpc.primary_user_agent": userAgent,
-    "grpc.service_config": JSON.stringify({ loadBalancingConfig: [{ [balancer]: {} }] }),
-    // The configuration decides, not a TXT record.
-    "grpc.service_config_disable_resolution": 1,
-    // Retries are Delivery's; without this, every request would be kept a second time.
-    "grpc.enable_retries": 0,
-    "grpc.use_local_subchannel_pool": 1,
-    "grpc.initial_reconnect_backoff_ms": RECONNECT_MS.initial,
-    "grpc.max_reconnect_backoff_ms": RECONNECT_MS.max,
-    "grpc.keepalive_time_ms": keepalive.time,
-    "grpc.keepalive_timeout_ms": keepalive.timeout,
-    "grpc.keepalive_permit_without_calls": keepalive.permit_without_stream ? 1 : 0,
-    ...(authority === undefined ? {} : { "grpc.default_authority": authority }),
-    ...(serverName === undefined ? {} : { "grpc.ssl_target_name_override": serverName }),
+    secureContext,
+    rejectUnauthorized: !tls.insecure_skip_verify,
+    serverName: tls.server_name_override,
+    hasCertificate: (tls.cert_file ?? tls.cert_pem) !== undefined,
   };
+}
+
+function keepaliveOf({ keepalive }: OtlpGrpcConfig) {
+  if (keepalive.time === undefined) return undefined;
+  const { time: timeMs, timeout: timeoutMs, permit_without_stream: whenIdle } = keepalive;
+  return { timeMs, timeoutMs, whenIdle };
 }

@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
+import { faultsOf } from "../../../test/scenes/faults.ts";
 import { otlpGrpcSchema } from "./config.ts";
+import { remarksOnOtlpGrpc } from "./remarks.ts";
 
 test("the defaults are the Collector's", () => {
   const config = otlpGrpcSchema.parse({ endpoint: "otel:4317" });
-  assert.deepEqual(config.endpoint, { target: "dns:otel:4317", security: "configured" });
+  assert.deepEqual(config.endpoint, { place: { host: "otel", port: 4317 }, security: "configured" });
   assert.equal(config.timeout, 5_000);
   assert.equal(config.compression, "gzip");
   assert.equal(config.tls.insecure, false);
@@ -45,12 +47,11 @@ test("what is wrong or not supported is refused with a reason", () => {
     { endpoint: "ftp://x" },
     'endpoint: must be "host:port", "http://host:port", "https://host:port" or "unix:///path"',
   );
+  check({ compression: "lz4" }, 'compression: must be "gzip", "zstd", "snappy" or "none"');
   check(
-    { compression: "zstd" },
-    'compression: must be "gzip" or "none"; snappy and zstd are not supported over gRPC here',
+    { endpoint: "http://otel:4317/v1/metrics" },
+    "endpoint: has a path, which gRPC has no use for; otlp_http takes URLs with one",
   );
-  check({ headers: { "a b": "c" } }, "headers::a b: Invalid key in record");
-  check({ headers: { a: "line\nbreak" } }, "headers::a: a header's value must be printable ASCII");
   check(
     { tls: { min_version: "1.0" } },
     'tls::min_version: must be "1.2" or "1.3"; older versions of TLS are not safe',
@@ -89,10 +90,36 @@ test("what is wrong or not supported is refused with a reason", () => {
   check({ retries: true }, ': Unrecognized key: "retries"');
 });
 
+test("headers that frame the message are refused", () => {
+  const refused = (name: string, why: string): void =>
+    assert.deepEqual(faultsOf(otlpGrpcSchema, { endpoint: "otel", headers: { [name]: "x" } }), [
+      `headers: ${why}, got key "${name}"`,
+    ]);
+  refused("TE", "is a header that the exporter itself decides about");
+  refused("grpc-timeout", "a header must not begin with grpc- or end in -bin");
+  refused("token-bin", "a header must not begin with grpc- or end in -bin");
+});
+
+test("keepalive and endpoints that servers or people usually mean otherwise are remarked on", () => {
+  const check = (input: object, ...want: readonly string[]): void => {
+    const remarks = remarksOnOtlpGrpc(otlpGrpcSchema.parse({ endpoint: "otel:4317", ...input }));
+    assert.deepEqual(
+      remarks.map(({ path }) => path.join("::")),
+      want,
+    );
+  };
+  check({});
+  check({ keepalive: { timeout: "5s" } });
+  check({ keepalive: { time: "5m" } });
+  check({ keepalive: { time: "4m59s" } }, "keepalive::time");
+  check({ endpoint: "otel:4318", keepalive: { time: "10s" } }, "endpoint", "keepalive::time");
+  check({ endpoint: "unix:///run/otel.sock" });
+});
+
 test("headers and the key are secrets, and the schema can be shown to editors", () => {
   const json = z.toJSONSchema(otlpGrpcSchema, { io: "input", unrepresentable: "any" });
   const properties = JSON.parse(JSON.stringify(json)).properties;
-  assert.equal(properties.headers.additionalProperties.secret, true);
+  assert.equal(properties.headers.anyOf[0].additionalProperties.secret, true);
   assert.equal(properties.tls.properties.key_pem.secret, true);
   assert.match(properties.timeout.description, /Deadline/);
 });

@@ -1,11 +1,13 @@
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../../auth/config.ts";
-import { duration, secret, unsupported } from "../../config/values.ts";
+import { headersOption } from "../../config/headers.ts";
+import { duration, unsupported } from "../../config/values.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
+import { type ForwardProxy, proxyUrl } from "../../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
-import { type Endpoint, parseEndpoint } from "./endpoint.ts";
+import { type Endpoint, hasPath, parseEndpoint } from "./endpoint.ts";
 
 /** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
 export interface OtlpGrpcConfig {
@@ -13,10 +15,12 @@ export interface OtlpGrpcConfig {
   readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
-  readonly compression: "gzip" | "none";
+  readonly compression: "gzip" | "zstd" | "snappy" | "none";
+  readonly proxy_url?: ForwardProxy | "none" | undefined;
   readonly timeout: number;
   readonly keepalive: {
-    readonly time: number;
+    /** Undefined for no keepalive. */
+    readonly time?: number | undefined;
     readonly timeout: number;
     readonly permit_without_stream: boolean;
   };
@@ -29,35 +33,52 @@ export interface OtlpGrpcConfig {
   readonly sending_queue: QueueConfig;
 }
 
+const FORMS = 'must be "host:port", "http://host:port", "https://host:port" or "unix:///path"';
+
 const endpoint: z.ZodType<Endpoint, string> = z
   .string()
   .meta({ description: 'Where to send: "host:port", "http://…", "https://…", "dns:///…" or "unix:///path"' })
   .transform((text, context) => {
     const parsed = parseEndpoint(text);
     if (parsed !== undefined) return parsed;
-    const message = 'must be "host:port", "http://host:port", "https://host:port" or "unix:///path"';
+    const message = hasPath(text)
+      ? "has a path, which gRPC has no use for; otlp_http takes URLs with one"
+      : FORMS;
     context.addIssue({ code: "custom", message, input: text });
     return z.NEVER;
   });
 
-const headerName = z
-  .string()
-  .regex(/^[0-9A-Za-z_.-]+$/, { error: "a header's name has letters, digits, _, - and . only" })
-  .refine((name) => !/^grpc-|-bin$/i.test(name), {
-    error: "a header must not begin with grpc- or end in -bin",
-  });
-const headerValue = secret().refine((value) => /^[ -~]*$/.test(value), {
-  error: "a header's value must be printable ASCII",
-});
+/** They frame the message, which is not the user's to decide. */
+const OWN_HEADERS: ReadonlySet<string> = new Set([
+  "connection",
+  "content-length",
+  "content-type",
+  "host",
+  "te",
+  "transfer-encoding",
+  "upgrade",
+]);
 
-const compression = z.enum(["gzip", "none", ""], {
-  error: 'must be "gzip" or "none"; snappy and zstd are not supported over gRPC here',
+const headers = headersOption(
+  z
+    .string()
+    .regex(/^[0-9A-Za-z_.-]+$/, { error: "a header's name has letters, digits, _, - and . only" })
+    .refine((name) => !/^grpc-|-bin$/i.test(name), {
+      error: "a header must not begin with grpc- or end in -bin",
+    })
+    .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), {
+      error: "is a header that the exporter itself decides about",
+    }),
+);
+
+const compression = z.enum(["gzip", "zstd", "snappy", "none", ""], {
+  error: 'must be "gzip", "zstd", "snappy" or "none"',
 });
 
 const keepalive = z.strictObject({
   time: duration({ minMs: 1_000, maxMs: 86_400_000 })
-    .prefault("10s")
-    .describe("A connection that was silent for so long is asked whether it is alive"),
+    .optional()
+    .describe("A connection that was silent for so long is asked whether it is alive; never if left out"),
   timeout: duration({ minMs: 1, maxMs: 86_400_000 })
     .prefault("10s")
     .describe("Without an answer for so long, it is closed"),
@@ -70,7 +91,8 @@ export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
   tls: clientTlsSchema
     .prefault({})
     .describe("How to secure the connection; on unless the endpoint is http://"),
-  headers: z.record(headerName, headerValue).default({}).describe("Sent with every request"),
+  proxy_url: proxyUrl().optional(),
+  headers: headers.default({}).describe("Sent with every request"),
   compression: compression.default("gzip").transform((name) => (name === "" ? "none" : name)),
   timeout: attemptTimeout().prefault("5s"),
   keepalive: keepalive.prefault({}),

@@ -1,13 +1,15 @@
-import { type ChannelCredentials, credentials } from "@grpc/grpc-js";
+import type { SecureContext } from "node:tls";
 import { offeredAuthenticator } from "../../auth/offered.ts";
 import type { ClientAuthenticator } from "../../component/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
 import type { Send } from "../../delivery/sender.ts";
+import type { ForwardProxy } from "../../proxy/proxy_url.ts";
+import { addressOf } from "../../push_grpc/connector.ts";
 import type { Certificates } from "../../tls/certificates.ts";
 import { clientCertificates } from "../../tls/client_context.ts";
-import { channelOptions, OtlpGrpcClient } from "./client.ts";
+import { createOtlpGrpcClient, isPlain, type OtlpGrpcClient, proxyBefore } from "./client.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 
 const NOT_CONNECTED: Answer = {
@@ -22,6 +24,7 @@ export class GrpcConnection implements Transport {
   readonly #settings: Settings;
   readonly #authenticator: ClientAuthenticator | undefined;
   readonly #certificates: Certificates | undefined;
+  readonly #proxy: ForwardProxy | undefined;
   #client: OtlpGrpcClient | undefined;
 
   /** Use `connectGrpc`, which reads the certificates. Throws where there is no authenticator as the config says. */
@@ -29,12 +32,12 @@ export class GrpcConnection implements Transport {
     this.#config = config;
     this.#settings = settings;
     this.#authenticator = offeredAuthenticator(settings.host, config.auth?.authenticator, "grpc");
-    if (isPlain(config)) this.#connect(credentials.createInsecure());
+    this.#proxy = proxyBefore(config, settings.env);
+    if (isPlain(config) && this.#proxy?.isTls !== true) this.#connect(undefined);
     else
-      this.#certificates = clientCertificates(config.tls, { kind: "exporter", settings }, (context) => {
-        const rejectUnauthorized = !config.tls.insecure_skip_verify;
-        this.#connect(credentials.createFromSecureContext(context, { rejectUnauthorized }));
-      });
+      this.#certificates = clientCertificates(config.tls, { kind: "exporter", settings }, (context) =>
+        this.#connect(context),
+      );
   }
 
   send: Send = (...request) => this.#client?.send(...request) ?? Promise.resolve(NOT_CONNECTED);
@@ -44,32 +47,26 @@ export class GrpcConnection implements Transport {
     await this.#certificates?.load();
   }
 
+  /** Says in the log which proxy is on the way, where there is one. */
+  announce(): void {
+    if (this.#proxy === undefined) return;
+    const endpoint = addressOf(this.#config.endpoint.place);
+    this.#settings.logger.info({ endpoint, proxy: this.#proxy.address }, "Requests go through a proxy.");
+  }
+
   /** What is on its way ends by itself. */
   close(): void {
     this.#certificates?.close();
     this.#client?.close();
   }
 
-  #connect(channelCredentials: ChannelCredentials): void {
-    const { endpoint, tls, headers, timeout, wait_for_ready } = this.#config;
-    const { build } = this.#settings;
+  #connect(secureContext: SecureContext | undefined): void {
     // Requests that are on their way end on the old connection.
     this.#client?.close();
-    this.#client = new OtlpGrpcClient({
-      target: endpoint.target,
-      credentials: channelCredentials,
-      headers,
-      timeoutMs: timeout,
-      waitForReady: wait_for_ready,
+    this.#client = createOtlpGrpcClient(this.#config, this.#settings, {
+      proxy: this.#proxy,
       authenticator: this.#authenticator,
-      channel: channelOptions({
-        compression: this.#config.compression,
-        userAgent: this.#config.user_agent ?? `${build.command}/${build.version}`,
-        balancer: this.#config.balancer_name,
-        keepalive: this.#config.keepalive,
-        authority: this.#config.authority,
-        serverName: tls.server_name_override,
-      }),
+      secureContext,
     });
   }
 }
@@ -78,9 +75,6 @@ export class GrpcConnection implements Transport {
 export async function connectGrpc(config: OtlpGrpcConfig, settings: Settings): Promise<GrpcConnection> {
   const connection = new GrpcConnection(config, settings);
   await connection.refresh();
+  connection.announce();
   return connection;
-}
-
-function isPlain({ endpoint, tls }: OtlpGrpcConfig): boolean {
-  return endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
 }

@@ -1,13 +1,15 @@
-/** Where to send: grpc-js's name for it, and what the scheme says about TLS. */
+import type { Place } from "../../peer/dial.ts";
+
+/** Where to send, and what the scheme says about TLS. */
 export interface Endpoint {
-  readonly target: string;
+  readonly place: Place;
   /** "plain" for http://, "tls" for https://; otherwise the `tls` options decide. */
   readonly security: "plain" | "tls" | "configured";
 }
 
-const DEFAULT_PORT = 4317;
+export const OTLP_GRPC_PORT = 4317;
 /** Host, or address in brackets, and a port that may be missing. */
-const HOST_PORT = /^(\[[0-9a-fA-F:.%]+\]|[^\s:/[\]]+)(?::([0-9]{1,5}))?$/;
+const HOST_PORT = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/;
 
 /**
  * The Collector's forms: `host:port`, `http://host:port`, `https://host:port`, `dns:///host:port`, `unix:///path`.
@@ -16,15 +18,20 @@ const HOST_PORT = /^(\[[0-9a-fA-F:.%]+\]|[^\s:/[\]]+)(?::([0-9]{1,5}))?$/;
 export function parseEndpoint(text: string): Endpoint | undefined {
   if (text.startsWith("unix:")) {
     const path = text.replace(/^unix:(\/\/)?/, "");
-    return path.startsWith("/") && path.length > 1
-      ? { target: `unix:${path}`, security: "configured" }
-      : undefined;
+    return path.startsWith("/") && path.length > 1 ? { place: { path }, security: "configured" } : undefined;
   }
   const [, scheme = "", rest = ""] = /^(https?:\/\/|dns:\/{0,3})?(.*)$/s.exec(text) ?? [];
   const isUrl = scheme.startsWith("http");
-  const match = HOST_PORT.exec(isUrl ? rest.replace(/\/$/, "") : rest);
-  const port = Number(match?.[2] ?? DEFAULT_PORT);
-  if (match === null || port > 65_535) return undefined;
+  const [, bracketed, name, digits] = HOST_PORT.exec(isUrl ? rest.replace(/\/$/, "") : rest) ?? [];
+  const host = bracketed ?? name;
+  const port = Number(digits ?? OTLP_GRPC_PORT);
+  if (host === undefined || port > 65_535) return undefined;
   const security = isUrl ? (scheme === "https://" ? "tls" : "plain") : "configured";
-  return { target: `dns:${match[1]}:${port}`, security };
+  return { place: { host, port }, security };
+}
+
+/** Whether the text would be an endpoint without its path: gRPC has none of its own. */
+export function hasPath(text: string): boolean {
+  const [, before] = /^((?:https?:\/\/)?[^/]+)\/./.exec(text) ?? [];
+  return before !== undefined && parseEndpoint(before) !== undefined;
 }

@@ -70,7 +70,7 @@ test("a reading arrives with its headers", async (context) => {
   const [request] = await requestsOf(server, 1);
   assert.deepEqual(pointsOf(request?.bytes ?? Buffer.alloc(0)), [4.5, 4.5, 4.5]);
   assert.deepEqual(request?.metadata.get("authorization"), ["Bearer abc"]);
-  assert.match(String(request?.metadata.get("user-agent")), /^kata-collector\/1\.2\.3 /);
+  assert.match(String(request?.metadata.get("user-agent")), /^kata-collector\/1\.2\.3$/);
 });
 
 /** The first request as it is on the wire: its headers, and gRPC's frame around the message. */
@@ -118,7 +118,7 @@ test("authority, user agent and deadline reach the server", async (context) => {
     timeout: "7s",
   }));
   assert.equal(headers[":authority"], "otel.example.org");
-  assert.match(String(headers["user-agent"]), /^me /);
+  assert.match(String(headers["user-agent"]), /^me$/);
   assert.match(String(headers["grpc-timeout"]), /^(6\d{3}m|7S|7000m)$/);
   const patient = await wireOf(context, (port) => ({ endpoint: `127.0.0.1:${port}`, timeout: "0s" }));
   assert.equal(patient.headers["grpc-timeout"], undefined, "no deadline");

@@ -3,11 +3,13 @@ import type { ExporterFactory } from "../../component/component.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
 import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
 import { createOtlpGrpcExporter } from "./exporter.ts";
+import { remarksOnOtlpGrpc } from "./remarks.ts";
 
 /** Pushes to any OTLP receiver over gRPC, as the Collector's exporter of this name does. */
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,
   uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "grpc_authenticator")],
+  remarks: remarksOnOtlpGrpc,
   create: createOtlpGrpcExporter,
 };

@@ -1,6 +1,5 @@
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
-import { type ServiceError, status } from "@grpc/grpc-js";
 import {
   type Answer,
   type Failure,
@@ -12,31 +11,24 @@ import {
 import { readAcceptance } from "../../otlp/answer.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
+import { codeName, GrpcCode, type GrpcFailure } from "../../push_grpc/status.ts";
 
 /** Receivers' texts go to the log; a line should stay one. */
 const MESSAGE_CHARS_MAX = 1_000;
-
-/**
- * How grpc-js words a status that it made up itself, for a stream that was reset or never began. The peer's service has
- * not spoken, so whatever the number is, it may pass.
- */
-const TRANSPORT =
-  /^(Received RST_STREAM|Connection dropped|No connection established|Stream refused|Call cancelled|Bandwidth exhausted|Protocol not secure|No status information|No message received|Write (error|failed))/;
-/** How it words an answer that is not gRPC's: something before the service has answered. */
-const PLAIN_HTTP = /^Received HTTP status code (\d+)/;
 
 /** What an answer without an error means. */
 export function answerOfResponse(response: Uint8Array): Answer {
   return { kind: "delivered", ...readAcceptance(response, "proto") };
 }
 
-/** What an error means, and how long the peer wants to be left alone. `address` says whose words these are. */
-export function answerOfError({ code, details, metadata }: ServiceError, address: string): Failure {
-  const name = status[code] ?? "UNKNOWN";
-  const delayMs = retryDelayMs(metadata?.get("grpc-status-details-bin")[0]);
-  const isTooLarge = code === status.RESOURCE_EXHAUSTED && saysTooLarge(details);
+/** What a failure means, and how long the peer wants to be left alone. `address` says whose words these are. */
+export function answerOfFailure(failure: GrpcFailure, address: string): Failure {
+  const { code, details, statusDetails } = failure;
+  const name = codeName(code);
+  const delayMs = retryDelayMs(statusDetails);
+  const isTooLarge = code === GrpcCode.RESOURCE_EXHAUSTED && saysTooLarge(details);
   return {
-    kind: meaningOf(name, details, delayMs !== undefined),
+    kind: meaningOf(failure, delayMs !== undefined),
     status: name,
     error: `${address}: ${name}: ${details.slice(0, MESSAGE_CHARS_MAX)}`,
     ...(delayMs === undefined ? {} : { delayMs }),
@@ -44,15 +36,14 @@ export function answerOfError({ code, details, metadata }: ServiceError, address
   };
 }
 
-function meaningOf(name: string, details: string, hasDelay: boolean): FailureKind {
-  if (TRANSPORT.test(details)) return "busy";
-  const [, httpStatus] = PLAIN_HTTP.exec(details) ?? [];
-  return httpStatus === undefined ? meaningOfGrpc(name, hasDelay) : meaningOfHttp(Number(httpStatus));
+/** An answer that is not gRPC's comes from something before the service. */
+function meaningOf({ code, httpStatus }: GrpcFailure, hasDelay: boolean): FailureKind {
+  return httpStatus === undefined ? meaningOfGrpc(codeName(code), hasDelay) : meaningOfHttp(httpStatus);
 }
 
 /** The delay of a RetryInfo among the details; undefined where there is none that makes sense. */
-function retryDelayMs(details: string | Buffer | undefined): number | undefined {
-  if (!(details instanceof Uint8Array)) return undefined;
+function retryDelayMs(details: Uint8Array | undefined): number | undefined {
+  if (details === undefined) return undefined;
   try {
     for (const detail of fromBinary(StatusSchema, details).details) {
       const retryInfo = anyUnpack(detail, RetryInfoSchema);

@@ -1,0 +1,21 @@
+import type { Remark } from "../../component/component.ts";
+import { formatDuration } from "../../config/values.ts";
+import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
+import type { OtlpGrpcConfig } from "./config.ts";
+
+/** Servers of grpc-go and of gRPC's C core end a connection that is asked more often than every five minutes. */
+const KEEPALIVE_MS_MIN = 300_000;
+
+/** What of an accepted config will probably not do what its author meant. */
+export function remarksOnOtlpGrpc({ endpoint, keepalive }: OtlpGrpcConfig): readonly Remark[] {
+  const { place } = endpoint;
+  const onEndpoint =
+    "path" in place
+      ? []
+      : remarksOnEndpoint({ protocol: "otlp_grpc", option: "endpoint", port: place.port, path: "" });
+  const { time } = keepalive;
+  if (time === undefined || time >= KEEPALIVE_MS_MIN) return onEndpoint;
+  const least = formatDuration(KEEPALIVE_MS_MIN);
+  const message = `servers usually end a connection that is asked more often than every ${least} (GOAWAY "too_many_pings"); say at least ${least}, or leave it out`;
+  return [...onEndpoint, { path: ["keepalive", "time"], message }];
+}

@@ -1,0 +1,181 @@
+import type { Clock } from "../clock/clock.ts";
+import type { GrpcConnection } from "./connection.ts";
+import { ConnectFailure } from "./connector.ts";
+import type { Exchange } from "./exchange.ts";
+import { ACCEPTED_ENCODINGS, frameMessage, type MessageEncoding, readMessage } from "./message.ts";
+import type { GrpcPeers } from "./peers.ts";
+import { GrpcCode, type GrpcFailure, readStatus, resetName, statusOfHttp } from "./status.ts";
+
+export interface GrpcClientOptions {
+  readonly peers: GrpcPeers;
+  /** The `:authority` of every call. */
+  readonly authority: string;
+  readonly isTls: boolean;
+  readonly encoding: MessageEncoding;
+  readonly userAgent: string;
+  /** Whether a call waits for a connection until its deadline, in place of failing with the first attempt. */
+  readonly waitForReady: boolean;
+  readonly clock: Clock;
+}
+
+export interface UnaryCall {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+  /** The message is these, one after the other. */
+  readonly parts: readonly Uint8Array[];
+  readonly headers: Readonly<Record<string, string>>;
+  /** Told to the server; 0 for none. */
+  readonly timeoutMs: number;
+  /** Aborts at the deadline, or earlier. */
+  readonly signal: AbortSignal;
+}
+
+/** The answer's message, or why there is none. */
+export type UnaryAnswer =
+  | { readonly ok: true; readonly message: Uint8Array }
+  | { readonly ok: false; readonly failure: GrpcFailure };
+
+const WAIT_FOR_READY_MS = 1_000;
+
+/**
+ * Makes unary calls over connections of its own making. It repeats of itself only what a server says it has not looked
+ * at; other retries are Delivery's.
+ */
+export class GrpcClient {
+  readonly #options: GrpcClientOptions;
+
+  constructor(options: GrpcClientOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects; resolves soon after the signal aborts. */
+  async unary(call: UnaryCall): Promise<UnaryAnswer> {
+    try {
+      const body = await frameMessage(call.parts, this.#options.encoding);
+      const first = await this.#attempt(call, body);
+      return isUnseen(first) ? this.#read(call, await this.#attempt(call, body)) : this.#read(call, first);
+    } catch (error) {
+      return failed(failureOf(error, call));
+    }
+  }
+
+  /** Lets go of all connections; the next call opens others. */
+  reset(): void {
+    this.#options.peers.reset();
+  }
+
+  close(): void {
+    this.#options.peers.close();
+  }
+
+  async #attempt(
+    call: UnaryCall,
+    body: readonly Uint8Array[],
+  ): Promise<Exchange & { readonly reason: string }> {
+    const connection = await unlessAborted(this.#connection(call.signal), call.signal);
+    const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
+    return { ...answer, reason: connection.reason };
+  }
+
+  async #connection(signal: AbortSignal): Promise<GrpcConnection> {
+    const { peers, waitForReady, clock } = this.#options;
+    for (;;) {
+      try {
+        return await peers.connection();
+      } catch (error) {
+        if (!waitForReady || signal.aborted) throw error;
+        await new Promise<void>((resolve) => clock.after(WAIT_FOR_READY_MS, resolve));
+      }
+    }
+  }
+
+  #headers({ path, headers, timeoutMs }: UnaryCall): Record<string, string> {
+    const { authority, isTls, encoding, userAgent } = this.#options;
+    return {
+      ...lowerCase(headers),
+      ":method": "POST",
+      ":scheme": isTls ? "https" : "http",
+      ":path": path,
+      ":authority": authority,
+      te: "trailers",
+      "content-type": "application/grpc+proto",
+      "user-agent": userAgent,
+      "grpc-accept-encoding": ACCEPTED_ENCODINGS,
+      ...(encoding === "identity" ? {} : { "grpc-encoding": encoding }),
+      ...(timeoutMs > 0 ? { "grpc-timeout": timeoutOf(timeoutMs) } : {}),
+    };
+  }
+
+  #read(call: UnaryCall, answer: Exchange & { readonly reason: string }): UnaryAnswer {
+    const { headers, trailers, body } = answer;
+    const status = readStatus(trailers) ?? (headers === undefined ? undefined : readStatus(headers));
+    if (status?.code === GrpcCode.OK)
+      return { ok: true, message: readMessage(body, String(headers?.["grpc-encoding"] ?? "identity")) };
+    if (status !== undefined)
+      return failed({ ...status, details: status.details + this.#encodingAdvice(status, answer) });
+    if (call.signal.aborted) return failed(late(`no answer within ${call.timeoutMs} ms`));
+    if (headers !== undefined && answer.error === undefined) return failed(statusOfHttp(headers));
+    return failed({ code: GrpcCode.UNAVAILABLE, details: this.#endOf(answer) });
+  }
+
+  #endOf({ resetCode, reason, error }: Exchange & { readonly reason: string }): string {
+    if (reason !== "") return reason;
+    if (resetCode === 0) return error?.message ?? "the connection ended without an answer";
+    const name = resetName(resetCode);
+    const { encoding } = this.#options;
+    // gRPC's C core resets a stream of whose encoding it has never heard.
+    const isNewer = encoding === "zstd" || encoding === "snappy";
+    const advice =
+      isNewer && name === "INTERNAL_ERROR" ? `; it may not know compression: ${encoding}, try gzip` : "";
+    return `the server reset the stream with ${name}${advice}`;
+  }
+
+  /** Who does not know an encoding must say UNIMPLEMENTED, and which ones there are. */
+  #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: Exchange): string {
+    const { encoding } = this.#options;
+    const accepted = headers["grpc-accept-encoding"];
+    if (code !== GrpcCode.UNIMPLEMENTED || encoding === "identity") return "";
+    if (typeof accepted !== "string")
+      return /encoding|compress/i.test(details) ? `; set compression to another one than ${encoding}` : "";
+    if (accepted.split(",").some((name) => name.trim() === encoding)) return "";
+    return `; the server does not know compression: ${encoding}, but ${accepted}`;
+  }
+}
+
+function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailure {
+  if (signal.aborted) return late(`no connection within ${timeoutMs} ms; a firewall may drop what is sent`);
+  const details = error instanceof Error ? error.message : String(error);
+  return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
+}
+
+function late(details: string): GrpcFailure {
+  return { code: GrpcCode.DEADLINE_EXCEEDED, details };
+}
+
+function failed(failure: GrpcFailure): UnaryAnswer {
+  return { ok: false, failure };
+}
+
+/** A stream that its server refused, such as one that crossed its GOAWAY on the way. */
+function isUnseen({ headers, resetCode }: Exchange): boolean {
+  return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
+}
+
+/** In gRPC's units, of which milliseconds reach far enough for eight digits. */
+function timeoutOf(timeoutMs: number): string {
+  return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
+}
+
+function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
+}
+
+/** What goes on is for the calls after this one. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    signal.addEventListener("abort", onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+    if (signal.aborted) onAbort();
+  });
+}

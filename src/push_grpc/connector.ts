@@ -1,0 +1,129 @@
+import type { Socket } from "node:net";
+import type { SecureContext } from "node:tls";
+import type { Clock } from "../clock/clock.ts";
+import { dial, type Place, secure } from "../peer/dial.ts";
+import { errorText } from "../peer/error_text.ts";
+import { FailedPeer } from "../peer/failed_peer.ts";
+import type { ForwardProxy } from "../proxy/proxy_url.ts";
+import { openTunnel, PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
+import { type GrpcConnection, type Keepalive, openConnection } from "./connection.ts";
+import { GrpcCode } from "./status.ts";
+
+/** TLS as the peer is to be met with. */
+export interface GrpcTls {
+  readonly secureContext: SecureContext;
+  readonly rejectUnauthorized: boolean;
+  /** In place of the target's host. */
+  readonly serverName: string | undefined;
+  /** Whether the client has a certificate to show. */
+  readonly hasCertificate: boolean;
+}
+
+export interface ConnectorOptions {
+  /** The host that a certificate must be for. */
+  readonly host: string;
+  /** Undefined for a connection in the clear. */
+  readonly tls: GrpcTls | undefined;
+  /** The proxy to go through. */
+  readonly proxy: ForwardProxy | undefined;
+  /** For a proxy of https://: whom to trust. */
+  readonly secureContext: SecureContext | undefined;
+  readonly keepalive: Keepalive | undefined;
+  readonly clock: Clock;
+}
+
+/** A connection that could not be opened, with the address, the reason and what mends it in the message. */
+export class ConnectFailure extends Error {
+  /** UNAUTHENTICATED where a proxy wants credentials; else UNAVAILABLE. */
+  readonly code: number;
+
+  constructor(message: string, code: number, cause?: unknown) {
+    super(message, { cause });
+    this.code = code;
+  }
+}
+
+/** As gRPC's own clients: a handshake that takes longer has failed. */
+const CONNECT_MS = 20_000;
+
+const CLOSED = "the client was closed while it connected";
+
+/** Opens connections to the addresses of one target. */
+export class GrpcConnector {
+  readonly #options: ConnectorOptions;
+  readonly #failed: FailedPeer;
+
+  constructor(options: ConnectorOptions) {
+    const { tls, clock } = options;
+    this.#options = options;
+    this.#failed = new FailedPeer(clock, {
+      protocol: "gRPC",
+      isTls: tls !== undefined,
+      hasCertificate: tls?.hasCertificate ?? false,
+    });
+  }
+
+  /** Rejects with a ConnectFailure. */
+  async open(place: Place, stop: AbortSignal): Promise<GrpcConnection> {
+    const deadline = new AbortController();
+    const cancel = this.#options.clock.after(CONNECT_MS, () =>
+      deadline.abort(new Error(`no connection within ${CONNECT_MS} ms`)),
+    );
+    try {
+      return await this.#connect(place, AbortSignal.any([deadline.signal, stop]));
+    } catch (error) {
+      throw stop.aborted
+        ? new ConnectFailure(CLOSED, GrpcCode.UNAVAILABLE, error)
+        : await this.#explained(place, error, stop);
+    } finally {
+      cancel();
+    }
+  }
+
+  async #connect(place: Place, signal: AbortSignal): Promise<GrpcConnection> {
+    const { tls, host, keepalive, clock } = this.#options;
+    const plain = await this.#reach(place, signal);
+    const socket = tls === undefined ? plain : await secureFor(plain, { tls, host, signal });
+    return await openConnection({ socket, isTls: tls !== undefined, keepalive, clock }, signal);
+  }
+
+  async #reach(place: Place, signal: AbortSignal): Promise<Socket> {
+    const { proxy, secureContext } = this.#options;
+    if (proxy === undefined || "path" in place) return await dial(place, signal);
+    return await openTunnel({ proxy, target: place, secureContext }, signal);
+  }
+
+  async #explained(place: Place, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
+    const text = errorText(error);
+    if (error instanceof ProxyError) {
+      const wantsUser = error.status === PROXY_AUTHENTICATION_REQUIRED;
+      return new ConnectFailure(text, wantsUser ? GrpcCode.UNAUTHENTICATED : GrpcCode.UNAVAILABLE, error);
+    }
+    const { proxy } = this.#options;
+    // Through a proxy nobody is looked at: it is not ours to be probed with.
+    const advice = await this.#failed.explain(error, {
+      place: proxy === undefined ? place : undefined,
+      signal,
+    });
+    const message = `cannot connect to ${addressOf(place)}: ${text}${advice}`;
+    return new ConnectFailure(message, GrpcCode.UNAVAILABLE, error);
+  }
+}
+
+function secureFor(
+  socket: Socket,
+  { tls, host, signal }: { readonly tls: GrpcTls; readonly host: string; readonly signal: AbortSignal },
+) {
+  const { secureContext, rejectUnauthorized, serverName } = tls;
+  return secure(
+    socket,
+    { secureContext, rejectUnauthorized, name: serverName ?? host, protocols: ["h2"] },
+    signal,
+  );
+}
+
+/** The place in the form of an endpoint. */
+export function addressOf(place: Place): string {
+  if ("path" in place) return `unix:${place.path}`;
+  return place.host.includes(":") ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`;
+}

@@ -1,0 +1,94 @@
+import { constants, type IncomingHttpHeaders } from "node:http2";
+
+/** gRPC's status codes. */
+export const GrpcCode = {
+  OK: 0,
+  CANCELLED: 1,
+  UNKNOWN: 2,
+  INVALID_ARGUMENT: 3,
+  DEADLINE_EXCEEDED: 4,
+  NOT_FOUND: 5,
+  ALREADY_EXISTS: 6,
+  PERMISSION_DENIED: 7,
+  RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
+  ABORTED: 10,
+  OUT_OF_RANGE: 11,
+  UNIMPLEMENTED: 12,
+  INTERNAL: 13,
+  UNAVAILABLE: 14,
+  DATA_LOSS: 15,
+  UNAUTHENTICATED: 16,
+} as const;
+
+/** How a call ended that was not answered with OK. */
+export interface GrpcFailure {
+  /** A number of `GrpcCode`, as far as the peer keeps to it. */
+  readonly code: number;
+  /** Whose words they are and what they say. */
+  readonly details: string;
+  /** An encoded `google.rpc.Status` with more, where the peer sent one. */
+  readonly statusDetails?: Uint8Array | undefined;
+  /** Where the answer was none of gRPC's: its status of HTTP, which is not 200 as a rule. */
+  readonly httpStatus?: number;
+}
+
+/** "UNAVAILABLE" for 14; "UNKNOWN" for what is no code. */
+export function codeName(code: number): string {
+  return Object.entries(GrpcCode).find(([, number]) => number === code)?.[0] ?? "UNKNOWN";
+}
+
+/** What is in the trailers, or in headers that are trailers as well; undefined where the peer sent no status. */
+export function readStatus(headers: IncomingHttpHeaders): GrpcFailure | undefined {
+  const code = headers["grpc-status"];
+  if (typeof code !== "string" || !/^[0-9]{1,3}$/.test(code)) return undefined;
+  const details = headers["grpc-status-details-bin"];
+  return {
+    code: Number(code),
+    details: percentDecoded(String(headers["grpc-message"] ?? "")),
+    statusDetails: typeof details === "string" ? Buffer.from(details, "base64") : undefined,
+  };
+}
+
+/** A `grpc-message` in UTF-8 with percent signs; one that breaks the rules is shown as it came. */
+function percentDecoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** gRPC's "HTTP to gRPC Status Code Mapping", of answers by somebody who does not speak gRPC. */
+const CODE_OF_HTTP: Readonly<Record<number, number>> = {
+  400: GrpcCode.INTERNAL,
+  401: GrpcCode.UNAUTHENTICATED,
+  403: GrpcCode.PERMISSION_DENIED,
+  404: GrpcCode.UNIMPLEMENTED,
+  429: GrpcCode.UNAVAILABLE,
+  502: GrpcCode.UNAVAILABLE,
+  503: GrpcCode.UNAVAILABLE,
+  504: GrpcCode.UNAVAILABLE,
+};
+
+/** What an answer without a status of gRPC's means. */
+export function statusOfHttp(headers: IncomingHttpHeaders): GrpcFailure {
+  const status = Number(headers[":status"] ?? 0);
+  const type = headers["content-type"] ?? "no content type";
+  return {
+    code: CODE_OF_HTTP[status] ?? GrpcCode.UNKNOWN,
+    details: `the answer is not of gRPC: HTTP status ${status}, ${type}`,
+    httpStatus: status,
+  };
+}
+
+/** "REFUSED_STREAM" for 7: HTTP/2's error codes by name. */
+export function resetName(code: number): string {
+  const found = Object.entries(constants).find(
+    ([name, value]) => value === code && HTTP2_ERROR_NAME.test(name),
+  );
+  return found?.[0].replace(/^NGHTTP2_/, "") ?? `code ${code}`;
+}
+
+const HTTP2_ERROR_NAME =
+  /^NGHTTP2_(NO_ERROR|PROTOCOL_ERROR|INTERNAL_ERROR|FLOW_CONTROL_ERROR|SETTINGS_TIMEOUT|STREAM_CLOSED|FRAME_SIZE_ERROR|REFUSED_STREAM|CANCEL|COMPRESSION_ERROR|CONNECT_ERROR|ENHANCE_YOUR_CALM|INADEQUATE_SECURITY|HTTP_1_1_REQUIRED)$/;
