@@ -15,7 +15,21 @@ export interface WrittenSample {
 const TIME_SERIES = 1;
 const LABELS = 1;
 const SAMPLES = 2;
+const METADATA = 3;
+/** Field numbers of io.prometheus.write.v2.Request and its TimeSeries. */
+const SYMBOLS_V2 = 4;
+const TIME_SERIES_V2 = 5;
+const METADATA_V2 = 5;
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const STALE_BITS = 0x7ff0000000000002n;
+
+/** What a receiver is told of a family. */
+export interface WrittenMetadata {
+  readonly type: number;
+  readonly name: string;
+  readonly help: string;
+  readonly unit: string;
+}
 
 /** Reads a prometheus.WriteRequest whose series have one sample each; fails on anything else. */
 export function decodeWriteRequest(bytes: Uint8Array): WrittenSample[] {
@@ -26,7 +40,57 @@ export function decodeWriteRequest(bytes: Uint8Array): WrittenSample[] {
     const samples = parts.filter(([part]) => part === SAMPLES);
     assert.equal(samples.length, 1, "one sample in each series");
     assert.equal(parts.length, labels.length + 1, "nothing but labels and a sample");
-    return { labels, ...decodeSample(samples[0]?.[1] ?? assert.fail()) };
+    const { startMs, ...sample } = decodeSample(samples[0]?.[1] ?? assert.fail());
+    assert.equal(startMs, 0, "1.0 has no start");
+    return { labels, ...sample };
+  });
+}
+
+/** Reads a prometheus.WriteRequest that has metadata only. */
+export function decodeMetadata(bytes: Uint8Array): WrittenMetadata[] {
+  return fields(bytes).map(([field, content]) => {
+    assert.equal(field, METADATA);
+    const parts = numbersAndTexts(content);
+    const textOf = (part: number): string => String(parts.get(part) ?? "");
+    return { type: Number(parts.get(1) ?? 0), name: textOf(2), help: textOf(4), unit: textOf(5) };
+  });
+}
+
+/** A sample as 2.0 has it. */
+export interface WrittenSampleV2 extends WrittenSample {
+  readonly startMs: number;
+  readonly metadata: Omit<WrittenMetadata, "name">;
+}
+
+/** Reads an io.prometheus.write.v2.Request whose series have one sample and metadata each; fails on anything else. */
+export function decodeRequestV2(bytes: Uint8Array): WrittenSampleV2[] {
+  const symbols: string[] = [];
+  const series: Uint8Array[] = [];
+  for (const [field, content] of fields(bytes)) {
+    if (field === SYMBOLS_V2) symbols.push(UTF8.decode(content));
+    else if (field === TIME_SERIES_V2) series.push(content);
+    else assert.fail(`field ${field}`);
+  }
+  assert.equal(symbols[0], "", "the first symbol is the empty text");
+  const symbol = (ref: unknown): string => symbols[Number(ref ?? 0)] ?? assert.fail(`symbol ${ref}`);
+  return series.map((content) => {
+    const parts = fields(content);
+    assert.deepEqual(parts.map(([part]) => part).sort(), [1, SAMPLES, METADATA_V2]);
+    const part = (wanted: number): Uint8Array =>
+      parts.find(([field]) => field === wanted)?.[1] ?? assert.fail();
+    const refs = new BinaryReader(part(1));
+    const labels: [string, string][] = [];
+    while (refs.pos < refs.len) labels.push([symbol(refs.uint32()), symbol(refs.uint32())]);
+    const metadata = numbersAndTexts(part(METADATA_V2));
+    return {
+      labels,
+      ...decodeSample(part(SAMPLES)),
+      metadata: {
+        type: Number(metadata.get(1) ?? 0),
+        help: symbol(metadata.get(3)),
+        unit: symbol(metadata.get(4)),
+      },
+    };
   });
 }
 
@@ -74,18 +138,32 @@ function fields(message: Uint8Array): (readonly [field: number, content: Uint8Ar
 function decodeLabel(bytes: Uint8Array): readonly [string, string] {
   const [name, value, ...more] = fields(bytes);
   assert.deepEqual([name?.[0], value?.[0], more.length], [1, 2, 0]);
-  const decoder = new TextDecoder("utf-8", { fatal: true });
-  return [decoder.decode(name?.[1]), decoder.decode(value?.[1])];
+  return [UTF8.decode(name?.[1]), UTF8.decode(value?.[1])];
 }
 
-function decodeSample(bytes: Uint8Array): Pick<WrittenSample, "value" | "isStale" | "timeMs"> {
+function numbersAndTexts(bytes: Uint8Array): Map<number, number | string> {
+  const reader = new BinaryReader(bytes);
+  const found = new Map<number, number | string>();
+  while (reader.pos < reader.len) {
+    const [field, wireType] = reader.tag();
+    found.set(field, wireType === WireType.Varint ? reader.uint32() : UTF8.decode(reader.bytes()));
+  }
+  return found;
+}
+
+function decodeSample(bytes: Uint8Array): Omit<WrittenSampleV2, "labels" | "metadata"> {
   const reader = new BinaryReader(bytes);
   assert.deepEqual(reader.tag(), [1, WireType.Bit64]);
   const bits = reader.fixed64();
   assert.deepEqual(reader.tag(), [2, WireType.Varint]);
   const timeMs = Number(reader.int64());
+  let startMs = 0;
+  if (reader.pos < reader.len) {
+    assert.deepEqual(reader.tag(), [3, WireType.Varint]);
+    startMs = Number(reader.int64());
+  }
   assert.equal(reader.pos, reader.len);
   const view = new DataView(new ArrayBuffer(8));
   view.setBigUint64(0, BigInt(bits));
-  return { value: view.getFloat64(0), isStale: BigInt(bits) === STALE_BITS, timeMs };
+  return { value: view.getFloat64(0), isStale: BigInt(bits) === STALE_BITS, timeMs, startMs };
 }
