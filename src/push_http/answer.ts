@@ -1,4 +1,4 @@
-import { STATUS_CODES } from "node:http";
+import { type IncomingHttpHeaders, STATUS_CODES } from "node:http";
 
 /** What a server said. */
 export interface PushAnswer {
@@ -8,6 +8,8 @@ export interface PushAnswer {
   readonly body: Buffer;
   /** Whether that is all of the body: it may have been too long, or cut off. */
   readonly isComplete: boolean;
+  /** By name in lower case. */
+  readonly headers: IncomingHttpHeaders;
   /** `Retry-After` and `Location`, empty where they are not there. */
   readonly retryAfter: string;
   readonly location: string;

@@ -20,8 +20,13 @@ export interface PushProtocol {
   readonly headers: Readonly<Record<string, string>>;
   /** Whether an answer of 2xx is the protocol's; a web page, for one, says that somebody else has answered. */
   isOwn(answer: PushAnswer): boolean;
-  /** What the protocol's answer of 2xx says beside that it took the request. */
-  accepted(answer: PushAnswer): { readonly rejectedPoints: number; readonly message: string };
+  /** Why it is not, where that is not its type. */
+  whyNotOwn?(answer: PushAnswer): string | undefined;
+  /** What the protocol's answer of 2xx says beside that it took the request, whose samples are as many as `post` heard. */
+  accepted(
+    answer: PushAnswer,
+    samples?: number,
+  ): { readonly rejectedPoints: number; readonly message: string };
   /** The reason in any other answer, as a part of a log line; empty where there is none. */
   reasonOf(answer: PushAnswer): string;
 }
@@ -84,7 +89,7 @@ export class HttpPushClient {
   }
 
   /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
-  async post(body: Uint8Array, signal: AbortSignal): Promise<Answer> {
+  async post(body: Uint8Array, signal: AbortSignal, samples = 0): Promise<Answer> {
     const request = { ...this.#unsent, body };
     try {
       const result = await sendAuthenticated(this.#authenticator, request, {
@@ -92,7 +97,7 @@ export class HttpPushClient {
         send: (headers) => this.#send(headers, body, signal),
         isRefused: (answer) => "status" in answer && answer.status === UNAUTHORIZED,
       });
-      return "status" in result ? this.#meaningOf(result) : await this.#failed(result.error, signal);
+      return "status" in result ? this.#meaningOf(result, samples) : await this.#failed(result.error, signal);
     } catch (error) {
       return answerWithoutCredentials(error, formatUrl(this.#options.url));
     }
@@ -139,13 +144,13 @@ export class HttpPushClient {
     });
   }
 
-  #meaningOf(answer: PushAnswer): Answer {
+  #meaningOf(answer: PushAnswer, samples: number): Answer {
     const { protocol, settings } = this.#options;
     const { status } = answer;
     const reason = this.#reasonOf(answer);
     const failure = { status: String(status), error: `${this.#where}: ${describeStatus(status, reason)}` };
     if (status >= 200 && status < 300) {
-      if (protocol.isOwn(answer)) return { kind: "delivered", ...protocol.accepted(answer) };
+      if (protocol.isOwn(answer)) return { kind: "delivered", ...protocol.accepted(answer, samples) };
       return { kind: "hold", ...failure };
     }
     const kind = meaningOfHttp(status);
@@ -161,6 +166,8 @@ export class HttpPushClient {
       return `redirects are not followed; this one leads to "${toLogText(location)}"`;
     const reason = this.#options.protocol.reasonOf(answer);
     if (status >= 300) return reason;
+    const why = this.#options.protocol.whyNotOwn?.(answer);
+    if (why !== undefined) return why;
     const said = toLogText(answer.body.toString()).slice(0, FIRST_WORDS_CHARS);
     return `an answer of type "${contentType}" is not the receiver's; it begins "${said}"`;
   }
@@ -219,6 +226,7 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
     contentType: headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "",
     body: Buffer.concat(chunks),
     isComplete,
+    headers,
     retryAfter: headers["retry-after"] ?? "",
     location: headers.location ?? "",
   };

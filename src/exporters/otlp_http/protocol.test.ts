@@ -8,7 +8,15 @@ import { otlpHttpProtocol } from "./protocol.ts";
 const protocol = otlpHttpProtocol({});
 
 function answer(contentType: string, body: string | Uint8Array, status = 200): PushAnswer {
-  return { status, contentType, body: Buffer.from(body), isComplete: true, retryAfter: "", location: "" };
+  return {
+    status,
+    contentType,
+    body: Buffer.from(body),
+    isComplete: true,
+    headers: {},
+    retryAfter: "",
+    location: "",
+  };
 }
 
 test("an answer is OTLP's where its type is, or where it has none and nothing in it", () => {
