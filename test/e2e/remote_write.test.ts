@@ -15,7 +15,10 @@ async function scene(context: TestContext): Promise<{ node: SimulatedNode; prome
     configure(config) {
       config.exporters = {
         prometheus: { endpoint: page, send_timestamps: true },
-        prometheus_remote_write: { endpoint: `${prometheus.url}/api/v1/write` },
+        prometheus_remote_write: {
+          http: { endpoint: `${prometheus.url}/api/v1/write` },
+          send_metadata: true,
+        },
       };
       config.service.pipelines["metrics"] = {
         receivers: ["kata"],
@@ -30,9 +33,9 @@ async function scene(context: TestContext): Promise<{ node: SimulatedNode; prome
 
 // Without an end of its own, Prometheus shows a series for five minutes after its last sample: no test waits so long.
 
-/** What was scraped has labels of its target; what was written has none of them. */
+/** What was scraped has labels of its target; what was written has none of them. A page has no target_info. */
 const SCRAPED = 'sandbox_id!="",job="kata"';
-const WRITTEN = 'sandbox_id!="",job=""';
+const WRITTEN = 'sandbox_id!="",job="",__name__!="target_info"';
 
 /** By series, without the target's labels: the numbers by their time. */
 function bySeries(found: readonly Samples[]): Map<string, Map<number, string>> {
@@ -67,6 +70,14 @@ test("a real Prometheus holds the same series and numbers, written and scraped",
     for (const [series, samples] of written) if (samples.size > 1 && !page.has(series)) return undefined;
     return true;
   });
+  const joined = await prometheus.query(
+    `kata_collector_sandbox_up{job=""} * on (sandbox_id) group_left (kata_runtime_handler) target_info`,
+  );
+  assert.deepEqual(
+    new Set(joined.map(({ metric }) => metric["sandbox_id"])),
+    new Set(pods.map(({ id }) => id)),
+    "target_info goes with each sandbox",
+  );
   assert.doesNotMatch(node.agent.stderr(), /Exporting failed/);
 });
 

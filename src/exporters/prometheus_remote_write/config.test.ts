@@ -7,12 +7,25 @@ import { remoteWriteSchema } from "./config.ts";
 const ENDPOINT = "http://prometheus:9090/api/v1/write";
 
 test("the endpoint is all that must be said; the labels are kata-monitor's", () => {
-  const config = remoteWriteSchema.parse({ endpoint: ENDPOINT });
+  const config = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT } });
   assert.partialDeepStrictEqual(config, {
     url: { host: "prometheus", port: 9090, path: "/api/v1/write" },
     namespace: "",
     timeout: 5_000,
-    sending_queue: { num_consumers: 1, batch: { max_size: 3_000_000, min: { bytes: 3_000_000 } } },
+    headers: {},
+    max_idle_conns: 100,
+    idle_conn_timeout: 90_000,
+    disable_keep_alives: false,
+    version: 1,
+    sendsMetadata: false,
+    targetInfo: true,
+    stalenessMarkers: true,
+    requestBytesMax: 3_000_000,
+    sending_queue: {
+      num_consumers: 1,
+      sizer: "bytes",
+      batch: { max_size: 250_000, min: { bytes: 250_000 } },
+    },
     labels: { constant: [], others: false },
   });
   assert.deepEqual(
@@ -26,22 +39,60 @@ test("the endpoint is all that must be said; the labels are kata-monitor's", () 
   );
 });
 
+test("how to reach the receiver is said in http, or beside it as before, but no option in both", () => {
+  const client = { timeout: "9s", headers: { "X-Scope-OrgID": "a" }, tls: { insecure_skip_verify: true } };
+  const { endpointPath: _, ...want } = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT, ...client } });
+  assert.partialDeepStrictEqual(want, { timeout: 9_000, headers: { "X-Scope-OrgID": "a" } });
+  assert.equal(want.tls.insecure_skip_verify, true);
+  assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, ...client }), want);
+  assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, http: client }), want);
+  const auth = { authenticator: "basicauth" };
+  assert.partialDeepStrictEqual(parse({ auth }), { auth, authPath: ["auth"] });
+  assert.partialDeepStrictEqual(parse({ http: { auth } }), { auth, authPath: ["http", "auth"] });
+  check({ timeout: "5s", http: { timeout: "5s" } }, "timeout: is in http too; write it there only");
+  check({ http: { endpoint: ENDPOINT } }, "endpoint: is in http too; write it there only");
+  check({ endpoint: undefined }, "http::endpoint: is required");
+  check({ http: { timeout: "x" } }, 'http::timeout: must be a duration such as "15s" or "1m30s"');
+  check({ http: { no_such: 1 } }, 'http: Unrecognized key: "no_such"');
+  check({ http: { cookies: {} } }, "http::cookies: is not supported; no cookie is kept");
+});
+
 test("a socket has Prometheus' own path", () => {
-  const { url } = remoteWriteSchema.parse({ endpoint: "unix:///run/prometheus.sock" });
+  const { url } = remoteWriteSchema.parse({ http: { endpoint: "unix:///run/prometheus.sock" } });
   assert.partialDeepStrictEqual(url, { socketPath: "/run/prometheus.sock", path: "/api/v1/write" });
 });
 
-test("the smaller limit of a request's size holds", () => {
-  const check = (input: object, want: object): void =>
-    assert.partialDeepStrictEqual(
-      remoteWriteSchema.parse({ endpoint: ENDPOINT, ...input }).sending_queue.batch,
-      want,
-    );
-  check({ max_batch_size_bytes: 100_000 }, { max_size: 100_000, min: { bytes: 100_000 } });
-  check({ max_batch_size_bytes: 9_000_000 }, { max_size: 4_000_000 });
-  check({ sending_queue: { batch: { max_size: "2MiB" } } }, { max_size: 2_097_152 });
+const parse = (input: object) => remoteWriteSchema.parse({ endpoint: ENDPOINT, ...input });
+
+test("a batch, which is compressed, is about as large as a request, which is not", () => {
+  const checkBatch = (input: object, want: object): void =>
+    assert.partialDeepStrictEqual(parse(input).sending_queue.batch, want);
+  checkBatch({ max_batch_size_bytes: 120_000 }, { max_size: 10_000, min: { bytes: 10_000 } });
+  checkBatch({ max_batch_size_bytes: 90_000_000 }, { max_size: 4_000_000 });
+  checkBatch({ sending_queue: { batch: { max_size: "100KiB" } } }, { max_size: 102_400 });
   const items = { batch: { max_size: 5_000, min_size: 100 } };
-  check({ sending_queue: items }, { max_size: 3_000_000, max_items: 5_000, min: { items: 100 } });
+  checkBatch({ sending_queue: items }, { max_size: 250_000, max_items: 5_000, min: { items: 100 } });
+  checkBatch({ protobuf_message: "io.prometheus.write.v2.Request" }, { max_items: 1, min: { items: 1 } });
+});
+
+test("remote_write_queue says what sending_queue says, in readings", () => {
+  const queueOf = (remote_write_queue: object) => parse({ remote_write_queue }).sending_queue;
+  assert.partialDeepStrictEqual(queueOf({ queue_size: 10_000, num_consumers: 5 }), {
+    enabled: true,
+    queue_size: 10_000,
+    sizer: "requests",
+    num_consumers: 1,
+  });
+  assert.deepEqual(queueOf({}), parse({}).sending_queue);
+  assert.equal(queueOf({ enabled: false }).enabled, false);
+  check(
+    { remote_write_queue: { queue_size: 0 } },
+    "remote_write_queue::queue_size: Too small: expected number to be >=1",
+  );
+  check(
+    { remote_write_queue: {}, sending_queue: { queue_size: 5 } },
+    "remote_write_queue: says what sending_queue says too; leave it out",
+  );
 });
 
 /** The first fault, as `path: message`. */
@@ -50,42 +101,51 @@ function check(input: object, wanted: string | undefined): void {
   assert.equal(issue === undefined ? undefined : `${issue.path.join("::")}: ${issue.message}`, wanted);
 }
 
+test("what is sent can be chosen", () => {
+  const message = "io.prometheus.write.v2.Request";
+  assert.partialDeepStrictEqual(parse({ protobuf_message: message }), { version: 2, sendsMetadata: false });
+  assert.partialDeepStrictEqual(parse({ send_metadata: true }), { sendsMetadata: true });
+  // Each sample of 2.0 says it.
+  assert.partialDeepStrictEqual(parse({ send_metadata: true, protobuf_message: message }), {
+    sendsMetadata: false,
+  });
+  assert.partialDeepStrictEqual(parse({ target_info: { enabled: false } }), { targetInfo: false });
+  assert.partialDeepStrictEqual(parse({ staleness_markers: false }), { stalenessMarkers: false });
+});
+
 test("options of the Collector that this exporter always follows are taken, their opposites refused", () => {
-  check({ add_metric_suffixes: false, target_info: { enabled: false }, send_metadata: false }, undefined);
+  check({ add_metric_suffixes: false, export_created_metric: { enabled: false } }, undefined);
   check({ protobuf_message: "prometheus.WriteRequest", compression: "snappy" }, undefined);
-  check({ sending_queue: { num_consumers: 1 } }, undefined);
+  check({ sending_queue: { num_consumers: 1 }, max_batch_request_parallelism: 1 }, undefined);
+  check({ disable_scope_info: true, convert_explicit_histograms_to_nhcb: false }, undefined);
   check(
     { add_metric_suffixes: true },
     "add_metric_suffixes: only false works: names stay as their source has them",
   );
-  check(
-    { target_info: { enabled: true } },
-    "target_info::enabled: only false works: all that is known of a resource can be a label",
-  );
-  check(
-    { sending_queue: { num_consumers: 5 } },
-    "sending_queue::num_consumers: must be 1: the samples of a series must arrive in their order",
-  );
+  const inOrder = "must be 1: the samples of a series must arrive in their order";
+  check({ sending_queue: { num_consumers: 5 } }, `sending_queue::num_consumers: ${inOrder}`);
+  check({ max_batch_request_parallelism: 5 }, `max_batch_request_parallelism: ${inOrder}`);
 });
 
 test("what is wrong or not supported is refused with a reason", () => {
-  check({ endpoint: undefined }, "endpoint: Invalid input: expected string, received undefined");
-  check(
-    { remote_write_queue: { queue_size: 1 } },
-    "remote_write_queue: is not supported; say it in sending_queue",
-  );
   check({ wal: { directory: "x" } }, "wal: is not supported; give sending_queue::storage a file_storage");
   check({ external_labels: { cri_name: "x" } }, "external_labels::cri_name: is in resource_labels already");
   check({ external_labels: { "a-b": "x" } }, "external_labels::a-b: Invalid key in record");
   const headers = { "x-prometheus-remote-write-version": "2" };
-  assert.deepEqual(faultsOf(remoteWriteSchema, { endpoint: ENDPOINT, headers }), [
-    'headers: is a header that the exporter itself decides about, got key "x-prometheus-remote-write-version"',
-  ]);
+  const own =
+    'is a header that the exporter itself decides about, got key "x-prometheus-remote-write-version"';
+  assert.deepEqual(faultsOf(remoteWriteSchema, { endpoint: ENDPOINT, headers }), [`headers: ${own}`]);
+  const http = { endpoint: ENDPOINT, headers };
+  assert.deepEqual(faultsOf(remoteWriteSchema, { http }), [`http::headers: ${own}`]);
   check({ no_such: 1 }, ': Unrecognized key: "no_such"');
 });
 
-test("headers are secrets, and the schema can be shown to editors", () => {
+test("headers are secrets, and the schema can be shown to editors, with defaults", () => {
   const json = z.toJSONSchema(remoteWriteSchema, { io: "input", unrepresentable: "any" });
   const { properties } = JSON.parse(JSON.stringify(json));
-  assert.equal(properties.headers.anyOf[0].additionalProperties.secret, true);
+  for (const place of [properties, properties.http.properties]) {
+    assert.equal(place.headers.anyOf[0].additionalProperties.secret, true);
+    assert.match(place.timeout.description, /; 5s if left out$/);
+    assert.match(place.max_idle_conns.description, /; 100 if left out$/);
+  }
 });

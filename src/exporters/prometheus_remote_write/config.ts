@@ -1,7 +1,8 @@
+import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { unsupported } from "../../config/values.ts";
 import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
-import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
 import {
   constantLabels,
   fixedNameOptions,
@@ -10,8 +11,11 @@ import {
   toIdentityLabels,
 } from "../../prometheus/label_options.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
-import { type PushUrl, pushUrl } from "../../push_http/url.ts";
+import type { HttpClientConfig } from "../../push_http/config.ts";
+import type { PushUrl } from "../../push_http/url.ts";
+import { httpOptions, mergeHttpOptions } from "./http_options.ts";
+import { MESSAGE_V1, MESSAGE_V2 } from "./protocol.ts";
+import type { MessageVersion } from "./record.ts";
 
 /** Durations are in milliseconds, sizes in bytes. */
 export interface RemoteWriteConfig extends HttpClientConfig {
@@ -19,17 +23,41 @@ export interface RemoteWriteConfig extends HttpClientConfig {
   readonly url: PushUrl;
   readonly namespace: string;
   readonly labels: IdentityLabels;
+  readonly version: MessageVersion;
+  /** Whether requests are sent that say what kind and help families have; those of 2.0 always say it. */
+  readonly sendsMetadata: boolean;
+  readonly targetInfo: boolean;
+  readonly stalenessMarkers: boolean;
+  /** Of the largest request before it is compressed. */
+  readonly requestBytesMax: number;
   readonly timeout: number;
+  /** Where these two are written, for faults. */
+  readonly authPath: readonly string[];
+  readonly endpointPath: readonly string[];
   readonly retry_on_failure: RetryConfig;
-  /** One sender, and requests no larger than `max_batch_size_bytes`. */
+  /** One sender, and batches of about as much as a request can have. */
   readonly sending_queue: QueueConfig;
 }
 
 /** Where Prometheus takes remote writes; the URL of a socket has no room for it. */
 const WRITE_PATH = "/api/v1/write";
 /** Room for what stands around the labels of one series. */
-const BATCH_BYTES_MIN = 64 * 1024;
+const REQUEST_BYTES_MIN = 64 * 1024;
+/**
+ * Requests of readings become 9 to 12 times smaller. So a batch, whose size counts compressed bytes, is one request as a
+ * rule.
+ */
+const COMPRESSION = 12;
+
 const IN_ORDER = "the samples of a series must arrive in their order";
+const queueSchema = orderedQueueSchema(IN_ORDER);
+
+/** The Collector's queue of this exporter, which counts readings. */
+const remoteWriteQueue = z.strictObject({
+  enabled: z.boolean().optional().describe("As sending_queue::enabled"),
+  queue_size: z.int().min(1).optional().describe("As sending_queue::queue_size with the sizer requests"),
+  num_consumers: z.int().min(1).optional().describe(`Taken, but one sends: ${IN_ORDER}`),
+});
 
 const off = (why: string) =>
   z.strictObject({ enabled: z.literal(false, `only false works: ${why}`) }).optional();
@@ -37,62 +65,96 @@ const off = (why: string) =>
 /** Options of the Collector's exporter that say what this one always does: a config that sets them so stays valid. */
 const fixed = {
   ...fixedNameOptions,
-  export_created_metric: off("sources do not tell when their series began"),
-  protobuf_message: z
-    .literal("prometheus.WriteRequest", 'only "prometheus.WriteRequest" works, which is remote write 1.0')
+  convert_explicit_histograms_to_nhcb: z
+    .literal(false, "only false works: histograms stay as their source has them")
     .optional(),
+  disable_scope_info: z.boolean().optional().describe("Says nothing: readings have no scope"),
+  export_created_metric: off("when series began is said in requests of 2.0 only"),
   scope_info: off("readings have no scope"),
-  send_metadata: z.literal(false, "only false works: metadata is not sent").optional(),
-  target_info: off("all that is known of a resource can be a label").describe("Always off"),
 };
 
 const options = z.strictObject({
-  endpoint: pushUrl().describe('Where to write, as a URL with its path; or "unix:///path" of a socket'),
+  ...httpOptions,
   external_labels: constantLabels(),
   ...labelOptions,
+  protobuf_message: z
+    .enum([MESSAGE_V1, MESSAGE_V2])
+    .default(MESSAGE_V1)
+    .describe("Of remote write 1.0 or 2.0"),
+  send_metadata: z
+    .boolean()
+    .default(false)
+    .describe("Send what kind and help metrics have, once a minute; 2.0 says it with every sample"),
+  target_info: z
+    .strictObject({ enabled: z.boolean().default(true) })
+    .prefault({})
+    .describe("Send target_info of each resource, with the attributes that are no label of its series"),
+  staleness_markers: z.boolean().default(true).describe("Send when series have ended"),
   max_batch_size_bytes: z
     .int()
-    .min(BATCH_BYTES_MIN)
+    .min(REQUEST_BYTES_MIN)
     .default(3_000_000)
-    .describe(
-      "Of the largest request, before it is compressed; sending_queue::batch::max_size bounds it too",
-    ),
-  timeout: attemptTimeout().prefault("5s"),
-  ...httpClientOptions,
-  ...refusedHttpOptions,
+    .describe("Of the largest request, before it is compressed"),
   retry_on_failure: retrySchema.prefault({}),
-  sending_queue: orderedQueueSchema(IN_ORDER).prefault({}),
+  sending_queue: queueSchema.prefault({}),
+  remote_write_queue: remoteWriteQueue.optional().describe("The Collector's name of what sending_queue says"),
   ...fixed,
   compression: z.literal("snappy", "only snappy works: the protocol knows no other").optional(),
-  max_batch_request_parallelism: unsupported(IN_ORDER),
-  remote_write_queue: unsupported("say it in sending_queue"),
+  include_metadata_keys: unsupported("readings carry no client metadata"),
+  max_batch_request_parallelism: z.literal(1, `must be 1: ${IN_ORDER}`).optional(),
   wal: unsupported("give sending_queue::storage a file_storage"),
 });
 
-export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options
-  .superRefine((config, context) => {
-    for (const name of labelsTwice(config.external_labels, config)) {
-      const message = "is in resource_labels already";
-      const path = ["external_labels", name];
-      context.addIssue({ code: "custom", message, path, input: config.external_labels[name] });
-    }
-  })
-  .transform(({ endpoint, external_labels, max_batch_size_bytes, sending_queue, ...rest }) => ({
-    ...rest,
-    url: endpoint.socketPath === undefined ? endpoint : { ...endpoint, path: WRITE_PATH },
-    labels: toIdentityLabels(external_labels, rest),
-    sending_queue: limited(sending_queue, max_batch_size_bytes),
-  }));
+type Options = z.output<typeof options>;
+type Fault = (path: readonly string[], message: string) => void;
 
-function limited(queue: QueueConfig, bytesMax: number): QueueConfig {
-  const { batch } = queue;
-  const { bytes } = batch.min;
+export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options.transform((input, context) => {
+  const fault: Fault = (path, message) =>
+    context.addIssue({ code: "custom", message, path: [...path], input: undefined });
+  for (const name of labelsTwice(input.external_labels, input))
+    fault(["external_labels", name], "is in resource_labels already");
+  const http = mergeHttpOptions(input.http ?? {}, input, fault);
+  if (http === undefined) return z.NEVER;
+  const { endpoint, ...client } = http;
+  const { external_labels, max_batch_size_bytes, namespace, retry_on_failure } = input;
+  const version = input.protobuf_message === MESSAGE_V1 ? 1 : 2;
   return {
-    ...queue,
-    batch: {
-      ...batch,
-      max_size: Math.min(batch.max_size, bytesMax),
-      min: { ...batch.min, ...(bytes === undefined ? {} : { bytes: Math.min(bytes, bytesMax) }) },
-    },
+    ...client,
+    namespace,
+    retry_on_failure,
+    authPath: input.http?.auth === undefined ? ["auth"] : ["http", "auth"],
+    endpointPath: input.http?.endpoint === undefined ? ["endpoint"] : ["http", "endpoint"],
+    url: endpoint.socketPath === undefined ? endpoint : { ...endpoint, path: WRITE_PATH },
+    labels: toIdentityLabels(external_labels, input),
+    version,
+    sendsMetadata: input.send_metadata && version === 1,
+    targetInfo: input.target_info.enabled,
+    stalenessMarkers: input.staleness_markers,
+    requestBytesMax: max_batch_size_bytes,
+    sending_queue: batched(queueOf(input, fault), { version, requestBytesMax: max_batch_size_bytes }),
   };
+});
+
+function queueOf({ sending_queue, remote_write_queue }: Options, fault: Fault): QueueConfig {
+  if (remote_write_queue === undefined) return sending_queue;
+  if (!isDeepStrictEqual(sending_queue, queueSchema.parse({})))
+    fault(["remote_write_queue"], "says what sending_queue says too; leave it out");
+  const { enabled, queue_size } = remote_write_queue;
+  return queueSchema.parse({
+    ...(enabled === undefined ? {} : { enabled }),
+    ...(queue_size === undefined ? {} : { queue_size, sizer: "requests" }),
+  });
+}
+
+function batched(
+  queue: QueueConfig,
+  { version, requestBytesMax }: Pick<RemoteWriteConfig, "version" | "requestBytesMax">,
+): QueueConfig {
+  const { batch } = queue;
+  // Requests of 2.0 cannot be joined: each goes out as it comes.
+  if (version === 2) return { ...queue, batch: { ...batch, max_items: 1, min: { items: 1 } } };
+  const max_size = Math.min(batch.max_size, Math.ceil(requestBytesMax / COMPRESSION));
+  const { bytes } = batch.min;
+  const min = bytes === undefined ? batch.min : { ...batch.min, bytes: Math.min(bytes, max_size) };
+  return { ...queue, batch: { ...batch, max_size, min } };
 }

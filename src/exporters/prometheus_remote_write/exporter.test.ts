@@ -3,7 +3,12 @@ import { type TestContext, test } from "node:test";
 import { uncompress } from "snappyjs";
 import { poll } from "../../../test/e2e/poll.ts";
 import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { decodeWriteRequest, keyOf, type WrittenSample } from "../../../test/oracle/remote_write.ts";
+import {
+  decodeRequestV2,
+  decodeWriteRequest,
+  keyOf,
+  type WrittenSample,
+} from "../../../test/oracle/remote_write.ts";
 import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
 import { lineOf } from "../../../test/scenes/logs.ts";
 import { factory } from "./factory.ts";
@@ -79,6 +84,53 @@ test("trouble is tried again with the same bytes, a refusal is not and is logged
   const [first, second, third] = server.requests;
   assert.deepEqual(first?.body, second?.body);
   assert.deepEqual(first?.body, third?.body);
+});
+
+test("a reading is written as remote write 2.0 says, each by itself", async (context) => {
+  const written = { "x-prometheus-remote-write-samples-written": "2" };
+  const server = await startPushServer(context, { answers: [answering(204, written)] });
+  const { exporter } = await exporting(context, server, {
+    protobuf_message: "io.prometheus.write.v2.Request",
+  });
+  for (const id of ["s1", "s2"]) exporter.consume(gaugeReading(id, [4.5, 4.5], T));
+  const requests = await requestsOf(server, 2);
+  for (const { headers } of requests)
+    assert.partialDeepStrictEqual(headers, {
+      "content-encoding": "snappy",
+      "content-type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+      "x-prometheus-remote-write-version": "2.0.0",
+    });
+  const samples = requests.map(({ body }) => decodeRequestV2(uncompress(new Uint8Array(body))));
+  assert.deepEqual(
+    samples.map((some) => some.map(({ labels, metadata }) => `${keyOf(labels)} ${metadata.help}`)),
+    ["s1", "s2"].map((id) =>
+      [0, 1].map((index) => `kata_guest_load{item="item_${index}",sandbox_id="${id}"} Load.`),
+    ),
+  );
+});
+
+test("samples that a receiver of 2.0 has not written are lost, and its reason is logged", async (context) => {
+  const written = { "x-prometheus-remote-write-samples-written": "1" };
+  const server = await startPushServer(context, { answers: [answering(200, written, "too old")] });
+  const { exporter, lines } = await exporting(context, server, {
+    protobuf_message: "io.prometheus.write.v2.Request",
+  });
+  exporter.consume(gaugeReading("s1", [4.5, 4.5, 4.5], T));
+  const line = await lineOf(lines, "Partial success: the receiver rejected data.");
+  assert.partialDeepStrictEqual(line, { error: "too old", dropped_items: 2 });
+});
+
+test("an answer that is no receiver's delivers nothing: it is tried again", async (context) => {
+  const page = answering(200, { "content-type": "text/html" }, "<html>");
+  const server = await startPushServer(context, { answers: [page, page, answering(204)] });
+  const { exporter, lines } = await exporting(context, server);
+  exporter.consume(gaugeReading("s1", [4.5], T));
+  await requestsOf(server, 3);
+  const line = await lineOf(
+    lines,
+    "The receiver refuses the exporter; check its address and credentials. The data is kept and tried again.",
+  );
+  assert.match(String(line["error"]), /200 OK: an answer of type "text\/html" is not the receiver's/);
 });
 
 test("the end of a sandbox is the end of its series", async (context) => {

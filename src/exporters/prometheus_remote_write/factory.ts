@@ -9,8 +9,13 @@ import { createRemoteWriteExporter } from "./exporter.ts";
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
-  uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "http_authenticator")],
-  remarks: ({ url }) =>
-    remarksOnEndpoint({ protocol: "prometheus_remote_write", option: "endpoint", ...url }),
+  uses: ({ sending_queue, auth, authPath }) => [
+    ...storageUse(sending_queue),
+    ...authUse(auth, "http_authenticator").map((use) => ({ ...use, path: [...authPath, "authenticator"] })),
+  ],
+  remarks: ({ url, endpointPath: path }) => {
+    const remarks = remarksOnEndpoint({ protocol: "prometheus_remote_write", option: "endpoint", ...url });
+    return remarks.map((remark) => ({ ...remark, path }));
+  },
   create: createRemoteWriteExporter,
 };

@@ -1,15 +1,58 @@
-import { toLogText } from "../../push_http/answer.ts";
+import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { PushProtocol } from "../../push_http/client.ts";
 
+/** The values of `protobuf_message`, by which Prometheus' own config tells the two protocols apart. */
+export const MESSAGE_V1 = "prometheus.WriteRequest";
+export const MESSAGE_V2 = "io.prometheus.write.v2.Request";
+
+const UNSUPPORTED_MEDIA_TYPE = 415;
+const SAMPLES_WRITTEN = "x-prometheus-remote-write-samples-written";
+const WEB_PAGE = "text/html";
+
 /** Remote write 1.0, whose answers have no body of their own. */
-export const remoteWriteProtocol: PushProtocol = {
+export const remoteWriteV1: PushProtocol = {
   headers: {
     "content-encoding": "snappy",
     "content-type": "application/x-protobuf",
     "x-prometheus-remote-write-version": "0.1.0",
   },
-  isOwn: ({ contentType }) => contentType !== "text/html",
+  isOwn: ({ contentType }) => contentType !== WEB_PAGE,
   accepted: () => ({ rejectedPoints: 0, message: "" }),
-  // Gateways in between answer in HTML, which says no more than the status.
-  reasonOf: ({ contentType, body }) => (contentType === "text/html" ? "" : toLogText(body.toString())),
+  reasonOf: (answer) => reasonOf(answer, MESSAGE_V2),
 };
+
+/** Remote write 2.0, in which the server says how many samples it has written. */
+export const remoteWriteV2: PushProtocol = {
+  headers: {
+    "content-encoding": "snappy",
+    "content-type": `application/x-protobuf;proto=${MESSAGE_V2}`,
+    "x-prometheus-remote-write-version": "2.0.0",
+  },
+  // One that takes 1.0 only, and does not look at the content type, finds nothing to write and says nothing of it.
+  isOwn: (answer) => answer.contentType !== WEB_PAGE && samplesWritten(answer) !== undefined,
+  whyNotOwn: ({ contentType }) =>
+    contentType === WEB_PAGE
+      ? undefined
+      : `the answer does not say how many samples were written; ${wayOut(MESSAGE_V1)}`,
+  accepted(answer, samples = 0) {
+    const rejectedPoints = Math.max(0, samples - (samplesWritten(answer) ?? 0));
+    return { rejectedPoints, message: rejectedPoints === 0 ? "" : toLogText(answer.body.toString()) };
+  },
+  reasonOf: (answer) => reasonOf(answer, MESSAGE_V1),
+};
+
+function samplesWritten({ headers }: PushAnswer): number | undefined {
+  const text = headers[SAMPLES_WRITTEN];
+  return typeof text === "string" && /^[0-9]+$/.test(text) ? Number(text) : undefined;
+}
+
+/** Gateways in between answer in HTML, which says no more than the status. */
+function reasonOf({ status, contentType, body }: PushAnswer, otherMessage: string): string {
+  const reason = contentType === WEB_PAGE ? "" : toLogText(body.toString());
+  if (status !== UNSUPPORTED_MEDIA_TYPE) return reason;
+  return reason === "" ? wayOut(otherMessage) : `${reason}; ${wayOut(otherMessage)}`;
+}
+
+function wayOut(message: string): string {
+  return `it may take another version of remote write only: set protobuf_message to ${message}`;
+}

@@ -1,200 +1,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import fc from "fast-check";
+import { keyOf } from "../../../test/oracle/remote_write.ts";
 import {
-  decodeWriteRequest,
-  keyOf,
-  seriesOnPage,
-  type WrittenSample,
-} from "../../../test/oracle/remote_write.ts";
-import type { Outgoing } from "../../delivery/queue.ts";
-import { Interner } from "../../metrics/interner.ts";
-import { type Attribute, type Kind, pointWidth, type Reading, type Resource } from "../../metrics/model.ts";
-import { labelOptions, toIdentityLabels } from "../../prometheus/label_options.ts";
-import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
-import { Chunk, PageWriter } from "../../prometheus/write.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
-import { createPage } from "../../simulator/pages.ts";
-import type { PlanOptions } from "./reading_plan.ts";
-import { RemoteWriteRequests } from "./requests.ts";
-
-const interner = new Interner();
-
-const attributesOf = (values: Readonly<Record<string, string>>): Attribute[] =>
-  Object.entries(values).map(([key, value]) => ({ key, value }));
-
-function resource(id: string, more: Readonly<Record<string, string>> = {}): Resource {
-  return { key: `kata/${id}`, attributes: attributesOf({ "kata.sandbox.id": id, ...more }) };
-}
-
-interface FamilyRow {
-  readonly name: string;
-  readonly kind?: Kind;
-  readonly points?: readonly Readonly<Record<string, string>>[];
-  readonly bounds?: readonly number[];
-}
-
-function reading(of: Resource, rows: readonly FamilyRow[], timeMs: number): Reading {
-  const families = rows.map(({ name, kind = "gauge", points = [{}], bounds = [] }) =>
-    interner.family({
-      name,
-      kind,
-      unit: "",
-      help: "",
-      points: points.map((one) => ({
-        attributes: attributesOf(one),
-        bounds,
-        boundTexts: bounds.map(String),
-      })),
-    }),
-  );
-  const schema = interner.schema(families);
-  const values = Float64Array.from({ length: schema.width }, (_, column) => column + 0.5);
-  return { resource: of, schema, values, timeMs, startMs: 0 };
-}
-
-interface Options {
-  readonly namespace?: string;
-  readonly external?: Readonly<Record<string, string>>;
-  readonly others?: boolean;
-  readonly requestBytesMax?: number;
-}
-
-/** The labels as a config makes them. */
-function planOptions({
-  namespace = "",
-  external = {},
-  others = false,
-}: Options): Omit<PlanOptions, "onConflict"> {
-  const config = {
-    namespace,
-    resource_labels: labelOptions.resource_labels.parse(undefined),
-    resource_to_telemetry_conversion: { enabled: others },
-  };
-  return { namespace, labels: toIdentityLabels(external, config) };
-}
-
-function writer(options: Options = {}) {
-  const requests: Outgoing[] = [];
-  const conflicts: string[] = [];
-  let isOpen = true;
-  const consumer = new RemoteWriteRequests({
-    ...planOptions(options),
-    requestBytesMax: options.requestBytesMax ?? 3_000_000,
-    onConflict: ({ reason, name }) => conflicts.push(`${reason} ${name}`),
-    emit: (request) => isOpen && requests.push(request) > 0,
-  });
-  return {
-    consumer,
-    requests,
-    conflicts,
-    open: (open: boolean) => {
-      isOpen = open;
-    },
-    /** What was written since the last time. */
-    take: () => requests.splice(0).flatMap(({ bytes }) => decodeWriteRequest(bytes)),
-  };
-}
-
-/** Samples as `series@time value`, in order of series. */
-function texts(samples: readonly WrittenSample[]): string[] {
-  return samples
-    .map(({ labels, value, isStale, timeMs }) => `${keyOf(labels)}@${timeMs} ${isStale ? "stale" : value}`)
-    .sort();
-}
-
-/** The page that the prometheus exporter writes of these readings alone. */
-function pageOf(readings: readonly Reading[], options: Options): string {
-  const page = new PageComposer({ ...planOptions(options), onConflict: () => {} }).compose(readings);
-  const pages = new PageWriter(page, { format: "text", timestamps: false });
-  const chunk = new Chunk(65_536);
-  let text = "";
-  for (let bytes = pages.fill(chunk); bytes > 0; bytes = pages.fill(chunk))
-    text += Buffer.from(chunk.bytes.subarray(0, bytes)).toString();
-  return text;
-}
-
-/** What is written of a reading has the series and numbers of its page, labels in order, and its time. */
-function checkAgainstPage(of: Reading, options: Options = {}): void {
-  const { consumer, take } = writer(options);
-  consumer.consume(of);
-  const samples = take();
-  for (const { labels, timeMs } of samples) {
-    const names = labels.map(([name]) => name);
-    assert.deepEqual(names, names.toSorted(), "labels are in the order of names");
-    assert.ok(labels.every(([, value]) => value !== ""));
-    assert.equal(timeMs, of.timeMs);
-  }
-  const written = new Map(samples.map(({ labels, value }) => [keyOf(labels), value]));
-  assert.equal(written.size, samples.length, "no series is there twice");
-  assert.deepEqual(written, seriesOnPage(pageOf([of], options)));
-}
+  type FamilyRow,
+  messagesOf,
+  reading,
+  resource,
+  texts,
+  type WriterOptions,
+  writer,
+} from "../../../test/scenes/remote_write.ts";
+import type { Resource } from "../../metrics/model.ts";
 
 const T = 1_700_000_000_123;
-
-test("a reading has the series and numbers of its page", () => {
-  for (const seed of [1, 2, 3]) {
-    const page = createPage({ flavor: seed === 2 ? "rs" : "go", seed }).render();
-    const source = new PageParser({ interner, limits: defaultParseLimits }).source([]);
-    const { schema, values } = source.parse(page, page.length);
-    const pod = { "k8s.pod.name": "web", "k8s.namespace.name": "shop", "k8s.pod.label.App": "a" };
-    const parsed = { resource: resource("s1", pod), schema, values, timeMs: T, startMs: 0 };
-    assert.ok(schema.families.length > 10);
-    checkAgainstPage(parsed);
-    checkAgainstPage(parsed, { namespace: "kata", external: { cluster: "c", Zone: "z" } });
-    checkAgainstPage(parsed, { others: true });
-  }
-});
-
-const text = fc.string({
-  unit: fc.constantFrom("a", "b", "_", "-", "Z", "é", '"', "\\", "\n", "😀"),
-  maxLength: 4,
-});
-const labels = fc.dictionary(
-  fc.oneof(text, fc.constantFrom("le", "quantile", "sandbox_id", "__name__", "zone", "A")),
-  text,
-  { maxKeys: 3, noNullPrototype: true },
-);
-const row = fc.record({
-  name: fc.constantFrom("a", "b", "a_sum", "a_count", "b_bucket", "é", "9"),
-  kind: fc.constantFrom<Kind>("gauge", "sum", "unknown", "histogram", "summary"),
-  points: fc.array(labels, { maxLength: 4 }),
-  bounds: fc.constantFrom<readonly number[]>([], [0.5], [0.5, 1, 1e6]),
-});
-
-test("whatever a source sends, what is written has the series of its page", () => {
-  const property = fc.property(
-    fc.uniqueArray(row, { selector: ({ name }) => name, maxLength: 5 }),
-    labels,
-    fc.boolean(),
-    (rows, more, others) => {
-      const fitting = rows.map((one) => ({
-        ...one,
-        bounds: one.kind === "histogram" || one.kind === "summary" ? one.bounds : [],
-      }));
-      checkAgainstPage(reading(resource("s1", more), fitting, T), { others, external: { zone: "z" } });
-    },
-  );
-  fc.assert(property, { numRuns: 1_000 });
-});
-
-test("numbers keep their bits, and no NaN of a source ends a series", () => {
-  const numbers = [0, -0, 5e-324, Number.MAX_VALUE, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0.1];
-  const forged = new Float64Array(new BigUint64Array([0x7ff0000000000002n]).buffer)[0] ?? 0;
-  const one = reading(
-    resource("s1"),
-    [{ name: "a", points: [...numbers.keys(), 7, 8].map((index) => ({ index: String(index) })) }],
-    T,
-  );
-  const { consumer, take } = writer();
-  consumer.consume({ ...one, values: Float64Array.from([...numbers, Number.NaN, forged]) });
-  const samples = take();
-  for (const [index, number] of numbers.entries()) assert.ok(Object.is(samples[index]?.value, number));
-  for (const sample of samples.slice(numbers.length)) {
-    assert.ok(Number.isNaN(sample.value));
-    assert.equal(sample.isStale, false);
-  }
-});
 
 test("all series end with their sandbox, and later than they were last", () => {
   const { consumer, take } = writer();
@@ -225,7 +43,7 @@ function check(
     options = {},
     from = resource("s1"),
     to = from,
-  }: { options?: Options; from?: Resource; to?: Resource } = {},
+  }: { options?: WriterOptions; from?: Resource; to?: Resource } = {},
 ): void {
   const { consumer, take } = writer(options);
   consumer.consume(reading(from, before, T));
@@ -309,40 +127,75 @@ test("what is not taken is not said: the next reading ends the same series", () 
   assert.deepEqual(texts(take()), [`a${id}@${T + 2} stale`, `b${id}@${T + 2} 0.5`]);
 });
 
-test("requests say whose they are, and which of them is an end", () => {
+test("requests say whose they are, which of them is an end, and how many series end", () => {
   const { consumer, take, requests } = writer();
   const s1 = resource("s1");
-  consumer.consume(reading(s1, [{ name: "a" }], T));
-  consumer.end({ resource: s1, timeMs: T + 1 });
+  consumer.consume(reading(s1, [{ name: "a" }, { name: "h", kind: "histogram", bounds: [1] }], T));
+  consumer.consume(reading(s1, [{ name: "a" }], T + 1));
+  consumer.end({ resource: s1, timeMs: T + 2 });
   assert.deepEqual(
-    requests.map(({ source, isEnd }) => [source, isEnd]),
+    requests.map(({ source, isEnd, points, endPoints }) => [source, isEnd, points, endPoints]),
     [
-      [s1.key, undefined],
-      [s1.key, true],
+      [s1.key, undefined, 2, undefined],
+      [s1.key, undefined, 0, 4],
+      [s1.key, undefined, 1, undefined],
+      [s1.key, true, 0, 1],
     ],
   );
-  assert.deepEqual(texts(take()).slice(1), [`a{sandbox_id="s1"}@${T + 1} stale`]);
+  assert.deepEqual(texts(take().slice(-1)), [`a{sandbox_id="s1"}@${T + 2} stale`]);
 });
 
 test("requests stay under the limit and lose nothing; a series that passes it goes alone", () => {
   const points = Array.from({ length: 500 }, (_, index) => ({ item: `item_${index}` }));
   const rows = [{ name: "a", points }, { name: "b", points: [{ item: "x".repeat(9_000) }] }, { name: "c" }];
-  const { consumer, requests } = writer({ requestBytesMax: 4_096 });
-  consumer.consume(reading(resource("s1"), rows, T));
-  const sizes = requests.map(({ bytes }) => bytes.length);
-  assert.equal(sizes.filter((size) => size > 4_096).length, 1);
-  assert.ok(
-    sizes.slice(0, -3).every((size) => size > 3_900),
-    String(sizes),
-  );
-  const samples = requests.flatMap(({ bytes, points: count }) => {
-    const decoded = decodeWriteRequest(bytes);
-    assert.equal(decoded.length, count);
-    return decoded;
-  });
+  for (const version of [1, 2] as const) {
+    const { consumer, requests, take } = writer({ version, requestBytesMax: 4_096 });
+    consumer.consume(reading(resource("s1"), rows, T));
+    const sizes = messagesOf(requests).map(({ length }) => length);
+    assert.equal(sizes.filter((size) => size > 4_096).length, 1);
+    assert.ok(
+      sizes.slice(0, -3).every((size) => size > 3_900),
+      String(sizes),
+    );
+    assert.deepEqual(
+      take().map(({ value }) => value),
+      Array.from({ length: 502 }, (_, column) => column + 0.5),
+    );
+  }
+});
+
+test("data points are counted as a reading has them, over all of its requests; ends are none", () => {
+  const histogram: FamilyRow = {
+    name: "h",
+    kind: "histogram",
+    points: Array.from({ length: 99 }, (_, index) => ({ item: `item_${index}` })),
+    bounds: [1, 2],
+  };
+  for (const requestBytesMax of [1_000, 4_096, 3_000_000]) {
+    const { consumer, requests } = writer({ requestBytesMax, targetInfo: true });
+    const pointsOf = (): number => requests.splice(0).reduce((sum, { points }) => sum + points, 0);
+    const s1 = resource("s1", { "os.type": "linux" });
+    // The second point of `a` is the same series as the first.
+    consumer.consume(reading(s1, [histogram, { name: "a", points: [{ x: "1" }, { x: "1", y: "" }] }], T));
+    assert.equal(pointsOf(), 101);
+    consumer.consume(reading(s1, [{ name: "a" }], T + 1));
+    assert.equal(pointsOf(), 1);
+    consumer.end({ resource: s1, timeMs: T + 2 });
+    assert.ok(requests.length > 0);
+    assert.equal(pointsOf(), 0);
+  }
+});
+
+test("without staleness markers nothing says that series end", () => {
+  const { consumer, take } = writer({ stalenessMarkers: false });
+  const s1 = resource("s1");
+  consumer.consume(reading(s1, [{ name: "a" }], T));
+  consumer.consume(reading(s1, [{ name: "b" }], T + 1));
+  consumer.end({ resource: s1, timeMs: T + 2 });
+  consumer.consume(reading({ ...s1, key: "other/s1" }, [{ name: "c" }], T + 3));
   assert.deepEqual(
-    samples.map(({ value }) => value),
-    Array.from({ length: 502 }, (_, column) => column + 0.5),
+    take().map(({ labels: all, isStale }) => [keyOf(all), isStale]),
+    ["a", "b", "c"].map((name) => [`${name}{sandbox_id="s1"}`, false]),
   );
 });
 
@@ -358,34 +211,4 @@ test("what collides is told when its plan is compiled", () => {
   const points = [{ sandbox_id: "x" }, { x: "1" }, { x: "1", y: "" }];
   for (const timeMs of [T, T + 1]) consumer.consume(reading(resource("s1"), [{ name: "a", points }], timeMs));
   assert.deepEqual(conflicts, ["label a", "series a"]);
-});
-
-test("the kinds take the columns that the model says", () => {
-  assert.equal(pointWidth("histogram", 2), 5);
-  const { consumer, take } = writer();
-  const rows: FamilyRow[] = [
-    { name: "h", kind: "histogram", points: [{ a: "1" }, { a: "2" }], bounds: [1, 2] },
-    { name: "s", kind: "summary", bounds: [0.5] },
-  ];
-  consumer.consume(reading(resource("s1"), rows, T));
-  assert.deepEqual(
-    take().map(
-      ({ labels: all, value }) => `${keyOf(all.filter(([name]) => name !== "sandbox_id"))} ${value}`,
-    ),
-    [
-      'h_bucket{a="1",le="1"} 0.5',
-      'h_bucket{a="1",le="2"} 1.5',
-      'h_bucket{a="1",le="+Inf"} 2.5',
-      'h_sum{a="1"} 3.5',
-      'h_count{a="1"} 4.5',
-      'h_bucket{a="2",le="1"} 5.5',
-      'h_bucket{a="2",le="2"} 6.5',
-      'h_bucket{a="2",le="+Inf"} 7.5',
-      'h_sum{a="2"} 8.5',
-      'h_count{a="2"} 9.5',
-      's{quantile="0.5"} 10.5',
-      "s_sum{} 11.5",
-      "s_count{} 12.5",
-    ],
-  );
 });

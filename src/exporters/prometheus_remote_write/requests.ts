@@ -1,11 +1,19 @@
+import type { Clock } from "../../clock/clock.ts";
 import type { Outgoing } from "../../delivery/queue.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
-import { type Batch, encodeBatches } from "./encode.ts";
-import { Identities } from "./identity.ts";
-import { goneBetween, type PlanOptions, planOf, type Said } from "./reading_plan.ts";
+import { goneSeries, type Said } from "./gone_series.ts";
+import { SeriesIdentities } from "./identity.ts";
+import { Metadata } from "./metadata.ts";
+import { type PlanOptions, type ReadingPlan, readingPlanOf } from "./reading_plan.ts";
+import { fillTemplate } from "./template.ts";
+import { type TemplateOptions, Templates } from "./templates.ts";
 
-export interface RemoteWriteRequestsOptions extends PlanOptions {
-  readonly requestBytesMax: number;
+export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions {
+  /** Whether it is said when series end. */
+  readonly stalenessMarkers: boolean;
+  /** Whether it is said, beside the samples, what kind and help families have. */
+  readonly sendsMetadata: boolean;
+  readonly clock: Clock;
   /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
   emit(request: Outgoing): boolean;
 }
@@ -19,15 +27,17 @@ interface Spoken extends Said {
 }
 
 /**
- * Turns readings into requests, one by one: two of them are joined by putting one behind the other. A series that a
- * resource stops reporting is ended in front of the reading that lacks it, all of them when the resource is gone.
+ * Turns readings into requests, as the queue keeps them. A series that a resource stops reporting is ended in front of
+ * the reading that lacks it, all of them when the resource is gone.
  *
  * A receiver refuses a whole request for two samples of one series at one time. So where two resources have the same
  * labels, only the first one is heard, and of two readings at one time the second is a millisecond later.
  */
 export class RemoteWriteRequests {
   readonly #options: RemoteWriteRequestsOptions;
-  readonly #identities: Identities;
+  readonly #identities: SeriesIdentities;
+  readonly #templates: Templates;
+  readonly #metadata = new Metadata();
   /** By resource. */
   readonly #spoken = new Map<string, Spoken>();
   /** Whose series they are, by the identity's text. */
@@ -35,11 +45,12 @@ export class RemoteWriteRequests {
 
   constructor(options: RemoteWriteRequestsOptions) {
     this.#options = options;
-    this.#identities = new Identities(options.labels);
+    this.#identities = new SeriesIdentities(options.labels);
+    this.#templates = new Templates(options);
   }
 
   consume(reading: Reading): void {
-    const { resource, values } = reading;
+    const { resource } = reading;
     const identity = this.#identities.of(resource);
     const before = this.#spoken.get(resource.key);
     const timeMs = laterThan(before, reading.timeMs);
@@ -48,18 +59,14 @@ export class RemoteWriteRequests {
       this.#endAll(resource.key, timeMs);
       return;
     }
-    const said = { identity, plan: planOf(reading, identity, this.#options) };
-    const batches: Batch[] = [];
-    if (before !== undefined) {
-      const blocks = goneBetween(before, said);
-      if (blocks.length > 0) batches.push({ identity: before.identity, blocks, values: undefined, timeMs });
-    }
-    batches.push({ identity, blocks: said.plan.blocks, values, timeMs });
-    const { requestBytesMax, emit } = this.#options;
-    const requests = encodeBatches(batches, requestBytesMax);
+    const said = { identity, plan: readingPlanOf(reading, identity, this.#options) };
+    const gone = before === undefined ? [] : this.#goneRequests(before, said, timeMs);
+    const metadata = this.#metadataOf(said.plan);
+    const requests = [...metadata, ...gone, ...this.#requestsOf(said, { ...reading, timeMs })];
     // Each is taken or lost by itself. Where one is lost, what the peer knows is what it was told before.
     let isKept = true;
-    for (const request of requests) isKept = emit({ ...request, source: resource.key }) && isKept;
+    for (const request of requests)
+      isKept = this.#options.emit({ ...request, source: resource.key }) && isKept;
     if (!isKept) return;
     if (before !== undefined || this.#spoken.size < RESOURCES_MAX) {
       this.#forget(resource.key);
@@ -72,6 +79,37 @@ export class RemoteWriteRequests {
     this.#endAll(resource.key, timeMs);
   }
 
+  #requestsOf(
+    { identity, plan }: Said,
+    { values, timeMs, startMs }: Pick<Reading, "values" | "timeMs" | "startMs">,
+  ): Outgoing[] {
+    const filling = { labels: identity.values, timeMs, startMs, values };
+    return this.#templates
+      .of(identity, plan)
+      .map((template) => ({ bytes: fillTemplate(template, filling), points: template.points }));
+  }
+
+  #metadataOf(plan: ReadingPlan): Outgoing[] {
+    const { sendsMetadata, clock } = this.#options;
+    return sendsMetadata ? this.#metadata.requestsOf(plan, clock.monotonicMs()) : [];
+  }
+
+  #goneRequests(before: Said, after: Said, timeMs: number): Outgoing[] {
+    if (!this.#options.stalenessMarkers) return [];
+    const blocks = goneSeries(before, after);
+    return blocks.length === 0 ? [] : this.#endsOf(before, { blocks, points: 0 }, timeMs);
+  }
+
+  /** The end of a series is no data point. */
+  #endsOf({ identity }: Said, plan: ReadingPlan, timeMs: number): Outgoing[] {
+    const filling = { labels: identity.values, timeMs, startMs: 0, values: undefined };
+    return this.#templates.of(identity, plan).map((template) => ({
+      bytes: fillTemplate(template, filling),
+      points: 0,
+      endPoints: template.samples,
+    }));
+  }
+
   #forget(key: string): void {
     const before = this.#spoken.get(key);
     if (before === undefined) return;
@@ -82,15 +120,12 @@ export class RemoteWriteRequests {
   #endAll(key: string, timeMs: number): void {
     const before = this.#spoken.get(key);
     if (before === undefined) return;
-    const { identity, plan } = before;
     this.#forget(key);
+    if (!this.#options.stalenessMarkers) return;
     // Two samples of one series at one time would contradict each other.
     const endMs = Math.max(timeMs, before.timeMs + 1);
-    const { requestBytesMax, emit } = this.#options;
-    const batch = { identity, blocks: plan.blocks, values: undefined, timeMs: endMs };
-    for (const request of encodeBatches([batch], requestBytesMax)) {
-      emit({ ...request, points: 0, endPoints: request.points, source: key, isEnd: true });
-    }
+    for (const request of this.#endsOf(before, before.plan, endMs))
+      this.#options.emit({ ...request, source: key, isEnd: true });
   }
 }
 

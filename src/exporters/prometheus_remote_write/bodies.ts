@@ -1,0 +1,64 @@
+import { varintBytes } from "../../wire/writer.ts";
+import { decodeRecord, type MessageVersion, type QueuedRequest } from "./record.ts";
+
+/** A body as it goes over the wire, of requests of one version. */
+export interface Body {
+  readonly version: MessageVersion;
+  readonly bytes: Uint8Array;
+  readonly samples: number;
+  /** The records of the requests that it joins. */
+  readonly records: readonly Uint8Array[];
+}
+
+interface RecordedRequest extends QueuedRequest {
+  readonly record: Uint8Array;
+}
+
+/**
+ * The requests of a batch as bodies, as few as may be, which go out in this order. A body has at most `bytesMax` before it
+ * is compressed, unless a single request has more. A request of 2.0 has a table of its texts, so it is a body of its own.
+ * Undefined in place of a request that this version cannot read; then it ends.
+ */
+export function* bodiesOf(records: readonly Uint8Array[], bytesMax: number): Generator<Body | undefined> {
+  let joined: RecordedRequest[] = [];
+  let rawBytes = 0;
+  for (const record of records) {
+    const request = decodeRecord(record);
+    const isJoinable = request?.version === 1 && joined[0]?.version === 1;
+    if (joined.length > 0 && !(isJoinable && rawBytes + request.rawBytes <= bytesMax)) {
+      yield join(joined);
+      joined = [];
+      rawBytes = 0;
+    }
+    if (request === undefined) {
+      yield undefined;
+      return;
+    }
+    joined.push({ ...request, record });
+    rawBytes += request.rawBytes;
+  }
+  if (joined.length > 0) yield join(joined);
+}
+
+/** Snappy's elements reach back by distances: so they may follow each other under one length. */
+function join(requests: readonly RecordedRequest[]): Body {
+  let rawBytes = 0;
+  let length = 0;
+  let samples = 0;
+  for (const request of requests) {
+    rawBytes += request.rawBytes;
+    length += request.elements.length;
+    samples += request.samples;
+  }
+  const head = varintBytes(rawBytes);
+  const bytes = new Uint8Array(Buffer.allocUnsafeSlow(head + length).buffer);
+  let at = 0;
+  for (let rest = rawBytes; at < head; rest = Math.floor(rest / 0x80))
+    bytes[at++] = rest >= 0x80 ? (rest % 0x80) | 0x80 : rest;
+  for (const { elements } of requests) {
+    bytes.set(elements, at);
+    at += elements.length;
+  }
+  const records = requests.map(({ record }) => record);
+  return { version: requests[0]?.version ?? 1, bytes, samples, records };
+}

@@ -1,0 +1,84 @@
+import { z } from "zod";
+import { attemptTimeout } from "../../delivery/retry_config.ts";
+import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
+import { type PushUrl, pushUrl } from "../../push_http/url.ts";
+
+/** Options that the Collector has in a block `http` since 0.158, and had beside it before. */
+export interface HttpOptions extends HttpClientConfig {
+  readonly endpoint: PushUrl;
+  readonly timeout: number;
+}
+
+/** The options that the user has written in one of the places. */
+export type WrittenHttpOptions = { readonly [Key in keyof HttpOptions]?: HttpOptions[Key] | undefined };
+
+type Schemas<Options> = { readonly [Key in keyof Options]-?: z.ZodType<Options[Key], unknown> };
+
+const withDefaults: Schemas<Omit<HttpOptions, "endpoint">> = {
+  timeout: attemptTimeout().prefault("5s"),
+  ...httpClientOptions,
+};
+const DEFAULTS: Omit<HttpOptions, "endpoint"> = z.strictObject(withDefaults).parse({});
+
+/** Each undefined where the user has not written it: so it is seen which were written in both places. */
+const written: Schemas<WrittenHttpOptions> = {
+  endpoint: pushUrl()
+    .optional()
+    .describe('Where to write, as a URL with its path; or "unix:///path" of a socket'),
+  timeout: withoutDefault(withDefaults.timeout),
+  auth: withoutDefault(withDefaults.auth),
+  tls: withoutDefault(withDefaults.tls),
+  headers: withoutDefault(withDefaults.headers),
+  proxy_url: withDefaults.proxy_url,
+  max_idle_conns: withoutDefault(withDefaults.max_idle_conns),
+  max_idle_conns_per_host: withDefaults.max_idle_conns_per_host,
+  max_conns_per_host: withoutDefault(withDefaults.max_conns_per_host),
+  idle_conn_timeout: withoutDefault(withDefaults.idle_conn_timeout),
+  disable_keep_alives: withoutDefault(withDefaults.disable_keep_alives),
+};
+
+/** The description still tells the default. */
+function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Value | undefined, unknown> {
+  if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return schema.optional();
+  const bare = schema.unwrap() as z.ZodType<Value, unknown>; // the class knows no more than that it is a schema
+  const { defaultValue } = schema.def;
+  const isPlain = typeof defaultValue !== "object";
+  return bare
+    .optional()
+    .describe(`${schema.description ?? ""}${isPlain ? `; ${defaultValue} if left out` : ""}`);
+}
+
+/** The same options for the exporter's own strict object: in a block, and as they were written before. */
+export const httpOptions: Schemas<WrittenHttpOptions> &
+  typeof refusedHttpOptions & { readonly http: z.ZodType<WrittenHttpOptions | undefined, unknown> } = {
+  http: z
+    .strictObject({ ...written, ...refusedHttpOptions })
+    .optional()
+    .describe("How to reach the receiver; written beside it, these options are deprecated"),
+  ...written,
+  ...refusedHttpOptions,
+};
+
+/** The options of both places, with defaults. Calls `fault` with what is wrong; undefined where no endpoint is given. */
+export function mergeHttpOptions(
+  block: WrittenHttpOptions,
+  beside: WrittenHttpOptions,
+  fault: (path: readonly string[], message: string) => void,
+): HttpOptions | undefined {
+  for (const key of Object.keys(written) as (keyof HttpOptions)[])
+    if (block[key] !== undefined && beside[key] !== undefined)
+      fault([key], "is in http too; write it there only");
+  const endpoint = block.endpoint ?? beside.endpoint;
+  if (endpoint === undefined) {
+    fault(["http", "endpoint"], "is required");
+    return undefined;
+  }
+  return { ...DEFAULTS, ...given(beside), ...given(block), endpoint };
+}
+
+function given(options: WrittenHttpOptions): Partial<HttpOptions> {
+  const known = Object.entries(options).filter(
+    ([key, value]) => Object.hasOwn(written, key) && value !== undefined,
+  );
+  return Object.fromEntries(known);
+}

@@ -1,0 +1,51 @@
+import type { Outgoing } from "../../delivery/queue.ts";
+import { Outline } from "./outline.ts";
+import { METRIC_TYPE } from "./outline_v2.ts";
+import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
+import { compileTemplate } from "./template.ts";
+
+// Tags of prometheus.WriteRequest and MetricMetadata: field numbers with wire types.
+const METADATA_TAG = 0x1a;
+const TYPE_TAG = 0x08;
+const NAME_TAG = 0x12;
+const HELP_TAG = 0x22;
+const UNIT_TAG = 0x2a;
+
+/** Prometheus says its metadata so often: a receiver may have forgotten them. */
+const INTERVAL_MS = 60_000;
+
+/** Says what kind and help families have, in requests of remote write 1.0 of their own; 2.0 says it with each series. */
+export class Metadata {
+  /** By name, when it was said last. */
+  readonly #saidMs = new Map<string, number>();
+  /** When the first of a plan's families is to be said again. */
+  readonly #dueMs = new WeakMap<ReadingPlan, number>();
+
+  /** What is to be said of the plan's families now. */
+  requestsOf(plan: ReadingPlan, nowMs: number): Outgoing[] {
+    if (nowMs < (this.#dueMs.get(plan) ?? Number.NEGATIVE_INFINITY)) return [];
+    for (const [name, saidMs] of this.#saidMs) if (nowMs - saidMs >= INTERVAL_MS) this.#saidMs.delete(name);
+    const due = plan.blocks.filter(({ name }) => !this.#saidMs.has(name));
+    for (const { name } of due) this.#saidMs.set(name, nowMs);
+    const saidMs = plan.blocks.map(({ name }) => this.#saidMs.get(name) ?? nowMs);
+    this.#dueMs.set(plan, saidMs.reduce((one, other) => Math.min(one, other), nowMs) + INTERVAL_MS);
+    if (due.length === 0) return [];
+    const { record } = compileTemplate({ outline: outlineOf(due), version: 1, samples: 0, points: 0 });
+    return [{ bytes: record, points: 0 }];
+  }
+}
+
+function outlineOf(blocks: readonly FamilyBlock[]): Outline {
+  const request = new Outline();
+  const metadata = new Outline();
+  for (const { family, name } of blocks) {
+    metadata.cut(0);
+    metadata.byte(TYPE_TAG);
+    metadata.varint(METRIC_TYPE[family.kind]);
+    metadata.text(NAME_TAG, name);
+    if (family.help !== "") metadata.text(HELP_TAG, family.help);
+    if (family.unit !== "") metadata.text(UNIT_TAG, family.unit);
+    request.message(METADATA_TAG, metadata.symbols);
+  }
+  return request;
+}

@@ -1,0 +1,152 @@
+import type { Family, Kind } from "../../metrics/model.ts";
+import type { Slot } from "./identity.ts";
+import { HOLE, Outline, TIME_BYTES, VALUE_BYTES } from "./outline.ts";
+import type { OutlineDraft } from "./outline_requests.ts";
+import { isSlot, type RequestSeries } from "./request_series.ts";
+
+// Tags of io.prometheus.write.v2.Request, TimeSeries, Sample and Metadata: field numbers with wire types.
+const SYMBOL_TAG = 0x22;
+const SERIES_TAG = 0x2a;
+const LABELS_TAG = 0x0a;
+const SAMPLE_TAG = 0x12;
+const METADATA_TAG = 0x2a;
+const VALUE_TAG = 0x09;
+const TIME_TAG = 0x10;
+const START_TAG = 0x18;
+const TYPE_TAG = 0x08;
+const HELP_TAG = 0x18;
+const UNIT_TAG = 0x20;
+
+/** Of a sample without its tag and length. */
+const SAMPLE_BYTES = 1 + VALUE_BYTES + 1 + TIME_BYTES;
+const STARTED_SAMPLE_BYTES = SAMPLE_BYTES + 1 + TIME_BYTES;
+
+/** Metadata.MetricType, which is MetricMetadata.MetricType of 1.0 too. */
+export const METRIC_TYPE: Readonly<Record<Kind, number>> = {
+  unknown: 0,
+  sum: 1,
+  gauge: 2,
+  histogram: 3,
+  summary: 5,
+};
+
+/** An `io.prometheus.write.v2.Request` of remote write 2.0 (2.0-rc.4). */
+export class OutlineV2 implements OutlineDraft {
+  readonly version = 2;
+  samples = 0;
+  readonly #symbols = new SymbolTable();
+  readonly #outline = new Outline();
+  readonly #series = new Outline();
+  readonly #part = new Outline();
+
+  get bytes(): number {
+    return this.#symbols.bytes + this.#outline.length;
+  }
+
+  add({ family, labels, column }: RequestSeries, bytesMax: number): boolean {
+    const before = { symbols: this.#symbols.count, bytes: this.#outline.length };
+    this.#series.cut(0);
+    this.#part.cut(0);
+    for (const label of labels) {
+      const [name, value] = isSlot(label) ? [label.name, label] : label;
+      this.#part.varint(this.#symbols.refOf(name));
+      this.#part.varint(
+        typeof value === "string" ? this.#symbols.refOf(value) : this.#symbols.refOfSlot(value),
+      );
+    }
+    this.#series.message(LABELS_TAG, this.#part.symbols);
+    this.#addSample(column, family.kind);
+    this.#addMetadata(family);
+    this.#outline.message(SERIES_TAG, this.#series.symbols);
+    if (this.samples > 0 && this.bytes > bytesMax) {
+      this.#symbols.cut(before.symbols);
+      this.#outline.cut(before.bytes);
+      return false;
+    }
+    this.samples++;
+    return true;
+  }
+
+  #addSample(column: number, kind: Kind): void {
+    const counts = kind === "sum" || kind === "histogram" || kind === "summary";
+    this.#series.byte(SAMPLE_TAG);
+    this.#series.varint(counts ? STARTED_SAMPLE_BYTES : SAMPLE_BYTES);
+    this.#series.byte(VALUE_TAG);
+    this.#series.hole(HOLE.values + column * VALUE_BYTES, VALUE_BYTES);
+    this.#series.byte(TIME_TAG);
+    this.#series.hole(HOLE.time, TIME_BYTES);
+    if (!counts) return;
+    this.#series.byte(START_TAG);
+    this.#series.hole(HOLE.start, TIME_BYTES);
+  }
+
+  #addMetadata({ kind, help, unit }: Family): void {
+    this.#part.cut(0);
+    this.#part.byte(TYPE_TAG);
+    this.#part.varint(METRIC_TYPE[kind]);
+    this.#part.byte(HELP_TAG);
+    this.#part.varint(this.#symbols.refOf(help));
+    this.#part.byte(UNIT_TAG);
+    this.#part.varint(this.#symbols.refOf(unit));
+    this.#series.message(METADATA_TAG, this.#part.symbols);
+  }
+
+  finish(): Outline {
+    const whole = new Outline();
+    this.#symbols.writeTo(whole);
+    whole.raw(this.#outline.symbols);
+    return whole;
+  }
+}
+
+/** The texts of a request, each once; but a label of the resource, which is not known yet, may say what another one says. */
+class SymbolTable {
+  /** By text, and by where the value of a resource's label begins. The first text is the empty one. */
+  readonly #refs = new Map<string | number, number>([["", 0]]);
+  readonly #ends = [2];
+  readonly #outline = new Outline();
+
+  constructor() {
+    this.#outline.text(SYMBOL_TAG, "");
+  }
+
+  get count(): number {
+    return this.#refs.size;
+  }
+
+  get bytes(): number {
+    return this.#outline.length;
+  }
+
+  refOf(text: string): number {
+    return this.#refs.get(text) ?? this.#add(text, () => this.#outline.text(SYMBOL_TAG, text));
+  }
+
+  refOfSlot({ start, bytes }: Slot): number {
+    const write = (): void => {
+      this.#outline.byte(SYMBOL_TAG);
+      this.#outline.varint(bytes);
+      this.#outline.hole(HOLE.labels + start, bytes);
+    };
+    return this.#refs.get(start) ?? this.#add(start, write);
+  }
+
+  #add(key: string | number, write: () => void): number {
+    const ref = this.#refs.size;
+    write();
+    this.#refs.set(key, ref);
+    this.#ends.push(this.#outline.length);
+    return ref;
+  }
+
+  /** Forgets all but the first `count` texts. */
+  cut(count: number): void {
+    for (const [key, ref] of this.#refs) if (ref >= count) this.#refs.delete(key);
+    this.#ends.length = count;
+    this.#outline.cut(this.#ends.at(-1) ?? 0);
+  }
+
+  writeTo(outline: Outline): void {
+    outline.raw(this.#outline.symbols);
+  }
+}

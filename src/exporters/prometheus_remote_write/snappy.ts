@@ -1,0 +1,160 @@
+// Snappy's block format: https://github.com/google/snappy/blob/main/format_description.txt
+
+import type { Outline } from "./outline.ts";
+
+/** A compressed message without the length in front: several of them, one behind the other, are one as well. */
+export interface Elements {
+  readonly bytes: Uint8Array;
+  /** What is to be filled in; it always stands as a literal. */
+  readonly holes: readonly Hole[];
+}
+
+/** Symbols of an outline that follow each other, in the message and in number, and were not known when it was compressed. */
+export interface Hole {
+  /** The first of them. */
+  readonly symbol: number;
+  /** Where its byte stands. */
+  readonly place: number;
+  readonly bytes: number;
+}
+
+/** Copies that reach back further need a form of five bytes, which compressors do not write. */
+const DISTANCE_MAX = 65_535;
+const COPY_BYTES_MIN = 4;
+const COPY_BYTES_MAX = 64;
+/** Of a copy's form of two bytes. */
+const SHORT_DISTANCE_MAX = 2_047;
+const SHORT_BYTES_MAX = 11;
+
+/** Of the forms of a literal's length: within the tag, in one byte behind it, in two. */
+const TINY_LITERAL_MAX = 60;
+const SMALL_LITERAL_MAX = 256;
+const LITERAL_MAX = 65_536;
+
+/** Tags, with what is in their upper bits. */
+const ONE_LENGTH_BYTE = 60 << 2;
+const TWO_LENGTH_BYTES = 61 << 2;
+const FOUR_LENGTH_BYTES = 63 << 2;
+const SHORT_COPY = 1;
+const COPY = 2;
+
+const HASH_BITS = 15;
+/** 2^32 over the golden ratio, which spreads what differs little. */
+const HASH_FACTOR = 0x9e3779b1;
+
+/** Compresses the outline of a message as snappy compresses bytes: by copies of what came before. */
+export function compressOutline(outline: Outline): Elements {
+  const { symbols } = outline;
+  const output = new ElementWriter(symbols);
+  /** By hash of four symbols, where they were last; counted from 1. */
+  const seen = new Int32Array(1 << HASH_BITS);
+  const lastStart = symbols.length - COPY_BYTES_MIN;
+  let written = 0;
+  let at = 0;
+  while (at <= lastStart) {
+    const from = exchange(seen, symbols, at);
+    const length = from < 0 || at - from > DISTANCE_MAX ? 0 : commonLength(symbols, from, at);
+    if (length < COPY_BYTES_MIN) {
+      at++;
+      continue;
+    }
+    output.literals(written, at);
+    output.copies(at - from, length);
+    written = at + length;
+    const end = Math.min(written, lastStart + 1);
+    for (at++; at < end; at++) exchange(seen, symbols, at);
+    at = written;
+  }
+  output.literals(written, symbols.length);
+  return output.finish();
+}
+
+/** Notes that the symbols at this place were seen, and returns where they were seen before; below 0 for nowhere. */
+function exchange(seen: Int32Array, symbols: Int32Array, at: number): number {
+  let hash = 0;
+  for (let index = at; index < at + COPY_BYTES_MIN; index++)
+    hash = Math.imul(hash ^ (symbols[index] as number), HASH_FACTOR);
+  const slot = hash >>> (32 - HASH_BITS);
+  const before = seen[slot] as number;
+  seen[slot] = at + 1;
+  return before - 1;
+}
+
+function commonLength(symbols: Int32Array, from: number, at: number): number {
+  let length = 0;
+  while (at + length < symbols.length && symbols[from + length] === symbols[at + length]) length++;
+  return length;
+}
+
+class ElementWriter {
+  readonly #symbols: Int32Array;
+  readonly #bytes: Uint8Array;
+  #length = 0;
+  readonly #holes: { symbol: number; place: number; bytes: number }[] = [];
+
+  constructor(symbols: Int32Array) {
+    this.#symbols = symbols;
+    // A copy takes no more than what it stands for, and a literal of any length has three bytes in front at most.
+    this.#bytes = new Uint8Array(symbols.length + Math.ceil(symbols.length / COPY_BYTES_MIN) + 3);
+  }
+
+  /** The symbols between two places as they are. */
+  literals(start: number, end: number): void {
+    for (let at = start; at < end; at += LITERAL_MAX) this.#literal(at, Math.min(end, at + LITERAL_MAX));
+  }
+
+  #literal(start: number, end: number): void {
+    const length = end - start;
+    if (length <= TINY_LITERAL_MAX) this.#put((length - 1) << 2);
+    else {
+      const isSmall = length <= SMALL_LITERAL_MAX;
+      this.#put(isSmall ? ONE_LENGTH_BYTE : TWO_LENGTH_BYTES);
+      this.#put((length - 1) & 0xff);
+      if (!isSmall) this.#put((length - 1) >>> 8);
+    }
+    for (let at = start; at < end; at++) {
+      const symbol = this.#symbols[at] as number;
+      if (symbol > 0xff) this.#hole(symbol);
+      this.#put(symbol > 0xff ? 0 : symbol);
+    }
+  }
+
+  #hole(symbol: number): void {
+    const last = this.#holes.at(-1);
+    if (last !== undefined && last.symbol + last.bytes === symbol && last.place + last.bytes === this.#length)
+      last.bytes++;
+    else this.#holes.push({ symbol, place: this.#length, bytes: 1 });
+  }
+
+  /** So many bytes again that stand at this distance in front. */
+  copies(distance: number, length: number): void {
+    for (let rest = length; rest > 0; ) {
+      // What is left must not be shorter than a copy can be.
+      const tooShort = rest > COPY_BYTES_MAX && rest < COPY_BYTES_MAX + COPY_BYTES_MIN;
+      const bytes = tooShort ? rest - COPY_BYTES_MIN : Math.min(rest, COPY_BYTES_MAX);
+      const isShort = bytes <= SHORT_BYTES_MAX && distance <= SHORT_DISTANCE_MAX;
+      if (isShort) this.#put(((distance >>> 8) << 5) | ((bytes - COPY_BYTES_MIN) << 2) | SHORT_COPY);
+      else this.#put(((bytes - 1) << 2) | COPY);
+      this.#put(distance & 0xff);
+      if (!isShort) this.#put(distance >>> 8);
+      rest -= bytes;
+    }
+  }
+
+  #put(byte: number): void {
+    this.#bytes[this.#length++] = byte;
+  }
+
+  finish(): Elements {
+    return { bytes: this.#bytes.slice(0, this.#length), holes: this.#holes };
+  }
+}
+
+/** Any bytes as elements, uncompressed. */
+export function asLiteral(bytes: Uint8Array): Uint8Array {
+  const literal = new Uint8Array(5 + bytes.length);
+  literal[0] = FOUR_LENGTH_BYTES;
+  new DataView(literal.buffer).setUint32(1, bytes.length - 1, true);
+  literal.set(bytes, 5);
+  return literal;
+}

@@ -1,0 +1,75 @@
+import type { Family, Resource } from "../../metrics/model.ts";
+import type { Label } from "../../prometheus/series.ts";
+import type { Conflict } from "../../prometheus/write_draft.ts";
+import type { IdentityLabels } from "../../prometheus/write_identity.ts";
+import { freeLabelName, toLabelName } from "../../prometheus/write_names.ts";
+import type { FamilyBlock } from "./reading_plan.ts";
+
+/** The family of the series that has, as its labels, what else is known of a resource. Its number is always 1. */
+export const TARGET_INFO: Family = {
+  id: -1,
+  name: "target_info",
+  kind: "gauge",
+  unit: "",
+  help: "Target metadata",
+  points: [{ attributes: [], bounds: [], boundTexts: [] }],
+  width: 1,
+};
+
+export interface TargetInfoOptions {
+  readonly namespace: string;
+  /** The width of the reading: behind its columns is target_info's. */
+  readonly width: number;
+  onConflict(conflict: Conflict): void;
+}
+
+/** The block of a reading that has these others. A source's own family of that name has the better right. */
+export function targetInfoBlocks(
+  others: readonly FamilyBlock[],
+  { namespace, width, onConflict }: TargetInfoOptions,
+): FamilyBlock[] {
+  const name = namespace === "" ? TARGET_INFO.name : `${namespace}_${TARGET_INFO.name}`;
+  if (!others.some((block) => block.name === name)) {
+    const series = [{ labels: [["__name__", name]] as const, column: 0 }];
+    return [{ family: TARGET_INFO, series, name, offset: width }];
+  }
+  onConflict({ reason: "name", name });
+  return [];
+}
+
+/** Resource attributes of OpenTelemetry that say what Prometheus calls job and instance. */
+const SERVICE = { namespace: "service.namespace", name: "service.name", instance: "service.instance.id" };
+
+/**
+ * `job` and `instance`, by OpenTelemetry's rules for Prometheus; none where the resource does not say its service.
+ * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#resource-attributes-1
+ */
+export function serviceLabels({ attributes }: Resource): Label[] {
+  const said = new Map(attributes.map(({ key, value }) => [key, value]));
+  const name = said.get(SERVICE.name) ?? "";
+  const namespace = said.get(SERVICE.namespace) ?? "";
+  const instance = said.get(SERVICE.instance) ?? "";
+  const labels: Label[] = [];
+  if (name !== "") labels.push(["job", namespace === "" ? name : `${namespace}/${name}`]);
+  if (instance !== "") labels.push(["instance", instance]);
+  return labels;
+}
+
+/** The attributes that are no labels of the resource's series yet: without any, target_info would say nothing. */
+export function infoLabels(
+  { attributes }: Resource,
+  { mapped, others }: IdentityLabels,
+  labels: ReadonlyMap<string, string>,
+): Label[] {
+  if (others) return [];
+  const said = new Set([...Object.values(SERVICE), ...mapped.map(({ attribute }) => attribute)]);
+  const names = new Set(labels.keys());
+  const rest = attributes.filter(({ key, value }) => value !== "" && !said.has(key));
+  return rest
+    .toSorted((a, b) => (a.key < b.key ? -1 : 1))
+    .map(({ key, value }) => {
+      const name = freeLabelName(toLabelName(key), (other) => names.has(other));
+      names.add(name);
+      return [name, value];
+    });
+}

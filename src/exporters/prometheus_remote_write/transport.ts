@@ -1,0 +1,81 @@
+import type { Settings } from "../../component/component.ts";
+import type { Answer } from "../../delivery/answer.ts";
+import type { Transport } from "../../delivery/push_exporter.ts";
+import type { Batch } from "../../delivery/sender.ts";
+import { HttpPushClient, type PushProtocol } from "../../push_http/client.ts";
+import { HttpConnections } from "../../push_http/connections.ts";
+import { bodiesOf } from "./bodies.ts";
+import type { RemoteWriteConfig } from "./config.ts";
+import { remoteWriteV1, remoteWriteV2 } from "./protocol.ts";
+import { decodeRecord, type MessageVersion } from "./record.ts";
+
+/** Cut, so that only what cannot be read is dropped. */
+const UNREADABLE: Answer = {
+  kind: "split",
+  status: "unknown_format",
+  error: "a request in the queue is of a format that this version does not know; it may be a newer version's",
+};
+
+/** Batches of queued requests → bodies → the wire. */
+class RemoteWriteTransport implements Transport {
+  readonly #bytesMax: number;
+  readonly #connections: HttpConnections;
+  /** What a queue on disk has may be of the version that an earlier config asked for. */
+  readonly #clients: Readonly<Record<MessageVersion, HttpPushClient>>;
+  /**
+   * Requests that were delivered while their batch as a whole was not. Receivers refuse what comes again behind later
+   * samples, so that these are not sent again. Of the first one of each body, the samples of the body that were rejected.
+   */
+  readonly #delivered = new WeakMap<Uint8Array, number>();
+
+  constructor({ url, requestBytesMax, ...config }: RemoteWriteConfig, settings: Settings) {
+    this.#bytesMax = requestBytesMax;
+    this.#connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
+    const connect = (protocol: PushProtocol): HttpPushClient =>
+      new HttpPushClient({ url, config, settings, protocol }, this.#connections);
+    this.#clients = { 1: connect(remoteWriteV1), 2: connect(remoteWriteV2) };
+  }
+
+  open(): Promise<void> {
+    return this.#connections.open();
+  }
+
+  /** Makes one attempt with what is left of the batch. */
+  async send({ parts, points }: Batch, signal: AbortSignal): Promise<Answer> {
+    const left = parts.filter((part) => !this.#delivered.has(part));
+    let message = "";
+    for (const body of bodiesOf(left, this.#bytesMax)) {
+      if (body === undefined) return UNREADABLE;
+      const answer = await this.#clients[body.version].post(body.bytes, signal, body.samples);
+      if (answer.kind !== "delivered") return answer;
+      for (const [index, record] of body.records.entries())
+        this.#delivered.set(record, index === 0 ? answer.rejectedPoints : 0);
+      message ||= answer.message;
+    }
+    return { kind: "delivered", rejectedPoints: this.#rejectedPoints(parts, points), message };
+  }
+
+  /** Receivers count samples, of which a point has one or more. */
+  #rejectedPoints(parts: readonly Uint8Array[], points: number): number {
+    let rejected = 0;
+    for (const part of parts) rejected += this.#delivered.get(part) ?? 0;
+    if (rejected === 0) return 0;
+    const samples = parts.reduce((sum, part) => sum + (decodeRecord(part)?.samples ?? 0), 0);
+    return Math.min(points, Math.ceil((points * rejected) / Math.max(1, samples)));
+  }
+
+  refresh(): Promise<void> {
+    return this.#connections.refresh();
+  }
+
+  close(): void {
+    this.#connections.close();
+  }
+}
+
+/** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
+export async function connectRemoteWrite(config: RemoteWriteConfig, settings: Settings): Promise<Transport> {
+  const transport = new RemoteWriteTransport(config, settings);
+  await transport.open();
+  return transport;
+}
