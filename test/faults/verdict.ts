@@ -3,8 +3,7 @@ import type { Ledger } from "./ledger.ts";
 
 /**
  * Something that ends a life of the agent, or of a sandbox in its eyes, other than in peace: what was being scraped or
- * encoded at that time, or was refused by a full queue and still owed, was never accepted. One reading of each sandbox at most, since a receiver does
- * not scrape a sandbox again before the reading is taken.
+ * encoded at that time was never accepted. One reading of each sandbox at most, since a shim has one scrape at a time.
  */
 export interface Interruption {
   readonly fromMs: number;
