@@ -75,7 +75,7 @@ class TcpGate implements Gate {
   }
 
   async #listen(): Promise<void> {
-    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#admit(client));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#admit(client));
     this.#server.listen(this.#options.port, "127.0.0.1");
     await once(this.#server, "listening");
   }
@@ -89,7 +89,12 @@ class TcpGate implements Gate {
   }
 
   #admit(client: Socket): void {
-    const upstream = connect({ port: this.#options.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    const upstream = connect({
+      port: this.#options.targetPort,
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+      noDelay: true,
+    });
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],

@@ -143,14 +143,18 @@ export class Scene {
     for (const exporter of exporters) await untilQueueIsEmpty(life, exporter);
   }
 
-  /** What came of it. After `drain`, every reading that was served must have come, to the last. */
-  judge(recorder: Recorder = this.recorder): Verdict {
+  /**
+   * What came of it. After `drain`, every reading that was served must have come, to the last, but for those of
+   * sandboxes that are left out.
+   */
+  judge(recorder: Recorder = this.recorder, leftOut: readonly string[] = []): Verdict {
     const { onDisk, interruptions } = this;
     const verdict = judge({
       received: recorder.kept,
       onDisk,
       interruptions,
       servedCounts: this.#servedCounts,
+      leftOut,
     });
     if (verdict.unexplained.length === 0) return verdict;
     // A shim whose answer came too late has counted all the same.

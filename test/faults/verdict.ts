@@ -20,6 +20,8 @@ export interface Evidence {
   readonly interruptions: readonly Interruption[];
   /** By sandbox: how often its guest had been asked in the end, where that is known and all of it must have come. */
   readonly servedCounts?: ReadonlyMap<string, number>;
+  /** Sandboxes whose readings need not have come. */
+  readonly leftOut?: readonly string[];
 }
 
 export interface Verdict {
@@ -39,11 +41,18 @@ export interface Verdict {
 
 /** Compares what was accepted with what came, and looks for holes in what each guest counted. */
 export function judge(evidence: Evidence): Verdict {
-  const { received, onDisk, interruptions, servedCounts = new Map<string, number>() } = evidence;
+  const {
+    received,
+    onDisk,
+    interruptions,
+    servedCounts = new Map<string, number>(),
+    leftOut = [],
+  } = evidence;
   let neverAccepted = 0;
   let neverAcceptedAtOnceMax = 0;
   const unexplained: string[] = [];
   for (const id of new Set([...received.sandboxIds, ...servedCounts.keys()])) {
+    if (leftOut.includes(id)) continue;
     const counted = [{ timeMs: 0, guestCount: 0 }, ...received.countedOf(id)];
     const served = servedCounts.get(id);
     if (served !== undefined) counted.push({ timeMs: Number.POSITIVE_INFINITY, guestCount: served + 1 });
