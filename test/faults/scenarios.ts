@@ -11,6 +11,7 @@ import { readOnly } from "./read_only.ts";
 import { refused, webPage } from "./refused.ts";
 import { reloads } from "./reloads.ts";
 import { roots } from "./roots.ts";
+import { rotations } from "./rotations.ts";
 import { runtime } from "./runtime.ts";
 import type { Scenario } from "./scenario.ts";
 import { stops } from "./stops.ts";
@@ -32,6 +33,7 @@ export const SCENARIOS: readonly Scenario[] = [
   webPage,
   throttled,
   cuttingProxy,
+  rotations,
   runtime,
   roots,
   clocks,

@@ -42,7 +42,8 @@ function limited(
   return {
     ...spec,
     name: spec.name === undefined ? compression : `${spec.name}_${compression}`,
-    exporter: { compression },
+    // A peer on a busy machine must have the time to say that it is too much.
+    exporter: { compression, timeout: "20s" },
     // Larger than the peer takes, and larger than what an outage leaves.
     sendingQueue: { batch: { flush_timeout: "50ms" } },
   };
