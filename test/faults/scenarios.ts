@@ -4,6 +4,7 @@ import { cuttingProxy } from "./cutting_proxy.ts";
 import { descriptors } from "./descriptors.ts";
 import { destinations } from "./destinations.ts";
 import { diskFull } from "./disk_full.ts";
+import { keepalive } from "./keepalive.ts";
 import { kills } from "./kills.ts";
 import { overflow } from "./overflow.ts";
 import { poisoned } from "./poison.ts";
@@ -34,6 +35,7 @@ export const SCENARIOS: readonly Scenario[] = [
   throttled,
   cuttingProxy,
   rotations,
+  keepalive,
   runtime,
   roots,
   clocks,
