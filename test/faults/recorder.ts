@@ -80,7 +80,7 @@ export interface RecorderOptions {
   readonly tls?: ServerTls;
   /** The largest message that the server itself takes over gRPC. */
   readonly messageBytesMax?: number;
-  /** Whether what comes is OTLP and kept in the ledger, as it is if left out; otherwise it is only counted. */
+  /** Whether what comes is OTLP and kept in the ledger, as it is if left out; otherwise its bytes are counted. */
   readonly keeps?: boolean;
 }
 
@@ -103,6 +103,8 @@ export interface Recorder {
   readonly kept: Ledger;
   /** What came in requests that `refuse` turned away. */
   readonly refused: Ledger;
+  /** Of all messages that came, uncompressed, kept or not. */
+  readonly bytes: number;
   /** When each request came, by `performance.now()`. */
   readonly askedMs: readonly number[];
   readonly mode: Mode;
@@ -118,10 +120,12 @@ export async function startRecorder(random: () => number, options: RecorderOptio
   const kept = new Ledger();
   const refused = new Ledger();
   const askedMs: number[] = [];
+  let bytes = 0;
   let mode: Mode = "up";
   let refusing: Refusing | undefined;
   const decide: Decide = (message) => {
     askedMs.push(performance.now());
+    bytes += message.length;
     if (mode === "up" && refusing !== undefined && refusing.isFor?.(message) !== false) {
       refused.add(message);
       return { kind: "refused", refusal: refusing.refusal };
@@ -137,6 +141,9 @@ export async function startRecorder(random: () => number, options: RecorderOptio
     kept,
     refused,
     askedMs,
+    get bytes() {
+      return bytes;
+    },
     get mode() {
       return mode;
     },

@@ -1,3 +1,4 @@
+import { backlog } from "./backlog.ts";
 import { clocks } from "./clocks.ts";
 import { corruption } from "./corruption.ts";
 import { cuttingProxy } from "./cutting_proxy.ts";
@@ -6,6 +7,7 @@ import { destinations } from "./destinations.ts";
 import { diskFull } from "./disk_full.ts";
 import { keepalive } from "./keepalive.ts";
 import { kills } from "./kills.ts";
+import { memory } from "./memory.ts";
 import { overflow } from "./overflow.ts";
 import { poisoned } from "./poison.ts";
 import { readOnly } from "./read_only.ts";
@@ -36,6 +38,8 @@ export const SCENARIOS: readonly Scenario[] = [
   cuttingProxy,
   rotations,
   keepalive,
+  backlog,
+  memory,
   runtime,
   roots,
   clocks,
