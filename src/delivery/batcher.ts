@@ -2,6 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import { BacklogRate } from "./backlog.ts";
 import type { QueueConfig } from "./config.ts";
 import { type Queued, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
+import type { SizeLimit } from "./sender.ts";
 
 /** What has waited so much longer than a batch is gathered is a backlog. */
 const BACKLOG_MS = 10_000;
@@ -57,10 +58,13 @@ export class Batcher {
     this.flush();
   }
 
-  /** Batches are no larger from now on. Whether that is less than before. */
-  limitTo(bytes: number): boolean {
-    if (bytes <= 0 || bytes >= Math.min(this.#sizeLimit, this.#options.config.batch.max_size)) return false;
-    this.#sizeLimit = bytes;
+  /** Batches are no larger from now on than what passed. Whether that is less than before. */
+  limitTo({ passedBytes, refusedBytes }: SizeLimit): boolean {
+    const limit = Math.min(this.#sizeLimit, this.#options.config.batch.max_size);
+    if (passedBytes <= 0 || passedBytes >= limit) return false;
+    // A batch from before the limit says nothing against it.
+    if (refusedBytes > this.#sizeLimit) return false;
+    this.#sizeLimit = passedBytes;
     return true;
   }
 

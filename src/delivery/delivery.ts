@@ -7,7 +7,7 @@ import { MemoryQueue } from "./memory_queue.ts";
 import { Pace } from "./pace.ts";
 import type { Outgoing, Queued, RequestQueue } from "./queue.ts";
 import { type DeliveryReport, reportDeliveries } from "./report.ts";
-import { type Send, Sender } from "./sender.ts";
+import { type Send, Sender, type SizeLimit } from "./sender.ts";
 
 export interface DeliveryOptions {
   /** The exporter's type: whatever older name of it the id has, the queue on disk is the same. */
@@ -70,7 +70,7 @@ export class Delivery {
       send: options.send,
       putBack: (requests) => this.#putBack(requests),
       settle: (requests) => this.#intake.settle(requests),
-      onSizeLimit: (bytes) => this.#limitBatches(bytes),
+      onSizeLimit: (limit) => this.#limitBatches(limit),
     });
   }
 
@@ -172,10 +172,10 @@ export class Delivery {
     this.#batcher.cameBack(requests);
   }
 
-  #limitBatches(bytes: number): void {
-    if (!this.#batcher.limitTo(bytes)) return;
+  #limitBatches(limit: SizeLimit): void {
+    if (!this.#batcher.limitTo(limit)) return;
     this.#options.settings.logger.warn(
-      { bytes, option: "sending_queue::batch::max_size" },
+      { bytes: limit.passedBytes, option: "sending_queue::batch::max_size" },
       "The receiver takes smaller requests only; batches are no larger from now on. The option spares the attempts.",
     );
   }

@@ -100,6 +100,28 @@ test("a batch that is too large is halved until it passes; then batches are no l
   assert.deepEqual([sum(SENT), sum(FAILED)], [12, 0]);
 });
 
+test("two batches that are too large at one time say once how large batches may be", async (context) => {
+  let isFirst = true;
+  const peer = ({ bytes }: Batch): Answer => {
+    // The second goes out while the first is on its way.
+    if (isFirst) {
+      isFirst = false;
+      scene.give(11, 12, 13, 14, 15, 16, 17, 18);
+    }
+    return bytes > 300 ? LARGE : OK;
+  };
+  const queue = { num_consumers: 2, batch: { max_size: 8 } };
+  const scene = await ended(context, delivering(peer, { queue }));
+  scene.give(1, 2, 3, 4, 5, 6);
+  await scene.clock.advance(200);
+  assert.deepEqual(
+    scene.lines.filter(({ option }) => option !== undefined).map(({ bytes }) => bytes),
+    [300],
+  );
+  await scene.clock.advance(200);
+  assert.equal(scene.sum(SENT), 14);
+});
+
 test("of a batch with a bad request only that one is dropped, and the size of batches stays", async (context) => {
   const peer = ({ parts }: Batch): Answer => (parts.some(([number]) => number === 5) ? BAD : OK);
   const { clock, give, sent, delivered, sum, status, lines } = await ended(context, delivering(peer));

@@ -31,8 +31,16 @@ export interface SenderOptions {
   putBack(requests: readonly Queued[]): void;
   /** Forgets requests that have been delivered or lost. */
   settle(requests: readonly Queued[]): void;
-  /** Hears of the largest batch that passed after a larger one did not, in bytes. */
-  onSizeLimit(bytes: number): void;
+  /** Hears what the peer takes after it has found a batch too large. */
+  onSizeLimit(limit: SizeLimit): void;
+}
+
+/** What is known of the largest request that a peer takes, in bytes. */
+export interface SizeLimit {
+  /** The largest that passed. */
+  readonly passedBytes: number;
+  /** The smallest that did not. */
+  readonly refusedBytes: number;
 }
 
 /** A batch on its way, which may have been cut. */
@@ -46,6 +54,8 @@ interface Journey {
   hasDropped: boolean;
   /** Bytes of the largest part that passed. */
   passedBytes: number;
+  /** Bytes of the smallest part that was cut. */
+  refusedBytes: number;
 }
 
 /** When a request was tried first: by the clock, and by the pauses that do not count. */
@@ -85,6 +95,7 @@ export class Sender {
       isTooLarge: false,
       hasDropped: false,
       passedBytes: 0,
+      refusedBytes: Number.POSITIVE_INFINITY,
     };
     for (let part = journey.parts.shift(); part !== undefined; part = journey.parts.shift()) {
       // Another batch may have met with trouble meanwhile.
@@ -104,7 +115,7 @@ export class Sender {
       pace.answered(mark);
       this.#advance(journey, part, answer);
     }
-    if (journey.isCut && !journey.hasDropped) this.#options.onSizeLimit(journey.passedBytes);
+    if (journey.isCut && !journey.hasDropped) this.#options.onSizeLimit(journey);
   }
 
   /** Goes on with the journey after an answer that was about this part alone. */
@@ -113,11 +124,12 @@ export class Sender {
       journey.passedBytes = Math.max(journey.passedBytes, sizeOfAll(part).bytes);
       if (!journey.isTooLarge || journey.parts.length === 0) return;
       // The size is known now: what is left goes out in batches of it.
-      this.#options.onSizeLimit(journey.passedBytes);
+      this.#options.onSizeLimit(journey);
       journey.isCut = false;
       this.#options.putBack(journey.parts.splice(0).flat());
     } else if (answer.kind === "split" && part.length > 1) {
       journey.isCut = true;
+      journey.refusedBytes = Math.min(journey.refusedBytes, sizeOfAll(part).bytes);
       journey.isTooLarge ||= answer.isTooLarge === true;
       journey.parts.unshift(...halves(part));
     } else {

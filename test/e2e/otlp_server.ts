@@ -28,7 +28,11 @@ export interface OtlpServerOptions {
   readonly credentials?: ServerCredentials;
   /** As grpc-js spells addresses. */
   readonly address?: string;
+  /** The largest message that it takes, uncompressed; 4 MiB if left out, as of most receivers. */
+  readonly messageBytesMax?: number;
 }
+
+const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 export const OK: Answer = (_call, reply) => reply(null, Buffer.alloc(0));
 
@@ -38,9 +42,10 @@ export async function startOtlpServer(options: OtlpServerOptions = {}): Promise<
     answers = [OK],
     credentials = ServerCredentials.createInsecure(),
     address = "127.0.0.1:0",
+    messageBytesMax = MESSAGE_BYTES_MAX,
   } = options;
   const requests: ReceivedRequest[] = [];
-  const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
+  const server = new Server({ "grpc.max_receive_message_length": messageBytesMax });
   const bytes = (value: Buffer): Buffer => value;
   const method = {
     path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",

@@ -2,7 +2,6 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-import type { TestContext } from "node:test";
 
 /** Answers one request, whose body has been read. */
 export type HttpAnswer = (request: IncomingMessage, response: ServerResponse) => void;
@@ -32,6 +31,11 @@ export interface PushServerOptions {
   readonly socketPath?: string;
 }
 
+/** Ends what was started, at its own end: a `TestContext`, for one. */
+export interface Closing {
+  after(close: () => void): void;
+}
+
 /** Answers with a status, headers and a text. */
 export function answering(
   status: number,
@@ -43,7 +47,7 @@ export function answering(
 
 /** A real HTTP server that keeps what is posted to it; it ends with the test. */
 export async function startPushServer(
-  context: TestContext,
+  context: Closing,
   options: PushServerOptions = {},
 ): Promise<PushServer> {
   const { answers = [answering(200)], tls, socketPath } = options;

@@ -2,15 +2,19 @@
 export interface Counters {
   /** Of readings that receivers handed on; the ends of series are not among them. */
   readonly accepted: number;
-  readonly refused: number;
+  /** Scrapes that were due and not made, by reason. */
+  readonly skipped: ReadonlyMap<string, number>;
+  /** What was under way while a reload exchanged a component, by the component: "exporter:otlp_grpc". */
+  readonly exchangeLost: ReadonlyMap<string, number>;
   /** By exporter. */
   readonly exporters: ReadonlyMap<string, ExporterCounters>;
 }
 
 export interface ExporterCounters {
   readonly sent: number;
+  /** Lost since the queue took no more. */
   readonly enqueueFailed: number;
-  /** By reason. */
+  /** Lost later, by reason. */
   readonly failed: ReadonlyMap<string, number>;
   /** In the unit of its sizer, with what is on its way. */
   readonly queueSize: number;
@@ -45,26 +49,32 @@ export function parseCounters(page: string): Counters {
         enqueueFailed: sum("otelcol_exporter_enqueue_failed_metric_points_total", id),
         queueSize: sum("otelcol_exporter_queue_size", id),
         inFlight: sum("otelcol_exporter_in_flight_requests", id),
-        failed: failedOf(lines, id),
+        failed: sumsBy(
+          "reason",
+          lines.filter(
+            ({ name, labels }) =>
+              name === "otelcol_exporter_send_failed_metric_points_total" && labels.get("exporter") === id,
+          ),
+        ),
       },
     ]),
   );
+  const named = (wanted: string): Line[] => lines.filter(({ name }) => name === wanted);
   return {
     accepted: sum("otelcol_receiver_accepted_metric_points_total"),
-    refused: sum("otelcol_receiver_refused_metric_points_total"),
+    skipped: sumsBy("reason", named("kata_collector_scrapes_skipped_total")),
+    exchangeLost: sumsBy("otelcol_component", named("kata_collector_exchange_lost_metric_points_total")),
     exporters,
   };
 }
 
-function failedOf(lines: readonly Line[], exporter: string): Map<string, number> {
-  const failed = new Map<string, number>();
-  for (const { name, labels, value } of lines) {
-    if (name !== "otelcol_exporter_send_failed_metric_points_total") continue;
-    if (labels.get("exporter") !== exporter) continue;
-    const reason = labels.get("reason") ?? "";
-    failed.set(reason, (failed.get(reason) ?? 0) + value);
+function sumsBy(label: string, lines: readonly Line[]): Map<string, number> {
+  const sums = new Map<string, number>();
+  for (const { labels, value } of lines) {
+    const of = labels.get(label) ?? "";
+    sums.set(of, (sums.get(of) ?? 0) + value);
   }
-  return failed;
+  return sums;
 }
 
 function parseLine(text: string): Line[] {

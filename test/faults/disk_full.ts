@@ -2,58 +2,96 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { poll } from "../e2e/poll.ts";
-import type { Life } from "./life.ts";
+import { accountOf, assertBalanced, describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
+import type { AgentConfig, Life } from "./life.ts";
 import { lacksMounts, mountTmpfs } from "./mounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const DISK_BYTES = 1024 * 1024;
 const LONG_ROUNDS = 10;
 const FULL_MS = 300;
 
+/** The scene's configuration, with a queue that is asked whether it has room. */
+function asking(scene: Scene): AgentConfig {
+  const queue = { storage: "file_storage", block_on_overflow: true };
+  return { ...scene.config(), exporters: { [DISK]: exporterTo(scene.recorder.address, queue) } };
+}
+
 async function untilFull(life: Life): Promise<number> {
-  return await poll("the disk to be full", async () => (await life.counters()).refused || undefined);
+  return await poll(
+    "a scrape that is not made for want of room",
+    async () => (await life.counters()).skipped.get("queue_full") || undefined,
+  );
 }
 
 /** Fills the disk, kills the agent there, lets it start on the full disk, and gives it a destination again. */
 async function fillAndEmpty(scene: Scene): Promise<number> {
   await scene.recorder.setMode("unavailable");
-  const first = await scene.start();
-  let refused = await untilFull(first);
+  const first = await scene.start(asking(scene));
+  let skipped = await untilFull(first);
   await sleep(scene.random() * FULL_MS);
+  assert.equal(exporterIn(await first.counters(), DISK).enqueueFailed, 0, "the full disk has cost nothing");
   await scene.kill(first);
 
-  const second = await scene.start();
-  refused += await untilFull(second);
+  const second = await scene.start(asking(scene));
+  skipped += await untilFull(second);
   scene.lookAtDisk();
   await scene.recorder.setMode("up");
   await poll("room on the disk", async () => {
-    const own = (await second.counters()).exporters.get(DISK);
-    return own !== undefined && own.queueSize < DISK_BYTES / 3 ? true : undefined;
+    const own = exporterIn(await second.counters(), DISK);
+    assert.equal(own.enqueueFailed, 0, "the full disk has cost nothing");
+    return own.queueSize < DISK_BYTES / 3 || undefined;
   });
   await scene.interrupt(() => second.end("SIGTERM"));
-  assert.match(first.stderr() + second.stderr(), /no space left on device/i);
-  return refused;
+  return skipped;
 }
 
-async function run({ seed, long, print }: Scale): Promise<void> {
+/** A queue that is not asked takes what it has space for, and counts the rest. */
+async function loseAndCount(scene: Scene): Promise<string> {
+  await scene.recorder.setMode("unavailable");
+  const life = await scene.start();
+  const watch = watchAccounts(life);
+  await poll(
+    "readings to be lost",
+    async () => exporterIn(await life.counters(), DISK).enqueueFailed > 0 || undefined,
+  );
+  await sleep(FULL_MS);
+  await scene.drain(life);
+  await watch.stop();
+  const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.match(life.stderr(), /no space left on device/i);
+  assertBalanced(account);
+  return describeAccounts([account]);
+}
+
+/** Gives the work a scene whose queue has a disk of its own. */
+async function onSmallDisk<T>(seed: number, work: (scene: Scene) => Promise<T>): Promise<T> {
   const mount = mountTmpfs(DISK_BYTES);
   const scene = await setScene({ seed, storage: join(mount.path, "storage") });
   try {
-    let refused = 0;
-    for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) refused += await fillAndEmpty(scene);
-    const life = await scene.start();
-    await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
-    const verdict = scene.judge();
-    print(`turned away ${refused} points by a full disk, offered again\n${describeVerdict(verdict)}`);
-    assertNothingLost(verdict);
-    assert.ok(verdict.onDisk > 0, "something was on the disk");
+    return await work(scene);
   } finally {
     await scene.close();
     mount.close();
   }
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  await onSmallDisk(seed, async (scene) => {
+    let skipped = 0;
+    for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) skipped += await fillAndEmpty(scene);
+    const life = await scene.start(asking(scene));
+    await scene.drain(life);
+    assert.equal((await life.end("SIGTERM")).code, 0);
+    const verdict = scene.judge();
+    print(`block_on_overflow: ${skipped} scrapes not made for a full disk\n${describeVerdict(verdict)}`);
+    assertNothingLost(verdict);
+    assert.ok(verdict.onDisk > 0, "something was on the disk");
+  });
+  print(`without: ${await onSmallDisk(seed, loseAndCount)}`);
 }
 
 export const diskFull: Scenario = {

@@ -11,8 +11,10 @@ export type Passage =
   | "stalled"
   /** Bytes go through in small pieces. */
   | "slow"
-  /** After some bytes, the connection is reset, wherever in a message that is. */
+  /** After some bytes towards the server, the connection is reset, wherever in a request that is. */
   | "cutting"
+  /** As "cutting", with the bytes from the server. */
+  | "cutting_answers"
   /** After some bytes, the side towards the agent says that it has no more to say, and goes on listening. */
   | "half_closing";
 
@@ -28,6 +30,8 @@ const SLOW_PIECE_BYTES = 4_096;
 const SLOW_PAUSE_MS = 20;
 /** Where a connection is cut, at most: several compressed requests further on. */
 const CUT_BYTES_MAX = 60_000;
+/** Answers are that small. */
+const CUT_ANSWER_BYTES_MAX = 600;
 
 /** Stands before a server, and lets through what it is told to. */
 export async function startGate(target: string, random: () => number): Promise<Gate> {
@@ -71,7 +75,7 @@ class TcpGate implements Gate {
   }
 
   async #listen(): Promise<void> {
-    this.#server = createServer({ allowHalfOpen: true }, (client) => this.#admit(client));
+    this.#server = createServer({ allowHalfOpen: true, noDelay: true }, (client) => this.#admit(client));
     this.#server.listen(this.#options.port, "127.0.0.1");
     await once(this.#server, "listening");
   }
@@ -85,7 +89,12 @@ class TcpGate implements Gate {
   }
 
   #admit(client: Socket): void {
-    const upstream = connect({ port: this.#options.targetPort, host: "127.0.0.1", allowHalfOpen: true });
+    const upstream = connect({
+      port: this.#options.targetPort,
+      host: "127.0.0.1",
+      allowHalfOpen: true,
+      noDelay: true,
+    });
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],
@@ -101,11 +110,23 @@ class TcpGate implements Gate {
       });
     }
     if (this.#passage === "stalled") return;
-    upstream.on("data", (bytes) => {
-      if (!client.writableEnded) client.write(bytes);
-    });
+    this.#forwardBack(client, upstream);
     if (this.#passage === "slow") dribble(client, upstream);
     else this.#forward(client, upstream);
+  }
+
+  #forwardBack(client: Socket, upstream: Socket): void {
+    let left =
+      this.#passage === "cutting_answers"
+        ? Math.ceil(this.#options.random() * CUT_ANSWER_BYTES_MAX)
+        : Number.POSITIVE_INFINITY;
+    upstream.on("data", (bytes: Buffer) => {
+      if (client.writableEnded || left === 0) return;
+      const passed = bytes.subarray(0, left);
+      left -= passed.length;
+      if (left > 0) client.write(passed);
+      else cutAfter(client, passed);
+    });
   }
 
   #forward(client: Socket, upstream: Socket): void {
@@ -122,6 +143,11 @@ class TcpGate implements Gate {
       if (passage === "half_closing" && left <= 0 && !client.writableEnded) client.end();
     });
   }
+}
+
+/** Passes on the first bytes of what came, and ends the connection where they end. */
+function cutAfter(socket: Socket, bytes: Buffer): void {
+  socket.write(bytes, () => socket.resetAndDestroy());
 }
 
 function dribble(from: Socket, to: Socket): void {

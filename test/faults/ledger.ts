@@ -8,6 +8,7 @@ import {
 /** The guest counts how often it was asked: one reading of a sandbox follows the other without a gap. */
 const COUNTING_METRIC = "kata_agent_scrape_count";
 const NO_RECORDED_VALUE = 1;
+const END = "end of ";
 const COPIES_MAX = 255;
 
 /** What has been seen of one sandbox at one time. */
@@ -91,6 +92,15 @@ export class Ledger {
     return counted.sort((one, other) => one.guestCount - other.guestCount);
   }
 
+  /** The number of points of the sandbox that are values and no ends of series, each once. */
+  valuesOf(id: string): number {
+    const isEnd = [...this.#seriesNumbers.keys()].map((series) => series.startsWith(END));
+    let values = 0;
+    for (const { copies } of this.#sandboxes.get(id)?.moments.values() ?? [])
+      for (const [number, times] of copies.entries()) if (times > 0 && isEnd[number] === false) values++;
+    return values;
+  }
+
   /** The number of points that are here and not in the other one. */
   missingIn(other: Ledger): number {
     const theirNumbers = [...this.#seriesNumbers.keys()].map((series) => other.#seriesNumbers.get(series));
@@ -119,7 +129,7 @@ export class Ledger {
   #addMetric(sandbox: Sandbox, { name, data }: Metric, attributes: ReadonlyMap<string, string>): void {
     for (const point of data.value?.dataPoints ?? []) {
       const ended = point.flags === NO_RECORDED_VALUE;
-      const series = `${ended ? "end of " : ""}${name}${labelsOf(point.attributes)}`;
+      const series = `${ended ? END : ""}${name}${labelsOf(point.attributes)}`;
       const micros = Number(point.timeUnixNano / 1_000n);
       const moment = this.#moment(sandbox, micros);
       sandbox.lastArrival = micros / 1_000;

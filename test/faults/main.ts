@@ -1,35 +1,10 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { clocks } from "./clocks.ts";
-import { corruption } from "./corruption.ts";
-import { descriptors } from "./descriptors.ts";
-import { destinations } from "./destinations.ts";
-import { diskFull } from "./disk_full.ts";
-import { kills } from "./kills.ts";
-import { overflow } from "./overflow.ts";
-import { readOnly } from "./read_only.ts";
-import { reloads } from "./reloads.ts";
-import { roots } from "./roots.ts";
-import { runtime } from "./runtime.ts";
-import { perform, type Scenario } from "./scenario.ts";
+import { perform } from "./scenario.ts";
+import { SCENARIOS } from "./scenarios.ts";
 import { soak } from "./soak.ts";
-import { stops } from "./stops.ts";
 
-const SCENARIOS: readonly Scenario[] = [
-  kills,
-  destinations,
-  overflow,
-  diskFull,
-  readOnly,
-  corruption,
-  stops,
-  runtime,
-  roots,
-  clocks,
-  descriptors,
-  reloads,
-  soak,
-];
+const ALL = [...SCENARIOS, soak];
 
 /** npm run soak -- kills --seed 7 --kills 100: the same seed makes the same decisions. */
 const { values, positionals } = parseArgs({
@@ -41,12 +16,12 @@ const { values, positionals } = parseArgs({
     help: { type: "boolean", default: false },
   },
 });
-const names = SCENARIOS.map(({ name }) => name);
+const names = ALL.map(({ name }) => name);
 if (values.help || positionals.some((name) => !names.includes(name))) {
   console.log(
     "npm run soak -- [scenario …] [--seed N] [--kills N] [--minutes N]; without names, all of them\n",
   );
-  for (const { name, summary } of SCENARIOS) console.log(`  ${name.padEnd(14)}${summary}`);
+  for (const { name, summary } of ALL) console.log(`  ${name.padEnd(14)}${summary}`);
   process.exit(values.help ? 0 : 1);
 }
 
@@ -61,7 +36,7 @@ const scale = {
 console.log(
   `npm run soak -- ${positionals.join(" ")} --seed ${seed} --kills ${values.kills} --minutes ${values.minutes}`,
 );
-for (const scenario of SCENARIOS) {
+for (const scenario of ALL) {
   if (positionals.length > 0 && !positionals.includes(scenario.name)) continue;
   const lacking = scenario.lacks?.();
   console.log(

@@ -2,30 +2,47 @@ import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { poll } from "../e2e/poll.ts";
+import { type Account, accountOf, assertBalanced, describeAccounts, watchAccounts } from "./accounts.ts";
 import { lacksFailingMounts, type Mount, mountExt4 } from "./mounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const FILLING_MS = 700;
+const READ_ONLY_MS = 1_000;
+/** After a write that failed, the queue says for so long that it has no space. */
+const FAILED_MS = 10_000;
 
-/** The disk takes no writes any more, while there is something to send: that is sent all the same. */
-async function writeProtect(scene: Scene, mount: Mount): Promise<number> {
+/**
+ * The disk takes no writes any more, while there is something to send: that is sent all the same. The queue is asked
+ * whether it has room, so what it loses is what was under way when it found out, from time to time.
+ */
+async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
+  const queue = { storage: "file_storage", block_on_overflow: true };
   await scene.recorder.setMode("unavailable");
-  const life = await scene.start();
-  await sleep(FILLING_MS);
-  mount.remount("abort");
-  const turnedAway = async (): Promise<number | undefined> => (await life.counters()).refused || undefined;
-  const refused = await poll("readings to be turned away", turnedAway);
-  scene.lookAtDisk();
-  await scene.recorder.setMode("up");
-  await poll("the queue to be sent", async () => {
-    const own = (await life.counters()).exporters.get(DISK);
-    return own?.queueSize === 0 || undefined;
+  const life = await scene.start({
+    ...scene.config(),
+    exporters: { [DISK]: exporterTo(scene.recorder.address, queue) },
   });
-  assert.match(life.stderr(), /cannot note what was delivered: EROFS/);
-  await scene.interrupt(() => life.end("SIGTERM"));
-  return refused;
+  const watch = watchAccounts(life);
+  await sleep(FILLING_MS);
+  const fromMs = Date.now();
+  mount.remount("abort");
+  await poll(
+    "a scrape that is not made for want of room",
+    async () => (await life.counters()).skipped.get("queue_full") || undefined,
+  );
+  await sleep(READ_ONLY_MS);
+  scene.lookAtDisk();
+  await scene.drain(life);
+  await watch.stop();
+  const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
+  assert.match(life.stderr(), /cannot note what was delivered: .*EROFS/);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  // Each of them explains one reading of each sandbox.
+  for (let atMs = fromMs; atMs < Date.now(); atMs += FAILED_MS)
+    scene.interruptions.push({ fromMs: atMs, toMs: atMs + FAILED_MS });
+  return account;
 }
 
 /** An agent that cannot keep anything says so, and does not run as if it could. */
@@ -44,10 +61,12 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     const mount = mountExt4();
     const scene = await setScene({ seed: seed + round, storage: join(mount.path, "storage") });
     try {
-      const refused = await writeProtect(scene, mount);
+      const account = await writeProtect(scene, mount);
       const error = await refuseToStart(scene);
       const verdict = scene.judge();
-      print(`turned away ${refused} points; a start there said: ${error}\n${describeVerdict(verdict)}`);
+      print(`${describeAccounts([account])}\na start there said: ${error}\n${describeVerdict(verdict)}`);
+      assertBalanced(account);
+      assert.ok(account.counted > 0, "what was under way is counted as lost");
       assertNothingLost(verdict);
       assert.ok(verdict.onDisk > 0, "something was on the disk");
     } finally {

@@ -1,11 +1,9 @@
-import { create, toBinary } from "@bufbuild/protobuf";
-import { anyPack } from "@bufbuild/protobuf/wkt";
-import { Metadata, status } from "@grpc/grpc-js";
-import { RetryInfoSchema } from "../../src/otlp/generated/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../src/otlp/generated/google/rpc/status_pb.ts";
-import { type Answer, OK, startOtlpServer } from "../e2e/otlp_server.ts";
+import { status } from "@grpc/grpc-js";
 import { type Passage, startGate } from "./gate.ts";
+import { startGrpcDestination } from "./grpc_destination.ts";
+import { startHttpDestination } from "./http_destination.ts";
 import { Ledger } from "./ledger.ts";
+import type { Decide, Refusal, Reply } from "./reply.ts";
 
 /** How a destination behaves. */
 export const MODES = [
@@ -16,56 +14,136 @@ export const MODES = [
   "stalled",
   /** Requests are taken and kept, and nobody hears of it. */
   "hanging",
-  /** RESOURCE_EXHAUSTED, and when to come back. */
+  /** RESOURCE_EXHAUSTED or 429, and when to come back. */
   "throttling",
   "unavailable",
   /** Requests are kept, and the answer is that they are not. */
   "denying",
   "half_closing",
-  /** Connections are cut in the middle of a message. */
+  /** Connections are cut in the middle of a request. */
   "cutting",
+  /** Connections are cut in the middle of an answer. */
+  "cutting_answers",
   /** Bytes trickle in, and answers take their time. */
   "slow",
 ] as const;
 export type Mode = (typeof MODES)[number];
+
+export type Protocol = "grpc" | "http";
 
 const PASSAGES: Readonly<Partial<Record<Mode, Passage>>> = {
   refusing: "closed",
   stalled: "stalled",
   half_closing: "half_closing",
   cutting: "cutting",
+  cutting_answers: "cutting_answers",
   slow: "slow",
 };
 
 const COME_BACK_MS = 200;
 const SLOW_ANSWER_MS = 300;
+const TAKEN: Reply = { kind: "taken", afterMs: 0 };
 
-/** A real OTLP server that keeps account of every point, behind a gate that can fail in any way. */
+const REPLIES: Readonly<Partial<Record<Mode, Reply>>> = {
+  hanging: { kind: "silence" },
+  throttling: {
+    kind: "refused",
+    refusal: {
+      http: 429,
+      grpc: status.RESOURCE_EXHAUSTED,
+      words: "too much at once",
+      comeBackMs: COME_BACK_MS,
+    },
+  },
+  unavailable: {
+    kind: "refused",
+    refusal: { http: 503, grpc: status.UNAVAILABLE, words: "under repair" },
+  },
+  denying: {
+    kind: "refused",
+    refusal: { http: 503, grpc: status.UNAVAILABLE, words: "kept, and not told" },
+  },
+  slow: { kind: "taken", afterMs: SLOW_ANSWER_MS },
+};
+const NOT_KEPT: readonly Mode[] = ["throttling", "unavailable"];
+
+/** In PEM. Whoever connects must have a certificate of that authority. */
+export interface ServerTls {
+  readonly ca: Buffer;
+  readonly cert: Buffer;
+  readonly key: Buffer;
+}
+
+export interface RecorderOptions {
+  /** OTLP over gRPC if left out. */
+  readonly protocol?: Protocol;
+  readonly tls?: ServerTls;
+  /** The largest message that the server itself takes over gRPC. */
+  readonly messageBytesMax?: number;
+  /** Whether what comes is OTLP and kept in the ledger, as it is if left out; otherwise its bytes are counted. */
+  readonly keeps?: boolean;
+}
+
+export interface DestinationOptions extends RecorderOptions {
+  readonly decide: Decide;
+}
+
+/** Which requests are refused, and how. */
+export interface Refusing {
+  readonly refusal: Refusal;
+  /** All of them if left out. */
+  isFor?(message: Uint8Array): boolean;
+}
+
+/** A real server that keeps account of every point, behind a gate that can fail in any way. */
 export interface Recorder {
-  readonly endpoint: string;
+  /** `127.0.0.1:port` */
+  readonly address: string;
   /** What it keeps: what came in a request that was not turned away. */
   readonly kept: Ledger;
+  /** What came in requests that `refuse` turned away. */
+  readonly refused: Ledger;
+  /** Of all messages that came, uncompressed, kept or not. */
+  readonly bytes: number;
+  /** When each request came, by `performance.now()`. */
+  readonly askedMs: readonly number[];
   readonly mode: Mode;
   setMode(mode: Mode): Promise<void>;
+  /** From now on these requests are turned away while the mode is "up"; none where nothing is given. */
+  refuse(refusing?: Refusing): void;
   close(): Promise<void>;
 }
 
 /** Starts a destination that is up. */
-export async function startRecorder(random: () => number): Promise<Recorder> {
+export async function startRecorder(random: () => number, options: RecorderOptions = {}): Promise<Recorder> {
+  const { protocol = "grpc", keeps = true } = options;
   const kept = new Ledger();
+  const refused = new Ledger();
+  const askedMs: number[] = [];
+  let bytes = 0;
   let mode: Mode = "up";
-  const answer: Answer = (call, reply) => {
-    // A server that keeps requests for its tests would keep those of hours here.
-    server.requests.length = 0;
-    const answered = ANSWERS[mode] ?? OK;
-    if (mode !== "throttling" && mode !== "unavailable") kept.add(call.request);
-    answered(call, reply);
+  let refusing: Refusing | undefined;
+  const decide: Decide = (message) => {
+    askedMs.push(performance.now());
+    bytes += message.length;
+    if (mode === "up" && refusing !== undefined && refusing.isFor?.(message) !== false) {
+      refused.add(message);
+      return { kind: "refused", refusal: refusing.refusal };
+    }
+    if (keeps && !NOT_KEPT.includes(mode)) kept.add(message);
+    return REPLIES[mode] ?? TAKEN;
   };
-  const server = await startOtlpServer({ answers: [answer] });
-  const gate = await startGate(server.endpoint, random);
+  const start = protocol === "grpc" ? startGrpcDestination : startHttpDestination;
+  const destination = await start({ ...options, decide });
+  const gate = await startGate(destination.address, random);
   return {
-    endpoint: gate.endpoint,
+    address: gate.endpoint,
     kept,
+    refused,
+    askedMs,
+    get bytes() {
+      return bytes;
+    },
     get mode() {
       return mode;
     },
@@ -73,27 +151,12 @@ export async function startRecorder(random: () => number): Promise<Recorder> {
       mode = next;
       await gate.set(PASSAGES[next] ?? "open");
     },
+    refuse(next) {
+      refusing = next;
+    },
     async close() {
       await gate.close();
-      server.close();
+      destination.close();
     },
   };
-}
-
-const ANSWERS: Readonly<Partial<Record<Mode, Answer>>> = {
-  hanging: () => {},
-  throttling: (_call, reply) =>
-    reply({ code: status.RESOURCE_EXHAUSTED, details: "too much at once", metadata: comeBackLater() }),
-  unavailable: (_call, reply) => reply({ code: status.UNAVAILABLE, details: "under repair" }),
-  denying: (_call, reply) => reply({ code: status.UNAVAILABLE, details: "kept, and not told" }),
-  slow: (call, reply) => void setTimeout(() => OK(call, reply), SLOW_ANSWER_MS),
-};
-
-function comeBackLater(): Metadata {
-  const retryDelay = { seconds: 0n, nanos: COME_BACK_MS * 1_000_000 };
-  const detail = anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay }));
-  const metadata = new Metadata();
-  const bytes = toBinary(StatusSchema, create(StatusSchema, { code: 8, details: [detail] }));
-  metadata.set("grpc-status-details-bin", Buffer.from(bytes));
-  return metadata;
 }

@@ -9,7 +9,7 @@ import { poll } from "../e2e/poll.ts";
 import { DiskWitness } from "./disk_truth.ts";
 import { Ledger } from "./ledger.ts";
 import { type AgentConfig, type Life, spawnAgent, untilQueueIsEmpty } from "./life.ts";
-import { type Recorder, startRecorder } from "./recorder.ts";
+import { type Recorder, type RecorderOptions, startRecorder } from "./recorder.ts";
 import { type Interruption, judge, type Verdict } from "./verdict.ts";
 
 export const INTERVAL_MS = 100;
@@ -45,6 +45,7 @@ export class Scene {
   readonly #witness: DiskWitness = new DiskWitness(this.onDisk);
   readonly #servedCounts = new Map<string, number>();
   readonly #lives: Life[] = [];
+  readonly #recorders: Recorder[] = [];
 
   constructor({ dir, random, storage, simulator, recorder }: Stage) {
     this.dir = dir;
@@ -59,7 +60,7 @@ export class Scene {
     return {
       extensions: { file_storage: { directory: this.storage, create_directory: true } },
       receivers: { kata: this.receiver() },
-      exporters: { [DISK]: exporterTo(this.recorder.endpoint, { storage: "file_storage" }) },
+      exporters: { [DISK]: exporterTo(this.recorder.address, { storage: "file_storage" }) },
       service: {
         extensions: ["file_storage"],
         pipelines: { metrics: { receivers: ["kata"], exporters: [DISK] } },
@@ -76,6 +77,13 @@ export class Scene {
       collection_interval: `${INTERVAL_MS}ms`,
       reconcile_interval: "1s",
     };
+  }
+
+  /** Starts a further destination, which is up, and ends with the scene. */
+  async addRecorder(options?: RecorderOptions): Promise<Recorder> {
+    const recorder = await startRecorder(this.random, options);
+    this.#recorders.push(recorder);
+    return recorder;
   }
 
   /** Starts the next life of the agent, and waits for nothing. */
@@ -116,11 +124,11 @@ export class Scene {
   }
 
   /**
-   * Lets the agent come to the end of what there is: nothing new is scraped, sandboxes end, and the destination, which
-   * is up from now on, gets all of it.
+   * Lets the agent come to the end of what there is: nothing new is scraped, sandboxes end, and the destinations, which
+   * are up from now on, get all of it.
    */
   async drain(life: Life, exporters: readonly string[] = [DISK]): Promise<void> {
-    await this.recorder.setMode("up");
+    for (const recorder of [this.recorder, ...this.#recorders]) await recorder.setMode("up");
     for (const exporter of exporters) await untilCaughtUp(life, exporter);
     const sandboxes = [...this.simulator.sandboxes.values()];
     for (const sandbox of sandboxes) await sandbox.setFault("error500");
@@ -135,14 +143,18 @@ export class Scene {
     for (const exporter of exporters) await untilQueueIsEmpty(life, exporter);
   }
 
-  /** What came of it. After `drain`, every reading that was served must have come, to the last. */
-  judge(recorder: Recorder = this.recorder): Verdict {
+  /**
+   * What came of it. After `drain`, every reading that was served must have come, to the last, but for those of
+   * sandboxes that are left out.
+   */
+  judge(recorder: Recorder = this.recorder, leftOut: readonly string[] = []): Verdict {
     const { onDisk, interruptions } = this;
     const verdict = judge({
       received: recorder.kept,
       onDisk,
       interruptions,
       servedCounts: this.#servedCounts,
+      leftOut,
     });
     if (verdict.unexplained.length === 0) return verdict;
     // A shim whose answer came too late has counted all the same.
@@ -153,7 +165,7 @@ export class Scene {
 
   async close(): Promise<void> {
     for (const life of this.#lives) if (!life.ended) await life.end("SIGKILL");
-    await this.recorder.close();
+    for (const recorder of [this.recorder, ...this.#recorders]) await recorder.close();
     await this.simulator.close();
     rmSync(this.dir, { recursive: true, force: true });
   }
@@ -192,6 +204,8 @@ export function exporterTo(
     sending_queue: {
       queue_size: "1GiB",
       num_consumers: 3,
+      // What waits here leaves as fast as it can.
+      backlog_rate: 0,
       batch: { flush_timeout: "50ms", max_size: "1MiB" },
       ...queue,
     },

@@ -5,8 +5,10 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentMib } from "../bench/process_usage.ts";
 import { freePort } from "../e2e/agent_process.ts";
+import { exporterIn } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
 import { renderPlot, slopeOf } from "./plot.ts";
+import { type Pushing, startPushing } from "./pushing.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
@@ -33,21 +35,25 @@ interface Samples {
   readonly seconds: number[];
   readonly rssMib: number[];
   readonly openFiles: number[];
+  /** Of the queue on disk. */
   readonly queueMib: number[];
+  /** Of all queues in memory. */
+  readonly memoryQueuesMib: number[];
   readonly received: number[];
 }
 
-function configOf(scene: Scene, page: string): AgentConfig {
+function configOf(scene: Scene, page: string, { exporters }: Pushing): AgentConfig {
   const config = scene.config();
+  const all = { ...config.exporters, ...exporters, prometheus: { endpoint: page } };
   return {
     ...config,
     receivers: { kata: { ...scene.receiver(), collection_interval: SCRAPE_INTERVAL } },
     processors: { cri_metadata: { endpoint: scene.simulator.criEndpoint } },
-    exporters: { ...config.exporters, prometheus: { endpoint: page } },
+    exporters: all,
     service: {
       ...config.service,
       pipelines: {
-        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus", DISK] },
+        metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: Object.keys(all) },
       },
     },
   };
@@ -65,22 +71,32 @@ async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
   return replaced;
 }
 
-/** Looks at the agent again and again, pulls its page as Prometheus would, and lets the destination fail now and then. */
-async function observe({ scene, life, page, minutes }: Observed): Promise<Samples> {
-  const samples: Samples = { seconds: [], rssMib: [], openFiles: [], queueMib: [], received: [] };
+/** Looks at the agent again and again, pulls its page as Prometheus would, and lets destinations fail now and then. */
+async function observe({ scene, life, page, pushing, minutes }: Observed): Promise<Samples> {
+  const samples: Samples = {
+    seconds: [],
+    rssMib: [],
+    openFiles: [],
+    queueMib: [],
+    memoryQueuesMib: [],
+    received: [],
+  };
   const start = performance.now();
   for (let count = 0; performance.now() - start < minutes * 60_000; count++) {
     await sleep(SAMPLE_EVERY_MS);
     assert.ok(!life.ended, `the agent has ended:\n${life.stderr().slice(-2_000)}`);
     const isDown = count % OUTAGE_CYCLE >= OUTAGE_CYCLE - OUTAGE_SAMPLES;
     const mode = isDown ? "unavailable" : "up";
-    if (scene.recorder.mode !== mode) await scene.recorder.setMode(mode);
+    for (const recorder of [scene.recorder, ...pushing.recorders])
+      if (recorder.mode !== mode) await recorder.setMode(mode);
     if (count % PULL_EVERY_SAMPLES === 0) await (await fetch(`http://${page}/metrics`)).arrayBuffer();
-    const own = (await life.counters()).exporters.get(DISK);
+    const { exporters } = await life.counters();
+    const sizes = Object.keys(pushing.exporters).map((id) => exporters.get(id)?.queueSize ?? 0);
     samples.seconds.push((performance.now() - start) / 1_000);
     samples.rssMib.push(residentMib(life.pid));
     samples.openFiles.push(readdirSync(`/proc/${life.pid}/fd`).length);
-    samples.queueMib.push((own?.queueSize ?? 0) / MIB);
+    samples.queueMib.push((exporters.get(DISK)?.queueSize ?? 0) / MIB);
+    samples.memoryQueuesMib.push(sizes.reduce((sum, bytes) => sum + bytes, 0) / MIB);
     samples.received.push(scene.recorder.kept.unique);
   }
   return samples;
@@ -90,26 +106,25 @@ interface Observed {
   readonly scene: Scene;
   readonly life: Life;
   readonly page: string;
+  readonly pushing: Pushing;
   readonly minutes: number;
 }
 
 /** Writes the samples as a table and as a picture; returns where. */
 function write(samples: Samples): string {
   const folder = mkdtempSync(join(tmpdir(), "soak-"));
-  const { seconds, rssMib, openFiles, queueMib, received } = samples;
-  const rows = seconds.map((second, index) =>
-    [second, rssMib[index] ?? 0, openFiles[index] ?? 0, queueMib[index] ?? 0, received[index] ?? 0]
-      .map((value) => Number(value.toFixed(2)))
-      .join(","),
+  const { seconds, rssMib, openFiles, queueMib, memoryQueuesMib, received } = samples;
+  const columns = [seconds, rssMib, openFiles, queueMib, memoryQueuesMib, received];
+  const rows = seconds.map((_, index) =>
+    columns.map((column) => Number((column[index] ?? 0).toFixed(2))).join(","),
   );
-  writeFileSync(
-    join(folder, "soak.csv"),
-    ["seconds,rss_mib,open_files,queue_mib,points_received", ...rows, ""].join("\n"),
-  );
+  const head = "seconds,rss_mib,open_files,queue_mib,memory_queues_mib,points_received";
+  writeFileSync(join(folder, "soak.csv"), [head, ...rows, ""].join("\n"));
   const plot = renderPlot(`${SANDBOXES} sandboxes over time`, seconds, [
     { name: "resident memory", unit: "MiB", values: rssMib },
     { name: "open files", unit: "descriptors", values: openFiles },
     { name: "queue on disk", unit: "MiB", values: queueMib },
+    { name: "queues in memory", unit: "MiB", values: memoryQueuesMib },
   ]);
   writeFileSync(join(folder, "soak.svg"), plot);
   return folder;
@@ -135,20 +150,32 @@ function describeGrowth({ seconds, rssMib, openFiles }: Samples): {
   return { text, growth, more };
 }
 
+/** Whose destinations keep no account, the agent's own must balance. */
+async function assertNothingCounted(life: Life, ids: readonly string[]): Promise<void> {
+  const counters = await life.counters();
+  for (const id of ids) {
+    const { sent, failed, enqueueFailed } = exporterIn(counters, id);
+    assert.deepEqual([[...failed], enqueueFailed], [[], 0], `"${id}" loses nothing`);
+    assert.ok(sent > 0, `"${id}" sends`);
+  }
+}
+
 async function run({ seed, minutes, print }: Scale): Promise<void> {
   const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES, cri: true, page: {} } });
   const page = `127.0.0.1:${await freePort()}`;
   const stop = new AbortController();
   try {
-    const life = await scene.start(configOf(scene, page));
+    const pushing = await startPushing(scene);
+    const life = await scene.start(configOf(scene, page, pushing));
     const churning = churn(scene, stop.signal);
-    const samples = await observe({ scene, life, page, minutes });
+    const samples = await observe({ scene, life, page, pushing, minutes });
     stop.abort();
     const replaced = await churning;
     const { text, growth, more } = describeGrowth(samples);
     print(`${SANDBOXES} sandboxes, ${replaced} replaced, ${minutes} minutes; written to ${write(samples)}`);
     print(text);
-    await scene.drain(life);
+    await scene.drain(life, [DISK, ...Object.keys(pushing.exporters)]);
+    await assertNothingCounted(life, Object.keys(pushing.exporters));
     assert.equal((await life.end("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
@@ -165,6 +192,6 @@ async function run({ seed, minutes, print }: Scale): Promise<void> {
 
 export const soak: Scenario = {
   name: "soak",
-  summary: `${SANDBOXES} sandboxes that come and go for --minutes: memory and open files over time`,
+  summary: `${SANDBOXES} sandboxes that come and go for --minutes, to every exporter that pushes: memory and open files over time`,
   run,
 };

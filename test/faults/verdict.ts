@@ -3,8 +3,7 @@ import type { Ledger } from "./ledger.ts";
 
 /**
  * Something that ends a life of the agent, or of a sandbox in its eyes, other than in peace: what was being scraped or
- * encoded at that time, or was refused by a full queue and still owed, was never accepted. One reading of each sandbox at most, since a receiver does
- * not scrape a sandbox again before the reading is taken.
+ * encoded at that time was never accepted. One reading of each sandbox at most, since a shim has one scrape at a time.
  */
 export interface Interruption {
   readonly fromMs: number;
@@ -21,6 +20,8 @@ export interface Evidence {
   readonly interruptions: readonly Interruption[];
   /** By sandbox: how often its guest had been asked in the end, where that is known and all of it must have come. */
   readonly servedCounts?: ReadonlyMap<string, number>;
+  /** Sandboxes whose readings need not have come. */
+  readonly leftOut?: readonly string[];
 }
 
 export interface Verdict {
@@ -40,11 +41,18 @@ export interface Verdict {
 
 /** Compares what was accepted with what came, and looks for holes in what each guest counted. */
 export function judge(evidence: Evidence): Verdict {
-  const { received, onDisk, interruptions, servedCounts = new Map<string, number>() } = evidence;
+  const {
+    received,
+    onDisk,
+    interruptions,
+    servedCounts = new Map<string, number>(),
+    leftOut = [],
+  } = evidence;
   let neverAccepted = 0;
   let neverAcceptedAtOnceMax = 0;
   const unexplained: string[] = [];
   for (const id of new Set([...received.sandboxIds, ...servedCounts.keys()])) {
+    if (leftOut.includes(id)) continue;
     const counted = [{ timeMs: 0, guestCount: 0 }, ...received.countedOf(id)];
     const served = servedCounts.get(id);
     if (served !== undefined) counted.push({ timeMs: Number.POSITIVE_INFINITY, guestCount: served + 1 });

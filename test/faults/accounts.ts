@@ -1,0 +1,97 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { renderTable } from "../bench/table.ts";
+import type { Counters, ExporterCounters } from "./counters.ts";
+import type { Ledger } from "./ledger.ts";
+import type { Life } from "./life.ts";
+
+/**
+ * What became of the readings that an agent gave to one of its exporters, in data points. The ends of series are left
+ * out: no receiver has handed them on.
+ */
+export interface Account {
+  readonly id: string;
+  readonly accepted: number;
+  /** By the agent's counter. */
+  readonly sent: number;
+  /** What the destination keeps, each point once. */
+  readonly received: number;
+  /** What came to the destination again. */
+  readonly again: number;
+  /** What the agent counts as lost, under any name. */
+  readonly counted: number;
+}
+
+/** The account of an exporter with nothing left in its queue; `kept` is its destination's. */
+export function accountOf(counters: Counters, id: string, kept: Ledger): Account {
+  const own = exporterIn(counters, id);
+  return {
+    id,
+    accepted: counters.accepted,
+    sent: own.sent,
+    received: kept.unique - kept.uniqueEnds,
+    again: kept.duplicates,
+    counted: lostBy(counters, id),
+  };
+}
+
+export function exporterIn({ exporters }: Counters, id: string): ExporterCounters {
+  const own = exporters.get(id);
+  assert.ok(own !== undefined, `"${id}" counts something`);
+  return own;
+}
+
+/** Fails unless every point that was accepted is received or counted as lost, and none is both. */
+export function assertBalanced({ id, accepted, sent, received, counted }: Account): void {
+  assert.equal(accepted - received - counted, 0, `"${id}": accepted is received and counted as lost`);
+  assert.equal(sent, received, `"${id}": sent is received less what came again`);
+}
+
+export function describeAccounts(accounts: readonly Account[]): string {
+  const head = ["exporter", "accepted", "sent", "received", "missing", "again", "counted"];
+  const rows = accounts.map(({ id, accepted, sent, received, again, counted }) =>
+    [id, accepted, sent, received, accepted - received - counted, again, counted].map(String),
+  );
+  return renderTable(head, rows);
+}
+
+const LOOK_MS = 100;
+
+export interface AccountWatch {
+  /** Rejects where at some time more had been sent and lost than accepted. */
+  stop(): Promise<void>;
+}
+
+/** Looks at the counters of a life that began with empty queues, again and again, until it ends or the watch does. */
+export function watchAccounts(life: Life): AccountWatch {
+  const stop = new AbortController();
+  const faults: unknown[] = [];
+  const watching = lookUntil(life, stop.signal).catch((fault: unknown) => faults.push(fault));
+  return {
+    async stop() {
+      stop.abort();
+      await watching;
+      assert.deepEqual(faults, []);
+    },
+  };
+}
+
+async function lookUntil(life: Life, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted && !life.ended) {
+    const counters = await life.counters();
+    for (const [id, { sent }] of counters.exporters) {
+      const left = counters.accepted - sent - lostBy(counters, id);
+      assert.ok(left >= 0, `"${id}" has sent and lost ${-left} points more than were accepted`);
+    }
+    await sleep(LOOK_MS);
+  }
+}
+
+function lostBy({ exporters, exchangeLost }: Counters, id: string): number {
+  const { enqueueFailed = 0, failed = new Map<string, number>() } = exporters.get(id) ?? {};
+  const exchanged = [...exchangeLost].filter(
+    ([component]) => !component.startsWith("exporter:") || component === `exporter:${id}`,
+  );
+  const lost = [...failed.values(), ...exchanged.map(([, points]) => points)];
+  return lost.reduce((sum, points) => sum + points, enqueueFailed);
+}

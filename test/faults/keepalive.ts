@@ -1,0 +1,123 @@
+import assert from "node:assert/strict";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { hasProgram } from "../e2e/peers.ts";
+import { poll } from "../e2e/poll.ts";
+import type { AgentConfig } from "./life.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+const SOURCE = join(import.meta.dirname, "keepalive_server");
+/**
+ * How often each is to be pinged. At the third ping less than five minutes after the last, with nothing said between,
+ * grpc-go sends the client away.
+ */
+const SHORT_PINGS = { usual: 3, hung: 1 };
+const LONG_PINGS = { usual: 30, hung: 10 };
+/** A ping goes out when a connection was silent for ten seconds. */
+const LIMIT_MS = 600_000;
+
+/** What happens at a server, one of these at a time. */
+interface ServerEvent {
+  readonly port?: number;
+  readonly request?: boolean;
+  readonly ping?: boolean;
+  /** The words of a GOAWAY. */
+  readonly goAway?: string;
+}
+
+interface GoServer {
+  /** `127.0.0.1:port` */
+  readonly endpoint: string;
+  readonly events: readonly ServerEvent[];
+  close(): Promise<void>;
+}
+
+async function startGoServer(program: string, delay: string): Promise<GoServer> {
+  const child = spawn(program, ["-delay", delay], { stdio: ["pipe", "pipe", "inherit"] });
+  const events: ServerEvent[] = [];
+  const lines = createInterface({ input: child.stdout });
+  lines.on("line", (line) => events.push(JSON.parse(line)));
+  const port = await poll("the server to listen", () => events[0]?.port);
+  return {
+    endpoint: `127.0.0.1:${port}`,
+    events,
+    async close() {
+      child.stdin.end();
+      if (child.exitCode === null) await once(child, "exit");
+    },
+  };
+}
+
+/** By exporter. */
+type Servers = Readonly<Record<"usual" | "hung" | "eager", GoServer>>;
+
+function configOf(scene: Scene, { usual, hung, eager }: Servers): AgentConfig {
+  const tls = { insecure: true };
+  const exporters = {
+    // As a user has them who says nothing of keepalive.
+    "otlp_grpc/usual": { endpoint: usual.endpoint, tls },
+    "otlp_grpc/hung": { endpoint: hung.endpoint, tls },
+    "otlp_grpc/eager": { endpoint: eager.endpoint, tls, timeout: "30s", keepalive: { time: "1s" } },
+  };
+  const pipelines = { metrics: { receivers: ["kata"], exporters: Object.keys(exporters) } };
+  const receiver = { ...scene.receiver(), collection_interval: "3s" };
+  return { receivers: { kata: receiver }, exporters, service: { pipelines } };
+}
+
+function pingsAt({ events }: GoServer): number {
+  return events.filter((event) => event.ping === true).length;
+}
+
+/** What clients were told that were sent away. */
+function goodbyesOf({ events }: GoServer): string[] {
+  return events.map(({ goAway = "" }) => goAway).filter((words) => words !== "");
+}
+
+/** The usual configuration pings as often as it is wanted, and nobody minds; another one shows that this server would. */
+async function ping(scene: Scene, servers: Servers, pings: typeof SHORT_PINGS): Promise<string> {
+  const { usual, hung, eager } = servers;
+  const life = await scene.start(configOf(scene, servers));
+  await poll("the eager one to be sent away", () => goodbyesOf(eager).length > 0 || undefined, LIMIT_MS);
+  for (const name of ["usual", "hung"] as const)
+    await poll(`pings at ${name}`, () => pingsAt(servers[name]) >= pings[name] || undefined, LIMIT_MS);
+  assert.deepEqual(goodbyesOf(usual), [], "nobody minds how often the usual configuration pings");
+  assert.deepEqual(goodbyesOf(hung), [], "nor a server that answers nothing in time");
+  assert.ok(goodbyesOf(eager).includes("too_many_pings"), goodbyesOf(eager).join());
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  const counts = Object.entries(servers).map(([name, server]) => {
+    const requests = server.events.filter((event) => event.request === true).length;
+    return `${name}: ${requests} requests, ${pingsAt(server)} pings, sent away ${goodbyesOf(server).length} times`;
+  });
+  return counts.join("\n");
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  try {
+    const program = join(scene.dir, "keepalive_server");
+    execFileSync("go", ["build", "-o", program, "."], { cwd: SOURCE });
+    const servers = {
+      usual: await startGoServer(program, "2s"),
+      // It answers nobody in time, so that no ping is forgiven for an answer.
+      hung: await startGoServer(program, "20s"),
+      eager: await startGoServer(program, "20s"),
+    };
+    try {
+      print(await ping(scene, servers, long ? LONG_PINGS : SHORT_PINGS));
+    } finally {
+      for (const server of Object.values(servers)) await server.close();
+    }
+  } finally {
+    await scene.close();
+  }
+}
+
+export const keepalive: Scenario = {
+  name: "keepalive",
+  summary: "a grpc-go server with its own rules about pings: the usual configuration keeps to them",
+  lacks: () => (hasProgram("go", "version") ? undefined : "Go"),
+  run,
+};

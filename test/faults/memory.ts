@@ -1,0 +1,66 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { residentMib } from "../bench/process_usage.ts";
+import { exporterIn } from "./accounts.ts";
+import type { AgentConfig, Life } from "./life.ts";
+import { type Pushing, startPushing } from "./pushing.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+const SANDBOXES = 8;
+const SCRAPE_INTERVAL = "250ms";
+const WARM_UP_MS = 8_000;
+const SHORT_MS = 25_000;
+const LONG_MS = 300_000;
+const LOOK_MS = 500;
+const MIB = 1_048_576;
+/** Of what passes in the time. A queue that keeps what it has delivered keeps all of it at first. */
+const GROWTH_SHARE_MAX = 0.25;
+
+function configOf(scene: Scene, { exporters }: Pushing): AgentConfig {
+  const receiver = { ...scene.receiver(), collection_interval: SCRAPE_INTERVAL };
+  const pipelines = { metrics: { receivers: ["kata"], exporters: Object.keys(exporters) } };
+  return { receivers: { kata: receiver }, exporters, service: { pipelines } };
+}
+
+/** The least that the process has in the time: garbage comes and goes. */
+async function leastMib({ pid }: Life, forMs: number): Promise<number> {
+  let least = Number.POSITIVE_INFINITY;
+  for (const untilMs = performance.now() + forMs; performance.now() < untilMs; await sleep(LOOK_MS))
+    least = Math.min(least, residentMib(pid));
+  return least;
+}
+
+/** Lets every exporter push for a while, and compares how much memory grew with how much has passed. */
+async function pass(scene: Scene, forMs: number): Promise<string> {
+  const pushing = await startPushing(scene);
+  const passed = (): number => pushing.recorders.reduce((sum, { bytes }) => sum + bytes, 0) / MIB;
+  const life = await scene.start(configOf(scene, pushing));
+  await sleep(WARM_UP_MS);
+  const before = { passed: passed(), mib: await leastMib(life, WARM_UP_MS / 4) };
+  await sleep(forMs);
+  const growth = (await leastMib(life, WARM_UP_MS / 4)) - before.mib;
+  const through = passed() - before.passed;
+  const counters = await life.counters();
+  for (const id of Object.keys(pushing.exporters))
+    assert.ok(exporterIn(counters, id).sent > 0, `"${id}" sends`);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  const text = `${through.toFixed(0)} MiB passed, resident memory grew by ${growth.toFixed(0)} MiB from ${before.mib.toFixed(0)}`;
+  assert.ok(growth < through * GROWTH_SHARE_MAX, text);
+  return text;
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES, page: {} } });
+  try {
+    print(await pass(scene, long ? LONG_MS : SHORT_MS));
+  } finally {
+    await scene.close();
+  }
+}
+
+export const memory: Scenario = {
+  name: "memory",
+  summary: "every exporter that pushes, with a queue in memory that lets go of what it has delivered",
+  run,
+};

@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { copyFileSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { createTestAuthority, type TestAuthority } from "../e2e/certificates.ts";
+import { hasProgram } from "../e2e/peers.ts";
+import { poll } from "../e2e/poll.ts";
+import { describeAccounts, watchAccounts } from "./accounts.ts";
+import type { Life } from "./life.ts";
+import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+const LONG_ROUNDS = 10;
+const MEANWHILE_MS = 500;
+const RELOAD_INTERVAL = "100ms";
+/** Requests that were taken are answered within it on the busiest of machines. */
+const TIMEOUT = "20s";
+const EXCHANGED = "Certificates were exchanged.";
+const NO_GOOD = "Certificates cannot be exchanged; the old ones stay in use.";
+
+/** The files that the agent has been told of. */
+class ClientFiles {
+  readonly #dir: string;
+  readonly tls: Readonly<Record<string, string>>;
+
+  constructor(dir: string) {
+    this.#dir = dir;
+    const file = (name: string): string => join(dir, name);
+    this.tls = {
+      ca_file: file("ca"),
+      cert_file: file("cert"),
+      key_file: file("key"),
+      reload_interval: RELOAD_INTERVAL,
+    };
+  }
+
+  /** As who rotates does it: another file takes the old one's place. */
+  put(name: "ca" | "cert" | "key", from: string): void {
+    copyFileSync(from, join(this.#dir, "new"));
+    renameSync(join(this.#dir, "new"), join(this.#dir, name));
+  }
+
+  spoil(name: "cert" | "key"): void {
+    writeFileSync(join(this.#dir, name), "-----BEGIN NOTHING-----\n");
+  }
+
+  remove(name: "cert" | "key"): void {
+    rmSync(join(this.#dir, name));
+  }
+
+  /** A certificate with its key. */
+  give(authority: TestAuthority, name: string): void {
+    this.put("key", authority.file(`${name}.key`));
+    this.put("cert", authority.file(`${name}.crt`));
+  }
+}
+
+interface Authorities {
+  readonly ours: TestAuthority;
+  /** Nobody trusts it. */
+  readonly others: TestAuthority;
+}
+
+interface Step {
+  readonly name: string;
+  /** What each exporter says of it. */
+  readonly said: typeof EXCHANGED | typeof NO_GOOD;
+  readonly change: (files: ClientFiles, authorities: Authorities) => void;
+}
+
+/** Each is followed by a pair that is good. Those that are taken and refused by the server cost time and nothing else. */
+const STEPS: readonly Step[] = [
+  {
+    name: "another's key",
+    said: NO_GOOD,
+    change: (files, { ours }) => files.put("key", ours.file("three.key")),
+  },
+  { name: "no certificate", said: NO_GOOD, change: (files) => files.spoil("cert") },
+  { name: "no file", said: NO_GOOD, change: (files) => files.remove("key") },
+  { name: "expired", said: EXCHANGED, change: (files, { ours }) => files.give(ours, "expired") },
+  { name: "a stranger's", said: EXCHANGED, change: (files, { others }) => files.give(others, "stranger") },
+  {
+    name: "a stranger trusted",
+    said: EXCHANGED,
+    change: (files, { others }) => files.put("ca", others.file("ca.crt")),
+  },
+];
+
+function times(life: Life, { id }: Route, said: string): number {
+  const lines = life.stderr().split("\n");
+  return lines.filter((line) => line.includes(said) && line.includes(`"${id}"`)).length;
+}
+
+interface Rotation {
+  readonly life: Life;
+  readonly routes: readonly Route[];
+  readonly files: ClientFiles;
+  readonly authorities: Authorities;
+}
+
+async function take(
+  { life, routes, files, authorities }: Rotation,
+  { name, said, change }: Step,
+): Promise<void> {
+  const before = routes.map((route) => times(life, route, said));
+  change(files, authorities);
+  for (const [index, route] of routes.entries())
+    await poll(`"${said}" of ${route.id} after ${name}`, () =>
+      times(life, route, said) > (before[index] ?? 0) ? true : undefined,
+    );
+  await sleep(MEANWHILE_MS);
+}
+
+async function rotate(scene: Scene, authorities: Authorities, rounds: number): Promise<string> {
+  const { ours } = authorities;
+  const read = (name: string): Buffer => readFileSync(ours.file(name));
+  const tls = { ca: read("ca.crt"), cert: read("server.crt"), key: read("server.key") };
+  const files = new ClientFiles(scene.dir);
+  files.put("ca", ours.file("ca.crt"));
+  files.give(ours, "one");
+  const specs = EVERY_WAY.map((spec) => ({ ...spec, tls, exporter: { tls: files.tls, timeout: TIMEOUT } }));
+  const routes = await layRoutes(scene, specs);
+  const life = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(life);
+  const rotation = { life, routes, files, authorities };
+  for (let round = 0; round < rounds; round++)
+    for (const [index, step] of STEPS.entries()) {
+      await take(rotation, step);
+      const name = index % 2 === 0 ? "two" : "one";
+      const good = (): void => {
+        files.put("ca", ours.file("ca.crt"));
+        files.give(ours, name);
+      };
+      await take(rotation, { name, said: EXCHANGED, change: good });
+    }
+  const accounts = await settle(scene, life, routes);
+  await watch.stop();
+  for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
+  const judged = judgeRoutes(scene, routes);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  return `${describeAccounts(accounts)}\n${judged}`;
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const authorities = { ours: createTestAuthority(), others: createTestAuthority() };
+  const { ours, others } = authorities;
+  const scene = await setScene({ seed });
+  try {
+    ours.issue("server", "IP:127.0.0.1");
+    for (const name of ["one", "two", "three"]) ours.issue(name, `DNS:${name}.test`);
+    ours.issue("expired", "DNS:expired.test", -1);
+    others.issue("stranger", "DNS:stranger.test");
+    print(await rotate(scene, authorities, long ? LONG_ROUNDS : 1));
+  } finally {
+    await scene.close();
+    ours.remove();
+    others.remove();
+  }
+}
+
+export const rotations: Scenario = {
+  name: "rotations",
+  summary: "certificates that are exchanged under load, for good ones and for all kinds of bad ones",
+  lacks: () => (hasProgram("openssl", "version") ? undefined : "openssl"),
+  run,
+};

@@ -1,0 +1,96 @@
+import { type Account, accountOf, assertBalanced } from "./accounts.ts";
+import type { AgentConfig, Life } from "./life.ts";
+import type { Protocol, Recorder, RecorderOptions } from "./recorder.ts";
+import { exporterTo, type Scene } from "./scene.ts";
+import { assertNothingLost, describeVerdict } from "./verdict.ts";
+
+export interface RouteSpec extends RecorderOptions {
+  readonly protocol: Protocol;
+  readonly queue: "memory" | "disk";
+  /** Tells routes of one protocol and queue apart. */
+  readonly name?: string;
+  /** Further options of the exporter, in place of those that `exporterTo` gives. */
+  readonly exporter?: Readonly<Record<string, unknown>>;
+  /** Further options of its queue. */
+  readonly sendingQueue?: Readonly<Record<string, unknown>>;
+}
+
+/** A way out of the agent: an exporter with its queue, and a destination of its own. */
+export interface Route {
+  /** The exporter's. */
+  readonly id: string;
+  readonly spec: RouteSpec;
+  readonly recorder: Recorder;
+  /** What the exporter's configuration calls the destination. */
+  readonly endpoint: string;
+}
+
+/** Every protocol with every kind of queue. */
+export const EVERY_WAY: readonly RouteSpec[] = (["grpc", "http"] as const).flatMap((protocol) =>
+  (["memory", "disk"] as const).map((queue) => ({ protocol, queue })),
+);
+
+/** Starts a destination for each route. */
+export async function layRoutes(scene: Scene, specs: readonly RouteSpec[]): Promise<readonly Route[]> {
+  return await Promise.all(
+    specs.map(async (spec) => {
+      const recorder = await scene.addRecorder(spec);
+      const scheme = spec.tls === undefined ? "http" : "https";
+      const name = spec.name === undefined ? spec.queue : `${spec.queue}_${spec.name}`;
+      return {
+        id: `otlp_${spec.protocol}/${name}`,
+        spec,
+        recorder,
+        endpoint: spec.protocol === "http" ? `${scheme}://${recorder.address}` : recorder.address,
+      };
+    }),
+  );
+}
+
+/** The scene's own configuration, with these routes in place of its exporter. */
+export function configWith(scene: Scene, routes: readonly Route[]): AgentConfig {
+  const config = scene.config();
+  const exporters = Object.fromEntries(
+    routes.map(({ id, spec, endpoint }) => {
+      const storage = spec.queue === "disk" ? { storage: "file_storage" } : {};
+      const queue = { ...storage, ...spec.sendingQueue };
+      return [id, { ...exporterTo(endpoint, queue), ...spec.exporter }];
+    }),
+  );
+  const pipelines = { metrics: { receivers: ["kata"], exporters: Object.keys(exporters) } };
+  return { ...config, exporters, service: { ...config.service, pipelines } };
+}
+
+export async function setModes(routes: readonly Route[], mode: Recorder["mode"]): Promise<void> {
+  for (const { recorder } of routes) await recorder.setMode(mode);
+}
+
+/**
+ * Lets the agent come to the end of what there is, and fails unless every point that it accepted has come by every route
+ * or is counted there.
+ */
+export async function settle(
+  scene: Scene,
+  life: Life,
+  routes: readonly Route[],
+): Promise<readonly Account[]> {
+  await scene.drain(
+    life,
+    routes.map(({ id }) => id),
+  );
+  const counters = await life.counters();
+  const accounts = routes.map(({ id, recorder }) => accountOf(counters, id, recorder.kept));
+  for (const account of accounts) assertBalanced(account);
+  return accounts;
+}
+
+/** Fails unless every reading that a guest served has come by every route. Returns what it found. */
+export function judgeRoutes(scene: Scene, routes: readonly Route[]): string {
+  return routes
+    .map(({ id, recorder }) => {
+      const verdict = scene.judge(recorder);
+      assertNothingLost(verdict);
+      return `${id}:\n${describeVerdict(verdict)}`;
+    })
+    .join("\n");
+}

@@ -1,0 +1,86 @@
+import assert from "node:assert/strict";
+import { status } from "@grpc/grpc-js";
+import { poll } from "../e2e/poll.ts";
+import { describeAccounts, watchAccounts } from "./accounts.ts";
+import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+const SHORT_DELAY_MS = 4_000;
+const LONG_DELAY_MS = 60_000;
+/** So often the peer asks for the delay, one time behind the other. */
+const TIMES = 2;
+
+/** Shorter than the delay: a time that the peer asked for must not count against it. */
+const IMPATIENT = { initial_interval: "50ms", max_interval: "300ms", max_elapsed_time: "2s" };
+
+/** The times at which a peer was asked that wanted to be left alone. */
+async function untilAskedAgain({ id, recorder }: Route, { fromMs, delayMs }: Throttling): Promise<number[]> {
+  const asked = (): number[] => recorder.askedMs.filter((atMs) => atMs >= fromMs);
+  return await poll(
+    `${id} to come back`,
+    () => (asked().length > TIMES ? asked() : undefined),
+    (TIMES + 1) * delayMs + 60_000,
+  );
+}
+
+interface Throttling {
+  readonly fromMs: number;
+  readonly delayMs: number;
+}
+
+/** Fails unless the exporter asks once, waits for as long as it was told, asks again, and so on. */
+function assertLeftAlone({ id }: Route, asked: readonly number[], delayMs: number): void {
+  for (const [index, atMs] of asked.slice(0, TIMES + 1).entries()) {
+    const beforeMs = asked[index - 1];
+    if (beforeMs === undefined) continue;
+    assert.ok(atMs - beforeMs >= delayMs, `"${id}" comes back after ${atMs - beforeMs} ms`);
+  }
+}
+
+async function throttle(scene: Scene, delayMs: number): Promise<string> {
+  const specs = EVERY_WAY.map((spec) => ({
+    ...spec,
+    // One request at a time: no other is on its way when the peer says so.
+    sendingQueue: { num_consumers: 1 },
+    exporter: { retry_on_failure: IMPATIENT },
+  }));
+  const routes = await layRoutes(scene, specs);
+  const life = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(life);
+  for (const { id, recorder } of routes)
+    await poll(`${id} to deliver`, () => recorder.kept.requests > 0 || undefined);
+  const fromMs = performance.now();
+  const refusal = { http: 429, grpc: status.RESOURCE_EXHAUSTED, words: "later", comeBackMs: delayMs };
+  for (const { recorder } of routes) {
+    let times = 0;
+    recorder.refuse({ refusal, isFor: () => times++ < TIMES });
+  }
+  await Promise.all(
+    routes.map(async (route) => {
+      const asked = await untilAskedAgain(route, { fromMs, delayMs });
+      assertLeftAlone(route, asked, delayMs);
+    }),
+  );
+  const accounts = await settle(scene, life, routes);
+  await watch.stop();
+  for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" gives up nothing meanwhile`);
+  const judged = judgeRoutes(scene, routes);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  return `${describeAccounts(accounts)}\n${judged}`;
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  try {
+    print(await throttle(scene, long ? LONG_DELAY_MS : SHORT_DELAY_MS));
+  } finally {
+    await scene.close();
+  }
+}
+
+export const throttled: Scenario = {
+  name: "throttled",
+  summary: "a peer that asks to be left alone for longer than max_elapsed_time is asked once in that time",
+  run,
+};

@@ -1,0 +1,127 @@
+import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
+import { status } from "@grpc/grpc-js";
+import { poll } from "../e2e/poll.ts";
+import { describeAccounts, watchAccounts } from "./accounts.ts";
+import type { Life } from "./life.ts";
+import type { Refusal } from "./reply.ts";
+import {
+  configWith,
+  judgeRoutes,
+  layRoutes,
+  type Route,
+  type RouteSpec,
+  setModes,
+  settle,
+} from "./routes.ts";
+import type { Scale, Scenario } from "./scenario.ts";
+import { type Scene, setScene } from "./scene.ts";
+
+const LIMIT_BYTES = 1024 * 1024;
+const SHORT_OUTAGE_MS = 3_000;
+const LONG_OUTAGE_MS = 25_000;
+const AFTERWARDS_MS = 1_000;
+const SAID = "The receiver takes smaller requests only; batches are no larger from now on.";
+
+const PLAIN_413: Refusal = { http: 413, grpc: status.RESOURCE_EXHAUSTED, words: "" };
+const SAYING_400: Refusal = {
+  http: 400,
+  grpc: status.INVALID_ARGUMENT,
+  words: `rpc error: message too large: limit is ${LIMIT_BYTES} bytes`,
+};
+
+interface LimitedRoute extends RouteSpec {
+  /** What the peer says; over gRPC the server itself has the limit if left out. */
+  readonly refusal?: Refusal;
+}
+
+function limited(
+  compression: "none" | "gzip",
+  spec: Omit<LimitedRoute, "exporter" | "sendingQueue">,
+): LimitedRoute {
+  return {
+    ...spec,
+    name: spec.name === undefined ? compression : `${spec.name}_${compression}`,
+    // A peer on a busy machine must have the time to say that it is too much.
+    exporter: { compression, timeout: "20s" },
+    // Larger than the peer takes, and larger than what an outage leaves.
+    sendingQueue: { batch: { flush_timeout: "50ms" } },
+  };
+}
+
+const ROUTES: readonly LimitedRoute[] = [
+  limited("gzip", { protocol: "grpc", queue: "memory", messageBytesMax: LIMIT_BYTES }),
+  limited("none", { protocol: "grpc", queue: "disk", messageBytesMax: LIMIT_BYTES }),
+  limited("none", { protocol: "http", queue: "memory", name: "413", refusal: PLAIN_413 }),
+  limited("gzip", { protocol: "http", queue: "disk", name: "400", refusal: SAYING_400 }),
+];
+const MORE_ROUTES: readonly LimitedRoute[] = [
+  limited("none", { protocol: "grpc", queue: "memory", messageBytesMax: LIMIT_BYTES }),
+  limited("gzip", { protocol: "grpc", queue: "disk", messageBytesMax: LIMIT_BYTES }),
+  limited("gzip", { protocol: "http", queue: "memory", name: "400", refusal: SAYING_400 }),
+  limited("none", { protocol: "http", queue: "disk", name: "413", refusal: PLAIN_413 }),
+];
+
+/** Lets the peers of these routes take small requests only, from now on. */
+function limit(routes: readonly Route[], specs: readonly LimitedRoute[]): void {
+  for (const [index, { recorder }] of routes.entries()) {
+    const refusal = specs[index]?.refusal;
+    if (refusal === undefined) continue;
+    recorder.refuse({ refusal, isFor: (message) => message.length > LIMIT_BYTES });
+  }
+}
+
+/** How often the log of the exporter says that batches are smaller from now on. */
+function timesSaid(life: Life, { id }: Route): number {
+  const lines = life.stderr().split("\n");
+  return lines.filter((line) => line.includes(SAID) && line.includes(`"${id}"`)).length;
+}
+
+/** A node that goes on after an outage, with a backlog that no request of the usual size brings to the peer. */
+async function outlive(scene: Scene, specs: readonly LimitedRoute[], outageMs: number): Promise<string> {
+  const routes = await layRoutes(scene, specs);
+  limit(routes, specs);
+  await setModes(routes, "refusing");
+  const life = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(life);
+  await sleep(outageMs);
+  await setModes(routes, "up");
+  for (const route of routes)
+    await poll(`${route.id} to say it`, () => timesSaid(life, route) > 0 || undefined, 60_000);
+  const text = await settleAfterAnother(scene, life, routes);
+  await watch.stop();
+  for (const route of routes)
+    assert.equal(timesSaid(life, route), 1, `"${route.id}" says once what the peer takes`);
+  assert.match(life.stderr(), /"option":"sending_queue::batch::max_size"/);
+  assert.equal((await life.end("SIGTERM")).code, 0);
+  return `${text}\n${judgeRoutes(scene, routes)}`;
+}
+
+/** A second outage: what it leaves goes out in batches of the size that is known now, and none is turned away. */
+async function settleAfterAnother(scene: Scene, life: Life, routes: readonly Route[]): Promise<string> {
+  await sleep(AFTERWARDS_MS);
+  const before = routes.map(({ recorder }) => recorder.refused.requests);
+  await setModes(routes, "refusing");
+  await sleep(SHORT_OUTAGE_MS);
+  const accounts = await settle(scene, life, routes);
+  for (const [index, { id, recorder }] of routes.entries())
+    assert.equal(recorder.refused.requests, before[index], `"${id}" sends nothing again that is too large`);
+  for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
+  return describeAccounts(accounts);
+}
+
+async function run({ seed, long, print }: Scale): Promise<void> {
+  const scene = await setScene({ seed });
+  try {
+    const specs = long ? [...ROUTES, ...MORE_ROUTES] : ROUTES;
+    print(await outlive(scene, specs, long ? LONG_OUTAGE_MS : SHORT_OUTAGE_MS));
+  } finally {
+    await scene.close();
+  }
+}
+
+export const tooLarge: Scenario = {
+  name: "too-large",
+  summary: "an outage, and then a peer that takes smaller requests than the backlog makes",
+  run,
+};
