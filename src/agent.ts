@@ -78,6 +78,7 @@ export class Agent {
     const host = createHost(systemClock, reload);
     this.#statuses = host.statuses;
     this.#graph = new Graph({
+      clock: systemClock,
       settings: this.#settingsOf(meter, host),
       counters: pipelineCounters(meter),
       statuses: host.statuses,

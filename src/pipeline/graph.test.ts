@@ -152,7 +152,9 @@ function scene(behave: Record<string, () => void> = {}) {
   const { log, inputs, broken, full, slow } = stage;
   const lost: string[] = [];
   const errors: string[] = [];
+  const clock = new FakeClock();
   const graph = new Graph({
+    clock,
     settings: (_kind, id) => settings(id),
     counters: {
       ...pipelineCounters(meter),
@@ -164,6 +166,7 @@ function scene(behave: Record<string, () => void> = {}) {
   return {
     log,
     errors,
+    clock,
     inputs,
     broken,
     full,
@@ -252,21 +255,55 @@ test("a change keeps what is the same; what is not stops when what takes its pla
   assert.deepEqual(send("s3"), ["p1 s3", "p2 s3", "out s3"]);
 });
 
-test("while an exporter is exchanged there is no room; what was under way is lost and counted, ends wait", async () => {
+test("while a component is exchanged that can be there once only, there is no room; what was under way is lost and counted, ends wait", async () => {
   const { change, send, log, inputs, slow, noRoom, lost } = scene();
-  await change(ONE);
+  const page = (path: string) => ({ out: { claims: ["port 1"], path } });
+  await change(ONE, page("/a"));
   const drained = Promise.withResolvers<void>();
   slow.set("shutdown out", drained.promise);
-  const changed = change(ONE, { out: { new: true } });
+  const changed = change(ONE, page("/b"));
   await setImmediate();
   assert.equal(noRoom(), "exchange");
-  assert.deepEqual(send("s1"), ["start out", "p1 s1", "p2 s1"]);
+  assert.deepEqual(send("s1"), ["p1 s1", "p2 s1"]);
   assert.deepEqual(lost, ["exporter:out"]);
   inputs.get("in")?.end({ resource: { key: "s1", attributes: [] }, timeMs: 2 });
   assert.deepEqual(log.splice(0), ["p1 end s1", "p2 end s1"]);
   drained.resolve();
-  assert.deepEqual(await changed, ["shutdown out", "out end s1"]);
+  assert.deepEqual(await changed, ["shutdown out", "start out", "out end s1"]);
   assert.equal(noRoom(), undefined);
+});
+
+test("an exporter that another one takes the place of drains beside it: a peer that hangs stops nobody", async () => {
+  const { change, send, slow, noRoom } = scene();
+  await change(ONE);
+  slow.set("shutdown out", new Promise(() => {}));
+  void change(ONE, { out: { new: true } });
+  await setImmediate();
+  assert.equal(noRoom(), undefined);
+  assert.deepEqual(send("s1"), ["start out", "p1 s1", "p2 s1", "out s1"]);
+});
+
+test("what a receiver leaves open ends with it, and what its successor does not take up within a minute", async () => {
+  const { change, send, log, clock } = scene();
+  await change(ONE);
+  for (const key of ["s1", "s2"]) send(key);
+  const others = { in: { roots: "others" } };
+  await change(ONE, others);
+  send("s1");
+  await clock.advance(59_999);
+  assert.deepEqual(log, []);
+  await clock.advance(1);
+  assert.deepEqual(log.splice(0), ["p1 end s2", "p2 end s2", "out end s2"]);
+  const renamed: Pipelines = {
+    metrics: { receivers: ["in2"], processors: ["p1", "p2"], exporters: ["out"] },
+  };
+  assert.deepEqual(await change(renamed, others), [
+    "start in2",
+    "shutdown in",
+    "p1 end s1",
+    "p2 end s1",
+    "out end s1",
+  ]);
 });
 
 test("an exporter goes with the extension that it uses", async () => {

@@ -1,3 +1,4 @@
+import type { Clock } from "../clock/clock.ts";
 import type {
   Component,
   ComponentKind,
@@ -14,11 +15,13 @@ import { pointCount, type Reading } from "../metrics/model.ts";
 import { fanOut } from "./fan_out.ts";
 import { guard } from "./guard.ts";
 import { counted, type PipelineCounters } from "./observe.ts";
+import { OpenResources, Orphans } from "./open_resources.ts";
 import { type Blueprint, exchangeOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
 import { Relay } from "./relay.ts";
 import type { StatusBoard } from "./statuses.ts";
 
 export interface GraphOptions {
+  readonly clock: Clock;
   settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
   readonly counters: PipelineCounters;
   readonly statuses: StatusBoard;
@@ -31,6 +34,8 @@ interface Node {
   readonly component: Component;
   /** Where readings come in; receivers and extensions have none. */
   readonly input: Consumer | undefined;
+  /** What a receiver has not ended; others have none. */
+  readonly open?: OpenResources;
 }
 
 /**
@@ -45,8 +50,11 @@ export class Graph {
   /** What stands before each consumer, and behind each producer, so that both can be exchanged. */
   readonly #relays = { inputs: new Map<string, Relay>(), outputs: new Map<string, Relay>() };
 
+  readonly #orphans: Orphans;
+
   constructor(options: GraphOptions) {
     this.#options = options;
+    this.#orphans = new Orphans(options.clock);
   }
 
   /** The keys of the components, in the order of their start. */
@@ -66,6 +74,7 @@ export class Graph {
     const { early, late, freed, leaving } = exchangeOf(before.specs, after.specs);
     const restoreStatuses = statuses.save();
     const fresh = this.#makeAll(early);
+    const replaced = this.#running(freed);
     try {
       await this.#start(fresh);
       this.#arrange(after);
@@ -80,13 +89,17 @@ export class Graph {
         throw new AggregateError([error, second], `${message(error)}; and then: ${second.message}`);
       });
       this.#install(again);
+      this.#endOrphans(replaced);
       restoreStatuses();
       throw error;
     }
-    const places = new Set(leaving.map(({ key }) => key));
-    this.#install(new Map([...fresh].filter(([{ key }]) => !places.has(key))));
-    await this.#retire(leaving, deadline);
+    // What is new takes over before the old drains: a peer that hangs must not stop the scraping.
+    const old = this.#running(leaving);
     this.#install(fresh);
+    this.#remove(leaving.filter(({ key }) => ![...fresh.keys()].some((one) => one.key === key)));
+    await this.#shutDown(old, deadline);
+    this.#endOrphans(old);
+    this.#endOrphans(replaced);
   }
 
   /** Lets every component read its files again. Resolves to what went wrong, which `statuses` knows as well. */
@@ -105,6 +118,7 @@ export class Graph {
   async shutdown(deadline: AbortSignal): Promise<boolean> {
     const { statuses } = this.#options;
     const nodes = this.#running(this.#specs);
+    this.#orphans.close();
     for (const [{ kind, id }] of nodes) statuses.report(kind, id, "stopping");
     const clean = await this.#shutDown(nodes, deadline);
     for (const [{ kind, id, key }] of nodes) {
@@ -184,11 +198,23 @@ export class Graph {
   /** Stops components that others take the place of, or nobody; ends that come to them meanwhile wait. */
   async #retire(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
     const nodes = this.#running(specs);
-    for (const [{ key }] of nodes) {
+    this.#remove(specs);
+    await this.#shutDown(nodes, deadline);
+  }
+
+  #endOrphans(gone: readonly (readonly [Spec, Node])[]): void {
+    for (const [{ key }, { open }] of gone) {
+      const successor = this.#nodes.get(key)?.open;
+      if (open !== undefined && open !== successor) this.#orphans.endAll(open, successor);
+    }
+  }
+
+  /** From now on nobody is there. */
+  #remove(specs: readonly Spec[]): void {
+    for (const { key } of specs) {
       this.#relays.inputs.get(key)?.disconnect();
       this.#nodes.delete(key);
     }
-    await this.#shutDown(nodes, deadline);
   }
 
   /**
@@ -256,7 +282,8 @@ export class Graph {
       }
       case "receiver": {
         const factory = part.factory as ReceiverFactory<unknown>;
-        return { component: factory.create(config, settings, next), input: undefined };
+        const open = new OpenResources(next, settings.clock);
+        return { component: factory.create(config, settings, open), input: undefined, open };
       }
     }
   }
