@@ -100,7 +100,9 @@ export class Batcher {
   #isBacklog(): boolean {
     const { clock, config, queue } = this.#options;
     const { oldestMs } = queue();
-    return oldestMs !== undefined && clock.nowMs() - oldestMs > config.batch.flush_timeout + BACKLOG_MS;
+    if (oldestMs === undefined) return false;
+    // After a clock was set back, what has waited longest seems to come from the future.
+    return Math.abs(clock.nowMs() - oldestMs) > config.batch.flush_timeout + BACKLOG_MS;
   }
 
   /** Whether a backlog must wait for its turn. */

@@ -65,6 +65,17 @@ test("a full queue may hold up a receiver, and so may a destination", () => {
   );
 });
 
+test("what needs the queue is refused without one, and a backlog must leave faster than readings come in", () => {
+  const off = "needs the queue, which enabled: false turns off";
+  check({ enabled: false, block_on_overflow: true }, `block_on_overflow: ${off}`);
+  check({ enabled: false, start_spread: "1s" }, `start_spread: ${off}`);
+  check({ enabled: false, storage: "file_storage" }, `storage: ${off}`);
+  check({ backlog_rate: 0 }, { backlog_rate: 0 });
+  check({ backlog_rate: 1.5 }, { backlog_rate: 1.5 });
+  const slow = "a backlog that leaves no faster than readings come in never ends";
+  check({ backlog_rate: 1 }, `backlog_rate: must be 0 for no limit, or at least 1.5: ${slow}`);
+});
+
 test("statuses are numbers of HTTP or names of gRPC, and stand in one of the lists only", () => {
   const check = (input: object, want: string | object): void => {
     const result = retrySchema.safeParse(input);

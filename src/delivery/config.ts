@@ -106,6 +106,8 @@ function minOf(
   return maxItems === undefined ? { bytes: maxBytes } : { items: maxItems };
 }
 
+const BACKLOG_RATE_MIN = 1.5;
+
 /** The Collector's, where it has one. */
 const DEFAULT_SIZES: Readonly<Record<Sizer, Amount>> = { requests: 1_000, items: 1_000_000, bytes: "64MiB" };
 
@@ -169,9 +171,15 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
         context.addIssue({ code: "custom", path: ["queue_size"], message, input: queue_size });
         return z.NEVER;
       }
-      if (!config.enabled && config.storage !== undefined) {
+      for (const key of ["storage", "block_on_overflow", "start_spread"] as const) {
+        const input = config[key];
+        if (config.enabled || !input) continue;
         const message = "needs the queue, which enabled: false turns off";
-        context.addIssue({ code: "custom", path: ["storage"], message, input: config.storage });
+        context.addIssue({ code: "custom", path: [key], message, input });
+      }
+      if (config.backlog_rate > 0 && config.backlog_rate < BACKLOG_RATE_MIN) {
+        const message = `must be 0 for no limit, or at least ${BACKLOG_RATE_MIN}: a backlog that leaves no faster than readings come in never ends`;
+        context.addIssue({ code: "custom", path: ["backlog_rate"], message, input: config.backlog_rate });
       }
       if (config.wait_for_result && config.storage !== undefined) {
         const message = "is not supported with a persistent queue configured with storage";

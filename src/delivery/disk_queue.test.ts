@@ -230,3 +230,15 @@ test("a disk that is full takes no more, loses nothing, and takes again when the
   assert.deepEqual(drain(again), accepted);
   assert.equal(add(again, text), undefined);
 });
+
+test("a queue whose directory was removed goes on in a new one, and loses nothing of either", (context) => {
+  const { directory, open } = disk(context);
+  const queue = open();
+  add(queue, "before");
+  rmSync(directory, { recursive: true });
+  assert.ok(queue.hasSpace);
+  assert.equal(add(queue, "after"), undefined);
+  assert.deepEqual(drain(queue), ["before", "after"]);
+  add(queue, "later");
+  assert.deepEqual(drain(open()), ["later"], "after a crash");
+});

@@ -4,6 +4,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Acks } from "./disk_acks.ts";
 import { hasDiskSpace, hasSpace, syncDirectory } from "./disk_directory.ts";
 import { type Damage, Segment } from "./disk_segment.ts";
+import { DelayedSync } from "./disk_sync.ts";
 import { PutBack } from "./put_back.ts";
 import {
   isWithin,
@@ -65,16 +66,19 @@ export class DiskQueue implements RequestQueue {
   readonly #putBack = new PutBack<DiskQueued>();
   #sequence = 0;
   #taken: QueueSize = NOTHING;
-  #cancelSync: () => void = () => {};
-  #isSyncing = false;
+  readonly #sync: DelayedSync | undefined;
   #failedMs = Number.NEGATIVE_INFINITY;
 
   /** Opens what is there. Throws what the file system says. */
   constructor(options: DiskQueueOptions) {
     this.#options = options;
-    const { directory, quota } = options;
+    const { directory, quota, fsync, clock, onTrouble } = options;
+    if (typeof fsync === "object") {
+      const isInUse = (segment: Segment): boolean => this.#segments.includes(segment);
+      this.#sync = new DelayedSync({ clock, everyMs: fsync.everyMs, isInUse, onError: onTrouble });
+    }
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#acks = new Acks({ directory, sync: options.fsync === "always", onTrouble: options.onTrouble });
+    this.#acks = new Acks({ directory, sync: fsync === "always", onTrouble });
     for (const name of readdirSync(directory).sort()) {
       const first = SEGMENT.exec(name)?.[1];
       if (first === undefined) continue;
@@ -122,7 +126,7 @@ export class DiskQueue implements RequestQueue {
       quota.bytes += segment.bytes - before;
     }
     this.#sequence++;
-    if (typeof fsync === "object") this.#syncLater(segment, fsync.everyMs);
+    this.#sync?.wrote(segment);
     return undefined;
   }
 
@@ -157,7 +161,7 @@ export class DiskQueue implements RequestQueue {
   }
 
   close(): Promise<void> {
-    this.#cancelSync();
+    this.#sync?.cancel();
     const { fsync, onTrouble, quota } = this.#options;
     for (const segment of this.#segments) {
       quota.bytes -= segment.bytes;
@@ -197,9 +201,12 @@ export class DiskQueue implements RequestQueue {
     if (quota.bytes + bytes > quota.bytesMax) return "the storage's quota is used up";
     const segmentMax = Math.min(SEGMENT_BYTES_MAX, quota.bytesMax / SEGMENTS_PER_QUOTA);
     const last = this.#segments.at(-1);
-    if (last !== undefined && last.bytes < segmentMax) return last;
     const first = this.#sequence + 1;
     try {
+      if (last !== undefined && last.bytes < segmentMax && !last.isGone) return last;
+      // Somebody may have removed the directory, or mounted another one there.
+      mkdirSync(directory, { recursive: true, mode: 0o700 });
+      if (last?.isGone === true) this.#acks.rewrite();
       const segment = new Segment(join(directory, `${String(first).padStart(16, "0")}.log`), first);
       this.#segments.push(segment);
       if (this.#options.fsync !== "never") syncDirectory(directory);
@@ -220,21 +227,10 @@ export class DiskQueue implements RequestQueue {
       try {
         segment.remove();
       } catch (error) {
-        this.#options.onTrouble(error as Error);
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#options.onTrouble(error as Error);
       }
       this.#acks.drop(segment.firstSequence, next);
     }
-  }
-
-  #syncLater(segment: Segment, everyMs: number): void {
-    if (this.#isSyncing) return;
-    this.#isSyncing = true;
-    this.#cancelSync = this.#options.clock.after(everyMs, () => {
-      this.#isSyncing = false;
-      segment.syncLater((error) => {
-        if (error !== null) this.#options.onTrouble(error);
-      });
-    });
   }
 }
 

@@ -65,6 +65,11 @@ export class Segment {
     return this.#end;
   }
 
+  /** Whether somebody has removed the file: what is in it does not outlive the process. */
+  get isGone(): boolean {
+    return fstatSync(this.#fd).nlink === 0;
+  }
+
   get isSettled(): boolean {
     return this.waiting.requests === 0 && this.taken.size === 0;
   }

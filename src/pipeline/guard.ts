@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import type { Consumer } from "../component/consumer.ts";
+import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 import { forward } from "./forward.ts";
 
@@ -9,6 +9,14 @@ import { forward } from "./forward.ts";
  */
 export function guard(consumer: Consumer, logger: Logger): Consumer {
   return forward(consumer, {
+    noRoom(resourceKey: string): NoRoom | undefined {
+      try {
+        return consumer.noRoom(resourceKey);
+      } catch (error) {
+        logger.error({ resource: resourceKey, error }, "BUG: Component failed to say whether it has room.");
+        return undefined;
+      }
+    },
     consume(reading: Reading): void {
       try {
         consumer.consume(reading);

@@ -314,13 +314,9 @@ export class KataReceiver implements Receiver, SandboxSource {
         text: reason,
       });
     // One that waits for its socket has nothing to show, but what has been shown of it must not stand as it was.
-    if (
-      (state === "unsafe" ||
-        code === "unreadable" ||
-        (before !== "pending" && this.#shown.get(sandbox.found.id) === sandbox)) &&
-      this.#next.noRoom(sandbox.resource.key) === undefined
-    )
-      this.#report(sandbox, NOTHING);
+    const isShown = this.#shown.get(sandbox.found.id) === sandbox;
+    if (before !== "pending" && isShown) sandbox.isOutdated = true;
+    if (state === "unsafe" || code === "unreadable" || sandbox.isOutdated) this.#reportIfRoom(sandbox);
     return false;
   }
 
@@ -433,8 +429,14 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#failures.note("Pages have lines that cannot be used.", { of: sandbox.found.id, fault, text });
   }
 
+  /** Reports that the sandbox is not scraped; where there is no room for that, the next visit does. */
+  #reportIfRoom(sandbox: Sandbox): void {
+    if (this.#next.noRoom(sandbox.resource.key) === undefined) this.#report(sandbox, NOTHING);
+  }
+
   /** A reading of the agent's own families alone. */
   #report(sandbox: Sandbox, report: ScrapeReport): void {
+    sandbox.isOutdated = false;
     const { state, code } = sandbox.standing;
     const schema = this.#own.schema(state, code);
     const values = new Float64Array(schema.width);

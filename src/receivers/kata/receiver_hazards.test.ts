@@ -254,3 +254,25 @@ test("a sandbox that a reload keeps from being scraped is scraped soon after, ho
     { noRoom: () => pipeline.noRoom, config: { collection_interval: "10m" } },
   );
 });
+
+test("a sandbox whose socket goes while the pipeline has no room does not stand as up for ever", () => {
+  const pipeline: { noRoom: NoRoom | undefined } = { noRoom: undefined };
+  return withReceiver(
+    async ({ simulator, reading, readings, skipped }) => {
+      const { id, directory } = await simulator.add({ flavor: "go" });
+      const other = await simulator.add({ flavor: "go" });
+      await reading(id, isUp);
+      await reading(other.id, isUp);
+      pipeline.noRoom = "memory";
+      await rm(join(directory, "shim-monitor.sock"));
+      const before = skipped("memory");
+      await poll("visits in that time", () => skipped("memory") > before + 4 || undefined);
+      pipeline.noRoom = undefined;
+      await poll(
+        "word of it",
+        () => state(readings.get(id)?.at(-1) ?? assert.fail()) === "pending" || undefined,
+      );
+    },
+    { noRoom: () => pipeline.noRoom },
+  );
+});

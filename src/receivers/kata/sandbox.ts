@@ -77,6 +77,8 @@ export class Sandbox {
   livedWith: ReadonlySet<string> = new Set();
   /** When it answered last, in Unix milliseconds. */
   lastAnswerMs: number | undefined;
+  /** Whether what is shown of it is not so any more, and there was no room to say it. */
+  isOutdated = false;
   /** Another sandbox of the same id is shown in its place, and the log has said so. */
   shadowed = false;
   cancelTimer: () => void = () => {};

@@ -1,0 +1,41 @@
+import type { Clock } from "../clock/clock.ts";
+import type { Segment } from "./disk_segment.ts";
+
+export interface DelayedSyncOptions {
+  readonly clock: Clock;
+  readonly everyMs: number;
+  /** Whether the segment is still of use: one that was removed meanwhile has nothing left that must survive. */
+  isInUse(segment: Segment): boolean;
+  onError(error: Error): void;
+}
+
+/** Makes what was written to segments survive a loss of power, some time later and all at once. */
+export class DelayedSync {
+  readonly #options: DelayedSyncOptions;
+  readonly #written = new Set<Segment>();
+  #cancel: (() => void) | undefined;
+
+  constructor(options: DelayedSyncOptions) {
+    this.#options = options;
+  }
+
+  wrote(segment: Segment): void {
+    this.#written.add(segment);
+    this.#cancel ??= this.#options.clock.after(this.#options.everyMs, () => this.#sync());
+  }
+
+  cancel(): void {
+    this.#cancel?.();
+  }
+
+  #sync(): void {
+    const { isInUse, onError } = this.#options;
+    this.#cancel = undefined;
+    const segments = [...this.#written].filter(isInUse);
+    this.#written.clear();
+    for (const segment of segments)
+      segment.syncLater((error) => {
+        if (error !== null && isInUse(segment)) onError(error);
+      });
+  }
+}
