@@ -90,14 +90,33 @@ test("the answer to a request from before a pause that nobody asked for ends it"
 
 test("only pauses that a peer asked for, or that came of a wrong address, are excused", async () => {
   const { clock, pace } = pacing();
+  const excusedMs = (): number => pace.excusedMs(clock.monotonicMs());
   const waitMs = pace.failed(pace.mark, BUSY);
-  assert.equal(pace.excusedMs, 0);
   await clock.advance(waitMs);
+  assert.equal(excusedMs(), 0);
   const heldMs = pace.failed(pace.mark, { askedMs: undefined, isExcused: true });
-  assert.equal(pace.excusedMs, heldMs);
-  await clock.advance(heldMs);
+  assert.equal(excusedMs(), 0, "the pause begins");
+  await clock.advance(heldMs / 2);
+  assert.equal(excusedMs(), heldMs / 2);
+  await clock.advance(heldMs / 2);
   pace.failed(pace.mark, { askedMs: 60_000, isExcused: false });
-  assert.equal(pace.excusedMs, heldMs + 60_000);
+  assert.equal(pace.excusedMs(clock.monotonicMs() + 90_000), heldMs + 60_000, "to its end and no further");
+  pace.close();
+});
+
+test("of a pause that becomes longer at a peer's wish, or is over before its time, what was excused counts", async () => {
+  const { clock, pace } = pacing();
+  const { mark } = pace;
+  const ownMs = pace.failed(mark, BUSY);
+  pace.failed(mark, { askedMs: ownMs + 1_000, isExcused: false });
+  await clock.advance(ownMs + 1_000);
+  assert.equal(pace.excusedMs(clock.monotonicMs()), 1_000);
+  const during = pace.mark;
+  pace.failed(during, { askedMs: undefined, isExcused: true });
+  await clock.advance(10);
+  pace.answered(during);
+  await clock.advance(10_000);
+  assert.equal(pace.excusedMs(clock.monotonicMs()), 1_010);
   pace.close();
 });
 

@@ -34,7 +34,10 @@ export class Pace {
   #cancel: (() => void) | undefined;
   /** Counts the changes: an attempt from before the last one says nothing new. */
   #mark: Mark = 0;
+  /** Of pauses that are over. */
   #excusedMs = 0;
+  /** From when on the pause that lasts is excused; never where it is not. */
+  #excusedFromMs = Number.POSITIVE_INFINITY;
   #isEnding = false;
 
   constructor(options: PaceOptions) {
@@ -46,9 +49,12 @@ export class Pace {
     return this.#mark;
   }
 
-  /** Milliseconds of all pauses that peers asked for, or that came of a wrong address: no request's time runs in them. */
-  get excusedMs(): number {
-    return this.#excusedMs;
+  /**
+   * Milliseconds, until that time, of pauses that peers asked for, or that came of a wrong address: no request's time
+   * runs in them.
+   */
+  excusedMs(untilMs: number): number {
+    return this.#excusedMs + Math.max(0, Math.min(untilMs, this.#goAtMs) - this.#excusedFromMs);
   }
 
   /** How many requests may be on their way now. */
@@ -86,7 +92,10 @@ export class Pace {
     const ownMs = mark === this.#mark || leftMs <= 0 ? this.#backoff.next() : leftMs;
     const waitMs = Math.max(ownMs, askedMs);
     if (waitMs <= leftMs) return leftMs;
-    if (isAsked || delay.isExcused) this.#excusedMs += waitMs - leftMs;
+    // Of a longer pause the excused part is what has been so, and what is added.
+    const wasExcused = this.#excusedFromMs < Number.POSITIVE_INFINITY;
+    this.#endExcuse();
+    if (isAsked || delay.isExcused) this.#excusedFromMs = nowMs + (wasExcused ? 0 : leftMs);
     // At the end the one request that such a peer gets has been used up.
     this.#isAsked = isAsked || (this.#isEnding && this.#isAsked);
     this.#wait(waitMs);
@@ -122,13 +131,20 @@ export class Pace {
     });
   }
 
+  #endExcuse(): void {
+    this.#excusedMs = this.excusedMs(this.#options.clock.monotonicMs());
+    this.#excusedFromMs = Number.POSITIVE_INFINITY;
+  }
+
   #go(): void {
+    this.#endExcuse();
     this.#cancel?.();
     this.#mark++;
     this.#state = this.#isEnding && !this.#isAsked ? "open" : "probe";
   }
 
   #open(): void {
+    this.#endExcuse();
     this.#cancel?.();
     this.#mark++;
     this.#state = "open";

@@ -188,6 +188,21 @@ test("a peer that asks for ten minutes is asked once in them, and they do not co
   assert.equal(scene.sum(FAILED), 0);
 });
 
+test("a pause that a peer asked for costs no request its patience that fails in it without a word", async (context) => {
+  for (const first of [{ ...BUSY, delayMs: 600_000 } as Answer, HOLD]) {
+    const answers: Answer[] = [first, BUSY];
+    const peer = (): Answer => answers.shift() ?? OK;
+    const queue = { num_consumers: 2, batch: { max_size: 1 } };
+    const retry = { initial_interval: "50s", max_interval: "50s", max_elapsed_time: "45s" };
+    const { clock, give, sent, delivered, sum } = await ended(context, delivering(peer, { queue, retry }));
+    give(1, 2);
+    await clock.advance(0);
+    assert.equal(sent.length, 2, "both were on their way when the peer said so");
+    await clock.advance(660_000);
+    assert.deepEqual([sum(FAILED), delivered], [0, [1, 2]]);
+  }
+});
+
 test("a peer in trouble without a word costs what was tried for max_elapsed_time, and nothing younger", async (context) => {
   const scene = await ended(
     context,

@@ -140,7 +140,7 @@ export class Sender {
 
   /** The peer takes nothing now: what may be tried again waits in the queue. */
   #fail(part: readonly Queued[], answer: Failure, mark: number): void {
-    const { pace, retry, putBack, report } = this.#options;
+    const { clock, pace, retry, putBack, report } = this.#options;
     const isKept = this.#options.isKept();
     if (this.#state === "ending") {
       pace.failed(mark, { askedMs: answer.delayMs, isExcused: false });
@@ -157,7 +157,7 @@ export class Sender {
     for (const request of part) this.#noteTry(request);
     const waitMs = pace.failed(mark, { askedMs: answer.delayMs, isExcused: answer.kind === "hold" });
     const isExhausted = (request: Queued): boolean =>
-      !isKept && this.#triedMs(request) + waitMs > this.#retryMs;
+      !isKept && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#retryMs;
     const exhausted = part.filter(isExhausted);
     if (exhausted.length > 0)
       this.#lose(exhausted, "retries_exhausted", {
@@ -178,14 +178,14 @@ export class Sender {
   #noteTry(request: Queued): void {
     if (this.#firstTries.has(request)) return;
     const { clock, pace } = this.#options;
-    this.#firstTries.set(request, { atMs: clock.monotonicMs(), excusedMs: pace.excusedMs });
+    const atMs = clock.monotonicMs();
+    this.#firstTries.set(request, { atMs, excusedMs: pace.excusedMs(atMs) });
   }
 
-  /** For how long the request has been tried, but for the time of excused pauses, the one that just began included. */
-  #triedMs(request: Queued): number {
-    const { clock, pace } = this.#options;
-    const { atMs, excusedMs } = this.#firstTries.get(request) ?? { atMs: 0, excusedMs: 0 };
-    return clock.monotonicMs() - atMs - (pace.excusedMs - excusedMs);
+  /** For how long the request will have been tried by then, but for the time of excused pauses. */
+  #triedMs(request: Queued, untilMs: number): number {
+    const { atMs, excusedMs } = this.#firstTries.get(request) ?? { atMs: untilMs, excusedMs: 0 };
+    return untilMs - atMs - (this.#options.pace.excusedMs(untilMs) - excusedMs);
   }
 
   #delivered(part: readonly Queued[], answer: Answer & { readonly kind: "delivered" }): void {

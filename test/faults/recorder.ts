@@ -148,6 +148,8 @@ export async function startRecorder(random: () => number, options: RecorderOptio
       return mode;
     },
     async setMode(next) {
+      // A new mode ends the connections of the old one; the same again must not.
+      if (next === mode) return;
       mode = next;
       await gate.set(PASSAGES[next] ?? "open");
     },

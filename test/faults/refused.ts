@@ -16,7 +16,7 @@ import {
   settle,
 } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const SHORT_MS = 2_000;
 const LONG_MS = 60_000;
@@ -47,7 +47,7 @@ const retrying = { initial_interval: `${PAUSE_MS}ms`, max_interval: `${PAUSE_MS}
 
 /** For a second of trouble a request would be given up; a wrong address or password is no such trouble. */
 function impatient(spec: RouteSpec): RouteSpec {
-  return { ...spec, exporter: { retry_on_failure: retrying } };
+  return { ...spec, exporter: { retry_on_failure: retrying, timeout: PATIENT_TIMEOUT } };
 }
 
 function withHealth(config: AgentConfig, health: string): AgentConfig {

@@ -9,13 +9,11 @@ import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { Life } from "./life.ts";
 import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const LONG_ROUNDS = 10;
 const MEANWHILE_MS = 500;
 const RELOAD_INTERVAL = "100ms";
-/** Requests that were taken are answered within it on the busiest of machines. */
-const TIMEOUT = "20s";
 const EXCHANGED = "Certificates were exchanged.";
 const NO_GOOD = "Certificates cannot be exchanged; the old ones stay in use.";
 
@@ -119,7 +117,11 @@ async function rotate(scene: Scene, authorities: Authorities, rounds: number): P
   const files = new ClientFiles(scene.dir);
   files.put("ca", ours.file("ca.crt"));
   files.give(ours, "one");
-  const specs = EVERY_WAY.map((spec) => ({ ...spec, tls, exporter: { tls: files.tls, timeout: TIMEOUT } }));
+  const specs = EVERY_WAY.map((spec) => ({
+    ...spec,
+    tls,
+    exporter: { tls: files.tls, timeout: PATIENT_TIMEOUT },
+  }));
   const routes = await layRoutes(scene, specs);
   const life = await scene.start(configWith(scene, routes));
   const watch = watchAccounts(life);

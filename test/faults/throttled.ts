@@ -4,7 +4,7 @@ import { poll } from "../e2e/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const SHORT_DELAY_MS = 4_000;
 const LONG_DELAY_MS = 60_000;
@@ -43,7 +43,7 @@ async function throttle(scene: Scene, delayMs: number): Promise<string> {
     ...spec,
     // One request at a time: no other is on its way when the peer says so.
     sendingQueue: { num_consumers: 1 },
-    exporter: { retry_on_failure: IMPATIENT },
+    exporter: { retry_on_failure: IMPATIENT, timeout: PATIENT_TIMEOUT },
   }));
   const routes = await layRoutes(scene, specs);
   const life = await scene.start(configWith(scene, routes));

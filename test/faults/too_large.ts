@@ -15,7 +15,7 @@ import {
   settle,
 } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const LIMIT_BYTES = 1024 * 1024;
 const SHORT_OUTAGE_MS = 3_000;
@@ -43,7 +43,7 @@ function limited(
     ...spec,
     name: spec.name === undefined ? compression : `${spec.name}_${compression}`,
     // A peer on a busy machine must have the time to say that it is too much.
-    exporter: { compression, timeout: "20s" },
+    exporter: { compression, timeout: PATIENT_TIMEOUT },
     // Larger than the peer takes, and larger than what an outage leaves.
     sendingQueue: { batch: { flush_timeout: "50ms" } },
   };
