@@ -48,10 +48,11 @@ test("peers say in many words that a request is too large", () => {
     "413 Request Entity Too Large",
     "http: request body too large",
     "the request body exceeds the limit",
-    "message size 12 is over",
+    "payload too big",
   ];
   for (const text of texts) assert.ok(saysTooLarge(text), text);
-  for (const text of ["out of order sample", "no such tenant", ""]) assert.ok(!saysTooLarge(text), text);
+  for (const text of ["out of order sample", "no such tenant", "request rate exceeds the limit", ""])
+    assert.ok(!saysTooLarge(text), text);
 });
 
 test("what the user says of a status goes before the table", () => {

@@ -64,7 +64,9 @@ export function meaningOfGrpc(status: string, hasDelay: boolean): FailureKind {
   return GRPC[status] ?? "busy";
 }
 
-const TOO_LARGE = /larger than max|too large|too big|exceeds? (the )?(max|limit)|message size/i;
+/** Of the request, and not of its rate: "request rate exceeds the limit" is another matter. */
+const TOO_LARGE =
+  /larger than max|(message|request|body|payload|entity|content)( size| length| body| entity)?( is| was)? (too (large|big)|exceeds|over)|(max|maximum|limit)[^.]* (message|request|body|payload) size/i;
 
 /** Whether a peer's words say that the request is too large, whatever its status. */
 export function saysTooLarge(text: string): boolean {

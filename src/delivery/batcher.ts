@@ -2,7 +2,7 @@ import type { Clock } from "../clock/clock.ts";
 import { BacklogRate } from "./backlog.ts";
 import type { QueueConfig } from "./config.ts";
 import { type Queued, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
-import type { SizeLimit } from "./sender.ts";
+import { type SizeFinding, SizeLimit } from "./size_limit.ts";
 
 /** What has waited so much longer than a batch is gathered is a backlog. */
 const BACKLOG_MS = 10_000;
@@ -20,8 +20,7 @@ export interface BatcherOptions {
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #backlog: BacklogRate;
-  /** What the peer has shown to take, in bytes. */
-  #sizeLimit = Number.POSITIVE_INFINITY;
+  readonly #sizeLimit: SizeLimit;
   /** Requests that have waited for `flush_timeout`: they leave however few they are. */
   #due = 0;
   #cancelFlush: (() => void) | undefined;
@@ -30,7 +29,9 @@ export class Batcher {
 
   constructor(options: BatcherOptions) {
     this.#options = options;
-    this.#backlog = new BacklogRate(options.clock, options.config.backlog_rate);
+    const { clock, config } = options;
+    this.#backlog = new BacklogRate(clock, config.backlog_rate);
+    this.#sizeLimit = new SizeLimit(clock, config.batch.max_size);
   }
 
   /** A request of so many bytes has come in. */
@@ -58,14 +59,9 @@ export class Batcher {
     this.flush();
   }
 
-  /** Batches are no larger from now on than what passed. Whether that is less than before. */
-  limitTo({ passedBytes, refusedBytes }: SizeLimit): boolean {
-    const limit = Math.min(this.#sizeLimit, this.#options.config.batch.max_size);
-    if (passedBytes <= 0 || passedBytes >= limit) return false;
-    // A batch from before the limit says nothing against it.
-    if (refusedBytes > this.#sizeLimit) return false;
-    this.#sizeLimit = passedBytes;
-    return true;
+  /** A peer has found a batch too large. Whether batches are smaller from now on. */
+  limitTo(finding: SizeFinding): boolean {
+    return this.#sizeLimit.lower(finding);
   }
 
   /** The requests of the next batch; none where none is due. Sees to it that `onDue` is called when one may be. */
@@ -84,8 +80,8 @@ export class Batcher {
   }
 
   #limit(): TakeLimit {
-    const { max_size, max_items } = this.#options.config.batch;
-    const bytes = Math.min(max_size, this.#sizeLimit);
+    const { max_items } = this.#options.config.batch;
+    const bytes = this.#sizeLimit.bytes;
     return max_items === undefined ? { bytes } : { bytes, items: max_items };
   }
 
@@ -93,7 +89,7 @@ export class Batcher {
     const { waiting } = this.#options.queue();
     const { bytes = Number.POSITIVE_INFINITY, items = Number.POSITIVE_INFINITY } =
       this.#options.config.batch.min;
-    const enoughBytes = Math.min(bytes, this.#sizeLimit);
+    const enoughBytes = Math.min(bytes, this.#sizeLimit.found);
     return waiting.requests > 0 && (waiting.bytes >= enoughBytes || waiting.items >= items);
   }
 

@@ -12,11 +12,11 @@ import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { QueueStorage } from "../component/component.ts";
 import type { Answer } from "./answer.ts";
+import type { Send } from "./attempt.ts";
 import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import { retrySchema } from "./retry_config.ts";
-import type { Send } from "./sender.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const DOWN: Answer = { kind: "busy", status: "UNAVAILABLE", error: "no connection" };
@@ -32,7 +32,7 @@ interface Call {
 }
 
 /** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
-function delivering(script: readonly Answer[] = [], queue: object = {}, retry: object = {}) {
+function delivering(script: readonly Answer[] = [], queue: object = {}, retry: object = {}, timeout = 5_000) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const output = new Writable({
@@ -59,7 +59,7 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
     clock,
   });
   const config = {
-    timeout: 5_000,
+    timeout,
     retry_on_failure: { ...retrySchema.parse({}), ...retry },
     sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
@@ -190,7 +190,7 @@ test("a warning without a rejection loses nothing", async () => {
 });
 
 test("a failure that repeats is one line per interval, with sums", async () => {
-  const { delivery, clock, lines, close } = delivering(Array(30).fill(BAD));
+  const { delivery, clock, lines, close } = delivering(Array(30).fill(BAD), {}, { enabled: false });
   for (let i = 0; i < 30; i++) delivery.take({ bytes: KIB, points: 2 });
   await clock.advance(0);
   assert.deepEqual(
@@ -471,6 +471,7 @@ test("what has waited longer than max_age is dropped, under a name", async () =>
     [],
     { num_consumers: 1, max_age: 60_000 },
     { enabled: true },
+    0,
   );
   delivery.take({ bytes: KIB, points: 1 });
   delivery.take({ bytes: KIB, points: 2 });

@@ -1,5 +1,6 @@
 import type { Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
+import type { Send } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { Intake } from "./intake.ts";
@@ -7,7 +8,8 @@ import { MemoryQueue } from "./memory_queue.ts";
 import { Pace } from "./pace.ts";
 import type { Outgoing, Queued, RequestQueue } from "./queue.ts";
 import { type DeliveryReport, reportDeliveries } from "./report.ts";
-import { type Send, Sender, type SizeLimit } from "./sender.ts";
+import { Sender } from "./sender.ts";
+import type { SizeFinding } from "./size_limit.ts";
 
 export interface DeliveryOptions {
   /** The exporter's type: whatever older name of it the id has, the queue on disk is the same. */
@@ -70,7 +72,7 @@ export class Delivery {
       send: options.send,
       putBack: (requests) => this.#putBack(requests),
       settle: (requests) => this.#intake.settle(requests),
-      onSizeLimit: (limit) => this.#limitBatches(limit),
+      onTooLarge: (finding) => this.#limitBatches(finding),
     });
   }
 
@@ -172,10 +174,10 @@ export class Delivery {
     this.#batcher.cameBack(requests);
   }
 
-  #limitBatches(limit: SizeLimit): void {
-    if (!this.#batcher.limitTo(limit)) return;
+  #limitBatches(finding: SizeFinding): void {
+    if (!this.#batcher.limitTo(finding)) return;
     this.#options.settings.logger.warn(
-      { bytes: limit.passedBytes, option: "sending_queue::batch::max_size" },
+      { bytes: finding.passedBytes, option: "sending_queue::batch::max_size" },
       "The receiver takes smaller requests only; batches are no larger from now on. The option spares the attempts.",
     );
   }

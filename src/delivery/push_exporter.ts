@@ -2,10 +2,10 @@ import type { Exporter, Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 import type { Answer } from "./answer.ts";
+import type { Send } from "./attempt.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import type { Outgoing } from "./queue.ts";
-import type { Send } from "./sender.ts";
 
 /** The way to the peer. */
 export interface Transport {

@@ -6,10 +6,10 @@ import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "./answer.ts";
+import type { Batch } from "./attempt.ts";
 import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { retrySchema } from "./retry_config.ts";
-import type { Batch } from "./sender.ts";
 
 // What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.
 
@@ -26,10 +26,15 @@ const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
 interface Options {
   readonly queue?: object;
   readonly retry?: object;
+  /** Of each request; 100 if left out. */
+  readonly bytes?: number;
 }
 
-/** A delivery to a peer that is a function; each request is of 100 bytes and one point. */
-async function delivering(peer: (batch: Batch) => Answer, { queue = {}, retry = {} }: Options = {}) {
+/** A delivery to a peer that is a function; each request is of one point. */
+async function delivering(
+  peer: (batch: Batch) => Answer | Promise<Answer>,
+  { queue = {}, retry = {}, bytes = 100 }: Options = {},
+) {
   const clock = new FakeClock();
   const { meter, sum } = countingMeter();
   const { logger, lines } = recordedLogger();
@@ -45,18 +50,18 @@ async function delivering(peer: (batch: Batch) => Answer, { queue = {}, retry = 
       sending_queue: queueSchema.parse({ num_consumers: 1, ...queue }),
     },
     random: () => 0,
-    send: (batch) => {
+    send: async (batch) => {
       const numbers = batch.parts.map((part) => part[0] ?? Number.NaN);
       sent.push(numbers);
-      const answer = peer(batch);
+      const answer = await peer(batch);
       if (answer.kind === "delivered") delivered.push(...numbers);
-      return Promise.resolve(answer);
+      return answer;
     },
   });
   await delivery.start();
   const give = (...numbers: readonly number[]): void => {
     for (const number of numbers)
-      delivery.take({ bytes: new Uint8Array(100).fill(number), points: 1, source: `s${number}` });
+      delivery.take({ bytes: new Uint8Array(bytes).fill(number), points: 1, source: `s${number}` });
   };
   return {
     ...{ delivery, clock, sent, delivered, give, sum },
@@ -77,8 +82,11 @@ async function ended(context: TestContext, scene: Promise<Scene>): Promise<Scene
 }
 
 test("a batch that is too large is halved until it passes; then batches are no larger, and the log names the option", async (context) => {
-  const peer = ({ bytes }: Batch): Answer => (bytes > 300 ? LARGE : OK);
-  const { clock, give, sent, delivered, lines, sum } = await ended(context, delivering(peer));
+  const peer = ({ bytes }: Batch): Answer => (bytes > 300_000 ? LARGE : OK);
+  const { clock, give, sent, delivered, lines, sum } = await ended(
+    context,
+    delivering(peer, { bytes: 100_000 }),
+  );
   give(1, 2, 3, 4, 5, 6, 7, 8);
   await clock.advance(200);
   assert.deepEqual(
@@ -95,7 +103,7 @@ test("a batch that is too large is halved until it passes; then batches are no l
   const said = lines.filter(({ option }) => option === "sending_queue::batch::max_size");
   assert.deepEqual(
     said.map(({ bytes }) => bytes),
-    [200],
+    [200_000],
   );
   assert.deepEqual([sum(SENT), sum(FAILED)], [12, 0]);
 });
@@ -120,6 +128,34 @@ test("two batches that are too large at one time say once how large batches may 
   );
   await scene.clock.advance(200);
   assert.equal(scene.sum(SENT), 14);
+});
+
+test("a peer that refuses at random, or takes more an hour later, does not keep batches small", async (context) => {
+  let limit = 0;
+  const peer = ({ bytes }: Batch): Answer => (bytes > limit ? LARGE : OK);
+  const { clock, give, sent } = await ended(context, delivering(peer, { bytes: 1_000 }));
+  limit = 2_500;
+  give(1, 2, 3, 4, 5, 6, 7, 8);
+  await clock.advance(60_000);
+  limit = 1_000_000;
+  give(1, 2, 3, 4, 5, 6, 7, 8);
+  await clock.advance(200);
+  assert.equal(sent.at(-1)?.length, 8, "64 KiB go out together in any case");
+});
+
+test("where nothing of a batch passes, the next one does not follow at once", async (context) => {
+  const scene = await ended(
+    context,
+    delivering(() => BAD),
+  );
+  scene.give(1, 2, 3, 4);
+  await scene.clock.advance(200);
+  assert.equal(scene.sum(FAILED), 4);
+  scene.give(5, 6, 7, 8);
+  await scene.clock.advance(4_000);
+  assert.equal(scene.sum(FAILED), 4);
+  await scene.clock.advance(2_000);
+  assert.equal(scene.sum(FAILED), 8);
 });
 
 test("of a batch with a bad request only that one is dropped, and the size of batches stays", async (context) => {
@@ -237,6 +273,18 @@ test("while one request probes, no other goes out, whatever num_consumers says",
   assert.ok(first <= 10, `${first} before the first answer`);
   await scene.clock.advance(60_000);
   assert.equal(scene.sent.length - first, 4, "one each after 5, 12.5, 23.75 and 40.6 s");
+});
+
+test("a transport that never ends costs its attempt, and not the exporter", async (context) => {
+  let isStuck = true;
+  const peer = (): Answer | Promise<Answer> => (isStuck ? new Promise(() => {}) : OK);
+  const scene = await ended(context, delivering(peer));
+  scene.give(1);
+  await scene.clock.advance(7_200);
+  isStuck = false;
+  assert.match(String(scene.status()?.error), /^BUG: an attempt has not ended/);
+  await scene.clock.advance(6_000);
+  assert.deepEqual(scene.delivered, [1]);
 });
 
 test("an exporter whose queue turns data away is not well, until it takes some again", async (context) => {

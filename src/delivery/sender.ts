@@ -1,21 +1,11 @@
 import type { Clock } from "../clock/clock.ts";
 import { type Answer, type Failure, underRules } from "./answer.ts";
+import { Attempt, type Send } from "./attempt.ts";
 import type { Pace } from "./pace.ts";
 import { type Queued, sizeOfAll } from "./queue.ts";
 import type { DeliveryReport, LossReason } from "./report.ts";
 import type { RetryConfig } from "./retry_config.ts";
-
-/** What goes out as one request: encoded requests that are joined by putting one behind the other. */
-export interface Batch {
-  readonly parts: readonly Uint8Array[];
-  /** Data points in it. */
-  readonly points: number;
-  /** Of all parts. */
-  readonly bytes: number;
-}
-
-/** Makes one attempt. Never rejects, and resolves soon after `signal` aborts. */
-export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
+import type { SizeFinding } from "./size_limit.ts";
 
 export interface SenderOptions {
   readonly clock: Clock;
@@ -32,15 +22,7 @@ export interface SenderOptions {
   /** Forgets requests that have been delivered or lost. */
   settle(requests: readonly Queued[]): void;
   /** Hears what the peer takes after it has found a batch too large. */
-  onSizeLimit(limit: SizeLimit): void;
-}
-
-/** What is known of the largest request that a peer takes, in bytes. */
-export interface SizeLimit {
-  /** The largest that passed. */
-  readonly passedBytes: number;
-  /** The smallest that did not. */
-  readonly refusedBytes: number;
+  onTooLarge(finding: SizeFinding): void;
 }
 
 /** A batch on its way, which may have been cut. */
@@ -67,7 +49,7 @@ interface FirstTry {
 /** Brings batches to the peer: attempts with a deadline, and what the answers mean for the requests in them. */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #attempts = new Set<AbortController>();
+  readonly #attempts = new Set<Attempt>();
   readonly #firstTries = new WeakMap<Queued, FirstTry>();
   #state: "open" | "ending" | "closed" = "open";
 
@@ -83,12 +65,12 @@ export class Sender {
   /** Breaks off what is on its way; nothing is done about it any more. */
   close(): void {
     this.#state = "closed";
-    for (const attempt of this.#attempts) attempt.abort();
+    for (const attempt of this.#attempts) attempt.breakOff();
   }
 
   /** Sends the requests as one, in parts where the peer wants that. What cannot be sent now is put back into the queue. */
   async bring(requests: readonly Queued[]): Promise<void> {
-    const { pace, putBack } = this.#options;
+    const { pace, putBack, retry } = this.#options;
     const journey: Journey = {
       parts: [requests],
       isCut: false,
@@ -115,7 +97,10 @@ export class Sender {
       pace.answered(mark);
       this.#advance(journey, part, answer);
     }
-    if (journey.isCut && !journey.hasDropped) this.#options.onSizeLimit(journey);
+    if (journey.isTooLarge && journey.passedBytes > 0) this.#options.onTooLarge(journey);
+    // Where nothing at all passes, it may be the exporter that is wrong: what is left shall not follow at once.
+    if (journey.hasDropped && journey.passedBytes === 0 && retry.enabled)
+      pace.failed(pace.mark, { askedMs: undefined, isExcused: false });
   }
 
   /** Goes on with the journey after an answer that was about this part alone. */
@@ -124,7 +109,6 @@ export class Sender {
       journey.passedBytes = Math.max(journey.passedBytes, sizeOfAll(part).bytes);
       if (!journey.isTooLarge || journey.parts.length === 0) return;
       // The size is known now: what is left goes out in batches of it.
-      this.#options.onSizeLimit(journey);
       journey.isCut = false;
       this.#options.putBack(journey.parts.splice(0).flat());
     } else if (answer.kind === "split" && part.length > 1) {
@@ -213,23 +197,14 @@ export class Sender {
   }
 
   async #attempt(part: readonly Queued[]): Promise<Answer> {
-    const { clock, timeoutMs, send, retry } = this.#options;
+    const { clock, timeoutMs, retry, send } = this.#options;
     const { items: points, bytes } = sizeOfAll(part);
     const batch = { parts: part.map((request) => request.bytes), points, bytes };
-    const attempt = new AbortController();
+    const attempt = new Attempt(clock);
     this.#attempts.add(attempt);
-    const cancel = timeoutMs > 0 ? clock.after(timeoutMs, () => attempt.abort()) : () => {};
-    attempt.signal.addEventListener("abort", cancel, { once: true });
-    try {
-      const answer = await send(batch, attempt.signal);
-      return answer.kind === "delivered" ? answer : underRules(answer, retry.rules);
-    } catch (error) {
-      // A transport that rejects breaks its contract; the request must still be accounted for.
-      return { kind: "drop", status: "internal", error: `BUG: ${String(error)}` };
-    } finally {
-      cancel();
-      this.#attempts.delete(attempt);
-    }
+    const answer = await attempt.make(send, batch, timeoutMs);
+    this.#attempts.delete(attempt);
+    return answer.kind === "delivered" ? answer : underRules(answer, retry.rules);
   }
 
   #isClosed(): boolean {

@@ -1,8 +1,8 @@
 import type { Host, Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
+import type { Send } from "../../delivery/attempt.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
-import type { Send } from "../../delivery/sender.ts";
 import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";

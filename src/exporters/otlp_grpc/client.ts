@@ -3,7 +3,7 @@ import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
-import type { Send } from "../../delivery/sender.ts";
+import type { Send } from "../../delivery/attempt.ts";
 import { chooseProxy } from "../../proxy/choose.ts";
 import type { ForwardProxy } from "../../proxy/proxy_url.ts";
 import { GrpcClient } from "../../push_grpc/client.ts";
