@@ -17,11 +17,11 @@ export interface QueueConfig {
   readonly queue_size: number;
   readonly sizer: Sizer;
   readonly num_consumers: number;
-  /** Whom a full queue turns away: who comes, or who has waited longest. */
+  /** What a full queue loses: the newest request, or the one that has waited longest. */
   readonly overflow: "refuse_newest" | "drop_oldest";
-  /** A full queue holds up its pipelines, other exporters included, in place of refusing. */
+  /** A full queue has no room: receivers scrape no further, for other exporters neither. */
   readonly block_on_overflow: boolean;
-  /** A source has no more than one request here: its next one waits outside until it is known what became of that. */
+  /** A source has no room until it is known what became of its last reading. */
   readonly wait_for_result: boolean;
   /** What has waited longer is dropped; 0 for never. */
   readonly max_age: number;
@@ -44,7 +44,7 @@ export interface BatchConfig {
   readonly max_items?: number | undefined;
 }
 
-/** gRPC servers take messages of 4 MiB unless told otherwise; larger ones fail for good. */
+/** gRPC servers take messages of 4 MiB unless told otherwise; larger ones cost attempts until their size is known. */
 const REQUEST_BYTES_MAX = 4_000_000;
 /** Room for almost any metric, and for what stands around it. */
 const REQUEST_BYTES_MIN = 64 * 1024;
@@ -160,7 +160,7 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
         .boolean()
         .default(false)
         .describe(
-          "Hold up each sandbox until it is known what became of its last reading: so long the next one waits",
+          "Scrape a sandbox again only when it is known what became of its last reading",
         ),
     })
     .transform(({ queue_size, sizer, ...config }, context) => {

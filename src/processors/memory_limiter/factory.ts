@@ -16,7 +16,7 @@ function monitorOf(config: MemoryLimiterConfig, { id, clock, logger, host }: Set
   return monitor;
 }
 
-/** Refuses readings and collects garbage while memory is short, as the Collector's processor of this name does. */
+/** Lets nothing be scraped and collects garbage while memory is short, as the Collector's processor of this name does. */
 export const factory: ProcessorFactory<MemoryLimiterConfig> = {
   stability: "beta",
   schema: memoryLimiterSchema,
