@@ -29,7 +29,10 @@ interface Options {
 }
 
 /** A delivery to a peer that is a function; each request is of 100 bytes and one point. */
-async function delivering(peer: (batch: Batch) => Answer, { queue = {}, retry = {} }: Options = {}) {
+async function delivering(
+  peer: (batch: Batch) => Answer | Promise<Answer>,
+  { queue = {}, retry = {} }: Options = {},
+) {
   const clock = new FakeClock();
   const { meter, sum } = countingMeter();
   const { logger, lines } = recordedLogger();
@@ -45,12 +48,12 @@ async function delivering(peer: (batch: Batch) => Answer, { queue = {}, retry = 
       sending_queue: queueSchema.parse({ num_consumers: 1, ...queue }),
     },
     random: () => 0,
-    send: (batch) => {
+    send: async (batch) => {
       const numbers = batch.parts.map((part) => part[0] ?? Number.NaN);
       sent.push(numbers);
-      const answer = peer(batch);
+      const answer = await peer(batch);
       if (answer.kind === "delivered") delivered.push(...numbers);
-      return Promise.resolve(answer);
+      return answer;
     },
   });
   await delivery.start();
@@ -156,6 +159,19 @@ test("while the exporter is refused, nothing is dropped, however long; it says s
   assert.deepEqual(delivered, [1, 2, 3]);
   assert.equal(status()?.state, "ok");
   assert.deepEqual([sum(SENT), sum(FAILED)], [3, 0]);
+});
+
+test("a peer that takes its time to refuse the exporter costs nothing either", async (context) => {
+  let answer: Answer = HOLD;
+  const peer = (): Promise<Answer> =>
+    new Promise((resolve) => scene.clock.after(3_000, () => resolve(answer)));
+  const scene = await ended(context, delivering(peer, { retry: { max_elapsed_time: "10s" } }));
+  scene.give(1);
+  await scene.clock.advance(600_000);
+  assert.ok(scene.sent.length > 10, `${scene.sent.length} attempts of 3 s`);
+  answer = OK;
+  await scene.clock.advance(40_000);
+  assert.deepEqual([scene.delivered, scene.sum(FAILED)], [[1], 0]);
 });
 
 test("what a refused exporter cannot keep is dropped under the queue's rules: its size and max_age", async (context) => {
