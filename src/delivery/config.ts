@@ -159,9 +159,7 @@ const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodT
       wait_for_result: z
         .boolean()
         .default(false)
-        .describe(
-          "Scrape a sandbox again only when it is known what became of its last reading",
-        ),
+        .describe("Scrape a sandbox again only when it is known what became of its last reading"),
     })
     .transform(({ queue_size, sizer, ...config }, context) => {
       const hasUnit = typeof queue_size === "string" && /[A-Z]/i.test(queue_size);

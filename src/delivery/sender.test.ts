@@ -194,6 +194,19 @@ test("while the exporter is refused, nothing is dropped, however long; it says s
   assert.deepEqual([sum(SENT), sum(FAILED)], [3, 0]);
 });
 
+test("a peer that takes its time to refuse the exporter costs nothing either", async (context) => {
+  let answer: Answer = HOLD;
+  const peer = (): Promise<Answer> =>
+    new Promise((resolve) => scene.clock.after(3_000, () => resolve(answer)));
+  const scene = await ended(context, delivering(peer, { retry: { max_elapsed_time: "10s" } }));
+  scene.give(1);
+  await scene.clock.advance(600_000);
+  assert.ok(scene.sent.length > 10, `${scene.sent.length} attempts of 3 s`);
+  answer = OK;
+  await scene.clock.advance(40_000);
+  assert.deepEqual([scene.delivered, scene.sum(FAILED)], [[1], 0]);
+});
+
 test("what a refused exporter cannot keep is dropped under the queue's rules: its size and max_age", async (context) => {
   const queue = { queue_size: 3, sizer: "requests", max_age: "1m" };
   const scene = await ended(

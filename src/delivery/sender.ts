@@ -138,10 +138,11 @@ export class Sender {
       this.#lose(part, "retries_exhausted", { ...answer, error: `retries are off: ${answer.error}` });
       return;
     }
-    for (const request of part) this.#noteTry(request);
+    for (const request of part) this.#noteTry(request, answer);
     const waitMs = pace.failed(mark, { askedMs: answer.delayMs, isExcused: answer.kind === "hold" });
+    const mayGiveUp = !isKept && answer.kind !== "hold";
     const isExhausted = (request: Queued): boolean =>
-      !isKept && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#retryMs;
+      mayGiveUp && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#retryMs;
     const exhausted = part.filter(isExhausted);
     if (exhausted.length > 0)
       this.#lose(exhausted, "retries_exhausted", {
@@ -159,8 +160,9 @@ export class Sender {
     return max_elapsed_time === 0 ? Number.POSITIVE_INFINITY : max_elapsed_time;
   }
 
-  #noteTry(request: Queued): void {
-    if (this.#firstTries.has(request)) return;
+  #noteTry(request: Queued, { kind }: Failure): void {
+    // A wrong address says nothing about the request: whatever else may follow, its time begins again.
+    if (this.#firstTries.has(request) && kind !== "hold") return;
     const { clock, pace } = this.#options;
     const atMs = clock.monotonicMs();
     this.#firstTries.set(request, { atMs, excusedMs: pace.excusedMs(atMs) });

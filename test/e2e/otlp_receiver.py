@@ -1,7 +1,7 @@
 """An OTLP metrics receiver made of parts that are not ours: grpcio, and the messages of opentelemetry-proto.
 
 Prints a line {"port": n} when it listens on the loopback, then every request as a line of JSON (protobuf's own
-mapping). Ends when its standard input does, so that it never outlives the test that started it.
+mapping). An argument is the largest message that it takes, in bytes. Ends when its standard input does, so that it never outlives the test that started it.
 """
 
 import json
@@ -27,7 +27,8 @@ class Receiver(metrics_service_pb2_grpc.MetricsServiceServicer):
         return metrics_service_pb2.ExportMetricsServiceResponse()
 
 
-server = grpc.server(futures.ThreadPoolExecutor(max_workers=4))
+options = [("grpc.max_receive_message_length", int(size)) for size in sys.argv[1:]]
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=4), options=options)
 metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(Receiver(), server)
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()

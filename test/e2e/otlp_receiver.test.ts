@@ -3,11 +3,13 @@ import { test } from "node:test";
 import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { systemClock } from "../../src/clock/clock.ts";
+import type { Exporter } from "../../src/component/component.ts";
 import { factory } from "../../src/exporters/otlp_grpc/factory.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
 import { createPage } from "../../src/simulator/pages.ts";
+import { recordedLogger } from "../scenes/logs.ts";
 import {
   OTLP_RECEIVER_NEEDS,
   type OtlpJsonAttribute,
@@ -19,24 +21,50 @@ import { peerIsThere } from "./peers.ts";
 
 const START_MS = 1_699_999_000_000;
 
+function exporterTo(endpoint: string, interner: Interner, logger = pino({ level: "silent" })): Exporter {
+  return factory.create(factory.schema.parse({ endpoint, tls: { insecure: true } }), {
+    id: "otlp_grpc",
+    logger,
+    meter: createNoopMeter(),
+    clock: systemClock,
+    interner,
+    host: createHost(),
+    build: { command: "kata-collector", description: "", version: "1.2.3" },
+    env: {},
+  });
+}
+
+test("a batch that is larger than another implementation takes comes in parts", async (context) => {
+  const receiver = await startOtlpReceiver(256 * 1024);
+  if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
+  context.after(() => receiver.close());
+  const interner = new Interner();
+  const { logger, lines } = recordedLogger();
+  const exporter = exporterTo(receiver.endpoint, interner, logger);
+  await exporter.start();
+  const source = new PageParser({ interner, limits: defaultParseLimits }).source([]);
+  const rendered = createPage({ flavor: "go", seed: 1 }).render();
+  const { schema, values } = source.parse(Buffer.concat([rendered, Buffer.alloc(16)]), rendered.length);
+  const keys = Array.from({ length: 16 }, (_, index) => `s${index}`);
+  for (const key of keys) {
+    const resource = { key, attributes: [{ key: "kata.sandbox.id", value: key }] };
+    exporter.consume({ resource, schema, values, timeMs: START_MS + 1, startMs: START_MS });
+  }
+  await exporter.shutdown(AbortSignal.timeout(20_000));
+  const received = receiver.requests.flatMap(({ resourceMetrics }) => resourceMetrics ?? []);
+  const ids = received.map(({ resource }) => resource?.attributes?.[0]?.value.stringValue);
+  assert.deepEqual(ids.toSorted(), keys.toSorted());
+  assert.ok(receiver.requests.length < keys.length, "and not one by one");
+  const said = lines.filter(({ option }) => option === "sending_queue::batch::max_size");
+  assert.equal(said.length, 1);
+});
+
 test("another implementation reads every number of a page out of what the exporter sends", async (context) => {
   const receiver = await startOtlpReceiver();
   if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
   context.after(() => receiver.close());
   const interner = new Interner();
-  const exporter = factory.create(
-    factory.schema.parse({ endpoint: receiver.endpoint, tls: { insecure: true } }),
-    {
-      id: "otlp_grpc",
-      logger: pino({ level: "silent" }),
-      meter: createNoopMeter(),
-      clock: systemClock,
-      interner,
-      host: createHost(),
-      build: { command: "kata-collector", description: "", version: "1.2.3" },
-      env: {},
-    },
-  );
+  const exporter = exporterTo(receiver.endpoint, interner);
   context.after(() => exporter.shutdown(AbortSignal.abort()));
   await exporter.start();
 

@@ -63,10 +63,14 @@ const PYTHON = process.env["KATA_COLLECTOR_TEST_PYTHON"] ?? "python3";
 /** What to install where `startOtlpReceiver` finds nothing. */
 export const OTLP_RECEIVER_NEEDS = "Python with grpcio and opentelemetry-proto";
 
-/** Starts the receiver that others wrote; undefined where this Python has not what it needs. */
-export async function startOtlpReceiver(): Promise<OtlpReceiver | undefined> {
+/**
+ * Starts the receiver that others wrote, which takes messages of so many bytes, or of 4 MiB; undefined where this Python
+ * has not what it needs.
+ */
+export async function startOtlpReceiver(messageBytesMax?: number): Promise<OtlpReceiver | undefined> {
   const script = join(import.meta.dirname, "otlp_receiver.py");
-  const python = spawn(PYTHON, [script], { stdio: ["pipe", "pipe", "ignore"] });
+  const sizes = messageBytesMax === undefined ? [] : [String(messageBytesMax)];
+  const python = spawn(PYTHON, [script, ...sizes], { stdio: ["pipe", "pipe", "ignore"] });
   const exited = new Promise<void>((resolve) => {
     python.once("error", () => resolve());
     python.once("exit", () => resolve());
