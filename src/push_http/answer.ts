@@ -1,4 +1,4 @@
-import { type IncomingHttpHeaders, STATUS_CODES } from "node:http";
+import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from "node:http";
 
 /** What a server said. */
 export interface PushAnswer {
@@ -13,6 +13,37 @@ export interface PushAnswer {
   /** `Retry-After` and `Location`, empty where they are not there. */
   readonly retryAfter: string;
   readonly location: string;
+}
+
+/** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
+const ANSWER_BYTES_MAX = 64 * 1024;
+
+/** Never rejects: a status is an answer, whatever becomes of the body behind it. */
+export async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  let isComplete = true;
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) {
+      bytes += chunk.length;
+      isComplete = bytes <= ANSWER_BYTES_MAX;
+      // This ends the connection as well.
+      if (!isComplete) break;
+      chunks.push(chunk);
+    }
+  } catch {
+    isComplete = false;
+  }
+  const { statusCode = 0, headers } = response;
+  return {
+    status: statusCode,
+    contentType: headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "",
+    body: Buffer.concat(chunks),
+    isComplete,
+    headers,
+    retryAfter: headers["retry-after"] ?? "",
+    location: headers.location ?? "",
+  };
 }
 
 /** Servers' texts go to the log; a line should stay one. */

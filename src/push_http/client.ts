@@ -1,5 +1,3 @@
-import { type ClientRequest, type IncomingMessage, type RequestOptions, request } from "node:http";
-import { request as tlsRequest } from "node:https";
 import { arch, platform } from "node:os";
 import { answerWithoutCredentials, sendAuthenticated } from "../auth/attempt.ts";
 import { offeredAuthenticator } from "../auth/offered.ts";
@@ -12,6 +10,7 @@ import { PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
 import { describeStatus, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
 import { HttpConnections } from "./connections.ts";
+import { type NoAnswer, postOnce } from "./post.ts";
 import { formatUrl, type PushUrl } from "./url.ts";
 
 /** What a protocol says about HTTP. */
@@ -39,19 +38,9 @@ export interface HttpPushOptions {
   readonly settings: Settings;
 }
 
-/** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
-const ANSWER_BYTES_MAX = 64 * 1024;
 /** Of a body that is none of the protocol's. */
 const FIRST_WORDS_CHARS = 120;
-/** How a connection ends that its server closed while a request was on its way. */
-const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 const UNAUTHORIZED = 401;
-
-interface Failure {
-  readonly error: Error;
-  /** Whether the connection had been used before, and was closed under the request. */
-  readonly isStale: boolean;
-}
 
 /**
  * Posts bodies to one URL over connections that are kept. Of itself it repeats only what went into a connection that its
@@ -113,34 +102,13 @@ export class HttpPushClient {
     this.#connections.close();
   }
 
-  #send(headers: RequestHeaders, body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | Failure> {
+  #send(headers: RequestHeaders, body: Uint8Array, signal: AbortSignal): Promise<PushAnswer | NoAnswer> {
     return this.#connections.use(async (agent) => {
       for (;;) {
-        const all = { ...this.#connections.route.headers, ...headers, "content-length": body.length };
-        const options = { agent, signal, headers: all };
-        const result = await this.#exchange(options, body);
+        const result = await postOnce(this.#connections.route, body, { agent, headers, signal });
         // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
         if ("status" in result || !result.isStale || signal.aborted) return result;
       }
-    });
-  }
-
-  #exchange(options: RequestOptions, body: Uint8Array): Promise<PushAnswer | Failure> {
-    const { isTls, request: line } = this.#connections.route;
-    const send = isTls ? tlsRequest : request;
-    return new Promise((resolve) => {
-      const outgoing: ClientRequest = send({
-        ...line,
-        method: "POST",
-        ...options,
-      });
-      outgoing.on("response", (response) => {
-        readAnswer(response).then(resolve, (error: Error) => resolve({ error, isStale: false }));
-      });
-      outgoing.on("error", (error: NodeJS.ErrnoException) =>
-        resolve({ error, isStale: outgoing.reusedSocket && CLOSED_CODES.has(error.code ?? "") }),
-      );
-      outgoing.end(body);
     });
   }
 
@@ -202,34 +170,6 @@ export async function connectHttp(options: HttpPushOptions): Promise<HttpPushCli
   if (proxy !== undefined)
     settings.logger.info({ endpoint: formatUrl(url), proxy: proxy.address }, "Requests go through a proxy.");
   return new HttpPushClient(options, connections);
-}
-
-/** Never rejects: a status is an answer, whatever becomes of the body behind it. */
-export async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  let isComplete = true;
-  try {
-    for await (const chunk of response as AsyncIterable<Buffer>) {
-      bytes += chunk.length;
-      isComplete = bytes <= ANSWER_BYTES_MAX;
-      // This ends the connection as well.
-      if (!isComplete) break;
-      chunks.push(chunk);
-    }
-  } catch {
-    isComplete = false;
-  }
-  const { statusCode = 0, headers } = response;
-  return {
-    status: statusCode,
-    contentType: headers["content-type"]?.split(";", 1)[0]?.trim().toLowerCase() ?? "",
-    body: Buffer.concat(chunks),
-    isComplete,
-    headers,
-    retryAfter: headers["retry-after"] ?? "",
-    location: headers.location ?? "",
-  };
 }
 
 const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };

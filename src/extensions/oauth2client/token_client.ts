@@ -1,10 +1,9 @@
-import { type Agent, request } from "node:http";
-import { request as tlsRequest } from "node:https";
+import type { Agent } from "node:http";
 import type { Settings } from "../../component/component.ts";
 import { formatDuration } from "../../config/values.ts";
 import type { PushAnswer } from "../../push_http/answer.ts";
-import { readAnswer } from "../../push_http/client.ts";
 import { HttpConnections } from "../../push_http/connections.ts";
+import { postOnce } from "../../push_http/post.ts";
 import type { PushUrl } from "../../push_http/url.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 
@@ -66,35 +65,22 @@ export class TokenClient {
     this.#connections.close();
   }
 
-  #exchange(
+  async #exchange(
     body: string,
     headers: Readonly<Record<string, string>>,
-    options: { readonly agent: Agent; readonly signal: AbortSignal },
+    { agent, signal }: { readonly agent: Agent; readonly signal: AbortSignal },
   ): Promise<PushAnswer> {
-    const { isTls, request: line, headers: forProxy } = this.#connections.route;
-    const { signal } = options;
-    return new Promise((resolve, reject) => {
-      const fail = (error: Error): void => reject(signal.aborted ? signal.reason : error);
-      const outgoing = (isTls ? tlsRequest : request)({
-        ...options,
-        method: "POST",
-        ...line,
-        headers: {
-          ...forProxy,
-          ...headers,
-          accept: "application/json",
-          "content-type": "application/x-www-form-urlencoded",
-          "content-length": Buffer.byteLength(body),
-        },
-      });
-      outgoing.on("error", fail);
-      outgoing.on("response", (response) => {
-        readAnswer(response).then(
-          (answer) => (signal.aborted ? reject(signal.reason) : resolve(answer)),
-          fail,
-        );
-      });
-      outgoing.end(body);
+    const result = await postOnce(this.#connections.route, body, {
+      agent,
+      signal,
+      headers: {
+        ...headers,
+        accept: "application/json",
+        "content-type": "application/x-www-form-urlencoded",
+      },
     });
+    signal.throwIfAborted();
+    if ("error" in result) throw result.error;
+    return result;
   }
 }
