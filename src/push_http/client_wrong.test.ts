@@ -5,7 +5,8 @@ import { z } from "zod";
 import { createTestAuthority } from "../../test/e2e/certificates.ts";
 import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { startPushServer } from "../../test/e2e/push_server.ts";
+import { poll } from "../../test/e2e/poll.ts";
+import { type HttpAnswer, startPushServer } from "../../test/e2e/push_server.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
 import { connectHttp } from "./client.ts";
@@ -51,6 +52,18 @@ test("nobody, an unknown name, and a server of gRPC are named", async (context) 
     await errorOf(context, `http://${grpc.endpoint}/`),
     /; a server of HTTP\/2 .* otlp_grpc, 4317\?$/,
   );
+});
+
+test("a server that changes the protocol is named, whether it closes the connection or keeps it", async (context) => {
+  const head = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n";
+  const check = async (answer: HttpAnswer): Promise<void> => {
+    const server = await startPushServer(context, { answers: [answer] });
+    const error = await errorOf(context, `${server.url}/`);
+    assert.match(error, /: 101 Switching Protocols: nobody asked for another protocol$/);
+    await poll("the connection to end", () => (server.sockets.size === 0 ? true : undefined));
+  };
+  await check((request) => request.socket.end(head));
+  await check((request) => request.socket.write(head));
 });
 
 test("TLS to a port in the clear, and the other way round, are named", async (context) => {

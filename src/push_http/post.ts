@@ -1,6 +1,6 @@
 import { type Agent, type OutgoingHttpHeaders, request } from "node:http";
 import { request as tlsRequest } from "node:https";
-import { type PushAnswer, readAnswer } from "./answer.ts";
+import { describeStatus, type PushAnswer, readAnswer } from "./answer.ts";
 import type { HttpRoute } from "./route.ts";
 
 export interface PostOptions {
@@ -42,6 +42,12 @@ export function postOnce(
     outgoing.on("error", (error: NodeJS.ErrnoException) =>
       resolve({ error, isStale: outgoing.reusedSocket && CLOSED_CODES.has(error.code ?? "") }),
     );
+    // Without a listener Node closes the connection and says nothing.
+    outgoing.on("upgrade", ({ statusCode = 0 }, socket) => {
+      socket.destroy();
+      const words = describeStatus(statusCode, "nobody asked for another protocol");
+      resolve({ error: Object.assign(new Error(words), { code: String(statusCode) }), isStale: false });
+    });
     outgoing.end(body);
   });
 }
