@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import type { Settings } from "node:http2";
 import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
+import { setImmediate as settled } from "node:timers/promises";
 import { type GrpcWireServer, startGrpcWireServer } from "../../test/e2e/grpc_wire_server.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
@@ -19,9 +21,9 @@ async function open(context: TestContext, port: number, keepalive?: Keepalive) {
   return { connection, clock, socket };
 }
 
-function call(connection: GrpcConnection): Promise<unknown> {
+function call(connection: GrpcConnection, signal = NEVER, body: readonly Uint8Array[] = []) {
   const headers = { ":method": "POST", ":path": "/a.B/C", ":scheme": "http", ":authority": "a" };
-  return connection.exchange({ headers, body: [], signal: NEVER });
+  return connection.exchange({ headers, body, signal });
 }
 
 test("a silent connection is asked whether it is alive, without a call only if it may be", async (context) => {
@@ -92,4 +94,23 @@ test("closing lets a call end and takes no further one", async (context) => {
   finish();
   await pending;
   await poll("the end of the connection", () => socket.destroyed || undefined);
+});
+
+test("a call ends with its signal, whatever keeps it from going out", async (context) => {
+  const check = async (settings: Settings, body: readonly Uint8Array[] = []): Promise<void> => {
+    const server = await startGrpcWireServer(context, { answers: [() => {}], settings });
+    const { connection } = await open(context, server.port);
+    // For the second of them there is no room on a connection of one stream.
+    const attempts = [new AbortController(), new AbortController()];
+    const pending = attempts.map(({ signal }) => call(connection, signal, body));
+    await settled();
+    for (const attempt of attempts.reverse()) attempt.abort();
+    for (const answer of await Promise.all(pending)) assert.equal(answer.headers, undefined);
+    assert.ok(connection.isOpen);
+    connection.close();
+  };
+  await check({});
+  await check({ maxConcurrentStreams: 0 });
+  await check({ maxConcurrentStreams: 1 });
+  await check({ initialWindowSize: 0 }, [Buffer.alloc(200_000)]);
 });

@@ -34,7 +34,11 @@ export function exchange(session: ClientHttp2Session, request: ExchangeRequest):
     const chunks: Buffer[] = [];
     let bytes = 0;
     const stream = session.request(request.headers);
-    const cancel = (): void => stream.close(constants.NGHTTP2_CANCEL);
+    const cancel = (): void => {
+      stream.close(constants.NGHTTP2_CANCEL);
+      // One for which the peer's MAX_CONCURRENT_STREAMS has no room yet would not be closed before it is sent.
+      stream.destroy();
+    };
     stream.on("response", (got) => {
       headers = got;
     });

@@ -6,6 +6,7 @@ import {
   type IncomingHttpHeaders,
   type ServerHttp2Session,
   type ServerHttp2Stream,
+  type Settings,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
 import type { TestContext } from "node:test";
@@ -61,18 +62,21 @@ export async function startGrpcWireServer(
     answers = [status(constants.NGHTTP2_NO_ERROR)],
     host = "127.0.0.1",
     port = 0,
+    settings = {},
   }: {
     /** For the first call, the second …; the last one for all that follow. */
     readonly answers?: readonly WireAnswer[];
     readonly host?: string;
     readonly port?: number;
+    /** With which the server greets. */
+    readonly settings?: Settings;
   } = {},
 ): Promise<GrpcWireServer> {
   const calls: WireCall[] = [];
   const sessions = new Set<ServerHttp2Session>();
   let connections = 0;
   let pings = 0;
-  const server = createServer();
+  const server = createServer({ settings });
   server.on("session", (session) => {
     connections++;
     sessions.add(session);
