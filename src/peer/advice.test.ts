@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Approach, adviceOn, adviceOnSpeech, isUnclear } from "./advice.ts";
+import { type Approach, adviceOn, adviceOnAnswer, adviceOnSpeech, isUnclear } from "./advice.ts";
 
 const GRPC: Approach = { protocol: "gRPC", isTls: false, hasCertificate: false };
 const HTTP: Approach = { ...GRPC, protocol: "HTTP" };
@@ -60,4 +60,24 @@ test("what to change where something else is spoken", () => {
   check("http1", HTTP, /^$/);
   check("http2", GRPC, /^$/);
   check(undefined, GRPC, /does not answer as a server of gRPC/);
+});
+
+test("a server of TLS that answers in the clear is understood", () => {
+  const check = (text: string, words: string): void =>
+    assert.equal(
+      adviceOnAnswer(text, HTTP),
+      `${words}; the server there speaks TLS; begin the endpoint with https://, or use tls`,
+    );
+  const go = "Client sent an HTTP request to an HTTPS server";
+  check(`${go}.\n`, go);
+  const nginx = "The plain HTTP request was sent to HTTPS port";
+  check(`<html><head><title>400 ${nginx}</title></head>`, nginx);
+  const apache = "You're speaking plain HTTP to an SSL-enabled server port";
+  check(`<p>Reason: ${apache}.<br />`, apache);
+  check(
+    "Bad Request\r\nThis combination of host and port requires TLS.\r\n",
+    "This combination of host and port requires TLS",
+  );
+  assert.equal(adviceOnAnswer("out of order sample", HTTP), undefined);
+  assert.equal(adviceOnAnswer(go, TLS), undefined);
 });

@@ -105,6 +105,16 @@ export function adviceOnSpeech(speech: Speech | undefined, approach: Approach): 
   return "";
 }
 
+/** How servers of TLS answer a request in the clear: those of Go, nginx, Apache and Tomcat. */
+const WANTS_TLS =
+  /client sent an HTTP request to an HTTPS server|the plain HTTP request was sent to HTTPS port|(you're )?speaking plain HTTP to an SSL-enabled server port|this combination of host and port requires TLS/i;
+
+/** The server's words and what to change, where it says in an answer that it wants TLS; undefined where it does not. */
+export function adviceOnAnswer(text: string, approach: Approach): string | undefined {
+  const words = approach.isTls ? undefined : WANTS_TLS.exec(text)?.[0];
+  return words === undefined ? undefined : `${words}; ${adviceOnSpeech("tls", approach)}`;
+}
+
 function endedBy({ hasCertificate }: Approach): string {
   return hasCertificate
     ? "the server ends the connection; it may not like tls::cert_file"

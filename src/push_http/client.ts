@@ -4,6 +4,7 @@ import { offeredAuthenticator } from "../auth/offered.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../component/authenticator.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
+import { type Approach, adviceOnAnswer } from "../peer/advice.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
 import { PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
@@ -52,6 +53,7 @@ export class HttpPushClient {
   readonly #authenticator: ClientAuthenticator | undefined;
   /** What an authenticator sees of each request, beside its body. */
   readonly #unsent: Omit<UnsentRequest, "body">;
+  readonly #approach: Approach;
   readonly #failures: FailedPeer;
   /** The URL, and the proxy before it, for errors. */
   readonly #where: string;
@@ -73,7 +75,8 @@ export class HttpPushClient {
     };
     const { proxy } = connections.route;
     const hasCertificate = (config.tls.cert_file ?? config.tls.cert_pem) !== undefined;
-    this.#failures = new FailedPeer(settings.clock, { protocol: "HTTP", isTls: url.isTls, hasCertificate });
+    this.#approach = { protocol: "HTTP", isTls: url.isTls, hasCertificate };
+    this.#failures = new FailedPeer(settings.clock, this.#approach);
     this.#where = formatUrl(url) + (proxy === undefined ? "" : ` through proxy ${proxy.address}`);
   }
 
@@ -115,12 +118,14 @@ export class HttpPushClient {
   #meaningOf(answer: PushAnswer, samples: number): Answer {
     const { protocol, settings } = this.#options;
     const { status } = answer;
-    const reason = this.#reasonOf(answer);
+    const wantsTls = status === 400 ? adviceOnAnswer(answer.body.toString(), this.#approach) : undefined;
+    const reason = wantsTls ?? this.#reasonOf(answer);
     const failure = { status: String(status), error: `${this.#where}: ${describeStatus(status, reason)}` };
     if (status >= 200 && status < 300) {
       if (protocol.isOwn(answer)) return { kind: "delivered", ...protocol.accepted(answer, samples) };
       return { kind: "hold", ...failure };
     }
+    if (wantsTls !== undefined) return { kind: "hold", ...failure };
     const kind = meaningOfHttp(status);
     const delayMs = retryAfterMs(answer.retryAfter, settings.clock.nowMs());
     const isTooLarge = status === 413 || (kind === "split" && saysTooLarge(reason));

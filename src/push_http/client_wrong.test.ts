@@ -9,6 +9,7 @@ import { poll } from "../../test/e2e/poll.ts";
 import { type HttpAnswer, startPushServer } from "../../test/e2e/push_server.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
+import type { FailureKind } from "../delivery/answer.ts";
 import { connectHttp } from "./client.ts";
 import { httpClientOptions } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
@@ -16,7 +17,11 @@ import { parsePushUrl } from "./url.ts";
 const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
 
 /** The error of one post, which names the URL. */
-async function errorOf(context: TestContext, url: string, input: object = {}): Promise<string> {
+async function errorOf(
+  context: TestContext,
+  url: string,
+  { input = {}, kind = "busy" }: { readonly input?: object; readonly kind?: FailureKind } = {},
+): Promise<string> {
   const parsed = parsePushUrl(url);
   assert.ok(typeof parsed !== "string", String(parsed));
   const client = await connectHttp({
@@ -32,7 +37,7 @@ async function errorOf(context: TestContext, url: string, input: object = {}): P
   });
   context.after(() => client.close());
   const answer = await client.post(Buffer.from("hello"), AbortSignal.timeout(10_000));
-  assert.ok(answer.kind === "busy", JSON.stringify(answer));
+  assert.ok(answer.kind === kind, JSON.stringify(answer));
   assert.ok(answer.error.startsWith(`${url}: `), answer.error);
   return answer.error;
 }
@@ -66,6 +71,17 @@ test("a server that changes the protocol is named, whether it closes the connect
   await check((request) => request.socket.write(head));
 });
 
+test("a server of TLS that answers 400 in the clear holds the exporter", async (context) => {
+  const words = "Client sent an HTTP request to an HTTPS server";
+  const server = await startPushServer(context, {
+    answers: [(request) => request.socket.end(`HTTP/1.0 400 Bad Request\r\n\r\n${words}.\n`)],
+  });
+  assert.equal(
+    await errorOf(context, `${server.url}/`, { kind: "hold" }),
+    `${server.url}/: 400 Bad Request: ${words}; the server there speaks TLS; begin the endpoint with https://, or use tls`,
+  );
+});
+
 test("TLS to a port in the clear, and the other way round, are named", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const plain = await startPushServer(context);
@@ -86,7 +102,7 @@ test("TLS to a port in the clear, and the other way round, are named", async (co
   );
   const tls = { ca_file: authority.file("ca.crt") };
   assert.match(
-    await errorOf(context, `${secured.url}/`, { tls }),
+    await errorOf(context, `${secured.url}/`, { input: { tls } }),
     /; its certificate is for DNS:push\.test, not for/,
   );
 });

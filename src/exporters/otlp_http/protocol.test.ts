@@ -53,5 +53,7 @@ test("the reason is a status message, or what a gateway says in words", () => {
   check("application/json", '{"code":14,"message":"queue is full"}', "queue is full");
   check("application/json", '{"error":"queue is full"}', '{"error":"queue is full"}');
   check("text/plain", "no healthy\nupstream", "no healthy upstream");
+  check("", "no such tenant\n", "no such tenant");
+  check("", "\n<!doctype html>", "");
   check("text/html", "<html>", "");
 });

@@ -21,8 +21,9 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
       const message = encoding === undefined ? undefined : readStatusMessage(answer.body, encoding);
       if (message !== undefined) return toLogText(message);
       // Gateways in between answer in words, and those in HTML say no more than the status.
-      const isText = answer.contentType === "text/plain" || encoding === "json";
-      return isText ? toLogText(answer.body.toString()) : "";
+      const text = toLogText(answer.body.toString());
+      const isUntypedText = answer.contentType === "" && !text.startsWith("<");
+      return isUntypedText || answer.contentType === "text/plain" || encoding === "json" ? text : "";
     },
   };
 }
