@@ -60,10 +60,3 @@ export function describeStatus(status: number, reason: string): string {
   const name = words === undefined ? String(status) : `${status} ${words}`;
   return reason === "" ? name : `${name}: ${reason}`;
 }
-
-/** How long the server wants to be left alone, in milliseconds: `Retry-After` in seconds or as a date; 0 for no sense. */
-export function retryAfterMs(header: string, nowMs: number): number {
-  if (/^\s*[0-9]+\s*$/.test(header)) return Number(header) * 1_000;
-  const atMs = Date.parse(header);
-  return Number.isNaN(atMs) ? 0 : Math.max(0, atMs - nowMs);
-}

@@ -7,8 +7,9 @@ import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts"
 import { type Approach, adviceOnAnswer } from "../peer/advice.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
+import { retryAfterMs } from "../peer/retry_after.ts";
 import { PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
-import { describeStatus, type PushAnswer, retryAfterMs, toLogText } from "./answer.ts";
+import { describeStatus, type PushAnswer, toLogText } from "./answer.ts";
 import type { HttpClientConfig } from "./config.ts";
 import { HttpConnections } from "./connections.ts";
 import { type NoAnswer, postOnce } from "./post.ts";
