@@ -128,6 +128,14 @@ test("answers that are no gRPC, and streams that are reset, are told", async (co
     await answered(context, [reset(constants.NGHTTP2_ENHANCE_YOUR_CALM)]),
     "UNAVAILABLE: the server reset the stream with ENHANCE_YOUR_CALM",
   );
+  const unfinished: WireAnswer = (stream) => {
+    stream.respond({ ":status": 200, "content-type": "application/grpc" });
+    stream.end(Buffer.alloc(5));
+  };
+  assert.equal(
+    await answered(context, [unfinished]),
+    "UNAVAILABLE: the server ended its answer without a status",
+  );
   const cut: WireAnswer = (_stream, session) => session.destroy();
   assert.match(await answered(context, [cut]), /^UNAVAILABLE: /);
 });

@@ -114,7 +114,8 @@ export class GrpcClient {
     if (status !== undefined)
       return failed({ ...status, details: status.details + this.#encodingAdvice(status, answer) });
     if (call.signal.aborted) return failed(late(`no answer within ${call.timeoutMs} ms`));
-    if (headers !== undefined && answer.error === undefined) return failed(statusOfHttp(headers));
+    if (headers !== undefined && answer.error === undefined)
+      return failed(statusOfHttp(headers, this.#options.clock.nowMs()));
     return failed({ code: GrpcCode.UNAVAILABLE, details: this.#endOf(answer) });
   }
 

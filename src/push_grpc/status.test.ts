@@ -21,7 +21,7 @@ test("a status is read from trailers", () => {
 
 test("an answer of HTTP alone has the code that gRPC gives it", () => {
   const check = (status: number, want: string): void => {
-    const failure = statusOfHttp({ ":status": String(status), "content-type": "text/html" });
+    const failure = statusOfHttp({ ":status": String(status), "content-type": "text/html" }, 0);
     assert.equal(codeName(failure.code), want);
     assert.equal(failure.httpStatus, status);
     assert.equal(failure.details, `the answer is not of gRPC: HTTP status ${status}, text/html`);
@@ -30,6 +30,23 @@ test("an answer of HTTP alone has the code that gRPC gives it", () => {
   check(404, "UNIMPLEMENTED");
   check(503, "UNAVAILABLE");
   check(200, "UNKNOWN");
+});
+
+test("an answer of gRPC that breaks off before its status is of a server in trouble", () => {
+  const check = (type: string, want: string): void =>
+    assert.equal(codeName(statusOfHttp({ ":status": "200", "content-type": type }, 0).code), want);
+  const broken = { code: 14, details: "the server ended its answer without a status" };
+  assert.deepEqual(statusOfHttp({ ":status": "200", "content-type": "application/grpc" }, 0), broken);
+  check("application/grpc+proto", "UNAVAILABLE");
+  check("application/grpc; charset=utf-8", "UNAVAILABLE");
+  check("application/grpc-web", "UNKNOWN");
+});
+
+test("Retry-After of a proxy is heard", () => {
+  const delayMs = (headers: IncomingHttpHeaders): number | undefined => statusOfHttp(headers, 0).delayMs;
+  assert.equal(delayMs({ ":status": "503", "retry-after": "600" }), 600_000);
+  assert.equal(delayMs({ ":status": "429", "retry-after": "Thu, 01 Jan 1970 00:00:07 GMT" }), 7_000);
+  assert.equal(delayMs({ ":status": "503" }), undefined);
 });
 
 test("numbers have names", () => {

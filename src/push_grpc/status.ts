@@ -1,4 +1,5 @@
 import { constants, type IncomingHttpHeaders } from "node:http2";
+import { retryAfterMs } from "../peer/retry_after.ts";
 
 /** gRPC's status codes. */
 export const GrpcCode = {
@@ -31,6 +32,8 @@ export interface GrpcFailure {
   readonly statusDetails?: Uint8Array | undefined;
   /** Where the answer was none of gRPC's: its status of HTTP, which is not 200 as a rule. */
   readonly httpStatus?: number;
+  /** How long the peer asked to be left alone, by a header of HTTP; undefined where it did not. */
+  readonly delayMs?: number;
 }
 
 /** "UNAVAILABLE" for 14; "UNKNOWN" for what is no code. */
@@ -71,14 +74,21 @@ const CODE_OF_HTTP: Readonly<Record<number, number>> = {
   504: GrpcCode.UNAVAILABLE,
 };
 
-/** What an answer without a status of gRPC's means. */
-export function statusOfHttp(headers: IncomingHttpHeaders): GrpcFailure {
+/** With what follows a "+" or a ";"; "application/grpc-web" is another protocol. */
+const GRPC_TYPE = /^application\/grpc($|[+;])/i;
+
+/** What an answer without a status of gRPC's means, at that time. */
+export function statusOfHttp(headers: IncomingHttpHeaders, nowMs: number): GrpcFailure {
   const status = Number(headers[":status"] ?? 0);
   const type = headers["content-type"] ?? "no content type";
+  if (status === 200 && GRPC_TYPE.test(type))
+    return { code: GrpcCode.UNAVAILABLE, details: "the server ended its answer without a status" };
+  const delayMs = retryAfterMs(headers["retry-after"] ?? "", nowMs);
   return {
     code: CODE_OF_HTTP[status] ?? GrpcCode.UNKNOWN,
     details: `the answer is not of gRPC: HTTP status ${status}, ${type}`,
     httpStatus: status,
+    ...(delayMs > 0 ? { delayMs } : {}),
   };
 }
 

@@ -25,7 +25,7 @@ export function answerOfResponse(response: Uint8Array): Answer {
 export function answerOfFailure(failure: GrpcFailure, address: string): Failure {
   const { code, details, statusDetails } = failure;
   const name = codeName(code);
-  const delayMs = retryDelayMs(statusDetails);
+  const delayMs = retryDelayMs(statusDetails) ?? failure.delayMs;
   const isTooLarge = code === GrpcCode.RESOURCE_EXHAUSTED && saysTooLarge(details);
   return {
     kind: meaningOf(failure, delayMs !== undefined),
