@@ -9,7 +9,6 @@ import { ExportMetricsServiceResponseSchema } from "./generated/opentelemetry/pr
 
 const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 const ALL: Acceptance = { rejectedPoints: 0, message: "" };
-const UNREADABLE: Acceptance = { rejectedPoints: 0, message: "the receiver's answer cannot be decoded" };
 
 function partial(rejectedDataPoints: bigint, errorMessage: string): Uint8Array {
   const response = create(ExportMetricsServiceResponseSchema, {
@@ -19,25 +18,30 @@ function partial(rejectedDataPoints: bigint, errorMessage: string): Uint8Array {
 }
 
 test("rejected points and a message are read from protobuf", () => {
-  const check = (response: Uint8Array, want: Acceptance): void =>
+  const check = (response: Uint8Array, want: Acceptance | undefined): void =>
     assert.deepEqual(readAcceptance(response, "proto"), want);
   check(new Uint8Array(), ALL);
   check(partial(2n, "too old"), { rejectedPoints: 2, message: "too old" });
   check(partial(-5n, ""), ALL);
   check(partial(0n, "x".repeat(5_000)), { rejectedPoints: 0, message: "x".repeat(1_000) });
-  check(bytes("\n\xff"), UNREADABLE);
+  check(Uint8Array.of(0x7a, 1, 0x61), ALL);
+  for (const text of ["\n\xff", "<html></html>", '"hello"', '{"error":1}', "OK", "\n\n"])
+    check(bytes(text), undefined);
+  check(toBinary(StatusSchema, create(StatusSchema, { code: 14, message: "queue is full" })), undefined);
 });
 
 test("and from JSON, where numbers may be texts and keys unknown", () => {
-  const check = (response: string, want: Acceptance): void =>
+  const check = (response: string, want: Acceptance | undefined): void =>
     assert.deepEqual(readAcceptance(bytes(response), "json"), want);
   check("{}", ALL);
   check('{"partialSuccess":{}}', ALL);
   const two = { rejectedPoints: 2, message: "too old" };
   check('{"partialSuccess":{"rejectedDataPoints":"2","errorMessage":"too old","more":[1]},"new":1}', two);
   check('{"partialSuccess":{"rejectedDataPoints":2,"errorMessage":"too old"}}', two);
-  check("[]", UNREADABLE);
-  check("hello", UNREADABLE);
+  for (const text of ["[]", "null", "hello", '"hello"', ""]) check(text, undefined);
+  for (const key of ["error", "errors", "code", "message", "Message", "status"])
+    check(`{"${key}":"x"}`, undefined);
+  check('{"partialSuccess":{"rejectedDataPoints":2,"errorMessage":"too old"},"status":"ok"}', two);
 });
 
 test("a status has a message, whatever its details", () => {

@@ -16,9 +16,11 @@ import { codeName, GrpcCode, type GrpcFailure } from "../../push_grpc/status.ts"
 /** Receivers' texts go to the log; a line should stay one. */
 const MESSAGE_CHARS_MAX = 1_000;
 
-/** What an answer without an error means. */
+const UNREADABLE = { rejectedPoints: 0, message: "the receiver's answer cannot be decoded" };
+
+/** What an answer without an error means. One that cannot be read takes nothing back: gRPC's status said that it is well. */
 export function answerOfResponse(response: Uint8Array): Answer {
-  return { kind: "delivered", ...readAcceptance(response, "proto") };
+  return { kind: "delivered", ...(readAcceptance(response, "proto") ?? UNREADABLE) };
 }
 
 /** What a failure means, and how long the peer wants to be left alone. `address` says whose words these are. */

@@ -1,21 +1,19 @@
-import { type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
+import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
 import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { PushProtocol } from "../../push_http/client.ts";
 import { CONTENT_TYPE } from "./body.ts";
+
+const ALL: Acceptance = { rejectedPoints: 0, message: "" };
+/** The registered type of protobuf, which some send in place of OTLP's. */
+const REGISTERED_PROTO = "application/protobuf";
 
 /** OTLP/HTTP's answers. A receiver should answer as it was asked, in protobuf or JSON; some do not. */
 export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): PushProtocol {
   return {
     headers,
-    // Some receivers send no body, and no type of it.
-    isOwn: (answer) =>
-      encodingOf(answer) !== undefined || (answer.contentType === "" && answer.body.length === 0),
-    accepted(answer) {
-      const encoding = encodingOf(answer);
-      // Without a message, the status says all.
-      if (encoding === undefined || answer.body.length === 0) return { rejectedPoints: 0, message: "" };
-      return readAcceptance(answer.body, encoding);
-    },
+    isOwn: (answer) => readAccepted(answer) !== undefined,
+    whyNotOwn: ({ isComplete }) => (isComplete ? undefined : "the answer is cut off, or too long"),
+    accepted: (answer) => readAccepted(answer) ?? ALL,
     reasonOf(answer) {
       const encoding = encodingOf(answer);
       const message = encoding === undefined ? undefined : readStatusMessage(answer.body, encoding);
@@ -28,7 +26,17 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
   };
 }
 
+/** What an answer of 2xx says; undefined where something else than an OTLP receiver has given it. */
+function readAccepted(answer: PushAnswer): Acceptance | undefined {
+  const { body, contentType, isComplete } = answer;
+  if (!isComplete) return undefined;
+  // Many receivers send no body, under any type. A web page without a word is one of a gateway.
+  if (body.length === 0) return contentType === "text/html" ? undefined : ALL;
+  const encoding = encodingOf(answer);
+  return encoding === undefined ? undefined : readAcceptance(body, encoding);
+}
+
 function encodingOf({ contentType }: PushAnswer): OtlpEncoding | undefined {
-  if (contentType === CONTENT_TYPE.proto) return "proto";
-  return contentType === CONTENT_TYPE.json ? "json" : undefined;
+  if (contentType === CONTENT_TYPE.json) return "json";
+  return contentType === CONTENT_TYPE.proto || contentType === REGISTERED_PROTO ? "proto" : undefined;
 }
