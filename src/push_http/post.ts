@@ -1,7 +1,7 @@
 import { type Agent, type OutgoingHttpHeaders, request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { describeStatus, type PushAnswer, readAnswer } from "./answer.ts";
-import type { HttpRoute } from "./route.ts";
+import type { HttpRoute, RoutedOptions } from "./route.ts";
 
 export interface PostOptions {
   readonly agent: Agent;
@@ -29,13 +29,15 @@ export function postOnce(
   const send = route.isTls ? tlsRequest : request;
   const length = { "content-length": Buffer.byteLength(body) };
   return new Promise((resolve) => {
-    const outgoing = send({
+    const options: RoutedOptions = {
       ...route.request,
       method: "POST",
       agent,
       signal,
+      attempt: signal,
       headers: { ...route.headers, ...headers, ...length },
-    });
+    };
+    const outgoing = send(options);
     outgoing.on("response", (response) => {
       readAnswer(response).then(resolve, (error: Error) => resolve({ error, isStale: false }));
     });

@@ -5,6 +5,7 @@ import { z } from "zod";
 import { createTestAuthority } from "../../test/e2e/certificates.ts";
 import { startForwardProxy } from "../../test/e2e/forward_proxy.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { poll } from "../../test/e2e/poll.ts";
 import { startPushServer } from "../../test/e2e/push_server.ts";
 import { recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
@@ -16,11 +17,17 @@ import { parsePushUrl } from "./url.ts";
 const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
 const DELIVERED: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 
+interface Asked {
+  readonly config?: object;
+  readonly env?: Record<string, string>;
+  readonly signal?: AbortSignal;
+}
+
 /** One post to the URL: what became of it, and what the start said. */
 async function post(
   context: TestContext,
   url: string,
-  { config = {}, env = {} }: { readonly config?: object; readonly env?: Record<string, string> },
+  { config = {}, env = {}, signal = new AbortController().signal }: Asked,
 ) {
   const parsed = parsePushUrl(url);
   assert.ok(typeof parsed !== "string", String(parsed));
@@ -37,7 +44,7 @@ async function post(
     settings: testSettings({ logger, env }),
   });
   context.after(() => client.close());
-  return { answer: await client.post(Buffer.from("hello"), new AbortController().signal), lines };
+  return { answer: await client.post(Buffer.from("hello"), signal), lines };
 }
 
 const portOf = (url: string): number => Number(new URL(url).port);
@@ -103,6 +110,20 @@ test("a proxy's refusal is busy, unless it asks for credentials", async (context
   await check("http://otel.test/", asked, { kind: "hold", status: "407" });
   await check("https://otel.test/", "403 Forbidden", { kind: "busy", status: "403" });
   await check("https://otel.test/", "cut", { kind: "busy", status: "proxy" });
+});
+
+test("an attempt ends with its signal, though the proxy says nothing", async (context) => {
+  const proxy = await startForwardProxy(context, { refusal: "nothing" });
+  const config = { proxy_url: `http://${proxy.address}` };
+  const attempt = new AbortController();
+  const posted = post(context, "https://otel.test/", { config, signal: attempt.signal });
+  await poll("the proxy to be asked", () => proxy.requests[0]);
+  attempt.abort();
+  assert.deepEqual((await posted).answer, {
+    kind: "busy",
+    status: "timeout",
+    error: `https://otel.test/ through proxy ${proxy.address}: no answer within 5000 ms`,
+  });
 });
 
 test("loopback and unix sockets are reached directly, and a proxy_url decides alone", async (context) => {

@@ -57,6 +57,14 @@ function authorityOf({ host, port }: PushUrl): string {
   return port === 80 ? name : `${name}:${port}`;
 }
 
+/** Options of a request over the agent of a route. */
+export interface RoutedOptions extends RequestOptions {
+  readonly agent: Agent;
+  readonly signal: AbortSignal;
+  /** The same signal again, for the tunnel: Node keeps `signal` from whoever makes the connection. */
+  readonly attempt: AbortSignal;
+}
+
 export interface AgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
@@ -66,7 +74,7 @@ export interface AgentOptions {
   readonly clock: Clock;
 }
 
-/** What makes and keeps the connections of a route. */
+/** What makes and keeps the connections of a route, for requests with `RoutedOptions`. */
 export function createAgent(options: AgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
@@ -82,8 +90,10 @@ export function createAgent(options: AgentOptions): Agent {
     servername: isIP(name) === 0 ? name : "",
   });
   if (!url.isTls || proxy === undefined) return agent;
-  agent.createConnection = (_options, done) => {
-    openSecureTunnel(options, proxy).then(
+  agent.createConnection = (asked, done) => {
+    // The agent hands on all options of the request.
+    const { attempt } = asked as RoutedOptions;
+    openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
       // The agent looks at the error alone; the type wants a stream beside it.
       (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
@@ -117,7 +127,11 @@ function nameOf({ url, config }: AgentOptions): string {
 /** As gRPC's connections: a proxy that takes longer has failed. */
 const CONNECT_MS = 20_000;
 
-async function openSecureTunnel(options: AgentOptions, proxy: ForwardProxy): Promise<TLSSocket> {
+async function openSecureTunnel(
+  options: AgentOptions,
+  proxy: ForwardProxy,
+  attempt: AbortSignal,
+): Promise<TLSSocket> {
   const { url, config, secureContext, clock } = options;
   if (secureContext === undefined) throw new Error("BUG: connecting before the certificates were read");
   const deadline = new AbortController();
@@ -125,7 +139,7 @@ async function openSecureTunnel(options: AgentOptions, proxy: ForwardProxy): Pro
     deadline.abort(new ProxyError(`proxy ${proxy.address} opened no tunnel within ${CONNECT_MS} ms`)),
   );
   try {
-    const { signal } = deadline;
+    const signal = AbortSignal.any([deadline.signal, attempt]);
     const socket = await openTunnel({ proxy, target: url, secureContext }, signal);
     const rejectUnauthorized = !config.tls.insecure_skip_verify;
     const protocols = ["http/1.1"];
