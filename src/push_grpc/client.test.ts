@@ -166,13 +166,19 @@ test("a server that goes away lets calls end, and the next one makes a connectio
   assert.equal(server.connections(), 2);
 });
 
-test("a call ends with its signal, and a late one says after how long", async (context) => {
-  const server = await startGrpcWireServer(context, { answers: [() => {}] });
-  const deadline = new AbortController();
-  const late = call(clientOf(context, server.port), deadline.signal);
-  await poll("the call", () => server.calls[0]);
-  deadline.abort();
-  assert.equal(shown(await late), "DEADLINE_EXCEEDED: no answer within 5000 ms");
+test("a call ends with its signal, and says after how long, or that it had time left", async (context) => {
+  const check = async (reason: unknown, want: string): Promise<void> => {
+    const server = await startGrpcWireServer(context, { answers: [() => {}] });
+    const attempt = new AbortController();
+    const late = call(clientOf(context, server.port), attempt.signal);
+    await poll("the call", () => server.calls[0]);
+    attempt.abort(reason);
+    assert.equal(shown(await late), want);
+  };
+  const isLate = "DEADLINE_EXCEEDED: no answer within 5000 ms";
+  await check(undefined, isLate);
+  await check(new Error("timeout"), isLate);
+  await check(new Error("shutdown"), "CANCELLED: the attempt was broken off");
 });
 
 test("with wait_for_ready a call waits for a server until there is one", async (context) => {

@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/clock.ts";
+import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import type { GrpcConnection } from "./connection.ts";
 import { ConnectFailure } from "./connector.ts";
 import type { Exchange } from "./exchange.ts";
@@ -113,7 +114,7 @@ export class GrpcClient {
       return { ok: true, message: readMessage(body, String(headers?.["grpc-encoding"] ?? "identity")) };
     if (status !== undefined)
       return failed({ ...status, details: status.details + this.#encodingAdvice(status, answer) });
-    if (call.signal.aborted) return failed(late(`no answer within ${call.timeoutMs} ms`));
+    if (call.signal.aborted) return failed(ended(call.signal, `no answer within ${call.timeoutMs} ms`));
     if (headers !== undefined && answer.error === undefined)
       return failed(statusOfHttp(headers, this.#options.clock.nowMs()));
     return failed({ code: GrpcCode.UNAVAILABLE, details: this.#endOf(answer) });
@@ -144,12 +145,15 @@ export class GrpcClient {
 }
 
 function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailure {
-  if (signal.aborted) return late(`no connection within ${timeoutMs} ms; a firewall may drop what is sent`);
+  if (signal.aborted)
+    return ended(signal, `no connection within ${timeoutMs} ms; a firewall may drop what is sent`);
   const details = error instanceof Error ? error.message : String(error);
   return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
 }
 
-function late(details: string): GrpcFailure {
+/** The end of a call by its signal, with words for the case that this was the deadline. */
+function ended(signal: AbortSignal, details: string): GrpcFailure {
+  if (isBrokenOff(signal)) return { code: GrpcCode.CANCELLED, details: BROKEN_OFF };
   return { code: GrpcCode.DEADLINE_EXCEEDED, details };
 }
 

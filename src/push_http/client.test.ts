@@ -143,7 +143,7 @@ test("an answer that is too long, or is cut off, counts by its status", async (c
   assert.deepEqual(await outcomeOf(context, cut), taken);
 });
 
-test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline", async (context) => {
+test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline, a shutdown", async (context) => {
   const absent = await post(await connect(context, "unix:///nonexistent/push.sock"));
   assert.ok(absent.kind === "busy");
   assert.equal(absent.status, "ENOENT");
@@ -153,17 +153,17 @@ test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline", as
   assert.ok(noise.kind === "busy");
   assert.match(noise.status, /^HPE_/);
 
-  const server = await startPushServer(context, { answers: [() => {}] });
-  const controller = new AbortController();
-  const client = await connect(context, server.url);
-  const late = post(client, controller.signal);
-  await poll("the request", () => server.requests[0]);
-  controller.abort();
-  assert.deepEqual(await late, {
-    kind: "busy",
-    status: "timeout",
-    error: `${server.url}/: no answer within 5000 ms`,
-  });
+  const ended = async (reason: unknown, want: object): Promise<void> => {
+    const server = await startPushServer(context, { answers: [() => {}] });
+    const attempt = new AbortController();
+    const answer = post(await connect(context, server.url), attempt.signal);
+    await poll("the request", () => server.requests[0]);
+    attempt.abort(reason);
+    const { error, ...rest } = { error: "", ...(await answer) };
+    assert.deepEqual({ ...rest, error: error.replace(server.url, "") }, { kind: "busy", ...want });
+  };
+  await ended(undefined, { status: "timeout", error: "/: no answer within 5000 ms" });
+  await ended(new Error("shutdown"), { status: "shutdown", error: "/: the attempt was broken off" });
 });
 
 test("connections are kept, as many as the limits say", async (context) => {

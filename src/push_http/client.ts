@@ -5,6 +5,7 @@ import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../comp
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
 import { type Approach, adviceOnAnswer } from "../peer/advice.ts";
+import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
 import { retryAfterMs } from "../peer/retry_after.ts";
@@ -147,6 +148,8 @@ export class HttpPushClient {
   }
 
   async #failed(error: Error, signal: AbortSignal): Promise<Answer> {
+    if (isBrokenOff(signal))
+      return { kind: "busy", status: "shutdown", error: `${this.#where}: ${BROKEN_OFF}` };
     if (signal.aborted) {
       const text = `${this.#where}: no answer within ${this.#options.config.timeout} ms`;
       return { kind: "busy", status: "timeout", error: text };
