@@ -45,6 +45,7 @@ test("peers say in many words that a request is too large", () => {
   const texts = [
     "grpc: received message larger than max (5242880 vs. 4194304)",
     "Received message larger than max (2 vs 1)",
+    "Received message that decompresses to a size larger than 1048576",
     "413 Request Entity Too Large",
     "http: request body too large",
     "the request body exceeds the limit",

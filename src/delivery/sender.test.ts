@@ -143,19 +143,20 @@ test("a peer that refuses at random, or takes more an hour later, does not keep 
   assert.equal(sent.at(-1)?.length, 8, "64 KiB go out together in any case");
 });
 
-test("where nothing of a batch passes, the next one does not follow at once", async (context) => {
-  const scene = await ended(
-    context,
-    delivering(() => BAD),
-  );
-  scene.give(1, 2, 3, 4);
-  await scene.clock.advance(200);
-  assert.equal(scene.sum(FAILED), 4);
-  scene.give(5, 6, 7, 8);
-  await scene.clock.advance(4_000);
-  assert.equal(scene.sum(FAILED), 4);
-  await scene.clock.advance(2_000);
-  assert.equal(scene.sum(FAILED), 8);
+test("where nothing of two batches passes, the next one does not follow at once", async (context) => {
+  const peer = ({ parts }: Batch): Answer => (parts[0]?.[0] === 100 ? OK : BAD);
+  const scene = await ended(context, delivering(peer));
+  const after = async (ms: number, ...numbers: readonly number[]): Promise<number> => {
+    scene.give(...numbers);
+    await scene.clock.advance(ms);
+    return scene.sum(FAILED);
+  };
+  assert.equal(await after(200, 1), 1);
+  await after(200, 100);
+  assert.equal(await after(200, 2), 2, "another one had passed");
+  assert.equal(await after(200, 3, 4), 4);
+  assert.equal(await after(4_000, 5), 4);
+  assert.equal(await after(1_500), 5);
 });
 
 test("of a batch with a bad request only that one is dropped, and the size of batches stays", async (context) => {

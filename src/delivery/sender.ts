@@ -51,6 +51,8 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #attempts = new Set<Attempt>();
   readonly #firstTries = new WeakMap<Queued, FirstTry>();
+  /** Whether anything was delivered since a batch of which nothing passed. */
+  #hasPassed = true;
   #state: "open" | "ending" | "closed" = "open";
 
   constructor(options: SenderOptions) {
@@ -70,7 +72,7 @@ export class Sender {
 
   /** Sends the requests as one, in parts where the peer wants that. What cannot be sent now is put back into the queue. */
   async bring(requests: readonly Queued[]): Promise<void> {
-    const { pace, putBack, retry } = this.#options;
+    const { pace, putBack } = this.#options;
     const journey: Journey = {
       parts: [requests],
       isCut: false,
@@ -98,9 +100,14 @@ export class Sender {
       this.#advance(journey, part, answer);
     }
     if (journey.isTooLarge && journey.passedBytes > 0) this.#options.onTooLarge(journey);
-    // Where nothing at all passes, it may be the exporter that is wrong: what is left shall not follow at once.
-    if (journey.hasDropped && journey.passedBytes === 0 && retry.enabled)
-      pace.failed(pace.mark, { askedMs: undefined, isExcused: false });
+    if (journey.hasDropped && journey.passedBytes === 0) this.#slowDown();
+  }
+
+  /** Where nothing passes any more, it may be the exporter that is wrong: the next batch does not follow at once. */
+  #slowDown(): void {
+    const { pace, retry } = this.#options;
+    if (!this.#hasPassed && retry.enabled) pace.failed(pace.mark, { askedMs: undefined, isExcused: false });
+    this.#hasPassed = false;
   }
 
   /** Goes on with the journey after an answer that was about this part alone. */
@@ -175,6 +182,7 @@ export class Sender {
   }
 
   #delivered(part: readonly Queued[], answer: Answer & { readonly kind: "delivered" }): void {
+    this.#hasPassed = true;
     const { report } = this.#options;
     const { items } = sizeOfAll(part);
     // The count comes from the peer, which may be wrong.
