@@ -1,3 +1,4 @@
+import { WeakValues } from "../../metrics/weak_values.ts";
 import type { SeriesIdentity } from "./identity.ts";
 import { outlineRequests } from "./outline_requests.ts";
 import type { ReadingPlan } from "./reading_plan.ts";
@@ -11,14 +12,11 @@ export interface TemplateOptions {
   readonly requestBytesMax: number;
 }
 
-/** Of one plan, shapes whose templates new resources can share. */
-const SHAPES_MAX = 64;
-
 /** Compiles the requests of each plan once for all resources of one shape. */
 export class Templates {
   readonly #options: TemplateOptions;
-  /** By blocks of a plan and key of a shape. */
-  readonly #shared = new WeakMap<ReadingPlan["blocks"], Map<string, readonly RequestTemplate[]>>();
+  /** By blocks of a plan and key of a shape. Identities hold their templates; without any they are garbage. */
+  readonly #shared = new WeakMap<ReadingPlan["blocks"], WeakValues<readonly RequestTemplate[]>>();
 
   constructor(options: TemplateOptions) {
     this.#options = options;
@@ -29,14 +27,12 @@ export class Templates {
     if (known !== undefined) return known;
     let shared = this.#shared.get(plan.blocks);
     if (shared === undefined) {
-      shared = new Map();
+      shared = new WeakValues();
       this.#shared.set(plan.blocks, shared);
     }
     let templates = shared.get(identity.shape.key);
     if (templates === undefined) {
       templates = this.#compile(identity, plan);
-      // Identities hold their own templates, so that dropping all of these costs nothing but the sharing.
-      if (shared.size >= SHAPES_MAX) shared.clear();
       shared.set(identity.shape.key, templates);
     }
     identity.templates.set(plan.blocks, templates);
