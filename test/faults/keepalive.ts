@@ -12,7 +12,7 @@ import { type Scene, setScene } from "./scene.ts";
 const SOURCE = join(import.meta.dirname, "keepalive_server");
 /** How many requests each is to get: those of more than half a minute, in which three pings would be two too many. */
 const SHORT_REQUESTS = { usual: 12, hung: 3 };
-const LONG_REQUESTS = { usual: 300, hung: 30 };
+const LONG_REQUESTS = { usual: 80, hung: 8 };
 const LIMIT_MS = 1_800_000;
 
 /** What happens at a server, one of these at a time. */
