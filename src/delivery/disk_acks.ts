@@ -78,7 +78,9 @@ export class Acks {
       this.#written = kept.length;
       this.#isTorn = false;
     } catch (error) {
-      this.#options.onTrouble(new Error(`cannot tidy up the notes of what was delivered: ${String(error)}`));
+      this.#options.onTrouble(
+        new Error(`cannot tidy up the notes of what was delivered: ${(error as Error).message}`),
+      );
     }
   }
 
@@ -98,7 +100,7 @@ export class Acks {
       this.#written += acks.length / ACK_BYTES;
     } catch (error) {
       // They are sent again after a restart, if it comes before their segment is removed.
-      this.#options.onTrouble(new Error(`cannot note what was delivered: ${String(error)}`));
+      this.#options.onTrouble(new Error(`cannot note what was delivered: ${(error as Error).message}`));
     }
   }
 }

@@ -203,7 +203,7 @@ export class DiskQueue implements RequestQueue {
     const last = this.#segments.at(-1);
     const first = this.#sequence + 1;
     try {
-      if (last !== undefined && last.bytes < segmentMax && !last.isGone) return last;
+      if (last !== undefined && last.bytes < segmentMax && !last.isGone && !last.isTorn) return last;
       // Somebody may have removed the directory, or mounted another one there.
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       if (last?.isGone === true) this.#acks.rewrite();

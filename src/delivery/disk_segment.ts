@@ -47,6 +47,8 @@ export class Segment {
   #end: number;
   /** Where the next record to be taken begins. */
   #cursor = 0;
+  /** Whether the file ends in a piece of a record. */
+  isTorn = false;
   /** What has not been taken yet. */
   waiting: QueueSize = NOTHING;
   /** Sequence numbers of what was taken and is not settled. */
@@ -87,7 +89,7 @@ export class Segment {
       if (written < whole) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
       if (sync) this.sync();
     } catch (error) {
-      this.#cut(this.#end);
+      this.#cutTorn();
       throw error;
     }
     this.#end += whole;
@@ -173,6 +175,15 @@ export class Segment {
     }
     this.#cursor = first ?? this.#end;
     return last;
+  }
+
+  /** Removes a record that was not written to its end; where that fails too, nothing can be written behind it. */
+  #cutTorn(): void {
+    try {
+      this.#cut(this.#end);
+    } catch {
+      this.isTorn = true;
+    }
   }
 
   #cut(end: number): void {

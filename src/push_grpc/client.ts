@@ -124,6 +124,8 @@ export class GrpcClient {
     if (reason !== "") return reason;
     if (resetCode === 0) return error?.message ?? "the connection ended without an answer";
     const name = resetName(resetCode);
+    if (name === "CANCEL")
+      return "the stream ended with CANCEL: the connection was cut, or the server gave up";
     const { encoding } = this.#options;
     // gRPC's C core resets a stream of whose encoding it has never heard.
     const isNewer = encoding === "zstd" || encoding === "snappy";
