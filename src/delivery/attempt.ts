@@ -1,4 +1,5 @@
 import type { Clock } from "../clock/clock.ts";
+import { BROKEN_OFF, brokenOff } from "../peer/broken_off.ts";
 import type { Answer } from "./answer.ts";
 
 /** What goes out as one request: encoded requests that are joined by putting one behind the other. */
@@ -11,8 +12,8 @@ export interface Batch {
 }
 
 /**
- * Makes one attempt. Never rejects, and resolves soon after `signal` aborts, whose reason says "timeout" at the deadline and
- * "shutdown" where the agent does not wait any longer.
+ * Makes one attempt. Never rejects, and resolves soon after `signal` aborts: at the deadline, or, as `isBrokenOff` tells, where
+ * the agent does not wait any longer.
  */
 export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
 
@@ -24,7 +25,7 @@ const STUCK: Answer = {
   status: "internal",
   error: "BUG: an attempt has not ended at its deadline",
 };
-const BROKEN_OFF: Answer = { kind: "busy", status: "shutdown", error: "the attempt was broken off" };
+const ENDED: Answer = { kind: "busy", status: "shutdown", error: BROKEN_OFF };
 
 /** One attempt with its deadline. A transport that breaks its contract costs the attempt, and not the exporter. */
 export class Attempt {
@@ -53,8 +54,8 @@ export class Attempt {
   /** Ends it at once. */
   breakOff(): void {
     this.#cancel();
-    this.#controller.abort(new Error("shutdown"));
-    this.#end.resolve(BROKEN_OFF);
+    this.#controller.abort(brokenOff());
+    this.#end.resolve(ENDED);
   }
 
   #meetDeadline(): void {

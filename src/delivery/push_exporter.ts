@@ -12,8 +12,8 @@ export interface Transport {
   readonly send: Send;
   /** Reads the files that the config names again. Rejects where they are no good, and goes on with what it had. */
   refresh?(): Promise<void>;
-  /** Ends when what is on its way has ended; at the latest soon after the deadline aborts, where there is one. */
-  close(deadline?: AbortSignal): void | Promise<void>;
+  /** Ends when what is on its way has ended; at the latest soon after the deadline aborts. */
+  close(deadline: AbortSignal): void | Promise<void>;
 }
 
 /** Whether the request was kept; otherwise it is lost, and counted. */

@@ -1,7 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
 import { type Answer, type Failure, underRules } from "./answer.ts";
 import { Attempt, type Send } from "./attempt.ts";
-import type { Pace } from "./pace.ts";
+import type { Mark, Pace } from "./pace.ts";
 import { type Queued, sizeOfAll } from "./queue.ts";
 import type { DeliveryReport, LossReason } from "./report.ts";
 import type { RetryConfig } from "./retry_config.ts";
@@ -130,7 +130,7 @@ export class Sender {
   }
 
   /** The peer takes nothing now: what may be tried again waits in the queue. */
-  #fail(part: readonly Queued[], answer: Failure, mark: number): void {
+  #fail(part: readonly Queued[], answer: Failure, mark: Mark): void {
     const { clock, pace, retry, putBack, report } = this.#options;
     const isKept = this.#options.isKept();
     if (this.#state === "ending") {

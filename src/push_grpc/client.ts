@@ -1,5 +1,7 @@
 import type { Clock } from "../clock/clock.ts";
+import { unlessAborted } from "../clock/unless_aborted.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
+import { withLowerCaseNames } from "../peer/header_names.ts";
 import type { GrpcConnection } from "./connection.ts";
 import { ConnectFailure } from "./connector.ts";
 import type { Exchange } from "./exchange.ts";
@@ -73,6 +75,7 @@ export class GrpcClient {
     call: UnaryCall,
     body: readonly Uint8Array[],
   ): Promise<Exchange & { readonly reason: string }> {
+    // A connection that comes later is for the calls after this one.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
@@ -93,7 +96,7 @@ export class GrpcClient {
   #headers({ path, headers, timeoutMs }: UnaryCall): Record<string, string> {
     const { authority, isTls, encoding, userAgent } = this.#options;
     return {
-      ...lowerCase(headers),
+      ...withLowerCaseNames(headers),
       ":method": "POST",
       ":scheme": isTls ? "https" : "http",
       ":path": path,
@@ -171,18 +174,4 @@ function isUnseen({ headers, resetCode }: Exchange): boolean {
 /** In gRPC's units, of which milliseconds reach far enough for eight digits. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
-}
-
-function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
-}
-
-/** What goes on is for the calls after this one. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason);
-    signal.addEventListener("abort", onAbort, { once: true });
-    work.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
-    if (signal.aborted) onAbort();
-  });
 }

@@ -8,6 +8,7 @@ import { type Approach, adviceOnAnswer } from "../peer/advice.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
+import { withLowerCaseNames } from "../peer/header_names.ts";
 import { retryAfterMs } from "../peer/retry_after.ts";
 import { PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
 import { describeStatus, type PushAnswer, toLogText } from "./answer.ts";
@@ -71,8 +72,8 @@ export class HttpPushClient {
       url: formatUrl({ ...url, socketPath: undefined }) + url.query,
       headers: {
         "user-agent": userAgent(settings.build),
-        ...lowerCase(config.headers),
-        ...lowerCase(protocol.headers),
+        ...withLowerCaseNames(config.headers),
+        ...withLowerCaseNames(protocol.headers),
       },
     };
     const { proxy } = connections.route;
@@ -186,9 +187,4 @@ const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 /** In the Collector's form: `name/version (os/arch)`, in Go's words. */
 function userAgent({ command, version }: BuildInfo): string {
   return `${command}/${version} (${platform()}/${GO_ARCH[arch()] ?? arch()})`;
-}
-
-/** So that a header of the protocol replaces one of the user's, however that is spelled. */
-function lowerCase(headers: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]));
 }

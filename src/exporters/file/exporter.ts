@@ -1,3 +1,4 @@
+import { unlessAborted } from "../../clock/unless_aborted.ts";
 import type { Host, Settings } from "../../component/component.ts";
 import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/attempt.ts";
@@ -84,19 +85,4 @@ function writer(path: string, encoding: Encoding, file: OutputFile): Send {
 function describe(error: unknown): { readonly code: string; readonly text: string } {
   const { code = "content", message = String(error) } = error as NodeJS.ErrnoException;
   return { code, text: message };
-}
-
-/** Rejects as soon as the signal aborts; the work then ends by itself. */
-async function unlessAborted(work: Promise<void>, signal: AbortSignal | undefined): Promise<void> {
-  let stop = (): void => {};
-  const aborted = new Promise<never>((_resolve, reject) => {
-    stop = () => reject(signal?.reason);
-    signal?.addEventListener("abort", stop, { once: true });
-    if (signal?.aborted) stop();
-  });
-  try {
-    await Promise.race([work, aborted]);
-  } finally {
-    signal?.removeEventListener("abort", stop);
-  }
 }

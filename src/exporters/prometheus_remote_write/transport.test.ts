@@ -28,7 +28,7 @@ async function connected(context: TestContext, server: PushServer): Promise<Tran
     max_batch_size_bytes: 65_536,
   });
   const transport = await connectRemoteWrite(config, testSettings({ id: "prometheus_remote_write" }));
-  context.after(() => transport.close());
+  context.after(() => transport.close(AbortSignal.abort()));
   return transport;
 }
 
