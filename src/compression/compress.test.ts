@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { uncompress } from "snappyjs";
+import { readLz4Frame } from "../../test/oracle/lz4.ts";
 import { CODECS, type Codec, compressor, LEVELS } from "./compress.ts";
 import { fromSnappyFrames } from "./snappy_frames.ts";
 
@@ -12,6 +13,7 @@ const UNCOMPRESS: Readonly<Record<Codec, (bytes: Uint8Array) => Uint8Array>> = {
   deflate: (bytes) => inflateSync(bytes),
   snappy: (bytes) => uncompress(new Uint8Array(bytes)),
   "x-snappy-framed": (bytes) => fromSnappyFrames(Buffer.from(bytes), 1_000_000),
+  lz4: readLz4Frame,
 };
 
 const PLAIN = Buffer.from("kata_guest_load 1\n".repeat(10_000));

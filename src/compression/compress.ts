@@ -1,11 +1,20 @@
 import { promisify } from "node:util";
 import { constants, deflate, gzip, zstdCompress } from "node:zlib";
+import { toLz4Frame } from "./lz4_frames.ts";
 import { toSnappyBlock, toSnappyFrames } from "./snappy_frames.ts";
 
 /** How bytes can be made smaller, by the names of `content-encoding`. */
-export type Codec = "gzip" | "zstd" | "zlib" | "deflate" | "snappy" | "x-snappy-framed";
+export type Codec = "gzip" | "zstd" | "zlib" | "deflate" | "snappy" | "x-snappy-framed" | "lz4";
 
-export const CODECS: readonly Codec[] = ["gzip", "zstd", "zlib", "deflate", "snappy", "x-snappy-framed"];
+export const CODECS: readonly Codec[] = [
+  "gzip",
+  "zstd",
+  "zlib",
+  "deflate",
+  "snappy",
+  "x-snappy-framed",
+  "lz4",
+];
 
 /** Of those that have levels: from the fastest to the smallest; -1 is zlib's usual one. */
 export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; readonly max: number }>>> = {
@@ -27,7 +36,7 @@ const gzipped = promisify(gzip);
 const deflated = promisify(deflate);
 const zstdCompressed = promisify(zstdCompress);
 
-/** zlib and zstd work in threads of their own, and the event loop goes on meanwhile; snappy holds it up. */
+/** zlib and zstd work in threads of their own, and the event loop goes on meanwhile; snappy and lz4 hold it up. */
 export function compressor({ codec, level }: Compression): Compress {
   const zlibOptions = level === undefined ? {} : { level };
   switch (codec) {
@@ -45,5 +54,7 @@ export function compressor({ codec, level }: Compression): Compress {
       return (bytes) => Promise.resolve(toSnappyBlock(bytes));
     case "x-snappy-framed":
       return (bytes) => Promise.resolve(toSnappyFrames(bytes));
+    case "lz4":
+      return (bytes) => Promise.resolve(toLz4Frame(bytes));
   }
 }

@@ -26,7 +26,7 @@ export interface OtlpHttpConfig extends HttpClientConfig {
 const METRICS_PATH = "/v1/metrics";
 
 const compression = z.enum([...CODECS, "none", ""], {
-  error: `must be ${CODECS.map((name) => `"${name}"`).join(", ")} or "none"; lz4 is not supported here`,
+  error: `must be ${CODECS.map((name) => `"${name}"`).join(", ")} or "none"`,
 });
 
 const signals = unsupported("metrics are all that this agent sends");
