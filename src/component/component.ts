@@ -10,6 +10,8 @@ import type { Reading } from "../metrics/model.ts";
 import type { ClientAuthenticator } from "./authenticator.ts";
 import type { Consumer } from "./consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "./extension_use.ts";
+import type { Offers } from "./offers.ts";
+import type { SandboxSource, Witnesses } from "./sandboxes.ts";
 
 /** A part of the agent with a beginning and an end. */
 export interface Component {
@@ -34,39 +36,6 @@ export type Receiver = Component;
 export type Processor = Component & Consumer;
 export type Exporter = Component & Consumer;
 export type Extension = Component;
-
-/** One sandbox as a receiver sees it now. */
-export interface SandboxStatus {
-  readonly id: string;
-  readonly directory: string;
-  readonly runtime: string;
-  readonly state: string;
-  /** Why it is not up, as a word and in words; empty where it is. */
-  readonly code: string;
-  readonly reason: string;
-  /** Whether a shim seems to run: its socket is there, and nobody has found it dead. */
-  readonly hasShim: boolean;
-  /** When its shim answered last, in Unix milliseconds. */
-  readonly lastAnswerMs: number | undefined;
-}
-
-/** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
-export interface SandboxSource {
-  sandboxes(): readonly SandboxStatus[];
-  /**
-   * What the shim serves, as it came, at most a second old; undefined for a sandbox that is not there. Waits for the
-   * sandbox's turn, since a shim is asked one thing at a time. Rejects, with words for the user, where the sandbox may
-   * not be asked or does not answer.
-   */
-  ask(id: string, what: "metrics" | "agent-url"): Promise<Buffer> | undefined;
-}
-
-/** What components offer each other by id, beside the pipelines. */
-export interface Offers<T> {
-  /** Returns what takes the offer back. */
-  add(id: string, offer: T): () => void;
-  all(): Iterable<readonly [id: string, offer: T]>;
-}
 
 export interface PullOptions {
   /** Beside the pipeline's readings; one whose resource has no attributes gets no resource labels. */
@@ -111,16 +80,37 @@ export interface ComponentStatus {
   readonly error: string;
   /** Since when it is in this state, in Unix milliseconds. */
   readonly sinceMs: number;
+  /** Whether nothing but a restart of the agent mends it: liveness fails. */
+  readonly needsRestart: boolean;
+}
+
+/** Details of a reported state. */
+export interface StateDetails {
+  /** Whether nothing but a restart of the agent mends it. */
+  readonly needsRestart?: boolean;
 }
 
 /** How the components fare. The agent reports starts and stops, components report what they meet between. */
 export interface Statuses {
-  report(kind: ComponentKind, id: string, state: ComponentState, error?: string): void;
+  report(
+    kind: ComponentKind,
+    id: string,
+    state: ComponentState,
+    error?: string,
+    details?: StateDetails,
+  ): void;
   /**
    * Says that the component goes on with old files because the new ones are no good. Until the returned function is
    * called, its state is recoverable_error at best, whatever it reports of its work.
    */
   outdated(kind: ComponentKind, id: string, error: string): () => void;
+  /**
+   * Keeps the agent from being ready until the returned function is called, such as before the first look at the roots
+   * or while a queue takes nothing. A peer that is down is no reason: a restart or a rollout does not mend it.
+   */
+  holdReadiness(kind: ComponentKind, id: string, reason: string): () => void;
+  /** Why the agent is not ready, in words for the user; empty where it is. */
+  unreadyReasons(): readonly string[];
   components(): readonly ComponentStatus[];
   /** The components of each pipeline, as `kind:id`. */
   pipelines(): ReadonlyMap<string, readonly string[]>;
@@ -153,6 +143,7 @@ export interface Host {
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;
   readonly sandboxes: Offers<SandboxSource>;
+  readonly witnesses: Witnesses;
 }
 
 /** What a component gets from the agent, beside its config. */

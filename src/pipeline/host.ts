@@ -1,5 +1,7 @@
 import { type Clock, systemClock } from "../clock/clock.ts";
-import type { Host, Offers, ReloadControl } from "../component/component.ts";
+import type { Host, ReloadControl } from "../component/component.ts";
+import type { Offers } from "../component/offers.ts";
+import type { PodName, RuntimeWitness, Witnesses } from "../component/sandboxes.ts";
 import { Listeners } from "../http/listeners.ts";
 import { StatusBoard } from "./statuses.ts";
 
@@ -15,6 +17,7 @@ export function createHost(
     sandboxes: new OfferMap(),
     storages: new OfferMap(),
     statuses: new StatusBoard(clock),
+    witnesses: new WitnessMap(),
     reload,
   };
 }
@@ -31,5 +34,35 @@ class OfferMap<T> implements Offers<T> {
 
   all(): Iterable<readonly [string, T]> {
     return this.#offers;
+  }
+}
+
+class WitnessMap implements Witnesses {
+  readonly #offers = new OfferMap<RuntimeWitness>();
+
+  add(id: string, witness: RuntimeWitness): () => void {
+    return this.#offers.add(id, witness);
+  }
+
+  all(): Iterable<readonly [string, RuntimeWitness]> {
+    return this.#offers.all();
+  }
+
+  podOf(sandboxId: string): PodName | undefined {
+    for (const [, witness] of this.all()) {
+      const pod = witness.podOf(sandboxId);
+      if (pod !== undefined) return pod;
+    }
+    return undefined;
+  }
+
+  isListed(sandboxId: string): boolean | undefined {
+    let listed: boolean | undefined;
+    for (const [, witness] of this.all()) {
+      const answer = witness.lists(sandboxId);
+      if (answer === true) return true;
+      listed ??= answer;
+    }
+    return listed;
   }
 }

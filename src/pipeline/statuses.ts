@@ -1,5 +1,11 @@
 import type { Clock } from "../clock/clock.ts";
-import type { ComponentKind, ComponentState, ComponentStatus, Statuses } from "../component/component.ts";
+import type {
+  ComponentKind,
+  ComponentState,
+  ComponentStatus,
+  StateDetails,
+  Statuses,
+} from "../component/component.ts";
 
 /** States that nothing but a start leads out of. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
@@ -20,21 +26,28 @@ export class StatusBoard implements Statuses {
   readonly #clock: Clock;
   readonly #components = new Map<string, ComponentStatus>();
   readonly #outdated = new Set<Outdated>();
+  readonly #unready = new Map<symbol, string>();
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  report(kind: ComponentKind, id: string, state: ComponentState, error = ""): void {
+  report(
+    kind: ComponentKind,
+    id: string,
+    state: ComponentState,
+    error = "",
+    { needsRestart = false }: StateDetails = {},
+  ): void {
     const key = keyOf(kind, id);
     const before = this.#components.get(key);
-    if (before?.state === state && before.error === error) return;
+    if (before?.state === state && before.error === error && before.needsRestart === needsRestart) return;
     // What a component meets while it stops, or after, is no news of it.
     const isStopping = before?.state === "stopping" && state !== "stopped";
     if (before !== undefined && state !== "starting" && (FINAL.has(before.state) || isStopping)) return;
     const sinceMs = before?.state === state ? before.sinceMs : this.#clock.nowMs();
-    this.#components.set(key, { kind, id, state, error, sinceMs });
+    this.#components.set(key, { kind, id, state, error, sinceMs, needsRestart });
   }
 
   outdated(kind: ComponentKind, id: string, error: string): () => void {
@@ -46,6 +59,17 @@ export class StatusBoard implements Statuses {
   /** Which components go on with old files, and why, in words for the user. */
   outdatedNow(): readonly string[] {
     return Array.from(this.#outdated, ({ kind, id, error }) => `${kind} "${id}": ${error}`);
+  }
+
+  holdReadiness(kind: ComponentKind, id: string, reason: string): () => void {
+    const text = `${kind} "${id}": ${reason}`;
+    const key = Symbol(text);
+    this.#unready.set(key, text);
+    return () => this.#unready.delete(key);
+  }
+
+  unreadyReasons(): readonly string[] {
+    return [...this.#unready.values()];
   }
 
   components(): readonly ComponentStatus[] {
@@ -85,6 +109,7 @@ export class StatusBoard implements Statuses {
       state: "recoverable_error",
       error: (hasFailed ? [error, ...errors] : errors).join("; "),
       sinceMs: Math.min(...times, ...(hasFailed ? [sinceMs] : [])),
+      needsRestart: false,
     };
   }
 }

@@ -1,18 +1,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { SandboxStatus } from "../../component/component.ts";
+import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
+import type { SandboxStatus } from "../../component/sandboxes.ts";
 import { idsHtml, idsText, indexHtml, indexText, statesHtml, statesText } from "./answers.ts";
 
-const UP: SandboxStatus = {
-  id: "b1",
-  directory: "/run/vc/sbs/b1",
-  runtime: "go",
-  state: "up",
-  code: "",
-  reason: "",
-  hasShim: true,
-  lastAnswerMs: 0,
-};
+const UP = sandboxStatus("b1", { lastAnswerMs: 0 });
 const UNSAFE: SandboxStatus = {
   ...UP,
   id: "a2",

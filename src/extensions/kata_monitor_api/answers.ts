@@ -1,4 +1,4 @@
-import type { SandboxStatus } from "../../component/component.ts";
+import type { SandboxStatus } from "../../component/sandboxes.ts";
 
 /** Where kata-monitor's users look, and what they find there. */
 const ENDPOINTS: readonly (readonly [path: string, what: string])[] = [

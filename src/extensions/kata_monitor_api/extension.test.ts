@@ -1,14 +1,10 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
-import type {
-  MetricsPage,
-  PullOptions,
-  SandboxSource,
-  SandboxStatus,
-  Settings,
-} from "../../component/component.ts";
+import type { MetricsPage, PullOptions, Settings } from "../../component/component.ts";
+import type { SandboxSource } from "../../component/sandboxes.ts";
 import { answerText } from "../../http/server.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createHost } from "../../pipeline/host.ts";
@@ -18,14 +14,11 @@ import { factory } from "./factory.ts";
 const ID = "a".repeat(64);
 const DEAD = "d".repeat(64);
 
-function status(id: string, hasShim: boolean): SandboxStatus {
-  const directory = `/run/vc/sbs/${id}`;
-  return { id, directory, runtime: "go", state: "up", code: "", reason: "", hasShim, lastAnswerMs: 0 };
-}
-
 /** One sandbox that answers, one that is there and does not. */
 const SOURCE: SandboxSource = {
-  sandboxes: () => [status(ID, true), status(DEAD, false)],
+  sandboxes: () => [sandboxStatus(ID), sandboxStatus(DEAD, { hasShim: false })],
+  roots: () => ["/run/vc/sbs"],
+  owns: () => false,
   ask(id, what) {
     if (id === DEAD) return Promise.reject(new Error("the sandbox is stale: nobody listens"));
     if (id !== ID) return undefined;

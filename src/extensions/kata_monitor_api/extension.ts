@@ -1,11 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type {
-  Extension,
-  MetricsPage,
-  SandboxSource,
-  SandboxStatus,
-  Settings,
-} from "../../component/component.ts";
+import type { Extension, MetricsPage, Settings } from "../../component/component.ts";
+import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
 import { answerBody, answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";

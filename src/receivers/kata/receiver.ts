@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import type { Receiver, SandboxSource, SandboxStatus, Settings } from "../../component/component.ts";
+import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
+import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import { pointCount, type Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
@@ -152,7 +153,16 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   sandboxes(): readonly SandboxStatus[] {
-    return Array.from(this.#sandboxes.values(), statusOf);
+    const { witnesses } = this.#settings.host;
+    return Array.from(this.#sandboxes.values(), (sandbox) => statusOf(sandbox, witnesses));
+  }
+
+  roots(): readonly string[] {
+    return this.#config.roots.map(({ path }) => path);
+  }
+
+  owns(identityKey: string): boolean {
+    return [...this.#sandboxes.values()].some(({ found }) => found.identity.key === identityKey);
   }
 
   ask(id: string, what: Asked): Promise<Buffer> | undefined {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createHost } from "../../pipeline/host.ts";
 import type { SandboxState } from "./own_families.ts";
 import { type Finding, NEW, outranks, Sandbox, type Standing, standingAfter, statusOf } from "./sandbox.ts";
 import type { ScrapeFault } from "./scrape.ts";
@@ -78,7 +79,7 @@ test("a shim seems to run where its socket is there and nobody found it dead", (
   const hasShim = (...findings: readonly Finding[]): boolean => {
     const made = sandbox(0, "up");
     made.standing = findings.reduce<Standing>(standingAfter, NEW);
-    return statusOf(made).hasShim;
+    return statusOf(made, createHost().witnesses).hasShim;
   };
   assert.ok(!hasShim());
   assert.ok(!hasShim(NO_SOCKET));

@@ -1,4 +1,4 @@
-import type { SandboxStatus } from "../../component/component.ts";
+import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { FoundSandbox } from "./discovery.ts";
@@ -129,18 +129,22 @@ export class Sandbox {
 }
 
 /** The sandbox as the agent shows it to others. */
-export function statusOf({ found, standing, lastAnswerMs }: Sandbox): SandboxStatus {
+export function statusOf({ found, standing, lastAnswerMs }: Sandbox, witnesses: Witnesses): SandboxStatus {
   const { state, code, reason } = standing;
   const { id, directory, root } = found;
   return {
     id,
     directory,
     runtime: root.runtime,
+    pod: witnesses.podOf(id),
+    isListed: witnesses.isListed(id),
     state,
     code,
     reason,
     hasShim: !WITHOUT_SHIM.has(code),
     lastAnswerMs,
+    sinceMs: 0,
+    nextScrapeMs: undefined,
   };
 }
 

@@ -1,0 +1,66 @@
+import type { Offers } from "./offers.ts";
+
+/** The pod that a sandbox belongs to, as the container runtime names it. */
+export interface PodName {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** One sandbox as a receiver sees it now. Times are Unix milliseconds. */
+export interface SandboxStatus {
+  readonly id: string;
+  readonly directory: string;
+  /** The runtime whose shim it is: "go", "rs", or "unknown" until the sandbox has proved itself. */
+  readonly runtime: string;
+  /** Undefined until a container runtime has named it. */
+  readonly pod: PodName | undefined;
+  /** Whether a container runtime lists the sandbox; undefined where none answers. */
+  readonly isListed: boolean | undefined;
+  readonly state: string;
+  /** Why it is in this state, as a word and in words. Both are empty where it is up and nothing is wrong. */
+  readonly code: string;
+  readonly reason: string;
+  /** The time of the last change of its state or code. */
+  readonly sinceMs: number;
+  /** Whether a shim seems to run: its socket is there, and nobody has found it dead. */
+  readonly hasShim: boolean;
+  /** The time of its shim's last answer; undefined before the first. */
+  readonly lastAnswerMs: number | undefined;
+  /** The time of the next scrape, where scrapes are put off after failures; undefined otherwise. */
+  readonly nextScrapeMs: number | undefined;
+}
+
+/** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
+export interface SandboxSource {
+  sandboxes(): readonly SandboxStatus[];
+  /** The paths under which the receiver looks for sandboxes. */
+  roots(): readonly string[];
+  /** Whether the receiver has admitted the directory with this identity, as `identityOf` of receivers/kata writes it. */
+  owns(identityKey: string): boolean;
+  /**
+   * What the shim serves, as it came, at most a second old; undefined for a sandbox that is not there. Waits for the
+   * sandbox's turn, since a shim is asked one thing at a time. Rejects, with words for the user, where the sandbox may
+   * not be asked or does not answer.
+   */
+  ask(id: string, what: "metrics" | "agent-url"): Promise<Buffer> | undefined;
+}
+
+/** What one client of the container runtime knows about sandboxes. It adds no sandbox and removes none. */
+export interface RuntimeWitness {
+  /**
+   * The sandbox's pod, for every sandbox that the runtime has listed: from then until the sandbox ends, also when the
+   * runtime no longer lists it.
+   */
+  podOf(sandboxId: string): PodName | undefined;
+  /** Whether the runtime's last answer lists the sandbox; undefined while no runtime answers. */
+  lists(sandboxId: string): boolean | undefined;
+}
+
+/** All clients of container runtimes of the agent, and what they say together. */
+export interface Witnesses extends Offers<RuntimeWitness> {
+  /** The pod by the first witness that knows it. */
+  podOf(sandboxId: string): PodName | undefined;
+  /** True where any witness lists the sandbox, false where one answers and none lists it, undefined where none answers. */
+  isListed(sandboxId: string): boolean | undefined;
+}

@@ -1,0 +1,20 @@
+import type { SandboxStatus } from "../../src/component/sandboxes.ts";
+
+/** The status of a Go sandbox that is up and whose pod is not known, with changes. */
+export function sandboxStatus(id: string, change: Partial<SandboxStatus> = {}): SandboxStatus {
+  return {
+    id,
+    directory: `/run/vc/sbs/${id}`,
+    runtime: "go",
+    pod: undefined,
+    isListed: undefined,
+    state: "up",
+    code: "",
+    reason: "",
+    sinceMs: 0,
+    hasShim: true,
+    lastAnswerMs: 0,
+    nextScrapeMs: undefined,
+    ...change,
+  };
+}
