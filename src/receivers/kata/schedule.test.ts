@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { systemClock } from "../../clock/clock.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { NEW, type Standing } from "./sandbox.ts";
-import { Lanes, nextVisitMs, phaseOf } from "./schedule.ts";
+import { every, Lanes, nextVisitMs, phaseOf } from "./schedule.ts";
 
 interface Row extends Partial<Standing> {
   readonly nowMs?: number;
@@ -59,6 +59,19 @@ test("phases spread over the slots of an interval and stay the same", () => {
   assert.equal(slots.size, 16);
   for (const [phase, { length }] of slots) assert.ok(length > 60 && length < 140, `${length} at ${phase}`);
   assert.equal(phaseOf("a"), phaseOf("a"));
+});
+
+test("a job runs once per interval until it is cancelled, also by itself", async () => {
+  const clock = new FakeClock();
+  let runs = 0;
+  const cancel = every(clock, 1_000, () => {
+    if (++runs === 3) cancel();
+  });
+  await clock.advance(999);
+  assert.equal(runs, 0);
+  await clock.advance(60_000);
+  assert.equal(runs, 3);
+  assert.equal(clock.timerCount, 0);
 });
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

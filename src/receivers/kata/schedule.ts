@@ -50,6 +50,19 @@ export function phaseOf(id: string): number {
   return (createHash("sha256").update(id).digest().readUInt32LE() % SLOTS) / SLOTS;
 }
 
+/** Runs the job once per interval until the returned function is called. */
+export function every(clock: Clock, intervalMs: number, job: () => void): () => void {
+  let cancel: () => void;
+  const next = (): void => {
+    cancel = clock.after(intervalMs, () => {
+      next();
+      job();
+    });
+  };
+  next();
+  return () => cancel();
+}
+
 /** A job that takes longer than this gives its place to the next one and goes on beside it. */
 const SLOW_MS = 1_000;
 /** So many times the limit may go on beside it; then the slow ones hold their places. */
