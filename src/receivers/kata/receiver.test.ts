@@ -61,8 +61,7 @@ test("a shim that answers badly is reported as such, and its neighbour is scrape
     const { id: healthy } = await simulator.add();
     for (const [fault, want] of FAILURES) {
       const { id } = await simulator.add({ fault });
-      const bad = await reading(id, (one) => !isUp(one));
-      assert.equal(state(bad), want, fault);
+      const bad = await reading(id, (one) => state(one) === want);
       assert.equal(value(bad, "kata_collector_sandbox_scrape_samples"), 0, fault);
     }
     await reading(healthy, isUp);
@@ -254,7 +253,8 @@ test("of one id under two roots the sandbox that answers is shown, and one ends 
   withReceiver(async ({ simulator, reading, readings, ended }) => {
     const left = await simulator.add({ flavor: "go", fault: "refuse" });
     const { id } = left;
-    assert.equal(state(await reading(id, () => true)), "stale");
+    // A connection that was made before the shim closed its socket is reset.
+    await reading(id, (one) => state(one) === "stale");
     const live = await simulator.add({ flavor: "rs" });
     await rename(live.directory, join(simulator.rsRoot, id));
     const shown = await reading(id, isUp);
