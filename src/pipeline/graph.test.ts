@@ -5,7 +5,7 @@ import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { z } from "zod";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Settings } from "../component/component.ts";
+import type { Host, Settings, Statuses } from "../component/component.ts";
 import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
 import { Interner } from "../metrics/interner.ts";
@@ -19,9 +19,8 @@ const meter = createNoopMeter();
 const interner = new Interner();
 const schema = z.strictObject({});
 const stability = "stable" as const;
-const host = createHost(new FakeClock());
 
-function settings(id: string): Settings {
+function settings(id: string, host: Host): Settings {
   const build = { command: "test", description: "", version: "0" };
   return {
     id,
@@ -67,13 +66,16 @@ class Stage {
   readonly full = new Set<string>();
   /** As `broken`: what is done only when this resolves. */
   readonly slow = new Map<string, Promise<void>>();
+  /** The statuses as the latest component of that id has them. */
+  readonly statuses = new Map<string, Statuses>();
   readonly #behave: Record<string, () => void>;
 
   constructor(behave: Record<string, () => void>) {
     this.#behave = behave;
   }
 
-  #component(id: string) {
+  #component({ id, host }: Settings) {
+    this.statuses.set(id, host.statuses);
     const act = (what: string, fault: string) => async () => {
       if (this.broken.has(`${what} ${id}`)) throw new Error(fault);
       await this.slow.get(`${what} ${id}`);
@@ -104,17 +106,17 @@ class Stage {
   readonly receivers = {
     schema,
     stability,
-    create: (_config: unknown, { id }: Settings, next: Consumer) => {
-      this.inputs.set(id, next);
-      return this.#component(id);
+    create: (_config: unknown, settings: Settings, next: Consumer) => {
+      this.inputs.set(settings.id, next);
+      return this.#component(settings);
     },
   };
   readonly processors = {
     schema,
     stability,
-    create: (_config: unknown, { id }: Settings, next: Consumer) => ({
-      ...this.#component(id),
-      ...this.#consumer(id, next),
+    create: (_config: unknown, settings: Settings, next: Consumer) => ({
+      ...this.#component(settings),
+      ...this.#consumer(settings.id, next),
     }),
   };
   readonly exporters = {
@@ -122,14 +124,17 @@ class Stage {
     stability,
     uses: usesOf,
     claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
-    create: (_config: unknown, { id }: Settings) => ({ ...this.#component(id), ...this.#consumer(id) }),
+    create: (_config: unknown, settings: Settings) => ({
+      ...this.#component(settings),
+      ...this.#consumer(settings.id),
+    }),
   };
   readonly extensions = {
     schema,
     stability,
     uses: usesOf,
     claims: (config: unknown) => (config as { claims?: string[] }).claims ?? [],
-    create: (_config: unknown, { id }: Settings) => this.#component(id),
+    create: (_config: unknown, settings: Settings) => this.#component(settings),
   };
 
   blueprint({ pipelines, configs = {}, extensions = ["ext"] }: Change): Blueprint {
@@ -150,12 +155,13 @@ class Stage {
 function scene(behave: Record<string, () => void> = {}) {
   const stage = new Stage(behave);
   const { log, inputs, broken, full, slow } = stage;
+  const host = createHost(new FakeClock());
   const lost: string[] = [];
   const errors: string[] = [];
   const clock = new FakeClock();
   const graph = new Graph({
     clock,
-    settings: (_kind, id) => settings(id),
+    settings: (_kind, id) => settings(id, host),
     counters: {
       ...pipelineCounters(meter),
       exchanged: { add: (_points, attributes) => lost.push(String(attributes?.["otelcol.component"])) },
@@ -173,6 +179,11 @@ function scene(behave: Record<string, () => void> = {}) {
     lost,
     slow,
     graph,
+    statuses: host.statuses,
+    unready: () => host.statuses.unreadyReasons(),
+    stateOf: (id: string) => host.statuses.components().find((one) => one.id === id)?.state,
+    /** As the component's latest instance has them. */
+    statusesOf: (id: string) => stage.statuses.get(id) ?? assert.fail(id),
     /** Goes over to the pipelines, and returns what happened. */
     async change(
       pipelines: Pipelines,
@@ -425,20 +436,98 @@ test("a shutdown that fails does not keep the others from stopping, nor a refres
 });
 
 test("statuses follow starts, stops and what components report between", async () => {
-  const { change, graph } = scene();
-  const state = (id: string) => host.statuses.components().find((one) => one.id === id)?.state;
+  const { change, graph, statuses } = scene();
+  const state = (id: string) => statuses.components().find((one) => one.id === id)?.state;
   await change(ONE);
   assert.deepEqual(
-    [...(host.statuses.pipelines().get("metrics") ?? [])],
+    [...(statuses.pipelines().get("metrics") ?? [])],
     ["receiver:in", "processor:p1", "processor:p2", "exporter:out"],
   );
   assert.equal(state("out"), "ok");
-  host.statuses.report("exporter", "out", "recoverable_error", "no connection");
+  statuses.report("exporter", "out", "recoverable_error", "no connection");
   assert.equal(state("out"), "recoverable_error");
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["out"] } });
   assert.equal(state("out"), "recoverable_error", "it goes on");
   assert.equal(state("p1"), undefined, "it is gone");
   await graph.shutdown(AbortSignal.timeout(1_000));
-  host.statuses.report("exporter", "out", "ok");
+  statuses.report("exporter", "out", "ok");
   assert.equal(state("out"), "stopped");
+});
+
+test("the agent is ready from the first start to the beginning of the end, whatever a reload's faults are", async () => {
+  const { graph, change, broken, unready, slow } = scene();
+  assert.deepEqual(unready(), ["the agent is starting"]);
+  broken.add("start out");
+  await assert.rejects(change(ONE));
+  assert.deepEqual(unready(), ["the agent is starting"]);
+  broken.clear();
+  await change(ONE);
+  assert.deepEqual(unready(), []);
+  broken.add("start new");
+  const more: Pipelines = { metrics: { receivers: ["in"], processors: ["p1"], exporters: ["out", "new"] } };
+  await assert.rejects(change(more));
+  assert.deepEqual(unready(), []);
+  slow.set("shutdown out", new Promise(() => {}));
+  void graph.shutdown(AbortSignal.timeout(1_000));
+  assert.deepEqual(unready(), ["the agent is stopping"]);
+});
+
+test("while a reload starts components, or exchanges those that can be there once only, the agent is not ready", async () => {
+  const { change, slow, unready } = scene();
+  const page = (path: string) => ({ out: { claims: ["port 1"], path } });
+  await change(ONE, page("/a"));
+  for (const step of ["shutdown out", "start out"]) {
+    const done = Promise.withResolvers<void>();
+    slow.set(step, done.promise);
+    const changed = change(ONE, page(step));
+    await setImmediate();
+    assert.deepEqual(unready(), ['exporter "out": it has not started yet'], step);
+    done.resolve();
+    await changed;
+    assert.deepEqual(unready(), [], step);
+  }
+  slow.set("shutdown out", new Promise(() => {}));
+  void change(ONE, { out: { other: true } });
+  await setImmediate();
+  assert.deepEqual(unready(), [], "what drains beside its successor holds nothing");
+});
+
+test("an instance's holds and reports end with it: when it is exchanged, is taken out, or cannot start", async () => {
+  const { change, broken, unready, statusesOf, stateOf } = scene();
+  await change(ONE);
+  const old = statusesOf("out");
+  old.holdReadiness("exporter", "out", "its queue is full");
+  assert.deepEqual(unready(), ['exporter "out": its queue is full']);
+  await change(ONE, { out: { new: true } });
+  assert.deepEqual(unready(), []);
+  old.holdReadiness("exporter", "out", "its queue is full");
+  old.report("exporter", "out", "permanent_error", "401");
+  assert.deepEqual([unready(), stateOf("out")], [[], "ok"]);
+  statusesOf("out").report("exporter", "out", "recoverable_error", "no connection");
+  assert.equal(stateOf("out"), "recoverable_error");
+  statusesOf("in").holdReadiness("receiver", "in", "the roots have not been looked at");
+  const other: Pipelines = { metrics: { ...ONE["metrics"], receivers: ["in2"] } as PipelineParts };
+  broken.add("start bad");
+  await assert.rejects(change({ ...other, bad: { receivers: ["in"], processors: [], exporters: ["bad"] } }));
+  assert.equal(unready().length, 1, "the receiver is still there");
+  await change(other, { out: { new: true } });
+  assert.deepEqual(unready(), []);
+});
+
+test("what cannot start again after a failed change keeps the agent from being ready until a reload starts it", async () => {
+  const { change, broken, unready, send, stateOf, noRoom } = scene();
+  const page = (path: string) => ({ out: { claims: ["port 1"], path } });
+  await change(ONE, page("/a"));
+  broken.add("start out");
+  await assert.rejects(change(ONE, page("/b")), /port 1 is taken; and then: cannot start exporter "out"/);
+  assert.deepEqual(unready(), [
+    'cannot start exporter "out": port 1 is taken; reload a configuration with which it can start',
+  ]);
+  assert.equal(stateOf("out"), "permanent_error");
+  assert.equal(noRoom(), "exchange");
+  broken.clear();
+  send("s1");
+  assert.deepEqual(await change(ONE, page("/a")), ["start out"]);
+  assert.deepEqual([unready(), stateOf("out"), noRoom()], [[], "ok", undefined]);
+  assert.deepEqual(send("s2"), ["p1 s2", "p2 s2", "out s2"]);
 });

@@ -1,41 +1,15 @@
 import type { Clock } from "../clock/clock.ts";
-import type {
-  Component,
-  ComponentKind,
-  Exporter,
-  ExporterFactory,
-  ExtensionFactory,
-  Processor,
-  ProcessorFactory,
-  ReceiverFactory,
-  Settings,
-} from "../component/component.ts";
-import type { Consumer } from "../component/consumer.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";
 import { fanOut } from "./fan_out.ts";
-import { guard } from "./guard.ts";
-import { counted, type PipelineCounters } from "./observe.ts";
-import { OpenResources, Orphans } from "./open_resources.ts";
+import { makeNode, type Node, type NodeOptions, shutDownNodes } from "./node.ts";
+import { Orphans } from "./open_resources.ts";
 import { type Blueprint, exchangeOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
 import { Relay } from "./relay.ts";
-import type { StatusBoard } from "./statuses.ts";
 
-export interface GraphOptions {
+export interface GraphOptions extends NodeOptions {
   readonly clock: Clock;
-  settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
-  readonly counters: PipelineCounters;
-  readonly statuses: StatusBoard;
   /** Hears of what could not be stopped as it should. */
   onError(error: Error): void;
-}
-
-/** A component at work. */
-interface Node {
-  readonly component: Component;
-  /** Where readings come in; receivers and extensions have none. */
-  readonly input: Consumer | undefined;
-  /** What a receiver has not ended; others have none. */
-  readonly open?: OpenResources;
 }
 
 /**
@@ -51,10 +25,13 @@ export class Graph {
   readonly #relays = { inputs: new Map<string, Relay>(), outputs: new Map<string, Relay>() };
 
   readonly #orphans: Orphans;
+  /** The agent is not ready until a configuration is at work as a whole. */
+  #whenWhole: () => void;
 
   constructor(options: GraphOptions) {
     this.#options = options;
     this.#orphans = new Orphans(options.clock);
+    this.#whenWhole = options.statuses.holdAgent("the agent is starting");
   }
 
   /** The keys of the components, in the order of their start. */
@@ -73,6 +50,7 @@ export class Graph {
     const after = { specs: planOf(blueprint), pipelines: membersOf(blueprint) };
     const { early, late, freed, leaving } = exchangeOf(before.specs, after.specs);
     const restoreStatuses = statuses.save();
+    const whenStarted = this.#holdReadiness([...early, ...late]);
     const fresh = this.#makeAll(early);
     const replaced = this.#running(freed);
     try {
@@ -81,21 +59,26 @@ export class Graph {
       await this.#retire(freed, deadline);
       await this.#takePlace(late, deadline);
     } catch (error) {
-      await this.#shutDown([...fresh], deadline);
+      await this.#shutDown(fresh, deadline);
       this.#arrange(before);
       this.#install(new Map(this.#running(before.specs)));
-      const again = this.#makeAll(freed.filter(({ key }) => !this.#nodes.has(key)));
-      await this.#start(again).catch((second: Error) => {
-        throw new AggregateError([error, second], `${message(error)}; and then: ${second.message}`);
-      });
-      this.#install(again);
+      const failures = await this.#startAgain(
+        freed.filter(({ key }) => !this.#nodes.has(key)),
+        deadline,
+      );
       this.#endOrphans(replaced);
       restoreStatuses();
-      throw error;
+      this.#leaveOut(failures);
+      whenStarted();
+      if (failures.size === 0) throw error;
+      const errors = [error, ...failures.values()];
+      throw new AggregateError(errors, errors.map(message).join("; and then: "));
     }
     // What is new takes over before the old drains: a peer that hangs must not stop the scraping.
     const old = this.#running(leaving);
     this.#install(fresh);
+    whenStarted();
+    this.#whenWhole();
     this.#remove(leaving.filter(({ key }) => ![...fresh.keys()].some((one) => one.key === key)));
     await this.#shutDown(old, deadline);
     this.#endOrphans(old);
@@ -119,6 +102,7 @@ export class Graph {
     const { statuses } = this.#options;
     const nodes = this.#running(this.#specs);
     this.#orphans.close();
+    statuses.holdAgent("the agent is stopping");
     for (const [{ kind, id }] of nodes) statuses.report(kind, id, "stopping");
     const clean = await this.#shutDown(nodes, deadline);
     for (const [{ kind, id, key }] of nodes) {
@@ -154,7 +138,9 @@ export class Graph {
   }
 
   #makeAll(specs: readonly Spec[]): ReadonlyMap<Spec, Node> {
-    return new Map(specs.map((spec) => [spec, this.#make(spec)]));
+    return new Map(
+      specs.map((spec) => [spec, makeNode(spec, this.#relay("outputs", spec.key), this.#options)]),
+    );
   }
 
   /** Starts what has been made: all of it has, since those that share a listener must know of each other. */
@@ -175,6 +161,47 @@ export class Graph {
     }
   }
 
+  /** Starts what a failed change has stopped. Resolves to those that could not be started, with their errors. */
+  async #startAgain(specs: readonly Spec[], deadline: AbortSignal): Promise<ReadonlyMap<Spec, Error>> {
+    const failures = new Map<Spec, Error>();
+    for (const [spec, node] of this.#makeAll(specs)) {
+      const one = new Map([[spec, node]]);
+      try {
+        await this.#start(one);
+        this.#install(one);
+      } catch (error) {
+        failures.set(spec, error as Error);
+        await this.#shutDown(one, deadline);
+      }
+    }
+    return failures;
+  }
+
+  /** Goes on without components that could not be started again: the agent is not ready until a reload has started them. */
+  #leaveOut(failures: ReadonlyMap<Spec, Error>): void {
+    const { statuses } = this.#options;
+    for (const [{ kind, id }, { message: error }] of failures) {
+      statuses.report(kind, id, "permanent_error", error);
+      const release = statuses.holdAgent(`${error}; reload a configuration with which it can start`);
+      const before = this.#whenWhole;
+      this.#whenWhole = () => {
+        before();
+        release();
+      };
+    }
+    this.#specs = this.#specs.filter((spec) => !failures.has(spec));
+  }
+
+  /** Until they have started, the agent is not ready: a listener that moves is closed in between. */
+  #holdReadiness(specs: readonly Spec[]): () => void {
+    const releases = specs.map(({ kind, id }) =>
+      this.#options.statuses.holdReadiness(kind, id, "it has not started yet"),
+    );
+    return () => {
+      for (const release of releases) release();
+    };
+  }
+
   /** From now on they are the ones at work. */
   #install(nodes: ReadonlyMap<Spec, Node>): void {
     for (const [{ key }, node] of nodes) {
@@ -189,7 +216,7 @@ export class Graph {
     try {
       await this.#start(nodes);
     } catch (error) {
-      await this.#shutDown([...nodes], deadline);
+      await this.#shutDown(nodes, deadline);
       throw error;
     }
     this.#install(nodes);
@@ -217,29 +244,8 @@ export class Graph {
     }
   }
 
-  /**
-   * Shuts down components, producers before consumers, and those of a kind at once: one that hangs must not take the
-   * time of others. Processors hand on to each other, so they end in their order. Goes on past a failure; resolves to
-   * whether there was none.
-   */
-  async #shutDown(nodes: readonly (readonly [Spec, Node])[], deadline: AbortSignal): Promise<boolean> {
-    let clean = true;
-    const end = async ([spec, { component }]: readonly [Spec, Node]): Promise<void> => {
-      try {
-        await component.shutdown(deadline);
-      } catch (error) {
-        clean = false;
-        this.#options.onError(
-          new Error(`cannot shut down ${nameOf(spec)}: ${message(error)}`, { cause: error }),
-        );
-      }
-    };
-    const of = (kind: ComponentKind) => nodes.filter(([spec]) => spec.kind === kind).toReversed();
-    await Promise.all(of("receiver").map(end));
-    for (const processor of of("processor")) await end(processor);
-    await Promise.all(of("exporter").map(end));
-    await Promise.all(of("extension").map(end));
-    return clean;
+  #shutDown(nodes: Iterable<readonly [Spec, Node]>, deadline: AbortSignal): Promise<boolean> {
+    return shutDownNodes([...nodes], deadline, this.#options.onError);
   }
 
   /** Before the component of that key, or behind it. */
@@ -254,38 +260,6 @@ export class Graph {
       relays.set(key, relay);
     }
     return relay;
-  }
-
-  #make({ kind, id, key, pipeline, part }: Spec): Node {
-    const { settings: settingsOf, counters } = this.#options;
-    const settings = settingsOf(kind, id, pipeline);
-    const { config } = part;
-    const next = this.#relay("outputs", key);
-    switch (kind) {
-      case "extension": {
-        const factory = part.factory as ExtensionFactory<unknown>;
-        return { component: factory.create(config, settings), input: undefined };
-      }
-      case "exporter": {
-        const exporter: Exporter = (part.factory as ExporterFactory<unknown>).create(config, settings);
-        return { component: exporter, input: guard(exporter, settings.logger) };
-      }
-      case "processor": {
-        const labels = { processor: id, "otel.signal": "metrics" };
-        const factory = part.factory as ProcessorFactory<unknown>;
-        const output = counted(next, counters.outgoing, labels);
-        const processor: Processor = factory.create(config, settings, output);
-        return {
-          component: processor,
-          input: counted(guard(processor, settings.logger), counters.incoming, labels),
-        };
-      }
-      case "receiver": {
-        const factory = part.factory as ReceiverFactory<unknown>;
-        const open = new OpenResources(next, settings.clock);
-        return { component: factory.create(config, settings, open), input: undefined, open };
-      }
-    }
   }
 }
 

@@ -62,14 +62,18 @@ export class StatusBoard implements Statuses {
   }
 
   holdReadiness(kind: ComponentKind, id: string, reason: string): () => void {
-    const text = `${kind} "${id}": ${reason}`;
-    const key = Symbol(text);
-    this.#unready.set(key, text);
-    return () => this.#unready.delete(key);
+    return this.holdAgent(`${kind} "${id}": ${reason}`);
+  }
+
+  /** As `holdReadiness`, for what is no single component's reason. */
+  holdAgent(reason: string): () => void {
+    const key = Symbol(reason);
+    this.#unready.set(key, reason);
+    return () => void this.#unready.delete(key);
   }
 
   unreadyReasons(): readonly string[] {
-    return [...this.#unready.values()];
+    return [...new Set(this.#unready.values())];
   }
 
   components(): readonly ComponentStatus[] {
@@ -104,12 +108,10 @@ export class StatusBoard implements Statuses {
     const times = found.map((one) => one.sinceMs);
     const hasFailed = state === "recoverable_error";
     return {
-      kind,
-      id,
+      ...status,
       state: "recoverable_error",
       error: (hasFailed ? [error, ...errors] : errors).join("; "),
       sinceMs: Math.min(...times, ...(hasFailed ? [sinceMs] : [])),
-      needsRestart: false,
     };
   }
 }

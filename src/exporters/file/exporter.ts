@@ -4,6 +4,7 @@ import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/attempt.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
+import type { Listeners } from "../../http/listeners.ts";
 import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";
@@ -21,12 +22,12 @@ const PASSING: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** By agent: the files that its exporters have taken. What a reload makes anew goes on where the last one was. */
-const WRITTEN = new WeakMap<Host, Set<string>>();
+/** By agent, which has one object of listeners: the files that its exporters have taken. A reload's exporter goes on there. */
+const WRITTEN = new WeakMap<Listeners, Set<string>>();
 
-function writtenBy(host: Host): Set<string> {
-  const written = WRITTEN.get(host) ?? new Set();
-  WRITTEN.set(host, written);
+function writtenBy({ listeners }: Host): Set<string> {
+  const written = WRITTEN.get(listeners) ?? new Set();
+  WRITTEN.set(listeners, written);
   return written;
 }
 

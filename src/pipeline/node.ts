@@ -1,0 +1,95 @@
+import type {
+  Component,
+  ComponentKind,
+  Exporter,
+  ExporterFactory,
+  ExtensionFactory,
+  Processor,
+  ProcessorFactory,
+  ReceiverFactory,
+  Settings,
+} from "../component/component.ts";
+import type { Consumer } from "../component/consumer.ts";
+import { guard } from "./guard.ts";
+import { InstanceStatuses } from "./instance_statuses.ts";
+import { counted, type PipelineCounters } from "./observe.ts";
+import { OpenResources } from "./open_resources.ts";
+import { nameOf, type Spec } from "./plan.ts";
+import type { StatusBoard } from "./statuses.ts";
+
+/** A component at work: one instance of a spec. */
+export interface Node {
+  readonly component: Component;
+  /** Where readings come in; receivers and extensions have none. */
+  readonly input: Consumer | undefined;
+  /** What a receiver has not ended; others have none. */
+  readonly open?: OpenResources;
+  readonly statuses: InstanceStatuses;
+}
+
+export interface NodeOptions {
+  settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
+  readonly counters: PipelineCounters;
+  readonly statuses: StatusBoard;
+}
+
+/** Makes the component, without effect on the outside; `next` takes what it hands on. */
+export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, options: NodeOptions): Node {
+  const { counters } = options;
+  const given = options.settings(kind, id, pipeline);
+  const statuses = new InstanceStatuses(options.statuses);
+  const settings: Settings = { ...given, host: { ...given.host, statuses } };
+  const { config } = part;
+  switch (kind) {
+    case "extension": {
+      const factory = part.factory as ExtensionFactory<unknown>;
+      return { component: factory.create(config, settings), input: undefined, statuses };
+    }
+    case "exporter": {
+      const exporter: Exporter = (part.factory as ExporterFactory<unknown>).create(config, settings);
+      return { component: exporter, input: guard(exporter, settings.logger), statuses };
+    }
+    case "processor": {
+      const labels = { processor: id, "otel.signal": "metrics" };
+      const factory = part.factory as ProcessorFactory<unknown>;
+      const output = counted(next, counters.outgoing, labels);
+      const processor: Processor = factory.create(config, settings, output);
+      const input = counted(guard(processor, settings.logger), counters.incoming, labels);
+      return { component: processor, input, statuses };
+    }
+    case "receiver": {
+      const factory = part.factory as ReceiverFactory<unknown>;
+      const open = new OpenResources(next, settings.clock);
+      return { component: factory.create(config, settings, open), input: undefined, open, statuses };
+    }
+  }
+}
+
+/**
+ * Shuts down components, producers before consumers, and those of a kind at once: one that hangs must not take the
+ * time of others. Processors hand on to each other, so they end in their order. Goes on past a failure; resolves to
+ * whether there was none.
+ */
+export async function shutDownNodes(
+  nodes: readonly (readonly [Spec, Node])[],
+  deadline: AbortSignal,
+  onError: (error: Error) => void,
+): Promise<boolean> {
+  let clean = true;
+  for (const [, { statuses }] of nodes) statuses.dismiss();
+  const end = async ([spec, { component }]: readonly [Spec, Node]): Promise<void> => {
+    try {
+      await component.shutdown(deadline);
+    } catch (error) {
+      clean = false;
+      const words = error instanceof Error ? error.message : String(error);
+      onError(new Error(`cannot shut down ${nameOf(spec)}: ${words}`, { cause: error }));
+    }
+  };
+  const of = (kind: ComponentKind) => nodes.filter(([spec]) => spec.kind === kind).toReversed();
+  await Promise.all(of("receiver").map(end));
+  for (const processor of of("processor")) await end(processor);
+  await Promise.all(of("exporter").map(end));
+  await Promise.all(of("extension").map(end));
+  return clean;
+}
