@@ -27,6 +27,7 @@ async function scene(context: TestContext, config: object = {}, reload?: ReloadC
   set("starting", "starting");
   return {
     clock,
+    host,
     set,
     async get(path: string, method = "GET") {
       const response = await fetch(`http://127.0.0.1:${address.port}${path}`, { method });
@@ -35,15 +36,50 @@ async function scene(context: TestContext, config: object = {}, reload?: ReloadC
   };
 }
 
-test("the agent is ready when all that its pipelines consist of is well", async (context) => {
-  const { set, get } = await scene(context);
-  const ready = async (): Promise<number> => (await get("/ready")).status;
-  assert.equal(await ready(), 503);
+test("the agent is ready unless a component holds it back, whatever its peers do; ?strict wants all to be well", async (context) => {
+  const { host, set, get } = await scene(context);
+  const check = async (path: string, status: number, reasons?: readonly string[]): Promise<void> => {
+    const answer = await get(path);
+    assert.deepEqual([answer.status, JSON.parse(answer.text).reasons], [status, reasons], path);
+  };
+  const starting = ['receiver "kata": starting', 'exporter "otlp": starting'];
+  await check("/ready", 200);
+  await check("/ready?strict", 503, starting);
   set("ok", "ok");
-  assert.equal(await ready(), 200);
+  await check("/ready?strict", 200);
   set("ok", "recoverable_error", "no connection");
-  assert.equal(await ready(), 503);
-  assert.equal((await get("/live")).status, 200);
+  await check("/ready", 200);
+  const down = 'exporter "otlp": recoverable error: no connection';
+  await check("/ready?strict", 503, [down]);
+  const release = host.statuses.holdReadiness("receiver", "kata", "its roots have not been looked at");
+  const held = 'receiver "kata": its roots have not been looked at';
+  await check("/ready", 503, [held]);
+  await check("/ready?strict", 503, [held, down]);
+  release();
+  await check("/ready", 200);
+  await check("/live", 200);
+});
+
+test("the agent is alive until a component says that only a restart mends it", async (context) => {
+  const { host, get } = await scene(context);
+  const live = async (): Promise<unknown> => {
+    const { status, text } = await get("/live");
+    const answer = JSON.parse(text);
+    return [status, answer.status, answer.reasons];
+  };
+  const { statuses } = host;
+  const removed = "the directory of root /run/vc was removed";
+  assert.deepEqual(await live(), [200, "alive", undefined]);
+  statuses.report("receiver", "kata", "permanent_error", removed);
+  assert.deepEqual(await live(), [200, "alive", undefined]);
+  statuses.report("receiver", "kata", "permanent_error", removed, { needsRestart: true });
+  statuses.outdated("receiver", "kata", "key is cut off");
+  const reason = `receiver "kata": permanent error: ${removed}`;
+  assert.deepEqual(await live(), [503, "needs a restart", [reason]]);
+  const tree = JSON.parse((await get("/status?verbose")).text);
+  assert.equal(tree.components["pipeline:metrics"].components["receiver:kata"].needs_restart, true);
+  statuses.report("receiver", "kata", "ok");
+  assert.deepEqual(await live(), [200, "alive", undefined]);
 });
 
 test("errors that may pass are given time, others are not", async (context) => {

@@ -20,6 +20,13 @@ export interface HealthCheckConfig {
   readonly reload: boolean;
 }
 
+interface ShortAnswer {
+  readonly good: boolean;
+  readonly status: string;
+  /** Why it is not good, where that is known here. */
+  readonly reasons?: readonly string[];
+}
+
 /** Says over HTTP how the agent fares. */
 export class HealthCheck implements Extension {
   readonly #config: HealthCheckConfig;
@@ -37,8 +44,8 @@ export class HealthCheck implements Extension {
     this.#health = new Health(host.statuses, config.rules, () => clock.nowMs());
     const routes = new Map<string, Route>([
       [config.statusPath, async (request, response) => this.#status(request, response)],
-      ["/live", async (_request, response) => this.#short(response, true, "alive")],
-      ["/ready", async (_request, response) => this.#ready(response)],
+      ["/live", async (_request, response) => this.#live(response)],
+      ["/ready", async (request, response) => this.#ready(request, response)],
       [config.path, async (_request, response) => this.#available(response)],
     ]);
     if (config.reload)
@@ -80,22 +87,36 @@ export class HealthCheck implements Extension {
       answerBody(response, healthy ? 200 : 503, { type: "text/plain", body: Buffer.from(own) });
       return;
     }
-    this.#short(response, healthy, healthy ? "Server available" : "Server not available");
+    this.#short(response, { good: healthy, status: healthy ? "Server available" : "Server not available" });
   }
 
-  #ready(response: ServerResponse): void {
-    const ready = this.#health.isReady;
-    this.#short(response, ready, ready ? "ready" : "not ready");
+  /** That there is an answer says that the event loop turns. */
+  #live(response: ServerResponse): void {
+    const reasons = this.#health.restartReasons();
+    const good = reasons.length === 0;
+    this.#short(response, { good, status: good ? "alive" : "needs a restart", reasons });
   }
 
-  #short(response: ServerResponse, good: boolean, status: string): void {
+  #ready(request: IncomingMessage, response: ServerResponse): void {
+    const reasons = this.#health.unreadyReasons(queryOf(request).has("strict"));
+    const good = reasons.length === 0;
+    this.#short(response, { good, status: good ? "ready" : "not ready", reasons });
+  }
+
+  #short(response: ServerResponse, { good, status, reasons = [] }: ShortAnswer): void {
     const upMs = this.#settings.clock.nowMs() - this.#upSinceMs;
     const upSince = new Date(this.#upSinceMs).toISOString();
-    json(response, good ? 200 : 503, { status, upSince, uptime: formatDuration(upMs) });
+    const uptime = formatDuration(upMs);
+    json(response, good ? 200 : 503, {
+      status,
+      ...(reasons.length === 0 ? {} : { reasons }),
+      upSince,
+      uptime,
+    });
   }
 
-  #status({ url = "" }: IncomingMessage, response: ServerResponse): void {
-    const query = new URLSearchParams(url.split("?", 2)[1] ?? "");
+  #status(request: IncomingMessage, response: ServerResponse): void {
+    const query = queryOf(request);
     const tree = this.#health.tree(this.#settings.host.reload?.last);
     const pipeline = query.get("pipeline");
     const part = pipeline === null ? tree : tree.components?.[`pipeline:${pipeline}`];
@@ -116,6 +137,10 @@ export class HealthCheck implements Extension {
     if (result === undefined) return json(response, 202, { ok: true, faults: [], pending: true });
     json(response, result.ok ? 200 : 500, { ok: result.ok, faults: result.faults });
   }
+}
+
+function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
+  return new URLSearchParams(url.split("?", 2)[1] ?? "");
 }
 
 function json(response: ServerResponse, status: number, value: unknown): void {

@@ -34,6 +34,8 @@ export interface StatusTree {
   readonly status: string;
   readonly status_time?: string;
   readonly error?: string;
+  /** Whether only a restart of the agent mends it; left out where not. */
+  readonly needs_restart?: true;
   readonly components?: Readonly<Record<string, StatusTree>>;
   /** Of the last reload, at the top only, and where there was one. */
   readonly config?: { readonly reloaded: boolean; readonly time: string; readonly faults: readonly string[] };
@@ -56,10 +58,23 @@ export class Health {
     return this.#statuses.components().every((status) => this.#isComponentHealthy(status));
   }
 
-  /** Whether sandboxes are being scraped and every exporter delivers: all that pipelines consist of is well just now. */
-  get isReady(): boolean {
-    const components = this.#statuses.components().filter(({ kind }) => kind !== "extension");
-    return components.length > 0 && components.every(({ state }) => state === "ok");
+  /**
+   * Why a rollout should wait, in words for the user; empty where the agent is ready. `strict` also wants every component
+   * of a pipeline to be well just now: a peer that is down is a reason then.
+   */
+  unreadyReasons(strict: boolean): readonly string[] {
+    const reasons = this.#statuses.unreadyReasons();
+    if (!strict) return reasons;
+    const parts = this.#statuses.components().filter(({ kind }) => kind !== "extension");
+    return [...reasons, ...parts.filter(({ state }) => state !== "ok").map(describe)];
+  }
+
+  /** Why only a restart helps, in words for the user; empty where it would not. */
+  restartReasons(): readonly string[] {
+    return this.#statuses
+      .components()
+      .filter(({ needsRestart }) => needsRestart)
+      .map(describe);
   }
 
   tree(last: ReloadOutcome | undefined): StatusTree {
@@ -94,12 +109,13 @@ export class Health {
   }
 
   #leaf(status: ComponentStatus): StatusTree {
-    const { state, error, sinceMs } = status;
+    const { state, error, sinceMs, needsRestart } = status;
     return {
       healthy: this.#isComponentHealthy(status),
       status: STATE_NAMES[state],
       status_time: new Date(sinceMs).toISOString(),
       ...(error === "" ? {} : { error }),
+      ...(needsRestart ? { needs_restart: true } : {}),
     };
   }
 
@@ -113,6 +129,11 @@ export class Health {
     }
     return state === "ok" || state === "starting";
   }
+}
+
+function describe({ kind, id, state, error }: ComponentStatus): string {
+  const words = state.replace("_", " ");
+  return `${kind} "${id}": ${error === "" ? words : `${words}: ${error}`}`;
 }
 
 function worst(statuses: Iterable<ComponentStatus>): ComponentState {
