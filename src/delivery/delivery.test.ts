@@ -72,6 +72,7 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
   return {
     delivery,
     storages,
+    unready: () => statuses.unreadyReasons(),
     /** What was reported, in its order. */
     states,
     clock,
@@ -102,6 +103,7 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
 }
 
 const SENT = "sent_metric_points";
+const OUTAGE = "kata_collector_exporter_outage_seconds";
 const FAILED = "send_failed_metric_points";
 const CAPACITY = { queue_capacity: 64 * 1024 * 1024 };
 
@@ -123,14 +125,18 @@ test("a failure that may pass is tried again after the wait, and said so", async
   assert.equal(calls.length, 1);
   await clock.advance(1);
   assert.equal(calls.length, 2);
-  assert.deepEqual(await metrics(), { queue_size: 1024, ...CAPACITY });
+  assert.deepEqual(await metrics(), { [OUTAGE]: 5, queue_size: 1024, ...CAPACITY });
   await clock.advance(7_500);
   assert.deepEqual(await metrics(), { [SENT]: 7, ...CAPACITY });
-  const [line] = lines();
-  assert.equal(line.level, 30);
-  assert.equal(line.msg, "Exporting failed. Will retry the request after interval.");
-  assert.equal(line.error, "no connection");
-  assert.equal(line.interval, "5s");
+  const [begin, end] = lines();
+  assert.deepEqual(
+    [begin.level, begin.msg, begin.error, begin.retry_in, begin.queued_points],
+    [40, "The destination takes no data; retrying.", "no connection", "5s", 7],
+  );
+  assert.deepEqual(
+    [end.level, end.msg, end.lasted, end.failed_attempts, end.lost_points, end.delayed_points],
+    [30, "The destination takes data again.", "13s", 2, {}, 7],
+  );
   await close();
 });
 
@@ -152,8 +158,13 @@ test("retries end after max_elapsed_time, or at once where they are off", async 
   const script: Answer[] = Array(50).fill(DOWN);
   const { delivery, clock, metrics, lines, close } = delivering(script);
   delivery.take({ bytes: KIB, points: 7 });
+  await clock.advance(0);
   await clock.advance(300_000);
-  assert.deepEqual(await metrics(), { [`${FAILED}{retries_exhausted}`]: 7, ...CAPACITY });
+  assert.deepEqual(await metrics(), {
+    [`${FAILED}{retries_exhausted}`]: 7,
+    [OUTAGE]: 300,
+    ...CAPACITY,
+  });
   assert.equal(lines().at(-1).error, "no more retries left: no connection");
   await close();
 
@@ -254,6 +265,71 @@ test("with block_on_overflow a full queue has no room, and loses nothing that wa
   await close();
 });
 
+/** Full with one request of two KiB, of which nothing is answered but by the test. */
+const SMALL = { queue_size: 2 * 1024, num_consumers: 1 };
+
+test("a queue that refuses keeps the agent from being ready until it has taken everything for a while", async () => {
+  const { delivery, clock, calls, unready, close } = delivering([], SMALL, {}, 0);
+  const take = () => delivery.take({ bytes: KIB, points: 1 });
+  assert.deepEqual([take(), take()], [true, true]);
+  assert.deepEqual(unready(), [], "a full queue has refused nothing yet");
+  assert.equal(take(), false);
+  const reason = 'exporter "otlp_grpc": its queue takes no readings: sending queue is full';
+  assert.deepEqual(unready(), [reason]);
+  await clock.advance(60_000);
+  assert.deepEqual(unready(), [reason], "nothing has left");
+  for (let count = 0; count < 5; count++) {
+    calls.at(-1)?.answer(OK);
+    await clock.advance(0);
+    assert.deepEqual([take(), take()], [true, false], "it has room for one of two");
+    await clock.advance(20_000);
+    assert.deepEqual(unready(), [reason]);
+  }
+  calls.at(-1)?.answer(OK);
+  await clock.advance(0);
+  assert.deepEqual(unready(), [reason], "it refused one twenty seconds ago");
+  await clock.advance(10_000);
+  assert.deepEqual(unready(), []);
+  await close();
+});
+
+test("a queue that drops its oldest, or whose sources must wait, keeps the agent from being ready; no queue does not", async () => {
+  const check = async (queue: object, wanted: readonly string[]): Promise<void> => {
+    const { delivery, unready, close } = delivering([], { ...SMALL, ...queue });
+    for (let count = 0; count < 4; count++)
+      if (delivery.noRoom("s1") === undefined) delivery.take({ bytes: KIB, points: 1 });
+    assert.deepEqual(unready(), wanted);
+    await close();
+    assert.deepEqual(unready(), [], "it ends with the exporter");
+  };
+  const held = (words: string) => [`exporter "otlp_grpc": its queue ${words}: sending queue is full`];
+  await check({ overflow: "drop_oldest" }, held("loses its oldest readings"));
+  await check({ block_on_overflow: true }, held("takes no readings"));
+  await check({ enabled: false }, []);
+});
+
+test("a queue on disk that is full from before, or whose disk is, keeps the agent from being ready", async () => {
+  const check = async (words: string, queue: object, change: object): Promise<void> => {
+    const { delivery, clock, storages, unready, close } = delivering([], { storage: "disk", ...queue });
+    const memory = new MemoryQueue();
+    memory.add({ bytes: KIB, points: 1 }, 0);
+    const kept = Object.assign(memory, change);
+    storages.add("disk", { openQueue: () => kept });
+    await delivery.start();
+    delivery.take({ bytes: KIB, points: 1 });
+    assert.deepEqual(unready(), [`exporter "otlp_grpc": its queue takes no readings: ${words}`]);
+    Object.assign(kept, { hasSpace: true });
+    await clock.advance(30_000);
+    await close();
+  };
+  await check("sending queue is full", { queue_size: 1024 }, {});
+  await check(
+    "ENOSPC: no space left on device, write",
+    {},
+    { hasSpace: false, add: () => "ENOSPC: no space left on device, write" },
+  );
+});
+
 test("with wait_for_result a source has no room until all that it has here is delivered or lost", async () => {
   const { delivery, clock, calls, close } = delivering([], { wait_for_result: true });
   const rooms = () => ["s1", "s2", "s3"].map((source) => delivery.noRoom(source));
@@ -336,6 +412,24 @@ test("what a receiver makes of requests is its status: one that rejects a part i
     "recoverable_error the receiver rejects everything: out of order",
     "ok",
     "recoverable_error no connection",
+  ]);
+  await close();
+});
+
+test("the status has the error of the last attempt", async () => {
+  const hung: Answer = { kind: "busy", status: "timeout", error: "no answer within 10s" };
+  const { delivery, clock, calls, states, close } = delivering([], {}, {}, 0);
+  delivery.take({ bytes: KIB, points: 1 });
+  for (const answer of [DOWN, hung, DOWN]) {
+    await clock.advance(10_000);
+    calls.at(-1)?.answer(answer);
+    await clock.advance(0);
+  }
+  const error = "recoverable_error ";
+  assert.deepEqual(states.slice(-3), [
+    `${error}no connection`,
+    `${error}no answer within 10s`,
+    `${error}no connection`,
   ]);
   await close();
 });

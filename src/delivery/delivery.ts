@@ -50,10 +50,17 @@ export class Delivery {
     const report = reportDeliveries(settings, () => ({
       size: this.#queue.size[sizer],
       capacity: enabled ? queue_size : 0,
+      points: this.#queue.size.items,
       inFlight: this.#inFlight,
     }));
     this.#report = report;
-    this.#intake = new Intake({ clock, config: config.sending_queue, report, queue });
+    this.#intake = new Intake({
+      clock,
+      config: config.sending_queue,
+      report,
+      queue,
+      holdReadiness: (reason) => settings.host.statuses.holdReadiness("exporter", settings.id, reason),
+    });
     this.#batcher = new Batcher({
       clock,
       config: config.sending_queue,
@@ -82,6 +89,7 @@ export class Delivery {
     const { storage } = config.sending_queue;
     if (storage !== undefined) this.#openStorage(storage);
     this.#state = "open";
+    this.#intake.open();
     this.#pace.startLater(config.sending_queue.start_spread * random());
     const { requests, bytes } = this.#queue.size;
     if (requests > 0) {

@@ -1,12 +1,23 @@
 import type { Clock } from "../clock/clock.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { QueueConfig } from "./config.ts";
-import { type Outgoing, type Queued, type RequestQueue, sizeOf, sizeOfAll } from "./queue.ts";
+import {
+  NOTHING,
+  type Outgoing,
+  plus,
+  type Queued,
+  type QueueSize,
+  type RequestQueue,
+  sizeOf,
+  sizeOfAll,
+} from "./queue.ts";
+import { QueueReadiness } from "./queue_readiness.ts";
 import type { DeliveryReport, LossReason } from "./report.ts";
 
 /** An end may pass the queue's size by this share: nobody would say it again. */
 const ENDS_SHARE = 0.25;
 const ONE_REQUEST = { requests: 1 };
+const FULL = "sending queue is full";
 /** Of requests that are dropped at once for their age: on disk each takes about 0.1 ms. */
 const EXPIRED_MAX = 256;
 
@@ -14,6 +25,8 @@ export interface IntakeOptions {
   readonly clock: Clock;
   readonly config: QueueConfig;
   readonly report: DeliveryReport;
+  /** Keeps the agent from being ready, until the returned function is called. */
+  holdReadiness(reason: string): () => void;
   /** The queue as it is now: a storage's takes the place of the first one. */
   queue(): RequestQueue;
 }
@@ -23,23 +36,38 @@ export class Intake {
   readonly #options: IntakeOptions;
   /** With `wait_for_result`: how many requests of a source are in the queue or on their way. */
   readonly #pending = new Map<string, number>();
+  readonly #readiness: QueueReadiness;
+  /** Of the latest request for which there was no room. */
+  #refused: QueueSize = NOTHING;
   #isClosed = false;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
+    this.#readiness = new QueueReadiness({
+      clock: options.clock,
+      hold: (reason) => options.holdReadiness(reason),
+      hasRoom: () => this.#hasRoom(),
+    });
+  }
+
+  /** Says so where a queue that was there before has no room. */
+  open(): void {
+    if (!this.#hasRoom()) this.#noteFull(FULL);
   }
 
   /** Nothing is taken any more. */
   close(): void {
     this.#isClosed = true;
+    this.#readiness.close();
   }
 
   /** Why the exporter would rather not have a request of this source now. */
   noRoom(source: string): NoRoom | undefined {
     const { wait_for_result, block_on_overflow } = this.#options.config;
     if (wait_for_result && this.#pending.has(source)) return "result_pending";
-    if (block_on_overflow && (this.#isFull() || !this.#options.queue().hasSpace)) return "queue_full";
-    return undefined;
+    if (!block_on_overflow || this.#hasRoom()) return undefined;
+    this.#noteFull(FULL);
+    return "queue_full";
   }
 
   /** Whether the request is in the queue now; otherwise it is lost, and counted. */
@@ -47,6 +75,7 @@ export class Intake {
     const error = this.#add(request);
     if (error !== undefined) {
       this.#options.report.rejected(request.points, error);
+      this.#noteFull(error, request);
       return false;
     }
     const { source } = request;
@@ -84,6 +113,19 @@ export class Intake {
     return enabled ? size[sizer] >= queue_size : size.requests >= num_consumers;
   }
 
+  #hasRoom(): boolean {
+    return !this.#isFull() && this.#options.queue().hasSpace && this.#fits(this.#refused);
+  }
+
+  /** The agent is not ready while its queue takes nothing; who has none wants what cannot be sent to be lost. */
+  #noteFull(error: string, request?: Outgoing): void {
+    const { enabled, overflow } = this.#options.config;
+    if (!enabled || this.#isClosed) return;
+    this.#refused = request === undefined ? NOTHING : sizeOf(request);
+    const words = overflow === "drop_oldest" ? "loses its oldest readings" : "takes no readings";
+    this.#readiness.full(`its queue ${words}: ${error}`);
+  }
+
   /** Why the request cannot be taken; undefined where it was. */
   #add(request: Outgoing): string | undefined {
     const { config, clock, queue } = this.#options;
@@ -91,23 +133,25 @@ export class Intake {
     if (!config.enabled && this.#isFull()) return "all senders are busy; enable sending_queue";
     this.expire();
     const mayDrop = config.overflow === "drop_oldest";
-    while (!this.#fits(request))
-      if (!mayDrop || !this.#dropOldest("overflow", "sending queue is full")) return "sending queue is full";
+    const makeRoom = (error: string): boolean => {
+      if (!mayDrop || !this.#dropOldest("overflow", error)) return false;
+      this.#noteFull(error, request);
+      return true;
+    };
+    while (!this.#fits(sizeOf(request), request.isEnd)) if (!makeRoom(FULL)) return FULL;
     const nowMs = clock.nowMs();
     let error = queue().add(request, nowMs);
-    while (error !== undefined && mayDrop && this.#dropOldest("overflow", error))
-      error = queue().add(request, nowMs);
+    while (error !== undefined && makeRoom(error)) error = queue().add(request, nowMs);
     return error;
   }
 
-  #fits(request: Outgoing): boolean {
+  #fits(request: QueueSize, isEnd = false): boolean {
     const { enabled, queue_size, sizer, block_on_overflow } = this.#options.config;
     const { size } = this.#options.queue();
     // With block_on_overflow the source was asked to make none; one that was under way already is not lost for that.
     // A request may pass the usual size where one metric is very large; an empty queue takes it all the same.
     if (!enabled || block_on_overflow || size.requests === 0) return true;
-    const limit = request.isEnd === true ? queue_size * (1 + ENDS_SHARE) : queue_size;
-    return size[sizer] + sizeOf(request)[sizer] <= limit;
+    return plus(size, request)[sizer] <= (isEnd ? queue_size * (1 + ENDS_SHARE) : queue_size);
   }
 
   /** Whether there was one that waits: it is lost. */

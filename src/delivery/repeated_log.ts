@@ -10,12 +10,16 @@ export interface Repetition {
 
 export interface RepeatedLogOptions {
   readonly clock: Clock;
+  /** The first interval. */
   readonly intervalMs: number;
   /** Gets the fields of the latest report, and the sums over all that it stands for. */
   write(fields: Fields, repetition: Repetition): void;
 }
 
-/** Writes the first report at once, and what follows as one line per interval. */
+/** An interval grows no longer than this. */
+const INTERVAL_MAX_MS = 600_000;
+
+/** Writes the first report at once, and what follows as one line per interval, which doubles while reports come. */
 export class RepeatedLog {
   readonly #options: RepeatedLogOptions;
   #latest: Fields = {};
@@ -31,21 +35,21 @@ export class RepeatedLog {
     this.#latest = fields;
     this.#requests += requests;
     this.#points += points;
-    if (this.#cancel === undefined) this.#write();
+    if (this.#cancel === undefined) this.#write(this.#options.intervalMs);
   }
 
-  /** Writes what is held back, if it still matters; no timer is left. */
-  close({ write }: { readonly write: boolean } = { write: true }): void {
+  /** Writes what is held back; no timer is left. */
+  close(): void {
     this.#cancel?.();
     this.#cancel = undefined;
-    if (write && this.#requests > 0) this.#options.write(this.#latest, this.#take());
+    if (this.#requests > 0) this.#options.write(this.#latest, this.#take());
   }
 
-  #write(): void {
+  #write(intervalMs: number): void {
     this.#options.write(this.#latest, this.#take());
-    this.#cancel = this.#options.clock.after(this.#options.intervalMs, () => {
+    this.#cancel = this.#options.clock.after(intervalMs, () => {
       this.#cancel = undefined;
-      if (this.#requests > 0) this.#write();
+      if (this.#requests > 0) this.#write(Math.min(intervalMs * 2, INTERVAL_MAX_MS));
     });
   }
 

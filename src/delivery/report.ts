@@ -1,8 +1,8 @@
 import type { Attributes, Meter } from "@opentelemetry/api";
 import type { ComponentState, Settings } from "../component/component.ts";
-import { formatDuration } from "../config/values.ts";
 import { observed } from "../telemetry/observed.ts";
-import type { FailureKind } from "./answer.ts";
+import type { Failure } from "./answer.ts";
+import { OutageLog, type QueueState } from "./outage.ts";
 import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
@@ -22,13 +22,6 @@ export interface Loss {
   readonly error: string;
 }
 
-/** What the gauges show: sizes in the sizer's unit. */
-export interface QueueState {
-  readonly size: number;
-  readonly capacity: number;
-  readonly inFlight: number;
-}
-
 const LOG_INTERVAL_MS = 10_000;
 
 /** The Collector's metrics, log lines and statuses of an exporter's deliveries. Nothing is lost without all of them. */
@@ -40,30 +33,25 @@ export interface DeliveryReport {
   lost(points: number, loss: Loss, requests?: number): void;
   /** The queue took no more: they are lost. */
   rejected(points: number, error: string): void;
-  /** So many points wait for another attempt. */
-  retrying(points: number, retry: Retry): void;
   /** The receiver took everything, but has something to say. */
   warned(message: string): void;
   /** The queue took a request. */
   took(): void;
   /** The receiver takes requests. */
   well(): void;
-  /** The receiver did not take a request. */
-  failed(kind: FailureKind, error: string): void;
+  /** The receiver can take no request now; `retryMs` is how long until the next attempt, where there is one. */
+  failed(failure: Failure, retryMs?: number): void;
+  /** The receiver is there, and takes nothing of a request. */
+  refused(error: string): void;
   close(): void;
-}
-
-export interface Retry {
-  readonly kind: FailureKind;
-  readonly error: string;
-  readonly intervalMs: number;
 }
 
 export function reportDeliveries(settings: Settings, readQueue: () => QueueState): DeliveryReport {
   const { meter, id } = settings;
   const exporter = { exporter: id };
   const counters = pointCounters(meter);
-  const stopObserving = observeQueue(settings, readQueue);
+  const outage = new OutageLog({ ...settings, readQueue });
+  const stopObserving = observe(settings, readQueue, outage);
   const logs = deliveryLogs(settings);
   const status = exporterStatus(settings);
 
@@ -72,26 +60,32 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
     ended: (points) => counters.ended.add(points, exporter),
     lost(points, { reason, errorType, error }, requests) {
       counters.failed.add(points, { ...exporter, reason, "error.type": errorType });
+      outage.lost(points, reason);
       const log = reason === "partial_success" ? logs.partial : logs.loss;
       log.report(points, { error, reason }, requests);
     },
     rejected(points, error) {
       counters.rejected.add(points, exporter);
+      outage.lost(points, "rejected");
       logs.rejection.report(points, { error });
       status.rejects(error);
     },
-    retrying(points, { kind, error, intervalMs }) {
-      const log = kind === "hold" ? logs.hold : logs.retry;
-      log.report(points, { error, interval: formatDuration(Math.round(intervalMs)) });
-    },
     warned: (message) => logs.warning.report(0, { message }),
     took: () => status.takes(),
-    well: () => status.peerIs("ok"),
-    failed: (kind, error) => status.peerIs(kind === "hold" ? "permanent_error" : "recoverable_error", error),
+    well() {
+      outage.well();
+      status.peerIs("ok");
+    },
+    failed({ kind, error }, retryMs) {
+      const isHeld = kind === "hold";
+      outage.failed({ error, isHeld, retryMs });
+      status.peerIs(isHeld ? "permanent_error" : "recoverable_error", error);
+    },
+    refused: (error) => status.peerIs("recoverable_error", error),
     close() {
       stopObserving();
-      // Nobody tries again any more.
-      for (const log of Object.values(logs)) log.close({ write: log !== logs.retry && log !== logs.hold });
+      outage.close();
+      for (const log of Object.values(logs)) log.close();
     },
   };
 }
@@ -119,7 +113,7 @@ function exporterStatus({ host, id }: Settings) {
   };
 }
 
-/** Each is one line at once, and then one per interval with the sums of what it stands for. */
+/** Each is one line at once, and then ever fewer lines with the sums of what they stand for. */
 function deliveryLogs({ logger, clock }: Settings) {
   const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog =>
     new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });
@@ -133,14 +127,6 @@ function deliveryLogs({ logger, clock }: Settings) {
     }),
     rejection: repeated((fields, { points, requests }) => {
       logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");
-    }),
-    retry: repeated((fields, { requests }) => {
-      logger.info({ ...fields, requests }, "Exporting failed. Will retry the request after interval.");
-    }),
-    hold: repeated((fields, { requests }) => {
-      const message =
-        "The receiver refuses the exporter; check its address and credentials. The data is kept and tried again.";
-      logger.error({ ...fields, requests }, message);
     }),
     warning: repeated((fields, { requests }) => {
       logger.warn({ ...fields, requests }, "The receiver took the data with a warning.");
@@ -170,7 +156,7 @@ function pointCounters(meter: Meter) {
   return { sent, failed, rejected, ended };
 }
 
-function observeQueue({ meter, id }: Settings, read: () => QueueState): () => void {
+function observe({ meter, id }: Settings, read: () => QueueState, outage: OutageLog): () => void {
   const attributes: Attributes = { exporter: id, data_type: "metrics" };
   const stops = [
     observed(
@@ -193,6 +179,13 @@ function observeQueue({ meter, id }: Settings, read: () => QueueState): () => vo
         description: "Number of requests being sent.",
       }),
       () => [[read().inFlight, attributes]],
+    ),
+    observed(
+      meter.createObservableGauge("kata_collector_exporter_outage_seconds", {
+        unit: "s",
+        description: "How long the destination has taken no data; 0 while it does.",
+      }),
+      () => [[outage.lastsMs / 1_000, { exporter: id }]],
     ),
   ];
   return () => {

@@ -125,7 +125,9 @@ export class Sender {
       journey.parts.unshift(...halves(part));
     } else {
       journey.hasDropped = true;
-      this.#lose(part, "permanent", { ...answer, error: `not retryable error: ${answer.error}` });
+      const error = `not retryable error: ${answer.error}`;
+      this.#lose(part, "permanent", { ...answer, error });
+      this.#options.report.refused(error);
     }
   }
 
@@ -141,12 +143,14 @@ export class Sender {
       return;
     }
     if (!retry.enabled) {
+      report.failed(answer);
       if (answer.delayMs !== undefined) pace.failed(mark, { askedMs: answer.delayMs, isExcused: true });
       this.#lose(part, "retries_exhausted", { ...answer, error: `retries are off: ${answer.error}` });
       return;
     }
     for (const request of part) this.#noteTry(request, answer);
     const waitMs = pace.failed(mark, { askedMs: answer.delayMs, isExcused: answer.kind === "hold" });
+    report.failed(answer, waitMs);
     const mayGiveUp = !isKept && answer.kind !== "hold";
     const isExhausted = (request: Queued): boolean =>
       mayGiveUp && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#retryMs;
@@ -156,10 +160,7 @@ export class Sender {
         ...answer,
         error: `no more retries left: ${answer.error}`,
       });
-    const left = part.filter((request) => !exhausted.includes(request));
-    putBack(left);
-    report.failed(answer.kind, answer.error);
-    if (left.length > 0) report.retrying(sizeOfAll(left).items, { ...answer, intervalMs: waitMs });
+    putBack(part.filter((request) => !exhausted.includes(request)));
   }
 
   get #retryMs(): number {
@@ -192,17 +193,15 @@ export class Sender {
     if (rejected > 0)
       report.lost(rejected, { reason: "partial_success", errorType: "partial_success", error });
     else if (error !== "") report.warned(error);
-    if (rejected > 0 && rejected === items)
-      report.failed("busy", `the receiver rejects everything: ${error}`);
+    if (rejected > 0 && rejected === items) report.refused(`the receiver rejects everything: ${error}`);
     else report.well();
     this.#options.settle(part);
   }
 
-  #lose(part: readonly Queued[], reason: LossReason, { status, error, kind }: Failure): void {
+  #lose(part: readonly Queued[], reason: LossReason, { status, error }: Failure): void {
     const { report, settle } = this.#options;
     const { items, requests } = sizeOfAll(part);
     report.lost(items, { reason, errorType: status, error }, requests);
-    report.failed(kind, error);
     settle(part);
   }
 

@@ -172,7 +172,7 @@ test("where there are no credentials nothing is sent, and the request waits", as
     config: { ...peer.config, auth },
   });
   exporter.consume(gaugeReading("s1", [1]));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(
     line["error"],
     `${peer.config.endpoint}/v1/metrics: cannot get a token from "${idp.url}/": 503 Service Unavailable`,

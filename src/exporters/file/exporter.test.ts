@@ -153,7 +153,7 @@ test("on a full disk readings wait, and come in their order when there is room",
   writeFileSync(join(disk, "ballast"), Buffer.alloc(64 * 1024));
   const { exporter, lines } = await exporting(context, { path });
   for (let i = 0; i < 20; i++) exporter.consume(gaugeReading("s1", [i], TIME_MS + i));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(line["error"], `cannot write to "${path}": ENOSPC: no space left on device, write`);
   assert.equal(readFileSync(path).length, 0);
   rmSync(join(disk, "ballast"));
@@ -176,7 +176,7 @@ test("a directory that goes and comes back costs nothing", async (context) => {
   await poll("the first", () => parseLines(readFileSync(path))[0]);
   renameSync(folder, `${folder}.gone`);
   exporter.consume(gaugeReading("s1", [2], TIME_MS));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.match(String(line["error"]), /^cannot write to ".*": ENOENT: /);
   mkdirSync(folder);
   const [second] = await poll("the second", () =>
@@ -215,7 +215,7 @@ test("a request that takes longer than the timeout leaves nothing behind", async
   const path = join(folderOf(context), "out");
   const { exporter, lines } = await exporting(context, { path, timeout: "1ms" });
   for (let i = 0; i < 200; i++) exporter.consume(gaugeReading(`s${i}`, new Array(100).fill(i)));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(line["error"], `cannot write to "${path}": not within the timeout`);
   await exporter.shutdown(AbortSignal.timeout(10_000));
   parseLines(readFileSync(path));

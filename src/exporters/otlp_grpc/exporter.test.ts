@@ -140,7 +140,7 @@ test("UNAVAILABLE is tried again, with the same bytes", async (context) => {
   exporter.consume(gaugeReading("s1", [1, 1]));
   const [first, second] = await requestsOf(server, 2);
   assert.deepEqual(first?.bytes, second?.bytes);
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(line["error"], `${server.endpoint}: UNAVAILABLE: not now`);
 });
 
@@ -153,8 +153,8 @@ test("RESOURCE_EXHAUSTED is tried again only where the server says when", async 
   });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
   exporter.consume(gaugeReading("s1", [1, 1]));
-  const retry = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
-  assert.match(String(retry["interval"]), /^1[56]\dms$/, "what the server asked for, and not 20 ms");
+  const retry = await lineOf(lines, "The destination takes no data; retrying.");
+  assert.match(String(retry["retry_in"]), /^1[56]\dms$/, "what the server asked for, and not 20 ms");
   const dropped = await lineOf(lines, "Exporting failed. Dropping data.");
   assert.equal(dropped["error"], `not retryable error: ${server.endpoint}: RESOURCE_EXHAUSTED: full`);
   assert.equal(dropped["dropped_items"], 2);
@@ -176,7 +176,7 @@ test("while credentials or the address are wrong, data is kept", async (context)
     const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
     exporter.consume(gaugeReading("s1", [1, 1]));
     assert.equal((await requestsOf(server, 2)).length, 2);
-    const line = lines.find(({ msg }) => String(msg).startsWith("The receiver refuses the exporter"));
+    const line = lines.find(({ msg }) => String(msg).startsWith("The destination refuses the exporter"));
     assert.equal(line?.["error"], `${server.endpoint}: ${status[code]}: no`);
   }
 });
@@ -212,7 +212,7 @@ test("a server that hangs meets the deadline, and after some a new connection", 
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint, timeout: "50ms" });
   exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 5);
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.match(String(line["error"]), /^127\.0\.0\.1:\d+: DEADLINE_EXCEEDED: /);
   assert.equal(peers.size, 2);
 });
@@ -223,7 +223,7 @@ test("an absent server is tried again until it is there", async (context) => {
   const path = join(folder, "late.sock");
   const { exporter, lines } = await exporting(context, { endpoint: `unix://${path}` });
   exporter.consume(gaugeReading("s1", [1]));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.match(String(line["error"]), /^unix:\S+late\.sock: UNAVAILABLE: .*ENOENT/);
   const server = await serving(context, { address: `unix:${path}` });
   await requestsOf(server, 1);

@@ -75,9 +75,9 @@ test("503 is tried again with the same bytes, after what the server asked for", 
   const server = await startPushServer(context, { answers: [busy, answering(200)] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url });
   exporter.consume(gaugeReading("s1", [1, 1]));
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(line["error"], `${server.url}/v1/metrics: 503 Service Unavailable: busy`);
-  assert.match(String(line["interval"]), /^1(\.\d+)?s$/, "and not the 20 ms of the configuration");
+  assert.match(String(line["retry_in"]), /^1(\.\d+)?s$/, "and not the 20 ms of the configuration");
   const [first, second] = await requestsOf(server, 2);
   assert.deepEqual(first?.body, second?.body);
 });
@@ -112,7 +112,7 @@ test("a server that hangs meets the deadline, and the request goes out again", a
   const { exporter, lines } = await exporting(context, { endpoint: server.url, timeout: "50ms" });
   exporter.consume(gaugeReading("s1", [1]));
   await requestsOf(server, 2);
-  const line = await lineOf(lines, "Exporting failed. Will retry the request after interval.");
+  const line = await lineOf(lines, "The destination takes no data; retrying.");
   assert.equal(line["error"], `${server.url}/v1/metrics: no answer within 50 ms`);
 });
 

@@ -128,7 +128,7 @@ test("an answer that is no receiver's delivers nothing: it is tried again", asyn
   await requestsOf(server, 3);
   const line = await lineOf(
     lines,
-    "The receiver refuses the exporter; check its address and credentials. The data is kept and tried again.",
+    "The destination refuses the exporter; check its address and credentials. The data is kept and tried again.",
   );
   assert.match(String(line["error"]), /200 OK: an answer of type "text\/html" is not the receiver's/);
 });
