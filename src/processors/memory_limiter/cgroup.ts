@@ -1,28 +1,64 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** One hierarchy of control groups: where it is mounted, and the file that holds a group's limit. */
+/** What the process's control groups say about memory, in bytes. */
+export interface GroupMemory {
+  /** The least limit of the process's group and of those above it, as far as they can be seen; undefined where there is none. */
+  readonly limitBytes: number | undefined;
+  /**
+   * What the process's own group takes and the kernel cannot drop: anonymous memory, tmpfs, file pages that are not written
+   * yet, the kernel's own. Undefined where the group has no limit of its own: what others take there ends nobody here.
+   */
+  readonly heldBytes: number | undefined;
+}
+
+/** How one version of control groups spells what is read here. */
+interface Version {
+  readonly limit: string;
+  readonly usage: string;
+  /** Names in `memory.stat`: pages of files, those of them that are not on their disk yet, and what else can be dropped. */
+  readonly files: readonly string[];
+  readonly unwritten: readonly string[];
+  readonly caches: readonly string[];
+  /** The name in `memory.stat` of the least limit of all groups above. */
+  readonly inherited: string | undefined;
+}
+
+/** One hierarchy of control groups: where it is mounted, and the process's group in it. */
 interface Hierarchy {
+  readonly version: Version;
   readonly mount: string;
-  readonly file: string;
-  /** Of the process's group. */
   readonly path: string;
 }
+
+const V1: Version = {
+  limit: "memory.limit_in_bytes",
+  usage: "memory.usage_in_bytes",
+  files: ["total_inactive_file", "total_active_file"],
+  unwritten: ["total_dirty", "total_writeback"],
+  caches: [],
+  inherited: "hierarchical_memory_limit",
+};
+
+const V2: Version = {
+  limit: "memory.max",
+  usage: "memory.current",
+  files: ["inactive_file", "active_file"],
+  unwritten: ["file_dirty", "file_writeback"],
+  caches: ["slab_reclaimable"],
+  inherited: undefined,
+};
 
 /** Version 1 writes a limit that is none as a number of about this size. */
 const NO_LIMIT = 2 ** 53;
 
-/**
- * The memory that the process's control groups let it have, in bytes; undefined where they do not limit it. A group is
- * limited by all those above it as well. `root` is the root of the file system.
- */
-export function cgroupMemoryLimit(root = "/"): number | undefined {
-  const limits = hierarchies(read(join(root, "proc/self/cgroup")))
-    .flatMap(({ mount, file, path }) =>
-      groupsFrom(path).map((group) => limitIn(join(root, "sys/fs/cgroup", mount, group, file))),
-    )
-    .filter((limit) => limit !== undefined);
-  return limits.length === 0 ? undefined : Math.min(...limits);
+/** Reads what is there now; limits and groups may change while the process runs. `root` is the root of the file system. */
+export function readGroupMemory(root = "/"): GroupMemory {
+  const found = hierarchies(read(join(root, "proc/self/cgroup"))).map((one) => readHierarchy(root, one));
+  return {
+    limitBytes: least(found.map(({ limitBytes }) => limitBytes)),
+    heldBytes: found.find(({ heldBytes }) => heldBytes !== undefined)?.heldBytes,
+  };
 }
 
 /** The lines of /proc/self/cgroup are `id:controllers:path`; that of version 2 has the id 0 and names none. */
@@ -31,14 +67,36 @@ function hierarchies(text: string): Hierarchy[] {
     const [, id, controllers = "", path = ""] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
     if (id === "0" && controllers === "")
       // Where both versions are in use, version 2 is mounted below.
-      return ["", "unified"].map((mount) => ({ mount, file: "memory.max", path }));
+      return ["", "unified"].map((mount) => ({ version: V2, mount, path }));
     if (!controllers.split(",").includes("memory")) return [];
-    return [{ mount: "memory", file: "memory.limit_in_bytes", path }];
+    return [{ version: V1, mount: "memory", path }];
   });
 }
 
+function readHierarchy(root: string, { version, mount, path }: Hierarchy): GroupMemory {
+  const groups = groupsFrom(path).map((group) => join(root, "sys/fs/cgroup", mount, group));
+  const own = groups.findLast((group) => numberIn(join(group, version.usage)) !== undefined);
+  const limits = groups.map((group) => limitOf(numberIn(join(group, version.limit))));
+  if (own === undefined) return { limitBytes: least(limits), heldBytes: undefined };
+  const stat = statOf(read(join(own, "memory.stat")));
+  const inherited = version.inherited === undefined ? undefined : limitOf(stat.get(version.inherited));
+  const isLimited = limits[groups.indexOf(own)] !== undefined;
+  const usage = numberIn(join(own, version.usage)) ?? 0;
+  return {
+    limitBytes: least([...limits, inherited]),
+    heldBytes: isLimited ? Math.max(0, usage - droppable(version, stat)) : undefined,
+  };
+}
+
+/** What the kernel can take away before it kills somebody. */
+function droppable({ files, unwritten, caches }: Version, stat: ReadonlyMap<string, number>): number {
+  const sum = (names: readonly string[]): number =>
+    names.reduce((total, name) => total + (stat.get(name) ?? 0), 0);
+  return Math.max(0, sum(files) - sum(unwritten)) + sum(caches);
+}
+
 /**
- * The group and all above it, up to the mount's root. In a container without a namespace for groups the path is that of
+ * The group and all above it, from the mount's root on. In a container without a namespace for groups the path is that of
  * the host, and only the root is there: the container's own group.
  */
 function groupsFrom(path: string): string[] {
@@ -46,16 +104,35 @@ function groupsFrom(path: string): string[] {
   return [...names.keys(), names.length].map((count) => names.slice(0, count).join("/"));
 }
 
-function limitIn(path: string): number | undefined {
+function statOf(text: string): ReadonlyMap<string, number> {
+  return new Map(
+    text.split("\n").map((line) => {
+      const [name = "", value] = line.split(" ");
+      return [name, Number(value)];
+    }),
+  );
+}
+
+function limitOf(bytes: number | undefined): number | undefined {
+  return bytes !== undefined && bytes < NO_LIMIT ? bytes : undefined;
+}
+
+function least(limits: readonly (number | undefined)[]): number | undefined {
+  const known = limits.filter((limit) => limit !== undefined);
+  return known.length === 0 ? undefined : Math.min(...known);
+}
+
+/** Undefined where there is no such file, or something else than a number in it, such as "max". */
+function numberIn(path: string): number | undefined {
   const text = read(path).trim();
-  const limit = /^\d+$/.test(text) ? Number(text) : NO_LIMIT;
-  return limit < NO_LIMIT ? limit : undefined;
+  return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
+    // Another version of control groups, or none.
     return "";
   }
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { limitsOf, memoryLimiterSchema } from "./config.ts";
+import { leastFor, limitsOf, memoryLimiterSchema } from "./config.ts";
 
 const MIB = 1024 * 1024;
 const GOOD = { check_interval: "1s", limit_mib: 100 };
@@ -55,21 +55,46 @@ test("faults are in the Collector's words", () => {
   );
 });
 
+const room = (availableMib: number, reachMib: number) => ({
+  availableBytes: availableMib * MIB,
+  reachBytes: reachMib * MIB,
+});
+
 test("the soft limit is the hard one less the spike, a fifth where none is given", () => {
   const check = (input: object, hardBytes: number, softBytes: number): void => {
     const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
-    assert.deepEqual(
-      limitsOf(config, () => 1_000 * MIB),
-      { hardBytes, softBytes },
-    );
+    assert.deepEqual(limitsOf(config, room(1_000, 4_000)), { hardBytes, softBytes });
   };
   check({ limit_mib: 100 }, 100 * MIB, 80 * MIB);
   check({ limit_mib: 100, spike_limit_mib: 30 }, 100 * MIB, 70 * MIB);
   check({ limit_percentage: 80 }, 800 * MIB, 640 * MIB);
   check({ limit_percentage: 80, spike_limit_percentage: 15 }, 800 * MIB, 650 * MIB);
   check({ limit_mib: 100, limit_percentage: 80, spike_limit_percentage: 15 }, 100 * MIB, 80 * MIB);
-  assert.deepEqual(
-    limitsOf(memoryLimiterSchema.parse(GOOD), () => assert.fail("nobody asks for the total")),
-    { hardBytes: 100 * MIB, softBytes: 80 * MIB },
-  );
+});
+
+test("no limit is above what V8 lets the process have", () => {
+  const check = (input: object, hardMib: number, softMib: number): void => {
+    const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
+    const limits = limitsOf(config, room(64_000, 4_000));
+    assert.deepEqual(limits, { hardBytes: hardMib * MIB, softBytes: softMib * MIB });
+  };
+  check({ limit_percentage: 80, spike_limit_percentage: 25 }, 3_200, 2_200);
+  check({ limit_percentage: 50 }, 2_000, 1_600);
+  check({ limit_mib: 8_000, spike_limit_mib: 6_000 }, 4_000, 1_000);
+  check({ limit_mib: 3_000, spike_limit_mib: 1_000 }, 3_000, 2_000);
+});
+
+test("the least limit that works is one with a soft limit that is high enough", () => {
+  const check = (input: object, what: string, mib: number): void => {
+    const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
+    const softBytes = 60 * MIB;
+    assert.deepEqual(leastFor(softBytes, config), { what, mib });
+    const isFixed = what === "limit_mib";
+    const enough = { ...config, limit_mib: isFixed ? mib : 0 };
+    assert.ok(limitsOf(enough, room(isFixed ? 1_000 : mib, 4_000)).softBytes >= softBytes);
+  };
+  check({ limit_mib: 50 }, "limit_mib", 75);
+  check({ limit_mib: 50, spike_limit_mib: 40 }, "limit_mib", 100);
+  check({ limit_percentage: 80, spike_limit_percentage: 25 }, "memory limit of the container", 110);
+  check({ limit_percentage: 75 }, "memory limit of the container", 100);
 });

@@ -85,13 +85,54 @@ export interface Limits {
 }
 
 const MIB = 1024 * 1024;
+/** Such a part of the hard limit is the spike where none is given. */
+const SPIKE_DIVISOR = 5;
+
+/** How much there is to have a share of: by the groups or the machine, and by V8. */
+export interface Room {
+  readonly availableBytes: number;
+  readonly reachBytes: number;
+}
+
+/** What a limiter's options say about one kind of limit, in bytes or in percent. */
+interface Asked {
+  readonly limit: number;
+  readonly spike: number;
+  readonly unitBytes: number;
+}
 
 /** A fixed limit goes before one in percent, each with a spike of its own kind. */
-export function limitsOf(config: MemoryLimiterConfig, totalBytes: () => number): Limits {
-  const isFixed = config.limit_mib > 0;
-  const unit = isFixed ? MIB : totalBytes() / 100;
-  const limit = isFixed ? config.limit_mib : config.limit_percentage;
-  const spike = isFixed ? config.spike_limit_mib : config.spike_limit_percentage;
-  const hardBytes = Math.floor(limit * unit);
-  return { hardBytes, softBytes: hardBytes - Math.floor(spike === 0 ? hardBytes / 5 : spike * unit) };
+function asked(config: MemoryLimiterConfig, { availableBytes }: Room): Asked {
+  const { limit_mib, spike_limit_mib, limit_percentage, spike_limit_percentage } = config;
+  return limit_mib > 0
+    ? { limit: limit_mib, spike: spike_limit_mib || limit_mib / SPIKE_DIVISOR, unitBytes: MIB }
+    : {
+        limit: limit_percentage,
+        spike: spike_limit_percentage || limit_percentage / SPIKE_DIVISOR,
+        unitBytes: availableBytes / 100,
+      };
+}
+
+/** The limits now. Where V8 would end the process before it has what the options allow, they are less in proportion. */
+export function limitsOf(config: MemoryLimiterConfig, room: Room): Limits {
+  const { limit, spike, unitBytes } = asked(config, room);
+  const allBytes = config.limit_mib > 0 ? limit * MIB : room.availableBytes;
+  const share = Math.min(1, room.reachBytes / allBytes);
+  const inBytes = (amount: number): number => Math.floor(amount * unitBytes * share);
+  return { hardBytes: inBytes(limit), softBytes: inBytes(limit - spike) };
+}
+
+/** The least value of an option, or of the memory that the process may have, with which the soft limit is so high. */
+export function leastFor(
+  softBytes: number,
+  config: MemoryLimiterConfig,
+): { readonly what: string; readonly mib: number } {
+  const { limit_mib, spike_limit_mib } = config;
+  const softMib = softBytes / MIB;
+  if (limit_mib > 0) {
+    const mib = spike_limit_mib > 0 ? softMib + spike_limit_mib : softMib / (1 - 1 / SPIKE_DIVISOR);
+    return { what: "limit_mib", mib: Math.ceil(mib) };
+  }
+  const { limit, spike } = asked(config, { availableBytes: 0, reachBytes: 0 });
+  return { what: "memory limit of the container", mib: Math.ceil((softMib / (limit - spike)) * 100) };
 }

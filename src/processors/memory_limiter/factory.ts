@@ -7,10 +7,10 @@ import { MemoryLimiterProcessor } from "./processor.ts";
 /** A processor in several pipelines is several components of one configuration; one of them is enough to look. */
 const monitors = new WeakMap<MemoryLimiterConfig, MemoryMonitor>();
 
-function monitorOf(config: MemoryLimiterConfig, { id, clock, logger, host }: Settings): MemoryMonitor {
+function monitorOf(config: MemoryLimiterConfig, { id, clock, logger }: Settings): MemoryMonitor {
   let monitor = monitors.get(config);
   if (monitor === undefined) {
-    monitor = new MemoryMonitor({ id, config, memory: systemMemory, clock, logger, statuses: host.statuses });
+    monitor = new MemoryMonitor({ id, config, memory: systemMemory, clock, logger });
     monitors.set(config, monitor);
   }
   return monitor;

@@ -2,23 +2,28 @@ import { readFileSync } from "node:fs";
 import { totalmem } from "node:os";
 import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { cgroupMemoryLimit } from "./cgroup.ts";
+import { readGroupMemory } from "./cgroup.ts";
 
-/** What the process takes. */
+/** What the process takes and may take, in bytes. */
 export interface MemoryUsage {
-  /** Resident: what the kernel counts. */
-  readonly rssBytes: number;
   /**
-   * Of it, what is in use. Node keeps most of what is freed, above all that of buffers: after one spike the resident
-   * memory stays where it was, and what comes next goes into it. So it is this number that a limit must hold down.
+   * What the kernel cannot drop, and therefore kills for: of the process, or of its control group where that has a limit.
+   * Pages of files that are on their disk are not in it: the kernel takes them back when it needs them.
+   */
+  readonly heldBytes: number;
+  /**
+   * Of it, what is in use. Node keeps most of what is freed, above all that of buffers: after one spike the memory that is
+   * held stays where it was, and what comes next goes into it. So it is this number that a limit must hold down.
    */
   readonly usedBytes: number;
+  /** What the process may have: its control groups' limit, or the machine's memory. */
+  readonly availableBytes: number;
+  /** At how much V8 ends the process: the heap's limit, and what lies outside the heap now. */
+  readonly reachBytes: number;
 }
 
 /** The process's memory; tests have another. */
 export interface Memory {
-  /** What the process may have: its control groups' limit, or the machine's memory. */
-  totalBytes(): number;
   read(): MemoryUsage;
   /**
    * Collects garbage before it goes on, some dozen milliseconds; `thorough` also gives back what the heap keeps, and takes
@@ -35,14 +40,21 @@ type Collect = (options: { type: "major"; execution: "sync"; flavor: "regular" |
 let garbageCollector: Collect | undefined;
 
 export const systemMemory: Memory = {
-  totalBytes: () => Math.min(cgroupMemoryLimit() ?? Number.POSITIVE_INFINITY, totalmem()),
   read() {
-    const { used_heap_size, external_memory, malloced_memory } = getHeapStatistics();
-    const heapBytes = used_heap_size + external_memory + malloced_memory + NATIVE_BYTES;
+    const { used_heap_size, heap_size_limit, external_memory, malloced_memory } = getHeapStatistics();
+    const outsideBytes = external_memory + malloced_memory + NATIVE_BYTES;
+    const inUseBytes = used_heap_size + outsideBytes;
     const status = readStatus();
-    const rssBytes = status("VmRSS") ?? heapBytes;
-    const fileBytes = (status("RssFile") ?? 0) + (status("RssShmem") ?? 0);
-    return { rssBytes, usedBytes: Math.min(rssBytes, fileBytes + heapBytes) };
+    const anonymousBytes = status("RssAnon") ?? inUseBytes;
+    const keptBytes = Math.max(0, anonymousBytes - inUseBytes);
+    const group = readGroupMemory();
+    const heldBytes = Math.max(anonymousBytes + (status("RssShmem") ?? 0), group.heldBytes ?? 0);
+    return {
+      heldBytes,
+      usedBytes: heldBytes - keptBytes,
+      availableBytes: Math.min(group.limitBytes ?? Number.POSITIVE_INFINITY, totalmem()),
+      reachBytes: heap_size_limit + outsideBytes,
+    };
   },
   collect(thorough) {
     try {

@@ -12,7 +12,7 @@ const MIB = 1024 * 1024;
 /** Memory in MiB, as a test sets it; a collection takes it to `floor`. */
 interface FakeMemory {
   used: number;
-  rss: number;
+  held: number;
   floor: number | undefined;
   readonly collections: string[];
 }
@@ -20,26 +20,32 @@ interface FakeMemory {
 /** A monitor with a limit of 100 MiB and a soft one of 80 that looks every second. */
 function watching(input: object = {}) {
   const lines: string[] = [];
+  const written: Record<string, unknown>[] = [];
   const output = new Writable({
     write(chunk, _encoding, done) {
-      lines.push(JSON.parse(String(chunk)).msg);
+      const line = JSON.parse(String(chunk));
+      lines.push(line.msg);
+      written.push(line);
       done();
     },
   });
   const clock = new FakeClock();
   const statuses = new StatusBoard(clock);
   statuses.arrange(new Map([["metrics", ["processor:memory_limiter"]]]), []);
-  const memory: FakeMemory = { used: 50, rss: 60, floor: undefined, collections: [] };
+  const memory: FakeMemory = { used: 50, held: 60, floor: undefined, collections: [] };
   const startedMs = clock.monotonicMs();
   const monitor = new MemoryMonitor({
     id: "memory_limiter",
     config: memoryLimiterSchema.parse({ check_interval: "1s", limit_mib: 100, ...input }),
     clock,
     logger: pino({ base: null }, output),
-    statuses,
     memory: {
-      totalBytes: () => 1_000 * MIB,
-      read: () => ({ usedBytes: memory.used * MIB, rssBytes: Math.max(memory.rss, memory.used) * MIB }),
+      read: () => ({
+        usedBytes: memory.used * MIB,
+        heldBytes: Math.max(memory.held, memory.used) * MIB,
+        availableBytes: 1_000 * MIB,
+        reachBytes: 1_000 * MIB,
+      }),
       collect(thorough) {
         const seconds = (clock.monotonicMs() - startedMs) / 1_000;
         memory.collections.push(`${seconds}${thorough ? " thorough" : ""}`);
@@ -48,12 +54,16 @@ function watching(input: object = {}) {
       },
     },
   });
-  monitor.start();
+  const stop = monitor.start(statuses);
   return {
     monitor,
+    statuses,
+    stop,
     memory,
     clock,
     status: () => statuses.components().map(({ state, error }) => `${state} ${error}`.trim()),
+    /** Those of the last line with the message. */
+    fields: (message: string) => written.findLast(({ msg }) => msg === message) ?? {},
     /** What was logged since this was asked last. */
     said: () => lines.splice(0),
     async after(seconds: number): Promise<boolean> {
@@ -67,6 +77,9 @@ const SOFT = "Memory is above the soft limit; nothing is scraped.";
 const HARD = "Memory is above the hard limit; nothing is scraped.";
 const KEPT = "Freed memory that Node keeps is above the hard limit; scraping goes on.";
 const BELOW = "Memory is below the soft limit again; readings are taken.";
+const WATCHED = "Memory is being watched.";
+const TOO_LOW =
+  "The limit leaves too little memory to work with: nothing will be scraped while that is so. Give the agent more.";
 const COLLECTED = "Garbage has been collected.";
 
 test("memory is short from the soft limit on, and not below it; each change is said once", async () => {
@@ -162,30 +175,57 @@ test("without growth the intervals stay as they are", async () => {
 test("memory that the process keeps without use refuses nothing, and is asked back once", async () => {
   const { memory, after, said } = watching();
   memory.used = 95;
-  memory.rss = 120;
+  memory.held = 120;
   await after(1);
   assert.deepEqual(said(), ["Memory is being watched.", SOFT]);
   memory.used = 50;
   assert.equal(await after(60), false);
   assert.deepEqual(memory.collections, ["2 thorough"]);
   assert.deepEqual(said(), [COLLECTED, KEPT]);
-  memory.rss = 60;
+  memory.held = 60;
   await after(1);
   assert.deepEqual(said(), ["Node has given memory back; all of it is below the hard limit again."]);
 });
 
 test("one monitor serves several pipelines, and ends with the last of them", async () => {
-  const { monitor, memory, clock, after } = watching();
-  monitor.start();
+  const { monitor, statuses, stop, memory, clock, after, status } = watching();
+  const other = new StatusBoard(clock);
+  other.report = () => assert.fail("an instance that has ended has nothing to say");
+  const stopOther = monitor.start(other);
   assert.equal(clock.timerCount, 1);
-  monitor.stop();
+  stopOther();
+  stopOther();
   memory.used = 90;
   assert.equal(await after(1), true);
-  monitor.stop();
+  assert.deepEqual(status(), ["recoverable_error data refused due to high memory usage"]);
+  stop();
   assert.equal(clock.timerCount, 0);
   assert.equal(monitor.isShort, false);
-  monitor.stop();
-  monitor.start();
+  const again = monitor.start(statuses);
   assert.equal(await after(1), true);
-  monitor.stop();
+  again();
+});
+
+test("a limit that leaves too little to work with is a warning at the start, with the least that works", () => {
+  const check = (used: number, floor: number, input: object, wanted: readonly unknown[]): void => {
+    const { stop, statuses, monitor, memory, said, fields } = watching(input);
+    stop();
+    said();
+    Object.assign(memory, { used, floor });
+    const end = monitor.start(statuses);
+    const { option, least_mib } = fields(TOO_LOW);
+    assert.deepEqual([said().at(-1), option, least_mib], wanted);
+    end();
+  };
+  const fine = [WATCHED, undefined, undefined];
+  check(64, 64, {}, fine);
+  check(200, 64, {}, fine);
+  check(65, 65, {}, [TOO_LOW, "limit_mib", 102]);
+  check(300, 120, { spike_limit_mib: 60 }, [TOO_LOW, "limit_mib", 196]);
+  const container = "memory limit of the container";
+  check(100, 100, { limit_mib: 0, limit_percentage: 10, spike_limit_percentage: 5 }, [
+    TOO_LOW,
+    container,
+    2_320,
+  ]);
 });

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import type { Statuses } from "../../component/component.ts";
 import { RepeatedLog } from "../../delivery/repeated_log.ts";
-import { type Limits, limitsOf, type MemoryLimiterConfig } from "./config.ts";
+import { leastFor, limitsOf, type MemoryLimiterConfig } from "./config.ts";
 import type { Memory, MemoryUsage } from "./memory.ts";
 
 export interface MemoryMonitorOptions {
@@ -11,6 +11,10 @@ export interface MemoryMonitorOptions {
   readonly memory: Memory;
   readonly clock: Clock;
   readonly logger: Logger;
+}
+
+/** One of several, also where their statuses are the same. */
+interface User {
   readonly statuses: Statuses;
 }
 
@@ -25,7 +29,11 @@ const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
   soft: "Memory is above the soft limit; nothing is scraped.",
   kept: "Freed memory that Node keeps is above the hard limit; scraping goes on.",
 };
+const TOO_LOW =
+  "The limit leaves too little memory to work with: nothing will be scraped while that is so. Give the agent more.";
 const REFUSED = "data refused due to high memory usage";
+/** What an agent with a few sandboxes takes beyond what it has in use when it has just started; measured. */
+const WORK_BYTES = 16 * 1024 * 1024;
 const MIB = 1024 * 1024;
 const LOG_INTERVAL_MS = 10_000;
 /** A collection that frees a smaller share of what there was has freed nothing. */
@@ -36,10 +44,9 @@ const FIRST_STEP_SHARE = 0.95;
 /** Looks at the memory from time to time, says whether it is short, and collects garbage. */
 export class MemoryMonitor {
   readonly #options: MemoryMonitorOptions;
-  #limits: Limits = { hardBytes: Number.POSITIVE_INFINITY, softBytes: Number.POSITIVE_INFINITY };
   #level: Level = "normal";
-  /** As it is one for all pipelines of a processor. */
-  #users = 0;
+  /** The processors that use it, which is one for all pipelines. */
+  readonly #users = new Set<User>();
   #cancel: (() => void) | undefined;
   #collectedMs = 0;
   /** How long to wait between collections, beside the least time, as long as they free nothing. */
@@ -60,24 +67,45 @@ export class MemoryMonitor {
     return this.#level === "soft" || this.#level === "hard";
   }
 
-  start(): void {
-    if (this.#users++ > 0) return;
+  /** A processor with these statuses begins to ask, until the returned function is called; the last one ends the watch. */
+  start(statuses: Statuses): () => void {
+    const user: User = { statuses };
+    this.#users.add(user);
+    if (this.#users.size === 1) this.#watch();
+    return () => {
+      if (this.#users.delete(user) && this.#users.size === 0) this.#unwatch();
+    };
+  }
+
+  #watch(): void {
     const { config, memory, clock, logger } = this.#options;
-    this.#limits = limitsOf(config, memory.totalBytes);
     this.#collectedMs = clock.monotonicMs();
-    const { hardBytes, softBytes } = this.#limits;
-    logger.info(
-      { limit_mib: toMib(hardBytes), soft_limit_mib: toMib(softBytes), ...fieldsOf(memory.read()) },
-      "Memory is being watched.",
-    );
+    const usage = memory.read();
+    const { softBytes } = limitsOf(config, usage);
+    logger.info({ ...this.#fieldsOf(usage), soft_limit_mib: toMib(softBytes) }, "Memory is being watched.");
+    this.#warnIfTooLow(usage);
     this.#checkLater();
   }
 
-  stop(): void {
-    if (this.#users === 0 || --this.#users > 0) return;
+  #unwatch(): void {
     this.#cancel?.();
     this.#collections.close();
     this.#level = "normal";
+  }
+
+  /** What a start leaves behind as garbage is no reason. */
+  #warnIfTooLow(before: MemoryUsage): void {
+    const { config, memory, logger } = this.#options;
+    const isTooLow = (usage: MemoryUsage): boolean =>
+      limitsOf(config, usage).softBytes < usage.usedBytes + WORK_BYTES;
+    if (!isTooLow(before)) return;
+    memory.collect(true);
+    const usage = memory.read();
+    if (!isTooLow(usage)) return;
+    const { what, mib } = leastFor(usage.usedBytes + WORK_BYTES, config);
+    const { softBytes } = limitsOf(config, usage);
+    const soft_limit_mib = toMib(softBytes);
+    logger.warn({ ...this.#fieldsOf(usage), soft_limit_mib, option: what, least_mib: mib }, TOO_LOW);
   }
 
   #checkLater(): void {
@@ -98,11 +126,11 @@ export class MemoryMonitor {
     this.#enter(level, usage);
   }
 
-  #levelOf({ usedBytes, rssBytes }: MemoryUsage): Level {
-    const { hardBytes, softBytes } = this.#limits;
-    if (usedBytes >= hardBytes) return "hard";
-    if (usedBytes >= softBytes) return "soft";
-    return rssBytes >= hardBytes ? "kept" : "normal";
+  #levelOf(usage: MemoryUsage): Level {
+    const { hardBytes, softBytes } = limitsOf(this.#options.config, usage);
+    if (usage.usedBytes >= hardBytes) return "hard";
+    if (usage.usedBytes >= softBytes) return "soft";
+    return usage.heldBytes >= hardBytes ? "kept" : "normal";
   }
 
   #isCollectionDue(level: Level): boolean {
@@ -134,7 +162,7 @@ export class MemoryMonitor {
     if (isPossible) {
       const before_mib = toMib(before.usedBytes);
       const duration_ms = Math.round(this.#collectedMs - startedMs);
-      this.#collections.report(0, { before_mib, ...fieldsOf(after), duration_ms });
+      this.#collections.report(0, { before_mib, ...this.#fieldsOf(after), duration_ms });
     }
     const { minMs, maxMs } = this.#intervals(level);
     const firstMs = Math.max(minMs, config.check_interval * FIRST_STEP_SHARE);
@@ -145,13 +173,19 @@ export class MemoryMonitor {
 
   #enter(level: Level, usage: MemoryUsage): void {
     if (level === this.#level) return;
-    const { id, statuses } = this.#options;
     const wasRefusing = this.isShort;
     this.#level = level;
-    this.#log(level, wasRefusing, fieldsOf(usage));
+    this.#log(level, wasRefusing, this.#fieldsOf(usage));
     if (this.isShort === wasRefusing) return;
-    if (wasRefusing) statuses.report("processor", id, "ok");
-    else statuses.report("processor", id, "recoverable_error", REFUSED);
+    for (const { statuses } of this.#users)
+      if (wasRefusing) statuses.report("processor", this.#options.id, "ok");
+      else statuses.report("processor", this.#options.id, "recoverable_error", REFUSED);
+  }
+
+  #fieldsOf(usage: MemoryUsage): object {
+    const { hardBytes } = limitsOf(this.#options.config, usage);
+    const { usedBytes, heldBytes } = usage;
+    return { cur_mem_mib: toMib(usedBytes), held_mib: toMib(heldBytes), limit_mib: toMib(hardBytes) };
   }
 
   #log(level: Level, wasRefusing: boolean, fields: object): void {
@@ -164,11 +198,7 @@ export class MemoryMonitor {
 
 function hasFreed(before: MemoryUsage, after: MemoryUsage): boolean {
   const keep = 1 - EFFECTIVE_SHARE;
-  return after.usedBytes <= before.usedBytes * keep || after.rssBytes <= before.rssBytes * keep;
-}
-
-function fieldsOf({ usedBytes, rssBytes }: MemoryUsage): object {
-  return { cur_mem_mib: toMib(usedBytes), rss_mib: toMib(rssBytes) };
+  return after.usedBytes <= before.usedBytes * keep || after.heldBytes <= before.heldBytes * keep;
 }
 
 function toMib(bytes: number): number {

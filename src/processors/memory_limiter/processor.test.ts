@@ -39,10 +39,13 @@ test("while memory is short there is no room; what is under way passes, and so d
   const monitor = new MemoryMonitor({
     ...settings,
     config: memoryLimiterSchema.parse({ check_interval: "1s", limit_mib: 100 }),
-    statuses: settings.host.statuses,
     memory: {
-      totalBytes: () => 0,
-      read: () => ({ usedBytes: memory.used * MIB, rssBytes: memory.used * MIB }),
+      read: () => ({
+        usedBytes: memory.used * MIB,
+        heldBytes: memory.used * MIB,
+        availableBytes: 1_000 * MIB,
+        reachBytes: 1_000 * MIB,
+      }),
       collect: () => false,
     },
   });

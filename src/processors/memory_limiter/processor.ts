@@ -1,5 +1,5 @@
 import type { Attributes, Counter } from "@opentelemetry/api";
-import type { Processor, Settings } from "../../component/component.ts";
+import type { Processor, Settings, Statuses } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import type { MemoryMonitor } from "./monitor.ts";
@@ -10,10 +10,12 @@ export class MemoryLimiterProcessor implements Processor {
   readonly #next: Consumer;
   readonly #accepted: Counter;
   readonly #attributes: Attributes;
-  #isRunning = false;
+  readonly #statuses: Statuses;
+  #stop: (() => void) | undefined;
 
-  constructor(monitor: MemoryMonitor, { id, meter }: Settings, next: Consumer) {
+  constructor(monitor: MemoryMonitor, { id, meter, host }: Settings, next: Consumer) {
     this.#monitor = monitor;
+    this.#statuses = host.statuses;
     this.#next = next;
     this.#attributes = { processor: id };
     this.#accepted = meter.createCounter("otelcol_processor_memory_limiter_accepted_metric_points", {
@@ -23,14 +25,13 @@ export class MemoryLimiterProcessor implements Processor {
   }
 
   start(): Promise<void> {
-    if (!this.#isRunning) this.#monitor.start();
-    this.#isRunning = true;
+    this.#stop ??= this.#monitor.start(this.#statuses);
     return Promise.resolve();
   }
 
   shutdown(): Promise<void> {
-    if (this.#isRunning) this.#monitor.stop();
-    this.#isRunning = false;
+    this.#stop?.();
+    this.#stop = undefined;
     return Promise.resolve();
   }
 
