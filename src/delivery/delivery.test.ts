@@ -72,7 +72,6 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
   return {
     delivery,
     storages,
-    unready: () => statuses.unreadyReasons(),
     /** What was reported, in its order. */
     states,
     clock,
@@ -263,71 +262,6 @@ test("with block_on_overflow a full queue has no room, and loses nothing that wa
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 6, queue_capacity: 2 * 1024 });
   await close();
-});
-
-/** Full with one request of two KiB, of which nothing is answered but by the test. */
-const SMALL = { queue_size: 2 * 1024, num_consumers: 1 };
-
-test("a queue that refuses keeps the agent from being ready until it has taken everything for a while", async () => {
-  const { delivery, clock, calls, unready, close } = delivering([], SMALL, {}, 0);
-  const take = () => delivery.take({ bytes: KIB, points: 1 });
-  assert.deepEqual([take(), take()], [true, true]);
-  assert.deepEqual(unready(), [], "a full queue has refused nothing yet");
-  assert.equal(take(), false);
-  const reason = 'exporter "otlp_grpc": its queue takes no readings: sending queue is full';
-  assert.deepEqual(unready(), [reason]);
-  await clock.advance(60_000);
-  assert.deepEqual(unready(), [reason], "nothing has left");
-  for (let count = 0; count < 5; count++) {
-    calls.at(-1)?.answer(OK);
-    await clock.advance(0);
-    assert.deepEqual([take(), take()], [true, false], "it has room for one of two");
-    await clock.advance(20_000);
-    assert.deepEqual(unready(), [reason]);
-  }
-  calls.at(-1)?.answer(OK);
-  await clock.advance(0);
-  assert.deepEqual(unready(), [reason], "it refused one twenty seconds ago");
-  await clock.advance(10_000);
-  assert.deepEqual(unready(), []);
-  await close();
-});
-
-test("a queue that drops its oldest, or whose sources must wait, keeps the agent from being ready; no queue does not", async () => {
-  const check = async (queue: object, wanted: readonly string[]): Promise<void> => {
-    const { delivery, unready, close } = delivering([], { ...SMALL, ...queue });
-    for (let count = 0; count < 4; count++)
-      if (delivery.noRoom("s1") === undefined) delivery.take({ bytes: KIB, points: 1 });
-    assert.deepEqual(unready(), wanted);
-    await close();
-    assert.deepEqual(unready(), [], "it ends with the exporter");
-  };
-  const held = (words: string) => [`exporter "otlp_grpc": its queue ${words}: sending queue is full`];
-  await check({ overflow: "drop_oldest" }, held("loses its oldest readings"));
-  await check({ block_on_overflow: true }, held("takes no readings"));
-  await check({ enabled: false }, []);
-});
-
-test("a queue on disk that is full from before, or whose disk is, keeps the agent from being ready", async () => {
-  const check = async (words: string, queue: object, change: object): Promise<void> => {
-    const { delivery, clock, storages, unready, close } = delivering([], { storage: "disk", ...queue });
-    const memory = new MemoryQueue();
-    memory.add({ bytes: KIB, points: 1 }, 0);
-    const kept = Object.assign(memory, change);
-    storages.add("disk", { openQueue: () => kept });
-    await delivery.start();
-    delivery.take({ bytes: KIB, points: 1 });
-    assert.deepEqual(unready(), [`exporter "otlp_grpc": its queue takes no readings: ${words}`]);
-    Object.assign(kept, { hasSpace: true });
-    await clock.advance(30_000);
-    await close();
-  };
-  await check("sending queue is full", { queue_size: 1024 }, {});
-  await check(
-    "ENOSPC: no space left on device, write",
-    {},
-    { hasSpace: false, add: () => "ENOSPC: no space left on device, write" },
-  );
 });
 
 test("with wait_for_result a source has no room until all that it has here is delivered or lost", async () => {
