@@ -61,13 +61,13 @@ export class Graph {
     } catch (error) {
       await this.#shutDown(fresh, deadline);
       this.#arrange(before);
+      restoreStatuses();
       this.#install(new Map(this.#running(before.specs)));
       const failures = await this.#startAgain(
         freed.filter(({ key }) => !this.#nodes.has(key)),
         deadline,
       );
       this.#endOrphans(replaced);
-      restoreStatuses();
       this.#leaveOut(failures);
       whenStarted();
       if (failures.size === 0) throw error;
@@ -179,17 +179,14 @@ export class Graph {
 
   /** Goes on without components that could not be started again: the agent is not ready until a reload has started them. */
   #leaveOut(failures: ReadonlyMap<Spec, Error>): void {
-    const { statuses } = this.#options;
-    for (const [{ kind, id }, { message: error }] of failures) {
-      statuses.report(kind, id, "permanent_error", error);
-      const release = statuses.holdAgent(`${error}; reload a configuration with which it can start`);
-      const before = this.#whenWhole;
-      this.#whenWhole = () => {
-        before();
-        release();
-      };
-    }
     this.#specs = this.#specs.filter((spec) => !failures.has(spec));
+    const releases = [...failures.values()].map((error) =>
+      this.#options.statuses.holdAgent(`${error.message}; reload a configuration with which it can start`),
+    );
+    const before = this.#whenWhole;
+    this.#whenWhole = () => {
+      for (const release of [before, ...releases]) release();
+    };
   }
 
   /** Until they have started, the agent is not ready: a listener that moves is closed in between. */

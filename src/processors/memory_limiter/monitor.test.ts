@@ -79,7 +79,7 @@ const KEPT = "Freed memory that Node keeps is above the hard limit; scraping goe
 const BELOW = "Memory is below the soft limit again; readings are taken.";
 const WATCHED = "Memory is being watched.";
 const TOO_LOW =
-  "The limit leaves too little memory to work with: nothing will be scraped while that is so. Give the agent more.";
+  "The limit leaves too little memory to work with, and scrapes will be skipped; raise the option to least_mib.";
 const COLLECTED = "Garbage has been collected.";
 
 test("memory is short from the soft limit on, and not below it; each change is said once", async () => {

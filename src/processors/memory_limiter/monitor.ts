@@ -30,7 +30,7 @@ const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
   kept: "Freed memory that Node keeps is above the hard limit; scraping goes on.",
 };
 const TOO_LOW =
-  "The limit leaves too little memory to work with: nothing will be scraped while that is so. Give the agent more.";
+  "The limit leaves too little memory to work with, and scrapes will be skipped; raise the option to least_mib.";
 const REFUSED = "data refused due to high memory usage";
 /** What an agent with a few sandboxes takes beyond what it has in use when it has just started; measured. */
 const WORK_BYTES = 16 * 1024 * 1024;
