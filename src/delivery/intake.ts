@@ -18,6 +18,7 @@ import type { DeliveryReport, LossReason } from "./report.ts";
 const ENDS_SHARE = 0.25;
 const ONE_REQUEST = { requests: 1 };
 const FULL = "sending queue is full";
+const NO_SPACE = "its storage has no space";
 /** Of requests that are dropped at once for their age: on disk each takes about 0.1 ms. */
 const EXPIRED_MAX = 256;
 
@@ -52,7 +53,7 @@ export class Intake {
 
   /** Says so where a queue that was there before has no room. */
   open(): void {
-    if (!this.#hasRoom()) this.#noteFull(FULL);
+    if (!this.#hasRoom()) this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
   }
 
   /** Nothing is taken any more. */
@@ -66,7 +67,7 @@ export class Intake {
     const { wait_for_result, block_on_overflow } = this.#options.config;
     if (wait_for_result && this.#pending.has(source)) return "result_pending";
     if (!block_on_overflow || this.#hasRoom()) return undefined;
-    this.#noteFull(FULL);
+    this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
     return "queue_full";
   }
 

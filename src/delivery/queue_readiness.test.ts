@@ -93,13 +93,18 @@ test("a queue that drops its oldest, or whose sources must wait, keeps the agent
 });
 
 test("a queue on disk that is full from before keeps the agent from being ready before anything comes", async () => {
-  const { delivery, storages, unready, close } = scene({ storage: "disk" });
-  const queue = new MemoryQueue();
-  for (let count = 0; count < 2; count++) queue.add(REQUEST, 0);
-  storages.add("disk", { openQueue: () => queue });
-  await delivery.start();
-  assert.deepEqual(unready(), FULL);
-  await close();
+  const check = async (waiting: number, change: object, wanted: readonly string[]): Promise<void> => {
+    const { delivery, storages, unready, close } = scene({ storage: "disk" });
+    const queue = new MemoryQueue();
+    for (let count = 0; count < waiting; count++) queue.add(REQUEST, 0);
+    storages.add("disk", { openQueue: () => Object.assign(queue, change) });
+    await delivery.start();
+    assert.deepEqual(unready(), wanted);
+    await close();
+  };
+  await check(1, {}, []);
+  await check(2, {}, FULL);
+  await check(1, { hasSpace: false }, held("takes no readings: its storage has no space"));
 });
 
 test("a disk that is full keeps the agent from being ready, for the latest reason, until it has space", async () => {
