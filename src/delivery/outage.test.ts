@@ -129,6 +129,7 @@ test("a destination that comes and goes is one outage, which ends when it has be
     await clock.advance(5_000);
     down();
     await clock.advance(5_000);
+    assert.equal(log.lastsMs, 5_000, "since it took data last");
     log.well();
     assert.equal(log.lastsMs, 0);
   }

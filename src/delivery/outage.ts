@@ -28,6 +28,8 @@ export interface OutageLogOptions {
 
 interface Outage {
   readonly beganMs: number;
+  /** Since when nothing has been taken: since the beginning, or since it came back last. */
+  downMs: number;
   attempts: number;
   error: string;
   /** Points by the reason of their loss. */
@@ -66,14 +68,15 @@ export class OutageLog {
   /** How long the destination has taken nothing; 0 while it does. */
   get lastsMs(): number {
     if (this.#outage === undefined || this.#well !== undefined) return 0;
-    return this.#options.clock.monotonicMs() - this.#outage.beganMs;
+    return this.#options.clock.monotonicMs() - this.#outage.downMs;
   }
 
   /** The destination did not take a request. */
   failed(attempt: FailedAttempt): void {
+    const outage = this.#outage ?? this.#begin(attempt);
+    if (this.#well !== undefined) outage.downMs = this.#options.clock.monotonicMs();
     this.#well = undefined;
     this.#cancelEnd();
-    const outage = this.#outage ?? this.#begin(attempt);
     outage.attempts++;
     outage.error = attempt.error;
     if (attempt.isHeld && attempt.retryMs !== undefined) this.#sayHold(outage, attempt);
@@ -106,7 +109,15 @@ export class OutageLog {
     const beganMs = clock.monotonicMs();
     this.#isRepeated = beganMs - this.#endedMs < CALM_MS;
     const lastLine = { atMs: beganMs, size: readQueue().size };
-    const outage = { beganMs, attempts: 0, error: "", lost: {}, isHoldSaid: false, lastLine };
+    const outage: Outage = {
+      beganMs,
+      downMs: beganMs,
+      attempts: 0,
+      error: attempt.error,
+      lost: {},
+      isHoldSaid: false,
+      lastLine,
+    };
     this.#outage = outage;
     this.#remindAfter(FIRST_REMINDER_MS);
     if (attempt.retryMs === undefined)
