@@ -200,16 +200,24 @@ export function answerText(response: ServerResponse, status: number, text: strin
   answerBody(response, status, { type: "text/plain", body: Buffer.from(`${text}\n`) });
 }
 
+export interface AnswerBody {
+  readonly type: "text/plain" | "text/html" | "application/json";
+  readonly body: Buffer;
+  /** The hash of the style sheet within the body that a browser may apply, as `sha256-…`; without it, none is. */
+  readonly styleHash?: string;
+}
+
 /** Ends the response with a body that fits in memory, which nobody is to take for anything but its type. */
 export function answerBody(
   response: ServerResponse,
   status: number,
-  { type, body }: { readonly type: "text/plain" | "text/html" | "application/json"; readonly body: Buffer },
+  { type, body, styleHash }: AnswerBody,
 ): void {
+  const styles = styleHash === undefined ? "" : `; style-src '${styleHash}'`;
   response.writeHead(status, {
     "Content-Type": `${type}; charset=utf-8`,
     "Content-Length": body.length,
-    "Content-Security-Policy": "default-src 'none'",
+    "Content-Security-Policy": `default-src 'none'${styles}`,
     "X-Content-Type-Options": "nosniff",
   });
   response.end(body);

@@ -5,8 +5,10 @@ import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
 import { answerBody, answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
-import { idsHtml, idsText, indexHtml, indexText, statesHtml, statesText } from "./answers.ts";
+import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
+import { STYLE_HASH } from "./html.ts";
 import { MonitorFamilies } from "./monitor_families.ts";
+import { statesHtml, statesText } from "./sandbox_states.ts";
 
 export interface KataMonitorApiConfig {
   readonly address: ListenAddress;
@@ -106,8 +108,10 @@ export class KataMonitorApi implements Extension {
   #sandboxes(request: IncomingMessage, response: ServerResponse): void {
     const sandboxes = this.#statuses();
     const running = sandboxes.filter(({ hasShim }) => hasShim);
-    if (queryOf(request).has("verbose"))
-      send(request, response, { text: () => statesText(sandboxes), html: () => statesHtml(sandboxes) });
+    const nowMs = this.#settings.clock.nowMs();
+    const text = (): string => statesText(sandboxes, nowMs);
+    const html = (): string => statesHtml(sandboxes, nowMs);
+    if (queryOf(request).has("verbose")) send(request, response, { text, html });
     else send(request, response, { text: () => idsText(running), html: () => idsHtml(running) });
   }
 
@@ -174,6 +178,7 @@ function send(
   response.setHeader("Vary", "Accept");
   answerBody(response, 200, {
     type: wantsHtml ? "text/html" : "text/plain",
+    styleHash: STYLE_HASH,
     body: Buffer.from(wantsHtml ? body.html() : body.text()),
   });
 }

@@ -1,0 +1,134 @@
+import type { SandboxStatus } from "../../component/sandboxes.ts";
+
+/** A point in time as people read it: how long it is from now, such as "3h12m", and the time itself. */
+export interface Moment {
+  readonly age: string;
+  /** ISO 8601 with seconds. */
+  readonly time: string;
+}
+
+/** What is shown of one sandbox. The texts are printable ASCII; they are not escaped for HTML. */
+export interface SandboxRow {
+  readonly id: string;
+  /** The first digits, which tell the sandboxes of a node apart. */
+  readonly shortId: string;
+  /** Namespace and name; undefined while no container runtime has named it. */
+  readonly pod: string | undefined;
+  /** The state and the code of its reason, such as "failing timeout". */
+  readonly state: string;
+  readonly mood: Mood;
+  readonly since: Moment;
+  /** Undefined before the shim's first answer. */
+  readonly lastAnswer: Moment | undefined;
+  /** Undefined where scrapes are not put off. */
+  readonly nextScrape: Moment | undefined;
+  readonly inRuntime: "yes" | "no" | "unknown";
+  readonly runtime: string;
+  readonly reason: string;
+  readonly directory: string;
+  readonly hasShim: boolean;
+}
+
+/** Whether a sandbox wants attention, may want it, or is well. */
+export type Mood = "bad" | "odd" | "well";
+
+const SHORT_ID_LENGTH = 12;
+/** Guests boot in seconds: a sandbox that is pending for longer hangs somewhere. */
+const BOOT_MS_MAX = 60_000;
+
+/** All sandboxes, the worst first, and of equally bad ones those first that have been so for longest. */
+export function sandboxRows(sandboxes: readonly SandboxStatus[], nowMs: number): SandboxRow[] {
+  return sandboxes
+    .map((status) => ({ status, badness: badnessOf(status, nowMs) }))
+    .sort((a, b) => a.badness - b.badness || compareSince(a.status, b.status))
+    .map(({ status, badness }) => rowOf(status, badness, nowMs));
+}
+
+/** Namespace and name of the sandbox's pod, for people; undefined while it is not known. */
+export function podNameOf({ pod }: SandboxStatus): string | undefined {
+  return pod === undefined ? undefined : printable(`${pod.namespace}/${pod.name}`);
+}
+
+/** How sandboxes may fare, the worst first. */
+const FARES = [
+  ["unsafe", "bad"],
+  ["failing", "bad"],
+  ["stale", "bad"],
+  ["ending", "odd"],
+  ["pending for long", "bad"],
+  ["up with a reason", "odd"],
+  ["pending", "odd"],
+  ["up", "well"],
+] as const satisfies readonly (readonly [fare: string, mood: Mood])[];
+
+/** The place in `FARES`; a state that this page does not know is as bad as the worst. */
+function badnessOf(status: SandboxStatus, nowMs: number): number {
+  const { state, code, sinceMs } = status;
+  const isLong = state === "pending" && nowMs - sinceMs > BOOT_MS_MAX;
+  const hasReason = state === "up" && (code !== "" || whyOf(status) !== "");
+  const fare = isLong ? "pending for long" : hasReason ? "up with a reason" : state;
+  return Math.max(
+    FARES.findIndex(([known]) => known === fare),
+    0,
+  );
+}
+
+function compareSince(a: SandboxStatus, b: SandboxStatus): number {
+  return a.sinceMs - b.sinceMs || (a.directory < b.directory ? -1 : 1);
+}
+
+function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRow {
+  const { id, state, code, sinceMs, lastAnswerMs, nextScrapeMs, isListed } = status;
+  return {
+    id: printable(id),
+    shortId: printable(id.slice(0, SHORT_ID_LENGTH)),
+    pod: podNameOf(status),
+    state: printable(code === "" ? state : `${state} ${code}`),
+    mood: FARES[badness]?.[1] ?? "bad",
+    since: moment(sinceMs, nowMs),
+    lastAnswer: lastAnswerMs === undefined ? undefined : moment(lastAnswerMs, nowMs),
+    nextScrape: nextScrapeMs === undefined ? undefined : moment(nextScrapeMs, nowMs),
+    inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
+    runtime: printable(status.runtime),
+    reason: printable(whyOf(status)),
+    directory: printable(status.directory),
+    hasShim: status.hasShim,
+  };
+}
+
+/** A VM that answers while no runtime knows it has outlived its pod. */
+function whyOf({ state, reason, code, isListed }: SandboxStatus): string {
+  if (reason !== "" || code !== "") return reason;
+  return state === "up" && isListed === false ? "no container runtime lists it; its pod may be gone" : "";
+}
+
+function moment(timeMs: number, nowMs: number): Moment {
+  const time = `${new Date(timeMs).toISOString().slice(0, "2026-01-01T00:00:00".length)}Z`;
+  return { age: describeSpan(Math.abs(nowMs - timeMs)), time };
+}
+
+const UNITS: readonly (readonly [letter: string, seconds: number])[] = [
+  ["d", 86_400],
+  ["h", 3_600],
+  ["m", 60],
+  ["s", 1],
+];
+
+/** The two largest units of a span, such as "3h12m". */
+export function describeSpan(spanMs: number): string {
+  let left = Math.floor(spanMs / 1_000);
+  const parts: string[] = [];
+  for (const [letter, seconds] of UNITS) {
+    const count = Math.floor(left / seconds);
+    left -= count * seconds;
+    if (count > 0) parts.push(`${count}${letter}`);
+    else if (parts.length > 0) break;
+    if (parts.length === 2) break;
+  }
+  return parts.join("") || "0s";
+}
+
+/** Reasons quote what shims and files say, which must move neither a terminal nor the lines of a page. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\x20-\x7e]/g, "?");
+}

@@ -1,0 +1,95 @@
+import type { SandboxStatus } from "../../component/sandboxes.ts";
+import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
+import { type Moment, type SandboxRow, sandboxRows } from "./sandbox_rows.ts";
+
+/**
+ * Two tables of all sandboxes, the worst first: how each fares, in columns for a terminal of 120 with the reason last, then
+ * the exact times and the directories, which end with the whole ids.
+ */
+export function statesText(sandboxes: readonly SandboxStatus[], nowMs: number): string {
+  const rows = sandboxRows(sandboxes, nowMs);
+  const fares = rows.map((row) => [
+    row.pod ?? "-",
+    row.state,
+    row.since.age,
+    row.lastAnswer === undefined ? "never" : row.lastAnswer.age,
+    row.inRuntime,
+    row.runtime,
+    row.shortId,
+    reasonText(row),
+  ]);
+  const places = rows.map((row) => [row.since.time, row.lastAnswer?.time ?? "never", row.directory]);
+  return [
+    textTable(["POD", "STATE", "SINCE", "ANSWERED", "LISTED", "RUNTIME", "SANDBOX", "REASON"], fares),
+    textTable(["SINCE", "LAST ANSWER", "DIRECTORY"], places),
+  ].join("\n");
+}
+
+function reasonText({ reason, nextScrape }: SandboxRow): string {
+  const next = nextScrape === undefined ? [] : [`next scrape in ${nextScrape.age}`];
+  return [...(reason === "" ? [] : [reason]), ...next].join("; ");
+}
+
+/** The last column is as wide as it is: nothing stands behind it. */
+function textTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, ...rows];
+  const widths = titles
+    .slice(0, -1)
+    .map((_, column) => lines.reduce((width, line) => Math.max(width, line[column]?.length ?? 0), 0));
+  const render = (line: readonly string[]): string =>
+    line
+      .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+      .join("  ")
+      .trimEnd();
+  return lines.map((line) => `${render(line)}\n`).join("");
+}
+
+const COLUMNS: readonly (readonly [title: string, cell: (row: SandboxRow) => string])[] = [
+  ["pod", ({ pod }) => (pod === undefined ? "<small>not named</small>" : `<b>${escapeHtml(pod)}</b>`)],
+  ["state", ({ mood, state }) => `<span class="${mood}">${escapeHtml(state)}</span>`],
+  ["since", ({ since }) => momentHtml(since)],
+  ["last answer", ({ lastAnswer }) => (lastAnswer === undefined ? "never" : momentHtml(lastAnswer, " ago"))],
+  ["next scrape", ({ nextScrape }) => (nextScrape === undefined ? "" : `in ${momentHtml(nextScrape)}`)],
+  ["in runtime", ({ inRuntime }) => inRuntime],
+  ["runtime", ({ runtime }) => escapeHtml(runtime)],
+  ["sandbox", sandboxHtml],
+];
+
+/** A table at the width of a desk, a card for each sandbox at that of a phone; the worst first. */
+export function statesHtml(sandboxes: readonly SandboxStatus[], nowMs: number): string {
+  const rows = sandboxRows(sandboxes, nowMs);
+  const head = COLUMNS.map(([title]) => `<th>${title}</th>`).join("");
+  const top = `<p>${escapeHtml(describeCounts(rows))} <small>${new Date(nowMs).toISOString()}</small> <a href="/">what there is</a></p>`;
+  return htmlPage(
+    "Sandboxes",
+    `${top}<table><thead><tr>${head}</tr></thead>${rows.map(rowHtml).join("")}</table>`,
+  );
+}
+
+/** How many there are in which state, the worst first. */
+function describeCounts(rows: readonly SandboxRow[]): string {
+  const counts = new Map<string, number>();
+  for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
+  return [`${rows.length} in all`, ...Array.from(counts, ([state, count]) => `${count} ${state}`)].join(", ");
+}
+
+function rowHtml(row: SandboxRow): string {
+  const cells = COLUMNS.map(([title, cell]) => `<td data-name="${title}">${cell(row)}</td>`).join("");
+  const more = `<td colspan="${COLUMNS.length}">${escapeHtml(row.reason)} ${placeHtml(row)}</td>`;
+  return `<tbody><tr>${cells}</tr><tr>${more}</tr></tbody>`;
+}
+
+function momentHtml({ age, time }: Moment, after = ""): string {
+  return `${age}${after} <small>${time}</small>`;
+}
+
+function sandboxHtml({ id, shortId, hasShim }: SandboxRow): string {
+  const short = `<code>${escapeHtml(shortId)}</code>`;
+  return hasShim ? `${short} <small>${shimLinks(id)}</small>` : short;
+}
+
+/** A click on the id, which is the directory's name, selects all of it. */
+function placeHtml({ id, directory }: SandboxRow): string {
+  const parent = directory.endsWith(`/${id}`) ? directory.slice(0, -id.length) : `${directory} `;
+  return `<code class="place">${escapeHtml(parent)}<span class="id">${escapeHtml(id)}</span></code>`;
+}
