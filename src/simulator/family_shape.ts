@@ -7,9 +7,18 @@ export interface FamilyShape {
   readonly header: Buffer;
   /** What stands before each number, with the space. */
   readonly lines: readonly Buffer[];
+  /** Whether it moves on every scrape, however many numbers it has; false if left out. */
+  readonly isRestless?: boolean;
   /** Its first numbers, from `numbers[at]` on. */
   start(numbers: Float64Array, at: number, random: () => number): void;
-  move(numbers: Float64Array, at: number, random: () => number): void;
+  move(numbers: Float64Array, at: number, step: Step): void;
+}
+
+/** How numbers get from one scrape to another. */
+export interface Step {
+  readonly random: () => number;
+  /** Since the family was moved last. */
+  readonly elapsedMs: number;
 }
 
 export type LabelPairs = readonly (readonly [string, string])[];
@@ -37,10 +46,10 @@ export function familyOf({ name, type, help }: FamilyHead, rows: readonly Row[])
     start(numbers, at, random) {
       for (const [index, motion] of motions.entries()) numbers[at + index] = motion.first(random);
     },
-    move(numbers, at, random) {
+    move(numbers, at, { random, elapsedMs }) {
       let column = at;
       for (const motion of motions) {
-        numbers[column] = motion.next(numbers[column] as number, random); // its columns are there
+        numbers[column] = motion.next(numbers[column] as number, random, elapsedMs); // its columns are there
         column++;
       }
     },
@@ -57,7 +66,7 @@ export function histogramOf(
   { name, help }: Omit<FamilyHead, "type">,
   actions: readonly string[],
 ): FamilyShape {
-  const move = (numbers: Float64Array, at: number, random: () => number): void => {
+  const observeSome = (numbers: Float64Array, at: number, random: () => number): void => {
     for (let first = at; first < at + actions.length * COLUMNS; first += COLUMNS) {
       const calls = Math.floor(random() * (CALLS_MAX + 1));
       for (let call = 0; call < calls; call++) observe(numbers, first, random);
@@ -78,9 +87,9 @@ export function histogramOf(
     }),
     start(numbers, at, random) {
       numbers.fill(0, at, at + actions.length * COLUMNS);
-      for (let step = 0; step < 8; step++) move(numbers, at, random);
+      for (let scrape = 0; scrape < 8; scrape++) observeSome(numbers, at, random);
     },
-    move,
+    move: (numbers, at, { random }) => observeSome(numbers, at, random),
   };
 }
 
@@ -94,6 +103,22 @@ function observe(numbers: Float64Array, first: number, random: () => number): vo
   add(BOUNDS.length, 1);
   add(BOUNDS.length + 1, ms);
   add(BOUNDS.length + 2, 1);
+}
+
+/** A family of one row per item of each thing, whose numbers hang together thing by thing. */
+export function gridOf(
+  { name, type, help }: FamilyHead,
+  { label, things, items }: { label: string; things: readonly string[]; items: readonly string[] },
+): Pick<FamilyShape, "name" | "header" | "lines"> {
+  const lines = things.flatMap((thing) =>
+    items.map((item) =>
+      renderLine(name, [
+        [label, thing],
+        ["item", item],
+      ]),
+    ),
+  );
+  return { name, header: renderHeader(name, type, help), lines };
 }
 
 function renderHeader(name: string, type: string, help: string): Buffer {

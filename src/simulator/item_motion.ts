@@ -33,15 +33,26 @@ const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
   vmstk: 132,
 };
 
-/** Go shims multiply the kernel's KiB out to bytes; the others pass them on. */
-export function procStatusMotion(unit: "bytes" | "KiB"): (item: string) => Motion {
+/** A hypervisor's memory is its own and what its guest has touched. */
+function hypervisorKib(item: string, touchedKib: number): number | undefined {
+  if (item === "rssshmem") return touchedKib;
+  const own = PROC_STATUS_KIB[item];
+  return own === undefined || !/^vm(hwm|peak|rss|size)$/.test(item) ? own : own + touchedKib;
+}
+
+/**
+ * Go shims multiply the kernel's KiB out to bytes; the others pass them on. `touchedKib` is what of a guest's memory the
+ * process has in use; undefined where it has no guest.
+ */
+export function procStatusMotion(unit: "bytes" | "KiB", touchedKib?: number): (item: string) => Motion {
   return (item) => {
     if (item.endsWith("ctxt_switches")) return counter({ start: 5_000, growth: 12 });
-    const kib = PROC_STATUS_KIB[item];
+    const kib = touchedKib === undefined ? PROC_STATUS_KIB[item] : hypervisorKib(item, touchedKib);
     if (kib === undefined) return SELDOM;
+    const spread = spreadOf(kib);
     return unit === "KiB"
-      ? gauge({ around: kib, quantum: 4 })
-      : gauge({ around: kib * KIB, quantum: 4 * KIB });
+      ? gauge({ around: kib, quantum: 4, spread })
+      : gauge({ around: kib * KIB, quantum: 4 * KIB, spread });
   };
 }
 
@@ -50,26 +61,6 @@ export function netdevMotion(item: string, device: string): Motion {
   if (!/^(eth|tap)/.test(device)) return RARELY;
   if (item.endsWith("_bytes")) return BYTES;
   return item.endsWith("_packets") ? CALLS : RARELY;
-}
-
-/** A guest has one disk that is used; its RAM and loop devices are there because its kernel makes them. */
-export function diskMotion(item: string, disk: string): Motion {
-  if (item === "in_progress") return SELDOM;
-  if (/^(ram|loop)/.test(disk) || item.startsWith("discards") || item.endsWith("discarding")) return RARELY;
-  return item.startsWith("sectors") ? BYTES : CALLS;
-}
-
-const CPU_GROWTH_MS: Readonly<Record<string, number>> = {
-  idle: 14_000,
-  iowait: 20,
-  softirq: 20,
-  system: 200,
-  user: 600,
-};
-
-export function cpuMotion(item: string): Motion {
-  const growth = CPU_GROWTH_MS[item];
-  return growth === undefined ? RARELY : counter({ start: growth * 100, growth, parts: 1 / 10 });
 }
 
 const MEMINFO_KIB: Readonly<Record<string, number>> = {
@@ -113,7 +104,13 @@ export function meminfoMotion(item: string): Motion {
   const constant = MEMINFO_FIXED[item];
   if (constant !== undefined) return fixed(constant);
   const kib = MEMINFO_KIB[item];
-  return kib === undefined ? SELDOM : gauge({ around: kib * KIB, quantum: PAGE_BYTES });
+  if (kib === undefined) return SELDOM;
+  return gauge({ around: kib * KIB, quantum: PAGE_BYTES, spread: spreadOf(kib) });
+}
+
+/** What is nearly all of a guest's memory must not vary so far as to be more than that. */
+function spreadOf(kib: number): number {
+  return kib > 1e6 ? 0.02 : 0.2;
 }
 
 const VMSTAT_GAUGES =
@@ -122,7 +119,8 @@ const VMSTAT_COUNTERS =
   /^(nr_(dirtied|written)|numa_(hit|local)|pg(activate|alloc_(dma32|normal)|fault|free|majfault|pgin|pgout|reuse)$|slabs_scanned|thp_fault_alloc|workingset_(nodes|refault_file))/;
 
 export function vmstatMotion(item: string): Motion {
-  if (VMSTAT_GAUGES.test(item)) return gauge({ around: item === "nr_free_pages" ? 459_000 : 1_800 });
+  if (item === "nr_free_pages") return gauge({ around: 459_000, spread: spreadOf(4 * 459_000) });
+  if (VMSTAT_GAUGES.test(item)) return gauge({ around: 1_800 });
   if (VMSTAT_COUNTERS.test(item)) return counter({ start: 60_000, growth: 150 });
   return item.startsWith("nr_") ? SELDOM : RARELY;
 }

@@ -1,7 +1,5 @@
 import {
   AGENT_RPC_ACTIONS,
-  CPU_ITEMS,
-  DISK_ITEMS,
   GO_MEMSTATS,
   IO_ITEMS_GO,
   IO_ITEMS_RS,
@@ -13,10 +11,11 @@ import {
   RPC_ACTIONS,
   VMSTAT_ITEMS,
 } from "./catalogue.ts";
+import { cpuTimeFamily } from "./cpu_family.ts";
+import { diskFamily } from "./disk_family.ts";
 import { type FamilyShape, familyOf, histogramOf, type LabelPairs, type Row } from "./family_shape.ts";
+import { type GuestConditionName, guestCondition } from "./guest_condition.ts";
 import {
-  cpuMotion,
-  diskMotion,
   filesystemMotion,
   ioMotion,
   meminfoMotion,
@@ -37,6 +36,8 @@ export interface PageSizes {
   readonly cpus?: number;
   /** The items of the guest kernel's /proc/vmstat; those of a 6.x kernel by default. */
   readonly vmstatItems?: readonly string[];
+  /** How the guest fares; "well" by default. It shows in numbers only: the lines are the same. */
+  readonly condition?: GuestConditionName;
 }
 
 /** The two parts of a page, each in the order in which the shim itself would write it. */
@@ -93,7 +94,11 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
 }
 
 /** What is told of a process on the host: the shim itself, its hypervisor, virtiofsd. */
-function processFamilies(prefix: string, what: string, flavor: "go" | "rs"): FamilyShape[] {
+function processFamilies(
+  prefix: string,
+  what: string,
+  { flavor, touchedKib }: { flavor: "go" | "rs"; touchedKib?: number },
+): FamilyShape[] {
   const go = flavor === "go";
   return [
     single(`${prefix}_fds`, `Files that ${what} has open.`, gauge({ around: 60 })),
@@ -107,20 +112,21 @@ function processFamilies(prefix: string, what: string, flavor: "go" | "rs"): Fam
     }),
     items(`${prefix}_proc_status`, `Memory of ${what}, and how often it was switched.`, {
       names: go ? PROC_STATUS_ITEMS_GO : PROC_STATUS_ITEMS,
-      motion: procStatusMotion(go ? "bytes" : "KiB"),
+      motion: procStatusMotion(go ? "bytes" : "KiB", touchedKib),
     }),
     single(`${prefix}_threads`, `Threads of ${what}.`, gauge({ around: 14 })),
   ];
 }
 
 /** Sorted by name, as the Go shim's registry gives them. */
-export function goShimFamilies({ hostInterfaces = 6 }: PageSizes): FamilyShape[] {
+export function goShimFamilies({ hostInterfaces = 6, condition = "well" }: PageSizes): FamilyShape[] {
+  const { touchedKib } = guestCondition(condition);
   return [
     ...goRuntimeFamilies(),
     ...goProcessFamilies(),
-    ...processFamilies("kata_hypervisor", "the hypervisor", "go"),
-    ...processFamilies("kata_shim", "the shim", "go"),
-    ...processFamilies("kata_virtiofsd", "virtiofsd", "go"),
+    ...processFamilies("kata_hypervisor", "the hypervisor", { flavor: "go", touchedKib }),
+    ...processFamilies("kata_shim", "the shim", { flavor: "go" }),
+    ...processFamilies("kata_virtiofsd", "virtiofsd", { flavor: "go" }),
     grid("kata_hypervisor_netdev", "Network devices of the hypervisor.", {
       label: "interface",
       of: HOST_INTERFACES.slice(0, hostInterfaces),
@@ -228,8 +234,13 @@ function goProcessFamilies(): FamilyShape[] {
 const VCPU_ITEMS = "exit_io_in exit_io_out exit_mmio_read exit_mmio_write failures filter_cpuid".split(" ");
 
 /** The hypervisor's part, which only Dragonball has, and the shim's own. */
-export function rsShimFamilies({ cpus = 1 }: PageSizes, hypervisor: string): FamilyShape[] {
-  const shim = processFamilies("kata_shim", "the shim", "rs");
+export function rsShimFamilies(
+  { cpus = 1, condition = "well" }: PageSizes,
+  hypervisor: string,
+): FamilyShape[] {
+  // Dragonball runs within the shim.
+  const guest = hypervisor === "dragonball" ? guestCondition(condition) : {};
+  const shim = processFamilies("kata_shim", "the shim", { flavor: "rs", ...guest });
   if (hypervisor !== "dragonball") return shim;
   return [
     single("kata_hypervisor_scrape_count", "How often the hypervisor was asked.", EVERY_TIME, "counter"),
@@ -257,29 +268,24 @@ export function agentFamilies({
   guestInterfaces = 2,
   cpus = 1,
   vmstatItems = VMSTAT_ITEMS,
+  condition = "well",
 }: PageSizes): FamilyShape[] {
+  const { cpuShares, disk, load, meminfo, vmstat } = guestCondition(condition);
   const diskNames = ["vda", ...numbered("ram", 16), ...numbered("loop", Math.max(0, disks - 17))];
   return [
     ...agentProcessFamilies(),
-    grid("kata_guest_cpu_time", "CPU time of the guest in milliseconds.", {
-      label: "cpu",
-      of: [...numbered("", cpus), "total"],
-      names: CPU_ITEMS,
-      motion: cpuMotion,
-    }),
-    grid("kata_guest_diskstat", "Disks of the guest.", {
-      label: "disk",
-      of: diskNames.slice(0, disks),
-      names: DISK_ITEMS,
-      motion: diskMotion,
-    }),
+    cpuTimeFamily(numbered("", cpus), cpuShares),
+    diskFamily(diskNames.slice(0, disks), disk),
     filesystem("kata_guest_filesystem_bytes", "Room on the guest's file systems.", 40_960 * MIB),
     filesystem("kata_guest_filesystem_inodes", "Inodes of the guest's file systems.", 2_621_440),
     items("kata_guest_load", "Load of the guest.", {
       names: ["load1", "load15", "load5"],
-      motion: () => LOAD,
+      motion: () => loadMotion(load),
     }),
-    items("kata_guest_meminfo", "Memory of the guest.", { names: MEMINFO_ITEMS, motion: meminfoMotion }),
+    items("kata_guest_meminfo", "Memory of the guest.", {
+      names: MEMINFO_ITEMS,
+      motion: (item) => meminfo[item] ?? meminfoMotion(item),
+    }),
     grid("kata_guest_netdev_stat", "Network devices of the guest.", {
       label: "interface",
       of: ["eth0", "lo", ...numbered("eth", guestInterfaces, 1)].slice(0, guestInterfaces),
@@ -290,7 +296,10 @@ export function agentFamilies({
       names: ["cur", "max"],
       motion: (item) => gauge({ around: item === "cur" ? 4 : 78 }),
     }),
-    items("kata_guest_vm_stat", "Virtual memory of the guest.", { names: vmstatItems, motion: vmstatMotion }),
+    items("kata_guest_vm_stat", "Virtual memory of the guest.", {
+      names: vmstatItems,
+      motion: (item) => vmstat[item] ?? vmstatMotion(item),
+    }),
   ];
 }
 
@@ -323,10 +332,10 @@ function agentProcessFamilies(): FamilyShape[] {
 }
 
 /** The kernel's two decimals went through a 32-bit float on their way. */
-const LOAD: Motion = (() => {
-  const draw = (random: () => number): number => Math.fround(Math.floor(random() * random() * 400) / 100);
+function loadMotion(load: number): Motion {
+  const draw = (random: () => number): number => Math.fround(Math.floor((0.5 + random()) * load * 100) / 100);
   return { first: draw, next: (_value, random) => draw(random) };
-})();
+}
 
 function filesystem(name: string, help: string, total: number): FamilyShape {
   const rows = ["available", "total", "used"].map((item): Row => {

@@ -1,4 +1,7 @@
+import type { Clock } from "../clock/clock.ts";
+import { TICK_MS } from "./cpu_family.ts";
 import type { FamilyShape } from "./family_shape.ts";
+import type { GuestConditionName } from "./guest_condition.ts";
 import { LineWriter, NUMBER_BYTES_MAX, type NumberStyle } from "./number_text.ts";
 import {
   agentFamilies,
@@ -11,8 +14,10 @@ import { seededRandom, shuffled } from "./random.ts";
 
 export interface PageOptions extends PageSizes {
   readonly flavor: NumberStyle;
-  /** The same seed makes the same pages, scrape by scrape. */
+  /** The same seed makes the same pages, scrape by scrape, where no clock is given. */
   readonly seed: number;
+  /** What the guest's clock follows; without one, 15 s pass from each scrape to the next. */
+  readonly clock?: Clock;
   /** Of runtime-rs: only "dragonball", the default, shows metrics of its own. */
   readonly hypervisor?: string;
 }
@@ -24,18 +29,25 @@ export interface SimulatedPage {
   render(): Buffer;
   /** The shim's own part, as served while the guest agent does not answer. */
   renderWithoutAgent(): Buffer;
+  /** How the guest fares from now on. What its counters have counted stays counted. */
+  setCondition(condition: GuestConditionName): void;
 }
+
+const INTERVAL_MS = 15_000;
 
 /**
  * A family with more samples than this moves on one scrape of `MOVING_SHARE` only, and is copied from the page before on
- * the others: the simulator shares its CPUs with the agent that is measured.
+ * the others: the simulator shares its CPUs with the agent that is measured. A sick guest's families all move on every scrape.
  */
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
 const MOVING_SHARE = 4;
 
-export function createPage(options: PageOptions): SimulatedPage {
-  return new Page(layoutOf(options), options);
+export function createPage({ seed, clock, ...shape }: PageOptions): SimulatedPage {
+  return new Page(shape, { random: seededRandom(seed), clock });
 }
+
+/** What pages of one layout have in common. */
+type PageShape = Omit<PageOptions, "seed" | "clock">;
 
 /** Where everything is; the same for all pages of one shape. */
 interface Layout {
@@ -54,7 +66,7 @@ interface Layout {
 const LAYOUTS_MAX = 16;
 const layouts = new Map<string, Layout>();
 
-function layoutOf({ seed: _, ...shape }: PageOptions): Layout {
+function layoutOf(shape: PageShape): Layout {
   const key = JSON.stringify(shape);
   const known = layouts.get(key);
   if (known !== undefined) return known;
@@ -64,11 +76,7 @@ function layoutOf({ seed: _, ...shape }: PageOptions): Layout {
   return layout;
 }
 
-function familiesOf({
-  flavor,
-  hypervisor = "dragonball",
-  ...sizes
-}: Omit<PageOptions, "seed">): PageFamilies {
+function familiesOf({ flavor, hypervisor = "dragonball", ...sizes }: PageShape): PageFamilies {
   if (flavor === "go") return { shim: goShimFamilies(sizes), agent: agentFamilies(sizes) };
   return { shim: rsShimFamilies(sizes, hypervisor), agent: agentFamilies({ disks: 2, ...sizes }) };
 }
@@ -96,21 +104,29 @@ function makeLayout({ shim, agent }: PageFamilies): Layout {
 }
 
 class Page implements SimulatedPage {
-  readonly #layout: Layout;
-  readonly #style: NumberStyle;
+  readonly #shape: PageShape;
   readonly #random: () => number;
+  readonly #clock: Clock | undefined;
   readonly #numbers: Float64Array;
+  /** When each family was moved last. */
+  readonly #movedAtMs: Float64Array;
   /** Where each family's block stands in the page before; equal where it stands nowhere. */
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
+  /** Of all conditions alike, but for the motions in it. */
+  #layout: Layout;
+  #isSick = false;
   #before = Buffer.alloc(0);
   #scrape = 0;
 
-  constructor(layout: Layout, { flavor, seed }: PageOptions) {
+  constructor(shape: PageShape, { random, clock }: { random: () => number; clock: Clock | undefined }) {
+    const layout = layoutOf(shape);
+    this.#shape = shape;
+    this.#random = random;
+    this.#clock = clock;
     this.#layout = layout;
-    this.#style = flavor;
-    this.#random = seededRandom(seed);
     this.#numbers = new Float64Array(layout.samples);
+    this.#movedAtMs = new Float64Array(layout.families.length).fill(this.#nowMs());
     this.#starts = new Uint32Array(layout.families.length);
     this.#ends = new Uint32Array(layout.families.length);
     for (const [index, family] of layout.families.entries())
@@ -125,7 +141,7 @@ class Page implements SimulatedPage {
     const { shim, agent } = this.#layout;
     // The Go shim's own families are sorted; those of the agent go through a Go map. runtime-rs puts the agent first.
     return this.#write(
-      this.#style === "go" ? [...shim, ...shuffled(agent, this.#random)] : [...agent, ...shim],
+      this.#shape.flavor === "go" ? [...shim, ...shuffled(agent, this.#random)] : [...agent, ...shim],
     );
   }
 
@@ -133,10 +149,21 @@ class Page implements SimulatedPage {
     return this.#write(this.#layout.shim);
   }
 
+  setCondition(condition: GuestConditionName): void {
+    this.#layout = layoutOf({ ...this.#shape, condition });
+    this.#isSick = condition !== "well";
+  }
+
+  /** In whole ticks of the guest's kernel, so that no part of one is lost between two scrapes. */
+  #nowMs(): number {
+    const nowMs = this.#clock?.monotonicMs() ?? this.#scrape * INTERVAL_MS;
+    return nowMs - (nowMs % TICK_MS);
+  }
+
   #write(order: readonly number[]): Buffer {
     this.#scrape++;
     const page = Buffer.allocUnsafe(this.#layout.bytesMax);
-    const writer = new LineWriter(page, this.#style);
+    const writer = new LineWriter(page, this.#shape.flavor);
     const starts = this.#starts.slice();
     const ends = this.#ends.slice();
     this.#starts.fill(0);
@@ -156,9 +183,13 @@ class Page implements SimulatedPage {
   #move(index: number): boolean {
     const { families, columns } = this.#layout;
     const family = families[index] as FamilyShape; // orders hold indices of families
-    const rests = family.lines.length > MOVING_ALWAYS_SAMPLES_MAX;
+    const rests =
+      family.lines.length > MOVING_ALWAYS_SAMPLES_MAX && family.isRestless !== true && !this.#isSick;
     if (rests && (index + this.#scrape) % MOVING_SHARE !== 0) return false;
-    family.move(this.#numbers, columns[index] as number, this.#random);
+    const nowMs = this.#nowMs();
+    const elapsedMs = nowMs - (this.#movedAtMs[index] as number);
+    this.#movedAtMs[index] = nowMs;
+    family.move(this.#numbers, columns[index] as number, { random: this.#random, elapsedMs });
     return true;
   }
 

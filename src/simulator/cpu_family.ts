@@ -1,0 +1,59 @@
+import { CPU_ITEMS } from "./catalogue.ts";
+import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
+
+/** The guest's kernel counts in hundredths of a second. */
+export const TICK_MS = 10;
+const UPTIME_MS_MAX = 7_200_000;
+
+/**
+ * The time of a guest's CPUs in milliseconds. Each CPU's modes together move on by the time that has passed, and `total` is
+ * the sum of the CPUs, as the kernel has it.
+ */
+export function cpuTimeFamily(
+  cpus: readonly string[],
+  shares: Readonly<Record<string, number>>,
+): FamilyShape {
+  const weights = CPU_ITEMS.map((item) => shares[item] ?? 0);
+  const idle = CPU_ITEMS.indexOf("idle");
+  const addTime = (numbers: Float64Array, at: number, { random, elapsedMs }: Step): void => {
+    for (let cpu = 0; cpu < cpus.length; cpu++) {
+      let ticks = Math.floor(elapsedMs / TICK_MS);
+      for (const [item, weight] of weights.entries()) {
+        const spent = Math.min(
+          ticks,
+          Math.floor((elapsedMs / TICK_MS) * weight * (0.9 + 0.2 * random()) + random()),
+        );
+        if (weight === 0) continue;
+        add(numbers, at + cpu * weights.length + item, spent * TICK_MS);
+        ticks -= spent;
+      }
+      add(numbers, at + cpu * weights.length + idle, ticks * TICK_MS);
+    }
+    sumUp(numbers, at);
+  };
+  const sumUp = (numbers: Float64Array, at: number): void => {
+    const total = at + cpus.length * weights.length;
+    for (let item = 0; item < weights.length; item++) {
+      let sum = 0;
+      for (let cpu = 0; cpu < cpus.length; cpu++) sum += numbers[at + cpu * weights.length + item] ?? 0;
+      numbers[total + item] = sum;
+    }
+  };
+  return {
+    ...gridOf(
+      { name: "kata_guest_cpu_time", type: "gauge", help: "CPU time of the guest in milliseconds." },
+      { label: "cpu", things: [...cpus, "total"], items: CPU_ITEMS },
+    ),
+    // A clock does not rest.
+    isRestless: true,
+    start(numbers, at, random) {
+      numbers.fill(0, at, at + (cpus.length + 1) * weights.length);
+      addTime(numbers, at, { random, elapsedMs: Math.ceil(random() * UPTIME_MS_MAX) });
+    },
+    move: addTime,
+  };
+}
+
+function add(numbers: Float64Array, column: number, amount: number): void {
+  numbers[column] = (numbers[column] ?? 0) + amount;
+}
