@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/values.ts";
-import { FAULTS, type Fault } from "../simulator/shim.ts";
-import { type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
+import { type SimulatedSandbox, type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
 import type { Command } from "./command.ts";
+import { describeFaults, parseFaults } from "./fault_list.ts";
 import { stoppedOrAfter } from "./stopped.ts";
 
 const USAGE = `Serves simulated sandboxes on real unix sockets, in the directory layouts of Kata's runtimes, and a CRI server.
@@ -14,13 +14,18 @@ Usage: kata-collector simulate --dir D [options]
   --sandboxes N      how many (default 10)
   --flavor F         go, rs or mixed (default mixed)
   --churn N          sandboxes that end and are replaced, per minute (default 0)
-  --faults LIST      such as hang=1,slow=2; faults: ${FAULTS.join(", ")}
+  --faults LIST      what so many sandboxes suffer from, such as hang=1,slow_disk=2
   --hypervisor H     of runtime-rs sandboxes (default dragonball)
   --disks N          of the guest: 26 in Kata's own image (default: 26 for go, 2 for rs)
   --boot-delay D     how long guests boot: a Go shim's socket, or the state.json of runtime-rs, comes so late (default 0s)
+  --answer-delay D   how late slow_shim answers (default 9s)
+  --leak-delay D     how long the runtime lists the pod of leaked_vm (default 30s)
   --seed N           the same seed makes the same node (default 1)
   --duration D       stop by itself after so long
-`;
+
+Faults: a sandbox with
+
+${describeFaults()}`;
 
 const OPTIONS = {
   dir: { type: "string" },
@@ -31,6 +36,8 @@ const OPTIONS = {
   hypervisor: { type: "string", default: "dragonball" },
   disks: { type: "string" },
   "boot-delay": { type: "string", default: "0s" },
+  "answer-delay": { type: "string" },
+  "leak-delay": { type: "string" },
   seed: { type: "string", default: "1" },
   duration: { type: "string" },
   help: { type: "boolean", short: "h" },
@@ -61,14 +68,18 @@ export const simulate: Command = async ({ args, stdout, stop }) => {
     faults: parseFaults(values.faults, sandboxes),
     hypervisor: values.hypervisor,
     bootDelayMs: milliseconds("boot-delay", values["boot-delay"]),
+    answerDelayMs: optionalMs("answer-delay", values["answer-delay"]),
+    leakDelayMs: optionalMs("leak-delay", values["leak-delay"]),
     seed: wholeNumber("seed", values.seed),
     page: values.disks === undefined ? {} : { disks: wholeNumber("disks", values.disks) },
   };
-  const limitMs = values.duration === undefined ? undefined : milliseconds("duration", values.duration);
+  const limitMs = optionalMs("duration", values.duration);
   const simulator = await startSimulator(options);
   try {
     stdout.write(`roots: ${simulator.goRoot} (go), ${simulator.rsRoot} (rs)\n`);
     stdout.write(`CRI: ${simulator.criEndpoint ?? "none"}\n`);
+    for (const sandbox of simulator.sandboxes.values())
+      if (sandbox.fault !== "none") stdout.write(`${describeFault(sandbox)}\n`);
     stdout.write(`${simulator.sandboxes.size} sandboxes are served. Ctrl-C ends them.\n`);
     const failed = once(simulator.events, "error").then(([error]) => Promise.reject(error));
     await Promise.race([stoppedOrAfter(stop, limitMs), failed]);
@@ -90,17 +101,10 @@ function milliseconds(name: string, text: string): number {
   return ms;
 }
 
-/** `hang=1,slow=2` */
-function parseFaults(text: string, sandboxes: number): Partial<Record<Fault, number>> {
-  const faults: Partial<Record<Fault, number>> = {};
-  for (const item of text.split(",").filter(Boolean)) {
-    const [name = "", count = "1"] = item.split("=");
-    const fault = FAULTS.find((known) => known === name);
-    if (fault === undefined)
-      throw new Error(`--faults: there is no fault "${name}"; there are ${FAULTS.join(", ")}`);
-    faults[fault] = wholeNumber(`faults ${name}`, count);
-  }
-  const faulty = Object.values(faults).reduce((sum, count) => sum + count, 0);
-  if (faulty > sandboxes) throw new Error(`--faults: ${faulty} faults are more than ${sandboxes} sandboxes`);
-  return faults;
+function optionalMs(name: string, text: string | undefined): number | undefined {
+  return text === undefined ? undefined : milliseconds(name, text);
+}
+
+function describeFault({ fault, id, pod }: SimulatedSandbox): string {
+  return `${fault}: pod ${pod.namespace}/${pod.name}, sandbox ${id.slice(0, 12)}`;
 }

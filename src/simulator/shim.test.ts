@@ -23,10 +23,14 @@ interface Scene {
 const GET = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 const GET_AND_STAY = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
-async function withShim(flavor: NumberStyle, play: (scene: Scene) => Promise<void>): Promise<void> {
+async function withShim(
+  flavor: NumberStyle,
+  play: (scene: Scene) => Promise<void>,
+  answerDelayMs?: number,
+): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "shim-"));
   const socketPath = join(dir, "shim-monitor.sock");
-  const shim = await startShim({ flavor, socketPath, page: createPage({ flavor, seed: 1 }) });
+  const shim = await startShim({ flavor, socketPath, page: createPage({ flavor, seed: 1 }), answerDelayMs });
   const opened: Socket[] = [];
   const open = (request = GET) => {
     const socket = connect(socketPath);
@@ -137,7 +141,8 @@ test("faults are as a client sees them", async () => {
   await check("go", "cut", /^HTTP\/1\.1 200 OK.*\n[^\n]{3}$/s);
   await check("rs", "cut", /^HTTP\/1\.1 200 OK.*\n[^\n]{3}$/s);
   await check("go", "garbage", /^HTTP\/1\.1 200 OK.*\r\n\r\n800\r\n.\u00b4/s);
-  await check("go", "no_agent", /kata_shim_threads(?!.*kata_guest)/s);
+  await check("go", "no_agent", /kata_shim_threads(?!.*kata_(guest|agent))/s);
+  await check("rs", "no_agent", /^(?!.*kata_(guest|agent)_).*kata_hypervisor_vcpu.*kata_shim_threads /s);
   await check("go", "hostile", /kata_shim_threads .*sandbox_id="0000".*# EOF/s);
   await check("rs", "hostile", /sandbox_id="0000".*# EOF.*kata_shim_threads /s);
   await check("go", "churning", /kata_guest_new_1_0 0\n/);
@@ -150,6 +155,31 @@ test("a hung shim takes the request and says nothing", () =>
     await poll("the request", () => shim.scrapes === 1 || undefined);
     assert.equal(text(), "");
     assert.ok(!socket.closed);
+  }));
+
+test("a shim that answers late says nothing before, and then the whole page", async () => {
+  await withShim("go", async ({ shim, open }) => {
+    await shim.setFault("slow_shim");
+    const { socket, text } = open();
+    await poll("the request", () => shim.scrapes === 1 || undefined);
+    assert.equal(text(), "", "nine seconds are not over");
+    socket.destroy();
+  });
+  for (const flavor of ["go", "rs"] as const) {
+    const play = async ({ shim, ask }: Scene): Promise<void> => {
+      await shim.setFault("slow_shim");
+      assert.match(await ask(), /kata_guest_load/);
+    };
+    await withShim(flavor, play, 20);
+  }
+});
+
+test("a sick guest is served as any other", () =>
+  withShim("go", async ({ shim, ask }) => {
+    for (const fault of ["stolen_cpu", "memory_pressure", "slow_disk"] as const) {
+      await shim.setFault(fault);
+      assert.match(await ask(), /kata_guest_load/, fault);
+    }
   }));
 
 test("a slow shim's page comes in pieces", () =>

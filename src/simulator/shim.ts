@@ -3,53 +3,70 @@ import { chmod, link, rename, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { type ShortPath, shortSocketPath } from "../sockets/short_path.ts";
-import { FLOOD_SERIES, floodPiece, GARBAGE, HOSTILE_LINES, newFamilies } from "./bad_pages.ts";
+import { cutShort, dribble, flood } from "./bad_answers.ts";
+import { GARBAGE, HOSTILE_LINES, newFamilies } from "./bad_pages.ts";
+import { GUEST_CONDITIONS } from "./guest_condition.ts";
 import type { NumberStyle } from "./number_text.ts";
 import type { SimulatedPage } from "./pages.ts";
 import {
   HEAD_BYTES_MAX,
-  renderChunk,
-  renderHead,
+  OK,
   renderResponse,
   type ShimRequest,
   type ShimResponse,
   takeRequests,
 } from "./shim_http.ts";
 
-/** What can be wrong with a shim. */
-export const FAULTS = [
-  "none",
-  /** Takes requests and never answers. */
-  "hang",
-  /** Answers in small pieces: a page takes half a minute. */
-  "slow",
-  /** The socket's file is there, and nobody listens. */
-  "refuse",
-  /** Closes without a word. */
-  "close",
-  /** Stops in the middle of a line. */
-  "cut",
-  "error500",
-  "notfound",
-  /** A page without end. */
-  "huge",
-  "garbage",
-  /** The guest agent does not answer, so that the page has the shim's own part only. */
-  "no_agent",
-  /** The guest forges, redefines and makes noise. */
-  "hostile",
-  /** Every page has families that no page had before. */
-  "churning",
-  /** The first scrape ends the shim, as it does under released runtime-rs shims with QEMU or Firecracker. */
-  "abort",
-] as const;
-export type Fault = (typeof FAULTS)[number];
+/** What can be wrong with a shim or its guest, and what that means. */
+export const SHIM_FAULTS: Readonly<Record<Fault, string>> = {
+  none: "nothing is wrong",
+  hang: "takes requests and never answers",
+  slow: "answers in small pieces: a page takes half a minute",
+  slow_shim: "answers whole, and so late that the agent nearly gives up (--answer-delay)",
+  refuse: "leaves its socket's file behind, and nobody listens",
+  close: "closes connections without a word",
+  cut: "stops in the middle of a line",
+  error500: "answers with 500 Internal Server Error",
+  notfound: "answers with 404 Not Found",
+  huge: "serves a page without end",
+  garbage: "serves bytes that are no page",
+  no_agent: "serves the shim's own part only, since the guest's agent does not answer",
+  hostile: "serves a guest that forges, redefines and makes noise",
+  churning: "serves families that no page had before, on every page",
+  abort: "ends at the first scrape, as released runtime-rs shims do with QEMU or Firecracker",
+  stolen_cpu: "has a guest whose CPUs the host gives to others three quarters of the time",
+  memory_pressure: "has a guest without free memory, with major faults and OOM kills",
+  slow_disk: "has a guest that waits for its disk nearly all of the time",
+};
+export type Fault =
+  | "none"
+  | "hang"
+  | "slow"
+  | "slow_shim"
+  | "refuse"
+  | "close"
+  | "cut"
+  | "error500"
+  | "notfound"
+  | "huge"
+  | "garbage"
+  | "no_agent"
+  | "hostile"
+  | "churning"
+  | "abort"
+  | "stolen_cpu"
+  | "memory_pressure"
+  | "slow_disk";
 
 export interface ShimOptions {
   readonly flavor: NumberStyle;
   readonly socketPath: string;
   readonly page: SimulatedPage;
+  /** How late "slow_shim" answers; 9 s by default, just within an agent's 10 s. */
+  readonly answerDelayMs?: number | undefined;
 }
+
+const ANSWER_DELAY_MS = 9_000;
 
 /** A shim's management socket, serving `/metrics` and `/agent-url` as the real ones do. */
 export interface Shim {
@@ -63,11 +80,6 @@ export interface Shim {
   /** Cuts every connection and removes the socket's file, unless its directory has gone already. */
   close(): Promise<void>;
 }
-
-const SLOW_PIECE_BYTES = 512;
-const SLOW_PAUSE_MS = 200;
-/** What a page claims to have that never ends. */
-const ENDLESS_BYTES = 1e12;
 
 /** Rejects when the socket cannot be made. */
 export async function startShim(options: ShimOptions): Promise<Shim> {
@@ -106,6 +118,7 @@ class SocketShim implements Shim {
 
   async setFault(fault: Fault): Promise<void> {
     this.fault = fault;
+    this.#options.page.setCondition(GUEST_CONDITIONS.find((condition) => condition === fault) ?? "well");
     if (fault === "refuse") await this.#abandon();
     else if (!this.#server.listening) {
       await rm(this.#options.socketPath, { force: true });
@@ -170,6 +183,9 @@ class SocketShim implements Shim {
     const { page, flavor } = this.#options;
     switch (this.fault) {
       case "none":
+      case "stolen_cpu":
+      case "memory_pressure":
+      case "slow_disk":
         this.#serve(socket, request, page.render());
         break;
       case "hang":
@@ -183,6 +199,9 @@ class SocketShim implements Shim {
         break;
       case "slow":
         dribble(socket, this.#render(request, { status: OK, body: page.render() }));
+        break;
+      case "slow_shim":
+        this.#serveLate(socket, request);
         break;
       case "cut":
         cutShort(socket, this.#render(request, { status: OK, body: page.render() }));
@@ -213,6 +232,12 @@ class SocketShim implements Shim {
     }
   }
 
+  #serveLate(socket: Socket, request: ShimRequest): void {
+    const { page, answerDelayMs = ANSWER_DELAY_MS } = this.#options;
+    const timer = setTimeout(() => this.#serve(socket, request, page.render()), answerDelayMs);
+    socket.on("close", () => clearTimeout(timer));
+  }
+
   /** The guest's part stands last on a Go shim's page, and first on one of runtime-rs: before what it may forge. */
   #withGuestLines(lines: Buffer): Buffer {
     const page = this.#options.page.render();
@@ -237,7 +262,6 @@ class SocketShim implements Shim {
 
 type Answer = Omit<ShimResponse, "flavor">;
 
-const OK = "200 OK";
 const NOT_FOUND = "404 Not Found";
 const NO = Buffer.from("no\n");
 const URL_NOT_FOUND = Buffer.from("URL NOT FOUND");
@@ -245,37 +269,4 @@ const URL_NOT_FOUND = Buffer.from("URL NOT FOUND");
 /** A sandbox may end, and its directory go, at any time. */
 function ignoreMissing(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-}
-
-/** Ends in the middle of a line, as a shim that dies does. */
-function cutShort(socket: Socket, response: Buffer): void {
-  socket.end(response.subarray(0, response.indexOf("\n", response.length >> 1) + 4));
-}
-
-function dribble(socket: Socket, response: Buffer): void {
-  let at = 0;
-  const timer = setInterval(() => {
-    const piece = response.subarray(at, at + SLOW_PIECE_BYTES);
-    at += SLOW_PIECE_BYTES;
-    if (at < response.length) socket.write(piece);
-    else socket.end(piece);
-  }, SLOW_PAUSE_MS);
-  socket.on("close", () => clearInterval(timer));
-  socket.on("finish", () => clearInterval(timer));
-}
-
-/** Writes for as long as the client reads. */
-function flood(socket: Socket, request: ShimRequest, flavor: NumberStyle): void {
-  const framing = flavor === "go" ? "Transfer-Encoding: chunked" : `Content-Length: ${ENDLESS_BYTES}`;
-  socket.write(renderHead(request, { flavor, status: OK, framing }));
-  let series = 0;
-  const more = (): void => {
-    for (let room = true; room && !socket.destroyed; ) {
-      const piece = floodPiece(series);
-      series += FLOOD_SERIES;
-      room = socket.write(flavor === "go" ? renderChunk(piece) : piece);
-    }
-  };
-  socket.on("drain", more);
-  more();
 }

@@ -10,6 +10,8 @@ export interface ShimRequest {
   readonly version: "1.0" | "1.1";
 }
 
+export const OK = "200 OK";
+
 const END_OF_HEAD = "\r\n\r\n";
 /** Go's server gives up on longer heads too, at 1 MiB. */
 export const HEAD_BYTES_MAX = 8_192;

@@ -3,10 +3,14 @@ import { existsSync, statSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { test } from "node:test";
+import { fromBinary } from "@bufbuild/protobuf";
+import { Client, credentials } from "@grpc/grpc-js";
 import { poll } from "../../test/e2e/poll.ts";
+import { ListPodSandboxResponseSchema } from "../cri/generated/runtime_pb.ts";
 import { shortSocketPath } from "../sockets/short_path.ts";
+import type { SandboxFault } from "./sandbox_faults.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "./simulator.ts";
 
 async function withSimulator(
@@ -39,6 +43,25 @@ async function scrape(path: string): Promise<string> {
     asked.on("error", reject);
     asked.end();
   });
+}
+
+/** The ids of the pods that the container runtime lists. */
+async function listed({ criEndpoint = "" }: Simulator): Promise<string[]> {
+  const client = new Client(criEndpoint, credentials.createInsecure());
+  try {
+    const bytes = await new Promise<Uint8Array | undefined>((resolve, reject) => {
+      client.makeUnaryRequest(
+        "/runtime.v1.RuntimeService/ListPodSandbox",
+        () => Buffer.alloc(0),
+        (answer: Buffer) => answer,
+        undefined,
+        (error, answer) => (error === null ? resolve(answer) : reject(error)),
+      );
+    });
+    return fromBinary(ListPodSandboxResponseSchema, bytes ?? Buffer.alloc(0)).items.map(({ id }) => id);
+  } finally {
+    client.close();
+  }
 }
 
 test("a Go sandbox has its directory first, and its socket when the guest has booted", () =>
@@ -87,6 +110,87 @@ test("as many sandboxes have faults as is asked for", () =>
     assert.deepEqual(faults.toSorted(), ["hang", "none", "slow", "slow"]);
   }));
 
+test("a directory that is left behind, and a dead sandbox's, have nobody in them", () =>
+  withSimulator(
+    { cri: true, faults: { left_directory: 1, dead_persist: 1 }, sandboxes: 2 },
+    async (simulator) => {
+      const [persist, left] = [...simulator.sandboxes.values()];
+      assert.ok(persist !== undefined && left !== undefined);
+      assert.deepEqual(await readdir(left.directory), []);
+      assert.deepEqual(await readdir(persist.directory), ["persist.json"]);
+      assert.equal(persist.flavor, "go");
+      assert.ok(
+        statSync(join(persist.directory, "persist.json")).mtimeMs < persist.pod.createdAtMs - 3_000_000,
+      );
+      assert.deepEqual(await listed(simulator), []);
+    },
+  ));
+
+test("a state of an earlier life is older than the socket, and its sandbox would not live through a scrape", () =>
+  withSimulator(
+    { cri: true, faults: { old_state: 1 }, sandboxes: 1, hypervisor: "qemu" },
+    async (simulator) => {
+      const [{ directory, socketPath, shim, flavor } = assert.fail()] = simulator.sandboxes.values();
+      assert.equal(flavor, "rs");
+      const [state, socket] = [statSync(join(directory, "state.json")), statSync(socketPath)];
+      assert.ok(state.mtimeMs < socket.mtimeMs && state.ctimeMs < socket.ctimeMs);
+      const { hypervisor } = JSON.parse(await readFile(join(directory, "state.json"), "utf8"));
+      assert.equal(hypervisor.hypervisor_type, "dragonball", "it looks as if it were safe");
+      assert.equal(shim?.fault, "abort");
+      assert.deepEqual(await listed(simulator), []);
+    },
+  ));
+
+test("a pod without a directory is known to the runtime alone", () =>
+  withSimulator({ cri: true, faults: { no_directory: 1 }, sandboxes: 1 }, async (simulator) => {
+    const [sandbox = assert.fail()] = simulator.sandboxes.values();
+    assert.ok(!existsSync(sandbox.directory));
+    assert.deepEqual(await listed(simulator), [sandbox.id]);
+    await simulator.end(sandbox.id);
+    assert.deepEqual(await listed(simulator), []);
+  }));
+
+test("a leaked VM loses its pod and answers still", () =>
+  withSimulator({ cri: true, faults: { leaked_vm: 1 }, sandboxes: 2, leakDelayMs: 20 }, async (simulator) => {
+    const [leaked, other] = [...simulator.sandboxes.values()];
+    assert.ok(leaked !== undefined && other !== undefined);
+    await poll("the pod's end", async () => ((await listed(simulator)).length === 1 ? true : undefined));
+    assert.deepEqual(await listed(simulator), [other.id]);
+    assert.match(await scrape(leaked.socketPath), /kata_guest_load/);
+  }));
+
+test("a leaked VM that ends before its pod does leaves nothing", () =>
+  withSimulator({ cri: true, faults: { leaked_vm: 1 }, sandboxes: 1 }, async (simulator) => {
+    const errors: unknown[] = [];
+    simulator.events.on("error", (error) => errors.push(error));
+    for (const id of simulator.sandboxes.keys()) await simulator.end(id);
+    assert.deepEqual([await listed(simulator), errors], [[], []]);
+  }));
+
+test("a fault of one runtime is not made for the other", async () => {
+  const check = (flavor: "go" | "rs", fault: SandboxFault): Promise<void> =>
+    withSimulator({ flavor }, (simulator) =>
+      assert.rejects(
+        simulator.add({ fault }),
+        new RegExp(`cannot add sandbox with fault "${fault}": it needs`),
+      ),
+    );
+  await check("go", "old_state");
+  await check("rs", "dead_persist");
+});
+
+test("a relative directory is taken from where the program runs", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "relative-"));
+  const simulator = await startSimulator({ dir: relative("", dir), sandboxes: 1, flavor: "go" });
+  try {
+    assert.equal(simulator.goRoot, join(dir, "run/vc/sbs"));
+    assert.equal(simulator.criEndpoint, `unix://${join(dir, "cri.sock")}`);
+  } finally {
+    await simulator.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+});
+
 test("a fault that is set while the guest boots holds when it has booted", () =>
   withSimulator({ bootDelayMs: 50 }, async (simulator) => {
     for (const flavor of ["go", "rs"] as const) {
@@ -108,14 +212,19 @@ test("an ended sandbox leaves neither directory nor listener, also while it boot
     assert.deepEqual(await readdir(simulator.rsRoot), []);
   }));
 
-test("sandboxes are replaced, and so many as before are there", () =>
-  withSimulator({ sandboxes: 2, churnPerMinute: 1_200 }, async (simulator) => {
+test("sandboxes are replaced, and so many as before are there, with the same faults", () =>
+  withSimulator({ sandboxes: 2, churnPerMinute: 1_200, faults: { no_agent: 1 } }, async (simulator) => {
     const before = [...simulator.sandboxes.keys()];
     const counts: number[] = [];
     simulator.events.on("added", () => counts.push(simulator.sandboxes.size));
     await poll("other sandboxes", () => before.every((id) => !simulator.sandboxes.has(id)) || undefined);
     await poll("three replacements", () => counts.length >= 3 || undefined);
     assert.ok(counts.every((count) => count === 2));
+    const faults = await poll("a moment between two replacements", () => {
+      const now = [...simulator.sandboxes.values()].map(({ fault }) => fault);
+      return now.length === 2 ? now : undefined;
+    });
+    assert.deepEqual(faults.toSorted(), ["no_agent", "none"]);
   }));
 
 test("the same seed makes the same node", async () => {

@@ -1,24 +1,31 @@
 import { EventEmitter } from "node:events";
-import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, rm } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { setTimeout as delay, setInterval as ticks } from "node:timers/promises";
+import { systemClock } from "../clock/clock.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "./cri_server.ts";
 import type { NumberStyle } from "./number_text.ts";
 import type { PageSizes } from "./page_families.ts";
 import { createPage } from "./pages.ts";
 import { randomPod } from "./pod.ts";
 import { seededRandom } from "./random.ts";
-import { FAULTS, type Fault, type Shim, startShim } from "./shim.ts";
+import { flavorOf, SANDBOX_FAULTS, type SandboxFault, shimFaultOf } from "./sandbox_faults.ts";
+import { age, makeDirectory, outlive, writePersist, writeState } from "./sandbox_files.ts";
+import { type Fault, type Shim, startShim } from "./shim.ts";
 
 export interface SimulatorOptions {
-  /** The roots are made below it: `run/vc/sbs` and `run/kata`. */
+  /** The roots are made below it: `run/vc/sbs` and `run/kata`. May be relative. */
   readonly dir: string;
   readonly sandboxes: number;
   readonly flavor: NumberStyle | "mixed";
   /** Sandboxes that end and are replaced by new ones, per minute. */
   readonly churnPerMinute?: number;
   /** How many sandboxes have which fault. */
-  readonly faults?: Readonly<Partial<Record<Fault, number>>>;
+  readonly faults?: Readonly<Partial<Record<SandboxFault, number>>>;
+  /** How late "slow_shim" answers; 9 s if left out. */
+  readonly answerDelayMs?: number | undefined;
+  /** How long the runtime lists the pod of "leaked_vm"; 30 s if left out. */
+  readonly leakDelayMs?: number | undefined;
   readonly seed?: number;
   /** How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its socket. */
   readonly bootDelayMs?: number;
@@ -35,7 +42,9 @@ export interface SimulatedSandbox {
   readonly pod: SimulatedPod;
   readonly directory: string;
   readonly socketPath: string;
-  /** Undefined while the guest boots. */
+  /** What it was made with, or what was set since. */
+  readonly fault: SandboxFault;
+  /** Undefined while the guest boots, and where there is none. */
   readonly shim: Shim | undefined;
   /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
   setFault(fault: Fault): Promise<void>;
@@ -43,7 +52,7 @@ export interface SimulatedSandbox {
 
 export interface AddOptions {
   readonly flavor?: NumberStyle;
-  readonly fault?: Fault;
+  readonly fault?: SandboxFault;
   /** A pod that exists already; made up if left out. */
   readonly pod?: SimulatedPod;
 }
@@ -84,6 +93,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
   return node;
 }
 
+const LEAK_DELAY_MS = 30_000;
+
 interface Place {
   readonly flavor: NumberStyle;
   readonly pod: SimulatedPod;
@@ -97,14 +108,14 @@ class Sandbox implements SimulatedSandbox {
   readonly ending = new AbortController();
   boot: Promise<void> = Promise.resolve();
   shim: Shim | undefined;
-  #fault: Fault;
+  fault: SandboxFault;
   #booted = false;
 
-  constructor({ flavor, pod, directory }: Place, fault: Fault) {
+  constructor({ flavor, pod, directory }: Place, fault: SandboxFault) {
     this.flavor = flavor;
     this.pod = pod;
     this.directory = directory;
-    this.#fault = fault;
+    this.fault = fault;
   }
 
   get id(): string {
@@ -116,13 +127,13 @@ class Sandbox implements SimulatedSandbox {
   }
 
   async setFault(fault: Fault): Promise<void> {
-    this.#fault = fault;
+    this.fault = fault;
     if (this.#booted) await this.shim?.setFault(fault);
   }
 
   async booted(): Promise<void> {
     this.#booted = true;
-    await this.shim?.setFault(this.#fault);
+    await this.shim?.setFault(shimFaultOf(this.fault));
   }
 }
 
@@ -135,14 +146,17 @@ class SimulatedNode implements Simulator {
   readonly #options: SimulatorOptions;
   readonly #random: () => number;
   readonly #closing = new AbortController();
+  /** Absolute: gRPC takes the first part of a relative path for a host. */
+  readonly #dir: string;
   #made = 0;
   #churn: Promise<void> = Promise.resolve();
 
   constructor(options: SimulatorOptions) {
     this.#options = options;
     this.#random = seededRandom(options.seed ?? 1);
-    this.goRoot = join(options.dir, "run/vc/sbs");
-    this.rsRoot = join(options.dir, "run/kata");
+    this.#dir = resolve(options.dir);
+    this.goRoot = join(this.#dir, "run/vc/sbs");
+    this.rsRoot = join(this.#dir, "run/kata");
   }
 
   get criEndpoint(): string | undefined {
@@ -150,54 +164,109 @@ class SimulatedNode implements Simulator {
   }
 
   async start(): Promise<void> {
-    const { dir, sandboxes, faults = {}, cri = true, churnPerMinute = 0 } = this.#options;
+    const { sandboxes, faults = {}, cri = true, churnPerMinute = 0 } = this.#options;
     await mkdir(this.goRoot, { recursive: true });
     await mkdir(this.rsRoot, { recursive: true });
-    if (cri) this.cri = await startCriServer({ socketPath: join(dir, "cri.sock") });
-    const wanted = FAULTS.flatMap((fault) => Array.from({ length: faults[fault] ?? 0 }, () => fault));
+    if (cri) this.cri = await startCriServer({ socketPath: join(this.#dir, "cri.sock") });
+    const names = Object.keys(SANDBOX_FAULTS) as SandboxFault[];
+    const wanted = names.flatMap((fault) => Array.from({ length: faults[fault] ?? 0 }, () => fault));
     for (let i = 0; i < sandboxes; i++) await this.add({ fault: wanted[i] ?? "none" });
     if (churnPerMinute > 0) this.#churn = this.#replace(60_000 / churnPerMinute);
   }
 
   async add(options: AddOptions = {}): Promise<SimulatedSandbox> {
-    const { flavor: wanted, hypervisor = "dragonball", bootDelayMs = 0 } = this.#options;
-    const flavor = options.flavor ?? (wanted === "mixed" ? (this.#made % 2 === 0 ? "go" : "rs") : wanted);
+    const { hypervisor = "dragonball", bootDelayMs = 0 } = this.#options;
+    const { fault = "none" } = options;
+    const flavor = this.#flavorFor(fault, options.flavor);
     this.#made++;
     const pod = options.pod ?? randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
     const directory = join(flavor === "go" ? this.goRoot : this.rsRoot, pod.id);
-    await makeDirectory(directory, flavor);
-    const sandbox = new Sandbox({ flavor, pod, directory }, options.fault ?? "none");
+    if (fault !== "no_directory") await makeDirectory(directory, flavor);
+    const sandbox = new Sandbox({ flavor, pod, directory }, fault);
     this.sandboxes.set(pod.id, sandbox);
     this.events.emit("added", sandbox);
     const seed = Math.floor(this.#random() * 2 ** 32);
-    sandbox.boot = this.#boot(sandbox, seed);
+    sandbox.boot = this.#make(sandbox, seed);
     if (bootDelayMs === 0) await sandbox.boot;
     else sandbox.boot.catch((error: unknown) => this.#report(sandbox, error));
     return sandbox;
   }
 
+  #flavorFor(fault: SandboxFault, asked: NumberStyle | undefined): NumberStyle {
+    const { flavor } = this.#options;
+    const wanted = asked ?? (flavor === "mixed" ? undefined : flavor);
+    const needed = flavorOf(fault);
+    if (wanted !== undefined && needed !== undefined && wanted !== needed)
+      throw new Error(`cannot add sandbox with fault "${fault}": it needs flavor ${needed}, got "${wanted}"`);
+    return wanted ?? needed ?? (this.#made % 2 === 0 ? "go" : "rs");
+  }
+
+  /** Makes what is there of the sandbox, in the order of the runtime that makes it. */
+  async #make(sandbox: Sandbox, seed: number): Promise<void> {
+    const { directory, pod } = sandbox;
+    switch (sandbox.fault) {
+      case "no_directory":
+        this.cri?.add(pod);
+        return;
+      case "left_directory":
+        return;
+      case "dead_persist":
+        await writePersist(directory);
+        await age(join(directory, "persist.json"));
+        return;
+      case "old_state":
+        await this.#bootForEver(sandbox, seed);
+        return;
+      default:
+        await this.#boot(sandbox, seed);
+    }
+  }
+
+  /** The state says that a scrape does no harm; it is not this guest's, and the socket is later. */
+  async #bootForEver(sandbox: Sandbox, seed: number): Promise<void> {
+    const { directory, socketPath } = sandbox;
+    const statePath = join(directory, "state.json");
+    await writeState(directory, sandbox.id, "dragonball");
+    await age(statePath);
+    sandbox.shim = await this.#startShim(sandbox, seed);
+    await outlive(socketPath, statePath);
+    await sandbox.booted();
+  }
+
   async #boot(sandbox: Sandbox, seed: number): Promise<void> {
-    const { hypervisor = "dragonball", bootDelayMs = 0, page: sizes } = this.#options;
-    const { flavor, directory, socketPath } = sandbox;
-    const page = createPage({ ...sizes, flavor, seed, hypervisor });
+    const { hypervisor = "dragonball", bootDelayMs = 0 } = this.#options;
+    const { flavor, directory, fault } = sandbox;
     const guestBoots = async (): Promise<void> => {
       if (bootDelayMs > 0) await delay(bootDelayMs, undefined, { signal: sandbox.ending.signal });
     };
     if (flavor === "go") {
-      await writeFile(join(directory, "persist.json"), "{}", { mode: 0o600 });
+      await writePersist(directory);
       await guestBoots();
-      sandbox.shim = await startShim({ flavor, socketPath, page });
+      sandbox.shim = await this.#startShim(sandbox, seed);
     } else {
       // The socket is there at once, but its answers wait for the guest; what runs it is said at the very end.
-      sandbox.shim = await startShim({ flavor, socketPath, page });
+      sandbox.shim = await this.#startShim(sandbox, seed);
       await sandbox.shim.setFault("hang");
       await guestBoots();
-      await writeFile(join(directory, "state.json"), renderState(sandbox.id, hypervisor));
+      await writeState(directory, sandbox.id, hypervisor);
     }
     await sandbox.booted();
     // Container runtimes list a sandbox once it has started: the shim may have been scraped before.
     this.cri?.add(sandbox.pod);
     this.events.emit("up", sandbox);
+    if (fault === "leaked_vm") this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
+  }
+
+  #startShim({ flavor, socketPath }: Sandbox, seed: number): Promise<Shim> {
+    const { hypervisor = "dragonball", answerDelayMs, page: sizes } = this.#options;
+    const page = createPage({ ...sizes, flavor, seed, hypervisor, clock: systemClock });
+    return startShim({ flavor, socketPath, page, answerDelayMs });
+  }
+
+  /** The pod is deleted, and its shim and VM are forgotten. */
+  async #leak({ id, ending }: Sandbox): Promise<void> {
+    await delay(this.#options.leakDelayMs ?? LEAK_DELAY_MS, undefined, { signal: ending.signal });
+    this.cri?.remove(id);
   }
 
   /** A sandbox may end while it boots: that is no fault. */
@@ -218,14 +287,14 @@ class SimulatedNode implements Simulator {
     this.events.emit("ended", sandbox);
   }
 
-  /** Ends the oldest sandbox and adds a new one, again and again. */
+  /** Ends the oldest sandbox and adds a new one with its fault, again and again. */
   async #replace(everyMs: number): Promise<void> {
     const { signal } = this.#closing;
     try {
       for await (const _ of ticks(everyMs, undefined, { signal })) {
-        const [oldest] = this.sandboxes.keys();
-        if (oldest !== undefined) await this.end(oldest);
-        await this.add();
+        const [oldest] = this.sandboxes.values();
+        if (oldest !== undefined) await this.end(oldest.id);
+        await this.add({ fault: oldest?.fault ?? "none" });
       }
     } catch (error) {
       if (!signal.aborted) this.events.emit("error", error);
@@ -238,22 +307,4 @@ class SimulatedNode implements Simulator {
     for (const id of [...this.sandboxes.keys()]) await this.end(id);
     await this.cri?.close();
   }
-}
-
-async function makeDirectory(directory: string, flavor: NumberStyle): Promise<void> {
-  try {
-    await mkdir(directory, { mode: flavor === "go" ? 0o700 : 0o755 });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    throw new Error(
-      `cannot add sandbox: directory "${directory}" exists; remove what another simulator has left there, or choose another seed`,
-    );
-  }
-}
-
-function renderState(id: string, hypervisor: string): string {
-  return JSON.stringify({
-    sandbox_type: "virtcontainer",
-    hypervisor: { hypervisor_type: hypervisor, id },
-  });
 }

@@ -1,0 +1,48 @@
+import { chmod, mkdir, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import type { NumberStyle } from "./number_text.ts";
+
+const HOUR_MS = 3_600_000;
+/** Longer than a tick of the kernel's, in which file times are counted. */
+const TICK_MS = 5;
+
+/** With the mode that the runtime gives it. Rejects where it is there already. */
+export async function makeDirectory(directory: string, flavor: NumberStyle): Promise<void> {
+  try {
+    await mkdir(directory, { mode: flavor === "go" ? 0o700 : 0o755 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+    throw new Error(
+      `cannot add sandbox: directory "${directory}" exists; remove what another simulator has left there, or choose another seed`,
+    );
+  }
+}
+
+/** As the Go runtime writes it before the guest boots. */
+export async function writePersist(directory: string): Promise<void> {
+  await writeFile(join(directory, "persist.json"), "{}", { mode: 0o600 });
+}
+
+/** As runtime-rs writes it when the guest has booted. */
+export async function writeState(directory: string, id: string, hypervisor: string): Promise<void> {
+  const state = { sandbox_type: "virtcontainer", hypervisor: { hypervisor_type: hypervisor, id } };
+  await writeFile(join(directory, "state.json"), JSON.stringify(state));
+}
+
+/** Makes the file an hour older. */
+export async function age(path: string): Promise<void> {
+  const { atimeMs, mtimeMs } = await stat(path);
+  await utimes(path, (atimeMs - HOUR_MS) / 1_000, (mtimeMs - HOUR_MS) / 1_000);
+}
+
+/** Waits until what happens to `path` is later than what happened to `other`, also in the eyes of the kernel. */
+export async function outlive(path: string, other: string): Promise<void> {
+  const { mode } = await stat(path);
+  for (;;) {
+    const [later, earlier] = await Promise.all([stat(path), stat(other)]);
+    if (later.ctimeMs > earlier.ctimeMs) return;
+    await delay(TICK_MS);
+    await chmod(path, mode);
+  }
+}

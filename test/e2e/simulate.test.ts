@@ -1,0 +1,87 @@
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdir, mkdtemp, readdir, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { SANDBOX_FAULTS } from "../../src/simulator/sandbox_faults.ts";
+import { freePort, runCli } from "./agent_process.ts";
+
+const MAIN = join(import.meta.dirname, "../../src/main.ts");
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs the command in a folder of its own, to its end. */
+async function runIn(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
+  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { ...process.env, ...env } });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (bytes) => {
+    stdout += String(bytes);
+  });
+  child.stderr.on("data", (bytes) => {
+    stderr += String(bytes);
+  });
+  const [code] = await once(child, "close");
+  return { code, stdout, stderr };
+}
+
+/** A folder with a folder "in" in it, where commands are run. */
+async function withFolder(play: (folder: string) => Promise<void>): Promise<void> {
+  const folder = await realpath(await mkdtemp(join(tmpdir(), "relative-")));
+  await mkdir(join(folder, "in"));
+  try {
+    await play(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+test("simulate makes its node where --dir says, also from where it is run", () =>
+  withFolder(async (folder) => {
+    for (const [dir, want] of [
+      ["x", "in/x"],
+      ["./a/b", "in/a/b"],
+      ["../y", "y"],
+      ["..", "."],
+      [join(folder, "absolute"), "absolute"],
+    ] as const) {
+      const args = ["simulate", "--dir", dir, "--sandboxes", "2", "--duration", "1ms"];
+      const { code, stdout, stderr } = await runIn(join(folder, "in"), args);
+      assert.equal(code, 0, `${dir}: ${stderr}`);
+      assert.ok(stdout.includes(`CRI: unix://${join(folder, want, "cri.sock")}\n`), stdout);
+      assert.deepEqual(await readdir(join(folder, want, "run/vc/sbs")), []);
+    }
+  }));
+
+test("the demo runs where temporary files are in a relative folder", () =>
+  withFolder(async (folder) => {
+    const address = `127.0.0.1:${await freePort()}`;
+    const args = [
+      "demo",
+      "--duration",
+      "1ms",
+      "--listen-address",
+      address,
+      "--faults",
+      "stolen_cpu,no_directory",
+    ];
+    const env = { TMPDIR: "../in", KATA_COLLECTOR_DEMO_TELEMETRY_PORT: String(await freePort()) };
+    const { code, stdout, stderr } = await runIn(join(folder, "in"), args, env);
+    assert.equal(code, 0, stderr);
+    assert.ok(stdout.includes(`A simulated node runs under ${join(folder, "in/kata-demo-")}`), stdout);
+    assert.match(stdout, /^\+ pod .* with stolen_cpu$/m);
+    assert.deepEqual(await readdir(join(folder, "in")), []);
+  }));
+
+test("the help of simulate and demo says what every fault is", async () => {
+  for (const command of ["simulate", "demo"]) {
+    const { stdout } = await runCli([command, "--help"]);
+    for (const [name, sentence] of Object.entries(SANDBOX_FAULTS))
+      assert.match(stdout, new RegExp(`^  ${name} +${sentence.replaceAll(/[()]/g, ".")}$`, "m"));
+  }
+});
