@@ -71,6 +71,6 @@ function usage(load: DiskLoad, { random, elapsedMs }: Step): (readonly [item: st
     ["flushes", flushes],
     ["time_flushing", Math.round(flushes * Math.min(eachMs, busyMs))],
     ["time_in_progress", Math.round(busyMs)],
-    ["weighted_time_in_progress", Math.round((reads + writes) * eachMs)],
+    ["weighted_time_in_progress", Math.round(Math.max(busyMs, (reads + writes) * eachMs))],
   ];
 }

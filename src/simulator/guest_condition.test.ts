@@ -140,7 +140,14 @@ test("a slow disk is busy all the time, with requests that wait for each other",
   assert.ok(sick.grown(disk("weighted_time_in_progress", "ram0")) < 10, "the others are not used");
 });
 
-test("a disk of a guest that is well is never busier than the time that passes", () => {
+test("a disk is never busier than the time that passes, and never less than a request at a time while it is", () => {
+  for (const condition of GUEST_CONDITIONS) {
+    const guest = course(condition);
+    const busy = guest.values(disk("time_in_progress"));
+    for (const [at, weighted] of guest.values(disk("weighted_time_in_progress")).entries())
+      assert.ok(weighted >= (busy[at] ?? 0), `${condition}: ${weighted} in ${busy[at]}`);
+    assert.ok(guest.grown(disk("time_in_progress")) <= ELAPSED_MS);
+  }
   const well = course("well");
   assert.ok(well.grown(disk("time_in_progress")) < 0.1 * ELAPSED_MS);
   assert.ok(cpuShare(well, "iowait") < 0.01);

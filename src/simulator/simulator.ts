@@ -44,6 +44,8 @@ export interface SimulatedSandbox {
   readonly socketPath: string;
   /** What it was made with, or what was set since. */
   readonly fault: SandboxFault;
+  /** Whether the container runtime lists its pod. */
+  readonly isListed: boolean;
   /** Undefined while the guest boots, and where there is none. */
   readonly shim: Shim | undefined;
   /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
@@ -108,6 +110,7 @@ class Sandbox implements SimulatedSandbox {
   readonly ending = new AbortController();
   boot: Promise<void> = Promise.resolve();
   shim: Shim | undefined;
+  isListed = false;
   fault: SandboxFault;
   #booted = false;
 
@@ -203,10 +206,10 @@ class SimulatedNode implements Simulator {
 
   /** Makes what is there of the sandbox, in the order of the runtime that makes it. */
   async #make(sandbox: Sandbox, seed: number): Promise<void> {
-    const { directory, pod } = sandbox;
+    const { directory } = sandbox;
     switch (sandbox.fault) {
       case "no_directory":
-        this.cri?.add(pod);
+        this.#list(sandbox);
         return;
       case "left_directory":
         return;
@@ -252,7 +255,7 @@ class SimulatedNode implements Simulator {
     }
     await sandbox.booted();
     // Container runtimes list a sandbox once it has started: the shim may have been scraped before.
-    this.cri?.add(sandbox.pod);
+    this.#list(sandbox);
     this.events.emit("up", sandbox);
     if (fault === "leaked_vm") this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
   }
@@ -264,9 +267,20 @@ class SimulatedNode implements Simulator {
   }
 
   /** The pod is deleted, and its shim and VM are forgotten. */
-  async #leak({ id, ending }: Sandbox): Promise<void> {
-    await delay(this.#options.leakDelayMs ?? LEAK_DELAY_MS, undefined, { signal: ending.signal });
-    this.cri?.remove(id);
+  async #leak(sandbox: Sandbox): Promise<void> {
+    const { leakDelayMs = LEAK_DELAY_MS } = this.#options;
+    await delay(leakDelayMs, undefined, { signal: sandbox.ending.signal });
+    this.#unlist(sandbox);
+  }
+
+  #list(sandbox: Sandbox): void {
+    this.cri?.add(sandbox.pod);
+    sandbox.isListed = this.cri !== undefined;
+  }
+
+  #unlist(sandbox: Sandbox): void {
+    this.cri?.remove(sandbox.id);
+    sandbox.isListed = false;
   }
 
   /** A sandbox may end while it boots: that is no fault. */
@@ -281,7 +295,7 @@ class SimulatedNode implements Simulator {
     sandbox.ending.abort();
     // A shim may be making its socket just now.
     await rm(sandbox.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
-    this.cri?.remove(id);
+    this.#unlist(sandbox);
     await Promise.allSettled([sandbox.boot]);
     await sandbox.shim?.close();
     this.events.emit("ended", sandbox);
