@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
 import { parseDuration } from "../config/values.ts";
-import { type SimulatedSandbox, type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
+import type { SimulatedSandbox } from "../simulator/simulated_sandbox.ts";
+import { type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
 import type { Command } from "./command.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
 import { stoppedOrAfter } from "./stopped.ts";

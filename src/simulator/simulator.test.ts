@@ -200,13 +200,14 @@ test("a fault that is set while the guest boots holds when it has booted", () =>
     }
   }));
 
-test("an ended sandbox leaves neither directory nor listener, also while it boots", () =>
-  withSimulator({ bootDelayMs: 5 }, async (simulator) => {
+test("an ended sandbox leaves neither directory nor listener nor pod, also while it boots", () =>
+  withSimulator({ bootDelayMs: 5, cri: true }, async (simulator) => {
     for (const flavor of ["go", "rs", "go", "rs"] as const) {
       const sandbox = await simulator.add({ flavor });
       await simulator.end(sandbox.id);
       assert.ok(!existsSync(sandbox.directory));
     }
+    assert.deepEqual(await listed(simulator), []);
     assert.equal(simulator.sandboxes.size, 0);
     assert.deepEqual(await readdir(simulator.goRoot), []);
     assert.deepEqual(await readdir(simulator.rsRoot), []);

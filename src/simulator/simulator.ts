@@ -2,18 +2,16 @@ import { EventEmitter } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as delay, setInterval as ticks } from "node:timers/promises";
-import { systemClock } from "../clock/clock.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "./cri_server.ts";
 import type { NumberStyle } from "./number_text.ts";
-import type { PageSizes } from "./page_families.ts";
-import { createPage } from "./pages.ts";
 import { randomPod } from "./pod.ts";
 import { seededRandom } from "./random.ts";
-import { flavorOf, SANDBOX_FAULTS, type SandboxFault, shimFaultOf } from "./sandbox_faults.ts";
-import { age, makeDirectory, outlive, writePersist, writeState } from "./sandbox_files.ts";
-import { type Fault, type Shim, startShim } from "./shim.ts";
+import { flavorOf, SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
+import { makeDirectory } from "./sandbox_files.ts";
+import { type Started, type StartOptions, startSandbox } from "./sandbox_start.ts";
+import { NodeSandbox, type SimulatedSandbox } from "./simulated_sandbox.ts";
 
-export interface SimulatorOptions {
+export interface SimulatorOptions extends StartOptions {
   /** The roots are made below it: `run/vc/sbs` and `run/kata`. May be relative. */
   readonly dir: string;
   readonly sandboxes: number;
@@ -22,34 +20,11 @@ export interface SimulatorOptions {
   readonly churnPerMinute?: number;
   /** How many sandboxes have which fault. */
   readonly faults?: Readonly<Partial<Record<SandboxFault, number>>>;
-  /** How late "slow_shim" answers; 9 s if left out. */
-  readonly answerDelayMs?: number | undefined;
   /** How long the runtime lists the pod of "leaked_vm"; 30 s if left out. */
   readonly leakDelayMs?: number | undefined;
   readonly seed?: number;
-  /** How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its socket. */
-  readonly bootDelayMs?: number;
   /** Whether to serve CRI too; true if left out. */
   readonly cri?: boolean;
-  readonly page?: PageSizes;
-  /** Of runtime-rs sandboxes, as in their state.json; "dragonball" if left out. */
-  readonly hypervisor?: string;
-}
-
-export interface SimulatedSandbox {
-  readonly id: string;
-  readonly flavor: NumberStyle;
-  readonly pod: SimulatedPod;
-  readonly directory: string;
-  readonly socketPath: string;
-  /** What it was made with, or what was set since. */
-  readonly fault: SandboxFault;
-  /** Whether the container runtime lists its pod. */
-  readonly isListed: boolean;
-  /** Undefined while the guest boots, and where there is none. */
-  readonly shim: Shim | undefined;
-  /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
-  setFault(fault: Fault): Promise<void>;
 }
 
 export interface AddOptions {
@@ -97,53 +72,10 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 
 const LEAK_DELAY_MS = 30_000;
 
-interface Place {
-  readonly flavor: NumberStyle;
-  readonly pod: SimulatedPod;
-  readonly directory: string;
-}
-
-class Sandbox implements SimulatedSandbox {
-  readonly flavor: NumberStyle;
-  readonly pod: SimulatedPod;
-  readonly directory: string;
-  readonly ending = new AbortController();
-  boot: Promise<void> = Promise.resolve();
-  shim: Shim | undefined;
-  isListed = false;
-  fault: SandboxFault;
-  #booted = false;
-
-  constructor({ flavor, pod, directory }: Place, fault: SandboxFault) {
-    this.flavor = flavor;
-    this.pod = pod;
-    this.directory = directory;
-    this.fault = fault;
-  }
-
-  get id(): string {
-    return this.pod.id;
-  }
-
-  get socketPath(): string {
-    return join(this.directory, "shim-monitor.sock");
-  }
-
-  async setFault(fault: Fault): Promise<void> {
-    this.fault = fault;
-    if (this.#booted) await this.shim?.setFault(fault);
-  }
-
-  async booted(): Promise<void> {
-    this.#booted = true;
-    await this.shim?.setFault(shimFaultOf(this.fault));
-  }
-}
-
 class SimulatedNode implements Simulator {
   readonly goRoot: string;
   readonly rsRoot: string;
-  readonly sandboxes = new Map<string, Sandbox>();
+  readonly sandboxes = new Map<string, NodeSandbox>();
   readonly events = new EventEmitter<SimulatorEvents>();
   cri: CriServer | undefined;
   readonly #options: SimulatorOptions;
@@ -185,11 +117,13 @@ class SimulatedNode implements Simulator {
     const pod = options.pod ?? randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
     const directory = join(flavor === "go" ? this.goRoot : this.rsRoot, pod.id);
     if (fault !== "no_directory") await makeDirectory(directory, flavor);
-    const sandbox = new Sandbox({ flavor, pod, directory }, fault);
+    const sandbox = new NodeSandbox({ flavor, pod, directory }, fault);
     this.sandboxes.set(pod.id, sandbox);
     this.events.emit("added", sandbox);
     const seed = Math.floor(this.#random() * 2 ** 32);
-    sandbox.boot = this.#make(sandbox, seed);
+    sandbox.boot = startSandbox(sandbox, { ...this.#options, seed }).then((started) =>
+      this.#started(sandbox, started),
+    );
     if (bootDelayMs === 0) await sandbox.boot;
     else sandbox.boot.catch((error: unknown) => this.#report(sandbox, error));
     return sandbox;
@@ -204,87 +138,33 @@ class SimulatedNode implements Simulator {
     return wanted ?? needed ?? (this.#made % 2 === 0 ? "go" : "rs");
   }
 
-  /** Makes what is there of the sandbox, in the order of the runtime that makes it. */
-  async #make(sandbox: Sandbox, seed: number): Promise<void> {
-    const { directory } = sandbox;
-    switch (sandbox.fault) {
-      case "no_directory":
-        this.#list(sandbox);
-        return;
-      case "left_directory":
-        return;
-      case "dead_persist":
-        await writePersist(directory);
-        await age(join(directory, "persist.json"));
-        return;
-      case "old_state":
-        await this.#bootForEver(sandbox, seed);
-        return;
-      default:
-        await this.#boot(sandbox, seed);
-    }
-  }
-
-  /** The state says that a scrape does no harm; it is not this guest's, and the socket is later. */
-  async #bootForEver(sandbox: Sandbox, seed: number): Promise<void> {
-    const { directory, socketPath } = sandbox;
-    const statePath = join(directory, "state.json");
-    await writeState(directory, sandbox.id, "dragonball");
-    await age(statePath);
-    sandbox.shim = await this.#startShim(sandbox, seed);
-    await outlive(socketPath, statePath);
-    await sandbox.booted();
-  }
-
-  async #boot(sandbox: Sandbox, seed: number): Promise<void> {
-    const { hypervisor = "dragonball", bootDelayMs = 0 } = this.#options;
-    const { flavor, directory, fault } = sandbox;
-    const guestBoots = async (): Promise<void> => {
-      if (bootDelayMs > 0) await delay(bootDelayMs, undefined, { signal: sandbox.ending.signal });
-    };
-    if (flavor === "go") {
-      await writePersist(directory);
-      await guestBoots();
-      sandbox.shim = await this.#startShim(sandbox, seed);
-    } else {
-      // The socket is there at once, but its answers wait for the guest; what runs it is said at the very end.
-      sandbox.shim = await this.#startShim(sandbox, seed);
-      await sandbox.shim.setFault("hang");
-      await guestBoots();
-      await writeState(directory, sandbox.id, hypervisor);
-    }
-    await sandbox.booted();
+  #started(sandbox: NodeSandbox, { isUp, isPod }: Started): void {
     // Container runtimes list a sandbox once it has started: the shim may have been scraped before.
-    this.#list(sandbox);
-    this.events.emit("up", sandbox);
-    if (fault === "leaked_vm") this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
-  }
-
-  #startShim({ flavor, socketPath }: Sandbox, seed: number): Promise<Shim> {
-    const { hypervisor = "dragonball", answerDelayMs, page: sizes } = this.#options;
-    const page = createPage({ ...sizes, flavor, seed, hypervisor, clock: systemClock });
-    return startShim({ flavor, socketPath, page, answerDelayMs });
+    if (isPod) this.#list(sandbox);
+    if (isUp) this.events.emit("up", sandbox);
+    if (sandbox.fault === "leaked_vm")
+      this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
   }
 
   /** The pod is deleted, and its shim and VM are forgotten. */
-  async #leak(sandbox: Sandbox): Promise<void> {
+  async #leak(sandbox: NodeSandbox): Promise<void> {
     const { leakDelayMs = LEAK_DELAY_MS } = this.#options;
     await delay(leakDelayMs, undefined, { signal: sandbox.ending.signal });
     this.#unlist(sandbox);
   }
 
-  #list(sandbox: Sandbox): void {
+  #list(sandbox: NodeSandbox): void {
     this.cri?.add(sandbox.pod);
     sandbox.isListed = this.cri !== undefined;
   }
 
-  #unlist(sandbox: Sandbox): void {
+  #unlist(sandbox: NodeSandbox): void {
     this.cri?.remove(sandbox.id);
     sandbox.isListed = false;
   }
 
   /** A sandbox may end while it boots: that is no fault. */
-  #report(sandbox: Sandbox, error: unknown): void {
+  #report(sandbox: NodeSandbox, error: unknown): void {
     if (!sandbox.ending.signal.aborted) this.events.emit("error", error);
   }
 
@@ -295,8 +175,9 @@ class SimulatedNode implements Simulator {
     sandbox.ending.abort();
     // A shim may be making its socket just now.
     await rm(sandbox.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
-    this.#unlist(sandbox);
+    // A boot may be just over: only then is its pod listed.
     await Promise.allSettled([sandbox.boot]);
+    this.#unlist(sandbox);
     await sandbox.shim?.close();
     this.events.emit("ended", sandbox);
   }

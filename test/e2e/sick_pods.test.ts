@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { NumberStyle } from "../../src/simulator/number_text.ts";
 import type { SandboxFault } from "../../src/simulator/sandbox_faults.ts";
-import type { SimulatedSandbox, SimulatorOptions } from "../../src/simulator/simulator.ts";
+import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts";
+import type { SimulatorOptions } from "../../src/simulator/simulator.ts";
 import { type AgentConfigObject, type SimulatedNode, startNode } from "./node.ts";
 import { poll } from "./poll.ts";
 

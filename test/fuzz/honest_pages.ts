@@ -1,4 +1,4 @@
-import type { SimulatedSandbox } from "../../src/simulator/simulator.ts";
+import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts";
 import { expectedLines, expectedTypes, type Identity, type PageLine, type ReadPage } from "./page_checks.ts";
 
 const LOOK_MS = 10;

@@ -1,0 +1,93 @@
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { systemClock } from "../clock/clock.ts";
+import type { PageSizes } from "./page_families.ts";
+import { createPage } from "./pages.ts";
+import { age, outlive, writePersist, writeState } from "./sandbox_files.ts";
+import { type Shim, startShim } from "./shim.ts";
+import type { NodeSandbox } from "./simulated_sandbox.ts";
+
+/** How the sandboxes of a node start, and what they are. */
+export interface StartOptions {
+  /** How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its socket. */
+  readonly bootDelayMs?: number;
+  /** How late "slow_shim" answers; 9 s if left out. */
+  readonly answerDelayMs?: number | undefined;
+  readonly page?: PageSizes;
+  /** Of runtime-rs sandboxes, as in their state.json; "dragonball" if left out. */
+  readonly hypervisor?: string;
+}
+
+/** What has come of a start. */
+export interface Started {
+  /** Whether the guest has booted and the shim answers, as its fault lets it. */
+  readonly isUp: boolean;
+  /** Whether the container runtime takes it for a pod that is ready. */
+  readonly isPod: boolean;
+}
+
+interface SeededOptions extends StartOptions {
+  readonly seed: number;
+}
+
+const NOTHING: Started = { isUp: false, isPod: false };
+
+/** Makes what is there of the sandbox, in the order of the runtime that makes it. Rejects where the sandbox ends before. */
+export async function startSandbox(sandbox: NodeSandbox, options: SeededOptions): Promise<Started> {
+  const { directory, fault } = sandbox;
+  switch (fault) {
+    case "no_directory":
+      return { isUp: false, isPod: true };
+    case "left_directory":
+      return NOTHING;
+    case "dead_persist":
+      await writePersist(directory);
+      await age(join(directory, "persist.json"));
+      return NOTHING;
+    case "old_state":
+      await bootForEver(sandbox, options);
+      return NOTHING;
+    default:
+      await boot(sandbox, options);
+      return { isUp: true, isPod: true };
+  }
+}
+
+/** The state says that a scrape does no harm; it is not this guest's, and the socket is later. */
+async function bootForEver(sandbox: NodeSandbox, options: SeededOptions): Promise<void> {
+  const { directory, socketPath } = sandbox;
+  const statePath = join(directory, "state.json");
+  await writeState(directory, sandbox.id, "dragonball");
+  await age(statePath);
+  sandbox.shim = await makeShim(sandbox, options);
+  await outlive(socketPath, statePath);
+  await sandbox.booted();
+}
+
+async function boot(sandbox: NodeSandbox, options: SeededOptions): Promise<void> {
+  const { hypervisor = "dragonball", bootDelayMs = 0 } = options;
+  const { flavor, directory } = sandbox;
+  const guestBoots = async (): Promise<void> => {
+    if (bootDelayMs > 0) await delay(bootDelayMs, undefined, { signal: sandbox.ending.signal });
+  };
+  if (flavor === "go") {
+    await writePersist(directory);
+    await guestBoots();
+    sandbox.shim = await makeShim(sandbox, options);
+  } else {
+    // The socket is there at once, but its answers wait for the guest; what runs it is said at the very end.
+    sandbox.shim = await makeShim(sandbox, options);
+    await sandbox.shim.setFault("hang");
+    await guestBoots();
+    await writeState(directory, sandbox.id, hypervisor);
+  }
+  await sandbox.booted();
+}
+
+function makeShim(
+  { flavor, socketPath }: NodeSandbox,
+  { hypervisor = "dragonball", answerDelayMs, page: sizes, seed }: SeededOptions,
+): Promise<Shim> {
+  const page = createPage({ ...sizes, flavor, seed, hypervisor, clock: systemClock });
+  return startShim({ flavor, socketPath, page, answerDelayMs });
+}
