@@ -128,6 +128,24 @@ test("the parts of a guest's memory are not more than all of it, however it fare
   }
 });
 
+test("a hypervisor runs, reads and writes for its guest, and not while the host runs something else", () => {
+  for (const condition of GUEST_CONDITIONS) {
+    const guest = course(condition, { cpus: 2 });
+    const running = ["user", "system", "softirq", "irq", "nice"].reduce(
+      (sum, item) => sum + guest.grown(cpuSeries("total", item)),
+      0,
+    );
+    const ranMs = guest.grown('kata_hypervisor_proc_stat{item="utime"}') * 10;
+    assert.ok(Math.abs(ranMs - running) < 0.3 * running + 200, `${condition}: ${ranMs} ms for ${running} ms`);
+    const readBytes = guest.grown('kata_hypervisor_io_stat{item="readbytes"}');
+    const sectorBytes = guest.grown(disk("sectors_read")) * 512;
+    assert.ok(
+      Math.abs(readBytes - sectorBytes) < 0.4 * sectorBytes + 1e5,
+      `${condition}: ${readBytes} ${sectorBytes}`,
+    );
+  }
+});
+
 test("a slow disk is busy all the time, with requests that wait for each other", () => {
   const sick = course("slow_disk");
   assert.ok(cpuShare(sick, "iowait") > 0.8);

@@ -5,6 +5,15 @@ import { gauge, type Motion, NEVER, perSecond } from "./motion.ts";
 export const GUEST_CONDITIONS = ["well", "stolen_cpu", "memory_pressure", "slow_disk"] as const;
 export type GuestConditionName = (typeof GUEST_CONDITIONS)[number];
 
+/** What a guest uses of its host, as its hypervisor shows it. */
+export interface GuestUse {
+  readonly touchedKib: number;
+  /** Hundredths of a second. */
+  readonly ticksPerSecond: number;
+  readonly readBytesPerSecond: number;
+  readonly writtenBytesPerSecond: number;
+}
+
 /** What is different under a condition. Items that are not named move as they always do. */
 export interface GuestCondition {
   /** The parts of a CPU's time by mode; what is left of 1 is idle. */
@@ -156,4 +165,21 @@ const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
 
 export function guestCondition(name: GuestConditionName): GuestCondition {
   return CONDITIONS[name];
+}
+
+/** The modes in which a CPU of the guest takes no time of the host's. */
+const IDLE_MODES: readonly string[] = ["idle", "iowait", "steal"];
+const TICKS_PER_SECOND = 100;
+
+/** What a guest of so many CPUs uses. */
+export function guestUse(name: GuestConditionName, cpus: number): GuestUse {
+  const { cpuShares, disk, touchedKib } = CONDITIONS[name];
+  const running = Object.entries(cpuShares).filter(([mode]) => !IDLE_MODES.includes(mode));
+  const share = running.reduce((sum, [, part]) => sum + part, 0);
+  return {
+    touchedKib,
+    ticksPerSecond: TICKS_PER_SECOND * cpus * share,
+    readBytesPerSecond: disk.readsPerSecond * disk.readKib * KIB,
+    writtenBytesPerSecond: disk.writesPerSecond * disk.writeKib * KIB,
+  };
 }

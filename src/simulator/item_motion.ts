@@ -1,4 +1,5 @@
-import { counter, fixed, gauge, type Motion, RARELY, SELDOM } from "./motion.ts";
+import type { GuestUse } from "./guest_condition.ts";
+import { counter, fixed, gauge, type Motion, perSecond, RARELY, SELDOM } from "./motion.ts";
 
 /** Magnitudes are those of small real guests; an item that is not named here is one that mostly stays zero. */
 
@@ -8,15 +9,28 @@ const PAGE_BYTES = 4_096;
 const BYTES = counter({ start: 5e7, growth: 20_000 });
 const CALLS = counter({ start: 20_000, growth: 30 });
 
-export function ioMotion(item: string): Motion {
-  if (item.startsWith("cancelled")) return RARELY;
-  return item.startsWith("sysc") ? CALLS : BYTES;
+/** A hypervisor reads and writes what its guest asks of the disk. */
+export function ioMotion(guest: GuestUse | undefined): (item: string) => Motion {
+  return (item) => {
+    if (item.startsWith("cancelled")) return RARELY;
+    if (guest !== undefined && /^(rchar|read_?bytes)$/.test(item)) return perSecond(guest.readBytesPerSecond);
+    if (guest !== undefined && /^(wchar|write_?bytes)$/.test(item))
+      return perSecond(guest.writtenBytesPerSecond);
+    return item.startsWith("sysc") ? CALLS : BYTES;
+  };
 }
 
-/** Ticks of 10 ms; the children's are counted when they have ended. */
-export function procStatMotion(item: string): Motion {
-  return item.startsWith("c") ? RARELY : counter({ start: 2_000, growth: 2 });
+/** Ticks of 10 ms; the children's are counted when they have ended. What a guest runs is its hypervisor's user time. */
+export function procStatMotion(guest: GuestUse | undefined): (item: string) => Motion {
+  return (item) => {
+    if (item.startsWith("c")) return RARELY;
+    if (guest === undefined) return counter({ start: 2_000, growth: 2 });
+    return perSecond(item === "utime" ? guest.ticksPerSecond : guest.ticksPerSecond * SYSTEM_SHARE);
+  };
 }
+
+/** Of a hypervisor's time. */
+const SYSTEM_SHARE = 0.1;
 
 const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
   rssanon: 8_200,
@@ -33,27 +47,28 @@ const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
   vmstk: 132,
 };
 
-/** A hypervisor's memory is its own and what its guest has touched. */
-function hypervisorKib(item: string, touchedKib: number): number | undefined {
-  if (item === "rssshmem") return touchedKib;
-  const own = PROC_STATUS_KIB[item];
-  return own === undefined || !/^vm(hwm|peak|rss|size)$/.test(item) ? own : own + touchedKib;
-}
-
-/**
- * Go shims multiply the kernel's KiB out to bytes; the others pass them on. `touchedKib` is what of a guest's memory the
- * process has in use; undefined where it has no guest.
- */
-export function procStatusMotion(unit: "bytes" | "KiB", touchedKib?: number): (item: string) => Motion {
+/** Go shims multiply the kernel's KiB out to bytes; the others pass them on. */
+export function procStatusMotion(
+  unit: "bytes" | "KiB",
+  guest: GuestUse | undefined,
+): (item: string) => Motion {
   return (item) => {
     if (item.endsWith("ctxt_switches")) return counter({ start: 5_000, growth: 12 });
-    const kib = touchedKib === undefined ? PROC_STATUS_KIB[item] : hypervisorKib(item, touchedKib);
+    const kib = statusKib(item, guest);
     if (kib === undefined) return SELDOM;
     const spread = spreadOf(kib);
     return unit === "KiB"
       ? gauge({ around: kib, quantum: 4, spread })
       : gauge({ around: kib * KIB, quantum: 4 * KIB, spread });
   };
+}
+
+/** A hypervisor's memory is its own and what its guest has touched, which it shares with virtiofsd. */
+function statusKib(item: string, guest: GuestUse | undefined): number | undefined {
+  const own = PROC_STATUS_KIB[item];
+  if (guest === undefined) return own;
+  if (item === "rssshmem") return guest.touchedKib;
+  return own === undefined || !/^vm(hwm|peak|rss|size)$/.test(item) ? own : own + guest.touchedKib;
 }
 
 /** Traffic goes over the pod's own interfaces; tunnels and the like stand by. */

@@ -14,7 +14,7 @@ import {
 import { cpuTimeFamily } from "./cpu_family.ts";
 import { diskFamily } from "./disk_family.ts";
 import { type FamilyShape, familyOf, histogramOf, type LabelPairs, type Row } from "./family_shape.ts";
-import { type GuestConditionName, guestCondition } from "./guest_condition.ts";
+import { type GuestConditionName, type GuestUse, guestCondition, guestUse } from "./guest_condition.ts";
 import {
   filesystemMotion,
   ioMotion,
@@ -93,38 +93,42 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
   return familyOf({ name, type: "gauge", help }, rows);
 }
 
-/** What is told of a process on the host: the shim itself, its hypervisor, virtiofsd. */
+/** What is told of a process on the host: the shim itself, its hypervisor, virtiofsd. `guest` is what a guest in it uses. */
 function processFamilies(
   prefix: string,
   what: string,
-  { flavor, touchedKib }: { flavor: "go" | "rs"; touchedKib?: number },
+  { flavor, guest }: { flavor: "go" | "rs"; guest?: GuestUse | undefined },
 ): FamilyShape[] {
   const go = flavor === "go";
   return [
     single(`${prefix}_fds`, `Files that ${what} has open.`, gauge({ around: 60 })),
     items(`${prefix}_io_stat`, `Input and output of ${what}.`, {
       names: go ? IO_ITEMS_GO : IO_ITEMS_RS,
-      motion: ioMotion,
+      motion: ioMotion(guest),
     }),
     items(`${prefix}_proc_stat`, `CPU time of ${what} in clock ticks.`, {
       names: PROC_STAT_ITEMS,
-      motion: procStatMotion,
+      motion: procStatMotion(guest),
     }),
     items(`${prefix}_proc_status`, `Memory of ${what}, and how often it was switched.`, {
       names: go ? PROC_STATUS_ITEMS_GO : PROC_STATUS_ITEMS,
-      motion: procStatusMotion(go ? "bytes" : "KiB", touchedKib),
+      motion: procStatusMotion(go ? "bytes" : "KiB", guest),
     }),
     single(`${prefix}_threads`, `Threads of ${what}.`, gauge({ around: 14 })),
   ];
 }
 
 /** Sorted by name, as the Go shim's registry gives them. */
-export function goShimFamilies({ hostInterfaces = 6, condition = "well" }: PageSizes): FamilyShape[] {
-  const { touchedKib } = guestCondition(condition);
+export function goShimFamilies({
+  hostInterfaces = 6,
+  cpus = 1,
+  condition = "well",
+}: PageSizes): FamilyShape[] {
+  const guest = guestUse(condition, cpus);
   return [
     ...goRuntimeFamilies(),
     ...goProcessFamilies(),
-    ...processFamilies("kata_hypervisor", "the hypervisor", { flavor: "go", touchedKib }),
+    ...processFamilies("kata_hypervisor", "the hypervisor", { flavor: "go", guest }),
     ...processFamilies("kata_shim", "the shim", { flavor: "go" }),
     ...processFamilies("kata_virtiofsd", "virtiofsd", { flavor: "go" }),
     grid("kata_hypervisor_netdev", "Network devices of the hypervisor.", {
@@ -239,8 +243,8 @@ export function rsShimFamilies(
   hypervisor: string,
 ): FamilyShape[] {
   // Dragonball runs within the shim.
-  const guest = hypervisor === "dragonball" ? guestCondition(condition) : {};
-  const shim = processFamilies("kata_shim", "the shim", { flavor: "rs", ...guest });
+  const guest = hypervisor === "dragonball" ? guestUse(condition, cpus) : undefined;
+  const shim = processFamilies("kata_shim", "the shim", { flavor: "rs", guest });
   if (hypervisor !== "dragonball") return shim;
   return [
     single("kata_hypervisor_scrape_count", "How often the hypervisor was asked.", EVERY_TIME, "counter"),
@@ -306,14 +310,17 @@ export function agentFamilies({
 function agentProcessFamilies(): FamilyShape[] {
   const total = counter({ start: 1, growth: 0.02, parts: 100 });
   return [
-    items("kata_agent_io_stat", "Input and output of the agent.", { names: IO_ITEMS_RS, motion: ioMotion }),
+    items("kata_agent_io_stat", "Input and output of the agent.", {
+      names: IO_ITEMS_RS,
+      motion: ioMotion(undefined),
+    }),
     items("kata_agent_proc_stat", "CPU time of the agent in clock ticks.", {
       names: PROC_STAT_ITEMS,
-      motion: procStatMotion,
+      motion: procStatMotion(undefined),
     }),
     items("kata_agent_proc_status", "Memory of the agent, and how often it was switched.", {
       names: PROC_STATUS_ITEMS,
-      motion: procStatusMotion("KiB"),
+      motion: procStatusMotion("KiB", undefined),
     }),
     single("kata_agent_scrape_count", "How often the agent was asked.", EVERY_TIME, "counter"),
     single("kata_agent_threads", "Threads of the agent.", gauge({ around: 12 })),
