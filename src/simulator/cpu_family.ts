@@ -16,18 +16,16 @@ export function cpuTimeFamily(
   const weights = CPU_ITEMS.map((item) => shares[item] ?? 0);
   const idle = CPU_ITEMS.indexOf("idle");
   const addTime = (numbers: Float64Array, at: number, { random, elapsedMs }: Step): void => {
-    for (let cpu = 0; cpu < cpus.length; cpu++) {
-      let ticks = Math.floor(elapsedMs / TICK_MS);
+    const ticks = Math.floor(elapsedMs / TICK_MS);
+    for (let first = at; first < at + cpus.length * weights.length; first += weights.length) {
+      let left = ticks;
       for (const [item, weight] of weights.entries()) {
-        const spent = Math.min(
-          ticks,
-          Math.floor((elapsedMs / TICK_MS) * weight * (0.9 + 0.2 * random()) + random()),
-        );
         if (weight === 0) continue;
-        add(numbers, at + cpu * weights.length + item, spent * TICK_MS);
-        ticks -= spent;
+        const spent = Math.min(left, Math.floor(ticks * weight * (0.9 + 0.2 * random()) + random()));
+        add(numbers, first + item, spent * TICK_MS);
+        left -= spent;
       }
-      add(numbers, at + cpu * weights.length + idle, ticks * TICK_MS);
+      add(numbers, first + idle, left * TICK_MS);
     }
     sumUp(numbers, at);
   };

@@ -4,8 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NumberStyle } from "./number_text.ts";
 
 const HOUR_MS = 3_600_000;
-/** Longer than a tick of the kernel's, in which file times are counted. */
-const TICK_MS = 5;
+/** Longer than the steps in which the kernel's file times go forward. */
+const FILE_TIME_STEP_MS = 5;
 
 /** With the mode that the runtime gives it. Rejects where it is there already. */
 export async function makeDirectory(directory: string, flavor: NumberStyle): Promise<void> {
@@ -42,7 +42,7 @@ export async function outlive(path: string, other: string): Promise<void> {
   for (;;) {
     const [later, earlier] = await Promise.all([stat(path), stat(other)]);
     if (later.ctimeMs > earlier.ctimeMs) return;
-    await delay(TICK_MS);
+    await delay(FILE_TIME_STEP_MS);
     await chmod(path, mode);
   }
 }

@@ -75,6 +75,14 @@ test("whether the runtime lists a sandbox may be unknown", () => {
   assert.deepEqual(listed, ["yes", "no", "unknown"]);
 });
 
+test("what is due, or seems to be to come since the clock was set, is no time away", () => {
+  const [row] = sandboxRows(
+    [aged("a", -60, { lastAnswerMs: NOW_MS + 1, nextScrapeMs: NOW_MS - 5_000 })],
+    NOW_MS,
+  );
+  assert.deepEqual([row?.since.age, row?.lastAnswer?.age, row?.nextScrape?.age], ["0s", "0s", "0s"]);
+});
+
 test("spans have at most two units", () => {
   const check = (seconds: number, want: string): void => assert.equal(describeSpan(seconds * 1_000), want);
   check(0, "0s");

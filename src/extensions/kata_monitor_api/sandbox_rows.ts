@@ -1,7 +1,8 @@
 import type { SandboxStatus } from "../../component/sandboxes.ts";
 
-/** A point in time as people read it: how long it is from now, such as "3h12m", and the time itself. */
+/** A point in time as people read it. */
 export interface Moment {
+  /** How long it is from now, such as "3h12m". */
   readonly age: string;
   /** ISO 8601 with seconds. */
   readonly time: string;
@@ -85,9 +86,9 @@ function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRo
     pod: podNameOf(status),
     state: printable(code === "" ? state : `${state} ${code}`),
     mood: FARES[badness]?.[1] ?? "bad",
-    since: moment(sinceMs, nowMs),
-    lastAnswer: lastAnswerMs === undefined ? undefined : moment(lastAnswerMs, nowMs),
-    nextScrape: nextScrapeMs === undefined ? undefined : moment(nextScrapeMs, nowMs),
+    since: momentOf(sinceMs, nowMs - sinceMs),
+    lastAnswer: lastAnswerMs === undefined ? undefined : momentOf(lastAnswerMs, nowMs - lastAnswerMs),
+    nextScrape: nextScrapeMs === undefined ? undefined : momentOf(nextScrapeMs, nextScrapeMs - nowMs),
     inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
     runtime: printable(status.runtime),
     reason: printable(whyOf(status)),
@@ -102,9 +103,10 @@ function whyOf({ state, reason, code, isListed }: SandboxStatus): string {
   return state === "up" && isListed === false ? "no container runtime lists it; its pod may be gone" : "";
 }
 
-function moment(timeMs: number, nowMs: number): Moment {
+/** A clock that was set, or a scrape that is due, may make the span negative. */
+function momentOf(timeMs: number, spanMs: number): Moment {
   const time = `${new Date(timeMs).toISOString().slice(0, "2026-01-01T00:00:00".length)}Z`;
-  return { age: describeSpan(Math.abs(nowMs - timeMs)), time };
+  return { age: describeSpan(Math.max(0, spanMs)), time };
 }
 
 const UNITS: readonly (readonly [letter: string, seconds: number])[] = [
