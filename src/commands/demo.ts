@@ -147,7 +147,7 @@ function introduction(address: string, dir: string): string {
 A simulated node runs under ${dir}; the agent scrapes it every 5 s with ${CONFIG}
 
   the page        curl http://${address}/metrics
-  its sandboxes   curl http://${address}/sandboxes?verbose (or in a browser), the worst first
+  its sandboxes   curl 'http://${address}/sandboxes?verbose' (or in a browser), the worst first
   one pod's       curl -s http://${address}/metrics | grep '^kata_guest_load'
   the agent's own curl http://127.0.0.1:8888/metrics
 

@@ -172,11 +172,25 @@ test("a fault of one runtime is not made for the other", async () => {
     withSimulator({ flavor }, (simulator) =>
       assert.rejects(
         simulator.add({ fault }),
-        new RegExp(`cannot add sandbox with fault "${fault}": it needs`),
+        new RegExp(`cannot add sandbox with fault "${fault}": only .*; choose mixed`),
       ),
     );
   await check("go", "old_state");
   await check("rs", "dead_persist");
+});
+
+test("a directory in which the runtime's socket cannot be reached is refused", async () => {
+  const dir = await mkdtemp(join(tmpdir(), "long-"));
+  const options = { dir: join(dir, "x".repeat(100)), sandboxes: 0, flavor: "mixed" } as const;
+  try {
+    await assert.rejects(
+      startSimulator(options),
+      /cannot serve CRI on .*at most 107 bytes; choose a shorter/,
+    );
+    await (await startSimulator({ ...options, cri: false })).close();
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
 });
 
 test("a relative directory is taken from where the program runs", async () => {

@@ -71,6 +71,8 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 const LEAK_DELAY_MS = 30_000;
+/** The kernel's limit, without the NUL at the end. */
+const SOCKET_PATH_BYTES_MAX = 107;
 
 class SimulatedNode implements Simulator {
   readonly goRoot: string;
@@ -102,11 +104,20 @@ class SimulatedNode implements Simulator {
     const { sandboxes, faults = {}, cri = true, churnPerMinute = 0 } = this.#options;
     await mkdir(this.goRoot, { recursive: true });
     await mkdir(this.rsRoot, { recursive: true });
-    if (cri) this.cri = await startCriServer({ socketPath: join(this.#dir, "cri.sock") });
+    if (cri) this.cri = await startCriServer({ socketPath: this.#criPath() });
     const names = Object.keys(SANDBOX_FAULTS) as SandboxFault[];
     const wanted = names.flatMap((fault) => Array.from({ length: faults[fault] ?? 0 }, () => fault));
     for (let i = 0; i < sandboxes; i++) await this.add({ fault: wanted[i] ?? "none" });
     if (churnPerMinute > 0) this.#churn = this.#replace(60_000 / churnPerMinute);
+  }
+
+  /** Unlike the shims' sockets, this one has clients that know no way around the limit. */
+  #criPath(): string {
+    const path = join(this.#dir, "cri.sock");
+    if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
+    throw new Error(
+      `cannot serve CRI on "${path}": the path of a socket has at most ${SOCKET_PATH_BYTES_MAX} bytes; choose a shorter directory`,
+    );
   }
 
   async add(options: AddOptions = {}): Promise<SimulatedSandbox> {
@@ -134,7 +145,9 @@ class SimulatedNode implements Simulator {
     const wanted = asked ?? (flavor === "mixed" ? undefined : flavor);
     const needed = flavorOf(fault);
     if (wanted !== undefined && needed !== undefined && wanted !== needed)
-      throw new Error(`cannot add sandbox with fault "${fault}": it needs flavor ${needed}, got "${wanted}"`);
+      throw new Error(
+        `cannot add sandbox with fault "${fault}": only ${needed} has it, got flavor "${wanted}"; choose mixed or ${needed}`,
+      );
     return wanted ?? needed ?? (this.#made % 2 === 0 ? "go" : "rs");
   }
 
