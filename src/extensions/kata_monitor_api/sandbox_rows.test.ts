@@ -22,6 +22,7 @@ test("the worst stands first, and of equally bad ones what has been so for longe
     aged("up with a code", 20, { code: "slow", reason: "9 s of 10 s" }),
     aged("booting", 59, { state: "pending", code: "no_socket", reason: "there is no socket yet" }),
     aged("up for long", 9_000, { isListed: true }),
+    aged("not listed yet", 59, { isListed: false }),
     aged("up", 10, {}),
   ];
   const got = sandboxRows(want.toReversed(), NOW_MS).map(({ id }) => id);

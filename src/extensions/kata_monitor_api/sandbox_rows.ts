@@ -34,8 +34,8 @@ export interface SandboxRow {
 export type Mood = "bad" | "odd" | "well";
 
 const SHORT_ID_LENGTH = 12;
-/** Guests boot in seconds: a sandbox that is pending for longer hangs somewhere. */
-const BOOT_MS_MAX = 60_000;
+/** Guests boot, and runtimes list them, within seconds: what has not come after so long may not come. */
+const START_MS_MAX = 60_000;
 
 /** All sandboxes, the worst first, and of equally bad ones those first that have been so for longest. */
 export function sandboxRows(sandboxes: readonly SandboxStatus[], nowMs: number): SandboxRow[] {
@@ -64,14 +64,22 @@ const FARES = [
 
 /** The place in `FARES`; a state that this page does not know is as bad as the worst. */
 function badnessOf(status: SandboxStatus, nowMs: number): number {
-  const { state, code, sinceMs } = status;
-  const isLong = state === "pending" && nowMs - sinceMs > BOOT_MS_MAX;
-  const hasReason = state === "up" && (code !== "" || whyOf(status) !== "");
-  const fare = isLong ? "pending for long" : hasReason ? "up with a reason" : state;
+  const { state, code } = status;
+  const hasReason = state === "up" && (code !== "" || whyOf(status, nowMs) !== "");
+  const fare =
+    state === "pending" && isLong(status, nowMs)
+      ? "pending for long"
+      : hasReason
+        ? "up with a reason"
+        : state;
   return Math.max(
     FARES.findIndex(([known]) => known === fare),
     0,
   );
+}
+
+function isLong({ sinceMs }: SandboxStatus, nowMs: number): boolean {
+  return nowMs - sinceMs > START_MS_MAX;
 }
 
 function compareSince(a: SandboxStatus, b: SandboxStatus): number {
@@ -91,16 +99,18 @@ function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRo
     nextScrape: nextScrapeMs === undefined ? undefined : momentOf(nextScrapeMs, nextScrapeMs - nowMs),
     inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
     runtime: printable(status.runtime),
-    reason: printable(whyOf(status)),
+    reason: printable(whyOf(status, nowMs)),
     directory: printable(status.directory),
     hasShim: status.hasShim,
   };
 }
 
-/** A VM that answers while no runtime knows it has outlived its pod. */
-function whyOf({ state, reason, code, isListed }: SandboxStatus): string {
+/** A VM that answers for long while no runtime knows it has outlived its pod. */
+function whyOf(status: SandboxStatus, nowMs: number): string {
+  const { state, reason, code, isListed } = status;
   if (reason !== "" || code !== "") return reason;
-  return state === "up" && isListed === false ? "no container runtime lists it; its pod may be gone" : "";
+  const hasOutlived = state === "up" && isListed === false && isLong(status, nowMs);
+  return hasOutlived ? "no container runtime lists it; its pod may be gone" : "";
 }
 
 /** A clock that was set, or a scrape that is due, may make the span negative. */
