@@ -12,7 +12,7 @@ table{border-collapse:collapse;width:100%}
 th{font-weight:600;text-align:left}
 th,td{padding:.15rem .8rem .15rem 0;vertical-align:top}
 tbody{border-top:1px solid var(--line)}
-td small{display:block}
+td small,.place{display:block}
 .bad{color:var(--bad);font-weight:600}
 .odd{color:var(--odd);font-weight:600}
 .well{color:var(--well)}
