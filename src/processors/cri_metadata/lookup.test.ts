@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
+import type { Meter } from "@opentelemetry/api";
 import { poll } from "../../../test/e2e/poll.ts";
 import { countingMeter } from "../../../test/scenes/counters.ts";
 import { advanceInSteps, advanceUntil } from "../../../test/scenes/fake_time.ts";
+import { readableMeter } from "../../../test/scenes/gauges.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import {
   type CriBehaviour,
@@ -30,7 +32,10 @@ function pod(id: string): SimulatedPod {
 }
 
 /** A lookup that is started, and sockets on which runtimes can be. Only the first one is waited for. */
-async function bench(context: TestContext, { timeoutMs = 1_000, endpoints = 1 } = {}) {
+async function bench(
+  context: TestContext,
+  { timeoutMs = 1_000, endpoints = 1, meter }: { timeoutMs?: number; endpoints?: number; meter?: Meter } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), "lookup-"));
   const paths = Array.from({ length: endpoints }, (_, index) => join(folder, `${index}.sock`));
   const clock = new FakeClock();
@@ -44,7 +49,7 @@ async function bench(context: TestContext, { timeoutMs = 1_000, endpoints = 1 } 
     endpoints: paths.map((path) => `unix://${path}`),
     timeoutMs,
     clock,
-    meter: counters.meter,
+    meter: meter ?? counters.meter,
     attributes: {},
     listener: {
       asking: () => {},
@@ -257,4 +262,16 @@ test("what is forgotten is not asked for", async (context) => {
   lookup.forget("s1");
   await pass(10_000, 500);
   assert.equal(lists.length, 1);
+});
+
+test("the sandboxes whose pods are not known are counted", async (context) => {
+  const { meter, read } = readableMeter(context);
+  const { start, lookup, found, passUntil } = await bench(context, { meter });
+  const unresolved = () => read("otelcol_processor_cri_metadata_unresolved_sandboxes");
+  (await start()).add(pod("s1"));
+  for (const id of ["s1", "s2", "s3"]) lookup.want(id);
+  assert.deepEqual(await unresolved(), [3]);
+  await passUntil("the sandbox", () => found.length === 1);
+  lookup.forget("s3");
+  assert.deepEqual(await unresolved(), [1]);
 });

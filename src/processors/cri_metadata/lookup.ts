@@ -16,10 +16,10 @@ const GATHER_MS = 30;
 const RETRY_MIN_MS = 200;
 /** A sandbox that is in no list by then is left to the list of each minute: one of ctr or nerdctl, most likely. */
 const RETRY_MAX_MS = 30_000;
-/** While a runtime is down or hangs: a restart takes seconds, and a try costs a millisecond. */
+/** While a runtime is down, hangs or says an error: a restart takes seconds, and a try costs a millisecond. */
 const RETRY_UNANSWERED_MS = 5_000;
 /** The failures that such a try may find to be over; another list of the same size is as much too large. */
-const PASSING: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout"]);
+const PASSING: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
 
 /** Whoever judges what the runtimes say. */
 export interface LookupListener {

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { type TestContext, test } from "node:test";
+import { createNoopMeter, type Meter } from "@opentelemetry/api";
+import { readableMeter } from "../../../test/scenes/gauges.ts";
 import { listedPod, listOf } from "../../../test/scenes/listed_pod.ts";
 import { recordedLogger } from "../../../test/scenes/logs.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import { MissingPods } from "./missing_pods.ts";
@@ -11,10 +12,10 @@ const MISSING =
   "Ready Kata pods have no sandbox in the directories that are looked at; nothing is known of them.";
 const WELL = "Every ready Kata pod has a sandbox again.";
 
-function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"]) {
+function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"], meter: Meter = createNoopMeter()) {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
-  const { meter } = testSettings();
+  const runtimes = { isComplete: true };
   const missing = new MissingPods({
     clock,
     logger,
@@ -22,11 +23,12 @@ function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"]) {
     attributes: {},
     isKata: (handler) => handler === "kata",
     roots: () => roots,
-    isComplete: () => true,
+    isComplete: () => runtimes.isComplete,
   });
   return {
     clock,
     missing,
+    runtimes,
     lines,
     /** A list comes, on a node with these sandboxes. */
     compare(pods: readonly (ListedPod | string)[], sandboxes: readonly string[] = [], endpoint = "a") {
@@ -135,6 +137,25 @@ test("of two runtimes each list counts for its own pods, and needs a second one 
     [MISSING, 1],
     [MISSING, 2],
   ]);
+});
+
+test("the metric has their number, and is NaN while that is not known", async (context: TestContext) => {
+  const { meter, read } = readableMeter(context);
+  const { clock, missing, compare, runtimes } = bench(["/run/kata"], meter);
+  const check = async (want: number): Promise<void> =>
+    assert.deepEqual(await read("kata_collector_pods_without_sandbox"), [want]);
+  missing.start();
+  await check(Number.NaN);
+  compare(["s1", "s2"], ["s2"]);
+  await check(0);
+  await clock.advance(5_000);
+  compare(["s1", "s2"], ["s2"]);
+  await check(1);
+  runtimes.isComplete = false;
+  await check(Number.NaN);
+  runtimes.isComplete = true;
+  missing.close();
+  await check(Number.NaN);
 });
 
 test("where no receiver looks anywhere, nothing is missing", async () => {
