@@ -117,7 +117,8 @@ export class Lookup {
 
   /** Sees to it that lists are asked for at this time of the monotonic clock at the latest. */
   listAt(timeMs: number): void {
-    this.#listAtMs = Math.min(this.#listAtMs, timeMs);
+    if (timeMs >= this.#listAtMs) return;
+    this.#listAtMs = timeMs;
     this.#schedule();
   }
 

@@ -4,6 +4,7 @@ import type { CriError } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
+import { chooseRuntime, type Standing, serves, unasked, withServed } from "./standing.ts";
 
 export interface RuntimesOptions {
   readonly endpoints: CriEndpoints;
@@ -18,29 +19,9 @@ export interface RuntimeFault {
   readonly needsRestart: boolean;
 }
 
-/** What is known of one endpoint. */
-interface Standing {
-  readonly endpoint: string;
-  state: "unasked" | "answers" | "fails";
-  /** Of the last failure, while it fails. */
-  error: CriError | undefined;
-  identity: RuntimeIdentity | undefined;
-  /** By id, as of the last answer. */
-  list: ReadonlyMap<string, ListedPod>;
-  /** The node's sandboxes when the call under way began, and when that of the last answer did. */
-  asking: ReadonlySet<string>;
-  asked: ReadonlySet<string>;
-  /** Those of the node's sandboxes of today that it has listed at some time. */
-  named: ReadonlySet<string>;
-  /** Whether its last answer had Kata pods of which the node has no sandbox. */
-  lacksSandboxes: boolean;
-  /** Whether it has ever listed a sandbox of the node or such a pod. */
-  hasServed: boolean;
-}
-
 /** An answer, and what the node had when it came. */
 export interface Answer {
-  /** By id. */
+  /** The pods by id. */
   readonly list: ReadonlyMap<string, ListedPod>;
   readonly sandboxes: ReadonlySet<string>;
   /** Whether the list has Kata pods of which the node has no sandbox. */
@@ -48,15 +29,15 @@ export interface Answer {
 }
 
 /**
- * What the runtimes at the endpoints have answered. One of them is the node's: the first that answers, until another
- * one has Kata's pods and this one never had. A runtime that had them stays the node's while it is down: what the others
- * do not list then says nothing.
+ * What the runtimes at all endpoints have answered, and which of them is the node's. While that one is down nobody can
+ * say what is not listed. Tells the log about outages and changes.
  */
 export class Runtimes {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #standings: ReadonlyMap<string, Standing>;
-  #current: Standing | undefined;
+  readonly #standings: Map<string, Standing>;
+  /** The endpoint of the node's runtime. */
+  #current: string | undefined;
   #outage: { readonly sinceMs: number; saysReplaced: boolean } | undefined;
 
   constructor({ endpoints, clock, logger }: RuntimesOptions) {
@@ -69,12 +50,12 @@ export class Runtimes {
   get fault(): RuntimeFault | undefined {
     const awaited = this.#awaited();
     const errors = awaited.flatMap(({ error }) => error ?? []);
-    const isOpen = this.#current === undefined;
-    if (errors.length === 0 || (isOpen && errors.length < awaited.length)) return undefined;
+    const isSearch = this.#current === undefined;
+    if (errors.length === 0 || (isSearch && errors.length < awaited.length)) return undefined;
     const all = errors.map(({ message }) => message).join("; ");
-    const isSearch = isOpen && errors.length > 1;
     return {
-      error: isSearch ? `cannot find a container runtime; name its endpoint: ${all}` : all,
+      error:
+        isSearch && errors.length > 1 ? `cannot find a container runtime; name its endpoint: ${all}` : all,
       needsRestart: errors.every(({ failure }) => failure === "replaced"),
     };
   }
@@ -86,35 +67,30 @@ export class Runtimes {
 
   /** A call has begun, with these sandboxes on the node. */
   asked(endpoint: string, sandboxes: ReadonlySet<string>): void {
-    this.#standing(endpoint).asking = sandboxes;
+    this.#standings.set(endpoint, { ...this.#standing(endpoint), asking: sandboxes });
   }
 
   /** The call's answer has come. */
   answered(from: RuntimeIdentity, { list, sandboxes, lacksSandboxes }: Answer): void {
     const standing = this.#standing(from.endpoint);
-    const asked = standing.asking;
-    Object.assign(standing, {
+    this.#standings.set(from.endpoint, {
+      ...standing,
       state: "answers",
       error: undefined,
       identity: from,
       list,
-      asked,
+      asked: standing.asking,
       lacksSandboxes,
     });
-    for (const one of this.#standings.values()) {
-      const lists = (id: string): boolean => one.named.has(id) || (one === standing && list.has(id));
-      one.named = new Set([...sandboxes].filter(lists));
-      one.hasServed ||= serves(one);
-    }
+    for (const one of this.#standings.values()) this.#standings.set(one.endpoint, withServed(one, sandboxes));
     this.#changed();
   }
 
   /** The call has failed. Returns whether the endpoint is waited for: others need not have a runtime. */
   failed(endpoint: string, error: CriError): boolean {
-    const standing = this.#standing(endpoint);
-    Object.assign(standing, { state: "fails", error });
+    this.#standings.set(endpoint, { ...this.#standing(endpoint), state: "fails", error });
     this.#changed();
-    return this.#awaited().includes(standing);
+    return this.#awaited().some((one) => one.endpoint === endpoint);
   }
 
   /** The pod with this id in the last lists. */
@@ -141,12 +117,13 @@ export class Runtimes {
   /** Those without which nothing can be said: all of them until one has answered. */
   #awaited(): readonly Standing[] {
     const all = [...this.#standings.values()];
-    return this.#current === undefined ? all : all.filter((one) => one === this.#current || serves(one));
+    if (this.#current === undefined) return all;
+    return all.filter((one) => one.endpoint === this.#current || serves(one));
   }
 
   #changed(): void {
     const before = this.#current;
-    this.#current = this.#choose();
+    this.#current = chooseRuntime([...this.#standings.values()], before);
     const { fault } = this;
     if (fault !== undefined) this.#tellOutage(fault);
     if (this.#current !== before) this.#tellChange(before);
@@ -155,26 +132,15 @@ export class Runtimes {
     if (fault === undefined) this.#outage = undefined;
   }
 
-  #choose(): Standing | undefined {
-    const before = this.#current;
-    const answering = [...this.#standings.values()].filter(({ state }) => state === "answers");
-    const serving = answering.find(serves);
-    const next = serving ?? answering[0];
-    if (before === undefined) return next;
-    const answers = before.state === "answers";
-    // One that is down and has none of the node's pods any more makes way only for one that has some.
-    if (before.hasServed && (answers || serves(before) || serving === undefined)) return before;
-    return answers ? (serving ?? before) : (next ?? before);
-  }
-
-  #tellChange(before: Standing | undefined): void {
+  #tellChange(before: string | undefined): void {
     if (before === undefined) this.#tell("Container runtime answers.");
-    else this.#tell("Another container runtime is taken for the node's.", { before: before.endpoint });
+    else this.#tell("Another container runtime is taken for the node's.", { before });
   }
 
-  /** About the node's runtime, with how long it was out. */
+  /** Tells about the node's runtime, with how long it was out. */
   #tell(message: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    const { endpoint, name: runtime, version } = this.#current?.identity ?? {};
+    const identity = this.#current === undefined ? undefined : this.#standing(this.#current).identity;
+    const { endpoint, name: runtime, version } = identity ?? {};
     const outMs = this.#outage && this.#clock.monotonicMs() - this.#outage.sinceMs;
     const lasted = outMs === undefined ? {} : { seconds: Math.round(outMs / 1_000) };
     this.#logger.info({ endpoint, runtime, version, ...fields, ...lasted }, message);
@@ -201,24 +167,4 @@ export class Runtimes {
     if (standing === undefined) throw new Error(`BUG: endpoint "${endpoint}" is not one of the configured`);
     return standing;
   }
-}
-
-/** Whether what it lists matters to the node now. */
-function serves({ named, lacksSandboxes }: Standing): boolean {
-  return named.size > 0 || lacksSandboxes;
-}
-
-function unasked(endpoint: string): Standing {
-  return {
-    endpoint,
-    state: "unasked",
-    error: undefined,
-    identity: undefined,
-    list: new Map(),
-    asking: new Set(),
-    asked: new Set(),
-    named: new Set(),
-    lacksSandboxes: false,
-    hasServed: false,
-  };
 }

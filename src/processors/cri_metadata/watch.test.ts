@@ -35,7 +35,8 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const host = createHost(clock);
   const node = new Set(sandboxes);
   host.sandboxes.add("kata", {
-    sandboxes: () => Array.from(node, (id) => sandboxStatus(id)),
+    // As a receiver does it.
+    sandboxes: () => Array.from(node, (id) => sandboxStatus(id, { isListed: host.witnesses.isListed(id) })),
     roots: () => ["/run/vc/sbs"],
     owns: () => false,
     ask: () => undefined,
@@ -120,6 +121,19 @@ test("a sandbox whose pod was deleted is not in the runtime any more, and keeps 
   assert.equal(witnesses.podOf("s1")?.name, "s1-pod");
   next.close();
   assert.equal(witnesses.isListed("s1"), undefined);
+});
+
+test("a sandbox that no reading speaks of is asked for once when somebody asks, and not again", async (context) => {
+  const { open, paths, start, host, node, clock, until } = await bench(context);
+  const server = await start();
+  open([paths[0]]);
+  await until("the list", () => server.calls.list === 1);
+  node.add("s1");
+  assert.equal(host.witnesses.isListed("s1"), undefined);
+  await until("the verdict", () => host.witnesses.isListed("s1") === false);
+  const sinceMs = clock.monotonicMs();
+  await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
+  assert.equal(server.calls.list, 2);
 });
 
 test("an event about a pod of the node brings its news at once", async (context) => {

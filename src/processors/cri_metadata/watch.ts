@@ -34,6 +34,8 @@ export class RuntimeWatch {
   readonly #lookup: Lookup;
   /** As of the last look. */
   #sandboxes: ReadonlySet<string> = new Set();
+  /** Receivers ask the witness for each sandbox that they show; when it is this watch that looks, it asks for lists itself. */
+  #isReading = false;
   #withdraw: () => void = () => {};
 
   constructor(options: WatchOptions) {
@@ -56,7 +58,9 @@ export class RuntimeWatch {
       runtimes: this.#runtimes,
       clock,
       logger,
-      onUnasked: () => this.#lookup.listSoon(),
+      onUnasked: () => {
+        if (!this.#isReading) this.#lookup.listSoon();
+      },
     });
     this.#lookup = new Lookup({ endpoints, timeoutMs, clock, meter, attributes, listener: this.#listener() });
   }
@@ -136,8 +140,9 @@ export class RuntimeWatch {
   }
 
   #sandboxIds(): ReadonlySet<string> {
-    const ids = new Set(this.#options.sandboxIds());
-    for (const source of this.#sources()) for (const { id } of source.sandboxes()) ids.add(id);
-    return ids;
+    this.#isReading = true;
+    const shown = this.#sources().flatMap((source) => source.sandboxes());
+    this.#isReading = false;
+    return new Set([...this.#options.sandboxIds(), ...shown.map(({ id }) => id)]);
   }
 }
