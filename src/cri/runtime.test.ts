@@ -7,7 +7,7 @@ import { type TestContext, test } from "node:test";
 import { poll } from "../../test/e2e/poll.ts";
 import { type SimulatedPod, startCriServer } from "../simulator/cri_server.ts";
 import type { PodEvent } from "./pod.ts";
-import { Runtime } from "./runtime.ts";
+import { ContainerRuntime } from "./runtime.ts";
 
 /** A runtime's client, and the socket on which one can be started. */
 async function bench(context: TestContext, timeoutMs = 2_000) {
@@ -16,7 +16,12 @@ async function bench(context: TestContext, timeoutMs = 2_000) {
   const heard: PodEvent[] = [];
   const { promise: lost, resolve: onLost } = Promise.withResolvers<void>();
   const endpoint = `unix://${socketPath}`;
-  const runtime = new Runtime({ endpoint, timeoutMs, onEvent: (event) => heard.push(event), onLost });
+  const runtime = new ContainerRuntime({
+    endpoint,
+    timeoutMs,
+    onEvent: (event) => heard.push(event),
+    onLost,
+  });
   context.after(async () => {
     runtime.close();
     await rm(folder, { recursive: true });

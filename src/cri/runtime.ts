@@ -22,7 +22,7 @@ export interface RuntimeIdentity extends RuntimeVersion {
  * The container runtime that may listen at one endpoint. It holds no timers and retries nothing: whoever calls decides
  * how often.
  */
-export class Runtime {
+export class ContainerRuntime {
   readonly #options: RuntimeOptions;
   /**
    * Made when something listened for the first time, and kept to the end: a gRPC client that is closed while it waits for

@@ -16,7 +16,7 @@ import {
   type SimulatedPod,
   startCriServer,
 } from "../../simulator/cri_server.ts";
-import { Lookup } from "./lookup.ts";
+import { PodLookup } from "./lookup.ts";
 
 function pod(id: string): SimulatedPod {
   return {
@@ -45,7 +45,7 @@ async function bench(
   const failures: string[] = [];
   const counters = countingMeter();
   const state = { isOfInterest: false };
-  const lookup = new Lookup({
+  const lookup = new PodLookup({
     endpoints: paths.map((path) => `unix://${path}`),
     timeoutMs,
     clock,

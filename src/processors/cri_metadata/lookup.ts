@@ -3,7 +3,7 @@ import type { Clock } from "../../clock/clock.ts";
 import { CriError, type CriFailure } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
-import { Runtime, type RuntimeIdentity } from "../../cri/runtime.ts";
+import { ContainerRuntime, type RuntimeIdentity } from "../../cri/runtime.ts";
 import { observed } from "../../telemetry/observed.ts";
 
 /** How often runtimes are asked for their lists without another reason. */
@@ -22,7 +22,7 @@ const RETRY_UNANSWERED_MS = 5_000;
 const PASSING: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
 
 /** Whoever judges what the runtimes say. */
-export interface LookupListener {
+export interface PodLookupListener {
   /** Calls begin. */
   asking(endpoints: readonly string[]): void;
   /** The whole list of a runtime has come. */
@@ -35,14 +35,14 @@ export interface LookupListener {
   happened(event: PodEvent): boolean;
 }
 
-export interface LookupOptions {
+export interface PodLookupOptions {
   readonly endpoints: CriEndpoints;
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly meter: Meter;
   /** On every metric of this lookup. */
   readonly attributes: Readonly<Record<string, string>>;
-  readonly listener: LookupListener;
+  readonly listener: PodLookupListener;
 }
 
 interface Wanted {
@@ -51,7 +51,7 @@ interface Wanted {
 }
 
 interface Place {
-  readonly runtime: Runtime;
+  readonly runtime: ContainerRuntime;
   isAsking: boolean;
   /** A runtime rests after an answer for as long as the answer took. */
   freeAtMs: number;
@@ -62,8 +62,8 @@ interface Place {
  * whose pods are wanted, with a growing delay until one lists them. Each endpoint has one call under way at most, and
  * none waits for another.
  */
-export class Lookup {
-  readonly #options: LookupOptions;
+export class PodLookup {
+  readonly #options: PodLookupOptions;
   readonly #places: readonly Place[];
   readonly #wanted = new Map<string, Wanted>();
   readonly #lookups: Counter;
@@ -74,11 +74,11 @@ export class Lookup {
   #listAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
-  constructor(options: LookupOptions) {
+  constructor(options: PodLookupOptions) {
     const { endpoints, timeoutMs, meter } = options;
     this.#options = options;
     this.#places = endpoints.map((endpoint) => ({
-      runtime: new Runtime({
+      runtime: new ContainerRuntime({
         endpoint,
         timeoutMs,
         onEvent: (event) => this.#happened(event),

@@ -4,7 +4,7 @@ import type { CriError } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
-import { chooseRuntime, type Standing, serves, unasked, withServed } from "./standing.ts";
+import { chooseRuntime, type RuntimeStanding, serves, unasked, withServed } from "./standing.ts";
 
 export interface RuntimesOptions {
   readonly endpoints: CriEndpoints;
@@ -20,7 +20,7 @@ export interface RuntimeFault {
 }
 
 /** An answer, and what the node had when it came. */
-export interface Answer {
+export interface ListAnswer {
   /** The pods by id. */
   readonly list: ReadonlyMap<string, ListedPod>;
   readonly sandboxes: ReadonlySet<string>;
@@ -35,7 +35,7 @@ export interface Answer {
 export class Runtimes {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #standings: Map<string, Standing>;
+  readonly #standings: Map<string, RuntimeStanding>;
   /** The endpoint of the node's runtime. */
   #current: string | undefined;
   #outage: { readonly sinceMs: number; saysReplaced: boolean } | undefined;
@@ -71,7 +71,7 @@ export class Runtimes {
   }
 
   /** The call's answer has come. */
-  answered(from: RuntimeIdentity, { list, sandboxes, lacksSandboxes }: Answer): void {
+  answered(from: RuntimeIdentity, { list, sandboxes, lacksSandboxes }: ListAnswer): void {
     const standing = this.#standing(from.endpoint);
     this.#standings.set(from.endpoint, {
       ...standing,
@@ -115,7 +115,7 @@ export class Runtimes {
   }
 
   /** Those without which nothing can be said: all of them until one has answered. */
-  #awaited(): readonly Standing[] {
+  #awaited(): readonly RuntimeStanding[] {
     const all = [...this.#standings.values()];
     if (this.#current === undefined) return all;
     return all.filter((one) => one.endpoint === this.#current || serves(one));
@@ -162,7 +162,7 @@ export class Runtimes {
     }
   }
 
-  #standing(endpoint: string): Standing {
+  #standing(endpoint: string): RuntimeStanding {
     const standing = this.#standings.get(endpoint);
     if (standing === undefined) throw new Error(`BUG: endpoint "${endpoint}" is not one of the configured`);
     return standing;

@@ -3,7 +3,7 @@ import type { ListedPod } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
 
 /** What is known of the runtime at one endpoint. */
-export interface Standing {
+export interface RuntimeStanding {
   readonly endpoint: string;
   readonly state: "unasked" | "answers" | "fails";
   /** The last failure, while it fails. */
@@ -23,7 +23,7 @@ export interface Standing {
   readonly hasServed: boolean;
 }
 
-export function unasked(endpoint: string): Standing {
+export function unasked(endpoint: string): RuntimeStanding {
   return {
     endpoint,
     state: "unasked",
@@ -39,12 +39,12 @@ export function unasked(endpoint: string): Standing {
 }
 
 /** Whether what it lists matters to the node now. */
-export function serves({ named, lacksSandboxes }: Standing): boolean {
+export function serves({ named, lacksSandboxes }: RuntimeStanding): boolean {
   return named.size > 0 || lacksSandboxes;
 }
 
 /** The standing with what it has served on a node with these sandboxes. */
-export function withServed(standing: Standing, sandboxes: ReadonlySet<string>): Standing {
+export function withServed(standing: RuntimeStanding, sandboxes: ReadonlySet<string>): RuntimeStanding {
   const { named, list, state } = standing;
   const isNamed = (id: string): boolean => named.has(id) || (state === "answers" && list.has(id));
   const served = { ...standing, named: new Set([...sandboxes].filter(isNamed)) };
@@ -57,7 +57,7 @@ export function withServed(standing: Standing, sandboxes: ReadonlySet<string>): 
  * pods is its any more and another one serves. Undefined before the first answer.
  */
 export function chooseRuntime(
-  standings: readonly Standing[],
+  standings: readonly RuntimeStanding[],
   current: string | undefined,
 ): string | undefined {
   const before = standings.find(({ endpoint }) => endpoint === current);

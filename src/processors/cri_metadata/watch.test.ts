@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, open as openFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
@@ -12,6 +12,9 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { RuntimeWatch } from "./watch.ts";
+
+/** Node does not name it: a descriptor that leads to a file, whatever its kind. */
+const O_PATH = 0o10000000;
 
 function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
   return {
@@ -171,6 +174,21 @@ test("of two runtimes the one with the node's pods is found, and waited for when
     messages().filter((message) => message.startsWith("Container runtime answers again")).length,
     1,
   );
+});
+
+test("a socket that was replaced on the node is an error that only a restart mends", async (context) => {
+  const { open, paths, start, status, messages, until } = await bench(context);
+  const server = await start();
+  // A descriptor leads to the file as a bind mount of it would: also when its name is gone.
+  const file = await openFile(paths[0], O_PATH);
+  context.after(() => file.close());
+  open([`/proc/self/fd/${file.fd}`]);
+  await until("the list", () => server.calls.list === 1);
+  await server.close();
+  await until("the error", () => status()?.needsRestart === true);
+  assert.equal(status()?.state, "permanent_error");
+  assert.match(status()?.error ?? "", /was replaced on the node; mount its directory, not the file$/);
+  assert.equal(messages().filter((message) => message.startsWith("Container runtime does not")).length, 1);
 });
 
 test("a node without a runtime has no witness that says a thing", async (context) => {

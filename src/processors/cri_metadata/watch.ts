@@ -4,12 +4,12 @@ import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
 import { compileHandlers } from "./handlers.ts";
-import { Lookup, type LookupListener } from "./lookup.ts";
+import { PodLookup, type PodLookupListener } from "./lookup.ts";
 import { MissingPods } from "./missing_pods.ts";
 import { Runtimes } from "./runtimes.ts";
 import { ListWitness } from "./witness.ts";
 
-export interface WatchOptions {
+export interface RuntimeWatchOptions {
   readonly endpoints: CriEndpoints;
   readonly timeoutMs: number;
   readonly kataHandlers: readonly string[];
@@ -26,19 +26,19 @@ export interface WatchOptions {
  * metric, and adds and removes no sandbox.
  */
 export class RuntimeWatch {
-  readonly #options: WatchOptions;
+  readonly #options: RuntimeWatchOptions;
   readonly #isKata: (handler: string) => boolean;
   readonly #runtimes: Runtimes;
   readonly #missing: MissingPods;
   readonly #witness: ListWitness;
-  readonly #lookup: Lookup;
+  readonly #lookup: PodLookup;
   /** As of the last look. */
   #sandboxes: ReadonlySet<string> = new Set();
   /** Receivers ask the witness for each sandbox that they show; when it is this watch that looks, it asks for lists itself. */
   #isReading = false;
   #withdraw: () => void = () => {};
 
-  constructor(options: WatchOptions) {
+  constructor(options: RuntimeWatchOptions) {
     const { endpoints, timeoutMs, kataHandlers, settings } = options;
     const { id, clock, logger, meter } = settings;
     const attributes = { processor: id };
@@ -62,7 +62,14 @@ export class RuntimeWatch {
         if (!this.#isReading) this.#lookup.listSoon();
       },
     });
-    this.#lookup = new Lookup({ endpoints, timeoutMs, clock, meter, attributes, listener: this.#listener() });
+    this.#lookup = new PodLookup({
+      endpoints,
+      timeoutMs,
+      clock,
+      meter,
+      attributes,
+      listener: this.#listener(),
+    });
   }
 
   start(): void {
@@ -92,7 +99,7 @@ export class RuntimeWatch {
     this.#missing.close();
   }
 
-  #listener(): LookupListener {
+  #listener(): PodLookupListener {
     return {
       asking: (endpoints) => {
         this.#sandboxes = this.#sandboxIds();
