@@ -1,8 +1,11 @@
-#!/usr/bin/env -S node --max-semi-space-size=4
+#!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
 // The young generation is kept small: V8 would let it grow to 48 MB, three times what the agent's data takes, and save
-// a twentieth of the CPU (npm run bench -- agent).
+// a twentieth of the CPU (npm run bench -- agent). The other two hold before the first line of this file runs: no signal
+// opens a debugger, and no warning of Node's goes to stderr as text.
 import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
+import { hangups, ignoreSignals, stopSignal } from "./process/signals.ts";
+import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
 
 interface Entry {
   readonly summary: string;
@@ -48,8 +51,11 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** A leaked handle must not keep a finished process alive; long enough for a pipe to take the last output. */
+const STDERR = 2;
+/** A leaked handle or a reader that does not read must not keep a finished process alive. */
 const EXIT_GRACE_MS = 1_000;
+/** What the agent makes is its owner's alone, whatever it was started with; what others may see gets a mode of its own. */
+const UMASK = 0o077;
 
 function usage(): string {
   const build = readBuildInfo();
@@ -86,52 +92,66 @@ async function main(argv: readonly string[]): Promise<number> {
   const entry = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
   if (entry === undefined) {
     const known = Object.keys(COMMANDS).join(", ");
-    process.stderr.write(`Error: unknown command "${name}"; the commands are ${known}\n`);
-    return 1;
+    throw new Error(`unknown command "${name}"; the commands are ${known}`);
   }
-  // Before anything is loaded: the kernel drops signals that the first process of a container does not listen to yet.
-  const stop = stopSignal();
-  const onHangup = entry.hearsHangup === true ? hangups() : () => {};
+  const onHangup = entry.hearsHangup === true ? hangups(process) : () => {};
   const command = await entry.load();
   const args = name === first ? rest : argv;
-  const { env, stdout, stderr } = process;
-  return await command({ args, env, stdout, stderr, usage: process, stop, onHangup });
+  const { env, stdout } = process;
+  return await command({ args, env, stdout, stderr: log, usage: process, stop, onHangup });
 }
 
-/** Aborts at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopSignal(): AbortSignal {
-  const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => {
-      if (stop.signal.aborted) process.exit(1);
-      stop.abort(signal);
-    });
+/**
+ * Ends the process now. A system call that hangs, such as on a file system that does not answer, keeps `process.exit` from
+ * returning to the system; only a signal's own effect ends the process then.
+ */
+function endAtOnce(): never {
+  if (stop.aborted && process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) {
+    process.removeAllListeners(stop.reason);
+    process.kill(process.pid, stop.reason);
   }
-  return stop.signal;
+  process.exit();
 }
 
-/** Takes SIGHUP from now on; who listens later hears of one that came before. */
-function hangups(): (listener: () => void) => void {
-  let heard = false;
-  let tell = (): void => {
-    heard = true;
-  };
-  process.on("SIGHUP", () => tell());
-  return (listener) => {
-    tell = listener;
-    if (heard) listener();
-  };
+/** The log, into which goes all that Node and libraries would write to stderr as text. */
+async function openLog(): Promise<ProcessLog> {
+  const { systemClock } = await import("./clock/clock.ts");
+  const { writerTo } = await import("./telemetry/descriptor.ts");
+  const { LineOutput } = await import("./telemetry/line_output.ts");
+  const { ProcessLog } = await import("./telemetry/process_log.ts");
+  const { captureConsole, captureWarnings, endOnUncaught } = await import("./process/strays.ts");
+  // Node makes a socket or a foreign pipe non-blocking when it opens it as a stream.
+  const attempt = writerTo(STDERR, () => void process.stderr);
+  const opened = new ProcessLog(new LineOutput({ attempt, clock: systemClock }));
+  const say = (line: StrayLine): void => opened.say(line);
+  captureConsole(console, say);
+  captureWarnings(process, say);
+  endOnUncaught(process, say, () => {
+    process.exitCode = 1;
+    void opened.drain(AbortSignal.timeout(EXIT_GRACE_MS)).then(endAtOnce);
+  });
+  return opened;
 }
 
-// Whoever reads our output may leave early (`| head`): that is no fault of ours.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
+process.umask(UMASK);
+ignoreSignals(process);
+const stop = stopSignal(process, () => {
+  process.exitCode = 1;
+  endAtOnce();
 });
-
+const log = await openLog();
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  // Whoever reads our output may leave early (`| head`): that is no fault of ours.
+  if (error.code === "EPIPE") return;
+  log.write(`Error: cannot write to stdout: ${error.message}\n`);
+  process.exitCode = 1;
+});
 try {
-  process.exitCode = await main(process.argv.slice(2));
+  const code = await main(process.argv.slice(2));
+  if (code !== 0) process.exitCode = code;
 } catch (error) {
-  process.stderr.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
+  log.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
 }
-setTimeout(() => process.exit(), EXIT_GRACE_MS).unref();
+setTimeout(endAtOnce, EXIT_GRACE_MS).unref();
+await log.drain(AbortSignal.timeout(EXIT_GRACE_MS));

@@ -1,0 +1,142 @@
+import type { Clock } from "../clock/clock.ts";
+
+/** Why lines were lost: too many were waiting, nobody reads, the disk is full, or something else. */
+export const LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
+export type LossReason = (typeof LOSS_REASONS)[number];
+
+/**
+ * Writes bytes and returns how many were taken, at once or later. Throws or rejects with what the system says; EAGAIN
+ * means that the reader is behind.
+ */
+export type Attempt = (bytes: Buffer) => number | Promise<number>;
+
+/** What was lost since lines last passed. */
+export interface Losses {
+  readonly lines: Readonly<Partial<Record<LossReason, number>>>;
+  readonly sinceMs: number;
+}
+
+export interface LineOutputOptions {
+  readonly attempt: Attempt;
+  readonly clock: Clock;
+  /** Called when the first line is lost, with what the system says. */
+  onLoss?(reason: LossReason, cause: string): void;
+}
+
+/** Of lines that wait for a slow reader, in bytes; a single longer line may wait too. */
+const BACKLOG_BYTES_MAX = 1024 * 1024;
+/** After which a reader that is behind is tried again. */
+const RETRY_MS = 50;
+
+const REASONS: Readonly<Record<string, LossReason>> = {
+  EPIPE: "no_reader",
+  ECONNRESET: "no_reader",
+  ENXIO: "no_reader",
+  ENOSPC: "no_space",
+  EDQUOT: "no_space",
+  EFBIG: "no_space",
+};
+
+/**
+ * Writes whole lines, in their order, and never throws. Lines wait for a slow reader up to a limit; those that cannot be
+ * written are dropped and counted. A line of which a part is written is finished before anything else is.
+ */
+export class LineOutput {
+  readonly #options: LineOutputOptions;
+  readonly #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** Whether a part of the first line that waits is written. */
+  #isTorn = false;
+  #isRunning = false;
+  /** The last run, which is over unless `#isRunning`. */
+  #run: Promise<void> = Promise.resolve();
+  readonly #lost = new Map<LossReason, number>();
+  #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
+  #onPassing: (losses: Losses) => void = () => {};
+
+  constructor(options: LineOutputOptions) {
+    this.#options = options;
+  }
+
+  /** Lines lost so far. */
+  get lost(): ReadonlyMap<LossReason, number> {
+    return this.#lost;
+  }
+
+  /** Calls the listener each time that lines pass again after some were lost. */
+  onPassing(listener: (losses: Losses) => void): void {
+    this.#onPassing = listener;
+  }
+
+  /** Writes the text, which ends in a line feed, as one piece. */
+  write(text: string): void {
+    const bytes = Buffer.from(text);
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes.length > BACKLOG_BYTES_MAX) {
+      this.#lose("backlog", 1, "the reader is behind");
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (!this.#isRunning) this.#run = this.#writeWaiting();
+  }
+
+  /** Resolves when nothing waits any more, or when the signal aborts. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      if (deadline.aborted) resolve();
+      deadline.addEventListener("abort", () => resolve(), { once: true });
+    });
+    while (this.#isRunning && !deadline.aborted) await Promise.race([this.#run, aborted]);
+  }
+
+  /** Where the reader keeps up, all of it is written before this returns a promise. */
+  async #writeWaiting(): Promise<void> {
+    this.#isRunning = true;
+    for (let line = this.#waiting[0]; line !== undefined; line = this.#waiting[0]) {
+      try {
+        const taken = this.#options.attempt(line);
+        this.#take(typeof taken === "number" ? taken : await taken);
+      } catch (error) {
+        const { code = "", message } = error as NodeJS.ErrnoException;
+        if (code === "EAGAIN") {
+          await this.#pause();
+          continue;
+        }
+        this.#dropWaiting(REASONS[code] ?? "error", message);
+        if (this.#isTorn) break;
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#options.clock.after(RETRY_MS, resolve));
+  }
+
+  #take(count: number): void {
+    const line = this.#waiting[0] ?? Buffer.alloc(0);
+    this.#waitingBytes -= count;
+    this.#isTorn = count < line.length;
+    if (this.#isTorn) this.#waiting[0] = line.subarray(count);
+    else this.#waiting.shift();
+    if (this.#isTorn || this.#untold === undefined || this.#waitingBytes > BACKLOG_BYTES_MAX / 2) return;
+    const losses = this.#untold;
+    this.#untold = undefined;
+    this.#onPassing(losses);
+  }
+
+  /** The rest of a torn line stays, so that the next one does not end up in the middle of it. */
+  #dropWaiting(reason: LossReason, cause: string): void {
+    const dropped = this.#waiting.splice(this.#isTorn ? 1 : 0);
+    for (const { length } of dropped) this.#waitingBytes -= length;
+    if (dropped.length > 0) this.#lose(reason, dropped.length, cause);
+  }
+
+  #lose(reason: LossReason, count: number, cause: string): void {
+    this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + count);
+    const isFirst = this.#untold === undefined;
+    this.#untold ??= { lines: {}, sinceMs: this.#options.clock.nowMs() };
+    this.#untold.lines[reason] = (this.#untold.lines[reason] ?? 0) + count;
+    if (isFirst) this.#options.onLoss?.(reason, cause);
+  }
+}
