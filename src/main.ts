@@ -51,7 +51,6 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 };
 
-const STDERR = 2;
 /** A leaked handle or a reader that does not read must not keep a finished process alive. */
 const EXIT_GRACE_MS = 1_000;
 /** What the agent makes is its owner's alone, whatever it was started with; what others may see gets a mode of its own. */
@@ -115,14 +114,11 @@ function endAtOnce(): never {
 
 /** The log, into which goes all that Node and libraries would write to stderr as text. */
 async function openLog(): Promise<ProcessLog> {
-  const { systemClock } = await import("./clock/clock.ts");
-  const { writerTo } = await import("./telemetry/descriptor.ts");
-  const { LineOutput } = await import("./telemetry/line_output.ts");
+  const { STDERR, standardOutput } = await import("./telemetry/descriptor.ts");
   const { ProcessLog } = await import("./telemetry/process_log.ts");
   const { captureConsole, captureWarnings, endOnUncaught } = await import("./process/strays.ts");
   // Node makes a socket or a foreign pipe non-blocking when it opens it as a stream.
-  const attempt = writerTo(STDERR, () => void process.stderr);
-  const opened = new ProcessLog(new LineOutput({ attempt, clock: systemClock }));
+  const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
   captureConsole(console, say);
   captureWarnings(process, say);

@@ -1,5 +1,21 @@
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
-import type { Attempt } from "./line_output.ts";
+import { systemClock } from "../clock/clock.ts";
+import { type Attempt, LineOutput } from "./line_output.ts";
+
+export const STDOUT = 1;
+export const STDERR = 2;
+
+const standard = new Map<number, LineOutput>();
+
+/**
+ * The process's output to its descriptor 1 or 2: there is one, so that whoever writes to it does not write into the middle
+ * of another's line. `unblock` as for `writerTo`, at the first call.
+ */
+export function standardOutput(fd: typeof STDOUT | typeof STDERR, unblock?: () => void): LineOutput {
+  const output = standard.get(fd) ?? new LineOutput(writerTo(fd, unblock), systemClock);
+  standard.set(fd, output);
+  return output;
+}
 
 /**
  * Writes to an open descriptor in such a way that a reader who does not read stops nobody: to a pipe, a terminal or a

@@ -25,8 +25,11 @@ function scene() {
     reader.text += bytes.toString("utf8", 0, count);
     return count;
   };
-  const output = new LineOutput({ attempt: take, clock, onLoss: (reason) => heard.push(reason) });
-  output.onPassing((losses) => passing.push(losses));
+  const output = new LineOutput(take, clock);
+  output.listen({
+    onLoss: (reason) => heard.push(reason),
+    onPassing: (losses) => passing.push(losses),
+  });
   return { clock, output, reader, passing, heard };
 }
 
@@ -109,7 +112,7 @@ test("a line that was written by half is finished before the next one", () => {
 
 test("what is written while losses are told comes behind them", () => {
   const { output, reader } = scene();
-  output.onPassing(() => output.write("lost\n"));
+  output.listen({ onPassing: () => output.write("lost\n") });
   Object.assign(reader, { room: 0, code: "EPIPE" });
   output.write("one\n");
   reader.room = Number.POSITIVE_INFINITY;
@@ -141,7 +144,7 @@ test("writes that end later keep their order", async () => {
     text += bytes.toString("utf8", 0, Math.min(2, bytes.length));
     return Math.min(2, bytes.length);
   };
-  const output = new LineOutput({ attempt, clock: new FakeClock() });
+  const output = new LineOutput(attempt, new FakeClock());
   for (const line of ["one\n", "two\n", "three\n"]) output.write(line);
   await output.drain(new AbortController().signal);
   assert.equal(text, "one\ntwo\nthree\n");

@@ -16,11 +16,12 @@ export interface Losses {
   readonly sinceMs: number;
 }
 
-export interface LineOutputOptions {
-  readonly attempt: Attempt;
-  readonly clock: Clock;
-  /** Called when the first line is lost, with what the system says. */
+/** Hears of lines that are lost. */
+export interface LossListener {
+  /** The first line since lines last passed is lost; with what the system says. */
   onLoss?(reason: LossReason, cause: string): void;
+  /** Lines pass again. */
+  onPassing(losses: Losses): void;
 }
 
 /** Of lines that wait for a slow reader, in bytes; a single longer line may wait too. */
@@ -42,7 +43,8 @@ const REASONS: Readonly<Record<string, LossReason>> = {
  * written are dropped and counted. A line of which a part is written is finished before anything else is.
  */
 export class LineOutput {
-  readonly #options: LineOutputOptions;
+  readonly #attempt: Attempt;
+  readonly #clock: Clock;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
   /** Whether a part of the first line that waits is written. */
@@ -52,10 +54,11 @@ export class LineOutput {
   #run: Promise<void> = Promise.resolve();
   readonly #lost = new Map<LossReason, number>();
   #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
-  #onPassing: (losses: Losses) => void = () => {};
+  readonly #listeners = new Set<LossListener>();
 
-  constructor(options: LineOutputOptions) {
-    this.#options = options;
+  constructor(attempt: Attempt, clock: Clock) {
+    this.#attempt = attempt;
+    this.#clock = clock;
   }
 
   /** Lines lost so far. */
@@ -63,9 +66,15 @@ export class LineOutput {
     return this.#lost;
   }
 
-  /** Calls the listener each time that lines pass again after some were lost. */
-  onPassing(listener: (losses: Losses) => void): void {
-    this.#onPassing = listener;
+  /** Whether no write is under way and none is going to be tried again by itself. */
+  get isIdle(): boolean {
+    return !this.#isRunning;
+  }
+
+  /** Tells the listener of losses until the returned function is called. */
+  listen(listener: LossListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
   }
 
   /** Writes the text, which ends in a line feed, as one piece. */
@@ -94,7 +103,7 @@ export class LineOutput {
     this.#isRunning = true;
     for (let line = this.#waiting[0]; line !== undefined; line = this.#waiting[0]) {
       try {
-        const taken = this.#options.attempt(line);
+        const taken = this.#attempt(line);
         this.#take(typeof taken === "number" ? taken : await taken);
       } catch (error) {
         const { code = "", message } = error as NodeJS.ErrnoException;
@@ -110,7 +119,7 @@ export class LineOutput {
   }
 
   #pause(): Promise<void> {
-    return new Promise((resolve) => void this.#options.clock.after(RETRY_MS, resolve));
+    return new Promise((resolve) => void this.#clock.after(RETRY_MS, resolve));
   }
 
   #take(count: number): void {
@@ -122,7 +131,7 @@ export class LineOutput {
     if (this.#isTorn || this.#untold === undefined || this.#waitingBytes > BACKLOG_BYTES_MAX / 2) return;
     const losses = this.#untold;
     this.#untold = undefined;
-    this.#onPassing(losses);
+    for (const listener of this.#listeners) listener.onPassing(losses);
   }
 
   /** The rest of a torn line stays, so that the next one does not end up in the middle of it. */
@@ -135,8 +144,8 @@ export class LineOutput {
   #lose(reason: LossReason, count: number, cause: string): void {
     this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + count);
     const isFirst = this.#untold === undefined;
-    this.#untold ??= { lines: {}, sinceMs: this.#options.clock.nowMs() };
+    this.#untold ??= { lines: {}, sinceMs: this.#clock.nowMs() };
     this.#untold.lines[reason] = (this.#untold.lines[reason] ?? 0) + count;
-    if (isFirst) this.#options.onLoss?.(reason, cause);
+    if (isFirst) for (const listener of this.#listeners) listener.onLoss?.(reason, cause);
   }
 }

@@ -12,7 +12,7 @@ function scene() {
     reader.text += String(bytes);
     return bytes.length;
   };
-  const log = new ProcessLog(new LineOutput({ attempt, clock: new FakeClock(0) }));
+  const log = new ProcessLog(new LineOutput(attempt, new FakeClock(0)));
   const lines = (): string[] => reader.text.split("\n").filter(Boolean);
   const attach = (): ReturnType<typeof createLogger> => {
     const logger = createLogger({ level: "info", encoding: "json", initialFields: { node: "n1" } }, log);

@@ -24,6 +24,7 @@ export class ProcessLog implements LogOutput {
   readonly #output: LineOutput;
   #logger: Logger | undefined;
   #early: StrayLine[] = [];
+  #stopListening: () => void = () => {};
 
   constructor(output: LineOutput) {
     this.#output = output;
@@ -39,12 +40,14 @@ export class ProcessLog implements LogOutput {
 
   attach(logger: Logger): void {
     this.#logger = logger;
-    this.#output.onPassing(({ lines, sinceMs }) =>
-      logger.error(
-        { lines, since: new Date(sinceMs).toISOString() },
-        "Log lines were lost; lines pass again.",
-      ),
-    );
+    this.#stopListening();
+    this.#stopListening = this.#output.listen({
+      onPassing: ({ lines, sinceMs }) =>
+        logger.error(
+          { lines, since: new Date(sinceMs).toISOString() },
+          "Log lines were lost; lines pass again.",
+        ),
+    });
     for (const line of this.#early.splice(0)) this.say(line);
   }
 
