@@ -16,7 +16,7 @@ const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } 
 
 /** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
 export const run: Command = async (context) => {
-  const { args, env, stdout } = context;
+  const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   if (values.help === true) {
     stdout.write(
@@ -29,7 +29,11 @@ export const run: Command = async (context) => {
     return 0;
   }
   const { config: uris = [], set: sets = [], watch } = values;
-  return await runSource(context, { uris, sets, env, readFile: readConfigFile }, { watch });
+  return await runSource(
+    context,
+    { uris, sets, env, readFile: (path) => readConfigFile(path, stop) },
+    { watch },
+  );
 };
 
 /** As `run`, with a configuration from wherever. */

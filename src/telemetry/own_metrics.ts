@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo } from "../component/component.ts";
+import { readSteadyFile } from "../config/read_file.ts";
 import type {
   MetricReaderConfig,
   PeriodicReaderConfig,
@@ -132,7 +132,7 @@ async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetri
 async function pem(path: string | undefined): Promise<Buffer | null> {
   if (path === undefined) return null;
   try {
-    return await readFile(path);
+    return Buffer.from(await readSteadyFile(path));
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot read a PEM file of the agent's own metrics: ${cause}`, { cause: error });
