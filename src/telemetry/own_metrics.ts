@@ -13,7 +13,7 @@ import type {
   TelemetryConfig,
 } from "../config/telemetry.ts";
 import { defaultServerLimits } from "../http/config.ts";
-import { HttpServer, type Route } from "../http/server.ts";
+import { describeAddresses, HttpServer, type Route } from "../http/server.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
@@ -99,6 +99,7 @@ async function startPullReader(
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
   }
+  logger.info({ endpoint: describeAddresses(server.addresses), path: "/metrics" }, "Serving own metrics.");
   return { reader: exporter, close: () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS)) };
 }
 
