@@ -2,22 +2,24 @@
 // The young generation is kept small: V8 would let it grow to 48 MB, three times what the agent's data takes, and save
 // a twentieth of the CPU (npm run bench -- agent). The other two hold before the first line of this file runs: no signal
 // opens a debugger, and no warning of Node's goes to stderr as text.
+import inspector from "node:inspector";
 import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
+import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, stopSignal } from "./process/signals.ts";
 import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
 
 interface Entry {
   readonly summary: string;
-  /** Whether SIGHUP means something to it, other than its end. */
-  readonly hearsHangup?: true;
+  /** Whether it runs an agent: SIGHUP means something to it, other than its end, and it says how Node was started. */
+  readonly isAgent?: true;
   load(): Promise<Command>;
 }
 
 const COMMANDS: Readonly<Record<string, Entry>> = {
   run: {
     summary: "run the agent with a configuration (the default command)",
-    hearsHangup: true,
+    isAgent: true,
     load: async () => (await import("./commands/run.ts")).run,
   },
   validate: {
@@ -38,7 +40,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   monitor: {
     summary: "run the agent in kata-monitor's place, with its flags and endpoints",
-    hearsHangup: true,
+    isAgent: true,
     load: async () => (await import("./commands/monitor.ts")).monitor,
   },
   simulate: {
@@ -93,10 +95,14 @@ async function main(argv: readonly string[]): Promise<number> {
     const known = Object.keys(COMMANDS).join(", ");
     throw new Error(`unknown command "${name}"; the commands are ${known}`);
   }
-  const onHangup = entry.hearsHangup === true ? hangups(process) : () => {};
+  const onHangup = entry.isAgent === true ? hangups(process) : () => {};
   const command = await entry.load();
   const args = name === first ? rest : argv;
-  const { env, stdout } = process;
+  const { env, execArgv, stdout } = process;
+  if (entry.isAgent === true) {
+    const start = { env, execArgv, debuggerUrl: inspector.url() };
+    for (const remark of remarksOnNode(start)) log.say(remark);
+  }
   return await command({ args, env, stdout, stderr: log, usage: process, stop, onHangup });
 }
 
@@ -131,6 +137,8 @@ async function openLog(): Promise<ProcessLog> {
 
 process.umask(UMASK);
 ignoreSignals(process);
+// Where Node was started without --disable-sigusr1, a signal may have come before the line above.
+if (inspector.url() !== undefined && !isDebuggerAskedFor(process)) inspector.close();
 const stop = stopSignal(process, () => {
   process.exitCode = 1;
   endAtOnce();
