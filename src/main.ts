@@ -98,6 +98,7 @@ async function main(argv: readonly string[]): Promise<number> {
   const onHangup = entry.isAgent === true ? hangups(process) : () => {};
   const command = await entry.load();
   const args = name === first ? rest : argv;
+  if (!isDebuggerAskedFor(process)) await closeDebugger();
   const { env, execArgv, stdout } = process;
   if (entry.isAgent === true) {
     const start = { env, execArgv, debuggerUrl: inspector.url() };
@@ -107,13 +108,29 @@ async function main(argv: readonly string[]): Promise<number> {
 }
 
 /**
+ * Where Node was started without --disable-sigusr1, the signal may have come before this file had a listener for it. Each one
+ * that came then opens the debugger once more.
+ */
+async function closeDebugger(): Promise<void> {
+  while (inspector.url() !== undefined) {
+    inspector.close();
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+/**
  * Ends the process now. A system call that hangs, such as on a file system that does not answer, keeps `process.exit` from
  * returning to the system; only a signal's own effect ends the process then.
  */
 function endAtOnce(): never {
-  if (stop.aborted && process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"))) {
+  const hangs = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
+  if (hangs && stop.aborted) {
     process.removeAllListeners(stop.reason);
-    process.kill(process.pid, stop.reason);
+    try {
+      process.kill(process.pid, stop.reason);
+    } catch {
+      // The systemd unit forbids the call; systemd ends the process itself then.
+    }
   }
   process.exit();
 }
@@ -137,8 +154,6 @@ async function openLog(): Promise<ProcessLog> {
 
 process.umask(UMASK);
 ignoreSignals(process);
-// Where Node was started without --disable-sigusr1, a signal may have come before the line above.
-if (inspector.url() !== undefined && !isDebuggerAskedFor(process)) inspector.close();
 const stop = stopSignal(process, () => {
   process.exitCode = 1;
   endAtOnce();

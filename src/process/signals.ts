@@ -18,7 +18,7 @@ const MEANINGLESS = [
   "SIGXCPU",
 ] as const satisfies readonly NodeJS.Signals[];
 
-/** Takes all meaningless signals from now on. */
+/** Takes all meaningless signals from now on, and does nothing at them. */
 export function ignoreSignals(source: SignalSource): void {
   for (const signal of MEANINGLESS) source.on(signal, () => {});
 }
