@@ -70,6 +70,20 @@ test("lines past the limit are dropped and counted, and told of when lines pass 
   assert.equal(passing.length, 1);
 });
 
+test("where a reader keeps being behind, losses are told of from time to time", async () => {
+  const { output, reader, clock, passing } = scene();
+  const line = `${"x".repeat(1023)}\n`;
+  reader.room = 0;
+  for (let second = 0; second < 25; second++) {
+    for (let count = 0; count < 2_000; count++) output.write(line);
+    reader.room = line.length;
+    await clock.advance(1_000);
+  }
+  assert.equal(passing.length, 3);
+  const told = passing.reduce((sum, { lines }) => sum + (lines.backlog ?? 0), 0);
+  assert.ok(told > 20_000 && told < (output.lost.get("backlog") ?? 0));
+});
+
 test("a single line may be longer than the limit", () => {
   const { output, reader } = scene();
   const line = `${"x".repeat(3 * 1024 * 1024)}\n`;

@@ -27,7 +27,9 @@ export interface LossListener {
 /** Of lines that wait for a slow reader, in bytes; a single longer line may wait too. */
 const BACKLOG_BYTES_MAX = 1024 * 1024;
 /** After which a reader that is behind is tried again. */
-const RETRY_MS = 50;
+const RETRY_MS = 20;
+/** Where a reader keeps being behind, losses are told of this often. */
+const TELL_INTERVAL_MS = 10_000;
 
 const REASONS: Readonly<Record<string, LossReason>> = {
   EPIPE: "no_reader",
@@ -54,6 +56,7 @@ export class LineOutput {
   #run: Promise<void> = Promise.resolve();
   readonly #lost = new Map<LossReason, number>();
   #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
+  #toldMs = Number.NEGATIVE_INFINITY;
   readonly #listeners = new Set<LossListener>();
 
   constructor(attempt: Attempt, clock: Clock) {
@@ -128,8 +131,15 @@ export class LineOutput {
     this.#isTorn = count < line.length;
     if (this.#isTorn) this.#waiting[0] = line.subarray(count);
     else this.#waiting.shift();
-    if (this.#isTorn || this.#untold === undefined || this.#waitingBytes > BACKLOG_BYTES_MAX / 2) return;
+    if (!this.#isTorn) this.#tellLosses();
+  }
+
+  #tellLosses(): void {
     const losses = this.#untold;
+    if (losses === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#waitingBytes > BACKLOG_BYTES_MAX / 2 && nowMs - this.#toldMs < TELL_INTERVAL_MS) return;
+    this.#toldMs = nowMs;
     this.#untold = undefined;
     for (const listener of this.#listeners) listener.onPassing(losses);
   }
