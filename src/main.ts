@@ -5,6 +5,7 @@
 import inspector from "node:inspector";
 import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
+import { stoppedOrAfter } from "./commands/stopped.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, stopSignal } from "./process/signals.ts";
 import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
@@ -53,7 +54,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
 };
 
-/** A leaked handle or a reader that does not read must not keep a finished process alive. */
+/** A leaked handle or a reader of the log that does not read must not keep a finished process alive. */
 const EXIT_GRACE_MS = 1_000;
 /** What the agent makes is its owner's alone, whatever it was started with; what others may see gets a mode of its own. */
 const UMASK = 0o077;
@@ -171,6 +172,11 @@ try {
 } catch (error) {
   log.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
+}
+// Whoever reads our output may take their time, such as a pager; a signal ends the wait.
+if (process.stdout.writableLength > 0) {
+  const taken = new Promise<void>((resolve) => void process.stdout.write("", () => resolve()));
+  await Promise.race([taken, stoppedOrAfter(stop)]);
 }
 setTimeout(endAtOnce, EXIT_GRACE_MS).unref();
 await log.drain(AbortSignal.timeout(EXIT_GRACE_MS));

@@ -13,7 +13,7 @@ import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 import { ConfigFiles } from "./config_files.ts";
 import { Reloader } from "./reloader.ts";
-import { stoppedOrAfter } from "./stopped.ts";
+import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
 
 type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
@@ -72,7 +72,7 @@ export async function runSource(
   }
   onHangup(() => void reload.run());
   try {
-    await agent.start();
+    await unlessStopped(agent.start(), { stop, graceMs: loaded.config.service.shutdownTimeoutMs });
   } catch (error) {
     agent.logger.error({ error: error instanceof Error ? error.message : error }, "Agent cannot start.");
     await agent.shutdown();

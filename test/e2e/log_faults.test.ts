@@ -182,3 +182,14 @@ test("output that cannot be written is said and gives 1, but for a reader that l
   assert.match(said, /^Error: cannot write to stdout: ENOSPC/);
   assert.deepEqual(await run("| true"), [0, ""]);
 });
+
+test("a reader of the output that takes its time gets all of it", async () => {
+  const all = (await runCli(["schema"])).stdout;
+  // Longer than the program gives to a leaked handle.
+  const child = startBare(["schema"], {
+    shell: '"$@" | { sleep 2; cat; }',
+    stdio: ["ignore", "pipe", "ignore"],
+  });
+  assert.ok(child.stdout instanceof Readable);
+  assert.equal((await text(child.stdout)).length, all.length);
+});
