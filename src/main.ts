@@ -78,7 +78,7 @@ function usage(): string {
   ].join("\n");
 }
 
-async function main(argv: readonly string[]): Promise<number> {
+async function main(argv: readonly string[], opening: Promise<ProcessLog>): Promise<number> {
   const [first, ...rest] = argv;
   if (first === undefined || first === "--help" || first === "-h" || first === "help") {
     process.stdout.write(usage());
@@ -97,6 +97,7 @@ async function main(argv: readonly string[]): Promise<number> {
     throw new Error(`unknown command "${name}"; the commands are ${known}`);
   }
   const onHangup = entry.isAgent === true ? hangups(process) : () => {};
+  const log = await opening;
   const command = await entry.load();
   const args = name === first ? rest : argv;
   if (!isDebuggerAskedFor(process)) await closeDebugger();
@@ -120,12 +121,12 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. A system call that hangs, such as on a file system that does not answer, keeps `process.exit` from
- * returning to the system; only a signal's own effect ends the process then.
+ * Ends the process now. A system call that hangs, such as on a file system that does not answer, would keep `process.exit`
+ * from ending it: after a signal, that signal's own effect does.
  */
 function endAtOnce(): never {
-  const hangs = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
-  if (hangs && stop.aborted) {
+  const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
+  if (mayHang && stop.aborted) {
     process.removeAllListeners(stop.reason);
     try {
       process.kill(process.pid, stop.reason);
@@ -159,24 +160,27 @@ const stop = stopSignal(process, () => {
   process.exitCode = 1;
   endAtOnce();
 });
-const log = await openLog();
+const opening = openLog();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // Whoever reads our output may leave early (`| head`): that is no fault of ours.
-  if (error.code === "EPIPE") return;
-  log.write(`Error: cannot write to stdout: ${error.message}\n`);
-  process.exitCode = 1;
+  if (error.code !== "EPIPE") fail(`cannot write to stdout: ${error.message}`);
 });
 try {
-  const code = await main(process.argv.slice(2));
+  const code = await main(process.argv.slice(2), opening);
   if (code !== 0) process.exitCode = code;
 } catch (error) {
-  log.write(`Error: ${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = 1;
+  fail(error instanceof Error ? error.message : String(error));
 }
 // Whoever reads our output may take their time, such as a pager; a signal ends the wait.
 if (process.stdout.writableLength > 0) {
   const taken = new Promise<void>((resolve) => void process.stdout.write("", () => resolve()));
   await Promise.race([taken, stoppedOrAfter(stop)]);
 }
+const log = await opening;
 setTimeout(endAtOnce, EXIT_GRACE_MS).unref();
 await log.drain(AbortSignal.timeout(EXIT_GRACE_MS));
+
+function fail(message: string): void {
+  void opening.then((opened) => opened.write(`Error: ${message}\n`));
+  process.exitCode = 1;
+}
