@@ -14,6 +14,8 @@ interface Entry {
   readonly summary: string;
   /** Whether it runs an agent: SIGHUP means something to it, other than its end, and it says how Node was started. */
   readonly isAgent?: true;
+  /** Whether it makes what Kata's runtimes make, with the modes that theirs has: the umask stays as it was. */
+  readonly isSimulation?: true;
   load(): Promise<Command>;
 }
 
@@ -46,6 +48,7 @@ const COMMANDS: Readonly<Record<string, Entry>> = {
   },
   simulate: {
     summary: "serve simulated sandboxes on real unix sockets, with a CRI server",
+    isSimulation: true,
     load: async () => (await import("./commands/simulate.ts")).simulate,
   },
   demo: {
@@ -96,6 +99,7 @@ async function main(argv: readonly string[], opening: Promise<ProcessLog>): Prom
     const known = Object.keys(COMMANDS).join(", ");
     throw new Error(`unknown command "${name}"; the commands are ${known}`);
   }
+  if (entry.isSimulation !== true) process.umask(UMASK);
   const onHangup = entry.isAgent === true ? hangups(process) : () => {};
   const log = await opening;
   const command = await entry.load();
@@ -141,11 +145,11 @@ function endAtOnce(): never {
 async function openLog(): Promise<ProcessLog> {
   const { STDERR, standardOutput } = await import("./telemetry/descriptor.ts");
   const { ProcessLog } = await import("./telemetry/process_log.ts");
-  const { captureConsole, captureWarnings, endOnUncaught } = await import("./process/strays.ts");
+  const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
   // Node makes a socket or a foreign pipe non-blocking when it opens it as a stream.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
-  captureConsole(console, say);
+  globalThis.console = consoleInto(say);
   captureWarnings(process, say);
   endOnUncaught(process, say, () => {
     process.exitCode = 1;
@@ -154,7 +158,6 @@ async function openLog(): Promise<ProcessLog> {
   return opened;
 }
 
-process.umask(UMASK);
 ignoreSignals(process);
 const stop = stopSignal(process, () => {
   process.exitCode = 1;

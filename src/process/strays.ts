@@ -1,3 +1,5 @@
+import { Console } from "node:console";
+import { Writable } from "node:stream";
 import { format } from "node:util";
 import type { StrayLine } from "../telemetry/process_log.ts";
 
@@ -8,25 +10,18 @@ export interface StraySource {
   removeAllListeners(event: "warning"): unknown;
 }
 
-/** The methods of `console` that write; grpc-js and other libraries call them. */
-const CONSOLE_LEVELS = {
-  error: "warn",
-  warn: "warn",
-  info: "info",
-  log: "info",
-  debug: "debug",
-  trace: "debug",
-} as const;
-
-type Console = Record<keyof typeof CONSOLE_LEVELS, (...args: unknown[]) => void>;
-
-/** Gives to `say` what libraries write to the console, in place of the text. */
-export function captureConsole(console: Console, say: (line: StrayLine) => void): void {
-  for (const method of Object.keys(CONSOLE_LEVELS) as (keyof typeof CONSOLE_LEVELS)[]) {
-    const level = CONSOLE_LEVELS[method];
-    console[method] = (...args) =>
-      say({ level, fields: { detail: format(...args) }, message: "Library writes to the console." });
-  }
+/** A console that gives to `say` what grpc-js and other libraries write to it, whatever the method. */
+export function consoleInto(say: (line: StrayLine) => void): Console {
+  const into = (level: StrayLine["level"]): Writable =>
+    new Writable({
+      decodeStrings: false,
+      write(text, _encoding, done) {
+        const detail = String(text).trimEnd();
+        say({ level, fields: { detail }, message: "Library writes to the console." });
+        done();
+      },
+    });
+  return new Console({ stdout: into("info"), stderr: into("warn") });
 }
 
 /** Gives to `say` Node's warnings, in place of the text. What is experimental in Node is no news for whoever runs the agent. */
