@@ -7,7 +7,7 @@ import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
 import { stoppedOrAfter } from "./commands/stopped.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
-import { hangups, ignoreSignals, stopSignal } from "./process/signals.ts";
+import { hangups, ignoreSignals, STOP_SIGNALS, stopSignal } from "./process/signals.ts";
 import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
 
 interface Entry {
@@ -125,18 +125,16 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. A system call that hangs, such as on a file system that does not answer, would keep `process.exit`
- * from ending it: after a signal, that signal's own effect does.
+ * Ends the process now. Where a system call hangs, such as on a file system that does not answer, `process.exit` does not end
+ * it: a signal's own effect does, of the one that came, or of the next.
  */
 function endAtOnce(): never {
   const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
-  if (mayHang && stop.aborted) {
-    process.removeAllListeners(stop.reason);
-    try {
-      process.kill(process.pid, stop.reason);
-    } catch {
-      // The systemd unit forbids the call; systemd ends the process itself then.
-    }
+  for (const signal of STOP_SIGNALS) process.removeAllListeners(signal);
+  try {
+    if (mayHang && stop.aborted) process.kill(process.pid, stop.reason);
+  } catch {
+    // The systemd unit forbids the call; systemd ends the process itself then.
   }
   process.exit();
 }

@@ -23,10 +23,13 @@ export function ignoreSignals(source: SignalSource): void {
   for (const signal of MEANINGLESS) source.on(signal, () => {});
 }
 
+/** After the first of them the process ends by itself. */
+export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
+
 /** Aborts at the first SIGINT or SIGTERM, with its name as the reason; `onSecond` is called at each further one. */
 export function stopSignal(source: SignalSource, onSecond: () => void): AbortSignal {
   const stop = new AbortController();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  for (const signal of STOP_SIGNALS) {
     source.on(signal, () => {
       if (stop.signal.aborted) onSecond();
       stop.abort(signal);

@@ -139,3 +139,12 @@ function rowsOf(path: string): string[][] {
     .slice(1)
     .map((line) => line.trim().split(/\s+/));
 }
+
+/** Whether the process has a listener for the signal of this number, or ignores it. */
+export function catches(pid: number, signal: number): boolean {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const masks = [...status.matchAll(/^Sig(?:Ign|Cgt):\t([0-9a-f]+)$/gm)].map(([, mask]) =>
+    BigInt(`0x${mask}`),
+  );
+  return masks.some((mask) => ((mask >> BigInt(signal - 1)) & 1n) === 1n);
+}

@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import { execFileSync, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync, readdirSync, rmdirSync, statSync } from "node:fs";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
 import { testFolder } from "../scenes/authenticator.ts";
-import { listenersOf, startBare, startBareAgent } from "./bare_process.ts";
+import { catches, listenersOf, startBare, startBareAgent } from "./bare_process.ts";
 import { peerIsThere } from "./peers.ts";
 import { poll } from "./poll.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
 
 /** A named pipe that nobody writes to. */
 function silentPipe(context: TestContext): string {
@@ -48,7 +51,7 @@ test("validate reads a pipe to its end", () => {
   const { status, stderr } = spawnSync(
     "bash",
     ["-c", `exec "$0" src/main.ts validate --config <(cat ${config})`, process.execPath],
-    { cwd: join(import.meta.dirname, "../.."), encoding: "utf8" },
+    { cwd: ROOT, encoding: "utf8" },
   );
   assert.deepEqual([status, stderr], [0, ""]);
 });
@@ -171,16 +174,55 @@ test("an agent runs without a home, or a working directory that is still there",
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
+/** Makes node hang in a system call in one of its threads, as on a file system that does not answer. */
+function hanging(context: TestContext): { NODE_OPTIONS: string } {
+  const code = `import { open } from "node:fs/promises"; open(${JSON.stringify(silentPipe(context))});`;
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
+}
+
 test("a second signal ends the agent at once, also where a system call hangs", async (context) => {
-  const agent = await startBareAgent(context, {
-    env: {
-      NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(
-        `import { open } from "node:fs/promises"; open(${JSON.stringify(silentPipe(context))});`,
-      )}`,
-    },
-  });
+  const agent = await startBareAgent(context, { env: hanging(context) });
   agent.child.kill("SIGTERM");
   agent.child.kill("SIGTERM");
   const [code, signal] = await agent.ended;
   assert.ok(code === 0 || code === 1 || signal === "SIGTERM", `${code} ${signal}`);
+});
+
+test("an agent in which a system call hangs ends after its shutdown", async (context) => {
+  const agent = await startBareAgent(context, { env: hanging(context) });
+  assert.deepEqual(await agent.stop(), [null, "SIGTERM"]);
+});
+
+test("a command that is done, and in which a system call hangs, ends at a signal", async (context) => {
+  const child = startBare(["validate", "--config", "config/kata-collector.yaml"], {
+    env: hanging(context),
+    cwd: ROOT,
+  });
+  context.after(() => child.kill("SIGKILL"));
+  for (const hears of [true, false]) {
+    await poll(`SIGTERM to be ${hears ? "heard" : "left to the system"}`, () =>
+      catches(child.pid ?? 0, 15) === hears ? true : undefined,
+    );
+  }
+  child.kill("SIGTERM");
+  assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
+});
+
+test("connections past the limit of open files cost those connections only", async (context) => {
+  let page = 0;
+  const agent = await startBareAgent(context, {
+    shell: 'ulimit -n 48; exec "$@"',
+    configure({ exporters }) {
+      page = Number(/\d+$/.exec((exporters["prometheus"] as { endpoint: string }).endpoint)?.[0]);
+    },
+  });
+  const sockets = Array.from({ length: 60 }, () =>
+    connect(page, "127.0.0.1")
+      .on("error", () => {})
+      .resume(),
+  );
+  await poll("some of them to be closed", () => sockets.some(({ closed }) => closed) || undefined);
+  for (const socket of sockets) socket.destroy();
+  await poll("an answer", async () => (await agent.isLive()) || undefined);
+  assert.deepEqual(await agent.stop(), [0, null]);
 });

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { testFolder } from "../scenes/authenticator.ts";
 import { nodeFlags } from "./agent_process.ts";
-import { listenersOf, startBareAgent } from "./bare_process.ts";
+import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -51,7 +51,7 @@ for (const [how, nodeArgs] of [
       ...(nodeArgs === undefined ? {} : { nodeArgs }),
       onSpawn(child) {
         // From when node has its own handler: before, the signal ends any program.
-        timer = setInterval(() => hasHandler(child.pid ?? 0, USR1) && child.kill("SIGUSR1"), 5);
+        timer = setInterval(() => catches(child.pid ?? 0, USR1) && child.kill("SIGUSR1"), 5);
       },
     });
     clearInterval(timer);
@@ -62,15 +62,6 @@ for (const [how, nodeArgs] of [
 }
 
 const USR1 = 10;
-
-/** Whether the process catches or ignores the signal. */
-function hasHandler(pid: number, number: number): boolean {
-  const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const masks = [...status.matchAll(/^Sig(?:Ign|Cgt):\t([0-9a-f]+)$/gm)].map(([, mask]) =>
-    BigInt(`0x${mask}`),
-  );
-  return masks.some((mask) => ((mask >> BigInt(number - 1)) & 1n) === 1n);
-}
 
 test("the package's scripts start node as the program's first line does", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
