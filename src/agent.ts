@@ -1,4 +1,3 @@
-import type { Writable } from "node:stream";
 import { isDeepStrictEqual } from "node:util";
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
@@ -13,7 +12,8 @@ import { pipelineCounters } from "./pipeline/observe.ts";
 import type { StatusBoard } from "./pipeline/statuses.ts";
 import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
-import type { ProcessUsage } from "./telemetry/process_metrics.ts";
+import type { LogOutput } from "./telemetry/process_log.ts";
+import { observeLog, type ProcessUsage } from "./telemetry/process_metrics.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -21,7 +21,7 @@ export interface AgentOptions {
   /** The process's, where proxies are named. */
   readonly env: Settings["env"];
   /** Where `service::telemetry::logs` goes. */
-  readonly logOutput: Writable;
+  readonly logOutput: LogOutput;
   readonly usage: ProcessUsage;
   /** How a component asks for a reload; left out where there is nothing to read again. */
   readonly reload?: ReloadControl;
@@ -50,6 +50,7 @@ export class Agent {
     this.#config = options.config;
     this.#loggers = new LoggerFamily(createLogger(options.config.service.telemetry.logs, options.logOutput));
     this.logger = this.#loggers.root;
+    options.logOutput.attach(this.logger);
   }
 
   /** For the agent's own metrics; of no effect before the start. */
@@ -75,6 +76,7 @@ export class Agent {
       clock: systemClock,
     });
     const { meter } = this.#metrics;
+    observeLog(meter, this.#options.logOutput);
     const host = createHost(systemClock, reload);
     this.#statuses = host.statuses;
     this.#graph = new Graph({

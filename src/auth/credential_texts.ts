@@ -1,5 +1,5 @@
 import type { Settings } from "../component/component.ts";
-import { readConfigFile, reasonOf } from "../config/read_file.ts";
+import { readSteadyFile, reasonOf } from "../config/read_file.ts";
 import { FileWatch } from "./file_watch.ts";
 
 /** Where a text comes from: the config, or a file that it names; the file is preferred. */
@@ -145,7 +145,7 @@ export class CredentialTexts<Name extends string> {
 }
 
 async function readText({ firstLineOnly, reject }: CredentialSource, path: string): Promise<string> {
-  const bytes = await readConfigFile(path);
+  const bytes = await readSteadyFile(path);
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
   const all = new TextDecoder().decode(bytes).trim();
   const text = firstLineOnly === true ? all.replace(/\s*\n.*$/s, "") : all;

@@ -1,4 +1,5 @@
-import type { Writable } from "node:stream";
+import type { TextOutput } from "../telemetry/logs.ts";
+import type { LogOutput } from "../telemetry/process_log.ts";
 import type { ProcessUsage } from "../telemetry/process_metrics.ts";
 
 /** What a command gets from the process; `main.ts` is the only file that touches the process itself. */
@@ -6,8 +7,9 @@ export interface CommandContext {
   /** What stands after the command's name. */
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  readonly stdout: Writable;
-  readonly stderr: Writable;
+  readonly stdout: TextOutput;
+  /** The process's log too, once there is a logger for it. */
+  readonly stderr: LogOutput;
   /** What the process has used so far; `process` itself will do. */
   readonly usage: ProcessUsage;
   /** Aborts at the first SIGINT or SIGTERM. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { watch } from "chokidar";
 import type { ConfigNode } from "../config/node.ts";
+import { readSteadyFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
 
 /** Events are a hint that may be missed where a file is swapped by links; a look at the files is not. */
@@ -82,11 +82,11 @@ export class ConfigFiles {
   }
 }
 
-/** Of what the file holds. One that is missing counts as such: it may be on its way. */
+/** Of what the file holds. One that is missing counts as such, since it may be on its way; and so does a pipe. */
 async function digestOf(path: string): Promise<string> {
   try {
     return createHash("sha256")
-      .update(await readFile(path))
+      .update(await readSteadyFile(path))
       .digest("hex");
   } catch (error) {
     return (error as NodeJS.ErrnoException).code ?? "error";

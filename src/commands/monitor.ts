@@ -81,7 +81,7 @@ export const monitor: Command = async (context) => {
     uris: [`file:${FLAGS_FILE}`, ...(values.get("config") ?? [])],
     sets: values.get("set") ?? [],
     env: context.env,
-    readFile: async (path: string) => (path === FLAGS_FILE ? text : await readConfigFile(path)),
+    readFile: async (path: string) => (path === FLAGS_FILE ? text : await readConfigFile(path, context.stop)),
   };
   if (isSet(values, "print-config"))
     return await printSource(context, source, { format: "yaml", unredacted: false, validate: true });

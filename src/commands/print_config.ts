@@ -18,7 +18,7 @@ const OPTIONS = {
 
 /** Prints the configuration as the agent understands it: merged, expanded, with all defaults, secrets redacted. */
 export const printConfig: Command = async (context) => {
-  const { args, env, stdout } = context;
+  const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   const { config: uris = [], set: sets = [], format, mode, validate } = values;
   if (values.help === true) {
@@ -37,7 +37,7 @@ export const printConfig: Command = async (context) => {
   oneOf("validate", validate, ["true", "false"]);
   return await printSource(
     context,
-    { uris, sets, env, readFile: readConfigFile },
+    { uris, sets, env, readFile: (path) => readConfigFile(path, stop) },
     { format, unredacted: mode === "unredacted", validate: validate === "true" },
   );
 };

@@ -1,22 +1,27 @@
 import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
-import { renderFaults } from "../config/fault.ts";
-import { loadConfig } from "../config/load.ts";
+import { type Fault, renderFaults } from "../config/fault.ts";
+import { type LoadResult, loadConfig } from "../config/load.ts";
+import type { ConfigNode } from "../config/node.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { registry } from "../registry.ts";
+import { createLogger } from "../telemetry/logs.ts";
+import type { LogOutput } from "../telemetry/process_log.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 import { ConfigFiles } from "./config_files.ts";
 import { Reloader } from "./reloader.ts";
-import { stoppedOrAfter } from "./stopped.ts";
+import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
+
+type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
 const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
 /** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
 export const run: Command = async (context) => {
-  const { args, env, stdout } = context;
+  const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
   if (values.help === true) {
     stdout.write(
@@ -29,7 +34,11 @@ export const run: Command = async (context) => {
     return 0;
   }
   const { config: uris = [], set: sets = [], watch } = values;
-  return await runSource(context, { uris, sets, env, readFile: readConfigFile }, { watch });
+  return await runSource(
+    context,
+    { uris, sets, env, readFile: (path) => readConfigFile(path, stop) },
+    { watch },
+  );
 };
 
 /** As `run`, with a configuration from wherever. */
@@ -43,7 +52,7 @@ export async function runSource(
   const noting = files.noting(source);
   const loaded = await loadConfig(noting, registry);
   if (!loaded.ok) {
-    stderr.write(renderFaults(loaded.warnings, "warning: ") + renderFaults(loaded.faults));
+    sayFaults(loaded, stderr);
     return 1;
   }
   files.noteNamed(loaded.tree);
@@ -63,7 +72,7 @@ export async function runSource(
   }
   onHangup(() => void reload.run());
   try {
-    await agent.start();
+    await unlessStopped(agent.start(), { stop, graceMs: loaded.config.service.shutdownTimeoutMs });
   } catch (error) {
     agent.logger.error({ error: error instanceof Error ? error.message : error }, "Agent cannot start.");
     await agent.shutdown();
@@ -75,4 +84,23 @@ export async function runSource(
   await unwatch?.();
   agent.logger.info({ signal: stop.reason }, "Received signal from OS.");
   return (await agent.shutdown()) ? 0 : 1;
+}
+
+/** For a person to read, unless the configuration is whole enough to say that its log is JSON. */
+function sayFaults({ faults, warnings, tree }: FaultyConfig, stderr: LogOutput): void {
+  if (textAt(tree, ["service", "telemetry", "logs", "encoding"]) !== "json") {
+    stderr.write(renderFaults(warnings, "warning: ") + renderFaults(faults));
+    return;
+  }
+  const logger = createLogger({ level: "info", encoding: "json", initialFields: {} }, stderr);
+  stderr.attach(logger);
+  const rendered = (list: readonly Fault[]): string[] => list.map((fault) => renderFaults([fault]).trimEnd());
+  logger.error({ faults: rendered(faults), warnings: rendered(warnings) }, "Configuration has faults.");
+}
+
+/** The text below these keys. */
+function textAt(tree: ConfigNode | undefined, keys: readonly string[]): string | undefined {
+  let node = tree;
+  for (const key of keys) node = node?.kind === "map" ? node.entries.get(key)?.value : undefined;
+  return node?.kind === "scalar" && typeof node.value === "string" ? node.value : undefined;
 }

@@ -13,3 +13,17 @@ export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<voi
     );
   });
 }
+
+/** Settles as the work does, or rejects when it has not ended `graceMs` after the signal aborted: something in it hangs. */
+export async function unlessStopped(
+  work: Promise<void>,
+  { stop, graceMs }: { readonly stop: AbortSignal; readonly graceMs: number },
+): Promise<void> {
+  const ended = new AbortController();
+  const overdue = async (): Promise<never> => {
+    await stoppedOrAfter(stop);
+    await stoppedOrAfter(ended.signal, graceMs);
+    throw new Error("it was told to stop, and something in its start hangs");
+  };
+  await Promise.race([work, overdue()]).finally(() => ended.abort());
+}

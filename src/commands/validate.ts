@@ -6,13 +6,16 @@ import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
 
 /** Prints nothing and gives 0 when `run` would accept the config; otherwise every fault, and 1. */
-export const validate: Command = async ({ args, env, stdout, stderr }) => {
+export const validate: Command = async ({ args, env, stdout, stderr, stop }) => {
   const source = parseConfigArgs(args);
   if (source === undefined) {
     stdout.write(configUsage("validate", "Checks a configuration and reports every fault in it."));
     return 0;
   }
-  const loaded = await loadConfig({ ...source, env, readFile: readConfigFile }, registry);
+  const loaded = await loadConfig(
+    { ...source, env, readFile: (path) => readConfigFile(path, stop) },
+    registry,
+  );
   stderr.write(renderFaults(loaded.warnings, "warning: "));
   if (loaded.ok) return 0;
   stderr.write(renderFaults(loaded.faults));

@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, open, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { readConfigFile, reasonOf } from "./read_file.ts";
+import { readConfigFile, readSteadyFile, reasonOf } from "./read_file.ts";
 import { CONFIG_BYTES_MAX } from "./yaml.ts";
 
 let folder: string;
@@ -26,6 +28,50 @@ test("a file is read whole, up to the limit and a byte", async () => {
 
 test("a device without an end is left at the limit", async () => {
   assert.equal((await readConfigFile("/dev/zero")).length, CONFIG_BYTES_MAX + 1);
+});
+
+/** A new named pipe. */
+function pipe(name: string): string {
+  const path = join(folder, name);
+  execFileSync("mkfifo", [path]);
+  return path;
+}
+
+test("a pipe is read to its end, whoever comes first and in however many pieces", async () => {
+  const path = pipe("pieces");
+  const reading = readConfigFile(path);
+  const writer = await open(path, "w");
+  await writer.write("one ");
+  await writer.write("two");
+  await writer.close();
+  assert.equal(Buffer.from(await reading).toString(), "one two");
+});
+
+test("a pipe without an end is left at the limit", async () => {
+  const path = pipe("endless");
+  const writer = spawn("sh", ["-c", 'exec yes > "$0"', path]);
+  const ended = once(writer, "exit");
+  assert.equal((await readConfigFile(path)).length, CONFIG_BYTES_MAX + 1);
+  await ended;
+});
+
+test("waiting for a pipe ends when the command is told to stop, before and while it waits", async () => {
+  const path = pipe("silent");
+  const stop = new AbortController();
+  const reading = readConfigFile(path, stop.signal);
+  const writer = await open(path, "w");
+  stop.abort("SIGTERM");
+  await assert.rejects(reading, { message: "the command was told to stop" });
+  await writer.close();
+  await assert.rejects(readConfigFile(path, stop.signal), { message: "the command was told to stop" });
+});
+
+test("a file that is read again is neither a pipe nor endless", async () => {
+  const path = join(folder, "steady");
+  await writeFile(path, "text");
+  assert.equal(Buffer.from(await readSteadyFile(path)).toString(), "text");
+  await assert.rejects(readSteadyFile(pipe("again")), /it is a pipe or a terminal, .*; name a file/);
+  await assert.rejects(readSteadyFile("/dev/zero"), /it has more than \d+ bytes/);
 });
 
 test("what cannot be read says why in a few words", async () => {

@@ -101,7 +101,7 @@ export function secret(): z.ZodType<string, string> {
 /** Where to listen: a TCP address, or the path of a unix socket. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** `host:port`, `[::1]:port`, `:port` for all interfaces, or `unix:///path`; undefined where it is none of them. */
+/** `host:port`, `[::1]:port`, `:port` for all interfaces (host "::"), or `unix:///path`; undefined where it is none of them. */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith("unix://")) return text.startsWith("unix:///") ? { path: text.slice(7) } : undefined;
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/[\]]*)):([0-9]{1,5})$/.exec(text);
@@ -116,7 +116,10 @@ const LISTEN_TEXT = 'must be "host:port", ":port" or "unix:///path"';
 export function listenAddress(): z.ZodType<ListenAddress, string> {
   return z
     .string({ error: LISTEN_TEXT })
-    .meta({ description: 'where to listen: "host:port", ":port" for all interfaces, or "unix:///path"' })
+    .meta({
+      description:
+        'where to listen: "host:port", ":port" for all interfaces, "localhost:port" for both loopback addresses, or "unix:///path"',
+    })
     .transform((text, context) => {
       const address = parseListenAddress(text);
       if (address !== undefined) return address;

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { defaultServerLimits } from "./config.ts";
-import { describeAddress, HttpServer, type Route, type ServerLimits } from "./server.ts";
+import { describeAddress, describeAddresses, HttpServer, type Route, type ServerLimits } from "./server.ts";
 import { serverCertificates, type TlsConfig } from "./tls.ts";
 
 export interface ClaimOptions {
@@ -19,8 +19,10 @@ export interface ClaimOptions {
 
 /** A component's share of a listener. */
 export interface Claim {
-  /** The address that it really listens on, which matters when the port was 0. */
+  /** The first of the addresses that it really listens at, which matters when the port was 0. */
   readonly address: ListenAddress;
+  /** All of them, in words for the log. */
+  readonly endpoint: string;
   /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
   listen(): Promise<void>;
   /** Reads the certificate's files again. Rejects where they are no good; the old certificate then stays in use. */
@@ -61,7 +63,10 @@ class Listener {
     const server = (): HttpServer | undefined => this.#server;
     return {
       get address() {
-        return server()?.address ?? options.address;
+        return server()?.addresses[0] ?? options.address;
+      },
+      get endpoint() {
+        return describeAddresses(server()?.addresses ?? [options.address]);
       },
       listen: () => this.#listen(options),
       refresh: async () => await this.#certificates?.load(),

@@ -23,9 +23,9 @@ async function serving(
   });
   await server.listen();
   context.after(() => server.close(AbortSignal.abort()));
-  const { address } = server;
+  const [address] = server.addresses;
   return async (request) => {
-    assert.ok("port" in address);
+    assert.ok(address !== undefined && "port" in address);
     const socket = connect(address.port, "127.0.0.1");
     const chunks: Buffer[] = [];
     socket.on("data", (chunk) => chunks.push(chunk));

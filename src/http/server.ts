@@ -1,5 +1,4 @@
 import { once } from "node:events";
-import { lstat, unlink } from "node:fs/promises";
 import {
   createServer,
   type IncomingMessage,
@@ -8,10 +7,11 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import { connect } from "node:net";
+import type { Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
+import { type Binding, bind } from "./bind.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
@@ -55,7 +55,6 @@ export interface HttpServerOptions {
 const KEEP_ALIVE_MS = 120_000;
 /** How often Node looks for requests that take too long. */
 const CHECK_INTERVAL_MS = 1_000;
-const CONNECT_TIMEOUT_MS = 1_000;
 
 /** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
 export class HttpServer {
@@ -63,6 +62,8 @@ export class HttpServer {
   readonly #server: Server | TlsServer;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
+  #binding: Binding | undefined;
+  #connections = 0;
   /** The second in which requests came last, and how many. */
   #second = 0;
   #requests = 0;
@@ -85,7 +86,7 @@ export class HttpServer {
             requestCert: tls.asksClients,
             rejectUnauthorized: tls.asksClients,
           });
-    this.#server.maxConnections = limits.connectionsMax;
+    this.#server.on("connection", (socket: Socket) => this.#count(socket));
     this.#server.timeout = limits.stallTimeoutMs;
     this.#server.on("request", (request, response) => {
       const work = this.#answer(request, response).finally(() => this.#running.delete(work));
@@ -93,25 +94,21 @@ export class HttpServer {
     });
   }
 
-  /** The address that it really listens on, which matters when the port was 0. */
-  get address(): ListenAddress {
-    const bound = this.#server.address();
-    if (bound === null || typeof bound === "string") return this.#options.address;
-    return { host: bound.address, port: bound.port };
+  /** The addresses that it really listens at, which matters where the port was 0 or the host is a name. */
+  get addresses(): readonly ListenAddress[] {
+    return this.#binding?.addresses ?? [this.#options.address];
   }
 
   /** Rejects with the address and the cause when it cannot listen. */
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
-      if ("path" in address) await removeDeadSocket(address.path);
-      this.#server.listen(address);
-      await once(this.#server, "listening");
+      this.#binding = await bind(this.#server, address);
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot listen on ${describeAddress(address)}: ${cause}`, { cause: error });
     }
-    this.#server.on("error", onError);
+    for (const server of [this.#server, ...this.#binding.others]) server.on("error", onError);
   }
 
   /** Secures the connections to come with these certificates. Throws where they are of no use. */
@@ -124,8 +121,9 @@ export class HttpServer {
   /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
     if (!this.#server.listening) return;
-    const closed = once(this.#server, "close");
-    this.#server.close();
+    const servers = [this.#server, ...(this.#binding?.others ?? [])];
+    const closed = Promise.all(servers.map((server) => once(server, "close")));
+    for (const server of servers) server.close();
     const cut = (): void => {
       this.#stop.abort(new Error("the agent stops"));
       this.#server.closeAllConnections();
@@ -138,6 +136,12 @@ export class HttpServer {
     this.#server.closeAllConnections();
     await closed;
     deadline.removeEventListener("abort", cut);
+  }
+
+  /** The limit is that of all addresses together. */
+  #count(socket: Socket): void {
+    if (++this.#connections > this.#options.limits.connectionsMax) socket.destroy();
+    socket.once("close", () => this.#connections--);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -223,6 +227,11 @@ export function answerBody(
   response.end(body);
 }
 
+/** Every address as the config writes it, with commas between them. */
+export function describeAddresses(addresses: readonly ListenAddress[]): string {
+  return addresses.map(describeAddress).join(", ");
+}
+
 /** As the config writes it. */
 export function describeAddress(address: ListenAddress): string {
   if ("path" in address) return `unix://${address.path}`;
@@ -232,22 +241,4 @@ export function describeAddress(address: ListenAddress): string {
 /** The address as a claim of a component: one port is one claim, whatever the host. */
 export function listenerClaim(address: ListenAddress): string {
   return "path" in address ? `listener ${address.path}` : `listener ${address.port}`;
-}
-
-/** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */
-async function removeDeadSocket(path: string): Promise<void> {
-  // A file that is no socket refuses connections too.
-  const isSocket = await lstat(path).then(
-    (found) => found.isSocket(),
-    () => false,
-  );
-  if (!isSocket) return;
-  const socket = connect(path);
-  const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
-  const isDead = await once(socket, "connect", { signal: timeout }).then(
-    () => false,
-    (error: NodeJS.ErrnoException) => error.code === "ECONNREFUSED",
-  );
-  socket.destroy();
-  if (isDead) await unlink(path);
 }

@@ -38,7 +38,7 @@ function files(context: TestContext) {
 }
 
 /** A listener with the certificate "first", and what is asked of it. */
-async function serve(context: TestContext, { asksClients = false } = {}) {
+async function serve(context: TestContext, { asksClients = false, listenHost = "127.0.0.1" } = {}) {
   const { file, issue, identity } = files(context);
   issue("first");
   if (asksClients) copyFileSync(file("tls.crt"), file("clients.crt"));
@@ -48,7 +48,7 @@ async function serve(context: TestContext, { asksClients = false } = {}) {
   const { logger, lines } = recordedLogger();
   const claim = host.listeners.claim({
     owner: { kind: "exporter", settings: testSettings({ id: "page", clock, host, logger }) },
-    address: { host: "127.0.0.1", port: 0 },
+    address: { host: listenHost, port: 0 },
     tls: serverTls.parse({
       cert_file: file("tls.crt"),
       key_file: file("tls.key"),
@@ -98,6 +98,13 @@ test("new connections get the certificate that the files hold now; those that ar
   await clock.advance(60_000);
   await poll("the second certificate", async () => (await ask()).name === "second" || undefined);
   assert.equal(await get(early), OK);
+});
+
+test("every address of localhost is secured", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const { claim, ask } = await serve(context, { listenHost: "localhost" });
+  const hosts = claim.endpoint.includes("[::1]") ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+  for (const host of hosts) assert.deepEqual(await ask({ host }), { name: "first", status: OK }, host);
 });
 
 test("a certificate that is no good leaves the old in use and the component unwell, until a good one comes", async (context) => {

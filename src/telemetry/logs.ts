@@ -1,4 +1,3 @@
-import { Writable } from "node:stream";
 import { type Logger, pino } from "pino";
 
 export interface LogSettings {
@@ -8,8 +7,13 @@ export interface LogSettings {
   readonly initialFields: Readonly<Record<string, unknown>>;
 }
 
+/** Where text goes. It may be dropped; nothing is thrown. */
+export interface TextOutput {
+  write(text: string): unknown;
+}
+
 /** The agent's logger. "json" writes one object a line, "console" the tab-separated form that Collector users know. */
-export function createLogger(settings: LogSettings, output: Writable): Logger {
+export function createLogger(settings: LogSettings, output: TextOutput): Logger {
   const { level, encoding, initialFields } = settings;
   return pino(
     {
@@ -22,7 +26,7 @@ export function createLogger(settings: LogSettings, output: Writable): Logger {
         error: (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : error),
       },
     },
-    encoding === "json" ? output : new ConsoleOutput(output),
+    encoding === "json" ? { write: (line) => void output.write(line) } : consoleOutput(output),
   );
 }
 
@@ -53,22 +57,13 @@ export class LoggerFamily {
 }
 
 /** Rewrites pino's JSON lines: `time<TAB>level<TAB>message<TAB>{fields}`. Logs are rare, so clarity comes first. */
-class ConsoleOutput extends Writable {
-  readonly #output: Writable;
-
-  constructor(output: Writable) {
-    super({ decodeStrings: false });
-    this.#output = output;
-  }
-
-  override _write(
-    chunk: string | Buffer,
-    _encoding: BufferEncoding,
-    done: (error?: Error | null) => void,
-  ): void {
-    const { level, ts, msg, ...fields } = JSON.parse(String(chunk)) as Record<string, unknown>;
-    const columns = [ts, level, msg];
-    if (Object.keys(fields).length > 0) columns.push(JSON.stringify(fields));
-    this.#output.write(`${columns.join("\t")}\n`, done);
-  }
+function consoleOutput(output: TextOutput): { write(line: string): void } {
+  return {
+    write(line) {
+      const { level, ts, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
+      const columns = [ts, level, msg];
+      if (Object.keys(fields).length > 0) columns.push(JSON.stringify(fields));
+      output.write(`${columns.join("\t")}\n`);
+    },
+  };
 }

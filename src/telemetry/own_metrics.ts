@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo } from "../component/component.ts";
+import { readSteadyFile } from "../config/read_file.ts";
 import type {
   MetricReaderConfig,
   PeriodicReaderConfig,
@@ -13,7 +13,7 @@ import type {
   TelemetryConfig,
 } from "../config/telemetry.ts";
 import { defaultServerLimits } from "../http/config.ts";
-import { HttpServer, type Route } from "../http/server.ts";
+import { describeAddresses, HttpServer, type Route } from "../http/server.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
@@ -99,6 +99,7 @@ async function startPullReader(
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
   }
+  logger.info({ endpoint: describeAddresses(server.addresses), path: "/metrics" }, "Serving own metrics.");
   return { reader: exporter, close: () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS)) };
 }
 
@@ -132,7 +133,7 @@ async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetri
 async function pem(path: string | undefined): Promise<Buffer | null> {
   if (path === undefined) return null;
   try {
-    return await readFile(path);
+    return Buffer.from(await readSteadyFile(path));
   } catch (error) {
     const cause = error instanceof Error ? error.message : String(error);
     throw new Error(`cannot read a PEM file of the agent's own metrics: ${cause}`, { cause: error });

@@ -1,6 +1,8 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
+import { LOSS_REASONS } from "./line_output.ts";
+import type { LogOutput } from "./process_log.ts";
 
 /** What this module asks of the process; `process` satisfies it. */
 export interface ProcessUsage {
@@ -64,6 +66,18 @@ export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock):
     () => takeLongestDelayMs(delay) / 1_000,
   );
   return () => delay.disable();
+}
+
+/** Log lines that could not be written, by reason. */
+export function observeLog(meter: Meter, log: LogOutput): void {
+  meter
+    .createObservableCounter("kata_collector_log_lines_lost", {
+      unit: "{line}",
+      description: "Log lines that could not be written, by reason.",
+    })
+    .addCallback((result) => {
+      for (const reason of LOSS_REASONS) result.observe(log.lost().get(reason) ?? 0, { reason });
+    });
 }
 
 /** The histogram holds times between ticks, so an idle loop shows the resolution: it is taken off. */

@@ -1,5 +1,5 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readSteadyFile } from "../config/read_file.ts";
 
 /** Where a text in PEM comes from: an option that holds it, or one that names a file. */
 export interface PemSource {
@@ -65,7 +65,7 @@ async function read(source: PemSource | undefined): Promise<Pem | undefined> {
   if (source === undefined) return undefined;
   if ("text" in source.from) return { source, text: source.from.text };
   try {
-    return { source, text: await readFile(source.from.path, "utf8") };
+    return { source, text: Buffer.from(await readSteadyFile(source.from.path)).toString() };
   } catch (error) {
     throw new Error(`cannot read ${describe(source)}: ${messageOf(error)}`, { cause: error });
   }

@@ -32,7 +32,7 @@ export async function freePort(): Promise<number> {
 }
 
 /** The flags that the file wants node to be started with, from its first line. */
-function nodeFlags(main: string): string[] {
+export function nodeFlags(main: string): string[] {
   const [firstLine = ""] = readFileSync(main, "utf8").split("\n", 1);
   return firstLine.split(" ").filter((word) => word.startsWith("--"));
 }

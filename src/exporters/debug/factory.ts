@@ -1,8 +1,8 @@
-import { createWriteStream } from "node:fs";
 import { z } from "zod";
 import type { Exporter, ExporterFactory, Settings } from "../../component/component.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { describeDetailed, describeNormal } from "./describe.ts";
+import { type DebugOutput, openDebugOutput } from "./output.ts";
 
 interface DebugConfig {
   readonly verbosity: "basic" | "normal" | "detailed";
@@ -41,15 +41,13 @@ export const factory: ExporterFactory<DebugConfig> = {
   create: (config, settings) => new DebugExporter(config, settings),
 };
 
-const STANDARD_FD: Readonly<Record<string, number>> = { stdout: 1, stderr: 2 };
-
 type Write = (message: string, fields: Readonly<Record<string, unknown>>, text: string) => void;
 
 class DebugExporter implements Exporter {
   readonly #config: DebugConfig;
   readonly #settings: Settings;
   #write: Write;
-  #close: () => Promise<void> = () => Promise.resolve();
+  #outputs: readonly DebugOutput[] = [];
   #secondMs = 0;
   #inSecond = 0;
 
@@ -66,8 +64,8 @@ class DebugExporter implements Exporter {
     return Promise.resolve();
   }
 
-  shutdown(): Promise<void> {
-    return this.#close();
+  async shutdown(deadline: AbortSignal): Promise<void> {
+    await Promise.all(this.#outputs.map((output) => output.close(deadline)));
   }
 
   noRoom(): undefined {}
@@ -111,20 +109,19 @@ class DebugExporter implements Exporter {
   }
 
   #openOutputs(): void {
-    const streams = this.#config.output_paths.map((path) => {
-      const fd = STANDARD_FD[path];
-      const stream = createWriteStream(path, fd === undefined ? { flags: "a" } : { fd, autoClose: false });
-      stream.on("error", (error) => {
-        this.#settings.logger.error({ path, error: error.message }, "Debug output failed.");
-      });
-      return stream;
+    const { logger } = this.#settings;
+    this.#outputs = this.#config.output_paths.flatMap((path) => {
+      try {
+        return [openDebugOutput(path, logger)];
+      } catch (error) {
+        const cause = error instanceof Error ? error.message : String(error);
+        logger.error({ path, error: cause }, "Debug output cannot be opened.");
+        return [];
+      }
     });
     this.#write = (message, fields, text) => {
       const line = `${message}\t${JSON.stringify(fields)}\n${text === "" ? "" : `${text}\n`}`;
-      for (const stream of streams) stream.write(line);
-    };
-    this.#close = async () => {
-      await Promise.all(streams.map((stream) => new Promise<void>((resolve) => stream.end(() => resolve()))));
+      for (const output of this.#outputs) output.write(line);
     };
   }
 }

@@ -10,6 +10,7 @@ test("the defaults are the Collector's", () => {
   assert.equal(config.keep, false);
   assert.equal(config.rotation, undefined);
   assert.equal(config.directoryMode, undefined);
+  assert.equal(config.fileMode, 0o600);
   assert.equal(config.sending_queue.batch.flush_timeout, 1_000);
   assert.equal(fileSchema.parse({ path: "f", create_directory: true }).directoryMode, 0o755);
 });
@@ -40,6 +41,7 @@ test("options of the Collector that mean the same are taken", () => {
   check({ append: true, format: "proto", compression: "zstd", flush_interval: "5s" }, undefined);
   check({ rotation: { max_megabytes: 10, max_days: 3, max_backups: 3, localtime: true } }, undefined);
   check({ create_directory: true, directory_permissions: "0700" }, undefined);
+  check({ file_permissions: "0640" }, undefined);
   check({ compression: "", sending_queue: { storage: "file_storage" } }, undefined);
 });
 
@@ -60,6 +62,7 @@ test("what is wrong or not supported is refused with a reason", () => {
     { create_directory: true, directory_permissions: "4755" },
     'directory_permissions: must be octal, such as "0755"',
   );
+  check({ file_permissions: "rw" }, 'file_permissions: must be octal, such as "0640"');
   check({ flush_interval: "0s" }, "flush_interval: must be at least 1ms");
   check(
     { flush_interval: "3s", sending_queue: { batch: { flush_timeout: "2s" } } },

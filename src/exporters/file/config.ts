@@ -15,12 +15,15 @@ export interface FileConfig {
   readonly rotation: Rotation | undefined;
   /** With which a missing directory is made; undefined where it is not made. */
   readonly directoryMode: number | undefined;
+  /** With which the file and its successors are made. */
+  readonly fileMode: number;
   readonly timeout: number;
   readonly staleness_markers: boolean;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
 
+const OCTAL = /^0?[0-7]{3}$/;
 const MEGABYTE = 1024 * 1024;
 
 const rotationSchema: z.ZodType<Rotation> = z
@@ -82,9 +85,14 @@ export const fileSchema: z.ZodType<FileConfig> = z
     create_directory: z.boolean().default(false).describe("Make the file's directory where it is missing"),
     directory_permissions: z
       .string()
-      .regex(/^0?[0-7]{3}$/, 'must be octal, such as "0755"')
+      .regex(OCTAL, 'must be octal, such as "0755"')
       .optional()
-      .describe("Of a directory that is made, less the umask; 0755 if left out"),
+      .describe("Of a directory that is made, whatever the umask; 0755 if left out"),
+    file_permissions: z
+      .string()
+      .regex(OCTAL, 'must be octal, such as "0640"')
+      .default("0600")
+      .describe("Of a file that is made, whatever the umask; one that is there keeps its own"),
     timeout: attemptTimeout().prefault("5s"),
     staleness_markers: stalenessMarkers(),
     retry_on_failure: retrySchema.prefault({}),
@@ -112,6 +120,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
     directoryMode: config.create_directory
       ? Number.parseInt(config.directory_permissions ?? "0755", 8)
       : undefined,
+    fileMode: Number.parseInt(config.file_permissions, 8),
     timeout: config.timeout,
     staleness_markers: config.staleness_markers,
     retry_on_failure: config.retry_on_failure,

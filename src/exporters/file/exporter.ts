@@ -37,11 +37,11 @@ export function createFileExporter(config: FileConfig, settings: Settings): Push
 }
 
 async function openFile(config: FileConfig, { host, clock, logger }: Settings): Promise<Transport> {
-  const { path, directoryMode, rotation } = config;
+  const { path, directoryMode, fileMode, rotation } = config;
   const encoding = encodingOf(config);
   const keep = config.keep || writtenBy(host).has(path);
   const { framing } = encoding;
-  const file = new OutputFile({ path, framing, keep, directoryMode, rotation, clock, logger });
+  const file = new OutputFile({ path, framing, keep, directoryMode, fileMode, rotation, clock, logger });
   try {
     await file.open();
   } catch (error) {

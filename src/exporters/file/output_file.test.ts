@@ -47,7 +47,14 @@ function outputOf(context: TestContext, path: string, options: Partial<OutputFil
   });
   const clock = new FakeClock(EPOCH_MS);
   const logger = pino({ base: null }, output);
-  const defaults = { path, framing: LINES, keep: true, directoryMode: undefined, rotation: undefined };
+  const defaults = {
+    path,
+    framing: LINES,
+    keep: true,
+    directoryMode: undefined,
+    fileMode: 0o600,
+    rotation: undefined,
+  };
   const file = new OutputFile({ ...defaults, clock, logger, ...options });
   context.after(() => file.close());
   /** Writes a line with this text in it. */
@@ -186,6 +193,7 @@ test("a directory that goes fails the record; when it is back, or where it may b
   await making.write("4");
   assert.equal(contentOf(path), "{4}\n");
   assert.equal(statSync(folder).mode & 0o777, 0o700);
+  assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
 test("a record that was given up is taken back, and one whose turn had not come is not begun", async (context) => {

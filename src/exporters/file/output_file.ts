@@ -1,8 +1,8 @@
-import { constants } from "node:fs";
-import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from "node:fs/promises";
+import { type FileHandle, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
+import { makeDirectory, openOrMake } from "../../files/make.ts";
 import type { Framing } from "./framing.ts";
 import { backupPath, backupsOf, outdatedOf, type Rotation } from "./rotation.ts";
 
@@ -13,14 +13,12 @@ export interface OutputFileOptions {
   readonly keep: boolean;
   /** Missing directories are made with it; undefined leaves that to others. */
   readonly directoryMode: number | undefined;
+  /** Of files that are made. */
+  readonly fileMode: number;
   readonly rotation: Rotation | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
-
-const FILE_MODE = 0o644;
-/** Reading is for the repair. Whatever others do to the file, a record goes to its end. */
-const FLAGS = constants.O_RDWR | constants.O_CREAT | constants.O_APPEND;
 
 /** The file while it is open. */
 interface Opened {
@@ -102,11 +100,12 @@ export class OutputFile {
   }
 
   async #open(): Promise<Opened> {
-    const { path, directoryMode, framing, logger } = this.#options;
-    if (directoryMode !== undefined) await mkdir(dirname(path), { recursive: true, mode: directoryMode });
+    const { path, directoryMode, fileMode, framing, logger } = this.#options;
+    if (directoryMode !== undefined) await makeDirectory(dirname(path), directoryMode);
     // A device or a pipe takes nothing back, and opening one may do something.
     if ((await statOf(path))?.isFile() === false) throw new Error("it is not a regular file");
-    const handle = await open(path, FLAGS, FILE_MODE);
+    // Whatever others do to the file, a record goes to its end; reading is for the repair.
+    const handle = await openOrMake(path, fileMode);
     try {
       if (!this.#keep) await handle.truncate(0);
       const { size } = await handle.stat();

@@ -3,7 +3,7 @@ import type { Counter } from "@opentelemetry/api";
 import type { Exporter, MetricsPage, PullOptions, Settings } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, answerText, describeAddress, type ServerLimits } from "../../http/server.ts";
+import { answerBody, answerText, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
@@ -93,7 +93,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   async start(): Promise<void> {
     await this.#claim.listen();
     this.#withdraw = this.#settings.host.pages.add(this.#settings.id, this);
-    const endpoint = describeAddress(this.address);
+    const { endpoint } = this.#claim;
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 

@@ -1,9 +1,10 @@
-import { accessSync, constants, existsSync, globSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { accessSync, constants, existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
 import { DiskQueue, type Fsync, type Quota } from "../../delivery/disk_queue.ts";
 import type { QueueSize, RequestQueue } from "../../delivery/queue.ts";
+import { makeDirectory } from "../../files/make.ts";
 import { observed } from "../../telemetry/observed.ts";
 
 export interface FileStorageConfig {
@@ -49,7 +50,7 @@ export class FileStorage implements Extension, QueueStorage {
   async start(): Promise<void> {
     const { directory } = this.#config;
     try {
-      this.#prepare();
+      await this.#prepare();
       this.#lock = await this.#takeLock(join(directory, LOCK));
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
@@ -134,11 +135,11 @@ export class FileStorage implements Extension, QueueStorage {
       );
   }
 
-  #prepare(): void {
+  async #prepare(): Promise<void> {
     const { directory, createDirectory, directoryMode } = this.#config;
     if (!existsSync(directory)) {
       if (!createDirectory) throw new Error("it does not exist; make it, or set create_directory: true");
-      mkdirSync(directory, { recursive: true, mode: directoryMode });
+      await makeDirectory(directory, directoryMode);
     }
     if (!statSync(directory).isDirectory()) throw new Error("it is not a directory");
     try {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
 import { formatDuration, type ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
+import { answerBody, type Route, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { Health, type HealthRules } from "./health.ts";
 
@@ -67,7 +67,7 @@ export class HealthCheck implements Extension {
 
   async start(): Promise<void> {
     await this.#claim.listen();
-    this.#settings.logger.info({ endpoint: describeAddress(this.address) }, "Serving health checks.");
+    this.#settings.logger.info({ endpoint: this.#claim.endpoint }, "Serving health checks.");
   }
 
   refresh(): Promise<void> {

@@ -3,7 +3,7 @@ import type { Extension, MetricsPage, Settings } from "../../component/component
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, answerText, describeAddress, type Route, type ServerLimits } from "../../http/server.ts";
+import { answerBody, answerText, type Route, type ServerLimits } from "../../http/server.ts";
 import type { TlsConfig } from "../../http/tls.ts";
 import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 import { STYLE_HASH } from "./html.ts";
@@ -57,7 +57,7 @@ export class KataMonitorApi implements Extension {
 
   async start(): Promise<void> {
     await this.#claim.listen();
-    const endpoint = describeAddress(this.address);
+    const { endpoint } = this.#claim;
     this.#settings.logger.info({ endpoint }, "Serving kata-monitor's endpoints.");
   }
 

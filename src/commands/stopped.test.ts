@@ -1,0 +1,23 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
+
+test("waiting ends with the signal, also where it has come already, or with the time", async () => {
+  await stoppedOrAfter(AbortSignal.abort());
+  await stoppedOrAfter(new AbortController().signal, 1);
+  const stop = new AbortController();
+  const waiting = stoppedOrAfter(stop.signal, 3_600_000);
+  stop.abort();
+  await waiting;
+});
+
+test("work that ends, ends as it would; work that hangs is given up a while after the signal", async () => {
+  const stop = new AbortController();
+  const options = { stop: stop.signal, graceMs: 1 };
+  await unlessStopped(Promise.resolve(), options);
+  await assert.rejects(unlessStopped(Promise.reject(new Error("no")), options), { message: "no" });
+  const hanging = unlessStopped(new Promise(() => {}), options);
+  stop.abort();
+  await assert.rejects(hanging, /something in its start hangs/);
+  await unlessStopped(Promise.resolve(), options);
+});

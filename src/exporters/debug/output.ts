@@ -1,0 +1,46 @@
+import { closeSync, constants, openSync } from "node:fs";
+import type { Logger } from "pino";
+import { systemClock } from "../../clock/clock.ts";
+import { STDERR, STDOUT, standardOutput, writerTo } from "../../telemetry/descriptor.ts";
+import { LineOutput } from "../../telemetry/line_output.ts";
+
+/** Where the exporter writes without the agent's logger. */
+export interface DebugOutput {
+  write(text: string): void;
+  /** Waits for what is still to be written, at most until the deadline. */
+  close(deadline: AbortSignal): Promise<void>;
+}
+
+const STANDARD: Readonly<Record<string, typeof STDOUT | typeof STDERR>> = {
+  stdout: STDOUT,
+  "/dev/stdout": STDOUT,
+  stderr: STDERR,
+  "/dev/stderr": STDERR,
+};
+
+const FILE_MODE = 0o600;
+
+/** Opens "stdout", "stderr" or a file. Throws what the system says; a pipe that nobody reads is ENXIO. */
+export function openDebugOutput(path: string, logger: Logger): DebugOutput {
+  const standardFd = STANDARD[path];
+  const fd = standardFd ?? openAppending(path);
+  const output =
+    standardFd === undefined ? new LineOutput(writerTo(fd), systemClock) : standardOutput(standardFd);
+  const stopListening = output.listen({
+    onLoss: (reason, error) => logger.error({ path, reason, error }, "Debug output fails; lines are lost."),
+    onPassing: ({ lines }) => logger.warn({ path, lines }, "Debug output passes again; lines were lost."),
+  });
+  return {
+    write: (text) => output.write(text),
+    async close(deadline) {
+      await output.drain(deadline);
+      stopListening();
+      if (standardFd === undefined && output.isIdle) closeSync(fd);
+    },
+  };
+}
+
+function openAppending(path: string): number {
+  const { O_WRONLY, O_APPEND, O_CREAT, O_NONBLOCK, O_NOCTTY } = constants;
+  return openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK | O_NOCTTY, FILE_MODE);
+}

@@ -1,0 +1,35 @@
+import assert from "node:assert/strict";
+import { EventEmitter } from "node:events";
+import { test } from "node:test";
+import { hangups, ignoreSignals, stopSignal } from "./signals.ts";
+
+test("the first signal to stop aborts with its name, each further one is a second one", () => {
+  const source = new EventEmitter();
+  let seconds = 0;
+  const stop = stopSignal(source, () => seconds++);
+  assert.equal(stop.aborted, false);
+  source.emit("SIGTERM");
+  assert.equal(stop.reason, "SIGTERM");
+  source.emit("SIGINT");
+  source.emit("SIGTERM");
+  assert.deepEqual([stop.reason, seconds], ["SIGTERM", 2]);
+});
+
+test("a hangup that comes before anybody listens is told later", () => {
+  const source = new EventEmitter();
+  const onHangup = hangups(source);
+  let heard = 0;
+  source.emit("SIGHUP");
+  onHangup(() => heard++);
+  assert.equal(heard, 1);
+  source.emit("SIGHUP");
+  assert.equal(heard, 2);
+});
+
+test("what opens a debugger or ends a process by default, and means nothing here, has a listener", () => {
+  const source = new EventEmitter();
+  ignoreSignals(source);
+  for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGIO", "SIGPWR"])
+    assert.ok(source.emit(signal), signal);
+  for (const signal of ["SIGQUIT", "SIGTSTP"]) assert.ok(!source.emit(signal), signal);
+});

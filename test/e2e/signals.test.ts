@@ -1,0 +1,71 @@
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { test } from "node:test";
+import { testFolder } from "../scenes/authenticator.ts";
+import { nodeFlags } from "./agent_process.ts";
+import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** All that Linux has, but for those that end or stop a process by their nature, and those that the agent obeys. */
+const HARMLESS = [
+  "SIGUSR1",
+  "SIGUSR2",
+  "SIGPIPE",
+  "SIGALRM",
+  "SIGVTALRM",
+  "SIGPROF",
+  "SIGIO",
+  "SIGPWR",
+  "SIGXCPU",
+  "SIGXFSZ",
+  "SIGWINCH",
+  "SIGURG",
+  "SIGCHLD",
+  "SIGCONT",
+] as const;
+
+test("a signal that means nothing ends nothing and opens nothing", async (context) => {
+  const socket = join(testFolder(context), "page.sock");
+  const agent = await startBareAgent(context, {
+    configure: ({ exporters }) => Object.assign(exporters, { prometheus: { endpoint: `unix://${socket}` } }),
+  });
+  const before = listenersOf(agent.pid);
+  assert.deepEqual([before.length, before.at(-1)], [3, `unix ${socket}`]);
+  for (const signal of HARMLESS) {
+    agent.child.kill(signal);
+    assert.ok(await agent.isLive(), signal);
+    assert.deepEqual(listenersOf(agent.pid), before, signal);
+  }
+  assert.deepEqual(await agent.stop(), [0, null]);
+});
+
+for (const [how, nodeArgs] of [
+  ["as its first line says", undefined],
+  ["without any option", []],
+] as const) {
+  test(`SIGUSR1 opens no debugger while node starts ${how}`, async (context) => {
+    let timer: NodeJS.Timeout | undefined;
+    const agent = await startBareAgent(context, {
+      ...(nodeArgs === undefined ? {} : { nodeArgs }),
+      onSpawn(child) {
+        // From when node has its own handler: before, the signal ends any program.
+        timer = setInterval(() => catches(child.pid ?? 0, USR1) && child.kill("SIGUSR1"), 5);
+      },
+    });
+    clearInterval(timer);
+    const listeners = listenersOf(agent.pid);
+    assert.equal(listeners.length, 3, listeners.join());
+    assert.deepEqual(await agent.stop(), [0, null]);
+  });
+}
+
+const USR1 = 10;
+
+test("the package's scripts start node as the program's first line does", () => {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  const flags = nodeFlags(join(ROOT, "src/main.ts")).join(" ");
+  for (const name of ["kata-collector", "demo"])
+    assert.match(scripts[name], new RegExp(`^exec node ${flags} src/main\\.ts\\b`), name);
+});
