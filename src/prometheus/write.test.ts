@@ -4,11 +4,12 @@ import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attribute, Kind, Point, Reading } from "../metrics/model.ts";
 import { Chunk, PageWriter, type WriteOptions } from "./write.ts";
 import type { Conflict } from "./write_draft.ts";
-import { PageComposer, type PageOptions } from "./write_page.ts";
+import { type ComposeOptions, PageComposer, type PageOptions } from "./write_page.ts";
 
 const interner = new Interner();
-const TEXT: WriteOptions = { format: "text", timestamps: false };
-const OPEN_METRICS: WriteOptions = { format: "openmetrics", timestamps: false };
+type Options = WriteOptions & ComposeOptions;
+const TEXT: Options = { format: "text", timestamps: false };
+const OPEN_METRICS: Options = { format: "openmetrics", timestamps: false };
 const SANDBOX_LABEL = {
   mapped: [{ label: "sandbox_id", attribute: "id" }],
   constant: [],
@@ -44,7 +45,7 @@ function composer(options: Partial<PageOptions> = {}) {
     ...options,
   });
   const render = (readings: readonly Reading[], { options = TEXT, chunkBytes = 4_096 } = {}): string => {
-    const writer = new PageWriter(pages.compose(readings), options);
+    const writer = new PageWriter(pages.compose(readings, options), options);
     const chunk = new Chunk(chunkBytes);
     let text = "";
     for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
@@ -56,7 +57,7 @@ function composer(options: Partial<PageOptions> = {}) {
 
 interface Case {
   readonly readings: readonly Reading[];
-  readonly options?: WriteOptions;
+  readonly options?: Options;
   readonly page?: Partial<PageOptions>;
   readonly want: readonly string[];
   readonly conflicts?: readonly string[];

@@ -78,7 +78,7 @@ const reading = fc
 function render(readings: readonly Reading[], others: boolean): string {
   const labels = { mapped: [{ label: "id", attribute: "id" }], constant: [], others };
   const composer = new PageComposer({ namespace: "", labels, onConflict: () => {} });
-  const writer = new PageWriter(composer.compose(readings), { format: "text", timestamps: false });
+  const writer = new PageWriter(composer.compose(readings, { format: "text" }), { timestamps: false });
   const chunk = new Chunk(100);
   const parts: Buffer[] = [];
   for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
-import { Chunk, type PageFormat, PageWriter } from "../../src/prometheus/write.ts";
+import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
+import type { PageFormat } from "../../src/prometheus/write_names.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
 import { hasProgram, peerIsThere } from "../e2e/peers.ts";
 
@@ -93,7 +94,7 @@ function render(readings: readonly Reading[], format: PageFormat): string {
     },
     onConflict: () => {},
   });
-  const writer = new PageWriter(composer.compose(readings), { format, timestamps: false });
+  const writer = new PageWriter(composer.compose(readings, { format }), { timestamps: false });
   const chunk = new Chunk(64 * 1024);
   let text = "";
   for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))

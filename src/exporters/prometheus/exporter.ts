@@ -9,7 +9,7 @@ import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { type ComposeOptions, PageComposer } from "../../prometheus/write_page.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
 import { Readings } from "./readings.ts";
@@ -171,14 +171,18 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     }
   }
 
-  async #send(puller: Puller, options: WriteOptions & PullOptions, gzip: boolean): Promise<void> {
+  async #send(
+    puller: Puller,
+    options: WriteOptions & ComposeOptions & PullOptions,
+    gzip: boolean,
+  ): Promise<void> {
     const { clock } = this.#settings;
     const turns = this.#turns;
     await turns.next();
     const snapshot = this.#readings.snapshot();
     const { format, own = [], prefixes } = options;
     const writer = (): PageWriter => {
-      const page = this.#composer.compose([...own, ...snapshot.readings], prefixes);
+      const page = this.#composer.compose([...own, ...snapshot.readings], { format, prefixes });
       return new PageWriter(page, options);
     };
     if (!gzip) return await streamPage(writer(), puller, { clock, turns });
