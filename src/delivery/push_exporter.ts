@@ -58,7 +58,7 @@ export class PushExporter implements Exporter {
     });
     this.#requests = options.makeRequests(
       (request) => this.#delivery.take(request),
-      (families) => this.#delivery.leaveOut(families),
+      (families, resource) => this.#delivery.leaveOut(families, resource),
     );
   }
 

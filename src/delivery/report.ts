@@ -135,7 +135,7 @@ function deliveryLogs({ logger, clock }: Settings) {
     }),
     leftOut: repeated((fields, { points }) => {
       const message = "Points are left out: their kind says that they count, and their numbers do not.";
-      logger.error({ ...fields, dropped_items: points }, message);
+      logger.warn({ ...fields, dropped_items: points }, message);
     }),
     rejection: repeated((fields, { points, requests }) => {
       logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");

@@ -1,6 +1,14 @@
 // Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
 
-import { type Family, type Kind, type Point, pointWidth, type Reading, type Schema } from "./model.ts";
+import {
+  type Family,
+  type Kind,
+  type Point,
+  pointWidth,
+  type Reading,
+  type Resource,
+  type Schema,
+} from "./model.ts";
 import { familyPart, schemaPart } from "./part.ts";
 import { remembered } from "./remembered.ts";
 
@@ -14,8 +22,8 @@ export interface CountingPoint {
   readonly boundCount: number;
 }
 
-/** Hears of the points that are left out, by their families; of two points of one family twice. Called once, and only for some. */
-export type OnUnsound = (families: readonly Family[]) => void;
+/** Hears of the points that are left out of a reading, by their families: of two points of one family twice. */
+export type OnUnsound = (families: readonly Family[], resource: Resource) => void;
 
 /** Whether the numbers of the row are what the point's kind says. */
 export type PointCheck = (values: Float64Array, point: CountingPoint) => boolean;
@@ -89,7 +97,10 @@ const partsOf = remembered((_: Schema) => new Map<string, SchemaPart>());
 function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Reading {
   const { schema, values } = reading;
   const unsound = countingPointsOf(schema).filter((point) => !check(values, point));
-  onUnsound(unsound.map(({ family }) => family));
+  onUnsound(
+    unsound.map(({ family }) => family),
+    reading.resource,
+  );
   const parts = partsOf(schema);
   const key = unsound.map(({ column }) => column).join();
   let part = parts.get(key);

@@ -43,7 +43,7 @@ const LOG_INTERVAL_MS = 60_000;
 const CONFLICTS: ConflictWords = {
   metric: "otelcol_exporter_prometheus_conflicts",
   description:
-    "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
+    "Families, series and labels that a page could not show as their sources have them: families and points once per pull, series and labels once per layout.",
   message: "Metrics that collide are not on the page as their sources have them.",
 };
 
