@@ -44,7 +44,8 @@ const CONFLICTS: ConflictWords = {
   metric: "otelcol_exporter_prometheus_conflicts",
   description:
     "Families, series and labels that a page could not show as their sources have them: families and points once per pull, series and labels once per layout.",
-  message: "Metrics that collide are not on the page as their sources have them.",
+  message:
+    "Metrics that collide, or that the format forbids, are not on the page as their sources have them.",
 };
 
 /** Keeps the latest reading of every resource and serves them all as one page. */
