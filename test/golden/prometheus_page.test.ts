@@ -58,6 +58,13 @@ kata_shim_rpc_durations_histogram_milliseconds 1
 # HELP kata_guest_filesystem_bytes Says "hello" \\\\ and\\nmore.
 # TYPE kata_guest_filesystem_bytes gauge
 kata_guest_filesystem_bytes{mount="/a\\"b\\\\c\\nd",item="total"} 18446744073709552000
+# TYPE go_memstats_mallocs_total counter
+go_memstats_mallocs_total -5
+# TYPE kata_guest_oil_total counter
+kata_guest_oil_total{item="good"} 3
+kata_guest_oil_total{item="none"} NaN
+# TYPE kata_guest_oil_created gauge
+kata_guest_oil_created 1
 `;
 
 function read(pages: Readonly<Record<string, string>>): Reading[] {
