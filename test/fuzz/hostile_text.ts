@@ -129,6 +129,11 @@ function familyText(name: string, type: string, { random, mark, number = () => m
   return header + line("") + (random() < 0.3 ? line("", 'b="2"') : "");
 }
 
+/** As `familyText`, with numbers that often count nothing. */
+function oddFamily(name: string, type: string, forgery: Forgery): string {
+  return familyText(name, type, { ...forgery, number: () => oddCount(forgery.random) });
+}
+
 const BOUNDS = ["1", "2.5", "+Inf"];
 const ODD_BOUNDS = ["1", "1.0", "1e0", "NaN", "+Inf", "inf", "", "-1", "x", "2", "1"];
 
@@ -169,18 +174,20 @@ const PIECES: Readonly<Record<string, Piece>> = {
       familyText(guestName(forgery.random), pick(TYPES, forgery.random), forgery),
     ).join(""),
   odd_counts: (forgery) => {
-    const { random } = forgery;
-    const type = pick(["counter", "counter", "histogram", "summary"], random);
-    return familyText(guestName(random), type, { ...forgery, number: () => oddCount(random) });
+    const name = guestName(forgery.random) + pick(["_total", "_total", ""], forgery.random);
+    return oddFamily(name, pick(["counter", "histogram", "summary"], forgery.random), forgery);
   },
   created_beside: (forgery) => {
     const { random } = forgery;
     const name = guestName(random);
-    const names = [`${name}_total`, name, `${name}_created`, `${name}_created_total`, `${name}_info`];
-    return names
-      .filter(() => random() < 0.6)
-      .map((one) => familyText(one, pick(TYPES, random), { ...forgery, number: () => oddCount(random) }))
-      .join("");
+    const texts = [
+      oddFamily(`${name}_total`, "counter", forgery),
+      oddFamily(`${name}_created`, pick(TYPES, random), forgery),
+      oddFamily(`${name}_created_total`, "counter", forgery),
+      oddFamily(name, pick(TYPES, random), forgery),
+      oddFamily(`${name}_info`, pick(TYPES, random), forgery),
+    ];
+    return texts.filter(() => random() < 0.6).join("");
   },
   others_family: (forgery) =>
     familyText(pick(OTHERS_NAMES, forgery.random), pick(TYPES, forgery.random), forgery),
