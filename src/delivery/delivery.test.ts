@@ -187,6 +187,29 @@ test("points that the receiver rejects are counted as failed, the others as sent
   await close();
 });
 
+test("points that are no counts are counted as failed, though nothing was sent, and named", async () => {
+  const { delivery, clock, metrics, lines, close } = delivering([]);
+  const family = {
+    id: 1,
+    name: "kata_guest_x",
+    kind: "sum",
+    unit: "",
+    help: "",
+    points: [],
+    width: 0,
+  } as const;
+  delivery.leaveOut([family, family], { key: "kata/3fa9", attributes: [] });
+  delivery.leaveOut([family], { key: "kata/3fa9", attributes: [] });
+  await clock.advance(10_000);
+  assert.deepEqual(await metrics(), { [`${FAILED}{not_a_count}`]: 3, ...CAPACITY });
+  const [first, second] = lines();
+  assert.equal(first.level, 40);
+  assert.equal(first.msg, "Points are left out: their kind says that they count, and their numbers do not.");
+  assert.equal(first.error, '"kata_guest_x" of "kata/3fa9" has a number that is no count');
+  assert.deepEqual([first.dropped_items, second.dropped_items], [2, 1]);
+  await close();
+});
+
 test("a warning without a rejection loses nothing", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([
     { kind: "delivered", rejectedPoints: 0, message: "deprecated" },

@@ -1,5 +1,6 @@
 import type { Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
+import type { Family, Resource } from "../metrics/model.ts";
 import type { Send } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
 import type { DeliveryConfig } from "./config.ts";
@@ -110,6 +111,12 @@ export class Delivery {
     this.#batcher.came(request.bytes.length);
     this.#pump();
     return true;
+  }
+
+  /** Counts points that no request has, since they are no counts though their kind says so. */
+  leaveOut(families: readonly Family[], { key }: Resource): void {
+    const error = `"${families[0]?.name}" of "${key}" has a number that is no count`;
+    this.#report.leftOut(families.length, error);
   }
 
   /**

@@ -16,12 +16,13 @@ export function createOtlpExporter({ config, settings, ...way }: OtlpExporterOpt
     ...way,
     settings,
     config,
-    makeRequests: (emit) =>
+    makeRequests: (emit, onUnsound) =>
       new OtlpRequests({
         encoder: createOtlpEncoder({ name, version }),
         requestBytesMax: config.sending_queue.batch.max_size,
         marksEnds: config.staleness_markers,
         emit,
+        onUnsound,
       }),
   });
 }

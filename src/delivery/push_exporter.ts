@@ -1,6 +1,7 @@
 import type { Exporter, Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
+import type { OnUnsound } from "../metrics/sound.ts";
 import type { Answer } from "./answer.ts";
 import type { Send } from "./attempt.ts";
 import type { DeliveryConfig } from "./config.ts";
@@ -30,7 +31,8 @@ export interface PushExporterOptions {
   readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
-  makeRequests(emit: Emit): RequestMaker;
+  /** Points that are told to `onUnsound` are counted as lost. */
+  makeRequests(emit: Emit, onUnsound: OnUnsound): RequestMaker;
   /** Reads the files that the config names, and connects or begins to. Rejects, naming the file, where that fails. */
   connect(): Promise<Transport>;
 }
@@ -54,7 +56,10 @@ export class PushExporter implements Exporter {
       random: Math.random,
       send: (batch, signal) => this.#transport?.send(batch, signal) ?? Promise.resolve(NOT_STARTED),
     });
-    this.#requests = options.makeRequests((request) => this.#delivery.take(request));
+    this.#requests = options.makeRequests(
+      (request) => this.#delivery.take(request),
+      (families, resource) => this.#delivery.leaveOut(families, resource),
+    );
   }
 
   async start(): Promise<void> {

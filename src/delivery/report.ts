@@ -23,6 +23,8 @@ export interface Loss {
 }
 
 const LOG_INTERVAL_MS = 10_000;
+/** The reason of points that no request has. */
+const NOT_A_COUNT = "not_a_count";
 
 /** The Collector's metrics, log lines and statuses of an exporter's deliveries. Nothing is lost without all of them. */
 export interface DeliveryReport {
@@ -31,6 +33,8 @@ export interface DeliveryReport {
   ended(points: number): void;
   /** Of one request, where nothing else is said. */
   lost(points: number, loss: Loss, requests?: number): void;
+  /** No request has them, since they are no counts though their kind says so: they are lost whatever the peer does. */
+  leftOut(points: number, error: string): void;
   /** The queue took no more: they are lost. */
   rejected(points: number, error: string): void;
   /** The receiver took everything, but has something to say. */
@@ -63,6 +67,10 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
       outage.lost(points, reason);
       const log = reason === "partial_success" ? logs.partial : logs.loss;
       log.report(points, { error, reason }, requests);
+    },
+    leftOut(points, error) {
+      counters.failed.add(points, { ...exporter, reason: NOT_A_COUNT, "error.type": NOT_A_COUNT });
+      logs.leftOut.report(points, { error, reason: NOT_A_COUNT });
     },
     rejected(points, error) {
       counters.rejected.add(points, exporter);
@@ -124,6 +132,10 @@ function deliveryLogs({ logger, clock }: Settings) {
     partial: repeated((fields, { points, requests }) => {
       const message = "Partial success: the receiver rejected data.";
       logger.error({ ...fields, dropped_items: points, requests }, message);
+    }),
+    leftOut: repeated((fields, { points }) => {
+      const message = "Points are left out: their kind says that they count, and their numbers do not.";
+      logger.warn({ ...fields, dropped_items: points }, message);
     }),
     rejection: repeated((fields, { points, requests }) => {
       logger.error({ ...fields, rejected_items: points, requests }, "Exporting failed. Rejecting data.");

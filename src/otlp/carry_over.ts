@@ -1,7 +1,7 @@
 import { type Family, type Point, pointWidth, type Schema } from "../metrics/model.ts";
+import { rememberedPair } from "../metrics/remembered.ts";
 import { isCounting } from "./counters.ts";
 import { pointKey } from "./gone.ts";
-import { rememberedPair } from "./remembered.ts";
 
 /** Where the columns of counting points stand that two schemas have in common: two lists of equal length. */
 interface SharedColumns {

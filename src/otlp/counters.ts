@@ -1,5 +1,5 @@
 import { type Kind, pointWidth, type Schema } from "../metrics/model.ts";
-import { remembered } from "./remembered.ts";
+import { remembered } from "../metrics/remembered.ts";
 
 /** The columns of a schema that only go up as long as nothing starts anew: two lists of equal length. */
 export interface CounterColumns {

@@ -20,7 +20,10 @@ export interface OtlpRequest {
 }
 
 export interface OtlpEncoder {
-  /** Compiles what it has not met before. Counters without a restart count since the reading's own start. */
+  /**
+   * Compiles what it has not met before. All points of the reading are sound (`soundPart`). Counters without a restart
+   * count since the reading's own start.
+   */
   reading(reading: Reading, restarts: Restarts): Entry;
   /** Says that these series have no value any more. */
   ended(ended: EndedSeries): Entry;

@@ -1,6 +1,6 @@
 import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";
+import { remembered } from "../metrics/remembered.ts";
 import { type MetricPlan, planEndedFamily, planFamily } from "./metric_plan.ts";
-import { remembered } from "./remembered.ts";
 import type { Restarts } from "./start_times.ts";
 
 /** One resource's part of a request: a reading, or the end of series. */

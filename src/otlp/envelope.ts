@@ -1,7 +1,7 @@
 import type { Resource } from "../metrics/model.ts";
+import { remembered } from "../metrics/remembered.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { writeAttributes } from "./metric_plan.ts";
-import { remembered } from "./remembered.ts";
 
 /** Who measured, as receivers see it. */
 export interface Scope {

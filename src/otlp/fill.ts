@@ -82,10 +82,7 @@ function fillSums({ view, values, time, start }: Frame, { at, points }: MetricPl
   }
 }
 
-/**
- * A page's buckets count everything up to their bound, OTLP's only what is in them. Torn or hostile pages may count
- * down; then a bucket gets nothing, and the count is what the buckets hold, since receivers check that.
- */
+/** A page's buckets count everything up to their bound, OTLP's only what is in them: of a sound point, they add up. */
 function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: Place): void {
   const { view, values } = frame;
   let column = place.column;
@@ -95,13 +92,11 @@ function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan,
     const sum = values[column + boundCount + 1] as number;
     let below = 0;
     for (let bucket = 0; bucket < boundCount; bucket++) {
-      const upTo = Math.max(below, wholeCount(values[column + bucket] as number));
+      const upTo = values[column + bucket] as number;
       setFixed64(view, buckets + bucket * 8, upTo - below);
       below = upTo;
     }
-    const infinite = wholeCount(values[column + boundCount] as number);
-    const stated = wholeCount(values[column + boundCount + 2] as number);
-    const count = Math.max(below, infinite, stated);
+    const count = values[column + boundCount + 2] as number;
     setFixed64(view, buckets + boundCount * 8, count - below);
     fillDistribution(frame, place.at + (at[i] as number), { count, sum });
     column += boundCount + 3;
@@ -119,7 +114,7 @@ function fillSummaries(frame: Frame, { at, points, bounds, tails }: MetricPlan, 
       quantile += QUANTILE_BYTES;
     }
     const sum = values[column + boundCount] as number;
-    const count = wholeCount(values[column + boundCount + 1] as number);
+    const count = values[column + boundCount + 1] as number;
     fillDistribution(frame, place.at + (at[i] as number), { count, sum });
     column += boundCount + 2;
   }
@@ -166,11 +161,6 @@ function fillRestarts(
     }
     view.setFloat64(place.at + (at[i] as number) + START_AT, latestAsDouble, true);
   }
-}
-
-/** A count that an unsigned integer can hold, whatever the page said: NaN and negative numbers are 0. */
-function wholeCount(value: number): number {
-  return value > 0 ? Math.min(Math.floor(value), Number.MAX_SAFE_INTEGER) : 0;
 }
 
 const WORD = 0x1_0000_0000;

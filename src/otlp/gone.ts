@@ -1,5 +1,6 @@
-import { type Attributes, type Family, type Point, pointWidth, type Schema } from "../metrics/model.ts";
-import { rememberedPair } from "./remembered.ts";
+import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
+import { familyPart, schemaPart } from "../metrics/part.ts";
+import { rememberedPair } from "../metrics/remembered.ts";
 
 /** Of a resource of which nothing is known. */
 export const EMPTY_SCHEMA: Schema = { families: [], offsets: [], width: 0 };
@@ -27,25 +28,9 @@ function compare(before: Schema, after: Schema): Schema {
     }
     const alive = new Set(successor.points.map(pointKey));
     const points = family.points.filter((point) => !alive.has(pointKey(point)));
-    if (points.length > 0) gone.push({ ...family, points, width: widthOf(family, points) });
+    if (points.length > 0) gone.push(familyPart(family, points));
   }
-  return schemaOf(gone);
-}
-
-function widthOf({ kind }: Family, points: readonly Point[]): number {
-  let width = 0;
-  for (const { bounds } of points) width += pointWidth(kind, bounds.length);
-  return width;
-}
-
-function schemaOf(families: readonly Family[]): Schema {
-  const offsets: number[] = [];
-  let width = 0;
-  for (const family of families) {
-    offsets.push(width);
-    width += family.width;
-  }
-  return { families, offsets, width };
+  return schemaPart(gone);
 }
 
 /** A series is its attributes; for the receivers that split histograms, its bounds as well. */

@@ -30,11 +30,13 @@ function reading(of: Resource, names: string, timeMs: number): Reading {
 
 function requesting({ requestBytesMax = 4_000_000, marksEnds = true } = {}) {
   const requests: OtlpRequest[] = [];
+  const unsound: string[] = [];
   const state = { hasRoom: true };
   const consumer = new OtlpRequests({
     encoder: createOtlpEncoder({ name: "test", version: "0" }),
     requestBytesMax,
     marksEnds,
+    onUnsound: (families) => unsound.push(...families.map(({ name }) => name)),
     emit(request) {
       if (state.hasRoom) requests.push(request);
       return state.hasRoom;
@@ -44,6 +46,8 @@ function requesting({ requestBytesMax = 4_000_000, marksEnds = true } = {}) {
     consumer,
     state,
     requests,
+    /** Families of points that were left out. */
+    unsound,
     /** Each entry as `pod: name@time …`, an ended point with a minus in front. */
     taken(): string[] {
       return requests.splice(0).flatMap(({ bytes }) =>
@@ -178,3 +182,59 @@ test("without markers no series ends, neither those that a reading lacks nor tho
   consumer.end({ resource: resource("a", "p2"), timeMs: 4 });
   assert.deepEqual(taken(), ["p1: x@1 y@1", "p1: x@2", "p2: x@3"]);
 });
+
+test("what is no count is not sent, whatever else its reading says: its series ends until it counts again", () => {
+  const { consumer, requests, unsound, taken } = requesting();
+  const points = ["a", "b"].map((value) => ({
+    attributes: [{ key: "item", value }],
+    bounds: [],
+    boundTexts: [],
+  }));
+  const family = interner.family({ name: "sum", kind: "sum", unit: "", help: "", points });
+  const schema = interner.schema([family]);
+  const sum = (timeMs: number, ...values: readonly number[]): Reading => {
+    return { resource: resource("a"), schema, values: Float64Array.from(values), timeMs, startMs: 0 };
+  };
+  const said: string[] = [];
+  for (const one of [
+    sum(1, 5, 6),
+    sum(2, -5, 6),
+    sum(3, Number.NaN, 7),
+    sum(4, 5, Number.POSITIVE_INFINITY),
+  ]) {
+    consumer.consume(one);
+    said.push(requests.map((request) => `${request.points} points, ${request.endPoints} ends`).join());
+    said.push(...sumsOf(requests.splice(0)));
+  }
+  assert.deepEqual(said, [
+    "2 points, 0 ends",
+    "sum a 5",
+    "sum b 6",
+    "1 points, 1 ends",
+    "-sum a",
+    "sum b 6",
+    "1 points, 0 ends",
+    "sum b 7",
+    "1 points, 1 ends",
+    "-sum b",
+    "sum a 5",
+  ]);
+  assert.deepEqual(unsound, ["sum", "sum", "sum"]);
+  consumer.consume(sum(5, -1, -1));
+  assert.equal(requests.length, 1, "where no point is left, the ends are all there is to say");
+  assert.deepEqual(taken().length, 1);
+});
+
+/** Points of sums as `sum item value`, an ended one with a minus in front. */
+function sumsOf(requests: readonly OtlpRequest[]): string[] {
+  return requests
+    .flatMap(({ bytes }) => fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics)
+    .flatMap(({ scopeMetrics }) => scopeMetrics.flatMap(({ metrics }) => metrics))
+    .flatMap(({ name, data }) => {
+      assert.ok(data.case === "sum" && data.value.isMonotonic);
+      return data.value.dataPoints.map(({ attributes, flags, value }) => {
+        const item = attributes[0]?.value?.value.value;
+        return flags === 1 ? `-${name} ${item}` : `${name} ${item} ${value.value}`;
+      });
+    });
+}

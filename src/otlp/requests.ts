@@ -1,4 +1,5 @@
 import type { Ended, Reading, Resource, Schema } from "../metrics/model.ts";
+import { type OnUnsound, soundPart } from "../metrics/sound.ts";
 import type { OtlpEncoder, OtlpRequest } from "./encode.ts";
 import type { Entry } from "./entry.ts";
 import { goneBetween, sameAttributes } from "./gone.ts";
@@ -17,6 +18,8 @@ export interface OtlpRequestsOptions {
   readonly requestBytesMax: number;
   /** Whether receivers are told when series end. */
   readonly marksEnds: boolean;
+  /** Hears of the points that no request has. */
+  readonly onUnsound: OnUnsound;
   /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
   emit(request: ResourceRequest): boolean;
 }
@@ -43,7 +46,7 @@ interface Followed {
  * Turns readings into requests, one by one: an encoded request is what a queue keeps, and two of them are joined by
  * putting one behind the other. A series that a resource stops reporting is ended in front of the reading that lacks
  * it, all of them when its attributes change or when it is gone, so that no receiver serves the last value of a dead
- * sandbox. A counter that falls gets a new start time.
+ * sandbox. A counter that falls gets a new start time. A point that is not sound is not reported.
  */
 export class OtlpRequests {
   readonly #options: OtlpRequestsOptions;
@@ -53,8 +56,9 @@ export class OtlpRequests {
     this.#options = options;
   }
 
-  consume(reading: Reading): void {
-    const { encoder, requestBytesMax, emit } = this.#options;
+  consume(whole: Reading): void {
+    const { encoder, requestBytesMax, emit, onUnsound } = this.#options;
+    const reading = soundPart(whole, onUnsound);
     const { resource, schema, timeMs, startMs } = reading;
     const followed = this.#follow(resource.key);
     const restarts = followed?.startTimes.next(reading);

@@ -28,8 +28,7 @@ const ABSENT_MAX = 8;
  * reading before, so that no two intervals of a series overlap. The others keep their start: a receiver that makes
  * deltas would count their whole value again.
  *
- * A counter that the source leaves out for a while is remembered. NaN is no value: the number after it is compared with
- * the number in front of it.
+ * A counter that the source leaves out for a while is remembered. So is one whose point was not sound for a while.
  */
 export class StartTimes {
   #last: Known = { schema: EMPTY_SCHEMA, values: new Float64Array(0), restarts: undefined };
@@ -37,7 +36,10 @@ export class StartTimes {
   /** Series that the last reading did not have, each in one group, in the order in which they left. */
   #absent: readonly Known[] = [];
 
-  /** Finds the restarts of a reading's counters. The caller passes the readings in order, also one that is offered again. */
+  /**
+   * Finds the restarts of a reading's counters. The caller passes the readings in order, also one that is offered again,
+   * with their sound points only (`soundPart`).
+   */
   next({ schema, values, timeMs }: Reading): Restarts {
     const before = schema === this.#last.schema ? this.#last : this.#changeTo(schema);
     const counters = countersOf(schema);
@@ -87,7 +89,7 @@ export function restartsIn(
   return row;
 }
 
-/** False where a counter fell, and where NaN is on either side. */
+/** False where a counter fell, and where it said nothing before. */
 function allRise(columns: Uint32Array, before: Float64Array, after: Float64Array): boolean {
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i] as number;
@@ -102,19 +104,12 @@ function restartFallen(
   row: Float64Array,
   { counters, sinceMs }: { readonly counters: CounterColumns; readonly sinceMs: number },
 ): Known {
-  let values = row;
   let { restarts } = before;
   for (let i = 0; i < counters.columns.length; i++) {
     const column = counters.columns[i] as number;
-    const earlier = before.values[column] as number;
-    const now = row[column] as number;
-    if (now < earlier) {
-      if (restarts === before.restarts) restarts = restarts?.slice() ?? new Float64Array(row.length);
-      (restarts as Float64Array)[counters.points[i] as number] = sinceMs;
-    } else if (Number.isNaN(now) && !Number.isNaN(earlier)) {
-      if (values === row) values = row.slice();
-      values[column] = earlier;
-    }
+    if (!((row[column] as number) < (before.values[column] as number))) continue;
+    if (restarts === before.restarts) restarts = restarts?.slice() ?? new Float64Array(row.length);
+    (restarts as Float64Array)[counters.points[i] as number] = sinceMs;
   }
-  return { schema: before.schema, values, restarts };
+  return { schema: before.schema, values: row, restarts };
 }

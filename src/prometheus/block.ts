@@ -17,6 +17,10 @@ const LF = 10;
 export interface Block {
   /** Where the first line stands that is not idle and does not belong to the block, or that a limit forbids to read. */
   readonly end: number;
+  /** What its HELP and TYPE lines, or else its first sample, call the family; empty for lines that say no name. */
+  readonly name: string;
+  /** The number of its HELP and TYPE lines. */
+  readonly headers: number;
   /** The family; undefined for a block without a usable point. */
   readonly spec: FamilySpec | undefined;
   /** The family's numbers by column. */
@@ -118,6 +122,7 @@ class BlockLexer {
   #name: string | undefined;
   #kind: Kind | undefined;
   #help: string | undefined;
+  #headers = 0;
   readonly #leftOut = new LeftOut();
   #repeatable = true;
 
@@ -157,11 +162,13 @@ class BlockLexer {
     if (line.word === "HELP") {
       if (this.#help !== undefined) return this.#leaveOut(start, "second HELP of one family");
       this.#help = line.text;
-      return true;
+    } else {
+      if (this.#kind !== undefined) return this.#leaveOut(start, "second TYPE of one family");
+      this.#kind = Object.hasOwn(KINDS, line.text) ? KINDS[line.text] : undefined;
+      if (this.#kind === undefined) return this.#leaveOut(start, "TYPE that the text format does not have");
     }
-    if (this.#kind !== undefined) return this.#leaveOut(start, "second TYPE of one family");
-    this.#kind = Object.hasOwn(KINDS, line.text) ? KINDS[line.text] : undefined;
-    return this.#kind !== undefined || this.#leaveOut(start, "TYPE that the text format does not have");
+    this.#headers++;
+    return true;
   }
 
   #sample(line: SampleLine, place: { text: string; start: number; end: number }): boolean {
@@ -186,6 +193,8 @@ class BlockLexer {
     for (const { sample, reason } of rejected) this.#leaveOut(sample.start, reason);
     return {
       end,
+      name,
+      headers: this.#headers,
       spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
       values: columns.map(({ value }) => value),
       holes: this.#repeatable ? toHoles(columns) : undefined,

@@ -40,6 +40,11 @@ export class FamilyRecords {
     return record;
   }
 
+  /** Whether a family of that page has series of this name. */
+  isOnPage(name: string, page: number): boolean {
+    return this.#marks.get(name)?.page === page;
+  }
+
   #mark(name: string): NameMark {
     const known = this.#marks.get(name);
     if (known !== undefined) return known;

@@ -209,6 +209,33 @@ test("a HELP or TYPE line ends a block of samples even if it is malformed", () =
   ]);
 });
 
+test("a HELP or TYPE line after its family's samples says nothing, and is counted", () => {
+  const late = "HELP or TYPE after the family's samples";
+  check("a 1\n# TYPE a counter\n", ["unknown a {} 1", "1 bad, 0 skipped", `line 2: ${late}`]);
+  check("a 1\n# HELP a x\n# TYPE a counter\nb 2\n", [
+    "unknown a {} 1",
+    "unknown b {} 2",
+    "2 bad, 0 skipped",
+    `line 2: ${late}`,
+  ]);
+  check("# TYPE a gauge\na 1\nb 2\n# TYPE a counter\n# TYPE c gauge\n", [
+    "gauge a {} 1",
+    "unknown b {} 2",
+    "1 bad, 0 skipped",
+    `line 4: ${late}`,
+  ]);
+  check("# TYPE s summary\ns_sum 1\ns_count 2\n# TYPE s_count counter\n", [
+    "summary s {} 1 2",
+    "1 bad, 0 skipped",
+    `line 4: ${late}`,
+  ]);
+  check('a 1\n# TYPE a counter\na{b="c"} 2\n', [
+    "unknown a {} 1",
+    "1 bad, 0 skipped",
+    "line 2: family twice in one page",
+  ]);
+});
+
 test("a family whose name is a series of another one loses to it", () => {
   const histogram = '# TYPE h histogram\nh_bucket{le="+Inf"} 1\nh_sum 1\nh_count 1\n';
   check(`${histogram}# TYPE h_sum gauge\nh_sum 2\n`, [

@@ -325,6 +325,7 @@ class Source implements PageSource, LayoutOwner {
     this.#leftOut.merge(block.leftOut);
     if (block.spec === undefined) {
       this.#blocks.push(undefined);
+      this.#leaveOutLateHeaders(block, start);
       return block.end;
     }
     const { name, kind } = block.spec;
@@ -337,6 +338,14 @@ class Source implements PageSource, LayoutOwner {
     this.#scratch(block.values.length).set(block.values, this.#width);
     this.#claim({ record, name }, start, block.values.length);
     return block.end;
+  }
+
+  /** Header lines without samples that come after the samples of their family would have said what those are. */
+  #leaveOutLateHeaders({ name, headers }: Block, start: number): void {
+    const { options, records, page } = this.#shared;
+    const known = options.define?.(name, "unknown").name ?? name;
+    if (!records.isOnPage(known, page)) return;
+    this.#leftOut.add("bad", { position: start, reason: "HELP or TYPE after the family's samples" }, headers);
   }
 
   #remember(

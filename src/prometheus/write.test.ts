@@ -4,11 +4,12 @@ import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attribute, Kind, Point, Reading } from "../metrics/model.ts";
 import { Chunk, PageWriter, type WriteOptions } from "./write.ts";
 import type { Conflict } from "./write_draft.ts";
-import { PageComposer, type PageOptions } from "./write_page.ts";
+import { type ComposeOptions, PageComposer, type PageOptions } from "./write_page.ts";
 
 const interner = new Interner();
-const TEXT: WriteOptions = { format: "text", timestamps: false };
-const OPEN_METRICS: WriteOptions = { format: "openmetrics", timestamps: false };
+type Options = WriteOptions & ComposeOptions;
+const TEXT: Options = { format: "text", timestamps: false };
+const OPEN_METRICS: Options = { format: "openmetrics", timestamps: false };
 const SANDBOX_LABEL = {
   mapped: [{ label: "sandbox_id", attribute: "id" }],
   constant: [],
@@ -44,7 +45,7 @@ function composer(options: Partial<PageOptions> = {}) {
     ...options,
   });
   const render = (readings: readonly Reading[], { options = TEXT, chunkBytes = 4_096 } = {}): string => {
-    const writer = new PageWriter(pages.compose(readings), options);
+    const writer = new PageWriter(pages.compose(readings, options), options);
     const chunk = new Chunk(chunkBytes);
     let text = "";
     for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
@@ -56,7 +57,7 @@ function composer(options: Partial<PageOptions> = {}) {
 
 interface Case {
   readonly readings: readonly Reading[];
-  readonly options?: WriteOptions;
+  readonly options?: Options;
   readonly page?: Partial<PageOptions>;
   readonly want: readonly string[];
   readonly conflicts?: readonly string[];
@@ -355,6 +356,112 @@ test("OpenMetrics ends, and calls counters by the name before _total", () => {
       "# EOF",
     ],
   });
+});
+
+/** What the OpenMetrics page declares, by its TYPE lines. */
+function declared(...readings: readonly Reading[]): string[] {
+  return types(composer().render(readings, { options: OPEN_METRICS }));
+}
+
+test("an OpenMetrics counter takes no name of another family, nor does one take its _created", () => {
+  const sum = (name: string) => reading("s1", [{ name, kind: "sum", values: [1] }]);
+  const both = (one: FamilyInput, other: FamilyInput) => reading("s1", [one, other]);
+  const total = { name: "x_total", kind: "sum" as const, values: [1] };
+  assert.deepEqual(declared(sum("x_total")), ["x counter"]);
+  assert.deepEqual(declared(both(total, { name: "x_created", values: [1] })), [
+    "x_created gauge",
+    "x_total unknown",
+  ]);
+  assert.deepEqual(declared(both(total, { name: "x", kind: "histogram", values: [1, 1, 1] })), [
+    "x histogram",
+    "x_total unknown",
+  ]);
+  // The first takes x_created, which the second would have beside it.
+  assert.deepEqual(declared(both(total, { name: "x_created_total", kind: "sum", values: [1] })), [
+    "x_created counter",
+    "x_total unknown",
+  ]);
+  assert.deepEqual(declared(sum("_total")), ["_total unknown"]);
+});
+
+test("beside a histogram or a summary, OpenMetrics has no family that is called as its _created", () => {
+  const created = { name: "x_created", values: [1] };
+  for (const [kind, values] of [
+    ["histogram", [1, 1, 1]],
+    ["summary", [1, 1]],
+  ] as const) {
+    const page = [reading("s1", [{ name: "x", kind, values }, created])];
+    const { render, conflicts } = composer();
+    assert.deepEqual(types(render(page)), [`x ${kind}`, "x_created gauge"]);
+    assert.deepEqual(types(render(page, { options: OPEN_METRICS })), [`x ${kind}`]);
+    assert.deepEqual(conflicts, [{ reason: "name", name: "x_created" }]);
+  }
+});
+
+test("what is a counter of some resources only is none in OpenMetrics, whatever its numbers", () => {
+  const counter = reading("s1", [{ name: "mixed_first_total", kind: "sum", values: [1] }]);
+  const gauge = reading("s2", [{ name: "mixed_first_total", values: [-1] }]);
+  check({
+    readings: [counter, gauge],
+    options: OPEN_METRICS,
+    want: [
+      "# TYPE mixed_first_total unknown",
+      'mixed_first_total{sandbox_id="s1"} 1',
+      'mixed_first_total{sandbox_id="s2"} -1',
+      "# EOF",
+    ],
+    conflicts: ["type mixed_first_total"],
+  });
+});
+
+test("what OpenMetrics forbids leaves its page point by point, and stays in the text format", () => {
+  const items = ["a", "b", "c", "d", "e"].map((item) => point({ item }));
+  const counter = { name: "n_total", kind: "sum" as const, points: items };
+  const bad = [1, -1, Number.NaN, Number.POSITIVE_INFINITY, 0];
+  check({
+    readings: [reading("s1", [{ ...counter, values: bad }])],
+    options: OPEN_METRICS,
+    want: [
+      "# TYPE n counter",
+      'n_total{item="a",sandbox_id="s1"} 1',
+      'n_total{item="e",sandbox_id="s1"} 0',
+      "# EOF",
+    ],
+    conflicts: ["value n_total", "value n_total", "value n_total"],
+  });
+  check({
+    readings: [reading("s1", [{ ...counter, values: bad }])],
+    want: [
+      "# TYPE n_total counter",
+      ...["a", "b", "c", "d", "e"].map(
+        (item, index) => `n_total{item="${item}",sandbox_id="s1"} ${["1", "-1", "NaN", "+Inf", "0"][index]}`,
+      ),
+    ],
+  });
+});
+
+test("OpenMetrics has histograms that add up from 0, and summaries of what is not negative", () => {
+  const shows = (kind: Kind, bounds: readonly string[], values: readonly number[]): boolean => {
+    const page = [reading("s1", [{ name: "m", kind, points: [point({}, bounds)], values }])];
+    assert.equal(types(composer().render(page)).length, 1);
+    return types(composer().render(page, { options: OPEN_METRICS })).length === 1;
+  };
+  const { NaN: none, POSITIVE_INFINITY: endless } = Number;
+  assert.ok(shows("histogram", ["0", "1"], [1, 1, 2, 0.5, 2]));
+  assert.ok(shows("histogram", [], [2, endless, 2]));
+  assert.ok(!shows("histogram", ["0", "1"], [2, 1, 2, 0.5, 2]));
+  assert.ok(!shows("histogram", ["0", "1"], [1, 1, 2, 0.5, 3]));
+  assert.ok(!shows("histogram", ["0", "1"], [1, 1.5, 2, 0.5, 2]));
+  assert.ok(!shows("histogram", ["0", "1"], [1, 1, 2, -0.5, 2]));
+  assert.ok(!shows("histogram", ["0", "1"], [1, 1, 2, none, 2]));
+  assert.ok(!shows("histogram", ["-1", "1"], [1, 1, 2, 0.5, 2]));
+  assert.ok(shows("summary", ["0", "1"], [none, endless, 0, 2]));
+  assert.ok(!shows("summary", ["0", "1"], [-1, 1, 0, 2]));
+  assert.ok(!shows("summary", ["0", "2"], [1, 1, 0, 2]));
+  assert.ok(!shows("summary", ["-0.5"], [1, 0, 2]));
+  assert.ok(!shows("summary", [], [-1, 2]));
+  assert.ok(!shows("summary", [], [none, 2]));
+  assert.ok(!shows("summary", [], [1, 1.5]));
 });
 
 test("timestamps are milliseconds in the text format and seconds in OpenMetrics", () => {

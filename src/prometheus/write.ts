@@ -1,7 +1,7 @@
 // Hot path: npm run bench -- write. Indices are in range by construction, which `as number` tells the compiler.
 
 import { copyWords, OVERSHOOT_BYTES, type Template, toTemplate } from "./write_copy.ts";
-import { helpText } from "./write_names.ts";
+import { helpText, type PageFormat } from "./write_names.ts";
 import { writeNumber } from "./write_number.ts";
 import type { Page, Section } from "./write_page.ts";
 import type { FamilyPlan } from "./write_plan.ts";
@@ -9,11 +9,7 @@ import { rowsByPlan, Tile } from "./write_tile.ts";
 
 const LF = 10;
 
-/** Text format 0.0.4, or OpenMetrics 1.0. */
-export type PageFormat = "text" | "openmetrics";
-
 export interface WriteOptions {
-  readonly format: PageFormat;
   /** Whether lines tell when their numbers were taken. */
   readonly timestamps: boolean;
 }
@@ -119,20 +115,20 @@ function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: nu
   return pos;
 }
 
-function* pieces(page: Page, options: WriteOptions): Generator<Template | Run, undefined> {
+function* pieces(page: Page, { timestamps }: WriteOptions): Generator<Template | Run, undefined> {
   const tile = new Tile();
   for (const section of page.sections) {
-    yield toTemplate(headerText(section, page, options.format));
+    yield toTemplate(headerText(section, page.format));
     for (const part of section.parts) {
       for (const rows of rowsByPlan(page, section.name, part)) {
         for (let from = 0; from < rows.rows.length; ) {
-          from += tile.load(from, rows, options);
+          from += tile.load(from, rows, { format: page.format, timestamps });
           yield* runsOf(rows.plan, page.suffixes, tile);
         }
       }
     }
   }
-  if (options.format === "openmetrics") yield toTemplate("# EOF\n");
+  if (page.format === "openmetrics") yield toTemplate("# EOF\n");
   return undefined;
 }
 
@@ -144,26 +140,8 @@ function* runsOf(plan: FamilyPlan, suffixes: DataView, tile: Tile): Generator<Ru
   }
 }
 
-function headerText(section: Section, page: Page, format: PageFormat): string {
-  const { name, type } =
-    format === "text" ? { name: section.name, type: textType(section) } : openMetricsType(section, page);
-  const help = section.help === "" ? "" : `# HELP ${name} ${helpText(section.help, format)}\n`;
-  return `${help}# TYPE ${name} ${type}\n`;
-}
-
-function textType({ kind }: Section): string {
-  if (kind === "sum") return "counter";
-  return kind === "unknown" ? "untyped" : kind;
-}
-
-/**
- * In OpenMetrics a counter's samples, not the counter, end in `_total`. A counter whose name does not end so, or whose
- * name without it is another's, is declared of unknown type: its series are called the same in every format.
- */
-function openMetricsType(section: Section, page: Page): { name: string; type: string } {
-  const { name, kind } = section;
-  if (kind !== "sum") return { name, type: kind };
-  const base = name.slice(0, -"_total".length);
-  const isCounter = name.endsWith("_total") && base !== "" && !page.names.has(base);
-  return isCounter ? { name: base, type: "counter" } : { name, type: "unknown" };
+function headerText({ declaration, help }: Section, format: PageFormat): string {
+  const { name, type } = declaration;
+  const helpLine = help === "" ? "" : `# HELP ${name} ${helpText(help, format)}\n`;
+  return `${helpLine}# TYPE ${name} ${type}\n`;
 }

@@ -1,3 +1,6 @@
+/** Text format 0.0.4, or OpenMetrics 1.0. */
+export type PageFormat = "text" | "openmetrics";
+
 /** The label that Prometheus itself puts before a name that is taken. */
 const EXPORTED = "exported_";
 
@@ -31,10 +34,13 @@ export function toLabelName(text: string): string {
   return LEGAL_LABEL_NAME.test(legal) ? legal : `_${legal}`;
 }
 
-/** The label's name, or `exported_` before it, as often as it takes to find one that is free. */
+/**
+ * The label's name, or `exported_` before it, as often as it takes to find one that is free. Names that begin with two
+ * underscores are Prometheus' own.
+ */
 export function freeLabelName(name: string, isTaken: (name: string) => boolean): string {
   let free = name;
-  while (isTaken(free) || free === "__name__") free = EXPORTED + free;
+  while (isTaken(free) || free.startsWith("__")) free = EXPORTED + free;
   return free;
 }
 
@@ -44,7 +50,7 @@ export function labelText(name: string, value: string): string {
 }
 
 /** The text of a HELP line; OpenMetrics escapes quotes too. */
-export function helpText(help: string, format: "text" | "openmetrics"): string {
+export function helpText(help: string, format: PageFormat): string {
   return format === "openmetrics"
     ? escapeQuoted(help)
     : help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");

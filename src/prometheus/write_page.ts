@@ -1,9 +1,12 @@
-import type { Family, Kind, Reading } from "../metrics/model.ts";
+import type { Family, Reading } from "../metrics/model.ts";
+import { soundPart } from "../metrics/sound.ts";
+import { isOpenMetricsPoint } from "./openmetrics_points.ts";
 import { joinTemplates, type Template } from "./write_copy.ts";
 import { type Conflict, type Contender, Draft, type PageColumn, type Shape } from "./write_draft.ts";
 import { Identities, type IdentityLabels } from "./write_identity.ts";
-import { toMetricName } from "./write_names.ts";
-import { linesOf, settle } from "./write_settle.ts";
+import { type PageFormat, toMetricName } from "./write_names.ts";
+import { settle } from "./write_settle.ts";
+import { type Declaration, declare } from "./write_types.ts";
 
 export interface PageOptions {
   /** Put before every family's name, with an underscore; empty for none. */
@@ -16,7 +19,7 @@ export interface PageOptions {
 /** A name with its HELP and TYPE, and all that goes under it. */
 export interface Section {
   readonly name: string;
-  readonly kind: Kind;
+  readonly declaration: Declaration;
   readonly help: string;
   /** In the order in which the families were first seen, which is stable. */
   readonly parts: readonly Part[];
@@ -29,13 +32,18 @@ export interface Part {
 
 /** What one pull shows: the readings of one moment. */
 export interface Page {
+  readonly format: PageFormat;
   /** In order of names. */
   readonly sections: readonly Section[];
-  /** What sections and their lines are called. */
-  readonly names: ReadonlySet<string>;
   /** The labels of all resources, one behind the other. */
   readonly suffixes: DataView;
   readonly onConflict: (conflict: Conflict) => void;
+}
+
+export interface ComposeOptions {
+  readonly format: PageFormat;
+  /** Beginnings of the names of the families that are wanted; all are where this is absent. */
+  readonly prefixes?: readonly string[] | undefined;
 }
 
 /** Composes pages of readings; remembers what keeps a page like the one before it. */
@@ -43,31 +51,39 @@ export class PageComposer {
   readonly #options: PageOptions;
   readonly #identities: Identities;
   readonly #names = new WeakMap<Family, string>();
-  /** What the last page showed: on a conflict it has the better right. */
-  #shown: ReadonlyMap<string, Shape> = new Map();
+  /** What the last page of each format showed: on a conflict it has the better right. */
+  readonly #shown: Record<PageFormat, ReadonlyMap<string, Shape>> = {
+    text: new Map(),
+    openmetrics: new Map(),
+  };
 
   constructor(options: PageOptions) {
     this.#options = options;
     this.#identities = new Identities(options.labels);
   }
 
-  /** A page of these readings, of which no two may be of one resource; of families that begin so, if `prefixes` are given. */
-  compose(readings: Iterable<Reading>, prefixes?: readonly string[]): Page {
+  /** A page of these readings, of which no two may be of one resource. */
+  compose(readings: Iterable<Reading>, { format, prefixes }: ComposeOptions): Page {
     const { onConflict } = this.#options;
     const isWanted = (name: string): boolean => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true;
     const draft = new Draft({ nameOf: (family) => this.#nameOf(family), isWanted, onConflict });
     const templates: Template[] = [];
     let suffixStart = 0;
-    for (const reading of readings) {
+    const onUnsound = (families: readonly Family[]): void => {
+      for (const name of families.map((family) => this.#nameOf(family)))
+        if (isWanted(name)) onConflict({ reason: "value", name });
+    };
+    for (const whole of readings) {
+      const reading = format === "text" ? whole : soundPart(whole, onUnsound, isOpenMetricsPoint);
       const identity = this.#identities.of(reading.resource);
       draft.add({ identity, reading, suffixStart });
       templates.push(identity.template);
       suffixStart += identity.template.length;
     }
-    const winners = settle(draft.finish(), this.#shown, onConflict);
-    if (prefixes === undefined) this.#shown = new Map(winners.map(({ name, shape }) => [name, shape]));
-    const names = new Set(winners.flatMap((winner) => [winner.name, ...linesOf(winner)]));
-    return { sections: winners.map(toSection), names, suffixes: joinTemplates(templates), onConflict };
+    const winners = settle(draft.finish(), { format, shown: this.#shown[format], onConflict });
+    if (prefixes === undefined)
+      this.#shown[format] = new Map(winners.map(({ name, shape }) => [name, shape]));
+    return { format, sections: toSections(winners, format), suffixes: joinTemplates(templates), onConflict };
   }
 
   #nameOf(family: Family): string {
@@ -80,15 +96,13 @@ export class PageComposer {
   }
 }
 
-function toSection(contender: Contender): Section {
-  const parts = [...contender.families]
-    .map(([family, columns]) => ({ family, columns }))
-    .sort((a, b) => a.family.id - b.family.id);
-  return {
-    name: contender.name,
-    // Of families that differ in kind, and whose lines look alike, the first that was seen has the word.
-    kind: parts[0]?.family.kind ?? contender.shape,
-    help: parts.find(({ family }) => family.help !== "")?.family.help ?? "",
-    parts,
-  };
+function toSections(winners: readonly Contender[], format: PageFormat): Section[] {
+  const declarations = declare(winners, format);
+  return winners.map(({ name, families }, index) => {
+    const parts = [...families]
+      .map(([family, columns]) => ({ family, columns }))
+      .sort((a, b) => a.family.id - b.family.id);
+    const help = parts.find(({ family }) => family.help !== "")?.family.help ?? "";
+    return { name, declaration: declarations[index] as Declaration, help, parts };
+  });
 }

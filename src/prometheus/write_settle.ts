@@ -1,5 +1,5 @@
-import type { Kind } from "../metrics/model.ts";
 import type { Conflict, Contender, Shape } from "./write_draft.ts";
+import type { PageFormat } from "./write_names.ts";
 
 /**
  * What is on the page stays until so many times more resources want something else in its place: a page does not change
@@ -7,18 +7,27 @@ import type { Conflict, Contender, Shape } from "./write_draft.ts";
  */
 const TAKEOVER_RATIO = 2;
 
-/** What a line's name may have behind the family's. */
-const LINE_SUFFIXES: Readonly<Record<Shape, readonly string[]>> = {
-  unknown: [],
-  summary: ["_sum", "_count"],
-  histogram: ["_bucket", "_sum", "_count"],
+/** What a line's name may have behind the family's. OpenMetrics keeps `_created` for when the family began to count. */
+const LINE_SUFFIXES: Readonly<Record<PageFormat, Readonly<Record<Shape, readonly string[]>>>> = {
+  text: { unknown: [], summary: ["_sum", "_count"], histogram: ["_bucket", "_sum", "_count"] },
+  openmetrics: {
+    unknown: [],
+    summary: ["_sum", "_count", "_created"],
+    histogram: ["_bucket", "_sum", "_count", "_created"],
+  },
 };
 
-/** Decides who is on the page where names collide, given the shapes of the page before. The result is in order of names. */
+export interface SettleOptions {
+  readonly format: PageFormat;
+  /** The shapes of the page of this format before. */
+  readonly shown: ReadonlyMap<string, Shape>;
+  onConflict(conflict: Conflict): void;
+}
+
+/** Decides who is on the page where names collide. The result is in order of names. */
 export function settle(
   contenders: readonly Contender[],
-  shown: ReadonlyMap<string, Shape>,
-  onConflict: (conflict: Conflict) => void,
+  { format, shown, onConflict }: SettleOptions,
 ): readonly Contender[] {
   const wins = (a: Contender, b: Contender): boolean => strength(a, shown) >= strength(b, shown);
   const winners = new Map<string, Contender>();
@@ -27,12 +36,12 @@ export function settle(
     const { name } = contender;
     const rival = winners.get(name);
     if (rival === undefined || !wins(rival, contender)) winners.set(name, contender);
-    if (rival !== undefined || kindsOf(contender).size > 1) onConflict({ reason: "type", name });
+    if (rival !== undefined || hasManyKinds(contender)) onConflict({ reason: "type", name });
   }
   for (const winner of [...winners.values()].sort(byName)) {
     if (winners.get(winner.name) !== winner) continue;
-    const rivals = linesOf(winner)
-      .map((line) => winners.get(line))
+    const rivals = namesBeside(winner, format)
+      .map((name) => winners.get(name))
       .filter((rival) => rival !== undefined && rival !== winner) as Contender[];
     const losers = rivals.every((rival) => wins(winner, rival)) ? rivals : [winner];
     for (const { name } of losers) winners.delete(name);
@@ -41,16 +50,14 @@ export function settle(
   return [...winners.values()].sort(byName);
 }
 
-/** The names that a family's lines may have, beside its own. */
-export function linesOf({ name, shape }: { readonly name: string; readonly shape: Shape }): string[] {
-  return LINE_SUFFIXES[shape].map((suffix) => name + suffix);
+/** The names that a family takes beside its own. */
+export function namesBeside({ name, shape }: Contender, format: PageFormat): string[] {
+  return LINE_SUFFIXES[format][shape].map((suffix) => name + suffix);
 }
 
-/** The kinds of all families of the contender. */
-function kindsOf({ families }: Contender): ReadonlySet<Kind> {
-  const kinds = new Set<Kind>();
-  for (const { kind } of families.keys()) kinds.add(kind);
-  return kinds;
+function hasManyKinds({ families }: Contender): boolean {
+  const [first, ...others] = families.keys();
+  return others.some(({ kind }) => kind !== first?.kind);
 }
 
 function strength({ name, shape, rows }: Contender, shown: ReadonlyMap<string, Shape>): number {

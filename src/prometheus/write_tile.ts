@@ -4,6 +4,7 @@ import type { Reading } from "../metrics/model.ts";
 import { type Template, toTemplate } from "./write_copy.ts";
 import type { PageRow } from "./write_draft.ts";
 import { type Face, planOf } from "./write_identity.ts";
+import type { PageFormat } from "./write_names.ts";
 import { NUMBER_BYTES_MAX } from "./write_number.ts";
 import type { Page, Part } from "./write_page.ts";
 import type { FamilyPlan } from "./write_plan.ts";
@@ -17,7 +18,7 @@ const TILE_ROWS_MAX = 100;
 const TILE_VALUES_MAX = 32_768;
 
 export interface TileOptions {
-  readonly format: "text" | "openmetrics";
+  readonly format: PageFormat;
   readonly timestamps: boolean;
 }
 
@@ -69,7 +70,7 @@ export class Tile {
 }
 
 /** Times are milliseconds in the text format and seconds in OpenMetrics. */
-function lineEnd({ timeMs }: Reading, format: "text" | "openmetrics"): Template {
+function lineEnd({ timeMs }: Reading, format: PageFormat): Template {
   const wholeMs = Math.trunc(timeMs);
   return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
 }

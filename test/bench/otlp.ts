@@ -65,6 +65,7 @@ function following(encoder: OtlpEncoder, readings: readonly Reading[]): () => nu
     return true;
   };
   const requests = new OtlpRequests({
+    onUnsound: () => {},
     encoder,
     requestBytesMax: REQUEST_BYTES_MAX,
     marksEnds: true,

@@ -45,7 +45,7 @@ export function benchWrite(): readonly SampleRow[] {
   });
   const chunk = new Chunk(CHUNK_BYTES);
   const write = (take: (bytes: Uint8Array) => void, of: readonly Reading[] = readings): void => {
-    const writer = new PageWriter(pages.compose(of), { format: "text", timestamps: false });
+    const writer = new PageWriter(pages.compose(of, { format: "text" }), { timestamps: false });
     for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
       take(chunk.bytes.subarray(0, length));
   };

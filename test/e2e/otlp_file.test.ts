@@ -8,10 +8,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type AgentProcess, startAgentProcess } from "./agent_process.ts";
 import { startNode } from "./node.ts";
 import type { OtlpJsonRequest } from "./otlp_receiver.ts";
-import { peerIsThere } from "./peers.ts";
+import { PYTHON, peerIsThere } from "./peers.ts";
 import { poll } from "./poll.ts";
 
-const PYTHON = process.env["KATA_COLLECTOR_TEST_PYTHON"] ?? "python3";
 const hasReader =
   spawnSync(PYTHON, ["-c", "import opentelemetry.proto.collector"], { stdio: "ignore" }).status === 0;
 

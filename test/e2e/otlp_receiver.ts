@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { PYTHON } from "./peers.ts";
 
 // What protobuf's JSON mapping makes of a request: 64-bit integers are texts, as are NaN and the infinities.
 export interface OtlpJsonAttribute {
@@ -57,8 +58,6 @@ export interface OtlpReceiver {
   readonly requests: readonly OtlpJsonRequest[];
   close(): Promise<void>;
 }
-
-const PYTHON = process.env["KATA_COLLECTOR_TEST_PYTHON"] ?? "python3";
 
 /** What to install where `startOtlpReceiver` finds nothing. */
 export const OTLP_RECEIVER_NEEDS = "Python with grpcio and opentelemetry-proto";

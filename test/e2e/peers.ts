@@ -5,6 +5,9 @@ import type { TestContext } from "node:test";
 /** Where set to "required" (as CI does), a peer that is not installed fails the test in place of skipping it. */
 const REQUIRED = process.env["KATA_COLLECTOR_TEST_PEERS"] === "required";
 
+/** The Python that has the packages which some peers need. */
+export const PYTHON: string = process.env["KATA_COLLECTOR_TEST_PYTHON"] ?? "python3";
+
 /** Whether the program can be started at all. */
 export function hasProgram(name: string, versionArgument = "--version"): boolean {
   return spawnSync(name, [versionArgument], { stdio: "ignore" }).error === undefined;
@@ -16,4 +19,10 @@ export function peerIsThere(context: TestContext, peer: string, there: boolean):
   assert.ok(!REQUIRED, `${peer} is not installed, and peers are required`);
   context.skip(`${peer} is not installed`);
   return false;
+}
+
+/** Says that the test goes on without these peers; fails it where peers are required. */
+export function goOnWithout(context: TestContext, peers: readonly string[]): void {
+  assert.ok(!REQUIRED || peers.length === 0, `${peers.join(" and ")}: not installed, and peers are required`);
+  for (const peer of peers) context.diagnostic(`${peer}: not installed; the test goes on without`);
 }

@@ -8,6 +8,7 @@ import { seededRandom } from "../../src/simulator/random.ts";
 import { type SimulatedNode, startNode } from "../e2e/node.ts";
 import { hasProgram } from "../e2e/peers.ts";
 import { poll } from "../e2e/poll.ts";
+import type { ForeignParser } from "./foreign_parsers.ts";
 import { HonestPages } from "./honest_pages.ts";
 import { CUTTING_TRICKS, type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
 import { type Author, type HostilePage, hostFamilies, hostilePage, MARKS } from "./hostile_pages.ts";
@@ -34,6 +35,8 @@ export interface HostileNodeOptions {
   readonly rounds: number;
   /** Hostile ones, half of them under each root; beside them stands an honest one each. */
   readonly sandboxes: number;
+  /** Who else judges every page. */
+  readonly parsers: readonly ForeignParser[];
   /** Told of every round. */
   onRound?(round: number, summary: string): void;
 }
@@ -245,11 +248,8 @@ class HostileNode {
       const page = await pull(this.#node.listenAddress, format);
       pages.push(page);
       if (page.status !== 200) faults.push(`status ${page.status}`);
-      if (format === "text") {
-        const fault = await promtoolFault(page.body);
-        if (fault !== undefined) faults.push(fault);
-      }
       const read = readPage(page.body, format);
+      faults.push(...(await this.#faultsByOthers(page, read.lines.length)));
       lines = read.lines.length;
       forged = read.lines.filter(({ valueText }) => Object.values(MARKS).includes(valueText)).length;
       faults.push(...read.faults, ...this.#faultsOf(read, format));
@@ -261,6 +261,18 @@ class HostileNode {
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
     return `${lines} samples, ${forged} of them forged, ${this.#residentMib()} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+  }
+
+  /** What parsers that others wrote have against the page, which has so many samples. */
+  async #faultsByOthers({ format, body }: PulledPage, samples: number): Promise<string[]> {
+    const asked = this.#options.parsers.filter(({ formats }) => formats.includes(format));
+    const verdicts = asked.map(async (parser) => {
+      const { fault, samples: found } = await parser.judge(body, format);
+      if (fault === null && found === samples) return [];
+      return [`${parser.name} finds ${found} of ${samples} samples: ${fault ?? "no fault"}`];
+    });
+    const promtool = async () => (format === "text" ? ((await promtoolFault(body)) ?? []) : []);
+    return (await Promise.all([promtool(), ...verdicts])).flat();
   }
 
   async #pullRead(format: PulledPage["format"]): Promise<ReadPage> {

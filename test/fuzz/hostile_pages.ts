@@ -1,6 +1,6 @@
 import { createPage, type SimulatedPage } from "../../src/simulator/pages.ts";
 import { seededRandom, shuffled } from "../../src/simulator/random.ts";
-import { type Forgery, hostileText } from "./hostile_text.ts";
+import { type Forgery, hostileText, oddCount } from "./hostile_text.ts";
 import { below, mutate, pick } from "./mutate.ts";
 
 /** Who is hostile: a guest writes its part of the page only, a shim that was taken over the whole page. */
@@ -65,6 +65,12 @@ const ALTERATIONS: Readonly<Record<string, Alteration>> = {
       block.replace(
         /^# TYPE (\S+) .*$/m,
         `# TYPE $1 ${pick(["gauge", "counter", "histogram", "summary", "untyped", "info"], random)}`,
+      ),
+    ),
+  odd_values: (blocks, { random }) =>
+    change(blocks, random, (block) =>
+      block.replaceAll(/^([^#].*) \S+$/gm, (line, series) =>
+        random() < 0.5 ? line : `${series} ${oddCount(random)}`,
       ),
     ),
   no_headers: (blocks, { random }) => change(blocks, random, (block) => block.replaceAll(/^#.*\n/gm, "")),

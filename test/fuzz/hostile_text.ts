@@ -13,6 +13,8 @@ export interface Forgery {
   readonly random: () => number;
   /** Stands as the value wherever a line must not reach the page, or not under that name. */
   readonly mark: string;
+  /** What stands in the mark's place where nothing must be found again. */
+  readonly number?: () => string;
   /** Labels that say that a sample is another sandbox's, written out. */
   readonly victim: string;
   /** Names of the families that the shim itself has on its page. */
@@ -23,7 +25,7 @@ export interface Forgery {
 
 const TYPES = ["gauge", "counter", "histogram", "summary", "untyped"];
 const ODD_TYPES = ["unknown", "info", "stateset", "gaugehistogram", "Gauge", "", "gauge gauge", "0"];
-const SUFFIXES = ["_bucket", "_sum", "_count", "_total", "_created", "_info", "_gcount", "_"];
+const SUFFIXES = ["_bucket", "_sum", "_count", "_total", "_created", "_info", "_gcount", "_gsum", "_"];
 
 /** Names that are the agent's, kata-monitor's or the Prometheus server's. */
 const OTHERS_NAMES = [
@@ -51,6 +53,14 @@ const NUMBERS = (
   "0X1P-2 1_000 .5 5. +1 -0 - + . e 1e 1e+ 00 1.2.3 1,5 0b1 0o7 1f 1d 9223372036854775808 18446744073709551616 " +
   "0.1e1 1E5 true null # {}"
 ).split(" ");
+
+/** Numbers that count nothing, and some that do. */
+const COUNTS = "-1 -0.5 NaN +Inf -Inf 0.5 1e300 9007199254740993 18446744073709551615 0 1 2 3".split(" ");
+
+/** As a line's value, other than in a forgery that must be found again. */
+export function oddCount(random: () => number): string {
+  return pick(COUNTS, random);
+}
 
 /** Label values that have broken parsers, or might. */
 const VALUES = [
@@ -101,9 +111,10 @@ function braces(labels: readonly string[]): string {
 }
 
 /** A whole family with the lines that its type asks for, some of them spoiled. */
-function familyText(name: string, type: string, { random, mark }: Forgery): string {
+function familyText(name: string, type: string, { random, mark, number = () => mark }: Forgery): string {
   const own = pick(['item="a"', "", 'a="1"'], random);
-  const line = (suffix: string, label = ""): string => `${name}${suffix}${braces([own, label])} ${mark}\n`;
+  const line = (suffix: string, label = ""): string =>
+    `${name}${suffix}${braces([own, label])} ${number()}\n`;
   const header = `# HELP ${name} Forged.\n# TYPE ${name} ${type}\n`;
   if (type === "histogram") {
     const bounds = pick([BOUNDS, ODD_BOUNDS, ["+Inf"], ["1", "2"], []], random);
@@ -116,6 +127,11 @@ function familyText(name: string, type: string, { random, mark }: Forgery): stri
     return header + [...lines, ...someTotals(line, random)].join("");
   }
   return header + line("") + (random() < 0.3 ? line("", 'b="2"') : "");
+}
+
+/** As `familyText`, with numbers that often count nothing. */
+function oddFamily(name: string, type: string, forgery: Forgery): string {
+  return familyText(name, type, { ...forgery, number: () => oddCount(forgery.random) });
 }
 
 const BOUNDS = ["1", "2.5", "+Inf"];
@@ -157,6 +173,22 @@ const PIECES: Readonly<Record<string, Piece>> = {
     Array.from({ length: 5 }, () =>
       familyText(guestName(forgery.random), pick(TYPES, forgery.random), forgery),
     ).join(""),
+  odd_counts: (forgery) => {
+    const name = guestName(forgery.random) + pick(["_total", "_total", ""], forgery.random);
+    return oddFamily(name, pick(["counter", "histogram", "summary"], forgery.random), forgery);
+  },
+  created_beside: (forgery) => {
+    const { random } = forgery;
+    const name = guestName(random);
+    const texts = [
+      oddFamily(`${name}_total`, "counter", forgery),
+      oddFamily(`${name}_created`, pick(TYPES, random), forgery),
+      oddFamily(`${name}_created_total`, "counter", forgery),
+      oddFamily(name, pick(TYPES, random), forgery),
+      oddFamily(`${name}_info`, pick(TYPES, random), forgery),
+    ];
+    return texts.filter(() => random() < 0.6).join("");
+  },
   others_family: (forgery) =>
     familyText(pick(OTHERS_NAMES, forgery.random), pick(TYPES, forgery.random), forgery),
   host_family: (forgery) =>

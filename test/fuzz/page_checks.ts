@@ -134,7 +134,7 @@ class PageReader {
 /** Reads a page of the agent's, stricter than the formats ask: its own spelling, and no timestamps. */
 export function readPage(page: string, format: Format): ReadPage {
   const reader = new PageReader(format);
-  if (!page.endsWith("\n")) reader.fault("no line feed at the end", page.slice(-100));
+  if (page !== "" && !page.endsWith("\n")) reader.fault("no line feed at the end", page.slice(-100));
   const lines = page.split("\n").slice(0, -1);
   if (format === "openmetrics" && lines.pop() !== "# EOF") reader.fault("no end", page.slice(-100));
   for (const line of lines) {

@@ -2,59 +2,71 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
-import type { Reading } from "../../src/metrics/model.ts";
+import { type Kind, pointWidth, type Reading } from "../../src/metrics/model.ts";
 import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
+import { goOnWithout } from "../e2e/peers.ts";
+import { type ForeignParser, startForeignParsers } from "./foreign_parsers.ts";
+import { type Format, readPage } from "./page_checks.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
-const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 1_000);
+const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);
 
 const interner = new Interner();
 
-/** Few names, so that they collide, and some that no page may hold as they are. */
-const metricName = fc.constantFrom(
-  "a",
-  "a_sum",
-  "a_count",
-  "a_count_total",
-  "a.count",
-  "a_bucket",
-  "",
-  "9",
-  "ä",
+/** Few names, so that they collide, with whatever the formats put behind names, and some that no page may hold as they are. */
+const metricName = fc.oneof(
+  fc
+    .tuple(
+      fc.constantFrom("a", "b", "a_count"),
+      fc.constantFrom("", "", "_total", "_created", "_sum", "_count", "_bucket", "_info", "_gcount", "_gsum"),
+      fc.constantFrom("", "", "", "_total", "_created"),
+    )
+    .map((parts) => parts.join("")),
+  fc.constantFrom("a.count", "", "9", "ä", "_created", ":"),
 );
 const labelName = fc.constantFrom(
-  "id",
-  "le",
-  "quantile",
-  "x",
-  "x.y",
-  "x_y",
-  "exported_x",
-  "__name__",
-  "",
-  "9",
+  ...["id", "le", "quantile", "x", "x.y", "x_y", "exported_x", "__name__", "..x", "", "9"],
 );
 const labelValue = fc.oneof(
-  fc.constantFrom("", "1", '"', "\\", "\n"),
+  fc.constantFrom("", "1", '"', "\\", "\n", "\\n", '\\"', "{", "}", ",", "=", " # {", "\r", "\u2028"),
   fc.string({ unit: "binary", maxLength: 20 }),
 );
 const attributes = fc.array(fc.record({ key: labelName, value: labelValue }), { maxLength: 4 });
-const kind = fc.constantFrom(
-  "gauge" as const,
-  "sum" as const,
-  "histogram" as const,
-  "summary" as const,
-  "unknown" as const,
+const kind = fc.constantFrom<Kind>("gauge", "sum", "sum", "histogram", "summary", "unknown");
+const boundTexts = fc.constantFrom<readonly string[]>(
+  ...[[], ["0.5"], ["0.5"], ["0", "0.5", "1"], ["1", "2", "1e+06"], ["-1", "0.5"], ["-Inf", "1"]],
+);
+const number = fc.oneof(
+  fc.nat(9),
+  fc.constantFrom(
+    0,
+    -0,
+    0.5,
+    -1,
+    Number.NaN,
+    Number.POSITIVE_INFINITY,
+    Number.NEGATIVE_INFINITY,
+    2 ** 53,
+    1e300,
+  ),
+  fc.double(),
 );
 
 const family = fc
-  .record({ name: metricName, kind, help: labelValue, labels: fc.array(attributes, { maxLength: 3 }) })
-  .map(({ name, kind: familyKind, help, labels }) => {
-    const compound = familyKind === "histogram" || familyKind === "summary";
-    const bounds = compound ? { bounds: [0.5], boundTexts: ["0.5"] } : { bounds: [], boundTexts: [] };
-    const points = labels.map((own) => ({ attributes: own, ...bounds }));
-    return interner.family({ name, kind: familyKind, unit: "", help, points });
+  .record({
+    name: metricName,
+    kind,
+    help: labelValue,
+    labels: fc.array(attributes, { maxLength: 3 }),
+    boundTexts,
+  })
+  .map(({ boundTexts: texts, labels, ...rest }) => {
+    const isCompound = rest.kind === "histogram" || rest.kind === "summary";
+    const own = isCompound ? texts : [];
+    const bounds = own.map((text) => Number(text.replace("Inf", "Infinity")));
+    const points = labels.map((one) => ({ attributes: one, bounds, boundTexts: own }));
+    return interner.family({ ...rest, unit: "", points });
   });
 
 const reading = fc
@@ -62,23 +74,42 @@ const reading = fc
     id: fc.constantFrom("s1", "s2", "s3"),
     more: attributes,
     families: fc.uniqueArray(family, { maxLength: 6, selector: ({ name }) => name }),
-    value: fc.double(),
+    numbers: fc.array(number, { minLength: 1, maxLength: 40 }),
+    /** Whether histograms add up. */
+    isHonest: fc.boolean(),
   })
-  .map(({ id, more, families, value }): Reading => {
+  .map(({ id, more, families, numbers, isHonest }): Reading => {
     const schema = interner.schema(families);
-    return {
-      resource: { key: id, attributes: [{ key: "id", value: id }, ...more] },
-      schema,
-      values: new Float64Array(schema.width).fill(value),
-      timeMs: 0,
-      startMs: 0,
-    };
+    const values = Float64Array.from(
+      { length: schema.width },
+      (_, column) => numbers[column % numbers.length] ?? 0,
+    );
+    const resource = { key: id, attributes: [{ key: "id", value: id }, ...more] };
+    const one = { resource, schema, values, timeMs: 0, startMs: 0 };
+    if (isHonest) addUp(one);
+    return one;
   });
 
-function render(readings: readonly Reading[], others: boolean): string {
+function addUp({ schema, values }: Reading): void {
+  let column = 0;
+  for (const { kind: familyKind, points } of schema.families) {
+    for (const { bounds } of points) {
+      const end = column + pointWidth(familyKind, bounds.length);
+      if (familyKind === "histogram") {
+        const buckets = values.subarray(column, end - 2);
+        for (const [index, value] of buckets.entries()) buckets[index] = Math.floor(Math.abs(value)) || 0;
+        buckets.sort();
+        values[end - 1] = values[end - 3] ?? 0;
+      }
+      column = end;
+    }
+  }
+}
+
+function render(readings: readonly Reading[], others: boolean, format: Format): string {
   const labels = { mapped: [{ label: "id", attribute: "id" }], constant: [], others };
   const composer = new PageComposer({ namespace: "", labels, onConflict: () => {} });
-  const writer = new PageWriter(composer.compose(readings), { format: "text", timestamps: false });
+  const writer = new PageWriter(composer.compose(readings, { format }), { timestamps: false });
   const chunk = new Chunk(100);
   const parts: Buffer[] = [];
   for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))
@@ -86,55 +117,34 @@ function render(readings: readonly Reading[], others: boolean): string {
   return Buffer.concat(parts).toString("utf8");
 }
 
-const HEADER = /^# (HELP|TYPE) ([a-zA-Z_:][a-zA-Z0-9_:]*) (?:[^\\\n]|\\[\\n])*$/;
-const SAMPLE =
-  /^([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{(.+)\})? (?:NaN|[+-]Inf|-?[0-9]+(?:\.[0-9]+)?(?:e[+-][0-9]+)?)$/s;
-const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\\n]|\\["\\n])*)"(?:,|$)/y;
-
-function labelsOf(text: string): Map<string, string> {
-  const labels = new Map<string, string>();
-  LABEL.lastIndex = 0;
-  let end = 0;
-  for (let match = LABEL.exec(text); match !== null; match = LABEL.exec(text)) {
-    const [, name = "", value = ""] = match;
-    assert.ok(name !== "__name__" && !labels.has(name), `label ${name} in ${text}`);
-    labels.set(name, value);
-    end = LABEL.lastIndex;
-  }
-  assert.equal(end, text.length, `labels ${text}`);
-  return labels;
-}
-
-/** What Prometheus asks of a page: legal lines, one header per name, and no series twice. */
-function checkPage(page: string): void {
-  const headers = new Set<string>();
-  const series = new Set<string>();
-  for (const line of page.split("\n").slice(0, -1)) {
-    const header = HEADER.exec(line);
-    if (header !== null) {
-      const key = `${header[1]} ${header[2]}`;
-      assert.ok(!headers.has(key), `${key} twice`);
-      headers.add(key);
-      continue;
-    }
-    const sample = SAMPLE.exec(line);
-    assert.ok(sample !== null, JSON.stringify(line));
-    const labels = [...labelsOf(sample[2] ?? "")].filter(([, value]) => value !== "");
-    const key = `${sample[1]} ${JSON.stringify(labels.sort())}`;
-    assert.ok(!series.has(key), `${key} twice`);
-    series.add(key);
+/** What every parser says of the page, and what this project asks of it. */
+async function check(page: string, format: Format, parsers: readonly ForeignParser[]): Promise<void> {
+  const { faults, lines } = readPage(page, format);
+  assert.deepEqual(faults, [], page);
+  for (const parser of parsers.filter(({ formats }) => formats.includes(format))) {
+    const verdict = await parser.judge(page, format);
+    assert.deepEqual(verdict, { fault: null, samples: lines.length }, `${parser.name}:\n${page}`);
   }
 }
 
-test("whatever sources bring, the page is one that Prometheus takes", () => {
-  const id = ({ resource }: Reading): string => resource.attributes[0]?.value ?? "";
-  const twins = fc.tuple(
-    fc.uniqueArray(reading, { maxLength: 4, selector: ({ resource }) => resource }),
-    fc.constant(false),
-  );
-  const single = fc.tuple(fc.uniqueArray(reading, { maxLength: 3, selector: id }), fc.constant(true));
-  fc.assert(
-    fc.property(fc.oneof(twins, single), ([readings, others]) => checkPage(render(readings, others))),
-    { numRuns: ROUNDS, seed: SEED },
-  );
+test("whatever sources bring, the page is one that all parsers take whole, in either format", async (context) => {
+  const { parsers, missing, close } = await startForeignParsers();
+  try {
+    goOnWithout(context, missing);
+    const id = ({ resource }: Reading): string => resource.attributes[0]?.value ?? "";
+    const twins = fc.tuple(
+      fc.uniqueArray(reading, { maxLength: 4, selector: ({ resource }) => resource }),
+      fc.constant(false),
+    );
+    const single = fc.tuple(fc.uniqueArray(reading, { maxLength: 3, selector: id }), fc.constant(true));
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(twins, single), async ([readings, others]) => {
+        for (const format of ["text", "openmetrics"] as const)
+          await check(render(readings, others, format), format, parsers);
+      }),
+      { numRuns: ROUNDS, seed: SEED },
+    );
+  } finally {
+    await close();
+  }
 });

@@ -6,7 +6,8 @@ import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
-import { Chunk, type PageFormat, PageWriter } from "../../src/prometheus/write.ts";
+import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
+import type { PageFormat } from "../../src/prometheus/write_names.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
 import { hasProgram, peerIsThere } from "../e2e/peers.ts";
 
@@ -57,6 +58,13 @@ kata_shim_rpc_durations_histogram_milliseconds 1
 # HELP kata_guest_filesystem_bytes Says "hello" \\\\ and\\nmore.
 # TYPE kata_guest_filesystem_bytes gauge
 kata_guest_filesystem_bytes{mount="/a\\"b\\\\c\\nd",item="total"} 18446744073709552000
+# TYPE go_memstats_mallocs_total counter
+go_memstats_mallocs_total -5
+# TYPE kata_guest_oil_total counter
+kata_guest_oil_total{item="good"} 3
+kata_guest_oil_total{item="none"} NaN
+# TYPE kata_guest_oil_created gauge
+kata_guest_oil_created 1
 `;
 
 function read(pages: Readonly<Record<string, string>>): Reading[] {
@@ -93,7 +101,7 @@ function render(readings: readonly Reading[], format: PageFormat): string {
     },
     onConflict: () => {},
   });
-  const writer = new PageWriter(composer.compose(readings), { format, timestamps: false });
+  const writer = new PageWriter(composer.compose(readings, { format }), { timestamps: false });
   const chunk = new Chunk(64 * 1024);
   let text = "";
   for (let length = writer.fill(chunk); length > 0; length = writer.fill(chunk))

@@ -9,7 +9,14 @@ import {
   type RemoteWriteRequestsOptions,
 } from "../../src/exporters/prometheus_remote_write/requests.ts";
 import { Interner } from "../../src/metrics/interner.ts";
-import type { Attribute, Kind, Reading, Resource } from "../../src/metrics/model.ts";
+import {
+  type Attribute,
+  type Kind,
+  pointWidth,
+  type Reading,
+  type Resource,
+  type Schema,
+} from "../../src/metrics/model.ts";
 import { labelOptions, toIdentityLabels } from "../../src/prometheus/label_options.ts";
 import { decodeRequestV2, decodeWriteRequest, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
 import { decodeSnappy } from "../oracle/snappy.ts";
@@ -48,8 +55,23 @@ export function reading(of: Resource, rows: readonly FamilyRow[], timeMs: number
     }),
   );
   const schema = interner.schema(families);
-  const values = Float64Array.from({ length: schema.width }, (_, column) => column + 0.5);
-  return { resource: of, schema, values, timeMs, startMs: 0 };
+  return { resource: of, schema, values: soundValues(schema), timeMs, startMs: 0 };
+}
+
+/** Numbers that differ from column to column as far as their kinds allow: counts are whole, and buckets add up. */
+export function soundValues({ families, width }: Schema): Float64Array {
+  const values = new Float64Array(width);
+  let column = 0;
+  for (const { kind, points } of families) {
+    for (const { bounds } of points) {
+      const end = column + pointWidth(kind, bounds.length);
+      const isCompound = kind === "histogram" || kind === "summary";
+      for (let at = column; at < end; at++) values[at] = isCompound ? at : at + 0.5;
+      if (kind === "histogram") values[end - 1] = end - 3;
+      column = end;
+    }
+  }
+  return values;
 }
 
 export interface WriterOptions {
@@ -81,6 +103,8 @@ export interface RequestWriter {
   readonly consumer: RemoteWriteRequests;
   readonly requests: Outgoing[];
   readonly conflicts: readonly string[];
+  /** Families of points that were left out. */
+  readonly unsound: string[];
   readonly clock: FakeClock;
   /** Whether there is room for requests from now on. */
   open(isOpen: boolean): void;
@@ -92,6 +116,7 @@ export interface RequestWriter {
 export function writer(options: WriterOptions = {}): RequestWriter {
   const requests: Outgoing[] = [];
   const conflicts: string[] = [];
+  const unsound: string[] = [];
   const clock = new FakeClock();
   const { version = 1, targetInfo = false, stalenessMarkers = true, sendsMetadata = false } = options;
   let isOpen = true;
@@ -103,6 +128,7 @@ export function writer(options: WriterOptions = {}): RequestWriter {
     stalenessMarkers,
     sendsMetadata,
     clock,
+    onUnsound: (families) => unsound.push(...families.map(({ name }) => name)),
     onConflict: ({ reason, name }) => conflicts.push(`${reason} ${name}`),
     emit: (request) => isOpen && requests.push(request) > 0,
   });
@@ -110,6 +136,7 @@ export function writer(options: WriterOptions = {}): RequestWriter {
     consumer,
     requests,
     conflicts,
+    unsound,
     clock,
     open: (open: boolean) => {
       isOpen = open;

@@ -9,7 +9,7 @@ import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { type ComposeOptions, PageComposer } from "../../prometheus/write_page.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
 import { Readings } from "./readings.ts";
@@ -43,8 +43,9 @@ const LOG_INTERVAL_MS = 60_000;
 const CONFLICTS: ConflictWords = {
   metric: "otelcol_exporter_prometheus_conflicts",
   description:
-    "Families, series and labels that a page could not show as their sources have them: families once per pull, series and labels once per layout.",
-  message: "Metrics that collide are not on the page as their sources have them.",
+    "Families, series and labels that a page could not show as their sources have them: families and points once per pull, series and labels once per layout.",
+  message:
+    "Metrics that collide, or that the format forbids, are not on the page as their sources have them.",
 };
 
 /** Keeps the latest reading of every resource and serves them all as one page. */
@@ -171,14 +172,18 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     }
   }
 
-  async #send(puller: Puller, options: WriteOptions & PullOptions, gzip: boolean): Promise<void> {
+  async #send(
+    puller: Puller,
+    options: WriteOptions & ComposeOptions & PullOptions,
+    gzip: boolean,
+  ): Promise<void> {
     const { clock } = this.#settings;
     const turns = this.#turns;
     await turns.next();
     const snapshot = this.#readings.snapshot();
     const { format, own = [], prefixes } = options;
     const writer = (): PageWriter => {
-      const page = this.#composer.compose([...own, ...snapshot.readings], prefixes);
+      const page = this.#composer.compose([...own, ...snapshot.readings], { format, prefixes });
       return new PageWriter(page, options);
     };
     if (!gzip) return await streamPage(writer(), puller, { clock, turns });

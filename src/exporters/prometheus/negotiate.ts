@@ -1,4 +1,4 @@
-import type { PageFormat } from "../../prometheus/write.ts";
+import type { PageFormat } from "../../prometheus/write_names.ts";
 
 export const CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",

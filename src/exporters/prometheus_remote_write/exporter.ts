@@ -19,13 +19,14 @@ export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: S
     type: "prometheus_remote_write",
     settings,
     config,
-    makeRequests: (emit): RequestMaker => {
+    makeRequests: (emit, onUnsound): RequestMaker => {
       const conflicts = new Conflicts(settings, CONFLICTS);
       const requests = new RemoteWriteRequests({
         ...config,
         clock: settings.clock,
         onConflict: (conflict) => conflicts.add(conflict),
         emit,
+        onUnsound,
       });
       return {
         consume(reading: Reading): void {

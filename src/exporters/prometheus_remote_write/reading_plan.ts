@@ -38,7 +38,7 @@ export function readingPlanOf(reading: Reading, { face }: SeriesIdentity, option
   if (known !== undefined) return known;
   const blocks: FamilyBlock[] = [];
   // A page of this reading alone: so its names, and its choice where names collide, are the page's.
-  const page = new PageComposer(options).compose([reading]);
+  const page = new PageComposer(options).compose([reading], { format: "text" });
   for (const { name, parts } of page.sections) {
     for (const { family, columns } of parts) {
       const series = ownSeries(name, family, { face, ...options });

@@ -25,8 +25,10 @@ import { createPage } from "../../simulator/pages.ts";
 
 /** The page that the prometheus exporter writes of these readings alone. */
 function pageOf(readings: readonly Reading[], options: WriterOptions): string {
-  const page = new PageComposer({ ...planOptions(options), onConflict: () => {} }).compose(readings);
-  const pages = new PageWriter(page, { format: "text", timestamps: false });
+  const page = new PageComposer({ ...planOptions(options), onConflict: () => {} }).compose(readings, {
+    format: "text",
+  });
+  const pages = new PageWriter(page, { timestamps: false });
   const chunk = new Chunk(65_536);
   let text = "";
   for (let bytes = pages.fill(chunk); bytes > 0; bytes = pages.fill(chunk))
@@ -161,19 +163,19 @@ test("the kinds take the columns that the model says", () => {
       ({ labels: all, value }) => `${keyOf(all.filter(([name]) => name !== "sandbox_id"))} ${value}`,
     ),
     [
-      'h_bucket{a="1",le="1"} 0.5',
-      'h_bucket{a="1",le="2"} 1.5',
-      'h_bucket{a="1",le="+Inf"} 2.5',
-      'h_sum{a="1"} 3.5',
-      'h_count{a="1"} 4.5',
-      'h_bucket{a="2",le="1"} 5.5',
-      'h_bucket{a="2",le="2"} 6.5',
-      'h_bucket{a="2",le="+Inf"} 7.5',
-      'h_sum{a="2"} 8.5',
-      'h_count{a="2"} 9.5',
-      's{quantile="0.5"} 10.5',
-      "s_sum{} 11.5",
-      "s_count{} 12.5",
+      'h_bucket{a="1",le="1"} 0',
+      'h_bucket{a="1",le="2"} 1',
+      'h_bucket{a="1",le="+Inf"} 2',
+      'h_sum{a="1"} 3',
+      'h_count{a="1"} 2',
+      'h_bucket{a="2",le="1"} 5',
+      'h_bucket{a="2",le="2"} 6',
+      'h_bucket{a="2",le="+Inf"} 7',
+      'h_sum{a="2"} 8',
+      'h_count{a="2"} 7',
+      's{quantile="0.5"} 10',
+      "s_sum{} 11",
+      "s_count{} 12",
     ],
   );
 });

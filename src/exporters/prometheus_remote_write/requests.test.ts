@@ -212,3 +212,30 @@ test("what collides is told when its plan is compiled", () => {
   for (const timeMs of [T, T + 1]) consumer.consume(reading(resource("s1"), [{ name: "a", points }], timeMs));
   assert.deepEqual(conflicts, ["label a", "series a"]);
 });
+
+test("what is no count is not written: its series ends until it counts again", () => {
+  const { consumer, take, unsound, requests } = writer();
+  const rows: FamilyRow[] = [
+    { name: "c", kind: "sum", points: [{ item: "x" }, { item: "y" }] },
+    { name: "h", kind: "histogram", bounds: [1] },
+  ];
+  const consume = (timeMs: number, ...values: readonly number[]): string[] => {
+    consumer.consume({ ...reading(resource("s1"), rows, timeMs), values: Float64Array.from(values) });
+    assert.deepEqual(
+      requests.map(({ points }) => points).filter((points) => points > 0),
+      [3 - unsound.length],
+    );
+    return take().map(({ labels, value, isStale }) => {
+      const own = labels.filter(([name]) => name !== "sandbox_id");
+      return `${keyOf(own)} ${isStale ? "stale" : value}`;
+    });
+  };
+  const histogram = ['h_bucket{le="1"} 1', 'h_bucket{le="+Inf"} 2', "h_sum{} 0.5", "h_count{} 2"];
+  assert.deepEqual(consume(T, 5, 6, 1, 2, 0.5, 2), ['c{item="x"} 5', 'c{item="y"} 6', ...histogram]);
+  assert.deepEqual(consume(T + 1, 5, -6, 1, 2, 0.5, 2), ['c{item="y"} stale', 'c{item="x"} 5', ...histogram]);
+  assert.deepEqual(unsound, ["c"]);
+  unsound.pop();
+  const stale = histogram.map((line) => line.replace(/ .*/, " stale"));
+  assert.deepEqual(consume(T + 2, 5, 7, 1.5, 2, 0.5, 2), [...stale, 'c{item="x"} 5', 'c{item="y"} 7']);
+  assert.deepEqual(unsound, ["h"]);
+});

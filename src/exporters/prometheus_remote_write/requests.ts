@@ -1,6 +1,7 @@
 import type { Clock } from "../../clock/clock.ts";
 import type { Outgoing } from "../../delivery/queue.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
+import { type OnUnsound, soundPart } from "../../metrics/sound.ts";
 import { goneSeries, type Said } from "./gone_series.ts";
 import { SeriesIdentities } from "./identity.ts";
 import { Metadata } from "./metadata.ts";
@@ -14,6 +15,8 @@ export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions
   /** Whether it is said, beside the samples, what kind and help families have. */
   readonly sendsMetadata: boolean;
   readonly clock: Clock;
+  /** Hears of the points that no request has. */
+  readonly onUnsound: OnUnsound;
   /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
   emit(request: Outgoing): boolean;
 }
@@ -28,7 +31,7 @@ interface Spoken extends Said {
 
 /**
  * Turns readings into requests, as the queue keeps them. A series that a resource stops reporting is ended in front of
- * the reading that lacks it, all of them when the resource is gone.
+ * the reading that lacks it, all of them when the resource is gone. A point that is not sound is not reported.
  *
  * A receiver refuses a whole request for two samples of one series at one time. So where two resources have the same
  * labels, only the first one is heard, and of two readings at one time the second is a millisecond later.
@@ -49,16 +52,17 @@ export class RemoteWriteRequests {
     this.#templates = new Templates(options);
   }
 
-  consume(reading: Reading): void {
-    const { resource } = reading;
+  consume(whole: Reading): void {
+    const { resource } = whole;
     const identity = this.#identities.of(resource);
     const before = this.#spoken.get(resource.key);
-    const timeMs = laterThan(before, reading.timeMs);
+    const timeMs = laterThan(before, whole.timeMs);
     if ((this.#owners.get(identity.text) ?? resource.key) !== resource.key) {
       this.#options.onConflict({ reason: "series", name: identity.text });
       this.#endAll(resource.key, timeMs);
       return;
     }
+    const reading = soundPart(whole, this.#options.onUnsound);
     const said = { identity, plan: readingPlanOf(reading, identity, this.#options) };
     const gone = before === undefined ? [] : this.#goneRequests(before, said, timeMs);
     const metadata = this.#metadataOf(said.plan);

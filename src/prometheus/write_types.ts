@@ -1,0 +1,55 @@
+import type { Kind } from "../metrics/model.ts";
+import type { Contender } from "./write_draft.ts";
+import type { PageFormat } from "./write_names.ts";
+import { namesBeside } from "./write_settle.ts";
+
+/** How a family's HELP and TYPE lines call it. */
+export interface Declaration {
+  readonly name: string;
+  readonly type: string;
+}
+
+const TOTAL = "_total";
+const CREATED = "_created";
+const TEXT_TYPES: Readonly<Record<Kind, string>> = {
+  gauge: "gauge",
+  sum: "counter",
+  histogram: "histogram",
+  summary: "summary",
+  unknown: "untyped",
+};
+
+/** Declares the families of a page, which come in order of names. */
+export function declare(winners: readonly Contender[], format: PageFormat): readonly Declaration[] {
+  if (format === "text")
+    // Of kinds that differ, the first that was seen has the word.
+    return winners.map((winner) => ({
+      name: winner.name,
+      type: TEXT_TYPES[kindsOf(winner)[0] ?? "unknown"],
+    }));
+  const taken = new Set(winners.flatMap((winner) => [winner.name, ...namesBeside(winner, format)]));
+  return winners.map((winner) => declareOpenMetrics(winner, taken));
+}
+
+/**
+ * In OpenMetrics a counter's samples, not the counter, end in `_total`, and its name with `_created` is taken too. A
+ * counter whose name does not end so, or that would take a name of another family, is of unknown type, and so is a name
+ * that is a counter of some resources only: series are called the same in every format.
+ */
+function declareOpenMetrics(winner: Contender, taken: Set<string>): Declaration {
+  const { name } = winner;
+  const [kind = "unknown", ...others] = kindsOf(winner);
+  if (kind !== "sum") return { name, type: kind };
+  const base = name.endsWith(TOTAL) ? name.slice(0, -TOTAL.length) : "";
+  const names = [base, base + CREATED];
+  const isFree = base !== "" && !names.some((one) => taken.has(one));
+  if (!isFree || others.length > 0) return { name, type: "unknown" };
+  for (const one of names) taken.add(one);
+  return { name: base, type: "counter" };
+}
+
+/** The kinds of the contender's families, in the order in which they were first seen. */
+function kindsOf({ families }: Contender): Kind[] {
+  const seen = [...families.keys()].sort((a, b) => a.id - b.id);
+  return [...new Set(seen.map(({ kind }) => kind))];
+}
