@@ -12,17 +12,28 @@ export interface BootTimes {
   readonly answerMs: number | undefined;
 }
 
+/** When a sandbox's files were made, in Unix milliseconds. */
+export interface Births {
+  readonly directoryMs: number;
+  /** False where the file system knows no births: the directory's is then the time of its last change before it was found. */
+  readonly isExact: boolean;
+  readonly socketMs: number;
+}
+
 const UNSEEN: BootTimes = { socketMs: undefined, answerMs: undefined };
 
 /** The clocks may differ by so much between two moments before they contradict each other. */
 const DRIFT_MS_MAX = 1_000;
+
+/** The clock of files ticks a hundred times a second or more often: their times may lag by a tick. */
+const LAG_MS_MAX = 20;
 
 /**
  * The boot times of a sandbox that gives its first answer now. A sandbox that was there before the receiver began says
  * nothing: its first answer to this agent is not its first.
  */
 export function bootTimes(
-  { directory, identity }: FoundSandbox,
+  births: Births | undefined,
   times: {
     /** By the monotonic clock, as the receiver began. */
     readonly begunMs: number;
@@ -31,21 +42,23 @@ export function bootTimes(
   },
 ): BootTimes {
   const { begunMs, found, answered } = times;
-  const ageMs = found.unixMs - identity.bornMs;
-  if (ageMs < 0 || ageMs > found.monotonicMs - begunMs || contradict(found, answered)) return UNSEEN;
-  const socketBornMs = bornMsOf(join(directory, SOCKET_NAME));
-  if (socketBornMs === undefined) return UNSEEN;
+  if (births === undefined || contradict(found, answered)) return UNSEEN;
+  const ageMs = found.unixMs - births.directoryMs;
+  if (ageMs < 0 || ageMs > found.monotonicMs - begunMs + LAG_MS_MAX) return UNSEEN;
+  const isKnown = births.isExact || births.socketMs >= found.unixMs - LAG_MS_MAX;
   return {
-    socketMs: forward(socketBornMs - identity.bornMs),
-    answerMs: forward(answered.unixMs - socketBornMs),
+    socketMs: isKnown ? forward(births.socketMs - births.directoryMs) : undefined,
+    answerMs: forward(answered.unixMs - births.socketMs),
   };
 }
 
-/** Undefined where nothing is there, or it cannot be looked at: the times are then left out. */
-function bornMsOf(path: string): number | undefined {
+/** Undefined where a file has gone or cannot be looked at: the times are then left out. */
+export function birthsOf({ directory, identity }: FoundSandbox): Births | undefined {
   try {
-    const stat = statOf(path);
-    return stat && (stat.birthtimeMs > 0 ? stat.birthtimeMs : stat.ctimeMs);
+    const [own, socket] = [statOf(directory), statOf(join(directory, SOCKET_NAME))];
+    if (own === undefined || socket === undefined) return undefined;
+    const socketMs = socket.birthtimeMs > 0 ? socket.birthtimeMs : socket.ctimeMs;
+    return { directoryMs: identity.bornMs, isExact: own.birthtimeMs > 0, socketMs };
   } catch {
     return undefined;
   }

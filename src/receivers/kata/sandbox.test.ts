@@ -1,28 +1,17 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { createHost } from "../../pipeline/host.ts";
-import { Answers } from "./answers.ts";
 import type { SandboxState } from "./own_families.ts";
 import type { NotReady } from "./readiness.ts";
-import { factsOf, nameOf, outranks, Sandbox, statusOf, waitsInVain } from "./sandbox.ts";
+import { factsOf, nameOf, outranks, type Sandbox, statusOf, waitsInVain } from "./sandbox.ts";
 import { type Finding, newStanding, type Standing, standingAfter, WELL } from "./standing.ts";
 
 const START = { unixMs: 1_000_000, monotonicMs: 5_000 };
 
 function sandbox(rank: number, state: SandboxState): Sandbox {
-  const root = { path: `/root${rank}`, runtime: "go" } as const;
-  const identity = { key: "", bornMs: 0 };
-  const found = { id: "a", root, directory: `/root${rank}/a`, identity };
-  const made = new Sandbox(found, {
-    resource: { key: "kata/a", attributes: [] },
-    source: { parse: () => assert.fail(), beginWith: () => assert.fail() },
-    answers: new Answers(10_000),
-    rank,
-    now: START,
-  });
-  made.standing = { ...newStanding(START), state };
-  return made;
+  return knownSandbox("a", { now: START, rank, state });
 }
 
 function notReady(state: NotReady["state"], code: NotReady["code"]): Finding {

@@ -103,12 +103,13 @@ export class SandboxLog {
     const sick = this.#sick(sandboxes);
     const isNews = this.#unwritten.size > 0 || [...sick.values()].some((one) => one.isNews);
     if (isNews) {
+      const unwritten = Object.fromEntries(this.#unwritten);
       const reasons = Object.fromEntries(
         Array.from(sick, ([code, one]) => [code, this.#named([...one.sandboxes])]),
       );
-      const unwritten = Object.fromEntries(this.#unwritten);
-      if (sick.size > 0) this.#settings.logger.warn({ reasons, unwritten }, "Some sandboxes are not well.");
-      else this.#settings.logger.info({ unwritten }, "Lines about sandboxes were left out.");
+      const fields = { reasons, ...(this.#unwritten.size > 0 ? { unwritten } : {}) };
+      if (sick.size > 0) this.#settings.logger.warn(fields, "Some sandboxes are not well.");
+      else this.#settings.logger.info(fields, "Lines about sandboxes were left out.");
     }
     this.#summaries++;
     this.#left = { info: LINES_MAX, warn: LINES_MAX };

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
-import { bootTimes } from "./boot_times.ts";
+import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
 import { momentOf } from "./moment.ts";
 import type { ScrapeReport } from "./own_families.ts";
@@ -203,7 +203,7 @@ export class Visits {
     const { settings, pages, metrics, shown, log } = this.#options;
     const { answers, found, foundAt } = sandbox;
     const now = momentOf(settings.clock);
-    answers.boot ??= bootTimes(found, { begunMs: this.#begunMs, found: foundAt, answered: now });
+    answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
     const facts = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
     const page = pages.read(sandbox, outcome, facts);
     const { values, samples, skippedLines, badLines } = page;
