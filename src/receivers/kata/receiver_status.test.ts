@@ -15,7 +15,7 @@ const NOW = { unixMs: 0, monotonicMs: 0 };
 type Row = Pick<Standing, "state" | "code"> & { readonly reason?: string };
 
 const UP: Row = { state: "up", code: "" };
-const STARTING: Row = { state: "pending", code: "no_socket" };
+const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket yet" };
 const UNREADABLE: Row = { state: "pending", code: "unreadable", reason: "EACCES; run as uid 0" };
 const STALE: Row = { state: "stale", code: "refused", reason: "ECONNREFUSED" };
 const HUNG: Row = { state: "failing", code: "timeout", reason: "no whole answer" };
@@ -24,18 +24,19 @@ const ENDING: Row = { state: "ending", code: "removal" };
 
 /** A status over these sandboxes, which are called a, b, c …; the pod of a is shop/web-1. */
 function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "readable" }]) {
-  const statuses = new StatusBoard(new FakeClock());
+  const clock = new FakeClock();
+  const statuses = new StatusBoard(clock);
   const host = { ...createHost(), statuses };
-  host.witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: [] }));
+  host.witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
   const sandboxes = new Map<string, Sandbox>();
   for (const [index, row] of rows.entries()) {
     const id = String.fromCharCode(97 + index);
     sandboxes.set(id, knownSandbox(id, { now: NOW, ...row }));
   }
-  const status = new ReceiverStatus(testSettings({ id: "kata", host }), roots.length, sandboxes);
+  const status = new ReceiverStatus(testSettings({ id: "kata", host, clock }), roots.length, sandboxes);
   for (const [index, root] of roots.entries()) status.rootState(`/root${index}`, root);
   status.report();
-  return { status, statuses, now: () => statuses.components()[0] ?? assert.fail() };
+  return { status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
 }
 
 function check(rows: readonly Row[], want: RegExp | undefined): void {
@@ -66,6 +67,16 @@ test("a receiver that sees nothing says why, whose pods these are, and the way o
   check([HUNG, STALE], /^none of the sandboxes that should answer does: "shop\/web-1", "b"; /);
   check([UNSAFE, HUNG], /does: "b"; of sandbox "b": no whole answer$/);
   check([HUNG, HUNG, HUNG, HUNG, HUNG], /"shop\/web-1", "b", "c" and 2 more; /);
+});
+
+test("a receiver is not well whose sandboxes all wait for a socket for over a minute while their pods run", async () => {
+  const { status, clock, now } = scene([STARTING]);
+  await clock.advance(61_000);
+  status.report();
+  assert.match(
+    now().error,
+    /^none of the sandboxes that should answer does: "shop\/web-1"; .*: no socket yet$/,
+  );
 });
 
 test("a root that was removed is a fault that only a restart mends, whatever else is wrong", () => {

@@ -1,6 +1,6 @@
 import type { Settings } from "../../component/component.ts";
 import type { RootState } from "./discovery.ts";
-import { nameOf, type Sandbox } from "./sandbox.ts";
+import { nameOf, type Sandbox, waitsInVain } from "./sandbox.ts";
 import { isStarting } from "./standing.ts";
 
 /** Sandboxes that a status names. */
@@ -74,18 +74,20 @@ export class ReceiverStatus {
 
   /** Sandboxes that should answer, if none does. */
   #sandboxTrouble(): Trouble | undefined {
+    const { clock, host } = this.#settings;
+    const nowMs = clock.monotonicMs();
     const silent: Sandbox[] = [];
     for (const sandbox of this.#sandboxes.values()) {
       const { standing } = sandbox;
       if (standing.state === "up") return undefined;
       // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
-      if (!isStarting(standing) && standing.state !== "ending" && standing.state !== "unsafe")
-        silent.push(sandbox);
+      const isExcused = isStarting(standing) || standing.state === "ending" || standing.state === "unsafe";
+      if (!isExcused || waitsInVain(sandbox, nowMs, host.witnesses)) silent.push(sandbox);
     }
     const [first] = silent;
     if (first === undefined) return undefined;
     const { reason } = first.standing;
-    const { sandbox: id } = nameOf(first, this.#settings.host.witnesses);
+    const { sandbox: id } = nameOf(first, host.witnesses);
     const fault = faultOf(silent);
     const names = this.#names(silent);
     return { text: `${fault}: ${names}; of sandbox "${id}": ${reason}`, isPermanent: false };

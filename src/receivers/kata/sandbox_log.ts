@@ -66,8 +66,7 @@ export class SandboxLog {
     if (line === undefined) return;
     this.#write(line, sandbox, {
       state: now.state,
-      code: now.code,
-      reason: now.reason,
+      ...(now.code === "" ? {} : { code: now.code, reason: now.reason }),
       before: describe(before),
       lasted: roundedDuration(now.since.monotonicMs - before.since.monotonicMs),
       ...(hasAnswered ? {} : bootFields(sandbox)),

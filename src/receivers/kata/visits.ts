@@ -226,8 +226,9 @@ export class Visits {
   }
 
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
-    const { metrics, shown } = this.#options;
+    const { settings, metrics, shown } = this.#options;
     const { fault, text } = outcome;
+    settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
     this.settle(sandbox, { kind: "failed", fault, text });
     metrics.failed(fault);
     if (sandbox.standing.state !== "pending" || shown.has(sandbox))
