@@ -3,7 +3,7 @@ import type { BootTimes } from "./boot_times.ts";
 import type { Complaint } from "./standing.ts";
 
 /** One answer of a shim. */
-export interface Answer {
+export interface ShimAnswer {
   /** By the monotonic clock. */
   readonly nowMs: number;
   readonly durationMs: number;
@@ -44,7 +44,7 @@ export class Answers {
   }
 
   /** Notes an answer. Returns what is wrong with it and those before; undefined where nothing is. */
-  note(answer: Answer): Complaint | undefined {
+  note(answer: ShimAnswer): Complaint | undefined {
     this.#count = Math.min(REMEMBERED, this.#count + 1);
     this.#guestParts = ((this.#guestParts << 1) | (answer.partial ? 0 : 1)) & ((1 << REMEMBERED) - 1);
     if (!answer.partial) this.#guestSeen = true;
@@ -52,7 +52,7 @@ export class Answers {
   }
 
   /** One slow answer may be chance; two in a row are not. */
-  #slowness({ durationMs }: Answer): Complaint | undefined {
+  #slowness({ durationMs }: ShimAnswer): Complaint | undefined {
     const before = this.#slowMs;
     this.#slowMs = durationMs > this.#timeoutMs / 2 ? durationMs : undefined;
     if (before === undefined || this.#slowMs === undefined) return undefined;
@@ -63,7 +63,7 @@ export class Answers {
     };
   }
 
-  #absence({ partial, nowMs }: Answer): Complaint | undefined {
+  #absence({ partial, nowMs }: ShimAnswer): Complaint | undefined {
     const takesTurns = this.#turns() >= TURNS_MIN;
     if (!partial && !takesTurns) return undefined;
     return { code: "partial", reason: `the guest's part is missing: ${this.#whyAbsent(nowMs, takesTurns)}` };

@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import { SOCKET_NAME } from "./readiness.ts";
-import { nameOf, type Sandbox } from "./sandbox.ts";
+import { type Sandbox, sandboxNameOf } from "./sandbox.ts";
 import type { Lanes } from "./schedule.ts";
-import { type Asked, isBrokenOff, type Scraper } from "./scrape.ts";
+import { type Asked, isCutOff, type Scraper } from "./scrape.ts";
 import type { Visits } from "./visits.ts";
 
 /** However many ask for a shim's page by name, it is asked no more often. */
@@ -55,8 +55,7 @@ export class Questions {
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
         const { fault, text } = outcome;
-        if (state === "up" || isBrokenOff(fault))
-          this.#visits.settle(sandbox, { kind: "failed", fault, text });
+        if (state === "up" || isCutOff(fault)) this.#visits.settle(sandbox, { kind: "failed", fault, text });
         throw this.#refusal(sandbox, text);
       } finally {
         scraper.release();
@@ -65,7 +64,7 @@ export class Questions {
   }
 
   #refusal(sandbox: Sandbox, detail: string): Error {
-    const { sandbox: id, pod } = nameOf(sandbox, this.#settings.host.witnesses);
+    const { sandbox: id, pod } = sandboxNameOf(sandbox, this.#settings.host.witnesses);
     const who = pod === undefined ? `sandbox "${id}"` : `sandbox "${id}" of pod "${pod}"`;
     return new Error(`cannot ask ${who}: ${detail}`);
   }

@@ -1,6 +1,6 @@
 import type { Settings } from "../../component/component.ts";
 import type { RootState } from "./discovery.ts";
-import { nameOf, type Sandbox, waitsInVain } from "./sandbox.ts";
+import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import { isStarting } from "./standing.ts";
 
 /** Sandboxes that a status names. */
@@ -87,7 +87,7 @@ export class ReceiverStatus {
     const [first] = silent;
     if (first === undefined) return undefined;
     const { reason } = first.standing;
-    const { sandbox: id } = nameOf(first, host.witnesses);
+    const { sandbox: id } = sandboxNameOf(first, host.witnesses);
     const fault = faultOf(silent);
     const names = this.#names(silent);
     return { text: `${fault}: ${names}; of sandbox "${id}": ${reason}`, isPermanent: false };
@@ -96,7 +96,7 @@ export class ReceiverStatus {
   #names(sandboxes: readonly Sandbox[]): string {
     const { witnesses } = this.#settings.host;
     const names = sandboxes.slice(0, NAMES_MAX).map((one) => {
-      const { sandbox, pod } = nameOf(one, witnesses);
+      const { sandbox, pod } = sandboxNameOf(one, witnesses);
       return `"${pod ?? sandbox}"`;
     });
     const more = sandboxes.length - names.length;

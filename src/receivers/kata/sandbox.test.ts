@@ -5,7 +5,7 @@ import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { createHost } from "../../pipeline/host.ts";
 import type { SandboxState } from "./own_families.ts";
 import type { NotReady } from "./readiness.ts";
-import { factsOf, nameOf, outranks, type Sandbox, statusOf, waitsInVain } from "./sandbox.ts";
+import { factsOf, outranks, type Sandbox, sandboxNameOf, statusOf, waitsInVain } from "./sandbox.ts";
 import { type Finding, newStanding, type Standing, standingAfter, WELL } from "./standing.ts";
 
 const START = { unixMs: 1_000_000, monotonicMs: 5_000 };
@@ -55,7 +55,7 @@ test("the status says whose pod it is, whether the runtime lists it, since when,
   const named = statusOf(made, witnesses);
   assert.deepEqual([named.pod?.namespace, named.pod?.name, named.isListed], ["shop", "web-1", true]);
   assert.equal(named.nextScrapeMs, START.unixMs + 30_000);
-  assert.deepEqual(nameOf(made, witnesses), { sandbox: "a", pod: "shop/web-1" });
+  assert.deepEqual(sandboxNameOf(made, witnesses), { sandbox: "a", pod: "shop/web-1" });
   assert.deepEqual(factsOf(made, witnesses), { lastAnswerMs: undefined, isListed: true, boot: undefined });
 });
 

@@ -84,7 +84,7 @@ export interface SandboxName {
   readonly pod?: string;
 }
 
-export function nameOf({ found: { id } }: Sandbox, witnesses: Witnesses): SandboxName {
+export function sandboxNameOf({ found: { id } }: Sandbox, witnesses: Witnesses): SandboxName {
   const pod = witnesses.podOf(id);
   return pod === undefined ? { sandbox: id } : { sandbox: id, pod: `${pod.namespace}/${pod.name}` };
 }

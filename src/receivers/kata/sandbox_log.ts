@@ -2,7 +2,7 @@ import type { Settings } from "../../component/component.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
-import { nameOf, type Sandbox, waitsInVain } from "./sandbox.ts";
+import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import { isStarting, type Standing } from "./standing.ts";
 
 /** Lines of one level that are written between two summaries; further ones are counted in the summary. */
@@ -142,7 +142,7 @@ export class SandboxLog {
     const count = sandboxes.length;
     const first = count > NAMES_MAX ? (this.#summaries * NAMES_MAX) % count : 0;
     const names = Array.from({ length: Math.min(count, NAMES_MAX) }, (_, i) => {
-      const { sandbox, pod } = nameOf(sandboxes[(first + i) % count] as Sandbox, witnesses);
+      const { sandbox, pod } = sandboxNameOf(sandboxes[(first + i) % count] as Sandbox, witnesses);
       return pod ?? sandbox;
     });
     return { count, names };
@@ -152,7 +152,7 @@ export class SandboxLog {
     if (this.#left[level] > 0) {
       this.#left[level]--;
       const { logger, host } = this.#settings;
-      logger[level]({ ...nameOf(sandbox, host.witnesses), ...fields }, message);
+      logger[level]({ ...sandboxNameOf(sandbox, host.witnesses), ...fields }, message);
       return;
     }
     this.#unwritten.set(message, (this.#unwritten.get(message) ?? 0) + 1);

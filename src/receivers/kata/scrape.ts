@@ -24,7 +24,7 @@ export type ScrapeFault =
 const BROKEN_OFF: ReadonlySet<ScrapeFault> = new Set(["timeout", "too_big", "malformed"]);
 
 /** Whether a scrape with this fault was broken off by this agent. A shim may take that ill: it is left alone for a while. */
-export function isBrokenOff(fault: ScrapeFault): boolean {
+export function isCutOff(fault: ScrapeFault): boolean {
   return BROKEN_OFF.has(fault);
 }
 

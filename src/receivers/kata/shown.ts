@@ -3,7 +3,7 @@ import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { pointCount, type Schema } from "../../metrics/model.ts";
 import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { nameOf, outranks, type Sandbox } from "./sandbox.ts";
+import { outranks, type Sandbox, sandboxNameOf } from "./sandbox.ts";
 
 /** What the pipeline was told last of a sandbox. */
 interface LastTold {
@@ -89,7 +89,7 @@ export class Shown {
     const { logger, host } = this.#settings;
     logger.warn(
       {
-        ...nameOf(hidden, host.witnesses),
+        ...sandboxNameOf(hidden, host.witnesses),
         hidden: hidden.found.directory,
         shown: shown.found.directory,
       },

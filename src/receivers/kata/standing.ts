@@ -2,7 +2,7 @@ import type { Moment } from "./moment.ts";
 import type { SandboxState } from "./own_families.ts";
 import type { NotReady, NotReadyCode } from "./readiness.ts";
 import { pauseMs } from "./schedule.ts";
-import { isBrokenOff, type ScrapeFault } from "./scrape.ts";
+import { isCutOff, type ScrapeFault } from "./scrape.ts";
 
 /** What is wrong with the answers of a sandbox that is up. */
 export interface Complaint {
@@ -87,7 +87,7 @@ function judge(
       if (code === "refused") return { state: "stale", code, reason, ...calm, refusals: refusals + 1 };
       if (code === "missing") return { state: "pending", code, reason, ...calm, breakOffs };
       const failing = { state: "failing", code, reason, ...calm } as const;
-      if (!isBrokenOff(code)) return failing;
+      if (!isCutOff(code)) return failing;
       const ms = pauseMs(breakOffs + 1, intervalMs);
       return { ...failing, breakOffs: breakOffs + 1, nextScrape: after(since, ms) };
     }

@@ -9,10 +9,10 @@ import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
 import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { factsOf, nameOf, type Sandbox, waitsInVain } from "./sandbox.ts";
+import { factsOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import type { SandboxLog } from "./sandbox_log.ts";
 import { type Lanes, nextVisitMs } from "./schedule.ts";
-import { isBrokenOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
+import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
 import { isPartial } from "./shim_page.ts";
 import type { Shown } from "./shown.ts";
 import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts";
@@ -105,7 +105,7 @@ export class Visits {
       noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
-      logger.error({ ...nameOf(sandbox, host.witnesses), error }, "BUG: Visit to a sandbox failed.");
+      logger.error({ ...sandboxNameOf(sandbox, host.witnesses), error }, "BUG: Visit to a sandbox failed.");
     }
     const nowMs = clock.monotonicMs();
     const { phase, foundAt, standing } = sandbox;
@@ -179,7 +179,7 @@ export class Visits {
   settle(sandbox: Sandbox, finding: Finding): void {
     const { settings, intervalMs, onChange } = this.#options;
     const now = momentOf(settings.clock);
-    if (finding.kind === "failed" && isBrokenOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
+    if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
     const before = sandbox.standing;
     sandbox.standing = standingAfter(before, finding, { now, intervalMs });
     if (sandbox.standing.since !== before.since) onChange(sandbox, before);
