@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../metrics/interner.ts";
-import type { Family, Kind } from "../metrics/model.ts";
+import type { Family, Kind, Schema } from "../metrics/model.ts";
 import { defaultParseLimits, type Page, PageParser, type ParseLimits, type ParserOptions } from "./parse.ts";
 
 function newParser(limits: Partial<ParseLimits> = {}, options: Partial<ParserOptions> = {}): PageParser {
@@ -291,6 +291,33 @@ test("the source's own families come first and cannot be taken", () => {
     "line 1: family twice in one page",
   ]);
   assert.deepEqual(describe(source.parse(good.bytes, 0)), want.slice(0, 1));
+});
+
+test("the families that readings begin with can change from page to page, and the last page's schema with them", () => {
+  const interner = new Interner();
+  const parser = new PageParser({ interner, limits: defaultParseLimits });
+  const gauge = (name: string) =>
+    interner.family({
+      name,
+      kind: "gauge",
+      unit: "",
+      help: "",
+      points: [{ attributes: [], bounds: [], boundTexts: [] }],
+    });
+  const source = parser.source([gauge("one")]);
+  const page = pageOf("# TYPE up gauge\nup 7\n");
+  const names = ({ families }: Schema): readonly string[] => families.map(({ name }) => name);
+  const first = source.parse(page.bytes, page.length);
+  assert.deepEqual(names(first.schema), ["one", "up"]);
+  const other = [gauge("other")];
+  assert.deepEqual(names(source.beginWith(other)), ["other", "up"]);
+  assert.equal(source.beginWith(other), source.parse(page.bytes, page.length).schema);
+  source.beginWith([gauge("one"), gauge("two")]);
+  const wider = source.parse(page.bytes, page.length);
+  assert.deepEqual(names(wider.schema), ["one", "two", "up"]);
+  assert.deepEqual([...wider.values], [0, 0, 7]);
+  source.beginWith([gauge("up")]);
+  assert.equal(source.parse(page.bytes, page.length).badLines, 1, "a page cannot bring them");
 });
 
 test("what exceeds a limit is left out and counted", () => {

@@ -87,6 +87,11 @@ export interface PageSource {
    * overwritten. Nothing of `page` is kept. Never throws.
    */
   parse(page: Uint8Array, length: number, trust?: PageTrust): Page;
+  /**
+   * Sets the families that readings begin with from now on, and returns the last page's schema with them. The last page's
+   * numbers go with it where the families are as wide as those before.
+   */
+  beginWith(ownFamilies: readonly Family[]): Schema;
 }
 
 /** Parses pages of many sources and shares between them what they have in common: everything but the numbers. */
@@ -160,9 +165,9 @@ interface HostClaim {
 
 class Source implements PageSource, LayoutOwner {
   readonly #shared: Shared;
-  readonly #ownFamilies: readonly Family[];
-  readonly #ownNames: readonly NameMark[];
-  readonly #ownWidth: number;
+  #ownFamilies: readonly Family[] = [];
+  #ownNames: readonly NameMark[] = [];
+  #ownWidth = 0;
   layouts = 0;
   layoutBytes = 0;
   #trust = TRUST_ALL;
@@ -189,10 +194,18 @@ class Source implements PageSource, LayoutOwner {
 
   constructor(shared: Shared, ownFamilies: readonly Family[]) {
     this.#shared = shared;
+    this.#schema = shared.options.interner.schema([]);
+    this.beginWith(ownFamilies);
+  }
+
+  beginWith(ownFamilies: readonly Family[]): Schema {
+    if (ownFamilies === this.#ownFamilies) return this.#schema;
+    const { records } = this.#shared;
     this.#ownFamilies = ownFamilies;
-    this.#ownNames = ownFamilies.flatMap((family) => shared.records.of(family).names);
-    this.#schema = shared.options.interner.schema(ownFamilies);
-    this.#ownWidth = this.#schema.width;
+    this.#ownNames = ownFamilies.flatMap((family) => records.of(family).names);
+    this.#ownWidth = ownFamilies.reduce((width, family) => width + family.width, 0);
+    this.#schema = this.#schemaOf(this.#records);
+    return this.#schema;
   }
 
   parse(bytes: Uint8Array, length: number, trust = TRUST_ALL): Page {
@@ -445,8 +458,7 @@ class Source implements PageSource, LayoutOwner {
     this.#previous = this.#blocks;
     if (!this.#sameFamilies()) {
       this.#records = this.#found.toSorted((a, b) => a.family.id - b.family.id);
-      const families = this.#records.map((record) => record.family);
-      this.#schema = this.#shared.options.interner.schema([...this.#ownFamilies, ...families]);
+      this.#schema = this.#schemaOf(this.#records);
     }
     const { bad, skipped, reasons, first } = this.#leftOut;
     return {
@@ -459,6 +471,11 @@ class Source implements PageSource, LayoutOwner {
       firstFault: first && { line: lineAt(bytes, first.position), reason: first.reason },
       unterminated,
     };
+  }
+
+  #schemaOf(records: readonly FamilyRecord[]): Schema {
+    const families = records.map((record) => record.family);
+    return this.#shared.options.interner.schema([...this.#ownFamilies, ...families]);
   }
 
   /** Whether this page has the families of the last one. */

@@ -272,10 +272,10 @@ test("who may look and not connect sees every sandbox fail, and the log names a 
       async () => (await states(false))["failing"] === SANDBOXES || undefined,
     );
     assert.deepEqual(await states(true), {});
-    const failed = await agent.entry("Scrapes failed.");
-    const { of, text } = failed["latest"] as { of: string; text: string };
-    assert.ok(simulator.sandboxes.has(of), `${of} is a sandbox`);
-    assert.match(text, /^connect EACCES \/.*\/shim-monitor\.sock$/);
+    const failing = await agent.entry("Sandbox is failing.");
+    const [id, reason] = [String(failing["sandbox"]), String(failing["reason"])];
+    assert.ok(simulator.sandboxes.has(id), `${id} is a sandbox`);
+    assert.match(reason, /^connect EACCES \/.*\/shim-monitor\.sock; run the agent as uid 0/);
     const runtime = await agent.entry("Container runtime does not answer");
     assert.match(
       String(runtime["error"]),

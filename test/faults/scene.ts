@@ -161,7 +161,7 @@ export class Scene {
     if (verdict.unexplained.length === 0) return verdict;
     // A shim whose answer came too late has counted all the same.
     const lines = this.#lives.flatMap((life) => life.stderr().split("\n"));
-    const failed = lines.filter((line) => line.includes("Scrapes failed."));
+    const failed = lines.filter((line) => line.includes("Sandbox is failing."));
     return { ...verdict, unexplained: [...verdict.unexplained, ...failed] };
   }
 

@@ -13,7 +13,8 @@ export function recordedLogger(): { readonly logger: Logger; readonly lines: rea
       done();
     },
   });
-  return { logger: pino({ base: null, timestamp: false }, output), lines };
+  const serializers = { error: pino.stdSerializers.err };
+  return { logger: pino({ base: null, timestamp: false, serializers }, output), lines };
 }
 
 /** Waits for the first line with this message. */

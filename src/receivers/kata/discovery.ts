@@ -21,7 +21,9 @@ export interface FoundSandbox {
 export type RootState =
   | { readonly state: "readable" }
   | { readonly state: "missing" }
-  | { readonly state: "unreadable"; readonly error: string };
+  | { readonly state: "unreadable"; readonly error: string }
+  /** Its directory was removed while it was mounted here: only a restart mends it. */
+  | { readonly state: "removed"; readonly error: string };
 
 export interface DiscoveryEvents {
   found(sandbox: FoundSandbox): void;

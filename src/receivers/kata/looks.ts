@@ -9,7 +9,7 @@ export interface LooksOptions {
   readonly reconcileIntervalMs: number;
   readonly sandboxesMax: number;
   readonly events: DiscoveryEvents;
-  /** The root's changes are seen at the next periodic look only. */
+  /** The root's changes are seen at the next periodic look only. Called once for each fault, not for each try. */
   onWatchFault(path: string, error: Error): void;
 }
 
@@ -21,6 +21,8 @@ export class Looks {
   readonly #options: LooksOptions;
   readonly #discovery: Discovery;
   readonly #watches: readonly RootWatch[];
+  /** The last fault of each watcher, by path. */
+  readonly #faults = new Map<string, string>();
   #cancelPeriodic: () => void = () => {};
   #cancelHinted: (() => void) | undefined;
   #stopped = false;
@@ -34,7 +36,10 @@ export class Looks {
         new RootWatch({
           path,
           onHint: () => this.#hint(),
-          onError: (error) => onWatchFault(path, error),
+          onError: (error) => {
+            if (this.#faults.get(path) !== error.message) onWatchFault(path, error);
+            this.#faults.set(path, error.message);
+          },
         }),
     );
   }

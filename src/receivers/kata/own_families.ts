@@ -1,8 +1,12 @@
+// Hot path: npm run bench -- agent.
+
 import type { Interner } from "../../metrics/interner.ts";
 import type { Attribute, Attributes, Family, Schema } from "../../metrics/model.ts";
+import type { BootTimes } from "./boot_times.ts";
+import type { Moment } from "./moment.ts";
 
 /**
- * Where a sandbox stands: `pending` has no socket yet, `up` answered, `failing` did not, `stale` refuses connections,
+ * The states of a sandbox: `pending` has no socket yet, `up` answered, `failing` did not, `stale` refuses connections,
  * `unsafe` is not asked because asking would end its pod, `ending` is not asked because it is being removed.
  */
 export type SandboxState = "pending" | "up" | "failing" | "stale" | "unsafe" | "ending";
@@ -18,60 +22,168 @@ export interface ScrapeReport {
   readonly badLines: number;
 }
 
-interface Own {
+/** The part of a sandbox's standing that its readings tell. */
+export interface ToldStanding {
+  readonly state: SandboxState;
+  /** Why it is in this state; empty where it is up and nothing is wrong. */
+  readonly code: string;
+  readonly since: Moment;
+  /** Undefined unless scrapes are put off. */
+  readonly nextScrape: Moment | undefined;
+}
+
+/** What is known of a sandbox beside its standing. */
+export interface SandboxFacts {
+  /** Unix milliseconds; undefined before the first answer. */
+  readonly lastAnswerMs: number | undefined;
+  /** Whether the container runtime lists it; undefined where none answers. */
+  readonly isListed: boolean | undefined;
+  /** Undefined before the first answer. */
+  readonly boot: BootTimes | undefined;
+}
+
+/** What the agent says of one sandbox after one visit. */
+export interface SandboxReport {
+  readonly standing: ToldStanding;
+  readonly facts: SandboxFacts;
+  readonly scrape: ScrapeReport;
+}
+
+/** The families of reports that have the same parts. */
+export interface OwnShape {
   readonly families: readonly Family[];
+  /** The schema of a reading that has nothing else. */
   readonly schema: Schema;
+  /** The number of points that they add to a reading. */
+  readonly pointCount: number;
+}
+
+/** A family that every report has. */
+interface Column {
+  readonly name: string;
+  readonly unit: string;
+  readonly help: string;
+}
+
+const COMMON: readonly Column[] = [
+  { name: "up", unit: "1", help: "Whether the sandbox's shim answered the last scrape." },
+  { name: "scrape_duration_seconds", unit: "s", help: "How long the last scrape took." },
+  { name: "scrape_samples", unit: "{sample}", help: "Samples that the last scrape gave." },
+  { name: "partial", unit: "1", help: "Whether the last page lacked the part of the guest agent." },
+  {
+    name: "skipped_lines",
+    unit: "{line}",
+    help: "Lines of the last page that were left out because of a limit.",
+  },
+  { name: "bad_lines", unit: "{line}", help: "Lines of the last page that could not be used." },
+  {
+    name: "state_since_seconds",
+    unit: "s",
+    help: "Unix time of the last change of the sandbox's state or reason.",
+  },
+];
+
+/** A family that a report has only where its number is known. */
+interface OptionalColumn extends Column {
+  value(standing: ToldStanding, facts: SandboxFacts): number | undefined;
+}
+
+const OPTIONAL: readonly OptionalColumn[] = [
+  {
+    name: "last_answer_timestamp_seconds",
+    unit: "s",
+    help: "Unix time of the shim's last answer; absent before the first.",
+    value: (_, { lastAnswerMs }) => seconds(lastAnswerMs),
+  },
+  {
+    name: "next_scrape_timestamp_seconds",
+    unit: "s",
+    help: "Unix time of the next scrape; absent unless it is put off because scrapes were broken off.",
+    value: ({ nextScrape }) => seconds(nextScrape?.unixMs),
+  },
+  {
+    name: "in_runtime",
+    unit: "1",
+    help: "Whether the container runtime lists the sandbox; absent where none answers.",
+    value: (_, { isListed }) => (isListed === undefined ? undefined : Number(isListed)),
+  },
+  {
+    name: "boot_socket_seconds",
+    unit: "s",
+    help: "Time from the birth of the sandbox's directory to that of its socket; absent where the agent did not see it.",
+    value: (_, { boot }) => seconds(boot?.socketMs),
+  },
+  {
+    name: "boot_answer_seconds",
+    unit: "s",
+    help: "Time from the birth of the sandbox's socket to the first answer; absent where the agent did not see it.",
+    value: (_, { boot }) => seconds(boot?.answerMs),
+  },
+];
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000;
 }
 
 /** The agent's own families on every reading, in front of the shim's. */
 export class OwnFamilies {
   readonly #interner: Interner;
   readonly #common: readonly Family[];
-  /** By state and code, of which there are a few dozen. */
-  readonly #known = new Map<string, Own>();
+  readonly #optional: readonly Family[];
+  /** By state, by code, and by which optional families are there, of which there are a few dozen together. */
+  readonly #known = new Map<SandboxState, Map<string, OwnShape[]>>();
 
   constructor(interner: Interner) {
     this.#interner = interner;
-    const gauge = (name: string, unit: string, help: string): Family => this.#gauge(name, unit, help, []);
-    this.#common = [
-      gauge("up", "1", "Whether the sandbox's shim answered the last scrape."),
-      gauge("scrape_duration_seconds", "s", "How long the last scrape took."),
-      gauge("scrape_samples", "{sample}", "Samples that the last scrape gave."),
-      gauge("partial", "1", "Whether the last page lacked the part of the guest agent."),
-      gauge("skipped_lines", "{line}", "Lines of the last page that were left out because of a limit."),
-      gauge("bad_lines", "{line}", "Lines of the last page that could not be used."),
-    ];
+    this.#common = COMMON.map((column) => this.#gauge(column, []));
+    this.#optional = OPTIONAL.map((column) => this.#gauge(column, []));
   }
 
-  /** The number of points that they add to a reading. */
-  get pointCount(): number {
-    return this.#common.length + 1;
-  }
-
-  /** Those of a sandbox that is up. */
-  get families(): readonly Family[] {
-    return this.#own("up", "").families;
-  }
-
-  /** The schema of a reading that has nothing else; the code says why the sandbox is not up. */
-  schema(state: SandboxState, code: string): Schema {
-    return this.#own(state, code).schema;
-  }
-
-  #own(state: SandboxState, code: string): Own {
-    const key = `${state} ${code}`;
-    const known = this.#known.get(key);
+  /** The families that tell this standing and these facts. */
+  shape(standing: ToldStanding, facts: SandboxFacts): OwnShape {
+    const { state, code } = standing;
+    let parts = 0;
+    for (let i = 0; i < OPTIONAL.length; i++)
+      if (OPTIONAL[i]?.value(standing, facts) !== undefined) parts |= 1 << i;
+    const byCode = entry(this.#known, state, () => new Map<string, OwnShape[]>());
+    const byParts = entry(byCode, code, () => []);
+    const known = byParts[parts];
     if (known !== undefined) return known;
+    const made = this.#create(standing, parts);
+    byParts[parts] = made;
+    return made;
+  }
+
+  /** Writes the report into its families' columns, which are the first ones of every reading. */
+  fill(values: Float64Array, { standing, facts, scrape }: SandboxReport): void {
+    values[0] = scrape.up ? 1 : 0;
+    values[1] = scrape.durationMs / 1_000;
+    values[2] = scrape.samples;
+    values[3] = scrape.partial ? 1 : 0;
+    values[4] = scrape.skippedLines;
+    values[5] = scrape.badLines;
+    values[6] = standing.since.unixMs / 1_000;
+    values[7] = 1;
+    let column = 8;
+    for (let i = 0; i < OPTIONAL.length; i++) {
+      const value = OPTIONAL[i]?.value(standing, facts);
+      if (value !== undefined) values[column++] = value;
+    }
+  }
+
+  #create({ state, code }: ToldStanding, parts: number): OwnShape {
     const attributes: Attribute[] = [{ key: "state", value: state }];
     if (code !== "") attributes.push({ key: "reason", value: code });
-    const help = `The state of the sandbox, and the reason where it is not up: ${STATES.join(", ")}.`;
-    const families = [...this.#common, this.#gauge("state", "1", help, attributes)];
-    const own = { families, schema: this.#interner.schema(families) };
-    this.#known.set(key, own);
-    return own;
+    const help = `The state of the sandbox, and the reason where something is wrong: ${STATES.join(", ")}.`;
+    const families = [
+      ...this.#common,
+      this.#gauge({ name: "state", unit: "1", help }, attributes),
+      ...this.#optional.filter((_, i) => (parts >> i) & 1),
+    ];
+    return { families, schema: this.#interner.schema(families), pointCount: families.length };
   }
 
-  #gauge(name: string, unit: string, help: string, attributes: Attributes): Family {
+  #gauge({ name, unit, help }: Column, attributes: Attributes): Family {
     return this.#interner.family({
       name: `kata_collector_sandbox_${name}`,
       kind: "gauge",
@@ -80,15 +192,13 @@ export class OwnFamilies {
       points: [{ attributes, bounds: [], boundTexts: [] }],
     });
   }
+}
 
-  /** Fills the own families' columns, which are the first ones of every reading. */
-  fill(values: Float64Array, report: ScrapeReport): void {
-    values[0] = report.up ? 1 : 0;
-    values[1] = report.durationMs / 1_000;
-    values[2] = report.samples;
-    values[3] = report.partial ? 1 : 0;
-    values[4] = report.skippedLines;
-    values[5] = report.badLines;
-    values[6] = 1;
+function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
   }
+  return value;
 }

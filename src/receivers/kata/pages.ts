@@ -1,11 +1,20 @@
 import type { Interner } from "../../metrics/interner.ts";
+import type { Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { defineFamily, IDENTITY_LABELS, type ShimKind, trustOf } from "./families.ts";
-import { OwnFamilies } from "./own_families.ts";
+import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ScrapeOutcome } from "./scrape.ts";
 import { wholeLines } from "./shim_page.ts";
+
+/** The usual standing of a sandbox that answers. */
+const UP: ToldStanding = {
+  state: "up",
+  code: "",
+  since: { unixMs: 0, monotonicMs: 0 },
+  nextScrape: undefined,
+};
 
 /** Reads the pages of all sandboxes: who may define which family, and which families stand in front. */
 export class Pages {
@@ -35,15 +44,28 @@ export class Pages {
 
   /** What parses the pages of one more sandbox. */
   source(): PageSource {
-    return this.#parser.source(this.own.families);
+    return this.#parser.source([]);
   }
 
-  read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }): Page {
+  /** Parses an answer. Its reading begins with the agent's own families; the facts say which. */
+  read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): Page {
     const { page, length, whole } = answer;
+    const { source, standing } = sandbox;
+    // What the page makes of the standing is not known yet, but how many families tell it is.
+    source.beginWith(this.own.shape(standing.state === "up" ? standing : UP, facts).families);
     const usable = whole ? length : wholeLines(page, length);
-    const read = sandbox.source.parse(page, usable, this.#trusts[sandbox.shim ?? "rs"]);
+    const read = source.parse(page, usable, this.#trusts[sandbox.shim ?? "rs"]);
     // The line that was cut off is lost.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
+  }
+
+  /** The schema of the page that was read last, once its sandbox has settled, and how many of its points are the agent's. */
+  schemaOf(
+    { source, standing }: Sandbox,
+    facts: SandboxFacts,
+  ): { readonly schema: Schema; readonly ownPoints: number } {
+    const { families, pointCount: ownPoints } = this.own.shape(standing, facts);
+    return { schema: source.beginWith(families), ownPoints };
   }
 
   /** Begins the next round, once per collection interval. */

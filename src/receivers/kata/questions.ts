@@ -1,9 +1,9 @@
 import { join } from "node:path";
-import type { Clock } from "../../clock/clock.ts";
+import type { Settings } from "../../component/component.ts";
 import { SOCKET_NAME } from "./readiness.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { type Sandbox, sandboxNameOf } from "./sandbox.ts";
 import type { Lanes } from "./schedule.ts";
-import type { Asked, Scraper } from "./scrape.ts";
+import { type Asked, isCutOff, type Scraper } from "./scrape.ts";
 import type { Visits } from "./visits.ts";
 
 /** However many ask for a shim's page by name, it is asked no more often. */
@@ -11,47 +11,61 @@ const ASK_AGAIN_MS = 1_000;
 
 /** Asks shims by name what somebody wants to see, under the rules of a scrape. */
 export class Questions {
-  readonly #clock: Clock;
+  readonly #settings: Settings;
   readonly #lanes: Lanes<Scraper>;
   readonly #visits: Visits;
+  /** Answers of the last second, and those that are waited for. */
+  readonly #answers = new WeakMap<Sandbox, Map<Asked, Promise<Buffer>>>();
 
-  constructor(clock: Clock, lanes: Lanes<Scraper>, visits: Visits) {
-    this.#clock = clock;
+  constructor(settings: Settings, lanes: Lanes<Scraper>, visits: Visits) {
+    this.#settings = settings;
     this.#lanes = lanes;
     this.#visits = visits;
   }
 
   /** The answer, at most a second old. Rejects where the sandbox may not be asked or does not answer. */
   ask(sandbox: Sandbox, what: Asked): Promise<Buffer> {
-    let answer = sandbox.asked.get(what);
-    if (answer === undefined) {
-      answer = sandbox.inTurn(() => this.#ask(sandbox, what));
-      sandbox.asked.set(what, answer);
-      const forget = (): void => {
-        this.#clock.after(ASK_AGAIN_MS, () => sandbox.asked.delete(what));
-      };
-      answer.then(forget, forget);
-    }
+    const answers = this.#answers.get(sandbox) ?? new Map<Asked, Promise<Buffer>>();
+    this.#answers.set(sandbox, answers);
+    const known = answers.get(what);
+    if (known !== undefined) return known;
+    const answer = sandbox.inTurn(() => this.#ask(sandbox, what));
+    answers.set(what, answer);
+    const forget = (): void => {
+      this.#settings.clock.after(ASK_AGAIN_MS, () => answers.delete(what));
+    };
+    answer.then(forget, forget);
     return answer;
   }
 
   async #ask(sandbox: Sandbox, what: Asked): Promise<Buffer> {
-    const { state, breakOffs, reason } = sandbox.standing;
-    if (breakOffs > 0) throw new Error(`the sandbox is left alone after it failed: ${reason}`);
+    const { state, nextScrape, reason } = sandbox.standing;
+    if (nextScrape !== undefined)
+      throw this.#refusal(
+        sandbox,
+        `it is left alone until ${new Date(nextScrape.unixMs).toISOString()}: ${reason}`,
+      );
     return await this.#lanes.run(async (scraper) => {
       const readiness = this.#visits.readiness(sandbox);
-      if (readiness === undefined) throw new Error("the sandbox has ended");
+      if (readiness === undefined) throw this.#refusal(sandbox, "it has ended");
       if (readiness.state !== "ready")
-        throw new Error(`the sandbox is ${readiness.state}: ${readiness.reason}`);
-      const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, what);
+        throw this.#refusal(sandbox, `it is ${readiness.state}: ${readiness.reason}`);
+      const path = join(sandbox.found.directory, SOCKET_NAME);
+      const outcome = await scraper.scrape(path, sandbox.ending, what);
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
         const { fault, text } = outcome;
-        if (state === "up") this.#visits.settle(sandbox, { kind: "failed", fault, text });
-        throw new Error(`the shim gave no answer: ${text}`);
+        if (state === "up" || isCutOff(fault)) this.#visits.settle(sandbox, { kind: "failed", fault, text });
+        throw this.#refusal(sandbox, text);
       } finally {
         scraper.release();
       }
     });
+  }
+
+  #refusal(sandbox: Sandbox, detail: string): Error {
+    const { sandbox: id, pod } = sandboxNameOf(sandbox, this.#settings.host.witnesses);
+    const who = pod === undefined ? `sandbox "${id}"` : `sandbox "${id}" of pod "${pod}"`;
+    return new Error(`cannot ask ${who}: ${detail}`);
   }
 }

@@ -2,10 +2,11 @@ import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ParseLimits } from "../../prometheus/parse.ts";
+import { Answers } from "./answers.ts";
 import type { FoundSandbox, Root, RootState } from "./discovery.ts";
-import { FailureLog } from "./failure_log.ts";
 import type { ResponseLimits } from "./http_response.ts";
 import { Looks } from "./looks.ts";
+import { momentOf } from "./moment.ts";
 import { PageMemory } from "./page_buffer.ts";
 import { Pages } from "./pages.ts";
 import { Questions } from "./questions.ts";
@@ -13,6 +14,7 @@ import type { UnsafeHypervisor } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
 import { Sandbox, statusOf } from "./sandbox.ts";
+import { SandboxLog } from "./sandbox_log.ts";
 import { every, Lanes } from "./schedule.ts";
 import { type Asked, Scraper } from "./scrape.ts";
 import { Shown } from "./shown.ts";
@@ -42,7 +44,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   /** By directory. */
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #metrics: ReceiverMetrics;
-  readonly #failures: FailureLog;
+  readonly #log: SandboxLog;
   readonly #status: ReceiverStatus;
   readonly #pages: Pages;
   readonly #shown: Shown;
@@ -55,11 +57,11 @@ export class KataReceiver implements Receiver, SandboxSource {
   constructor(config: KataConfig, settings: Settings, next: Consumer) {
     this.#config = config;
     this.#settings = settings;
-    const { interner, clock, logger } = settings;
+    const { interner } = settings;
     const { limits, intervalMs, shimFamilies } = config;
     this.#metrics = new ReceiverMetrics(settings);
-    this.#failures = new FailureLog(logger, clock);
-    this.#status = new ReceiverStatus(settings, this.#sandboxes);
+    this.#log = new SandboxLog(settings);
+    this.#status = new ReceiverStatus(settings, config.roots.length, this.#sandboxes);
     this.#pages = new Pages({ interner, limits, shimFamilies });
     this.#shown = new Shown(settings, this.#metrics, next);
     this.#looks = this.#createLooks();
@@ -72,11 +74,14 @@ export class KataReceiver implements Receiver, SandboxSource {
       pages: this.#pages,
       shown: this.#shown,
       metrics: this.#metrics,
-      failures: this.#failures,
-      onChange: () => this.#status.report(),
+      log: this.#log,
+      onChange: (sandbox, before) => {
+        this.#log.changed(sandbox, before);
+        this.#status.report();
+      },
       onGone: () => this.#looks.look(),
     });
-    this.#questions = new Questions(clock, lanes, this.#visits);
+    this.#questions = new Questions(settings, lanes, this.#visits);
   }
 
   start(): Promise<void> {
@@ -85,8 +90,9 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#undo = [
       this.#metrics.observe(() => Array.from(sandboxes.values(), ({ standing }) => standing.state)),
       every(clock, this.#config.intervalMs, () => this.#pages.nextRound()),
-      every(clock, MINUTE_MS, () => this.#pages.nextMinute()),
+      every(clock, MINUTE_MS, () => this.#nextMinute()),
       host.sandboxes.add(id, this),
+      this.#status.holdReadiness(),
     ];
     this.#looks.start();
     return Promise.resolve();
@@ -96,15 +102,15 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const undo of this.#undo) undo();
     this.#undo = [];
     this.#looks.stop();
-    this.#visits.stop(this.#sandboxes.values());
+    this.#visits.stop();
     const overdue = aborted(deadline);
     const grace = Promise.withResolvers<void>();
     const cancelGrace = this.#settings.clock.after(SHUTDOWN_GRACE_MS, () => grace.resolve());
     await Promise.race([this.#visits.done(), grace.promise, overdue]);
     cancelGrace();
-    for (const sandbox of this.#sandboxes.values()) sandbox.end();
+    for (const sandbox of this.#sandboxes.values()) this.#visits.end(sandbox);
+    this.#log.summarize(this.#sandboxes.values());
     this.#sandboxes.clear();
-    this.#failures.flush();
     await Promise.race([Promise.all([this.#visits.done(), this.#looks.close()]), overdue]);
   }
 
@@ -142,12 +148,16 @@ export class KataReceiver implements Receiver, SandboxSource {
         rootState: (root, state) => this.#rootState(root, state),
         ignored: (path, reason) => logger.warn({ path, reason }, "Directory entry is ignored."),
       },
-      onWatchFault: (path, error) => {
-        const fault = (error as NodeJS.ErrnoException).code ?? "error";
-        const failure = { of: path, fault, text: error.message };
-        this.#failures.note("Watching failed; reconciling goes on.", failure);
-      },
+      onWatchFault: (root, { message: error }) =>
+        logger.warn({ root, error }, "Watching failed; reconciling goes on."),
     });
+  }
+
+  #nextMinute(): void {
+    this.#pages.nextMinute();
+    this.#log.summarize(this.#sandboxes.values());
+    // Pods that have become known since are named.
+    this.#status.report();
   }
 
   #found(found: FoundSandbox): void {
@@ -159,20 +169,24 @@ export class KataReceiver implements Receiver, SandboxSource {
         { key: "kata.runtime", value: root.runtime },
       ],
     };
-    const rank = this.#config.roots.indexOf(root);
-    const nowMs = this.#settings.clock.monotonicMs();
-    const sandbox = new Sandbox(found, { resource, source: this.#pages.source(), rank, nowMs });
+    const sandbox = new Sandbox(found, {
+      resource,
+      source: this.#pages.source(),
+      answers: new Answers(this.#config.timeoutMs),
+      rank: this.#config.roots.indexOf(root),
+      now: momentOf(this.#settings.clock),
+    });
     this.#sandboxes.set(directory, sandbox);
-    this.#settings.logger.info({ sandbox: id, runtime: root.runtime }, "Sandbox found.");
-    this.#visits.schedule(sandbox, 0);
+    this.#log.found(sandbox);
+    this.#visits.begin(sandbox);
   }
 
-  #gone({ id, directory }: FoundSandbox): void {
+  #gone({ directory }: FoundSandbox): void {
     const sandbox = this.#sandboxes.get(directory);
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
-    sandbox.end();
-    this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
+    this.#visits.end(sandbox);
+    this.#log.ended(sandbox);
     this.#shown.hide(sandbox);
     this.#status.report();
   }
@@ -182,6 +196,8 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#status.rootState(path, state);
     if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
+    else if (state.state === "removed")
+      logger.error({ root: path, error: state.error }, "Root was removed; only a restart mends it.");
     else
       logger.warn({ root: path, error: state.error }, "Root cannot be read; its sandboxes stay as they are.");
   }

@@ -110,7 +110,7 @@ test("an unsafe sandbox says why on the page, and whoever asks for it by name is
       for (const what of ["metrics", "agent-url"] as const)
         await assert.rejects(
           source.ask(id, what) ?? assert.fail(),
-          /the sandbox is unsafe: runtime-rs with "qemu"/,
+          /^Error: cannot ask sandbox ".+": it is unsafe: runtime-rs with "qemu"/,
         );
       assert.equal(shim?.scrapes, 0);
     },
@@ -134,7 +134,7 @@ test("a runtime-rs sandbox is not asked before its state says what runs it, howe
       assert.equal(asked, 0);
       await assert.rejects(
         source.ask("late", "metrics") ?? assert.fail(),
-        /the sandbox is pending: state\.json/,
+        /cannot ask sandbox "late": it is pending: state\.json/,
       );
       assert.ok(directory.endsWith(id));
     } finally {
@@ -161,7 +161,7 @@ test("a shim that was given up is left alone by whoever asks by name, too", () =
     await reading(id, (one) => state(one) === "failing");
     await assert.rejects(
       source.ask(id, "metrics") ?? assert.fail(),
-      /is left alone after it failed: no whole answer/,
+      /it is left alone until 2\S+Z: no whole answer/,
     );
   }));
 

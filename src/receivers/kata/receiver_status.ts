@@ -1,34 +1,114 @@
 import type { Settings } from "../../component/component.ts";
 import type { RootState } from "./discovery.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import { isStarting } from "./standing.ts";
 
-/** Reports how the receiver fares: it is well if every root that is there can be read, and one of the sandboxes that should answer does. */
+/** Sandboxes that a status names. */
+const NAMES_MAX = 3;
+
+/** Why the receiver is not well. */
+interface Trouble {
+  readonly text: string;
+  /** Whether only a restart mends it. */
+  readonly isPermanent: boolean;
+}
+
+/**
+ * Reports how the receiver fares. It is well if every root that is there can be read, and one of the sandboxes that
+ * should answer does: an agent that sees nothing must not look healthy.
+ */
 export class ReceiverStatus {
   readonly #settings: Settings;
+  readonly #rootCount: number;
   readonly #sandboxes: ReadonlyMap<string, Sandbox>;
-  /** Roots that are there and cannot be read. */
-  readonly #unreadable = new Set<string>();
+  readonly #roots = new Map<string, RootState>();
+  #releaseReadiness: () => void = () => {};
 
-  constructor(settings: Settings, sandboxes: ReadonlyMap<string, Sandbox>) {
+  constructor(settings: Settings, rootCount: number, sandboxes: ReadonlyMap<string, Sandbox>) {
     this.#settings = settings;
+    this.#rootCount = rootCount;
     this.#sandboxes = sandboxes;
   }
 
+  /** Keeps the agent from being ready until every root has been looked at once, or the returned function is called. */
+  holdReadiness(): () => void {
+    const { host, id } = this.#settings;
+    this.#releaseReadiness = host.statuses.holdReadiness(
+      "receiver",
+      id,
+      "the roots have not been looked at yet",
+    );
+    return () => this.#releaseReadiness();
+  }
+
   rootState(path: string, state: RootState): void {
-    if (state.state === "unreadable") this.#unreadable.add(path);
-    else this.#unreadable.delete(path);
+    this.#roots.set(path, state);
+    if (this.#roots.size === this.#rootCount) this.#releaseReadiness();
     this.report();
   }
 
   report(): void {
     const { host, id } = this.#settings;
-    const states = Array.from(this.#sandboxes.values(), ({ standing }) => standing.state);
-    const failing = states.filter((state) => state === "failing").length;
-    const unreadable = [...this.#unreadable];
-    if (unreadable.length > 0)
-      host.statuses.report("receiver", id, "recoverable_error", `cannot read ${unreadable.join(", ")}`);
-    else if (failing > 0 && !states.includes("up"))
-      host.statuses.report("receiver", id, "recoverable_error", `no sandbox answers; ${failing} should`);
-    else host.statuses.report("receiver", id, "ok");
+    const trouble = this.#rootTrouble() ?? this.#sandboxTrouble();
+    if (trouble === undefined) host.statuses.report("receiver", id, "ok");
+    else
+      host.statuses.report(
+        "receiver",
+        id,
+        trouble.isPermanent ? "permanent_error" : "recoverable_error",
+        trouble.text,
+        { needsRestart: trouble.isPermanent },
+      );
   }
+
+  #rootTrouble(): Trouble | undefined {
+    const removed: string[] = [];
+    const unreadable: string[] = [];
+    for (const [path, root] of this.#roots) {
+      if (root.state === "removed") removed.push(root.error);
+      else if (root.state === "unreadable") unreadable.push(`cannot read root "${path}": ${root.error}`);
+    }
+    if (removed.length > 0) return { text: removed.join("; "), isPermanent: true };
+    return unreadable.length > 0 ? { text: unreadable.join("; "), isPermanent: false } : undefined;
+  }
+
+  /** Sandboxes that should answer, if none does. */
+  #sandboxTrouble(): Trouble | undefined {
+    const { clock, host } = this.#settings;
+    const nowMs = clock.monotonicMs();
+    const silent: Sandbox[] = [];
+    for (const sandbox of this.#sandboxes.values()) {
+      const { standing } = sandbox;
+      if (standing.state === "up") return undefined;
+      // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
+      const isExcused = isStarting(standing) || standing.state === "ending" || standing.state === "unsafe";
+      if (!isExcused || waitsInVain(sandbox, nowMs, host.witnesses)) silent.push(sandbox);
+    }
+    const [first] = silent;
+    if (first === undefined) return undefined;
+    const { reason } = first.standing;
+    const { sandbox: id } = sandboxNameOf(first, host.witnesses);
+    const fault = faultOf(silent);
+    const names = this.#names(silent);
+    return { text: `${fault}: ${names}; of sandbox "${id}": ${reason}`, isPermanent: false };
+  }
+
+  #names(sandboxes: readonly Sandbox[]): string {
+    const { witnesses } = this.#settings.host;
+    const names = sandboxes.slice(0, NAMES_MAX).map((one) => {
+      const { sandbox, pod } = sandboxNameOf(one, witnesses);
+      return `"${pod ?? sandbox}"`;
+    });
+    const more = sandboxes.length - names.length;
+    return `${names.join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+  }
+}
+
+/** What sandboxes have in common of which none answers. */
+function faultOf(silent: readonly Sandbox[]): string {
+  const all = (wanted: string): boolean =>
+    silent.every(({ standing: { state, code } }) => state === wanted || code === wanted);
+  if (all("unreadable")) return "none of the sandboxes can be looked at";
+  if (all("stale")) return "all sandboxes are stale, since nobody listens on their sockets";
+  return "none of the sandboxes that should answer does";
 }

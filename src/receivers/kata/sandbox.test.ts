@@ -1,71 +1,26 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { knownSandbox } from "../../../test/scenes/sandbox.ts";
+import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { createHost } from "../../pipeline/host.ts";
 import type { SandboxState } from "./own_families.ts";
-import { type Finding, NEW, outranks, Sandbox, type Standing, standingAfter, statusOf } from "./sandbox.ts";
-import type { ScrapeFault } from "./scrape.ts";
+import type { NotReady } from "./readiness.ts";
+import { factsOf, outranks, type Sandbox, sandboxNameOf, statusOf, waitsInVain } from "./sandbox.ts";
+import { type Finding, newStanding, type Standing, standingAfter, WELL } from "./standing.ts";
 
-const ANSWERED: Finding = { kind: "answered" };
-const NO_SOCKET: Finding = {
-  kind: "not_ready",
-  why: { state: "pending", code: "no_socket", reason: "no socket" },
-};
-const UNSAFE: Finding = { kind: "not_ready", why: { state: "unsafe", code: "qemu", reason: "has qemu" } };
-const REMOVAL: Finding = { kind: "not_ready", why: { state: "ending", code: "removal", reason: "goes" } };
-
-function failed(fault: ScrapeFault): Finding {
-  return { kind: "failed", fault, text: fault };
-}
-
-/** Where a new sandbox stands after these findings, one after the other: state, broken-off scrapes, refusals. */
-function check(findings: readonly Finding[], want: readonly [SandboxState, number, number]): void {
-  const { state, breakOffs, refusals } = findings.reduce<Standing>(standingAfter, NEW);
-  assert.deepEqual([state, breakOffs, refusals], want, JSON.stringify(findings));
-}
-
-test("each finding has its state", () => {
-  check([], ["pending", 0, 0]);
-  check([NO_SOCKET], ["pending", 0, 0]);
-  check([UNSAFE], ["unsafe", 0, 0]);
-  check([ANSWERED], ["up", 0, 0]);
-  check([failed("refused")], ["stale", 0, 1]);
-  check([failed("missing")], ["pending", 0, 0]);
-  check([ANSWERED, REMOVAL], ["ending", 0, 0]);
-  for (const fault of ["status", "truncated", "unusable", "unreachable"] as const)
-    check([ANSWERED, failed(fault)], ["failing", 0, 0]);
-  for (const fault of ["timeout", "malformed", "too_big"] as const)
-    check([ANSWERED, failed(fault)], ["failing", 1, 0]);
-});
-
-test("scrapes that were broken off, and refusals, are counted in a row", () => {
-  check([failed("timeout"), failed("timeout")], ["failing", 2, 0]);
-  check([failed("timeout"), ANSWERED, failed("timeout")], ["failing", 1, 0]);
-  check([failed("timeout"), failed("status")], ["failing", 0, 0]);
-  check([failed("refused"), failed("refused"), failed("refused")], ["stale", 0, 3]);
-  check([failed("refused"), ANSWERED], ["up", 0, 0]);
-  check([failed("timeout"), failed("refused")], ["stale", 0, 1]);
-});
-
-test("the reason says why it is not up, and goes when it is", () => {
-  assert.equal(standingAfter(NEW, failed("status")).reason, "status");
-  assert.equal(standingAfter(NEW, UNSAFE).reason, "has qemu");
-  assert.equal(standingAfter(NEW, UNSAFE).code, "qemu");
-  assert.equal(standingAfter(NEW, failed("status")).code, "status");
-  assert.equal(standingAfter(standingAfter(NEW, UNSAFE), ANSWERED).reason, "");
-});
+const START = { unixMs: 1_000_000, monotonicMs: 5_000 };
 
 function sandbox(rank: number, state: SandboxState): Sandbox {
-  const root = { path: `/root${rank}`, runtime: "go" } as const;
-  const identity = { key: "", bornMs: 0 };
-  const found = { id: "a", root, directory: `/root${rank}/a`, identity };
-  const made = new Sandbox(found, {
-    resource: { key: "kata/a", attributes: [] },
-    source: { parse: () => assert.fail() },
-    rank,
-    nowMs: 0,
-  });
-  made.standing = { ...NEW, state };
-  return made;
+  return knownSandbox("a", { now: START, rank, state });
+}
+
+function notReady(state: NotReady["state"], code: NotReady["code"]): Finding {
+  return { kind: "not_ready", why: { state, code, reason: code } };
+}
+
+function standingOf(...findings: readonly Finding[]): Standing {
+  const at = { now: START, intervalMs: 15_000 };
+  return findings.reduce<Standing>((before, one) => standingAfter(before, one, at), newStanding(START));
 }
 
 test("of two sandboxes with one id the one that is up is shown, else the first root's", () => {
@@ -78,14 +33,46 @@ test("of two sandboxes with one id the one that is up is shown, else the first r
 test("a shim seems to run where its socket is there and nobody found it dead", () => {
   const hasShim = (...findings: readonly Finding[]): boolean => {
     const made = sandbox(0, "up");
-    made.standing = findings.reduce<Standing>(standingAfter, NEW);
+    made.standing = standingOf(...findings);
     return statusOf(made, createHost().witnesses).hasShim;
   };
   assert.ok(!hasShim());
-  assert.ok(!hasShim(NO_SOCKET));
-  assert.ok(!hasShim(failed("refused")));
-  for (const finding of [ANSWERED, UNSAFE, REMOVAL, failed("timeout"), failed("status")])
+  assert.ok(!hasShim(notReady("pending", "no_socket")));
+  assert.ok(!hasShim({ kind: "failed", fault: "refused", text: "" }));
+  const timeout = { kind: "failed", fault: "timeout", text: "" } as const;
+  const slow = { kind: "answered", complaint: { code: "slow", reason: "" } } as const;
+  for (const finding of [WELL, slow, notReady("unsafe", "qemu"), notReady("ending", "removal"), timeout])
     assert.ok(hasShim(finding), JSON.stringify(finding));
+});
+
+test("the status says whose pod it is, whether the runtime lists it, since when, and when it is asked next", () => {
+  const { witnesses } = createHost();
+  const made = sandbox(0, "up");
+  const { pod, isListed, nextScrapeMs, sinceMs } = statusOf(made, witnesses);
+  assert.deepEqual([pod, isListed, nextScrapeMs, sinceMs], [undefined, undefined, undefined, START.unixMs]);
+  witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
+  made.standing = standingOf({ kind: "failed", fault: "timeout", text: "too long" });
+  const named = statusOf(made, witnesses);
+  assert.deepEqual([named.pod?.namespace, named.pod?.name, named.isListed], ["shop", "web-1", true]);
+  assert.equal(named.nextScrapeMs, START.unixMs + 30_000);
+  assert.deepEqual(sandboxNameOf(made, witnesses), { sandbox: "a", pod: "shop/web-1" });
+  assert.deepEqual(factsOf(made, witnesses), { lastAnswerMs: undefined, isListed: true, boot: undefined });
+});
+
+test("a sandbox waits in vain that is pending for over a minute while the runtime lists it", () => {
+  const { witnesses } = createHost();
+  const made = sandbox(0, "up");
+  const isInVain = (afterMs: number): boolean => waitsInVain(made, START.monotonicMs + afterMs, witnesses);
+  made.standing = standingOf(notReady("pending", "no_socket"));
+  assert.ok(!isInVain(3_600_000), "nobody lists it");
+  const withdraw = witnesses.add("cri", fakeWitness({ listed: [] }));
+  assert.ok(!isInVain(3_600_000), "a template of a VM, or what a pod has left");
+  withdraw();
+  witnesses.add("cri", fakeWitness({ listed: ["a"] }));
+  assert.ok(isInVain(60_001));
+  assert.ok(!isInVain(60_000));
+  made.standing = standingOf(WELL);
+  assert.ok(!isInVain(3_600_000));
 });
 
 test("what is asked of one sandbox is asked in turn, whatever becomes of it", async () => {

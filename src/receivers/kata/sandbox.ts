@@ -1,101 +1,51 @@
 import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
+import type { Answers } from "./answers.ts";
 import type { FoundSandbox } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
-import type { SandboxState } from "./own_families.ts";
-import { livesWith, type NotReady, type NotReadyCode } from "./readiness.ts";
+import type { Moment } from "./moment.ts";
+import type { SandboxFacts } from "./own_families.ts";
+import { livesWith } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
-import type { Asked, ScrapeFault } from "./scrape.ts";
-
-/** Where a sandbox stands, and what its next visit depends on. */
-export interface Standing {
-  readonly state: SandboxState;
-  /** Why it is not up, as a word and in words; empty where it is. */
-  readonly code: NotReadyCode | ScrapeFault | "new" | "";
-  readonly reason: string;
-  /** Scrapes in a row that were broken off. */
-  readonly breakOffs: number;
-  /** Refused connections in a row. */
-  readonly refusals: number;
-}
-
-/** What a visit found: the sandbox was not asked, or it was. */
-export type Finding =
-  | { readonly kind: "not_ready"; readonly why: NotReady }
-  | { readonly kind: "failed"; readonly fault: ScrapeFault; readonly text: string }
-  | { readonly kind: "answered" };
-
-export const NEW: Standing = {
-  state: "pending",
-  code: "new",
-  reason: "not looked at yet",
-  breakOffs: 0,
-  refusals: 0,
-};
-
-/** Faults at which we hang up on a shim that is still at work. It may take that ill, and takes it worse each time. */
-const BROKEN_OFF: ReadonlySet<ScrapeFault> = new Set(["timeout", "too_big", "malformed"]);
-
-/** The standing after a visit. A visit that did not ask says nothing about broken-off scrapes: their pause goes on. */
-export function standingAfter({ breakOffs, refusals }: Standing, finding: Finding): Standing {
-  switch (finding.kind) {
-    case "answered":
-      return { state: "up", code: "", reason: "", breakOffs: 0, refusals: 0 };
-    case "not_ready":
-      return { ...finding.why, breakOffs, refusals: 0 };
-    case "failed": {
-      const { fault: code, text: reason } = finding;
-      // A socket that nobody listens on is left over; one that went between look and call is not there yet.
-      if (code === "refused") return { state: "stale", code, reason, breakOffs: 0, refusals: refusals + 1 };
-      if (code === "missing") return { state: "pending", code, reason, breakOffs, refusals: 0 };
-      return {
-        state: "failing",
-        code,
-        reason,
-        breakOffs: BROKEN_OFF.has(code) ? breakOffs + 1 : 0,
-        refusals: 0,
-      };
-    }
-  }
-}
+import { newStanding, type Standing } from "./standing.ts";
 
 /** What the agent keeps of a sandbox from its directory's coming to its going. */
 export class Sandbox {
   readonly found: FoundSandbox;
   readonly resource: Resource;
   readonly source: PageSource;
+  readonly answers: Answers;
   /** The place of its root in the config. */
   readonly rank: number;
   /** When in the interval it is scraped, from 0 to 1. */
   readonly phase: number;
-  readonly foundAtMs: number;
-  standing: Standing = NEW;
+  readonly foundAt: Moment;
+  standing: Standing;
   /** What its shim was when it was last looked at; undefined before it may be asked. */
   shim: ShimKind | undefined;
   /** What was there of what lives as long as the sandbox does. */
   livedWith: ReadonlySet<string> = new Set();
-  /** When it answered last, in Unix milliseconds. */
-  lastAnswerMs: number | undefined;
-  /** Whether what is shown of it is not so any more, and there was no room to say it. */
-  isOutdated = false;
-  /** Another sandbox of the same id is shown in its place, and the log has said so. */
-  shadowed = false;
-  cancelTimer: () => void = () => {};
-  /** What was asked of its shim by name within the last second. */
-  readonly asked: Map<Asked, Promise<Buffer>> = new Map();
   readonly #ending = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
     found: FoundSandbox,
-    own: { resource: Resource; source: PageSource; rank: number; nowMs: number },
+    own: {
+      readonly resource: Resource;
+      readonly source: PageSource;
+      readonly answers: Answers;
+      readonly rank: number;
+      readonly now: Moment;
+    },
   ) {
     this.found = found;
     this.resource = own.resource;
     this.source = own.source;
+    this.answers = own.answers;
     this.rank = own.rank;
-    this.foundAtMs = own.nowMs;
+    this.foundAt = own.now;
+    this.standing = newStanding(own.now);
     this.phase = phaseOf(found.id);
   }
 
@@ -123,14 +73,25 @@ export class Sandbox {
   }
 
   end(): void {
-    this.cancelTimer();
     this.#ending.abort();
   }
 }
 
+/** How the log names a sandbox. */
+export interface SandboxName {
+  readonly sandbox: string;
+  /** "namespace/name"; left out until a container runtime has named it. */
+  readonly pod?: string;
+}
+
+export function sandboxNameOf({ found: { id } }: Sandbox, witnesses: Witnesses): SandboxName {
+  const pod = witnesses.podOf(id);
+  return pod === undefined ? { sandbox: id } : { sandbox: id, pod: `${pod.namespace}/${pod.name}` };
+}
+
 /** The sandbox as the agent shows it to others. */
-export function statusOf({ found, standing, lastAnswerMs }: Sandbox, witnesses: Witnesses): SandboxStatus {
-  const { state, code, reason } = standing;
+export function statusOf({ found, standing, answers }: Sandbox, witnesses: Witnesses): SandboxStatus {
+  const { state, code, reason, since, nextScrape } = standing;
   const { id, directory, root } = found;
   return {
     id,
@@ -141,11 +102,16 @@ export function statusOf({ found, standing, lastAnswerMs }: Sandbox, witnesses: 
     state,
     code,
     reason,
+    sinceMs: since.unixMs,
     hasShim: !WITHOUT_SHIM.has(code),
-    lastAnswerMs,
-    sinceMs: 0,
-    nextScrapeMs: undefined,
+    lastAnswerMs: answers.lastMs,
+    nextScrapeMs: nextScrape?.unixMs,
   };
+}
+
+/** What a reading of the sandbox tells beside its standing. */
+export function factsOf({ found, answers }: Sandbox, witnesses: Witnesses): SandboxFacts {
+  return { lastAnswerMs: answers.lastMs, isListed: witnesses.isListed(found.id), boot: answers.boot };
 }
 
 /** Codes that say that nobody is behind the socket, as far as is known. */
@@ -162,4 +128,15 @@ const WITHOUT_SHIM: ReadonlySet<string> = new Set([
 export function outranks(one: Sandbox, other: Sandbox): boolean {
   const up = one.standing.state === "up";
   return up === (other.standing.state === "up") ? one.rank < other.rank : up;
+}
+
+/** A pod's start takes less; a directory without a pod may wait for a socket for ever. */
+const WAIT_MS_MAX = 60_000;
+
+/** Whether the sandbox has waited for longer than a pod's start takes, and the runtime says that it runs. */
+export function waitsInVain({ found, standing }: Sandbox, nowMs: number, witnesses: Witnesses): boolean {
+  const { state, since } = standing;
+  return (
+    state === "pending" && nowMs - since.monotonicMs > WAIT_MS_MAX && witnesses.isListed(found.id) === true
+  );
 }

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../clock/clock.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import { NEW, type Standing } from "./sandbox.ts";
-import { every, Lanes, nextVisitMs, phaseOf } from "./schedule.ts";
+import { every, Lanes, nextVisitMs, pauseMs, phaseOf } from "./schedule.ts";
+import { newStanding, type Standing } from "./standing.ts";
 
 interface Row extends Partial<Standing> {
   readonly nowMs?: number;
@@ -15,7 +15,11 @@ interface Row extends Partial<Standing> {
 function check(row: Row, want: number): void {
   const { nowMs = 0, phase = 0.5, intervalMs = 10_000, ageMs = 60_000, ...standing } = row;
   const time = { nowMs, phase, intervalMs, ageMs };
-  assert.equal(nextVisitMs({ ...NEW, state: "up", ...standing }, time), want, JSON.stringify(row));
+  assert.equal(
+    nextVisitMs({ ...newStanding({ unixMs: 0, monotonicMs: 0 }), state: "up", ...standing }, time),
+    want,
+    JSON.stringify(row),
+  );
 }
 
 test("a sandbox is scraped when its phase of the interval comes", () => {
@@ -35,10 +39,15 @@ test("a scrape that took long keeps its phase", () => {
 });
 
 test("broken-off scrapes double the pause up to five minutes", () => {
-  check({ state: "failing", breakOffs: 1, intervalMs: 15_000 }, 30_000);
-  check({ state: "failing", breakOffs: 2, intervalMs: 15_000 }, 60_000);
-  check({ state: "failing", breakOffs: 60, intervalMs: 15_000 }, 300_000);
-  check({ state: "failing", breakOffs: 1, intervalMs: 600_000 }, 600_000);
+  assert.equal(pauseMs(1, 15_000), 30_000);
+  assert.equal(pauseMs(2, 15_000), 60_000);
+  assert.equal(pauseMs(60, 15_000), 300_000);
+  assert.equal(pauseMs(1, 600_000), 600_000);
+});
+
+test("a sandbox whose scrapes are put off is visited when the pause is over, by the clock that does not jump", () => {
+  check({ nowMs: 12_000, state: "failing", nextScrape: { unixMs: 0, monotonicMs: 42_000 } }, 30_000);
+  check({ nowMs: 50_000, state: "failing", nextScrape: { unixMs: 0, monotonicMs: 42_000 } }, 0);
 });
 
 test("a socket is looked for at least once a second, at first more often", () => {

@@ -1,9 +1,9 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../../clock/clock.ts";
-import type { Standing } from "./sandbox.ts";
+import type { Standing } from "./standing.ts";
 
-/** A scrape that was broken off is followed by a pause of so many intervals, doubled each time, at most this long. */
-const BACK_OFF_MS_MAX = 300_000;
+/** The longest pause after scrapes that were broken off. */
+const PAUSE_MS_MAX = 300_000;
 
 /** Looks for what a new sandbox still lacks, which a pod's start waits for. */
 const LOOK_MS = 200;
@@ -20,14 +20,18 @@ export interface VisitTime {
   readonly ageMs: number;
 }
 
+/** How long a sandbox is not asked after so many scrapes in a row were broken off: two intervals, doubled each time. */
+export function pauseMs(breakOffs: number, intervalMs: number): number {
+  return Math.max(intervalMs, Math.min(PAUSE_MS_MAX, intervalMs * 2 ** breakOffs));
+}
+
 /**
  * How long to wait until the sandbox is visited again. Scrapes of one sandbox keep a phase that its id decides, so that
  * a node's sandboxes spread over the interval.
  */
-export function nextVisitMs({ state, breakOffs, refusals }: Standing, time: VisitTime): number {
-  const { intervalMs } = time;
+export function nextVisitMs({ state, refusals, nextScrape }: Standing, time: VisitTime): number {
+  if (nextScrape !== undefined) return Math.max(0, nextScrape.monotonicMs - time.nowMs);
   if (state === "pending") return time.ageMs < NEW_MS ? LOOK_MS : LATE_LOOK_MS;
-  if (breakOffs > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** breakOffs));
   const tickMs = untilTick(time);
   // A shim that is starting refuses for a moment; one that has gone refuses for good.
   return state === "stale" ? Math.min(tickMs, LOOK_MS * 2 ** (refusals - 1)) : tickMs;

@@ -20,6 +20,14 @@ export type ScrapeFault =
   /** The sandbox or the agent is ending. */
   | "cancelled";
 
+/** Faults at which this agent hangs up on a shim that still works on its answer. */
+const BROKEN_OFF: ReadonlySet<ScrapeFault> = new Set(["timeout", "too_big", "malformed"]);
+
+/** Whether a scrape with this fault was broken off by this agent. A shim may take that ill: it is left alone for a while. */
+export function isCutOff(fault: ScrapeFault): boolean {
+  return BROKEN_OFF.has(fault);
+}
+
 /** What came of asking a shim. */
 export type ScrapeOutcome =
   | {
@@ -129,7 +137,14 @@ export class Scraper {
   }
 }
 
+/** For a user whose agent may see a socket and may not connect to it. */
+const WAYS_OUT: Readonly<Record<string, string>> = {
+  EACCES:
+    "; run the agent as uid 0 or with CAP_DAC_OVERRIDE, and where SELinux denies it, under a type that may connect (spc_t in a container)",
+  EPERM: "; give the agent an SELinux type (spc_t in a container) or an AppArmor profile that may connect",
+};
+
 function failure(error: unknown): ScrapeOutcome {
   const { code = "", message } = error as NodeJS.ErrnoException;
-  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: message };
+  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: `${message}${WAYS_OUT[code] ?? ""}` };
 }

@@ -1,8 +1,18 @@
 import type { Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { pointCount, type Schema } from "../../metrics/model.ts";
+import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { outranks, type Sandbox } from "./sandbox.ts";
+import { outranks, type Sandbox, sandboxNameOf } from "./sandbox.ts";
+
+/** What the pipeline was told last of a sandbox. */
+interface LastTold {
+  readonly sandbox: Sandbox;
+  /** Since when it was in the state that was told. */
+  readonly since: Moment;
+  /** By the monotonic clock. */
+  readonly atMs: number;
+}
 
 /** The sandboxes that have a reading in the pipeline, and thus need an end. */
 export class Shown {
@@ -10,7 +20,9 @@ export class Shown {
   readonly #metrics: ReceiverMetrics;
   readonly #next: Consumer;
   /** By id. */
-  readonly #sandboxes = new Map<string, Sandbox>();
+  readonly #told = new Map<string, LastTold>();
+  /** Sandboxes in whose place another one is or was shown; the log has said so. */
+  readonly #shadowed = new WeakSet<Sandbox>();
 
   constructor(settings: Settings, metrics: ReceiverMetrics, next: Consumer) {
     this.#settings = settings;
@@ -19,7 +31,14 @@ export class Shown {
   }
 
   has(sandbox: Sandbox): boolean {
-    return this.#sandboxes.get(sandbox.found.id) === sandbox;
+    return this.#told.get(sandbox.found.id)?.sandbox === sandbox;
+  }
+
+  /** Whether the pipeline was told where the sandbox stands, within the last `ms`. */
+  isCurrent(sandbox: Sandbox, ms: number): boolean {
+    const told = this.#told.get(sandbox.found.id);
+    if (told?.sandbox !== sandbox || told.since !== sandbox.standing.since) return false;
+    return this.#settings.clock.monotonicMs() - told.atMs < ms;
   }
 
   /** Why the pipeline has no room for a reading of the sandbox; undefined where it has. */
@@ -30,8 +49,9 @@ export class Shown {
   /** Hands a reading of the sandbox on, unless another sandbox of its id is shown in its place. */
   hand(sandbox: Sandbox, schema: Schema, values: Float64Array): void {
     if (!this.#mayShow(sandbox)) return;
-    const { resource, found } = sandbox;
-    const timeMs = this.#settings.clock.nowMs();
+    const { resource, found, standing } = sandbox;
+    const { unixMs: timeMs, monotonicMs: atMs } = momentOf(this.#settings.clock);
+    this.#told.set(found.id, { sandbox, since: standing.since, atMs });
     const { bornMs } = found.identity;
     // After a clock was set back nobody knows when it began, by that clock.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
@@ -42,14 +62,14 @@ export class Shown {
   /** Ends the sandbox's series, if it is shown. */
   hide(sandbox: Sandbox): void {
     if (!this.has(sandbox)) return;
-    this.#sandboxes.delete(sandbox.found.id);
+    this.#told.delete(sandbox.found.id);
     this.#next.end({ resource: sandbox.resource, timeMs: this.#settings.clock.nowMs() });
   }
 
   /** Two sandboxes of one id would be one series: only one of them is shown, and ended before the other is. */
   #mayShow(sandbox: Sandbox): boolean {
     const { id, directory } = sandbox.found;
-    const other = this.#sandboxes.get(id);
+    const other = this.#told.get(id)?.sandbox;
     if (other === sandbox) return true;
     if (other !== undefined && !outranks(sandbox, other)) {
       this.#logShadowed(sandbox, other);
@@ -59,15 +79,21 @@ export class Shown {
       this.hide(other);
       this.#logShadowed(other, sandbox);
     }
-    this.#sandboxes.set(id, sandbox);
     this.#settings.logger.debug({ sandbox: id, directory }, "Sandbox is shown.");
     return true;
   }
 
   #logShadowed(hidden: Sandbox, shown: Sandbox): void {
-    if (hidden.shadowed) return;
-    hidden.shadowed = true;
-    const fields = { sandbox: hidden.found.id, hidden: hidden.found.directory, shown: shown.found.directory };
-    this.#settings.logger.warn(fields, "Two roots have a sandbox of this id; one is shown.");
+    if (this.#shadowed.has(hidden)) return;
+    this.#shadowed.add(hidden);
+    const { logger, host } = this.#settings;
+    logger.warn(
+      {
+        ...sandboxNameOf(hidden, host.witnesses),
+        hidden: hidden.found.directory,
+        shown: shown.found.directory,
+      },
+      "Two roots have a sandbox of this id; one is shown.",
+    );
   }
 }

@@ -2,18 +2,20 @@ import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
-import type { Page } from "../../prometheus/parse.ts";
+import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
-import type { FailureLog } from "./failure_log.ts";
+import { momentOf } from "./moment.ts";
 import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
 import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { type Finding, type Sandbox, standingAfter } from "./sandbox.ts";
+import { factsOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import type { SandboxLog } from "./sandbox_log.ts";
 import { type Lanes, nextVisitMs } from "./schedule.ts";
-import type { ScrapeOutcome, Scraper } from "./scrape.ts";
+import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
 import { isPartial } from "./shim_page.ts";
 import type { Shown } from "./shown.ts";
+import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts";
 
 export interface VisitsOptions {
   readonly settings: Settings;
@@ -23,15 +25,18 @@ export interface VisitsOptions {
   readonly pages: Pages;
   readonly shown: Shown;
   readonly metrics: ReceiverMetrics;
-  readonly failures: FailureLog;
-  /** The sandbox's state is another one. */
-  onChange(sandbox: Sandbox): void;
+  readonly log: SandboxLog;
+  /** The sandbox's state or code is another one. */
+  onChange(sandbox: Sandbox, before: Standing): void;
   /** The sandbox's directory is not the one that was found. */
   onGone(sandbox: Sandbox): void;
 }
 
 /** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
 const EXCHANGE_MS = 1_000;
+
+/** A sandbox that is not scraped is told of again after this part of an interval, so that one visit per interval does it. */
+const TOLD_PART = 0.9;
 
 const NOTHING: ScrapeReport = {
   up: false,
@@ -48,26 +53,33 @@ const NOTHING: ScrapeReport = {
  */
 export class Visits {
   readonly #options: VisitsOptions;
+  readonly #timers = new Map<Sandbox, () => void>();
   readonly #running = new Set<Promise<void>>();
+  readonly #begunMs: number;
   #stopped = false;
 
   constructor(options: VisitsOptions) {
     this.#options = options;
+    this.#begunMs = options.settings.clock.monotonicMs();
   }
 
-  /** Visits the sandbox after the delay, and again and again until it ends. */
-  schedule(sandbox: Sandbox, delayMs: number): void {
-    if (this.#stopped || sandbox.ended) return;
-    sandbox.cancelTimer = this.#options.settings.clock.after(delayMs, () => {
-      const visit = this.#visit(sandbox).finally(() => this.#running.delete(visit));
-      this.#running.add(visit);
-    });
+  /** Visits the sandbox now, and again and again until it ends. */
+  begin(sandbox: Sandbox): void {
+    this.#visitIn(sandbox, 0);
+  }
+
+  /** Ends the sandbox: a scrape of it under way is broken off, and none follows. */
+  end(sandbox: Sandbox): void {
+    this.#timers.get(sandbox)?.();
+    this.#timers.delete(sandbox);
+    sandbox.end();
   }
 
   /** No visit begins from now on; those under way go on. */
-  stop(sandboxes: Iterable<Sandbox>): void {
+  stop(): void {
     this.#stopped = true;
-    for (const sandbox of sandboxes) sandbox.cancelTimer();
+    for (const cancel of this.#timers.values()) cancel();
+    this.#timers.clear();
   }
 
   /** Resolves when the visits under way are over. */
@@ -75,26 +87,40 @@ export class Visits {
     await Promise.all(this.#running);
   }
 
+  #visitIn(sandbox: Sandbox, delayMs: number): void {
+    if (this.#stopped || sandbox.ended) return;
+    const cancel = this.#options.settings.clock.after(delayMs, () => {
+      const visit = this.#visit(sandbox).finally(() => this.#running.delete(visit));
+      this.#running.add(visit);
+    });
+    this.#timers.set(sandbox, cancel);
+  }
+
   /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
     const { settings, intervalMs } = this.#options;
+    const { clock, logger, host } = settings;
     let noRoom: NoRoom | undefined;
     try {
       noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
-      settings.logger.error({ sandbox: sandbox.found.id, error }, "BUG: Visit to a sandbox failed.");
+      logger.error({ ...sandboxNameOf(sandbox, host.witnesses), error }, "BUG: Visit to a sandbox failed.");
     }
-    const nowMs = settings.clock.monotonicMs();
-    const { phase, foundAtMs, standing } = sandbox;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs: nowMs - foundAtMs });
-    this.schedule(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
+    const nowMs = clock.monotonicMs();
+    const { phase, foundAt, standing } = sandbox;
+    const ageMs = nowMs - foundAt.monotonicMs;
+    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs });
+    this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
   /** Scrapes the sandbox if it may be asked and the pipeline has room; otherwise returns why there is no room. */
   async #attend(sandbox: Sandbox): Promise<NoRoom | undefined> {
-    const { lanes, shown, metrics } = this.#options;
+    const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
+    const { nextScrape } = sandbox.standing;
+    // Somebody asked for it by name while this visit waited, and was not answered.
+    if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) return undefined;
     return await lanes.run(async (scraper) => {
       // While it waited for its turn, another shim may have come to its place that must not be asked.
       if (!this.#isReady(sandbox)) return undefined;
@@ -107,22 +133,27 @@ export class Visits {
 
   /** Looks whether the sandbox is still the one that was found, and may be asked; says so where it may not. */
   #isReady(sandbox: Sandbox): boolean {
-    const { settings, failures, shown } = this.#options;
     const readiness = this.readiness(sandbox);
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
-    const before = sandbox.standing.state;
-    const { state, code, reason } = readiness;
-    const { id } = sandbox.found;
     this.settle(sandbox, { kind: "not_ready", why: readiness });
-    if (state === "unsafe" && before !== "unsafe")
-      settings.logger.warn({ sandbox: id, reason }, "Sandbox is not scraped.");
-    if (code === "unreadable")
-      failures.note("Sandboxes cannot be looked at.", { of: id, fault: code, text: reason });
-    // One that waits for its socket has nothing to show, but what has been shown of it must not stand as it was.
-    if (before !== "pending" && shown.has(sandbox)) sandbox.isOutdated = true;
-    if (state === "unsafe" || code === "unreadable" || sandbox.isOutdated) this.#reportIfRoom(sandbox);
+    this.#tellNotReady(sandbox);
     return false;
+  }
+
+  /**
+   * Tells the pipeline of a sandbox that is not scraped. One that is starting has nothing to show, but what has been shown
+   * of it must not stay as it was.
+   */
+  #tellNotReady(sandbox: Sandbox): void {
+    const { settings, shown, log, intervalMs } = this.#options;
+    const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.witnesses);
+    if (isInVain) log.waitsInVain(sandbox);
+    const { state, code } = sandbox.standing;
+    const isWorthIt = isInVain || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
+    if (!isWorthIt || shown.isCurrent(sandbox, intervalMs * TOLD_PART)) return;
+    // Where there is no room for it, the next visit tells it.
+    if (shown.noRoom(sandbox) === undefined) this.#report(sandbox, NOTHING);
   }
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
@@ -136,7 +167,7 @@ export class Visits {
     sandbox.noteLife();
     const readiness = checkReadiness(sandbox.found, {
       allowed: unsafeAllowed,
-      answered: sandbox.lastAnswerMs === undefined ? undefined : sandbox.shim,
+      answered: sandbox.answers.lastMs === undefined ? undefined : sandbox.shim,
       livedWith: sandbox.livedWith,
       nowMs: settings.clock.nowMs(),
     });
@@ -146,9 +177,12 @@ export class Visits {
 
   /** Moves the sandbox to where it stands after the finding. */
   settle(sandbox: Sandbox, finding: Finding): void {
-    const before = sandbox.standing.state;
-    sandbox.standing = standingAfter(sandbox.standing, finding);
-    if (sandbox.standing.state !== before) this.#options.onChange(sandbox);
+    const { settings, intervalMs, onChange } = this.#options;
+    const now = momentOf(settings.clock);
+    if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
+    const before = sandbox.standing;
+    sandbox.standing = standingAfter(before, finding, { now, intervalMs });
+    if (sandbox.standing.since !== before.since) onChange(sandbox, before);
   }
 
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
@@ -166,55 +200,49 @@ export class Visits {
   }
 
   #accept(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: true }, durationMs: number): void {
-    const { settings, pages, metrics, shown } = this.#options;
-    const page = pages.read(sandbox, outcome);
-    const { schema, values, samples, skippedLines, badLines } = page;
+    const { settings, pages, metrics, shown, log } = this.#options;
+    const { answers, found, foundAt } = sandbox;
+    const now = momentOf(settings.clock);
+    answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
+    const facts = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
+    const page = pages.read(sandbox, outcome, facts);
+    const { values, samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
     if (samples === 0 && badLines > 0) {
-      const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "none"}`;
+      const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "the page was cut"}`;
       this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
       return;
     }
-    sandbox.lastAnswerMs = settings.clock.nowMs();
-    this.settle(sandbox, { kind: "answered" });
-    this.#noteFaults(sandbox, page);
-    const partial = isPartial(schema);
-    pages.own.fill(values, { up: true, durationMs, samples, partial, skippedLines, badLines });
-    metrics.scraped(pointCount(schema) - pages.own.pointCount);
+    log.page(sandbox, page);
+    const partial = isPartial(page.schema);
+    const complaint = answers.note({ nowMs: now.monotonicMs, durationMs, partial });
+    this.settle(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
+    answers.lastMs = now.unixMs;
+    const { schema, ownPoints } = pages.schemaOf(sandbox, facts);
+    const scrape = { up: true, durationMs, samples, partial, skippedLines, badLines };
+    pages.own.fill(values, { standing: sandbox.standing, facts, scrape });
+    metrics.scraped(pointCount(schema) - ownPoints);
     shown.hand(sandbox, schema, values);
   }
 
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
-    const { failures, metrics, shown } = this.#options;
+    const { settings, metrics, shown } = this.#options;
     const { fault, text } = outcome;
+    settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
     this.settle(sandbox, { kind: "failed", fault, text });
-    failures.note("Scrapes failed.", { of: sandbox.found.id, fault, text });
     metrics.failed(fault);
     if (sandbox.standing.state !== "pending" || shown.has(sandbox))
       this.#report(sandbox, { ...NOTHING, durationMs });
   }
 
-  #noteFaults(sandbox: Sandbox, { badLines, skippedLines, firstFault }: Page): void {
-    if (badLines === 0 && skippedLines === 0) return;
-    const text = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "unknown"}`;
-    const fault = badLines > 0 ? "bad_lines" : "skipped_lines";
-    const { failures } = this.#options;
-    failures.note("Pages have lines that cannot be used.", { of: sandbox.found.id, fault, text });
-  }
-
-  /** Reports that the sandbox is not scraped; where there is no room for that, the next visit does. */
-  #reportIfRoom(sandbox: Sandbox): void {
-    if (this.#options.shown.noRoom(sandbox) === undefined) this.#report(sandbox, NOTHING);
-  }
-
   /** A reading of the agent's own families alone. */
-  #report(sandbox: Sandbox, report: ScrapeReport): void {
-    const { pages, shown } = this.#options;
-    sandbox.isOutdated = false;
-    const { state, code } = sandbox.standing;
-    const schema = pages.own.schema(state, code);
+  #report(sandbox: Sandbox, scrape: ScrapeReport): void {
+    const { pages, shown, settings } = this.#options;
+    const { standing } = sandbox;
+    const facts = factsOf(sandbox, settings.host.witnesses);
+    const { schema } = pages.own.shape(standing, facts);
     const values = new Float64Array(schema.width);
-    pages.own.fill(values, report);
+    pages.own.fill(values, { standing, facts, scrape });
     shown.hand(sandbox, schema, values);
   }
 }

@@ -1,0 +1,54 @@
+import { isStarting, type Standing } from "./standing.ts";
+
+/** The log line for a change of a sandbox's standing; the message is one of few constant sentences. */
+export interface ChangeLine {
+  readonly level: "info" | "warn";
+  readonly message: string;
+}
+
+const WARNINGS = {
+  slow: "Sandbox answers slowly.",
+  partial: "Sandbox answers without its guest's part.",
+  failing: "Sandbox is failing.",
+  stale: "Sandbox is stale.",
+  unsafe: "Sandbox is not scraped.",
+  unreadable: "Sandbox cannot be looked at.",
+} as const;
+
+/** A shim that starts refuses connections for a moment; a sandbox that is older is no longer starting. */
+const START_MS_MAX = 10_000;
+
+/** The line for a change to `now`; undefined for one that is none to a person, such as the steps of a pod's start. */
+export function changeLine(
+  before: Standing,
+  now: Standing,
+  { hasAnswered, ageMs }: { readonly hasAnswered: boolean; readonly ageMs: number },
+): ChangeLine | undefined {
+  switch (now.state) {
+    case "up":
+      if (now.code === "slow" || now.code === "partial") return warn(WARNINGS[now.code]);
+      if (!hasAnswered) return info("Sandbox answers.");
+      return info(before.state === "up" ? "Sandbox is well again." : "Sandbox answers again.");
+    case "pending":
+      if (now.code === "unreadable") return warn(WARNINGS.unreadable);
+      if (!isStarting(now)) return warn(WARNINGS.unsafe);
+      return before.state === "pending" ? undefined : info("Sandbox is pending again.");
+    case "stale":
+    case "failing":
+    case "unsafe": {
+      const isStart = now.state === "stale" && !hasAnswered && ageMs < START_MS_MAX;
+      // Other reasons for the same state are in the summary.
+      return isStart || before.state === now.state ? undefined : warn(WARNINGS[now.state]);
+    }
+    case "ending":
+      return before.state === "ending" ? undefined : info("Sandbox is being removed.");
+  }
+}
+
+function info(message: string): ChangeLine {
+  return { level: "info", message };
+}
+
+function warn(message: string): ChangeLine {
+  return { level: "warn", message };
+}

@@ -1,0 +1,85 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Interner } from "../../metrics/interner.ts";
+import { OwnFamilies, type SandboxFacts, type SandboxReport, type ToldStanding } from "./own_families.ts";
+
+const NOTHING_KNOWN: SandboxFacts = { lastAnswerMs: undefined, isListed: undefined, boot: undefined };
+const UP: ToldStanding = {
+  state: "up",
+  code: "",
+  since: { unixMs: 1_700_000_000_500, monotonicMs: 7 },
+  nextScrape: undefined,
+};
+const SCRAPE = { up: true, durationMs: 250, samples: 3, partial: true, skippedLines: 4, badLines: 5 };
+
+/** Each number of a report, as `name{attributes} value`, without the names' common beginning. */
+function tell(report: Partial<SandboxReport>): readonly string[] {
+  const own = new OwnFamilies(new Interner());
+  const whole = { standing: UP, facts: NOTHING_KNOWN, scrape: SCRAPE, ...report };
+  const { schema, pointCount } = own.shape(whole.standing, whole.facts);
+  assert.equal(pointCount, schema.width, "gauges of one point each");
+  const values = new Float64Array(schema.width);
+  own.fill(values, whole);
+  return schema.families.map(({ name, points }, index) => {
+    const attributes = points[0]?.attributes.map(({ key, value }) => `${key}="${value}"`).join();
+    return `${name.replace("kata_collector_sandbox_", "")}{${attributes}} ${values[index]}`;
+  });
+}
+
+const ALWAYS = [
+  "up{} 1",
+  "scrape_duration_seconds{} 0.25",
+  "scrape_samples{} 3",
+  "partial{} 1",
+  "skipped_lines{} 4",
+  "bad_lines{} 5",
+  "state_since_seconds{} 1700000000.5",
+];
+
+test("what is not known is absent, not 0", () => {
+  assert.deepEqual(tell({}), [...ALWAYS, 'state{state="up"} 1']);
+});
+
+test("all that is known is told, times in Unix seconds", () => {
+  const standing = {
+    ...UP,
+    state: "failing",
+    code: "timeout",
+    nextScrape: { unixMs: 1_700_000_030_000, monotonicMs: 30 },
+  } as const;
+  const facts = {
+    lastAnswerMs: 1_700_000_000_000,
+    isListed: false,
+    boot: { socketMs: 350, answerMs: 40 },
+  };
+  assert.deepEqual(tell({ standing, facts }), [
+    ...ALWAYS,
+    'state{state="failing",reason="timeout"} 1',
+    "last_answer_timestamp_seconds{} 1700000000",
+    "next_scrape_timestamp_seconds{} 1700000030",
+    "in_runtime{} 0",
+    "boot_socket_seconds{} 0.35",
+    "boot_answer_seconds{} 0.04",
+  ]);
+});
+
+test("each part is absent for itself", () => {
+  const facts = { lastAnswerMs: undefined, isListed: true, boot: { socketMs: undefined, answerMs: 40 } };
+  assert.deepEqual(tell({ facts }).slice(ALWAYS.length + 1), [
+    "in_runtime{} 1",
+    "boot_answer_seconds{} 0.04",
+  ]);
+});
+
+test("a sandbox that is up for a reason keeps the state up", () => {
+  assert.ok(tell({ standing: { ...UP, code: "slow" } }).includes('state{state="up",reason="slow"} 1'));
+});
+
+test("reports with the same parts have one shape", () => {
+  const own = new OwnFamilies(new Interner());
+  const later = { ...UP, since: { unixMs: 1, monotonicMs: 1 } };
+  const one = own.shape(UP, { ...NOTHING_KNOWN, isListed: true });
+  assert.equal(own.shape(later, { ...NOTHING_KNOWN, isListed: false }), one);
+  assert.notEqual(own.shape(UP, NOTHING_KNOWN), one);
+  assert.notEqual(own.shape({ ...UP, code: "slow" }, { ...NOTHING_KNOWN, isListed: true }), one);
+});

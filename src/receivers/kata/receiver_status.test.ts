@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { knownSandbox } from "../../../test/scenes/sandbox.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
+import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import { createHost } from "../../pipeline/host.ts";
+import { StatusBoard } from "../../pipeline/statuses.ts";
+import type { RootState } from "./discovery.ts";
+import { ReceiverStatus } from "./receiver_status.ts";
+import type { Sandbox } from "./sandbox.ts";
+import type { Standing } from "./standing.ts";
+
+const NOW = { unixMs: 0, monotonicMs: 0 };
+type Row = Pick<Standing, "state" | "code"> & { readonly reason?: string };
+
+const UP: Row = { state: "up", code: "" };
+const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket yet" };
+const UNREADABLE: Row = { state: "pending", code: "unreadable", reason: "EACCES; run as uid 0" };
+const STALE: Row = { state: "stale", code: "refused", reason: "ECONNREFUSED" };
+const HUNG: Row = { state: "failing", code: "timeout", reason: "no whole answer" };
+const UNSAFE: Row = { state: "unsafe", code: "qemu" };
+const ENDING: Row = { state: "ending", code: "removal" };
+
+/** A status over these sandboxes, which are called a, b, c …; the pod of a is shop/web-1. */
+function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "readable" }]) {
+  const clock = new FakeClock();
+  const statuses = new StatusBoard(clock);
+  const host = { ...createHost(), statuses };
+  host.witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
+  const sandboxes = new Map<string, Sandbox>();
+  for (const [index, row] of rows.entries()) {
+    const id = String.fromCharCode(97 + index);
+    sandboxes.set(id, knownSandbox(id, { now: NOW, ...row }));
+  }
+  const status = new ReceiverStatus(testSettings({ id: "kata", host, clock }), roots.length, sandboxes);
+  for (const [index, root] of roots.entries()) status.rootState(`/root${index}`, root);
+  status.report();
+  return { status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
+}
+
+function check(rows: readonly Row[], want: RegExp | undefined): void {
+  const { state, error } = scene(rows).now();
+  if (want === undefined) assert.deepEqual([state, error], ["ok", ""], JSON.stringify(rows));
+  else {
+    assert.equal(state, "recoverable_error", JSON.stringify(rows));
+    assert.match(error, want);
+  }
+}
+
+test("a receiver is well while one sandbox is up, or none needs to answer", () => {
+  check([], undefined);
+  check([UP, HUNG, STALE], undefined);
+  check([{ state: "up", code: "slow" }, HUNG], undefined);
+  check([STARTING, UNSAFE, ENDING], undefined);
+});
+
+test("a receiver that sees nothing says why, whose pods these are, and the way out", () => {
+  check(
+    [UNREADABLE, UNREADABLE],
+    /^none of the sandboxes can be looked at: "shop\/web-1", "b"; of sandbox "a": EACCES; run as uid 0$/,
+  );
+  check(
+    [STALE, STARTING],
+    /^all sandboxes are stale, since nobody listens on their sockets: "shop\/web-1"; /,
+  );
+  check([HUNG, STALE], /^none of the sandboxes that should answer does: "shop\/web-1", "b"; /);
+  check([UNSAFE, HUNG], /does: "b"; of sandbox "b": no whole answer$/);
+  check([HUNG, HUNG, HUNG, HUNG, HUNG], /"shop\/web-1", "b", "c" and 2 more; /);
+});
+
+test("a receiver is not well whose sandboxes all wait for a socket for over a minute while their pods run", async () => {
+  const { status, clock, now } = scene([STARTING]);
+  await clock.advance(61_000);
+  status.report();
+  assert.match(
+    now().error,
+    /^none of the sandboxes that should answer does: "shop\/web-1"; .*: no socket yet$/,
+  );
+});
+
+test("a root that was removed is a fault that only a restart mends, whatever else is wrong", () => {
+  const removed = { state: "removed", error: "cannot see root" } as const;
+  const { state, error, needsRestart } = scene(
+    [HUNG],
+    [{ state: "unreadable", error: "EIO" }, removed],
+  ).now();
+  assert.deepEqual([state, error, needsRestart], ["permanent_error", "cannot see root", true]);
+});
+
+test("a root that cannot be read is a fault that may pass, and names the root", () => {
+  const { status, now } = scene([UP], [{ state: "unreadable", error: "EACCES" }]);
+  assert.deepEqual([now().state, now().error], ["recoverable_error", 'cannot read root "/root0": EACCES']);
+  assert.equal(now().needsRestart, false);
+  status.rootState("/root0", { state: "missing" });
+  assert.equal(now().state, "ok");
+});
+
+test("readiness waits until every root has been looked at, whatever its state, or the receiver ends", () => {
+  const { status, statuses } = scene([], []);
+  const settled = new ReceiverStatus(testSettings({ host: { ...createHost(), statuses } }), 2, new Map());
+  settled.holdReadiness();
+  settled.rootState("/one", { state: "missing" });
+  assert.match(statuses.unreadyReasons().join(), /the roots have not been looked at yet/);
+  settled.rootState("/one", { state: "readable" });
+  assert.equal(statuses.unreadyReasons().length, 1);
+  settled.rootState("/other", { state: "missing" });
+  assert.deepEqual(statuses.unreadyReasons(), []);
+  const release = status.holdReadiness();
+  assert.equal(statuses.unreadyReasons().length, 1);
+  release();
+  assert.deepEqual(statuses.unreadyReasons(), []);
+});
