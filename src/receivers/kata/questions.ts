@@ -43,7 +43,10 @@ export class Questions {
       if (readiness === undefined) throw new Error("the sandbox has ended");
       if (readiness.state !== "ready")
         throw new Error(`the sandbox is ${readiness.state}: ${readiness.reason}`);
-      const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, what);
+      const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
+        asked: what,
+        maySend: () => sandbox.readiness.isStillReady(this.#clock.nowMs()),
+      });
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
         const { fault, text } = outcome;

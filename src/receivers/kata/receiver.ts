@@ -9,13 +9,14 @@ import { Looks } from "./looks.ts";
 import { PageMemory } from "./page_buffer.ts";
 import { Pages } from "./pages.ts";
 import { Questions } from "./questions.ts";
-import type { UnsafeHypervisor } from "./readiness.ts";
+import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { Sandbox, statusOf } from "./sandbox.ts";
+import { resourceOf, Sandbox, statusOf } from "./sandbox.ts";
 import { every, Lanes } from "./schedule.ts";
 import { type Asked, Scraper } from "./scrape.ts";
 import { Shown } from "./shown.ts";
+import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
 
 export interface KataConfig {
@@ -67,7 +68,6 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#visits = new Visits({
       settings,
       intervalMs,
-      unsafeAllowed: new Set(config.unsafeHypervisors),
       lanes,
       pages: this.#pages,
       shown: this.#shown,
@@ -152,16 +152,12 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #found(found: FoundSandbox): void {
     const { id, root, directory } = found;
-    const resource = {
-      key: `${this.#settings.id}/${id}`,
-      attributes: [
-        { key: "kata.sandbox.id", value: id },
-        { key: "kata.runtime", value: root.runtime },
-      ],
-    };
+    const resource = resourceOf(`${this.#settings.id}/${id}`, id, root.runtime);
     const rank = this.#config.roots.indexOf(root);
     const nowMs = this.#settings.clock.monotonicMs();
-    const sandbox = new Sandbox(found, { resource, source: this.#pages.source(), rank, nowMs });
+    const source = this.#pages.source();
+    const readiness = new ReadinessCheck(found, this.#config.unsafeHypervisors);
+    const sandbox = new Sandbox(found, { resource, source, rank, nowMs, readiness });
     this.#sandboxes.set(directory, sandbox);
     this.#settings.logger.info({ sandbox: id, runtime: root.runtime }, "Sandbox found.");
     this.#visits.schedule(sandbox, 0);

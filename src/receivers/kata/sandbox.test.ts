@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { createHost } from "../../pipeline/host.ts";
 import type { SandboxState } from "./own_families.ts";
+import { ReadinessCheck } from "./readiness.ts";
 import { type Finding, NEW, outranks, Sandbox, type Standing, standingAfter, statusOf } from "./sandbox.ts";
 import type { ScrapeFault } from "./scrape.ts";
 
@@ -63,6 +64,7 @@ function sandbox(rank: number, state: SandboxState): Sandbox {
     source: { parse: () => assert.fail() },
     rank,
     nowMs: 0,
+    readiness: new ReadinessCheck(found, []),
   });
   made.standing = { ...NEW, state };
   return made;

@@ -1,12 +1,13 @@
 import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
-import type { FoundSandbox } from "./discovery.ts";
+import type { FoundSandbox, Runtime } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
 import type { SandboxState } from "./own_families.ts";
-import { livesWith, type NotReady, type NotReadyCode } from "./readiness.ts";
+import type { ReadinessCheck } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
 import type { Asked, ScrapeFault } from "./scrape.ts";
+import type { NotReady, NotReadyCode } from "./verdict.ts";
 
 /** Where a sandbox stands, and what its next visit depends on. */
 export interface Standing {
@@ -63,18 +64,18 @@ export function standingAfter({ breakOffs, refusals }: Standing, finding: Findin
 /** What the agent keeps of a sandbox from its directory's coming to its going. */
 export class Sandbox {
   readonly found: FoundSandbox;
-  readonly resource: Resource;
+  /** Another one when its shim turns out to be another runtime's. */
+  resource: Resource;
   readonly source: PageSource;
   /** The place of its root in the config. */
   readonly rank: number;
   /** When in the interval it is scraped, from 0 to 1. */
   readonly phase: number;
   readonly foundAtMs: number;
+  readonly readiness: ReadinessCheck;
   standing: Standing = NEW;
   /** What its shim was when it was last looked at; undefined before it may be asked. */
   shim: ShimKind | undefined;
-  /** What was there of what lives as long as the sandbox does. */
-  livedWith: ReadonlySet<string> = new Set();
   /** When it answered last, in Unix milliseconds. */
   lastAnswerMs: number | undefined;
   /** Whether what is shown of it is not so any more, and there was no room to say it. */
@@ -89,13 +90,20 @@ export class Sandbox {
 
   constructor(
     found: FoundSandbox,
-    own: { resource: Resource; source: PageSource; rank: number; nowMs: number },
+    own: {
+      resource: Resource;
+      source: PageSource;
+      rank: number;
+      nowMs: number;
+      readiness: ReadinessCheck;
+    },
   ) {
     this.found = found;
     this.resource = own.resource;
     this.source = own.source;
     this.rank = own.rank;
     this.foundAtMs = own.nowMs;
+    this.readiness = own.readiness;
     this.phase = phaseOf(found.id);
   }
 
@@ -115,27 +123,38 @@ export class Sandbox {
     return done;
   }
 
-  /** Remembers what is there of what goes when the sandbox is removed. */
-  noteLife(): void {
-    const there = livesWith(this.found);
-    if (there.some((path) => !this.livedWith.has(path)))
-      this.livedWith = new Set([...this.livedWith, ...there]);
-  }
-
   end(): void {
     this.cancelTimer();
     this.#ending.abort();
   }
 }
 
+/** What the sandbox's readings are of. */
+export function resourceOf(key: string, id: string, runtime: Runtime): Resource {
+  return {
+    key,
+    attributes: [
+      { key: "kata.sandbox.id", value: id },
+      { key: "kata.runtime", value: runtime },
+    ],
+  };
+}
+
+/** The runtime that its shim was found to be of; before, that of its root. */
+export function runtimeOf({ shim, found }: Pick<Sandbox, "shim" | "found">): Runtime {
+  if (shim === undefined) return found.root.runtime;
+  return shim === "go" ? "go" : "rs";
+}
+
 /** The sandbox as the agent shows it to others. */
-export function statusOf({ found, standing, lastAnswerMs }: Sandbox, witnesses: Witnesses): SandboxStatus {
+export function statusOf(sandbox: Sandbox, witnesses: Witnesses): SandboxStatus {
+  const { found, standing, lastAnswerMs } = sandbox;
   const { state, code, reason } = standing;
-  const { id, directory, root } = found;
+  const { id, directory } = found;
   return {
     id,
     directory,
-    runtime: root.runtime,
+    runtime: runtimeOf(sandbox),
     pod: witnesses.podOf(id),
     isListed: witnesses.isListed(id),
     state,

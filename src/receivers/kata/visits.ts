@@ -5,11 +5,12 @@ import { pointCount } from "../../metrics/model.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { isStillThere } from "./discovery.ts";
 import type { FailureLog } from "./failure_log.ts";
+import type { ShimKind } from "./families.ts";
 import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
-import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
+import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { type Finding, type Sandbox, standingAfter } from "./sandbox.ts";
+import { type Finding, resourceOf, runtimeOf, type Sandbox, standingAfter } from "./sandbox.ts";
 import { type Lanes, nextVisitMs } from "./schedule.ts";
 import type { ScrapeOutcome, Scraper } from "./scrape.ts";
 import { isPartial } from "./shim_page.ts";
@@ -18,7 +19,6 @@ import type { Shown } from "./shown.ts";
 export interface VisitsOptions {
   readonly settings: Settings;
   readonly intervalMs: number;
-  readonly unsafeAllowed: ReadonlySet<UnsafeHypervisor>;
   readonly lanes: Lanes<Scraper>;
   readonly pages: Pages;
   readonly shown: Shown;
@@ -127,21 +127,25 @@ export class Visits {
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
   readiness(sandbox: Sandbox): Readiness | undefined {
-    const { settings, unsafeAllowed, onGone } = this.#options;
+    const { settings, onGone } = this.#options;
     if (sandbox.ended) return undefined;
     if (!isStillThere(sandbox.found)) {
       onGone(sandbox);
       return undefined;
     }
-    sandbox.noteLife();
-    const readiness = checkReadiness(sandbox.found, {
-      allowed: unsafeAllowed,
-      answered: sandbox.lastAnswerMs === undefined ? undefined : sandbox.shim,
-      livedWith: sandbox.livedWith,
-      nowMs: settings.clock.nowMs(),
-    });
-    if (readiness.state === "ready") sandbox.shim = readiness.shim;
+    const readiness = sandbox.readiness.look(settings.clock.nowMs());
+    if (readiness.state === "ready") this.#noteShim(sandbox, readiness.shim);
     return readiness;
+  }
+
+  /** Its resource names the runtime, so that what was shown of it under another one ends. */
+  #noteShim(sandbox: Sandbox, shim: ShimKind): void {
+    const before = runtimeOf(sandbox);
+    sandbox.shim = shim;
+    const runtime = runtimeOf(sandbox);
+    if (runtime === before) return;
+    this.#options.shown.hide(sandbox);
+    sandbox.resource = resourceOf(sandbox.resource.key, sandbox.found.id, runtime);
   }
 
   /** Moves the sandbox to where it stands after the finding. */
@@ -154,7 +158,9 @@ export class Visits {
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
     const { clock } = this.#options.settings;
     const startMs = clock.monotonicMs();
-    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending);
+    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
+      maySend: () => sandbox.readiness.isStillReady(clock.nowMs()),
+    });
     const durationMs = clock.monotonicMs() - startMs;
     try {
       if (sandbox.ended) return;
