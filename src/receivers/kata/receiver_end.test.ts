@@ -34,7 +34,7 @@ async function withFakeTime(next: Consumer, play: (scene: Scene) => Promise<void
     },
   });
   const receiver = factory.create(
-    factory.schema.parse({ roots: [root] }),
+    factory.schema.parse({ roots: [{ path: root, runtime: "go" }] }),
     testSettings({
       id: "kata",
       logger: pino({ serializers: { error: pino.stdSerializers.err } }, output),
