@@ -45,7 +45,7 @@ export class Questions {
         throw new Error(`the sandbox is ${readiness.state}: ${readiness.reason}`);
       const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
         asked: what,
-        maySend: () => sandbox.readiness.isStillReady(this.#clock.nowMs()),
+        maySend: () => sandbox.readiness.isStillReady(),
       });
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));

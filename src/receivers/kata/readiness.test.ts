@@ -53,7 +53,6 @@ async function check(row: Row, want: string): Promise<void> {
   await mkdir(directory, { recursive: true });
   makeSocket(join(directory, "shim-monitor.sock"), row.socket ?? "socket");
   const statePath = join(directory, "state.json");
-  const nowMs = Date.now() + (row.stateAgeMs ?? 0);
   if (typeof row.state === "function") await row.state(statePath);
   else if (row.state !== undefined) await writeFile(statePath, row.state);
   if (row.isOlder === true) await utimes(statePath, 1, 1);
@@ -61,12 +60,15 @@ async function check(row: Row, want: string): Promise<void> {
   if (row.persist === "file") await writeFile(join(directory, "persist.json"), "{}");
   if (row.persist === "directory") await mkdir(join(directory, "persist.json"));
   const identity = identityOf(directory) ?? assert.fail();
-  const readiness = new ReadinessCheck({ id, root, directory, identity }, row.allowed ?? []);
+  const readiness = new ReadinessCheck(
+    { id, root, directory, identity },
+    { allowed: row.allowed ?? [], nowMs: () => Date.now() + (row.stateAgeMs ?? 0) },
+  );
   for (const name of row.gone ?? []) await mkdir(join(directory, name.replace("*", id)), { recursive: true });
-  let found = readiness.look(nowMs);
+  let found = readiness.look();
   for (const name of row.gone ?? []) {
     await rm(join(directory, name.replace("*", id)), { recursive: true });
-    found = readiness.look(nowMs);
+    found = readiness.look();
   }
   const got =
     found.state === "ready" ? `ready ${found.shim}` : `${found.state} ${found.code}: ${found.reason}`;
@@ -212,7 +214,7 @@ async function scene(runtime: Runtime, id = `s${made++}`) {
   await mkdir(directory);
   const paths = { socket: join(directory, "shim-monitor.sock"), state: join(directory, "state.json") };
   const identity = identityOf(directory) ?? assert.fail();
-  const readiness = new ReadinessCheck({ id, root, directory, identity }, []);
+  const readiness = new ReadinessCheck({ id, root, directory, identity }, { allowed: [], nowMs: Date.now });
   /** Puts a new socket in the place of the one that is there. */
   const bind = async (): Promise<void> => {
     await rm(paths.socket, { force: true });
@@ -226,8 +228,8 @@ async function scene(runtime: Runtime, id = `s${made++}`) {
     paths,
     readiness,
     bind,
-    look(nowMs = Date.now()): string {
-      const found = readiness.look(nowMs);
+    look(): string {
+      const found = readiness.look();
       return found.state === "ready" ? `ready ${found.shim}` : `${found.state} ${found.code}`;
     },
   };
@@ -286,11 +288,11 @@ test("another socket, or the same one with another ctime, proves itself anew", a
   const { paths, look, bind, readiness } = await scene("rs");
   await writeFile(paths.state, stateOf("clh"));
   assert.equal(look(), "ready rs");
-  assert.ok(readiness.isStillReady(Date.now()));
+  assert.ok(readiness.isStillReady());
   await chmod(paths.socket, 0o700);
-  assert.ok(!readiness.isStillReady(Date.now()));
+  assert.ok(!readiness.isStillReady());
   assert.equal(look(), "ready rs", "its mtime says when it was bound");
   await bind();
-  assert.ok(!readiness.isStillReady(Date.now()));
+  assert.ok(!readiness.isStillReady());
   assert.equal(look(), "pending no_state");
 });

@@ -11,6 +11,12 @@ export const SOCKET_NAME = "shim-monitor.sock";
 /** Whether a sandbox may be asked now. */
 export type Readiness = { readonly state: "ready"; readonly shim: ShimKind } | NotReady;
 
+export interface ReadinessOptions {
+  readonly allowed: readonly UnsafeHypervisor[];
+  /** Gives Unix milliseconds. */
+  nowMs(): number;
+}
+
 /** What belongs to one socket. */
 interface Beside {
   readonly socket: Stats;
@@ -26,14 +32,14 @@ interface Beside {
  */
 export class ReadinessCheck {
   readonly #sandbox: FoundSandbox;
-  readonly #allowed: readonly UnsafeHypervisor[];
+  readonly #options: ReadinessOptions;
   readonly #paths: Readonly<Record<"socket" | "state" | "persist" | "vm" | "jail", string>>;
   #beside: Beside | undefined;
 
-  constructor(sandbox: FoundSandbox, allowed: readonly UnsafeHypervisor[]) {
+  constructor(sandbox: FoundSandbox, options: ReadinessOptions) {
     const { directory, id } = sandbox;
     this.#sandbox = sandbox;
-    this.#allowed = allowed;
+    this.#options = options;
     this.#paths = {
       socket: join(directory, SOCKET_NAME),
       state: join(directory, "state.json"),
@@ -43,12 +49,14 @@ export class ReadinessCheck {
     };
   }
 
-  /** Looks now, at `nowMs` Unix milliseconds. Never throws. */
-  look(nowMs: number): Readiness {
+  /** Never throws. */
+  look(): Readiness {
     try {
       const state = statOf(this.#paths.state);
       const persist = statOf(this.#paths.persist);
       const socket = statOf(this.#paths.socket);
+      // Later than all of them, so that what was written this instant is not dated later than now.
+      const nowMs = this.#options.nowMs();
       const beside = this.#besideOf(socket, state, nowMs);
       if (beside === undefined) return notReady("pending", "no_socket", "there is no socket yet");
       const stateReading = beside.stateFile.reading(state, nowMs);
@@ -69,7 +77,7 @@ export class ReadinessCheck {
         hasPersist: persist?.isFile() === true,
         isJailed: () => this.#isJailed(),
       };
-      const verdict = verdictOn(evidence, this.#allowed);
+      const verdict = verdictOn(evidence, this.#options.allowed);
       return typeof verdict === "string" ? { state: "ready", shim: verdict } : verdict;
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
@@ -78,9 +86,9 @@ export class ReadinessCheck {
   }
 
   /** Whether a sandbox that was ready at the last look still is, with the same socket. */
-  isStillReady(nowMs: number): boolean {
+  isStillReady(): boolean {
     const before = this.#beside;
-    return this.look(nowMs).state === "ready" && this.#beside === before;
+    return this.look().state === "ready" && this.#beside === before;
   }
 
   /** What belongs to the socket that is there, or to the last one where there is none. */

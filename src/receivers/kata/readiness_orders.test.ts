@@ -60,12 +60,12 @@ class Visitor {
   async visit(connecting: () => void, asking: () => void): Promise<void> {
     if (this.#found === undefined || !isStillThere(this.#found)) this.#find();
     const readiness = this.#readiness;
-    if (this.#found === undefined || readiness?.look(Date.now()).state !== "ready") return;
+    if (this.#found === undefined || readiness?.look().state !== "ready") return;
     connecting();
     await this.#scraper.scrape(join(this.#directory, SOCKET_NAME), new AbortController().signal, {
       maySend: () => {
         asking();
-        return readiness.isStillReady(Date.now());
+        return readiness.isStillReady();
       },
     });
     this.#scraper.release();
@@ -75,7 +75,7 @@ class Visitor {
     const identity = identityOf(this.#directory);
     const directory = this.#directory;
     this.#found = identity && { id: basename(directory), root: this.#root, directory, identity };
-    this.#readiness = this.#found && new ReadinessCheck(this.#found, []);
+    this.#readiness = this.#found && new ReadinessCheck(this.#found, { allowed: [], nowMs: Date.now });
   }
 }
 

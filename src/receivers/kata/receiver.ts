@@ -154,9 +154,11 @@ export class KataReceiver implements Receiver, SandboxSource {
     const { id, root, directory } = found;
     const resource = resourceOf(`${this.#settings.id}/${id}`, id, root.runtime);
     const rank = this.#config.roots.indexOf(root);
-    const nowMs = this.#settings.clock.monotonicMs();
+    const { clock } = this.#settings;
+    const nowMs = clock.monotonicMs();
     const source = this.#pages.source();
-    const readiness = new ReadinessCheck(found, this.#config.unsafeHypervisors);
+    const allowed = this.#config.unsafeHypervisors;
+    const readiness = new ReadinessCheck(found, { allowed, nowMs: () => clock.nowMs() });
     const sandbox = new Sandbox(found, { resource, source, rank, nowMs, readiness });
     this.#sandboxes.set(directory, sandbox);
     this.#settings.logger.info({ sandbox: id, runtime: root.runtime }, "Sandbox found.");

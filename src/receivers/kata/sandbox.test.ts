@@ -64,7 +64,7 @@ function sandbox(rank: number, state: SandboxState): Sandbox {
     source: { parse: () => assert.fail() },
     rank,
     nowMs: 0,
-    readiness: new ReadinessCheck(found, []),
+    readiness: new ReadinessCheck(found, { allowed: [], nowMs: () => 0 }),
   });
   made.standing = { ...NEW, state };
   return made;

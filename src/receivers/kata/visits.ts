@@ -127,13 +127,13 @@ export class Visits {
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
   readiness(sandbox: Sandbox): Readiness | undefined {
-    const { settings, onGone } = this.#options;
+    const { onGone } = this.#options;
     if (sandbox.ended) return undefined;
     if (!isStillThere(sandbox.found)) {
       onGone(sandbox);
       return undefined;
     }
-    const readiness = sandbox.readiness.look(settings.clock.nowMs());
+    const readiness = sandbox.readiness.look();
     if (readiness.state === "ready") this.#noteShim(sandbox, readiness.shim);
     return readiness;
   }
@@ -159,7 +159,7 @@ export class Visits {
     const { clock } = this.#options.settings;
     const startMs = clock.monotonicMs();
     const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
-      maySend: () => sandbox.readiness.isStillReady(clock.nowMs()),
+      maySend: () => sandbox.readiness.isStillReady(),
     });
     const durationMs = clock.monotonicMs() - startMs;
     try {
