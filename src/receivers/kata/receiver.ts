@@ -175,10 +175,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#status.report();
   }
 
-  #rootState({ path }: Root, state: RootState): void {
+  #rootState({ path, runtime }: Root, state: RootState): void {
     const { logger } = this.#settings;
     this.#status.rootState(path, state);
-    if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
+    if (state.state === "readable") logger.info({ root: path, runtime }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
     else
       logger.warn({ root: path, error: state.error }, "Root cannot be read; its sandboxes stay as they are.");

@@ -69,3 +69,16 @@ test("validate remarks on each root whose runtime is unknown, and says how to na
     /^the runtime of "\/a" is unknown, .*; name it with \{path: \/a, runtime: go\} or /,
   );
 });
+
+test("validate remarks on a root that is named against its path, and says what follows", () => {
+  const roots = [
+    { path: "/host/run/kata", runtime: "go" },
+    { path: "/run/vc/sbs", runtime: "rs" },
+    { path: "/run/kata", runtime: "rs" },
+  ];
+  const messages = factory.remarks?.(factory.schema.parse({ roots })).map(({ message }) => message);
+  assert.deepEqual(messages, [
+    '"/host/run/kata" ends as roots of the runtime rs do, and is said to be of go: if that is wrong, sandboxes of runtime-rs on QEMU end when they are asked as they boot',
+    '"/run/vc/sbs" ends as roots of the runtime go do, and is said to be of rs: if that is wrong, sandboxes of the Go shim are never asked',
+  ]);
+});

@@ -39,16 +39,22 @@ export const rootsSchema: z.ZodType<readonly Root[]> = z
   .prefault(Object.keys(USUAL_ROOTS))
   .describe("Where sandboxes are found; a root may come later");
 
-/** A remark for each root whose runtime nobody has named. */
+/** A remark for each root whose runtime nobody has named, or that is named another one than its path has everywhere else. */
 export function remarksOnRoots(roots: readonly Root[]): readonly Remark[] {
-  return roots.flatMap(({ path, runtime }, index) =>
-    runtime === "unknown"
-      ? [
-          {
-            path: ["roots", String(index)],
-            message: `the runtime of "${path}" is unknown, so each sandbox is asked only when its persist.json (go) or state.json (rs) has proved it; name it with {path: ${path}, runtime: go} or runtime: rs`,
-          },
-        ]
-      : [],
-  );
+  return roots.flatMap((one, index) => {
+    const message = remarkOn(one);
+    return message === undefined ? [] : [{ path: ["roots", String(index)], message }];
+  });
+}
+
+function remarkOn({ path, runtime }: Root): string | undefined {
+  if (runtime === "unknown")
+    return `the runtime of "${path}" is unknown, so each sandbox is asked only when its persist.json (go) or state.json (rs) has proved it; name it with {path: ${path}, runtime: go} or runtime: rs`;
+  const usual = usualRuntime(path);
+  if (usual === "unknown" || usual === runtime) return undefined;
+  const effect =
+    runtime === "go"
+      ? "sandboxes of runtime-rs on QEMU end when they are asked as they boot"
+      : "sandboxes of the Go shim are never asked";
+  return `"${path}" ends as roots of the runtime ${usual} do, and is said to be of ${runtime}: if that is wrong, ${effect}`;
 }
