@@ -49,7 +49,7 @@ export class ReadinessCheck {
     };
   }
 
-  /** Never throws. */
+  /** Looks at the sandbox's files now. Never throws. */
   look(): Readiness {
     try {
       const state = statOf(this.#paths.state);

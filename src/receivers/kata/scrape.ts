@@ -11,7 +11,7 @@ export type ScrapeFault =
   | ResponseFault
   /** Nobody listens on the socket. */
   | "refused"
-  /** There is no socket, or another one than the one to ask. */
+  /** There is no socket, or none any more that may be asked. */
   | "missing"
   | "unreachable"
   | "timeout"
@@ -138,7 +138,11 @@ export class Scraper {
       socket.once("connect", () => {
         if (maySend()) socket.write(REQUESTS[asked], "latin1");
         else
-          finish({ ok: false, fault: "missing", text: "another socket has come while it was connected to" });
+          finish({
+            ok: false,
+            fault: "missing",
+            text: "it changed while it was connected to, and was not asked",
+          });
       });
     });
   }

@@ -16,7 +16,6 @@ export type StateReading = StateText | { readonly kind: "absent" | "older" | "wr
 interface ReadState {
   readonly stat: Stats;
   readonly text: StateText;
-  readonly atMs: number;
 }
 
 /**
@@ -42,7 +41,7 @@ export class StateFile {
     if (stat === undefined) return { kind: "absent" };
     if (!stat.isFile()) return { kind: "doubtful", reason: "is no file" };
     if (this.#isOlder(stat)) return { kind: "older" };
-    const { text } = this.#readIfChanged(stat, nowMs);
+    const text = this.#textOf(stat, nowMs);
     const isRecent = Math.abs(nowMs - stat.mtimeMs) < WRITING_MS_MAX;
     return text.kind === "unnamed" && isRecent ? { kind: "writing" } : text;
   }
@@ -53,13 +52,13 @@ export class StateFile {
     return stat.mtimeMs < this.#socket.mtimeMs && stat.ctimeMs >= this.#socket.ctimeMs;
   }
 
-  #readIfChanged(stat: Stats, nowMs: number): ReadState {
+  #textOf(stat: Stats, nowMs: number): StateText {
     const before = this.#read;
-    const isKnown = before !== undefined && isUnchanged(before.stat, stat);
-    if (isKnown && before.atMs - stat.ctimeMs > SETTLED_MS) return before;
-    const read = { stat, text: readFileText(this.#path, stat), atMs: nowMs };
-    this.#read = read;
-    return read;
+    if (before !== undefined && isUnchanged(before.stat, stat)) return before.text;
+    const text = readFileText(this.#path, stat);
+    // What changes again within a tick looks unchanged: such a file is read again at the next look.
+    this.#read = nowMs - stat.ctimeMs > SETTLED_MS ? { stat, text } : undefined;
+    return text;
   }
 }
 
