@@ -92,3 +92,12 @@ test("a file that has not changed is read once, and again while its times can hi
     assert.ok(bytesOf(stat.ctimeMs + 2_000) < 2 * 200_000);
     assert.ok(bytesOf(stat.ctimeMs + 3_000) < 200_000);
   }));
+
+test("a file that is another one by the time it is read is waited for", () =>
+  withState(CLH, async (path, stat) => {
+    const file = new StateFile(path, stat, { stat, nowMs: stat.mtimeMs });
+    await writeFile(path, `${CLH} `);
+    assert.equal(file.reading(stat, stat.mtimeMs + 60_000).kind, "writing");
+    const now = lstatSync(path);
+    assert.equal(file.reading(now, now.mtimeMs + 60_000).kind, "named");
+  }));

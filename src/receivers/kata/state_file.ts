@@ -43,7 +43,7 @@ export class StateFile {
     if (this.#isOlder(stat)) return { kind: "older" };
     const text = this.#textOf(stat, nowMs);
     const isRecent = Math.abs(nowMs - stat.mtimeMs) < WRITING_MS_MAX;
-    return text.kind === "unnamed" && isRecent ? { kind: "writing" } : text;
+    return text === undefined || (text.kind === "unnamed" && isRecent) ? { kind: "writing" } : text;
   }
 
   #isOlder(stat: Stats): boolean {
@@ -52,12 +52,13 @@ export class StateFile {
     return stat.mtimeMs < this.#socket.mtimeMs && stat.ctimeMs >= this.#socket.ctimeMs;
   }
 
-  #textOf(stat: Stats, nowMs: number): StateText {
+  #textOf(stat: Stats, nowMs: number): StateText | undefined {
     const before = this.#read;
     if (before !== undefined && isUnchanged(before.stat, stat)) return before.text;
     const text = readFileText(this.#path, stat);
     // What changes again within a tick looks unchanged: such a file is read again at the next look.
-    this.#read = nowMs - stat.ctimeMs > SETTLED_MS ? { stat, text } : undefined;
+    const isSettled = text !== undefined && nowMs - stat.ctimeMs > SETTLED_MS;
+    this.#read = isSettled ? { stat, text } : undefined;
     return text;
   }
 }
@@ -80,16 +81,18 @@ function isUnchanged(one: Stats, other: Stats): boolean {
   return isSameContent(one, other) && one.ctimeMs === other.ctimeMs && one.dev === other.dev;
 }
 
-/** Reads a bounded number of bytes, follows no link and waits for no writer, whatever has taken the file's place. */
-function readFileText(path: string, stat: Stats): StateText {
+/**
+ * Reads a bounded number of bytes, follows no link and waits for no writer, whatever has taken the file's place.
+ * Undefined where the file is not the one of `stat` any more.
+ */
+function readFileText(path: string, stat: Stats): StateText | undefined {
   if (stat.size > STATE_BYTES_MAX) return { kind: "doubtful", reason: `has over ${STATE_BYTES_MAX} bytes` };
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW);
   try {
     const bytes = Buffer.alloc(stat.size + 1);
     const length = readSync(file, bytes);
-    // A part of a longer text, or another file, is as good as a text that names nothing yet.
     const isWhole = length === stat.size && isUnchanged(fstatSync(file), stat);
-    return isWhole ? readStateText(bytes.toString("utf8", 0, length)) : { kind: "unnamed" };
+    return isWhole ? readStateText(bytes.toString("utf8", 0, length)) : undefined;
   } finally {
     closeSync(file);
   }
