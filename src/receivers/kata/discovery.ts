@@ -2,7 +2,8 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { type Identity, identityOf } from "./identity.ts";
 
-export type Runtime = "go" | "rs";
+/** Whose sandboxes a root has; those under an unknown root have to prove it one by one. */
+export type Runtime = "go" | "rs" | "unknown";
 
 export interface Root {
   readonly path: string;
@@ -122,7 +123,7 @@ export class Discovery {
       for (const entry of readdirSync(root.path, { withFileTypes: true })) {
         const { name } = entry;
         if (entry.isSymbolicLink()) ignored.set(join(root.path, name), "a symbolic link is no sandbox");
-        if (!entry.isDirectory() || (root.runtime === "rs" && name === JAILER)) continue;
+        if (!entry.isDirectory() || (root.runtime !== "go" && name === JAILER)) continue;
         if (ID.test(name)) names.push(name);
         else ignored.set(join(root.path, name), "not a sandbox id");
       }

@@ -10,14 +10,15 @@ import { momentOf } from "./moment.ts";
 import { PageMemory } from "./page_buffer.ts";
 import { Pages } from "./pages.ts";
 import { Questions } from "./questions.ts";
-import type { UnsafeHypervisor } from "./readiness.ts";
+import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { Sandbox, statusOf } from "./sandbox.ts";
+import { resourceOf, Sandbox, statusOf } from "./sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
 import { every, Lanes } from "./schedule.ts";
 import { type Asked, Scraper } from "./scrape.ts";
 import { Shown } from "./shown.ts";
+import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
 
 export interface KataConfig {
@@ -69,7 +70,6 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#visits = new Visits({
       settings,
       intervalMs,
-      unsafeAllowed: new Set(config.unsafeHypervisors),
       lanes,
       pages: this.#pages,
       shown: this.#shown,
@@ -162,19 +162,15 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #found(found: FoundSandbox): void {
     const { id, root, directory } = found;
-    const resource = {
-      key: `${this.#settings.id}/${id}`,
-      attributes: [
-        { key: "kata.sandbox.id", value: id },
-        { key: "kata.runtime", value: root.runtime },
-      ],
-    };
+    const { clock } = this.#settings;
+    const allowed = this.#config.unsafeHypervisors;
     const sandbox = new Sandbox(found, {
-      resource,
+      resource: resourceOf(`${this.#settings.id}/${id}`, id, root.runtime),
       source: this.#pages.source(),
       answers: new Answers(this.#config.timeoutMs),
       rank: this.#config.roots.indexOf(root),
-      now: momentOf(this.#settings.clock),
+      now: momentOf(clock),
+      readiness: new ReadinessCheck(found, { allowed, nowMs: () => clock.nowMs() }),
     });
     this.#sandboxes.set(directory, sandbox);
     this.#log.found(sandbox);
@@ -191,10 +187,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#status.report();
   }
 
-  #rootState({ path }: Root, state: RootState): void {
+  #rootState({ path, runtime }: Root, state: RootState): void {
     const { logger } = this.#settings;
     this.#status.rootState(path, state);
-    if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
+    if (state.state === "readable") logger.info({ root: path, runtime }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
     else if (state.state === "removed")
       logger.error({ root: path, error: state.error }, "Root was removed; only a restart mends it.");

@@ -4,12 +4,13 @@ import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
+import type { ShimKind } from "./families.ts";
 import { momentOf } from "./moment.ts";
 import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
-import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
+import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { factsOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import type { SandboxLog } from "./sandbox_log.ts";
 import { type Lanes, nextVisitMs } from "./schedule.ts";
 import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
@@ -20,7 +21,6 @@ import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts"
 export interface VisitsOptions {
   readonly settings: Settings;
   readonly intervalMs: number;
-  readonly unsafeAllowed: ReadonlySet<UnsafeHypervisor>;
   readonly lanes: Lanes<Scraper>;
   readonly pages: Pages;
   readonly shown: Shown;
@@ -158,21 +158,25 @@ export class Visits {
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
   readiness(sandbox: Sandbox): Readiness | undefined {
-    const { settings, unsafeAllowed, onGone } = this.#options;
+    const { onGone } = this.#options;
     if (sandbox.ended) return undefined;
     if (!isStillThere(sandbox.found)) {
       onGone(sandbox);
       return undefined;
     }
-    sandbox.noteLife();
-    const readiness = checkReadiness(sandbox.found, {
-      allowed: unsafeAllowed,
-      answered: sandbox.answers.lastMs === undefined ? undefined : sandbox.shim,
-      livedWith: sandbox.livedWith,
-      nowMs: settings.clock.nowMs(),
-    });
-    if (readiness.state === "ready") sandbox.shim = readiness.shim;
+    const readiness = sandbox.readiness.look();
+    if (readiness.state === "ready") this.#noteShim(sandbox, readiness.shim);
     return readiness;
+  }
+
+  /** Its resource names the runtime, so that what was shown of it under another one ends. */
+  #noteShim(sandbox: Sandbox, shim: ShimKind): void {
+    const before = runtimeOf(sandbox);
+    sandbox.shim = shim;
+    const runtime = runtimeOf(sandbox);
+    if (runtime === before) return;
+    this.#options.shown.hide(sandbox);
+    sandbox.resource = resourceOf(sandbox.resource.key, sandbox.found.id, runtime);
   }
 
   /** Moves the sandbox to where it stands after the finding. */
@@ -188,7 +192,9 @@ export class Visits {
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
     const { clock } = this.#options.settings;
     const startMs = clock.monotonicMs();
-    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending);
+    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
+      maySend: () => sandbox.readiness.isStillReady(),
+    });
     const durationMs = clock.monotonicMs() - startMs;
     try {
       if (sandbox.ended) return;
