@@ -37,7 +37,7 @@ export async function benchFlood(): Promise<readonly FloodRow[]> {
 
 async function measure(dir: string, size: number): Promise<FloodRow> {
   const root = join(dir, "run/vc/sbs");
-  for (let i = 0; i < size; i++) mkdirSync(join(root, i.toString(16).padStart(64, "f")));
+  for (let i = 0; i < size; i++) mkdirSync(join(root, `empty-${i}`.padEnd(64, "-")));
   const telemetryPort = await freePort();
   const startMs = performance.now();
   const agent = await startAgentProcess(configOf(root, telemetryPort), BUILT_MAIN);
@@ -48,7 +48,7 @@ async function measure(dir: string, size: number): Promise<FloodRow> {
       () => performance.now() - startMs,
       () => Number.POSITIVE_INFINITY,
     );
-    await sleep(WARM_UP_MS - (performance.now() - startMs));
+    await sleep(Math.max(0, WARM_UP_MS - (performance.now() - startMs)));
     const before = processCpuMs(agent.pid);
     await sleep(WINDOW_MS);
     const cpu = ((processCpuMs(agent.pid) - before) / WINDOW_MS) * 100;

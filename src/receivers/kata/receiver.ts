@@ -2,7 +2,7 @@ import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ParseLimits } from "../../prometheus/parse.ts";
-import type { FoundSandbox, Root, RootState } from "./discovery.ts";
+import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
 import { FailureLog } from "./failure_log.ts";
 import type { ResponseLimits } from "./http_response.ts";
 import { Looks } from "./looks.ts";
@@ -74,7 +74,8 @@ export class KataReceiver implements Receiver, SandboxSource {
       metrics: this.#metrics,
       failures: this.#failures,
       onChange: () => this.#status.report(),
-      onGone: () => this.#looks.look(),
+      onGone: ({ found }) => this.#looks.lookAt(found),
+      waiting: () => this.#looks.socketlessCount,
     });
     this.#questions = new Questions(clock, lanes, this.#visits);
   }
@@ -105,7 +106,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const sandbox of this.#sandboxes.values()) sandbox.end();
     this.#sandboxes.clear();
     this.#failures.flush();
-    await Promise.race([Promise.all([this.#visits.done(), this.#looks.close()]), overdue]);
+    await Promise.race([this.#visits.done(), overdue]);
   }
 
   sandboxes(): readonly SandboxStatus[] {
@@ -118,7 +119,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   owns(identityKey: string): boolean {
-    return [...this.#sandboxes.values()].some(({ found }) => found.identity.key === identityKey);
+    return this.#looks.owns(identityKey);
   }
 
   ask(id: string, what: Asked): Promise<Buffer> | undefined {
@@ -129,8 +130,10 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #createLooks(): Looks {
     const { roots, initialDelayMs, reconcileIntervalMs, limits } = this.#config;
-    const { clock, logger } = this.#settings;
+    const { clock, logger, host, id } = this.#settings;
     return new Looks({
+      id,
+      sources: host.sandboxes,
       clock,
       roots,
       initialDelayMs,
@@ -138,15 +141,12 @@ export class KataReceiver implements Receiver, SandboxSource {
       sandboxesMax: limits.sandboxesMax,
       events: {
         found: (found) => this.#found(found),
-        gone: (found) => this.#gone(found),
+        gone: (found, why) => this.#gone(found, why),
         rootState: (root, state) => this.#rootState(root, state),
         ignored: (path, reason) => logger.warn({ path, reason }, "Directory entry is ignored."),
       },
-      onWatchFault: (path, error) => {
-        const fault = (error as NodeJS.ErrnoException).code ?? "error";
-        const failure = { of: path, fault, text: error.message };
-        this.#failures.note("Watching failed; reconciling goes on.", failure);
-      },
+      onWatchFault: (root, { message: error }) =>
+        logger.warn({ root, error }, "Watching failed; reconciling goes on."),
     });
   }
 
@@ -167,12 +167,13 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#visits.schedule(sandbox, 0);
   }
 
-  #gone({ id, directory }: FoundSandbox): void {
+  #gone({ id, directory }: FoundSandbox, why: Departure): void {
     const sandbox = this.#sandboxes.get(directory);
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
     sandbox.end();
-    this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
+    if (why === "removed") this.#settings.logger.info({ sandbox: id }, "Sandbox ended.");
+    else this.#settings.logger.info({ sandbox: id, directory }, "Sandbox is not followed any more.");
     this.#shown.hide(sandbox);
     this.#status.report();
   }
@@ -182,6 +183,8 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#status.rootState(path, state);
     if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
+    else if (state.state === "removed")
+      logger.error({ root: path, error: state.error }, "Root was removed; only a restart mends it.");
     else
       logger.warn({ root: path, error: state.error }, "Root cannot be read; its sandboxes stay as they are.");
   }

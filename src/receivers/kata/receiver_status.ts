@@ -6,7 +6,7 @@ import type { Sandbox } from "./sandbox.ts";
 export class ReceiverStatus {
   readonly #settings: Settings;
   readonly #sandboxes: ReadonlyMap<string, Sandbox>;
-  /** Roots that are there and cannot be read. */
+  /** Roots that cannot be read, or were removed. */
   readonly #unreadable = new Set<string>();
 
   constructor(settings: Settings, sandboxes: ReadonlyMap<string, Sandbox>) {
@@ -15,7 +15,7 @@ export class ReceiverStatus {
   }
 
   rootState(path: string, state: RootState): void {
-    if (state.state === "unreadable") this.#unreadable.add(path);
+    if ("error" in state) this.#unreadable.add(path);
     else this.#unreadable.delete(path);
     this.report();
   }

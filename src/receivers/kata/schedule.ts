@@ -10,6 +10,12 @@ const LOOK_MS = 200;
 /** Later, and for ever: a socket may come after minutes, and is to be scraped within a second. */
 const LATE_LOOK_MS = 900;
 const NEW_MS = 10_000;
+/**
+ * Between two looks at any of those that wait for a socket: 500 a second, so that thousands of empty directories cost
+ * little. New ones are looked at eight times as often, since they are the ones whose socket comes.
+ */
+const LATE_SPACING_MS = 2;
+const NEW_SPACING_MS = 0.25;
 
 export interface VisitTime {
   readonly nowMs: number;
@@ -18,6 +24,8 @@ export interface VisitTime {
   readonly phase: number;
   /** How long the sandbox is known. */
   readonly ageMs: number;
+  /** How many sandboxes wait for their socket, this one among them. */
+  readonly waiting: number;
 }
 
 /**
@@ -26,11 +34,17 @@ export interface VisitTime {
  */
 export function nextVisitMs({ state, breakOffs, refusals }: Standing, time: VisitTime): number {
   const { intervalMs } = time;
-  if (state === "pending") return time.ageMs < NEW_MS ? LOOK_MS : LATE_LOOK_MS;
+  if (state === "pending") return untilLook(time);
   if (breakOffs > 0) return Math.max(intervalMs, Math.min(BACK_OFF_MS_MAX, intervalMs * 2 ** breakOffs));
   const tickMs = untilTick(time);
   // A shim that is starting refuses for a moment; one that has gone refuses for good.
   return state === "stale" ? Math.min(tickMs, LOOK_MS * 2 ** (refusals - 1)) : tickMs;
+}
+
+function untilLook({ ageMs, waiting }: VisitTime): number {
+  return ageMs < NEW_MS
+    ? Math.max(LOOK_MS, waiting * NEW_SPACING_MS)
+    : Math.max(LATE_LOOK_MS, waiting * LATE_SPACING_MS);
 }
 
 function untilTick({ nowMs, phase, intervalMs }: VisitTime): number {

@@ -28,6 +28,8 @@ export interface VisitsOptions {
   onChange(sandbox: Sandbox): void;
   /** The sandbox's directory is not the one that was found. */
   onGone(sandbox: Sandbox): void;
+  /** How many sandboxes wait for their socket. */
+  waiting(): number;
 }
 
 /** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
@@ -77,7 +79,7 @@ export class Visits {
 
   /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
-    const { settings, intervalMs } = this.#options;
+    const { settings, intervalMs, waiting } = this.#options;
     let noRoom: NoRoom | undefined;
     try {
       noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
@@ -87,7 +89,13 @@ export class Visits {
     }
     const nowMs = settings.clock.monotonicMs();
     const { phase, foundAtMs, standing } = sandbox;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs: nowMs - foundAtMs });
+    const nextMs = nextVisitMs(standing, {
+      nowMs,
+      intervalMs,
+      phase,
+      ageMs: nowMs - foundAtMs,
+      waiting: waiting(),
+    });
     this.schedule(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
