@@ -393,3 +393,17 @@ test("after the close nothing is reported", () =>
     discovery.lookAt(roots[0], "b");
     assert.deepEqual(log, []);
   }));
+
+test("what an event throws is no fault of the root, and the next look is a whole one", () =>
+  withRoots(async ({ make, look, log, discovery, states }) => {
+    await make("sbs/a");
+    const { push } = log;
+    log.push = () => {
+      throw new TypeError("a bug");
+    };
+    assert.throws(() => discovery.reconcile(), TypeError);
+    log.push = push;
+    assert.deepEqual(states, []);
+    await make("sbs/b");
+    assert.deepEqual(look(), ["+b go"], "the first one was taken in before the event");
+  }));

@@ -1,7 +1,8 @@
 import { type Dir, type Dirent, opendirSync } from "node:fs";
-import { type Identity, identityOf, keyBehind } from "./identity.ts";
+import { type Identity, identityOf } from "./identity.ts";
 import { LeftOut } from "./left_out.ts";
 import { READABLE, stateWithout } from "./root_state.ts";
+import { twinsAmong } from "./twins.ts";
 
 export type Runtime = "go" | "rs";
 
@@ -110,18 +111,18 @@ export class Discovery {
 
   /**
    * Looks at the roots for some milliseconds and reports what went and what came, in this order. Returns false where it
-   * is not through: the next call goes on. Never throws.
+   * is not through: the next call goes on. Throws nothing but what an event throws.
    */
   reconcile(): boolean {
     const { monotonicMs } = this.#options;
-    this.#look ??= this.#lookAtAll();
+    const look = this.#look ?? this.#lookAtAll();
+    // One that throws is over.
+    this.#look = undefined;
     this.#admitted = 0;
     const untilMs = monotonicMs() + SLICE_MS;
-    while (this.#admitted < ADMITTED_MAX && monotonicMs() < untilMs) {
-      if (this.#look.next().done !== true) continue;
-      this.#look = undefined;
-      return true;
-    }
+    while (this.#admitted < ADMITTED_MAX && monotonicMs() < untilMs)
+      if (look.next().done === true) return true;
+    this.#look = look;
     return false;
   }
 
@@ -182,6 +183,7 @@ export class Discovery {
       }
       this.#setState(root, state ?? stateWithout(root.path));
     } catch (error) {
+      if (!isSystemError(error)) throw error;
       this.#setState(root, stateWithout(root.path, error));
     } finally {
       dir?.closeSync();
@@ -215,6 +217,7 @@ export class Discovery {
       else this.#admit({ ...place, identity }, hasSocket);
       return undefined;
     } catch (error) {
+      if (!isSystemError(error)) throw error;
       return error;
     }
   }
@@ -280,6 +283,11 @@ export function isStillThere({ directory, identity }: FoundSandbox): boolean {
   }
 }
 
+/** Whether a call to the kernel failed, which the node's state explains; anything else is a bug. */
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && "code" in error;
+}
+
 function isJailersTree({ runtime }: Root, name: string): boolean {
   return runtime !== "go" && name === JAILER;
 }
@@ -290,18 +298,4 @@ function directoryOf(root: Root, id: string): string {
 
 function errorOf(state: RootState): string {
   return "error" in state ? state.error : "";
-}
-
-/** The roots that are the same directory as an earlier one, by whatever path; and that one. */
-function twinsAmong(roots: readonly Root[]): ReadonlyMap<Root, Root> {
-  const firsts = new Map<string, Root>();
-  const twins = new Map<Root, Root>();
-  for (const root of roots) {
-    const key = keyBehind(root.path);
-    if (key === undefined) continue;
-    const first = firsts.get(key);
-    if (first === undefined) firsts.set(key, root);
-    else twins.set(root, first);
-  }
-  return twins;
 }

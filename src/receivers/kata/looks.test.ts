@@ -7,6 +7,7 @@ import { test } from "node:test";
 import { poll } from "../../../test/e2e/poll.ts";
 import { command, lacksMounts } from "../../../test/faults/mounts.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import type { Offers } from "../../component/offers.ts";
 import type { SandboxSource } from "../../component/sandboxes.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { Looks } from "./looks.ts";
@@ -38,62 +39,74 @@ interface Scene {
   listen(path: string): Promise<void>;
 }
 
+interface LookOptions {
+  /** Of the scene: logged paths are relative to it. */
+  readonly dir: string;
+  readonly id: string;
+  readonly roots: readonly string[];
+  readonly sandboxesMax: number;
+  readonly sources: Offers<SandboxSource>;
+}
+
+/** Begins to look, and offers what it follows as a receiver does. */
+function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Looked {
+  const clock = new FakeClock();
+  const log: string[] = [];
+  const looks = new Looks({
+    id,
+    roots: roots.map((path) => ({ path: join(dir, path), runtime: "go" })),
+    sandboxesMax,
+    initialDelayMs: 0,
+    reconcileIntervalMs: RECONCILE_MS,
+    clock,
+    sources,
+    events: {
+      found: ({ directory }) => log.push(`+${directory.slice(dir.length)}`),
+      gone: ({ directory }, why) => log.push(`${why} ${directory.slice(dir.length)}`),
+      rootState: ({ path }, { state }) => log.push(`${path.slice(dir.length)} is ${state}`),
+      ignored: (path, reason) => log.push(`ignored ${path.slice(dir.length)}: ${reason.replaceAll(dir, "")}`),
+    },
+    onWatchFault: (_, error) => assert.fail(error),
+  });
+  const withdraw = sources.add(id, {
+    sandboxes: () => [],
+    roots: () => roots,
+    owns: (key) => looks.owns(key),
+    ask: () => undefined,
+  });
+  looks.start();
+  return {
+    looks,
+    clock,
+    log,
+    async after(ms) {
+      await clock.advance(ms);
+      return log.splice(0).sort();
+    },
+    hinted: async (line) => {
+      await poll(line, async () => {
+        await clock.advance(HINT_MS);
+        return log.includes(line) || undefined;
+      });
+    },
+    end() {
+      withdraw();
+      looks.stop();
+    },
+  };
+}
+
 async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "looks-"));
   const { sandboxes: sources } = createHost();
-  const ends: (() => void)[] = [];
+  const begun: Looked[] = [];
   const servers: Server[] = [];
   const scene: Scene = {
     dir,
-    look(id, paths, sandboxesMax = 4_096) {
-      const clock = new FakeClock();
-      const log: string[] = [];
-      const looks = new Looks({
-        id,
-        roots: paths.map((path) => ({ path: join(dir, path), runtime: "go" })),
-        sandboxesMax,
-        initialDelayMs: 0,
-        reconcileIntervalMs: RECONCILE_MS,
-        clock,
-        sources,
-        events: {
-          found: ({ directory }) => log.push(`+${directory.slice(dir.length)}`),
-          gone: ({ directory }, why) => log.push(`${why} ${directory.slice(dir.length)}`),
-          rootState: ({ path }, { state }) => log.push(`${path.slice(dir.length)} is ${state}`),
-          ignored: (path, reason) =>
-            log.push(`ignored ${path.slice(dir.length)}: ${reason.replaceAll(dir, "")}`),
-        },
-        onWatchFault: (_, error) => assert.fail(error),
-      });
-      const source: SandboxSource = {
-        sandboxes: () => [],
-        roots: () => [],
-        owns: (key) => looks.owns(key),
-        ask: () => undefined,
-      };
-      const withdraw = sources.add(id, source);
-      const end = (): void => {
-        withdraw();
-        looks.stop();
-      };
-      ends.push(end);
-      looks.start();
-      return {
-        looks,
-        clock,
-        log,
-        end,
-        async after(ms) {
-          await clock.advance(ms);
-          return log.splice(0).sort();
-        },
-        hinted: async (line) => {
-          await poll(line, async () => {
-            await clock.advance(HINT_MS);
-            return log.includes(line) || undefined;
-          });
-        },
-      };
+    look(id, roots, sandboxesMax = 4_096) {
+      const looked = beginLook({ dir, id, roots, sandboxesMax, sources });
+      begun.push(looked);
+      return looked;
     },
     make: async (path) => void (await mkdir(join(dir, path), { recursive: true })),
     listen(path) {
@@ -105,7 +118,7 @@ async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
   try {
     await play(scene);
   } finally {
-    for (const end of ends) end();
+    for (const { end } of begun) end();
     for (const server of servers) server.close();
     await rm(dir, { recursive: true, force: true });
   }

@@ -22,13 +22,13 @@ export interface LooksOptions {
   onWatchFault(path: string, error: Error): void;
 }
 
-/** Many hints come together when a pod starts or ends. */
+/** From a hint to the look: many come together when a pod starts or ends. */
 const HINT_DELAY_MS = 30;
 /** Names that are remembered until they are looked at; past them the roots are looked at as a whole. */
 const NAMES_MAX = 256;
 /** How soon it is seen that a root came, went or was replaced. */
 const ROOTS_CHECK_MS = 1_000;
-/** Between two slices of a look that something asked for, and of one that only its time has come. */
+/** Between two slices of a look that something asked for, and of one whose time has come. */
 const BRISK_MS = 30;
 const CALM_MS = 250;
 
