@@ -1,5 +1,5 @@
 import { type Dir, type Dirent, opendirSync } from "node:fs";
-import { type Identity, identityOf } from "./identity.ts";
+import { type Identity, identityOf, keyBehind } from "./identity.ts";
 import { LeftOut } from "./left_out.ts";
 import { READABLE, stateWithout } from "./root_state.ts";
 import { twinsAmong } from "./twins.ts";
@@ -58,6 +58,9 @@ const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
 
 /** Firecracker's jailer keeps its own tree of this name beside the sandboxes of runtime-rs. */
 export const JAILER = "firecracker";
+
+/** What came of meeting a directory: an error is what kept it from being looked at. */
+type Met = "settled" | "no_place" | Error;
 
 /** A look holds the event loop so long at a time; a hundred thousand directories take half a second in all. */
 const SLICE_MS = 5;
@@ -126,15 +129,18 @@ export class Discovery {
     return false;
   }
 
-  /** Looks whether there is a sandbox of this name under the root, and reports it where it came or went. */
-  lookAt(root: Root, id: string): void {
-    if (this.#isClosed) return;
+  /**
+   * Looks whether there is a sandbox of this name under the root, and reports it where it came or went. Returns true
+   * where a directory is there for which there is no place.
+   */
+  lookAt(root: Root, id: string): boolean {
+    if (this.#isClosed) return false;
     const directory = directoryOf(root, id);
     const known = this.#known.get(directory);
-    if (known !== undefined && isStillThere(known)) return;
+    if (known !== undefined && isStillThere(known)) return false;
     if (known !== undefined) this.#dismiss(known, "removed");
-    if (ID.test(id) && !isJailersTree(root, id) && !this.#twins.has(root))
-      this.#meet({ root, id, directory });
+    if (!ID.test(id) || isJailersTree(root, id) || this.#twins.has(root)) return false;
+    return this.#meet({ root, id, directory }) === "no_place" && keyBehind(directory) !== undefined;
   }
 
   /** Breaks off the look that is under way; nothing is reported any more. */
@@ -177,8 +183,9 @@ export class Discovery {
       dir = opendirSync(root.path, { bufferSize: ENTRIES });
       let state: RootState | undefined;
       for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
-        const fault = this.#meetEntry(root, entry);
-        state = fault === undefined ? (state ?? READABLE) : stateWithout(root.path, fault);
+        const met = this.#meetEntry(root, entry);
+        if (met instanceof Error) state = stateWithout(root.path, met);
+        state ??= READABLE;
         yield;
       }
       this.#setState(root, state ?? stateWithout(root.path));
@@ -190,36 +197,38 @@ export class Discovery {
     }
   }
 
-  /** Returns what kept it from being looked at. */
-  #meetEntry(root: Root, entry: Dirent): unknown {
+  #meetEntry(root: Root, entry: Dirent): Met {
     const { name } = entry;
     const directory = directoryOf(root, name);
     if (entry.isSymbolicLink()) this.#leftOut.note(root, "link", { path: directory });
-    if (!entry.isDirectory() || isJailersTree(root, name)) return undefined;
-    if (!ID.test(name)) this.#leftOut.note(root, "name", { path: directory });
-    else if (!this.#known.has(directory)) return this.#meet({ root, id: name, directory });
-    return undefined;
+    if (!entry.isDirectory() || isJailersTree(root, name)) return "settled";
+    if (ID.test(name))
+      return this.#known.has(directory) ? "settled" : this.#meet({ root, id: name, directory });
+    this.#leftOut.note(root, "name", { path: directory });
+    return "settled";
   }
 
-  /** Takes the directory in unless there is no place for it, or it is followed already. Returns what kept it from being looked at. */
-  #meet(place: Omit<FoundSandbox, "identity">): unknown {
+  /** Takes the directory in unless it has no place, or is followed already. */
+  #meet(place: Omit<FoundSandbox, "identity">): Met {
     const { root, directory } = place;
     const hasSocket = this.#options.hasSocket(directory);
-    if (!hasSocket && this.#isFull()) {
-      this.#leftOut.note(root, "limit", { path: root.path });
-      return undefined;
-    }
+    if (!hasSocket && this.#isFull()) return this.#lacksPlace(root);
     try {
       const identity = identityOf(directory);
       // It went between two looks.
-      if (identity === undefined || this.#isFollowed({ ...place, identity })) return undefined;
-      if (this.#isFull() && !this.#letOneGo()) this.#leftOut.note(root, "limit", { path: root.path });
-      else this.#admit({ ...place, identity }, hasSocket);
-      return undefined;
+      if (identity === undefined || this.#isFollowed({ ...place, identity })) return "settled";
+      if (this.#isFull() && !this.#letOneGo()) return this.#lacksPlace(root);
+      this.#admit({ ...place, identity }, hasSocket);
+      return "settled";
     } catch (error) {
-      if (!isSystemError(error)) throw error;
-      return error;
+      if (isSystemError(error)) return error;
+      throw error;
     }
+  }
+
+  #lacksPlace(root: Root): Met {
+    this.#leftOut.note(root, "limit", { path: root.path });
+    return "no_place";
   }
 
   #isFull(): boolean {
@@ -284,7 +293,7 @@ export function isStillThere({ directory, identity }: FoundSandbox): boolean {
 }
 
 /** Whether a call to the kernel failed, which the node's state explains; anything else is a bug. */
-function isSystemError(error: unknown): boolean {
+function isSystemError(error: unknown): error is Error {
   return error instanceof Error && "code" in error;
 }
 

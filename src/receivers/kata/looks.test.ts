@@ -14,9 +14,10 @@ import { Looks } from "./looks.ts";
 import { SOCKET_NAME } from "./readiness.ts";
 
 const RECONCILE_MS = 10_000;
-/** From a hint to the look, and from one look at the roots themselves to what it leads to. */
+/** From a hint to the look; between two looks at the roots themselves; until what those lead to. */
 const HINT_MS = 30;
-const ROOTS_MS = 1_030;
+const CHECK_MS = 1_000;
+const ROOTS_MS = CHECK_MS + HINT_MS;
 
 interface Looked {
   readonly looks: Looks;
@@ -184,6 +185,18 @@ test("a socket that comes into an old directory for which there was no place is 
     const late = ["/sbs/a", "/sbs/b", "/sbs/c"].find((directory) => directory !== taken) ?? "";
     await listen(late);
     assert.deepEqual(await after(RECONCILE_MS), [`+${late}`, `let_go ${taken}`]);
+  }));
+
+test("a new directory beside a flood is found within a second of its socket", () =>
+  withScene(async ({ look, make, listen }) => {
+    for (let i = 0; i < 300; i++) await make(`sbs/empty-${i}`);
+    const { after, hinted, clock } = look("kata", ["sbs"], 10);
+    await after(0);
+    for (let i = 0; i < 100; i++) await make(`sbs/new-${i}`);
+    await clock.advance(CHECK_MS);
+    await listen("sbs/new-7");
+    await hinted("+/sbs/new-7");
+    assert.ok(clock.monotonicMs() < RECONCILE_MS);
   }));
 
 test("two receivers follow a directory once, by whatever names; when one ends, the other takes over", () =>

@@ -26,13 +26,21 @@ export interface LooksOptions {
 const HINT_DELAY_MS = 30;
 /** Names that are remembered until they are looked at; past them the roots are looked at as a whole. */
 const NAMES_MAX = 256;
-/** How soon it is seen that a root came, went or was replaced. */
-const ROOTS_CHECK_MS = 1_000;
+/** Of directories that came lately and have no place, since thousands have no socket either: so many are looked at again. */
+const NEWCOMERS_MAX = 256;
+/** How soon it is seen that a root came, went or was replaced, or that a newcomer has got its socket. */
+const CHECK_MS = 1_000;
 /** Between two slices of a look that something asked for, and of one whose time has come. */
 const BRISK_MS = 30;
 const CALM_MS = 250;
 
-type TimerName = "look" | "names" | "roots";
+/** What may be a sandbox. */
+interface Name {
+  readonly root: Root;
+  readonly id: string;
+}
+
+type TimerName = "look" | "names" | "check";
 
 /**
  * Sees to it that the roots are looked at: at the names that a watcher hints at, and every `reconcileIntervalMs` at
@@ -43,8 +51,10 @@ export class Looks {
   readonly #discovery: Discovery;
   readonly #watches: readonly RootWatch[];
   readonly #timers = new Map<TimerName, () => void>();
-  /** What to look at next, by root. */
-  #names = new Map<Root, Set<string>>();
+  /** What to look at next. */
+  readonly #names = new Map<string, Name>();
+  /** What to look at again, the oldest first. */
+  readonly #newcomers = new Map<string, Name>();
   #isUnderWay = false;
   /** Something asked for a look that begins from now on. */
   #isWanted = true;
@@ -71,7 +81,7 @@ export class Looks {
 
   start(): void {
     this.#after("look", this.#options.initialDelayMs, () => this.#look());
-    this.#after("roots", this.#options.initialDelayMs + ROOTS_CHECK_MS, () => this.#checkRoots());
+    this.#after("check", this.#options.initialDelayMs + CHECK_MS, () => this.#check());
   }
 
   /** Nothing is watched and reported any more. */
@@ -125,26 +135,32 @@ export class Looks {
     this.#after("look", HINT_DELAY_MS, () => this.#look());
   }
 
-  #checkRoots(): void {
+  #check(): void {
     if (this.#watches.some((watch) => watch.leadsElsewhere())) this.#want();
-    this.#after("roots", ROOTS_CHECK_MS, () => this.#checkRoots());
+    this.#lookAtNames(this.#newcomers);
+    this.#after("check", CHECK_MS, () => this.#check());
   }
 
-  #noteName(root: Root, name: string): void {
-    const names = this.#names.get(root) ?? new Set();
-    this.#names.set(root, names.add(name));
-    if (names.size > NAMES_MAX) {
-      names.clear();
+  #noteName(name: Name): void {
+    this.#names.set(keyOf(name), name);
+    if (this.#names.size > NAMES_MAX) {
+      this.#names.clear();
       this.#want();
     }
     // The first hint sets the time of the look, so that a stream of them cannot put it off.
-    if (!this.#timers.has("names")) this.#after("names", HINT_DELAY_MS, () => this.#lookAtNames());
+    if (!this.#timers.has("names")) this.#after("names", HINT_DELAY_MS, () => this.#lookAtNames(this.#names));
   }
 
-  #lookAtNames(): void {
-    const names = this.#names;
-    this.#names = new Map();
-    for (const [root, ids] of names) for (const id of ids) this.#discovery.lookAt(root, id);
+  /** Empties the names. Those for which there is no place become newcomers, the oldest of which give way. */
+  #lookAtNames(names: Map<string, Name>): void {
+    const all = [...names.values()];
+    names.clear();
+    for (const name of all)
+      if (this.#discovery.lookAt(name.root, name.id)) this.#newcomers.set(keyOf(name), name);
+    for (const key of this.#newcomers.keys()) {
+      if (this.#newcomers.size <= NEWCOMERS_MAX) break;
+      this.#newcomers.delete(key);
+    }
   }
 
   /** Another receiver; one of the same id is the one that this one takes the place of, or the other way round. */
@@ -159,11 +175,15 @@ export class Looks {
     const { path } = root;
     return new RootWatch({
       path,
-      onName: (name) => this.#noteName(root, name),
+      onName: (id) => this.#noteName({ root, id }),
       onRoot: () => this.#want(),
       onError: (error) => onWatchFault(path, new Error(watchFault(path, error, reconcileIntervalMs))),
     });
   }
+}
+
+function keyOf({ root, id }: Name): string {
+  return `${root.path}/${id}`;
 }
 
 function hasSocket(directory: string): boolean {
