@@ -1,5 +1,6 @@
 import type { Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import { accessFault } from "./access_fault.ts";
 import { type FoundSandbox, JAILER } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
 import { statOf } from "./identity.ts";
@@ -80,8 +81,7 @@ export class ReadinessCheck {
       const verdict = verdictOn(evidence, this.#options.allowed);
       return typeof verdict === "string" ? { state: "ready", shim: verdict } : verdict;
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
-      return notReady("pending", "unreadable", `cannot look at the sandbox: ${cause}`);
+      return notReady("pending", "unreadable", accessFault(this.#sandbox.directory, error));
     }
   }
 

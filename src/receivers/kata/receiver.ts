@@ -3,7 +3,7 @@ import type { Consumer } from "../../component/consumer.ts";
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ParseLimits } from "../../prometheus/parse.ts";
 import { Answers } from "./answers.ts";
-import type { FoundSandbox, Root, RootState } from "./discovery.ts";
+import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
 import type { ResponseLimits } from "./http_response.ts";
 import { Looks } from "./looks.ts";
 import { momentOf } from "./moment.ts";
@@ -79,7 +79,8 @@ export class KataReceiver implements Receiver, SandboxSource {
         this.#log.changed(sandbox, before);
         this.#status.report();
       },
-      onGone: () => this.#looks.look(),
+      onGone: ({ found }) => this.#looks.lookAt(found),
+      waiting: () => this.#looks.socketlessCount,
     });
     this.#questions = new Questions(settings, lanes, this.#visits);
   }
@@ -111,7 +112,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const sandbox of this.#sandboxes.values()) this.#visits.end(sandbox);
     this.#log.summarize(this.#sandboxes.values());
     this.#sandboxes.clear();
-    await Promise.race([Promise.all([this.#visits.done(), this.#looks.close()]), overdue]);
+    await Promise.race([this.#visits.done(), overdue]);
   }
 
   sandboxes(): readonly SandboxStatus[] {
@@ -124,7 +125,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   owns(identityKey: string): boolean {
-    return [...this.#sandboxes.values()].some(({ found }) => found.identity.key === identityKey);
+    return this.#looks.owns(identityKey);
   }
 
   ask(id: string, what: Asked): Promise<Buffer> | undefined {
@@ -135,8 +136,10 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #createLooks(): Looks {
     const { roots, initialDelayMs, reconcileIntervalMs, limits } = this.#config;
-    const { clock, logger } = this.#settings;
+    const { clock, logger, host, id } = this.#settings;
     return new Looks({
+      id,
+      sources: host.sandboxes,
       clock,
       roots,
       initialDelayMs,
@@ -144,7 +147,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       sandboxesMax: limits.sandboxesMax,
       events: {
         found: (found) => this.#found(found),
-        gone: (found) => this.#gone(found),
+        gone: (found, why) => this.#gone(found, why),
         rootState: (root, state) => this.#rootState(root, state),
         ignored: (path, reason) => logger.warn({ path, reason }, "Directory entry is ignored."),
       },
@@ -177,12 +180,12 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#visits.begin(sandbox);
   }
 
-  #gone({ directory }: FoundSandbox): void {
+  #gone({ directory }: FoundSandbox, why: Departure): void {
     const sandbox = this.#sandboxes.get(directory);
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
     this.#visits.end(sandbox);
-    this.#log.ended(sandbox);
+    this.#log.ended(sandbox, why);
     this.#shown.hide(sandbox);
     this.#status.report();
   }

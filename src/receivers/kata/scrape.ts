@@ -3,6 +3,7 @@
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
+import { accessWayOut } from "./access_fault.ts";
 import { type Progress, type ResponseFault, type ResponseLimits, ResponseReader } from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
@@ -156,14 +157,7 @@ export class Scraper {
   }
 }
 
-/** For a user whose agent may see a socket and may not connect to it. */
-const WAYS_OUT: Readonly<Record<string, string>> = {
-  EACCES:
-    "; run the agent as uid 0 or with CAP_DAC_OVERRIDE, and where SELinux denies it, under a type that may connect (spc_t in a container)",
-  EPERM: "; give the agent an SELinux type (spc_t in a container) or an AppArmor profile that may connect",
-};
-
 function failure(error: unknown): ScrapeOutcome {
   const { code = "", message } = error as NodeJS.ErrnoException;
-  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: `${message}${WAYS_OUT[code] ?? ""}` };
+  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: `${message}${accessWayOut(code)}` };
 }

@@ -30,6 +30,8 @@ export interface VisitsOptions {
   onChange(sandbox: Sandbox, before: Standing): void;
   /** The sandbox's directory is not the one that was found. */
   onGone(sandbox: Sandbox): void;
+  /** How many sandboxes wait for their socket. */
+  waiting(): number;
 }
 
 /** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
@@ -98,7 +100,7 @@ export class Visits {
 
   /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
-    const { settings, intervalMs } = this.#options;
+    const { settings, intervalMs, waiting } = this.#options;
     const { clock, logger, host } = settings;
     let noRoom: NoRoom | undefined;
     try {
@@ -110,7 +112,7 @@ export class Visits {
     const nowMs = clock.monotonicMs();
     const { phase, foundAt, standing } = sandbox;
     const ageMs = nowMs - foundAt.monotonicMs;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs });
+    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
