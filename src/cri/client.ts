@@ -8,17 +8,28 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { Deadline } from "./deadline.ts";
 import {
   GetEventsRequestSchema,
   ListPodSandboxRequestSchema,
   VersionRequestSchema,
   VersionResponseSchema,
 } from "./generated/runtime_pb.ts";
-import { decode, decodeEvent, decodePods, type Pod } from "./pod.ts";
+import { decode, decodeEvent, decodeList, type PodEvent, type PodList } from "./pod.ts";
 import type { RuntimeVersion } from "./version.ts";
 
-/** Why a call failed: no connection, no answer in time, an answer too large or not to be read, or what the runtime said. */
-export type CriFailure = "unavailable" | "timeout" | "too_large" | "malformed" | "unimplemented" | "error";
+/**
+ * Why a call failed: no connection, none since another socket has taken the place of the one that is mounted, no answer
+ * in time, an answer too large or not to be read, or what the runtime said.
+ */
+export type CriFailure =
+  | "unavailable"
+  | "replaced"
+  | "timeout"
+  | "too_large"
+  | "malformed"
+  | "unimplemented"
+  | "error";
 
 /** A failed call to the container runtime. */
 export class CriError extends Error {
@@ -49,6 +60,8 @@ const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.enable_http_proxy": 0,
 };
 
+type Method = "Version" | "ListPodSandbox";
+
 const SERVICE = "/runtime.v1.RuntimeService";
 const VERSION_REQUEST = toBinary(VersionRequestSchema, create(VersionRequestSchema, { version: "v1" }));
 const LIST_REQUEST = toBinary(ListPodSandboxRequestSchema, create(ListPodSandboxRequestSchema));
@@ -57,7 +70,7 @@ const EVENTS_REQUEST = toBinary(GetEventsRequestSchema, create(GetEventsRequestS
 export interface CriClientOptions {
   /** A gRPC target: `unix:///path` or `dns:///host:port`. */
   readonly endpoint: string;
-  /** How long a call may take. The stream of events has no end. */
+  /** How long a call may take at first; it gets longer after time-outs. The stream of events has no end. */
   readonly timeoutMs: number;
   /** The connection that answered `version` is gone; not called for the end by `close`. */
   onLost?(): void;
@@ -65,7 +78,7 @@ export interface CriClientOptions {
 
 /** Who listens to the stream of events. */
 export interface EventListener {
-  pod(pod: Pod): void;
+  event(event: PodEvent): void;
   /** The last call. "over" is an end without a fault. */
   end(failure: CriFailure | "over"): void;
 }
@@ -77,12 +90,18 @@ export interface EventListener {
 export class CriClient {
   readonly #options: CriClientOptions;
   readonly #client: Client;
+  readonly #deadlines: Readonly<Record<Method, Deadline>>;
   #watching = false;
   /** Under way. */
   readonly #calls = new Set<{ cancel(): void }>();
 
   constructor(options: CriClientOptions) {
     this.#options = options;
+    // One for each: a runtime whose lists are slow says its version at once.
+    this.#deadlines = {
+      Version: new Deadline(options.timeoutMs),
+      ListPodSandbox: new Deadline(options.timeoutMs),
+    };
     this.#client = new Client(options.endpoint, credentials.createInsecure(), CHANNEL_OPTIONS);
   }
 
@@ -94,9 +113,9 @@ export class CriClient {
     return { name: runtimeName, version: runtimeVersion };
   }
 
-  /** The wanted ones of all pod sandboxes, ready or not. What is wanted is asked when the answer is there. */
-  pods(wanted: (id: string) => boolean): Promise<Map<string, Pod>> {
-    return this.#call("ListPodSandbox", LIST_REQUEST, (answer) => decodePods(answer, wanted));
+  /** All pod sandboxes. What is wanted is asked when the answer is there. */
+  pods(wanted: (id: string) => boolean): Promise<PodList> {
+    return this.#call("ListPodSandbox", LIST_REQUEST, (answer) => decodeList(answer, wanted));
   }
 
   /** Follows the runtime's events until the client is closed; then `end` is not called. */
@@ -110,8 +129,7 @@ export class CriClient {
     stream.on("data", (event: Uint8Array) => {
       if (!this.#calls.has(stream)) return;
       try {
-        const pod = decodeEvent(event);
-        if (pod !== undefined) listener.pod(pod);
+        listener.event(decodeEvent(event));
       } catch {
         end("malformed");
         stream.cancel();
@@ -144,8 +162,11 @@ export class CriClient {
     });
   }
 
-  #call<Answer>(method: string, request: Uint8Array, read: (answer: Uint8Array) => Answer): Promise<Answer> {
-    const { endpoint, timeoutMs } = this.#options;
+  #call<Answer>(method: Method, request: Uint8Array, read: (answer: Uint8Array) => Answer): Promise<Answer> {
+    const { endpoint } = this.#options;
+    const deadline = this.#deadlines[method];
+    const timeoutMs = deadline.ms;
+    const beganMs = performance.now();
     return new Promise((resolve, reject) => {
       const fail = (failure: CriFailure, detail: string): void => {
         reject(new CriError(`cannot call ${method} at "${endpoint}": ${detail}`, failure));
@@ -154,9 +175,11 @@ export class CriClient {
         this.#calls.delete(call);
         if (error !== null || answer === undefined) {
           const failure = error === null ? "malformed" : failureOf(error);
+          if (failure === "timeout") deadline.passed();
           fail(failure, failure === "timeout" ? `no answer within ${timeoutMs} ms` : detailOf(error));
           return;
         }
+        deadline.answered(performance.now() - beganMs);
         try {
           resolve(read(answer));
         } catch (cause) {

@@ -1,11 +1,11 @@
 import { z } from "zod";
 
-/** Where a container runtime may listen, in the order in which it is tried. At least one. */
+/** Where a container runtime may listen. At least one. */
 export type CriEndpoints = readonly string[];
 
 /**
- * The sockets of the runtimes that start Kata sandboxes, as their packages place them. k3s and rke2 share one. A node
- * has one runtime; where it has several, the operator names the kubelet's.
+ * The sockets of the runtimes that start Kata sandboxes, as their packages place them. k3s and rke2 share one. All are
+ * asked: a node may have the containerd of its distribution beside the kubelet's.
  */
 const WELL_KNOWN: CriEndpoints = [
   "unix:///run/containerd/containerd.sock",

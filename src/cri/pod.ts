@@ -3,6 +3,7 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import {
   ContainerEventResponseSchema,
   type PodSandbox,
+  PodSandboxMetadataSchema,
   PodSandboxSchema,
   type PodSandboxStatus,
 } from "./generated/runtime_pb.ts";
@@ -20,16 +21,44 @@ export interface Pod {
   readonly annotations: ReadonlyMap<string, string>;
 }
 
-/** The field of ListPodSandboxResponse that holds the sandboxes, and the one of PodSandbox that holds the id. */
+/** What a list says about each of its pods; labels and annotations, which may be megabytes, are left out. */
+export interface ListedPod {
+  readonly id: string;
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly runtimeHandler: string;
+  readonly isReady: boolean;
+  /** Unix milliseconds; 0 where the runtime does not say. */
+  readonly createdAtMs: number;
+}
+
+/** A runtime's whole list of pod sandboxes, ready or not. Nothing in it holds on to the answer's bytes. */
+export interface PodList {
+  /** By id. */
+  readonly all: ReadonlyMap<string, ListedPod>;
+  /** The wanted ones of them, with labels and annotations. */
+  readonly wanted: readonly Pod[];
+}
+
+/** What an event of the stream is about. */
+export interface PodEvent {
+  /** A container's id, which is the sandbox's for events of the sandbox itself. */
+  readonly containerId: string;
+  /** Undefined where the event says nothing about the pod, as for one that is gone. */
+  readonly pod: Pod | undefined;
+}
+
+/** The field of ListPodSandboxResponse that holds the sandboxes. */
 const ITEMS = 1;
-const ID = 1;
 
 /**
- * The pods of a ListPodSandbox answer that are wanted. The others are stepped over and not decoded: an answer may be
- * 16 MiB, and what is wanted is usually one pod. Throws on bytes that are no such answer.
+ * Reads a ListPodSandbox answer. Labels and annotations of pods that are not wanted are stepped over and not decoded:
+ * an answer may be 16 MiB, and what is wanted is usually one pod. Throws on bytes that are no such answer.
  */
-export function decodePods(answer: Uint8Array, wanted: (id: string) => boolean): Map<string, Pod> {
-  const pods = new Map<string, Pod>();
+export function decodeList(answer: Uint8Array, wanted: (id: string) => boolean): PodList {
+  const all = new Map<string, ListedPod>();
+  const pods: Pod[] = [];
   const reader = new BinaryReader(answer);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
@@ -38,17 +67,17 @@ export function decodePods(answer: Uint8Array, wanted: (id: string) => boolean):
       continue;
     }
     const item = reader.bytes();
-    if (!wanted(idOf(item))) continue;
-    const pod = podOf(decode(PodSandboxSchema, item));
-    pods.set(pod.id, pod);
+    const listed = listedPodOf(item);
+    all.set(listed.id, listed);
+    if (wanted(listed.id)) pods.push(podOf(decode(PodSandboxSchema, item)));
   }
-  return pods;
+  return { all, wanted: pods };
 }
 
-/** The pod that an event of the stream tells about; undefined where the event says nothing about it. */
-export function decodeEvent(event: Uint8Array): Pod | undefined {
-  const { podSandboxStatus } = decode(ContainerEventResponseSchema, event);
-  return podSandboxStatus === undefined || podSandboxStatus.id === "" ? undefined : podOf(podSandboxStatus);
+export function decodeEvent(bytes: Uint8Array): PodEvent {
+  const { containerId, podSandboxStatus } = decode(ContainerEventResponseSchema, bytes);
+  const hasPod = podSandboxStatus !== undefined && podSandboxStatus.id !== "";
+  return { containerId, pod: hasPod ? podOf(podSandboxStatus) : undefined };
 }
 
 /** Fields that our subset of the CRI leaves out are not kept. */
@@ -56,14 +85,26 @@ export function decode<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array
   return fromBinary(schema, bytes, { readUnknownFields: false });
 }
 
-function idOf(item: Uint8Array): string {
+/** By the field numbers of PodSandbox. */
+function listedPodOf(item: Uint8Array): ListedPod {
+  const pod = { id: "", uid: "", name: "", namespace: "", runtimeHandler: "", isReady: true, createdAtMs: 0 };
   const reader = new BinaryReader(item);
   while (reader.pos < reader.len) {
     const [field, wireType] = reader.tag();
-    if (field === ID && wireType === WireType.LengthDelimited) return reader.string();
-    reader.skip(wireType, field);
+    if (field === 1 && wireType === WireType.LengthDelimited) pod.id = reader.string();
+    else if (field === 2 && wireType === WireType.LengthDelimited)
+      Object.assign(pod, namesOf(reader.bytes()));
+    else if (field === 3 && wireType === WireType.Varint) pod.isReady = reader.int32() === 0;
+    else if (field === 4 && wireType === WireType.Varint) pod.createdAtMs = Number(reader.int64()) / 1e6;
+    else if (field === 7 && wireType === WireType.LengthDelimited) pod.runtimeHandler = reader.string();
+    else reader.skip(wireType, field);
   }
-  return "";
+  return pod;
+}
+
+function namesOf(metadata: Uint8Array): Pick<ListedPod, "name" | "uid" | "namespace"> {
+  const { name, uid, namespace } = decode(PodSandboxMetadataSchema, metadata);
+  return { name, uid, namespace };
 }
 
 function podOf({ id, metadata, runtimeHandler, labels, annotations }: PodSandbox | PodSandboxStatus): Pod {

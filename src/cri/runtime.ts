@@ -1,64 +1,55 @@
 import { CriClient, CriError } from "./client.ts";
-import type { CriEndpoints } from "./endpoint.ts";
-import type { Pod } from "./pod.ts";
+import type { PodEvent, PodList } from "./pod.ts";
 import { checkSocket } from "./socket.ts";
 import { broadcastsEvents, type RuntimeVersion } from "./version.ts";
 
 export interface RuntimeOptions {
-  /** Tried in order; the first one that answers is the node's runtime. */
-  readonly endpoints: CriEndpoints;
-  /** How long each call may take. */
+  /** A gRPC target, as `parseCriEndpoint` gives them. */
+  readonly endpoint: string;
+  /** How long a call may take at first. */
   readonly timeoutMs: number;
-  /** An event told about this pod. */
-  onPod(pod: Pod): void;
+  onEvent(event: PodEvent): void;
   /** The connection is gone: the runtime restarts, perhaps. */
   onLost(): void;
 }
 
-/** The runtime that answers, and where. */
+/** A runtime that answers, and where. */
 export interface RuntimeIdentity extends RuntimeVersion {
   readonly endpoint: string;
 }
 
 /**
- * One endpoint at which something listened once. It stays until the end: a gRPC client that is closed while it waits
- * for its peer, or between two tries, leaves a connection behind.
+ * The container runtime that may listen at one endpoint. It holds no timers and retries nothing: whoever calls decides
+ * how often.
  */
-interface Peer {
-  readonly endpoint: string;
-  readonly client: CriClient;
-  /** Of the last answer to `version`. */
-  identity: RuntimeIdentity;
-  events: "closed" | "open" | "unusable";
-}
-
-/**
- * The node's container runtime, wherever it listens. It holds no timers and retries nothing: each `pods` call asks the
- * runtime that answered last, or looks for it anew where none does, so that whoever calls decides how often.
- */
-export class Runtime {
+export class ContainerRuntime {
   readonly #options: RuntimeOptions;
-  readonly #peers = new Map<string, Peer>();
-  #current: Peer | undefined;
+  /**
+   * Made when something listened for the first time, and kept to the end: a gRPC client that is closed while it waits for
+   * its peer, or between two tries, leaves a connection behind.
+   */
+  #client: CriClient | undefined;
+  /** Of the connection that is open; undefined before it and after a failure. */
+  #identity: RuntimeIdentity | undefined;
+  #events: "closed" | "open" | "unusable" = "unusable";
   #closed = false;
 
   constructor(options: RuntimeOptions) {
     this.#options = options;
   }
 
-  /** Who answered last; undefined before the first answer and after a failure. */
-  get identity(): RuntimeIdentity | undefined {
-    return this.#current?.identity;
+  get endpoint(): string {
+    return this.#options.endpoint;
   }
 
-  /** The wanted ones of the runtime's pod sandboxes. Rejects with a `CriError`. At most one call at a time. */
-  async pods(wanted: (id: string) => boolean): Promise<Map<string, Pod>> {
-    const peer = this.#current ?? (await this.#find());
-    this.#current = peer;
+  /** The runtime's pod sandboxes, and who says so. Rejects with a `CriError`. At most one call at a time. */
+  async pods(wanted: (id: string) => boolean): Promise<{ from: RuntimeIdentity; list: PodList }> {
+    const client = await this.#connected();
     try {
-      return await peer.client.pods(wanted);
+      const from = this.#identity ?? (await this.#identify(client));
+      return { from, list: await client.pods(wanted) };
     } catch (error) {
-      this.#current = undefined;
+      this.#identity = undefined;
       throw error;
     }
   }
@@ -68,15 +59,14 @@ export class Runtime {
    * A stream that broke is opened again by the next call.
    */
   follow(): void {
-    const peer = this.#current;
-    if (peer === undefined || peer.events !== "closed") return;
-    peer.events = "open";
-    peer.client.events({
-      pod: this.#options.onPod,
+    if (this.#client === undefined || this.#identity === undefined || this.#events !== "closed") return;
+    this.#events = "open";
+    this.#client.events({
+      event: this.#options.onEvent,
       end: (failure) => {
         // Any other end would come again at once: CRI-O without `enable_pod_events`, for one, ends without a fault.
         const broke = failure === "unavailable" || failure === "timeout";
-        peer.events = broke ? "closed" : "unusable";
+        this.#events = broke ? "closed" : "unusable";
       },
     });
   }
@@ -84,50 +74,27 @@ export class Runtime {
   /** Ends every call; those under way reject. */
   close(): void {
     this.#closed = true;
-    this.#current = undefined;
-    for (const { client } of this.#peers.values()) client.close();
-    this.#peers.clear();
+    this.#identity = undefined;
+    this.#client?.close();
   }
 
-  /** The first peer that answers. */
-  async #find(): Promise<Peer> {
-    const { endpoints } = this.#options;
-    const failures: CriError[] = [];
-    for (const endpoint of endpoints) {
-      if (this.#closed) break;
-      try {
-        await checkSocket(endpoint);
-        const peer = this.#peer(endpoint);
-        peer.identity = { endpoint, ...(await peer.client.version()) };
-        if (this.#closed) break;
-        if (peer.events !== "open") peer.events = broadcastsEvents(peer.identity) ? "closed" : "unusable";
-        return peer;
-      } catch (error) {
-        if (!(error instanceof CriError)) throw error;
-        failures.push(error);
-      }
-    }
-    const [only] = failures;
-    if (only !== undefined && endpoints.length === 1) throw only;
-    const detail = failures.map(({ message }) => message).join("; ");
-    throw new CriError(`cannot find a container runtime; name its endpoint: ${detail}`, "unavailable");
-  }
-
-  #peer(endpoint: string): Peer {
-    const known = this.#peers.get(endpoint);
-    if (known !== undefined) return known;
-    const { timeoutMs, onLost } = this.#options;
+  async #connected(): Promise<CriClient> {
+    const { endpoint, timeoutMs, onLost } = this.#options;
+    if (this.#identity === undefined) await checkSocket(endpoint);
+    if (this.#closed) throw new CriError(`cannot call "${endpoint}": it is closed`, "unavailable");
     const lost = (): void => {
-      if (this.#current === peer) this.#current = undefined;
+      this.#identity = undefined;
       onLost();
     };
-    const peer: Peer = {
-      endpoint,
-      client: new CriClient({ endpoint, timeoutMs, onLost: lost }),
-      identity: { endpoint, name: "", version: "" },
-      events: "unusable",
-    };
-    this.#peers.set(endpoint, peer);
-    return peer;
+    this.#client ??= new CriClient({ endpoint, timeoutMs, onLost: lost });
+    return this.#client;
+  }
+
+  async #identify(client: CriClient): Promise<RuntimeIdentity> {
+    const identity = { endpoint: this.#options.endpoint, ...(await client.version()) };
+    if (this.#closed) throw new CriError(`cannot call "${identity.endpoint}": it is closed`, "unavailable");
+    this.#identity = identity;
+    if (this.#events !== "open") this.#events = broadcastsEvents(identity) ? "closed" : "unusable";
+    return identity;
   }
 }

@@ -1,21 +1,28 @@
+import { once } from "node:events";
 import { connect } from "node:net";
+import { socketAdvice } from "../sockets/advice.ts";
 import { CriError } from "./client.ts";
 
 /**
  * Rejects with a `CriError` where nobody listens on the endpoint's socket; any other endpoint passes. It comes before
  * gRPC, which once told to connect tries again and again: of the places where a runtime may be, most stay empty.
  */
-export function checkSocket(endpoint: string): Promise<void> {
+export async function checkSocket(endpoint: string): Promise<void> {
   const path = /^unix:\/\/(\/.*)$/s.exec(endpoint)?.[1];
-  if (path === undefined) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    // The kernel answers at once for a unix socket, so this needs no deadline.
-    const socket = connect(path, () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.once("error", (error) => {
-      reject(new CriError(`cannot reach "${endpoint}": ${error.message}`, "unavailable"));
-    });
-  });
+  if (path === undefined) return;
+  // The kernel answers at once for a unix socket, so this needs no deadline.
+  const socket = connect(path);
+  try {
+    await once(socket, "connect");
+  } catch (error) {
+    const { message, code } = error as NodeJS.ErrnoException; // A socket emits nothing else.
+    const advice = await socketAdvice(path, code);
+    const detail = advice === undefined ? message : `${message}; ${advice.text}`;
+    throw new CriError(
+      `cannot reach "${endpoint}": ${detail}`,
+      advice?.fault === "replaced" ? "replaced" : "unavailable",
+    );
+  } finally {
+    socket.destroy();
+  }
 }

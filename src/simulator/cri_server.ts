@@ -26,12 +26,16 @@ export interface SimulatedPod {
   readonly annotations: Readonly<Record<string, string>>;
   readonly runtimeHandler: string;
   readonly createdAtMs: number;
+  /** True if left out. A pod that has ended stays in the list for a while, not ready. */
+  readonly isReady?: boolean;
 }
 
 /** How the runtime answers from now on. */
 export interface CriBehaviour {
   /** Takes calls and never answers them. */
   readonly hang?: boolean;
+  /** Answers lists this much later, as on a loaded node. */
+  readonly delayMs?: number;
   /** Fails every call with this gRPC status. */
   readonly errorCode?: number;
   /** Fills lists up to about this size with pods that nobody asked for. */
@@ -79,10 +83,11 @@ export async function startCriServer(options: CriServerOptions): Promise<CriServ
   const unary = (method: "list" | "version", answerBytes: () => Uint8Array): Unary => {
     return (_call, answer) => {
       calls[method]++;
-      if (behaviour.hang === true) return;
-      if (behaviour.errorCode !== undefined)
-        answer({ code: behaviour.errorCode, details: "simulated failure" });
-      else answer(null, answerBytes());
+      const { hang, errorCode, delayMs = 0 } = behaviour;
+      if (hang === true) return;
+      if (errorCode !== undefined) answer({ code: errorCode, details: "simulated failure" });
+      else if (delayMs === 0 || method === "version") answer(null, answerBytes());
+      else setTimeout(() => answer(null, answerBytes()), delayMs).unref();
     };
   };
   const version = unary("version", () =>
@@ -167,9 +172,11 @@ async function bind(server: Server, target: string): Promise<void> {
 }
 
 function sandboxOf({ id, uid, name, namespace, createdAtMs, ...pod }: SimulatedPod): PodSandbox {
+  const { isReady = true } = pod;
   return create(PodSandboxSchema, {
     id,
     metadata: { uid, name, namespace },
+    state: isReady ? 0 : 1,
     createdAt: BigInt(Math.round(createdAtMs)) * 1_000_000n,
     labels: { ...pod.labels },
     annotations: { ...pod.annotations },

@@ -1,10 +1,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
 import { CriClient } from "../../src/cri/client.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Resource } from "../../src/metrics/model.ts";
 import { factory } from "../../src/processors/cri_metadata/factory.ts";
+import { advanceUntil } from "../scenes/fake_time.ts";
+import { readableMeter } from "../scenes/gauges.ts";
+import { sandboxStatus } from "../scenes/sandbox_status.ts";
 import { testSettings } from "../scenes/settings.ts";
 import { type PodSpec, startContainerd } from "./containerd.ts";
 import { peerIsThere } from "./peers.ts";
@@ -70,7 +74,7 @@ test("pods of a real containerd get their names, across its restart and its end"
       "k8s.pod.annotation.owner": "team é",
     });
     assert.equal((await client.version()).name, "containerd");
-    assert.deepEqual([...(await client.pods(() => true)).keys()], [web]);
+    assert.deepEqual([...(await client.pods(() => true)).all.keys()], [web]);
 
     await containerd.restart();
     const batch = await containerd.runPod(BATCH);
@@ -78,8 +82,15 @@ test("pods of a real containerd get their names, across its restart and its end"
     assert.equal((await agent.outcome(batch))["k8s.pod.name"], "batch");
 
     await containerd.stopPod(batch);
-    const notReady = await client.pods(() => true);
-    assert.deepEqual([...notReady.keys()].sort(), [web, batch].sort(), "a pod that is not ready is listed");
+    const { all } = await client.pods(() => true);
+    const states = Array.from(all.values(), ({ id, isReady }) => [id, isReady]);
+    assert.deepEqual(
+      new Map(states as [string, boolean][]),
+      new Map([
+        [web, true],
+        [batch, false],
+      ]),
+    );
 
     await containerd.kill();
     agent.read("somebody-else");
@@ -91,6 +102,45 @@ test("pods of a real containerd get their names, across its restart and its end"
   } finally {
     client.close();
     await agent.processor.shutdown(AbortSignal.timeout(1_000));
+    await containerd.close();
+  }
+});
+
+test("a ready pod of a real containerd without a directory is an error that names it, until it is not ready", async (context) => {
+  const containerd = await startContainerd();
+  if (!peerIsThere(context, "containerd", containerd !== undefined) || containerd === undefined) return;
+  // An hour from now, so that the pods are old enough to count.
+  const clock = new FakeClock(Date.now() + 3_600_000);
+  const { meter, read } = readableMeter(context);
+  const settings = testSettings({ id: "cri_metadata", clock, meter });
+  const { sandboxes, statuses } = settings.host;
+  const web = await containerd.runPod(WEB);
+  const batch = await containerd.runPod(BATCH);
+  sandboxes.add("kata", {
+    sandboxes: () => [sandboxStatus(batch)],
+    roots: () => ["/run/vc/sbs"],
+    owns: () => false,
+    ask: () => undefined,
+  });
+  // This containerd has one handler, its default.
+  const config = factory.schema.parse({ endpoint: containerd.endpoint, kata_handlers: [""] });
+  const processor = factory.create(config, settings, {
+    noRoom: () => undefined,
+    consume: () => {},
+    end: () => {},
+  });
+  const error = () => statuses.components().find(({ id }) => id === "cri_metadata")?.error ?? "";
+  const missing = async () => (await read("kata_collector_pods_without_sandbox"))[0];
+  try {
+    await processor.start();
+    await advanceUntil(clock, "the error", { done: () => error() !== "", stepMs: 1_000 });
+    assert.match(error(), new RegExp(`under "/run/vc/sbs": shop/${WEB.name} \\(${web}\\); name`));
+    assert.equal(await missing(), 1);
+    await containerd.stopPod(web);
+    await advanceUntil(clock, "the end of the error", { done: () => error() === "", stepMs: 1_000 });
+    assert.equal(await missing(), 0);
+  } finally {
+    await processor.shutdown(AbortSignal.timeout(1_000));
     await containerd.close();
   }
 });

@@ -3,6 +3,7 @@ import type { ProcessorFactory } from "../../component/component.ts";
 import { duration } from "../../config/values.ts";
 import { criEndpoint } from "../../cri/endpoint.ts";
 import { extractSchema } from "./extract.ts";
+import { handlersSchema } from "./handlers.ts";
 import { type CriMetadataConfig, CriMetadataProcessor } from "./processor.ts";
 
 const schema: z.ZodType<CriMetadataConfig> = z.strictObject({
@@ -12,10 +13,15 @@ const schema: z.ZodType<CriMetadataConfig> = z.strictObject({
   // What the kubelet gives a runtime for such a call; a healthy one answers within milliseconds.
   timeout: duration({ minMs: 10, maxMs: 60_000 })
     .prefault("2s")
-    .describe("How long one call to the container runtime may take"),
+    .describe("How long one call to the container runtime may take; each time-out doubles it, up to 30s"),
   wait: duration({ maxMs: 60_000 })
     .prefault("5s")
     .describe("How long the first readings of a sandbox are held until its pod is known; 0s holds none"),
+  kata_handlers: handlersSchema
+    .default(["kata*"])
+    .describe(
+      "Runtime handlers whose ready pods must have a sandbox, with * and ?; an empty one is for the runtime's default",
+    ),
   extract: extractSchema.prefault({}).describe("What else of the pod becomes resource attributes"),
 });
 

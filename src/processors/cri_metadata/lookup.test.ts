@@ -4,13 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
-import {
-  AggregationTemporality,
-  InMemoryMetricExporter,
-  MeterProvider,
-  PeriodicExportingMetricReader,
-} from "@opentelemetry/sdk-metrics";
-import { pino } from "pino";
+import type { Meter } from "@opentelemetry/api";
+import { poll } from "../../../test/e2e/poll.ts";
+import { countingMeter } from "../../../test/scenes/counters.ts";
+import { advanceInSteps, advanceUntil } from "../../../test/scenes/fake_time.ts";
+import { readableMeter } from "../../../test/scenes/gauges.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import {
   type CriBehaviour,
@@ -18,12 +16,7 @@ import {
   type SimulatedPod,
   startCriServer,
 } from "../../simulator/cri_server.ts";
-import { Lookup } from "./lookup.ts";
-
-const ANSWERS = "Container runtime answers.";
-const ANSWERS_NOT =
-  "Container runtime does not answer; new sandboxes are without their pod's name until it does.";
-const UNKNOWN = "Container runtime does not know the sandbox.";
+import { PodLookup } from "./lookup.ts";
 
 function pod(id: string): SimulatedPod {
   return {
@@ -38,28 +31,36 @@ function pod(id: string): SimulatedPod {
   };
 }
 
-/** A lookup, and a socket on which a runtime can be started. */
-async function bench(context: TestContext, timeoutMs = 1_000) {
+/** A lookup that is started, and sockets on which runtimes can be. Only the first one is waited for. */
+async function bench(
+  context: TestContext,
+  { timeoutMs = 1_000, endpoints = 1, meter }: { timeoutMs?: number; endpoints?: number; meter?: Meter } = {},
+) {
   const folder = await mkdtemp(join(tmpdir(), "lookup-"));
-  const socketPath = join(folder, "cri.sock");
+  const paths = Array.from({ length: endpoints }, (_, index) => join(folder, `${index}.sock`));
   const clock = new FakeClock();
-  const logs: string[] = [];
+  /** What the listener has heard. */
   const found: string[] = [];
-  const memory = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
-  const reader = new PeriodicExportingMetricReader({ exporter: memory, exportIntervalMillis: 3_600_000 });
-  const provider = new MeterProvider({ readers: [reader] });
-  const lookup = new Lookup({
-    endpoints: [`unix://${socketPath}`],
+  const lists: string[][] = [];
+  const failures: string[] = [];
+  const counters = countingMeter();
+  const state = { isOfInterest: false };
+  const lookup = new PodLookup({
+    endpoints: paths.map((path) => `unix://${path}`),
     timeoutMs,
     clock,
-    logger: pino(
-      { base: null, level: "debug" },
-      { write: (line: string) => logs.push(JSON.parse(line).msg) },
-    ),
-    meter: provider.getMeter("test"),
-    attributes: { processor: "cri_metadata" },
-    onAnswering: () => {},
-    onPod: ({ id }) => found.push(id),
+    meter: meter ?? counters.meter,
+    attributes: {},
+    listener: {
+      asking: () => {},
+      listed: (_, list) => lists.push([...list.keys()]),
+      failed(endpoint, error) {
+        failures.push(error.failure);
+        return endpoint.endsWith("0.sock");
+      },
+      found: ({ id }) => found.push(id),
+      happened: () => state.isOfInterest,
+    },
   });
   lookup.start();
   const servers: CriServer[] = [];
@@ -67,87 +68,72 @@ async function bench(context: TestContext, timeoutMs = 1_000) {
     lookup.close();
     assert.equal(clock.timerCount, 0, "a timer is left");
     for (const server of servers) await server.close();
-    await provider.shutdown();
     await rm(folder, { recursive: true });
   });
   return {
     clock,
-    logs,
     found,
+    lists,
+    failures,
     lookup,
-    async start(runtimeVersion = "1.7.0") {
-      const server = await startCriServer({ socketPath, runtimeVersion });
+    state,
+    async start(runtimeVersion = "1.7.0", index = 0) {
+      const server = await startCriServer({ socketPath: paths[index] ?? "", runtimeVersion });
       servers.push(server);
       return server;
     },
-    /** The points of a metric: outcome, or nothing, and value. */
-    async points(name: string) {
-      await reader.forceFlush();
-      const metrics = memory.getMetrics().at(-1)?.scopeMetrics[0]?.metrics ?? [];
-      const points = metrics.find(({ descriptor }) => descriptor.name === name)?.dataPoints ?? [];
-      return points.map(({ attributes, value }) => [attributes["outcome"] ?? "", value]);
-    },
-    /** Lets time pass in steps, each with what the network does in it. */
-    async pass(ms: number, stepMs: number) {
-      for (let spentMs = 0; spentMs < ms; spentMs += stepMs) {
-        await clock.advance(stepMs);
-        await new Promise((resolve) => setTimeout(resolve, 3));
-      }
-    },
-    async passUntil(what: string, done: () => boolean | Promise<boolean>, stepMs = 100) {
-      const limit = performance.now() + 20_000;
-      while (!(await done())) {
-        assert.ok(performance.now() < limit, `waited in vain for ${what}`);
-        await clock.advance(stepMs);
-        await new Promise((resolve) => setTimeout(resolve, 3));
-      }
-    },
+    outcomes: (outcome: string) => counters.sum("otelcol_processor_cri_metadata_lookups", { outcome }),
+    pass: (ms: number, stepMs: number) => advanceInSteps(clock, ms, stepMs),
+    passUntil: (what: string, done: () => boolean, stepMs = 100) =>
+      advanceUntil(clock, what, { done, stepMs }),
   };
 }
 
-async function until(what: string, done: () => boolean): Promise<void> {
-  const limit = performance.now() + 5_000;
-  while (!done()) {
-    assert.ok(performance.now() < limit, `waited in vain for ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 2));
-  }
+function until(what: string, done: () => boolean): Promise<boolean> {
+  return poll(what, () => done() || undefined);
 }
 
-test("a sandbox that the runtime never knows is asked for ever more rarely, and then no more", async (context) => {
-  const { start, lookup, passUntil, pass, logs, clock, points } = await bench(context);
-  const server = await start();
-  lookup.want("s1");
-  await passUntil("the runtime to be given up", () => logs.includes(UNKNOWN), 1_000);
-  assert.ok(clock.monotonicMs() >= 300_000, `given up after ${clock.monotonicMs()} ms`);
-  const asked = server.calls.list;
-  assert.ok(asked >= 10 && asked <= 20, `${asked} lists`);
-  await pass(3_600_000, 60_000);
-  assert.equal(server.calls.list, asked);
-  assert.deepEqual(logs, [ANSWERS, UNKNOWN]);
-  assert.deepEqual(await points("otelcol_processor_cri_metadata_unresolved_sandboxes"), [["", 1]]);
-  assert.deepEqual(await points("otelcol_processor_cri_metadata_lookups"), [["answered", asked]]);
+test("a runtime is asked for its list each minute, also on a node without a sandbox", async (context) => {
+  const { start, pass, lists } = await bench(context);
+  (await start()).add(pod("s1"));
+  await pass(10 * 60_000, 10_000);
+  assert.ok(lists.length >= 5 && lists.length <= 11, `${lists.length} lists in ten minutes`);
+  assert.deepEqual(lists.at(-1), ["s1"]);
 });
 
-test("a given up sandbox is found by a list for another one", async (context) => {
-  const { start, lookup, passUntil, logs, found } = await bench(context);
+test("a sandbox that the runtime never knows is asked for ever more rarely, and then with the minute's list only", async (context) => {
+  const { start, lookup, pass, outcomes } = await bench(context);
   const server = await start();
   lookup.want("s1");
-  await passUntil("the runtime to be given up", () => logs.includes(UNKNOWN), 5_000);
+  await pass(60_000, 100);
+  const asked = server.calls.list;
+  assert.ok(asked >= 5 && asked <= 12, `${asked} lists in the first minute`);
+  await pass(60 * 60_000, 60_000);
+  assert.ok(server.calls.list - asked <= 61, `${server.calls.list - asked} lists in an hour`);
+  assert.equal(outcomes("answered"), server.calls.list);
+});
+
+test("such a sandbox is found by a list that is made for another reason", async (context) => {
+  const { start, lookup, pass, passUntil, found } = await bench(context);
+  const server = await start();
+  lookup.want("s1");
+  await pass(120_000, 5_000);
   server.add(pod("s1"));
   server.add(pod("s2"));
   lookup.want("s2");
   await passUntil("both", () => found.length === 2);
 });
 
-test("a given up sandbox is asked for again when the runtime restarts", async (context) => {
-  const { start, lookup, passUntil, logs, found } = await bench(context);
+test("a runtime that restarts is asked again within seconds", async (context) => {
+  const { start, lists, clock, failures, passUntil } = await bench(context);
   const server = await start();
-  lookup.want("s1");
-  await passUntil("the runtime to be given up", () => logs.includes(UNKNOWN), 5_000);
+  await passUntil("a list", () => lists.length === 1);
   await server.close();
-  const again = await start();
-  again.add(pod("s1"));
-  await passUntil("the sandbox", () => found.length === 1);
+  await passUntil("the failure", () => failures.length > 0);
+  await start();
+  const sinceMs = clock.monotonicMs();
+  await passUntil("another list", () => lists.length === 2);
+  assert.ok(clock.monotonicMs() - sinceMs <= 10_000);
 });
 
 test("an event finds a sandbox without a list", async (context) => {
@@ -162,6 +148,23 @@ test("an event finds a sandbox without a list", async (context) => {
   assert.equal(server.calls.list, 1);
 });
 
+test("events that matter bring a list soon, however many they are one in five seconds", async (context) => {
+  const { start, lists, state, pass, passUntil } = await bench(context);
+  const server = await start("2.0.0");
+  await passUntil("the stream", () => server.calls.events === 1);
+  for (let second = 0; second < 10; second++) {
+    server.add(pod(`other${second}`));
+    await pass(1_000, 500);
+  }
+  assert.equal(lists.length, 1, "no event mattered");
+  state.isOfInterest = true;
+  for (let second = 0; second < 20; second++) {
+    server.add(pod(`s${second}`));
+    await pass(1_000, 500);
+  }
+  assert.ok(lists.length >= 3 && lists.length <= 6, `${lists.length} lists in twenty seconds`);
+});
+
 test("a runtime that gives each event to one listener is not listened to", async (context) => {
   const { start, lookup, pass } = await bench(context);
   const server = await start("1.7.27");
@@ -171,61 +174,57 @@ test("a runtime that gives each event to one listener is not listened to", async
   assert.equal(server.calls.events, 0);
 });
 
-test("an absent runtime is said once, tried at least every five seconds, and found when it comes", async (context) => {
-  const { start, lookup, pass, passUntil, logs, found, clock, points } = await bench(context);
-  lookup.want("s1");
+test("an absent runtime is tried every five seconds, and found when it comes", async (context) => {
+  const { start, lookup, pass, passUntil, found, clock, outcomes } = await bench(context);
   await pass(300_000, 1_000);
-  assert.deepEqual(logs, [ANSWERS_NOT]);
-  const [[outcome, tries] = []] = await points("otelcol_processor_cri_metadata_lookups");
-  assert.equal(outcome, "unavailable");
-  assert.ok(Number(tries) >= 50 && Number(tries) <= 75, `${tries} tries in five minutes`);
+  const tries = outcomes("unavailable");
+  assert.ok(tries >= 30 && tries <= 61, `${tries} tries in five minutes`);
   const server = await start();
   server.add(pod("s1"));
+  lookup.want("s1");
   const sinceMs = clock.monotonicMs();
   await passUntil("the sandbox", () => found.length === 1);
-  // Five, and some for what the steps of the clock overtake on a busy machine.
   assert.ok(clock.monotonicMs() - sinceMs <= 10_000);
-  assert.deepEqual(logs, [ANSWERS_NOT, ANSWERS]);
 });
 
-test("every failure is counted under its name, said once, and got over", async (context) => {
+test("every failure is counted under its name and got over", async (context) => {
   // Long, so that a large answer on a busy machine is not taken for a hanging one.
-  const { start, lookup, passUntil, logs, found, points } = await bench(context, 20_000);
+  const { start, lookup, passUntil, found, outcomes } = await bench(context, { timeoutMs: 20_000 });
   const server = await start();
   server.add(pod("s1"));
   const behaveUntil = async (behaviour: CriBehaviour, outcome: string) => {
     server.behave(behaviour);
-    await passUntil(outcome, async () => {
-      const lookups = await points("otelcol_processor_cri_metadata_lookups");
-      return lookups.some(([name]) => name === outcome);
-    });
+    await passUntil(outcome, () => outcomes(outcome) > 0, 1_000);
   };
-  lookup.want("s1");
   await behaveUntil({ garbage: true }, "malformed");
   await behaveUntil({ errorCode: status.INTERNAL }, "error");
   await behaveUntil({ errorCode: status.UNIMPLEMENTED }, "unimplemented");
   await behaveUntil({ answerBytes: 17 * 1024 ** 2 }, "too_large");
-  assert.deepEqual(logs, [ANSWERS_NOT]);
+  lookup.want("s1");
   await behaveUntil({ answerBytes: 10 * 1024 ** 2 }, "answered");
   await passUntil("the sandbox", () => found.length === 1);
-  assert.deepEqual(logs, [ANSWERS_NOT, ANSWERS]);
 });
 
-test("a hanging runtime is a timeout, and is found when it goes on", async (context) => {
-  const { start, lookup, passUntil, logs, found } = await bench(context, 200);
+test("a list that cannot be had for its size is asked for once a minute", async (context) => {
+  const { start, pass, outcomes } = await bench(context, { timeoutMs: 20_000 });
+  (await start()).behave({ errorCode: status.RESOURCE_EXHAUSTED });
+  await pass(300_000, 1_000);
+  const tries = outcomes("too_large");
+  assert.ok(tries >= 3 && tries <= 6, `${tries} tries in five minutes`);
+});
+
+test("a runtime whose lists take longer than the timeout is heard all the same", async (context) => {
+  const { start, lookup, passUntil, found, failures } = await bench(context, { timeoutMs: 100 });
   const server = await start();
   server.add(pod("s1"));
-  server.behave({ hang: true });
+  server.behave({ delayMs: 150 });
   lookup.want("s1");
-  await passUntil("the timeout", () => logs.length === 1);
-  assert.deepEqual(logs, [ANSWERS_NOT]);
-  server.behave({});
   await passUntil("the sandbox", () => found.length === 1);
-  assert.deepEqual(logs, [ANSWERS_NOT, ANSWERS]);
+  assert.ok(failures.includes("timeout"));
 });
 
 test("while a call hangs there is no second one", async (context) => {
-  const { start, lookup, pass, points } = await bench(context, 60_000);
+  const { start, lookup, pass, outcomes } = await bench(context, { timeoutMs: 60_000 });
   const server = await start();
   server.behave({ hang: true });
   lookup.want("s1");
@@ -233,15 +232,46 @@ test("while a call hangs there is no second one", async (context) => {
   lookup.want("s2");
   await pass(10_000, 500);
   assert.deepEqual(server.calls, { list: 0, version: 1, events: 0 });
-  assert.deepEqual(await points("otelcol_processor_cri_metadata_lookups"), []);
+  assert.equal(outcomes("timeout"), 0);
+});
+
+test("a runtime that hangs delays no other one", async (context) => {
+  const { start, lookup, passUntil, found } = await bench(context, { endpoints: 2, timeoutMs: 60_000 });
+  (await start("1.7.0", 0)).behave({ hang: true });
+  const other = await start("1.7.0", 1);
+  lookup.want("s1");
+  await passUntil("some lists", () => other.calls.list >= 3);
+  other.add(pod("s1"));
+  await passUntil("the sandbox", () => found.length === 1);
+});
+
+test("endpoints at which nobody is waited for are neither counted nor pressed", async (context) => {
+  const { start, lists, pass, outcomes, failures } = await bench(context, { endpoints: 3 });
+  await start();
+  await pass(300_000, 1_000);
+  assert.ok(lists.length <= 6, `${lists.length} lists in five minutes`);
+  assert.equal(failures.length, 2 * lists.length);
+  assert.equal(outcomes("unavailable"), 0);
 });
 
 test("what is forgotten is not asked for", async (context) => {
-  const { start, lookup, pass, points } = await bench(context);
-  const server = await start();
+  const { start, lookup, pass, passUntil, lists } = await bench(context);
+  await start();
+  await passUntil("the first list", () => lists.length === 1);
   lookup.want("s1");
   lookup.forget("s1");
   await pass(10_000, 500);
-  assert.equal(server.calls.list, 0);
-  assert.deepEqual(await points("otelcol_processor_cri_metadata_unresolved_sandboxes"), [["", 0]]);
+  assert.equal(lists.length, 1);
+});
+
+test("the sandboxes whose pods are not known are counted", async (context) => {
+  const { meter, read } = readableMeter(context);
+  const { start, lookup, found, passUntil } = await bench(context, { meter });
+  const unresolved = () => read("otelcol_processor_cri_metadata_unresolved_sandboxes");
+  (await start()).add(pod("s1"));
+  for (const id of ["s1", "s2", "s3"]) lookup.want(id);
+  assert.deepEqual(await unresolved(), [3]);
+  await passUntil("the sandbox", () => found.length === 1);
+  lookup.forget("s3");
+  assert.deepEqual(await unresolved(), [1]);
 });

@@ -169,7 +169,7 @@ test("after the wait readings go on bare; a late name ends the bare sandbox just
 
   const server = await start();
   server.add(pod("s1"));
-  await advanceUntil("the answer", () => logs.at(-1) === "Container runtime answers.");
+  await advanceUntil("the answer", () => logs.at(-1) === "Pod of the sandbox is known.");
   assert.equal(passed.length, 2, "nothing is ended before there is a reading to take its place");
   read(resource, 3);
   read(resource, 4);
@@ -193,7 +193,7 @@ test("a sandbox whose name came late and that ends without a reading ends under 
   const resource = sandbox("s1");
   read(resource, 1);
   (await start()).add(pod("s1"));
-  await advanceUntil("the answer", () => logs.at(-1) === "Container runtime answers.");
+  await advanceUntil("the answer", () => logs.at(-1) === "Pod of the sandbox is known.");
   end(resource);
   assert.deepEqual(passed, ["s1 @1", "end s1"]);
 });

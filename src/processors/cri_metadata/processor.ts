@@ -5,7 +5,7 @@ import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { Pod } from "../../cri/pod.ts";
 import { type Attribute, attributeOf, type Ended, type Reading, type Resource } from "../../metrics/model.ts";
 import { compileExtract, type Extract, type ExtractConfig } from "./extract.ts";
-import { Lookup } from "./lookup.ts";
+import { RuntimeWatch } from "./watch.ts";
 
 export interface CriMetadataConfig {
   readonly endpoint: CriEndpoints;
@@ -14,6 +14,8 @@ export interface CriMetadataConfig {
   /** Milliseconds; 0 holds nothing. */
   readonly wait: number;
   readonly extract: ExtractConfig;
+  /** Patterns of the runtime handlers whose pods have a sandbox directory. */
+  readonly kata_handlers: readonly string[];
 }
 
 /** Of one sandbox. A sandbox that is scraped faster than this within `wait` is let go early: nothing is lost. */
@@ -48,7 +50,7 @@ export class CriMetadataProcessor implements Processor {
   readonly #settings: Settings;
   readonly #next: Consumer;
   readonly #extract: Extract;
-  readonly #lookup: Lookup;
+  readonly #watch: RuntimeWatch;
   /** By the key of the resource. */
   readonly #sandboxes = new Map<string, Sandbox>();
   /** By id, while the pod is not known: one id may stand under two roots. */
@@ -58,42 +60,33 @@ export class CriMetadataProcessor implements Processor {
   #holding = true;
 
   constructor(config: CriMetadataConfig, settings: Settings, next: Consumer) {
-    const { id, clock, logger, meter } = settings;
     this.#config = config;
     this.#settings = settings;
     this.#next = next;
     this.#extract = compileExtract(config.extract);
-    this.#metricAttributes = { processor: id };
-    this.#lookup = new Lookup({
+    this.#metricAttributes = { processor: settings.id };
+    this.#watch = new RuntimeWatch({
       endpoints: config.endpoint,
       timeoutMs: config.timeout,
-      clock,
-      logger,
-      meter,
-      attributes: this.#metricAttributes,
+      kataHandlers: config.kata_handlers,
+      settings,
+      sandboxIds: () => Array.from(this.#sandboxes.values(), ({ id }) => id),
       onPod: (pod) => this.#name(pod),
-      onAnswering: (error) =>
-        settings.host.statuses.report(
-          "processor",
-          settings.id,
-          error === undefined ? "ok" : "recoverable_error",
-          error,
-        ),
     });
-    this.#renamed = meter.createCounter("otelcol_processor_cri_metadata_renamed_sandboxes", {
+    this.#renamed = settings.meter.createCounter("otelcol_processor_cri_metadata_renamed_sandboxes", {
       unit: "{sandbox}",
       description: "Number of sandboxes whose pod became known only after readings had gone on without it.",
     });
   }
 
   start(): Promise<void> {
-    this.#lookup.start();
+    this.#watch.start();
     return Promise.resolve();
   }
 
   shutdown(): Promise<void> {
     this.#holding = false;
-    this.#lookup.close();
+    this.#watch.close();
     for (const sandbox of this.#sandboxes.values()) this.#release(sandbox);
     return Promise.resolve();
   }
@@ -141,7 +134,7 @@ export class CriMetadataProcessor implements Processor {
     if (others !== undefined) others.add(sandbox);
     else {
       this.#unnamed.set(id, new Set([sandbox]));
-      this.#lookup.want(id);
+      this.#watch.want(id);
     }
     return sandbox;
   }
@@ -188,7 +181,7 @@ export class CriMetadataProcessor implements Processor {
     others.delete(sandbox);
     if (others.size > 0) return;
     this.#unnamed.delete(sandbox.id);
-    this.#lookup.forget(sandbox.id);
+    this.#watch.forget(sandbox.id);
   }
 }
 

@@ -1,0 +1,212 @@
+import assert from "node:assert/strict";
+import { mkdtemp, open as openFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { poll } from "../../../test/e2e/poll.ts";
+import { advanceUntil } from "../../../test/scenes/fake_time.ts";
+import { recordedLogger } from "../../../test/scenes/logs.ts";
+import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
+import { testSettings } from "../../../test/scenes/settings.ts";
+import { FakeClock } from "../../clock/fake_clock.ts";
+import { createHost } from "../../pipeline/host.ts";
+import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
+import { RuntimeWatch } from "./watch.ts";
+
+/** Node does not name it: a descriptor that leads to a file, whatever its kind. */
+const O_PATH = 0o10000000;
+
+function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
+  return {
+    id,
+    uid: `${id}-uid`,
+    name: `${id}-pod`,
+    namespace: "shop",
+    labels: {},
+    annotations: {},
+    runtimeHandler: "kata-qemu",
+    createdAtMs: 0,
+    ...change,
+  };
+}
+
+/** A watch beside a receiver with these sandboxes, and two sockets on which runtimes can be. */
+async function bench(context: TestContext, ...sandboxes: readonly string[]) {
+  const folder = await mkdtemp(join(tmpdir(), "watch-"));
+  const paths = [join(folder, "a.sock"), join(folder, "b.sock")] as const;
+  const clock = new FakeClock();
+  const host = createHost(clock);
+  const node = new Set(sandboxes);
+  host.sandboxes.add("kata", {
+    // As a receiver does it.
+    sandboxes: () => Array.from(node, (id) => sandboxStatus(id, { isListed: host.witnesses.isListed(id) })),
+    roots: () => ["/run/vc/sbs"],
+    owns: () => false,
+    ask: () => undefined,
+  });
+  const { logger, lines } = recordedLogger();
+  const settings = testSettings({ id: "cri_metadata", clock, host, logger });
+  const open = (endpoints: readonly string[]): RuntimeWatch => {
+    const watch = new RuntimeWatch({
+      endpoints: endpoints.map((path) => `unix://${path}`),
+      timeoutMs: 1_000,
+      kataHandlers: ["kata*"],
+      settings,
+      sandboxIds: () => [],
+      onPod: () => {},
+    });
+    watch.start();
+    context.after(() => watch.close());
+    return watch;
+  };
+  const servers: CriServer[] = [];
+  context.after(async () => {
+    for (const server of servers) await server.close();
+    await rm(folder, { recursive: true });
+  });
+  return {
+    clock,
+    host,
+    node,
+    open,
+    paths,
+    messages: () => lines.map(({ msg }) => String(msg)),
+    status: () => host.statuses.components().find(({ id }) => id === "cri_metadata"),
+    async start(index: 0 | 1 = 0, runtimeVersion = "1.7.0") {
+      const server = await startCriServer({ socketPath: paths[index], runtimeVersion });
+      servers.push(server);
+      return server;
+    },
+    until: (what: string, done: () => boolean, stepMs = 1_000) => advanceUntil(clock, what, { done, stepMs }),
+  };
+}
+
+test("pods of Kata in a place where nobody looks: a warning, after two minutes an error, well again when found", async (context) => {
+  const { open, paths, start, status, node, clock, messages, until } = await bench(context);
+  const server = await start();
+  server.add(pod("s1"));
+  server.add(pod("plain", { runtimeHandler: "" }));
+  server.add(pod("ended", { isReady: false }));
+  open([paths[0]]);
+  await until("the warning", () =>
+    messages().some((message) => message.startsWith("Ready Kata pods have no")),
+  );
+  assert.ok(clock.monotonicMs() < 30_000);
+  assert.equal(status()?.state, "ok");
+  await until("the error", () => status()?.state === "recoverable_error");
+  assert.ok(clock.monotonicMs() >= 120_000);
+  assert.match(
+    status()?.error ?? "",
+    /under "\/run\/vc\/sbs": shop\/s1-pod \(s1\); name the node's directories/,
+  );
+  node.add("s1");
+  await until("the end", () => status()?.state === "ok");
+  assert.equal(messages().at(-1), "Every ready Kata pod has a sandbox again.");
+});
+
+test("a sandbox whose pod was deleted is not in the runtime any more, and keeps its name, also in a watch that takes over", async (context) => {
+  const { open, paths, start, host, until } = await bench(context, "s1", "s2");
+  const server = await start();
+  server.add(pod("s1"));
+  server.add(pod("s2"));
+  const watch = open([paths[0]]);
+  const { witnesses } = host;
+  assert.equal(witnesses.isListed("s1"), undefined);
+  await until("the list", () => witnesses.isListed("s1") === true);
+  server.remove("s1");
+  await until("the verdict", () => witnesses.isListed("s1") === false, 5_000);
+  assert.equal(witnesses.isListed("s2"), true);
+  assert.equal(witnesses.podOf("s1")?.name, "s1-pod");
+
+  const next = open([paths[0]]);
+  watch.close();
+  await until("the verdict of the next", () => witnesses.isListed("s1") === false);
+  assert.equal(witnesses.podOf("s1")?.name, "s1-pod");
+  next.close();
+  assert.equal(witnesses.isListed("s1"), undefined);
+});
+
+test("a sandbox that no reading speaks of is asked for once when somebody asks, and not again", async (context) => {
+  const { open, paths, start, host, node, clock, until } = await bench(context);
+  const server = await start();
+  open([paths[0]]);
+  await until("the list", () => server.calls.list === 1);
+  node.add("s1");
+  assert.equal(host.witnesses.isListed("s1"), undefined);
+  await until("the verdict", () => host.witnesses.isListed("s1") === false);
+  const sinceMs = clock.monotonicMs();
+  await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
+  assert.equal(server.calls.list, 2);
+});
+
+test("an event about a pod of the node brings its news at once", async (context) => {
+  const { open, paths, start, host, clock, until } = await bench(context, "s1");
+  const server = await start(0, "2.0.0");
+  server.add(pod("s1"));
+  open([paths[0]]);
+  await until("the stream", () => server.calls.events === 1);
+  server.remove("s1");
+  const sinceMs = clock.monotonicMs();
+  await until("the verdict", () => host.witnesses.isListed("s1") === false);
+  assert.ok(clock.monotonicMs() - sinceMs <= 30_000, "not only with the next minute's list");
+});
+
+test("of two runtimes the one with the node's pods is found, and waited for when it is down", async (context) => {
+  const { open, paths, start, host, node, status, messages, until } = await bench(context, "s1");
+  const first = await start(0);
+  const second = await start(1);
+  second.add(pod("s1"));
+  open(paths);
+  const { witnesses } = host;
+  await until("the name", () => witnesses.podOf("s1") !== undefined);
+  await second.close();
+  await until("the outage", () => status()?.state === "recoverable_error");
+  assert.equal(witnesses.isListed("s1"), undefined);
+  // The first is still asked, and names what it has.
+  first.add(pod("s2"));
+  node.add("s2");
+  await until("the other's sandbox", () => witnesses.isListed("s2") === true);
+  assert.equal(status()?.state, "recoverable_error");
+  (await start(1)).add(pod("s1"));
+  await until("the end of the outage", () => witnesses.isListed("s1") === true);
+  assert.equal(status()?.state, "ok");
+  assert.equal(
+    messages().filter((message) => message.startsWith("Container runtime answers again")).length,
+    1,
+  );
+});
+
+test("a socket that was replaced on the node is an error that only a restart mends", async (context) => {
+  const { open, paths, start, status, messages, until } = await bench(context);
+  const server = await start();
+  // A descriptor leads to the file as a bind mount of it would: also when its name is gone.
+  const file = await openFile(paths[0], O_PATH);
+  context.after(() => file.close());
+  open([`/proc/self/fd/${file.fd}`]);
+  await until("the list", () => server.calls.list === 1);
+  await server.close();
+  await until("the error", () => status()?.needsRestart === true);
+  assert.equal(status()?.state, "permanent_error");
+  assert.match(status()?.error ?? "", /was replaced on the node; mount its directory, not the file$/);
+  assert.equal(messages().filter((message) => message.startsWith("Container runtime does not")).length, 1);
+});
+
+test("a node without a runtime has no witness that says a thing", async (context) => {
+  const { open, paths, host, status, until } = await bench(context, "s1");
+  open(paths);
+  await until("the error", () => status()?.state === "recoverable_error");
+  assert.equal(host.witnesses.isListed("s1"), undefined);
+  assert.equal(host.witnesses.podOf("s1"), undefined);
+});
+
+test("a shutdown in the middle of a call leaves nothing behind", async (context) => {
+  const { open, paths, start, clock } = await bench(context, "s1");
+  const server = await start();
+  server.behave({ hang: true });
+  const watch = open([paths[0]]);
+  await clock.advance(30);
+  await poll("the call", () => server.calls.version === 1 || undefined);
+  watch.close();
+  await clock.advance(60_000);
+  assert.equal(clock.timerCount, 0);
+});

@@ -1,0 +1,155 @@
+import type { Settings } from "../../component/component.ts";
+import type { SandboxSource } from "../../component/sandboxes.ts";
+import type { CriEndpoints } from "../../cri/endpoint.ts";
+import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
+import type { RuntimeIdentity } from "../../cri/runtime.ts";
+import { compileHandlers } from "./handlers.ts";
+import { PodLookup, type PodLookupListener } from "./lookup.ts";
+import { MissingPods } from "./missing_pods.ts";
+import { Runtimes } from "./runtimes.ts";
+import { ListWitness } from "./witness.ts";
+
+export interface RuntimeWatchOptions {
+  readonly endpoints: CriEndpoints;
+  readonly timeoutMs: number;
+  readonly kataHandlers: readonly string[];
+  readonly settings: Settings;
+  /** Ids of sandboxes that the receivers may not show, such as those of readings that are held. */
+  sandboxIds(): Iterable<string>;
+  /** The pod of a wanted sandbox. Called once per `want`, and not from within it. */
+  onPod(pod: Pod): void;
+}
+
+/**
+ * Compares the node's sandboxes with the lists of its container runtime: whose pods they are, which of them no runtime
+ * lists, and which pods have none. It tells the other components as a witness, the user in the log, the status and a
+ * metric, and adds and removes no sandbox.
+ */
+export class RuntimeWatch {
+  readonly #options: RuntimeWatchOptions;
+  readonly #isKata: (handler: string) => boolean;
+  readonly #runtimes: Runtimes;
+  readonly #missing: MissingPods;
+  readonly #witness: ListWitness;
+  readonly #lookup: PodLookup;
+  /** As of the last look. */
+  #sandboxes: ReadonlySet<string> = new Set();
+  /** Receivers ask the witness for each sandbox that they show; when it is this watch that looks, it asks for lists itself. */
+  #isReading = false;
+  #withdraw: () => void = () => {};
+
+  constructor(options: RuntimeWatchOptions) {
+    const { endpoints, timeoutMs, kataHandlers, settings } = options;
+    const { id, clock, logger, meter } = settings;
+    const attributes = { processor: id };
+    this.#options = options;
+    this.#isKata = compileHandlers(kataHandlers);
+    this.#runtimes = new Runtimes({ endpoints, clock, logger });
+    this.#missing = new MissingPods({
+      clock,
+      logger,
+      meter,
+      attributes,
+      isKata: this.#isKata,
+      roots: () => this.#sources().flatMap((source) => source.roots()),
+      isComplete: () => this.#runtimes.isComplete,
+    });
+    this.#witness = new ListWitness({
+      runtimes: this.#runtimes,
+      clock,
+      logger,
+      onUnasked: () => {
+        if (!this.#isReading) this.#lookup.listSoon();
+      },
+    });
+    this.#lookup = new PodLookup({
+      endpoints,
+      timeoutMs,
+      clock,
+      meter,
+      attributes,
+      listener: this.#listener(),
+    });
+  }
+
+  start(): void {
+    const { witnesses } = this.#options.settings.host;
+    for (const id of this.#sandboxIds()) {
+      const name = witnesses.podOf(id);
+      if (name !== undefined) this.#witness.inherit(id, name);
+    }
+    this.#withdraw = witnesses.add(this.#options.settings.id, this.#witness);
+    this.#missing.start();
+    this.#lookup.start();
+  }
+
+  /** Asks for the sandbox's pod until it is known or forgotten. */
+  want(id: string): void {
+    this.#lookup.want(id);
+  }
+
+  forget(id: string): void {
+    this.#lookup.forget(id);
+  }
+
+  /** Ends every call; nothing is found any more. */
+  close(): void {
+    this.#withdraw();
+    this.#lookup.close();
+    this.#missing.close();
+  }
+
+  #listener(): PodLookupListener {
+    return {
+      asking: (endpoints) => {
+        this.#sandboxes = this.#sandboxIds();
+        for (const endpoint of endpoints) this.#runtimes.asked(endpoint, this.#sandboxes);
+      },
+      listed: (from, list) => this.#listed(from, list),
+      failed: (endpoint, error) => {
+        const isAwaited = this.#runtimes.failed(endpoint, error);
+        this.#report();
+        return isAwaited;
+      },
+      found: (pod) => {
+        this.#witness.learn(pod);
+        this.#options.onPod(pod);
+      },
+      happened: ({ containerId, pod }: PodEvent) =>
+        this.#sandboxes.has(pod?.id ?? containerId) ||
+        (pod !== undefined && this.#isKata(pod.runtimeHandler)),
+    };
+  }
+
+  #listed(from: RuntimeIdentity, list: ReadonlyMap<string, ListedPod>): void {
+    const sandboxes = this.#sandboxIds();
+    this.#sandboxes = sandboxes;
+    const lacksSandboxes = this.#missing.compare(from.endpoint, list, sandboxes);
+    this.#runtimes.answered(from, { list, sandboxes, lacksSandboxes });
+    this.#witness.compare(sandboxes);
+    if (this.#runtimes.isComplete) this.#missing.count();
+    const { nextMs } = this.#missing;
+    if (nextMs !== undefined) this.#lookup.listAt(nextMs);
+    this.#report();
+  }
+
+  #report(): void {
+    const { host, id } = this.#options.settings;
+    const { fault } = this.#runtimes;
+    const errors = [fault?.error, this.#missing.error].filter((error) => error !== undefined);
+    const needsRestart = fault?.needsRestart ?? false;
+    const state = errors.length === 0 ? "ok" : needsRestart ? "permanent_error" : "recoverable_error";
+    host.statuses.report("processor", id, state, errors.join("; "), { needsRestart });
+  }
+
+  #sources(): readonly SandboxSource[] {
+    return Array.from(this.#options.settings.host.sandboxes.all(), ([, source]) => source);
+  }
+
+  #sandboxIds(): ReadonlySet<string> {
+    this.#isReading = true;
+    const shown = this.#sources().flatMap((source) => source.sandboxes());
+    this.#isReading = false;
+    return new Set([...this.#options.sandboxIds(), ...shown.map(({ id }) => id)]);
+  }
+}

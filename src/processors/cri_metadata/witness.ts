@@ -1,0 +1,101 @@
+import type { Logger } from "pino";
+import type { Clock } from "../../clock/clock.ts";
+import type { PodName, RuntimeWitness } from "../../component/sandboxes.ts";
+import type { ListedPod } from "../../cri/pod.ts";
+import type { Runtimes } from "./runtimes.ts";
+
+/** How long a sandbox may be in no list before it is said: pods start and end, and lists are made meanwhile. */
+const UNLISTED_MS = 60_000;
+/** In one line of the log. */
+const TOLD_MAX = 10;
+
+export interface WitnessOptions {
+  readonly runtimes: Runtimes;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Somebody asks about a sandbox that came after the last list. */
+  onUnasked(): void;
+}
+
+/** What the lists of the runtimes say about the node's sandboxes, for whoever asks by their ids. */
+export class ListWitness implements RuntimeWitness {
+  readonly #options: WitnessOptions;
+  /** Of the node's sandboxes, also of those that are listed no more. */
+  readonly #names = new Map<string, PodName>();
+  /** The node's sandboxes that no runtime lists, with the time since when; infinite once it was said. */
+  readonly #unlisted = new Map<string, number>();
+
+  constructor(options: WitnessOptions) {
+    this.#options = options;
+  }
+
+  podOf(sandboxId: string): PodName | undefined {
+    const known = this.#names.get(sandboxId);
+    if (known !== undefined) return known;
+    const listed = this.#options.runtimes.find(sandboxId);
+    return listed === undefined ? undefined : nameOf(listed);
+  }
+
+  lists(sandboxId: string): boolean | undefined {
+    const answer = this.#options.runtimes.lists(sandboxId);
+    if (answer === "unasked") this.#options.onUnasked();
+    if (answer === "listed") return true;
+    return answer === "unlisted" ? false : undefined;
+  }
+
+  /** Keeps the pod's name for the sandbox, and says it once. */
+  learn(pod: Pick<ListedPod, "id" | "uid" | "name" | "namespace">): void {
+    const name = nameOf(pod);
+    if (name === undefined || this.#names.has(pod.id)) return;
+    this.#names.set(pod.id, name);
+    this.#options.logger.info({ sandbox: pod.id, pod: textOf(name) }, "Pod of the sandbox is known.");
+  }
+
+  /** Goes on with a name that another witness knew. */
+  inherit(sandboxId: string, name: PodName): void {
+    this.#names.set(sandboxId, name);
+  }
+
+  /** A list has come: looks which of the node's sandboxes are in one, and forgets those that have ended. */
+  compare(sandboxes: ReadonlySet<string>): void {
+    for (const known of [this.#names, this.#unlisted]) {
+      for (const id of known.keys()) if (!sandboxes.has(id)) known.delete(id);
+    }
+    const { runtimes, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const due: string[] = [];
+    for (const id of sandboxes) {
+      const listed = this.#names.has(id) ? undefined : runtimes.find(id);
+      if (listed !== undefined) this.learn(listed);
+      if (runtimes.lists(id) !== "unlisted") {
+        this.#unlisted.delete(id);
+        continue;
+      }
+      const sinceMs = this.#unlisted.get(id) ?? nowMs;
+      const isDue = nowMs - sinceMs >= UNLISTED_MS;
+      if (isDue) due.push(id);
+      this.#unlisted.set(id, isDue ? Number.POSITIVE_INFINITY : sinceMs);
+    }
+    if (due.length > 0) this.#tell(due);
+  }
+
+  #tell(ids: readonly string[]): void {
+    const sandboxes = ids.slice(0, TOLD_MAX).map((sandbox) => {
+      const pod = this.#names.get(sandbox);
+      return pod === undefined ? { sandbox } : { sandbox, pod: textOf(pod) };
+    });
+    this.#options.logger.warn(
+      { count: ids.length, sandboxes },
+      "Sandboxes are in no container runtime's list: left behind by their pods, or not made through the CRI.",
+    );
+  }
+}
+
+/** Undefined for a pod sandbox without metadata. */
+function nameOf({ uid, name, namespace }: PodName): PodName | undefined {
+  return name === "" ? undefined : { uid, name, namespace };
+}
+
+function textOf({ namespace, name }: PodName): string {
+  return `${namespace}/${name}`;
+}

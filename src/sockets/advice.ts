@@ -1,0 +1,32 @@
+import { stat } from "node:fs/promises";
+
+/** Why nobody can connect to a socket, where that is more than the kernel says, and what mends it. */
+export interface SocketAdvice {
+  readonly fault: "replaced" | "no_right";
+  readonly text: string;
+}
+
+/**
+ * The file was mounted alone, and its server has made another one in its place on the node: what is mounted has no name
+ * there any more.
+ */
+const REPLACED: SocketAdvice = {
+  fault: "replaced",
+  text: "the socket's file was replaced on the node; mount its directory, not the file",
+};
+
+const NO_RIGHT: SocketAdvice = {
+  fault: "no_right",
+  text: "run the agent as uid 0 or with CAP_DAC_OVERRIDE, and where SELinux is enforced with the type spc_t",
+};
+
+/** For a connection to the socket at `path` that failed with `code`; undefined where the code says all there is to say. */
+export async function socketAdvice(
+  path: string,
+  code: string | undefined,
+): Promise<SocketAdvice | undefined> {
+  if (code === "EACCES" || code === "EPERM") return NO_RIGHT;
+  if (code !== "ECONNREFUSED") return undefined;
+  const file = await stat(path).catch(() => undefined);
+  return file?.nlink === 0 ? REPLACED : undefined;
+}
