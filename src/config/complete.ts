@@ -16,7 +16,8 @@ export function complete(input: unknown, schema: ZodType, options: CompleteOptio
 }
 
 function completeAt(written: unknown, schemas: readonly ZodType[], options: CompleteOptions): unknown {
-  const value = written === undefined ? schemas.map(inputDefault).find((one) => one !== undefined) : written;
+  const input = written === undefined ? schemas.map(inputDefault).find((one) => one !== undefined) : written;
+  const value = asShown(input, schemas);
   if (value === undefined || value === null) return value;
   const place = placeOf(...schemas);
   if (place.secret && !options.unredacted) return REDACTED;
@@ -33,6 +34,13 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
     if (completed !== undefined) Object.defineProperty(out, key, { value: completed, enumerable: true });
   }
   return out;
+}
+
+/** What was written, unless its schema wants it shown as it is parsed; what has a fault stays as it is. */
+function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
+  const schema = schemas.find((one) => one.meta()?.["shown"] === "parsed");
+  const parsed = schema?.safeParse(input);
+  return parsed?.success === true ? parsed.data : input;
 }
 
 /** Of several kinds of map, the one that the given keys fit. */

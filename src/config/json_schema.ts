@@ -73,8 +73,8 @@ function inMap(schema: JsonSchema): JsonSchema {
 
 function oneOfThese(schema: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
   if ("not" in schema) return schema;
-  // What an editor shows stays outside; the word for a secret is JSON Schema's own.
-  const { description, default: byDefault, secret, ...rest } = withReferences(schema);
+  // What an editor shows stays outside; the word for a secret is JSON Schema's own, and how a value is shown is ours.
+  const { description, default: byDefault, secret, shown: _, ...rest } = withReferences(schema);
   return {
     ...(description === undefined ? {} : { description }),
     ...(byDefault === undefined ? {} : { default: byDefault }),

@@ -1,8 +1,11 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested here
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { z } from "zod";
+import { complete } from "./complete.ts";
 import { fakeCatalog, type Given, loadFake, SERVICE, withOptions } from "./fake_catalog.ts";
 import { printableConfig } from "./print.ts";
+import { shownAsParsed } from "./values.ts";
 
 async function printed(given: Given | string, unredacted = false): Promise<Record<string, unknown>> {
   const { tree } = await loadFake(given);
@@ -61,4 +64,16 @@ test("secrets are redacted unless they are asked for", async () => {
 test("a component that this build does not know is not shown", async () => {
   const { exporters } = await printed(`receivers: {kata: }\nexporters: {nope: {x: hunter2}}\n${SERVICE}`);
   assert.deepEqual(exporters, { nope: "[REDACTED]" });
+});
+
+test("a value is shown as it is parsed where its schema wants that, and as it was written where it has a fault", () => {
+  const whole = z.strictObject({ port: z.int(), host: z.string() });
+  const address = z
+    .union([z.int(), whole])
+    .transform((input) => (typeof input === "number" ? { port: input, host: "" } : input));
+  const schema = z.strictObject({ at: z.array(shownAsParsed(address)).default([]) });
+  const printed = complete({ at: [1, { port: 2, host: "http://u:p@h" }, "x"] }, schema, {
+    unredacted: false,
+  });
+  assert.deepEqual(printed, { at: [{ port: 1, host: "" }, { port: 2, host: "http://[REDACTED]@h" }, "x"] });
 });

@@ -98,6 +98,14 @@ export function secret(): z.ZodType<string, string> {
   return z.string().meta({ secret: true, description: "kept out of logs and printed configs" });
 }
 
+/**
+ * A value that `print-config` shows as the component gets it, where that says more than what was written. The schema
+ * must take what it gives.
+ */
+export function shownAsParsed<S extends z.ZodType>(schema: S): S {
+  return schema.meta({ shown: "parsed" });
+}
+
 /** Where to listen: a TCP address, or the path of a unix socket. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 

@@ -167,7 +167,8 @@ export async function upCount({ telemetryPort }: Pick<Target, "telemetryPort">):
   return await ownMetric(telemetryPort, /^kata_collector_sandboxes\{.*state="up".*\} (\S+)$/m);
 }
 
-async function stallMs({ telemetryPort }: Target): Promise<number> {
+/** The longest time for which the event loop stood still since this was asked last, by the agent's own metrics. */
+export async function stallMs({ telemetryPort }: Pick<Target, "telemetryPort">): Promise<number> {
   return (await ownMetric(telemetryPort, /^kata_collector_event_loop_delay_max_seconds\S* (\S+)$/m)) * 1_000;
 }
 

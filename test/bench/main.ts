@@ -1,5 +1,6 @@
 import { parseArgs } from "node:util";
 import { benchAgent } from "./agent.ts";
+import { benchFlood } from "./flood.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
 const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly object[]>>> = {
   hostile: benchHostile,
   "hostile-node": benchHostileNode,
+  flood: benchFlood,
   pullers: benchPullers,
   peers: benchPeers,
   push: benchPush,

@@ -19,7 +19,7 @@ after(() => rmSync(folder, { recursive: true }));
 async function requiredConfig(id: string): Promise<unknown> {
   switch (id) {
     case "receivers/kata":
-      return { roots: ["/nowhere/sbs"] };
+      return { roots: ["/nowhere/run/vc/sbs"] };
     case "processors/cri_metadata":
       return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
     case "processors/memory_limiter":

@@ -12,7 +12,7 @@ import { poll } from "./poll.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const NOP = {
-  receivers: { kata: { roots: ["/nowhere/sbs"] } },
+  receivers: { kata: { roots: ["/nowhere/run/vc/sbs"] } },
   exporters: { nop: null },
   service: {
     telemetry: { metrics: { level: "none" } },

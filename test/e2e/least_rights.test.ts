@@ -296,7 +296,10 @@ test("who may not even look reads in the log which root that is", async (t) => {
     assert.deepEqual(await states(false), { failing: SANDBOXES / 2 });
     const unread = await agent.entry("Root cannot be read");
     assert.equal(unread["root"], simulator.goRoot);
-    assert.equal(unread["error"], `EACCES: permission denied, scandir '${simulator.goRoot}'`);
+    assert.match(
+      String(unread["error"]),
+      /^cannot look at ".*\/sbs": EACCES: .*; run the agent as uid 0 or with /,
+    );
   });
 });
 

@@ -34,7 +34,10 @@ test("without flags the agent is what kata-monitor is without them", async () =>
   assert.equal(config.exporters.prometheus.endpoint, "127.0.0.1:8090");
   assert.equal(config.exporters.prometheus.tls, undefined);
   assert.equal(config.processors.cri_metadata.endpoint, "/run/containerd/containerd.sock");
-  assert.deepEqual(config.receivers.kata.roots, ["/run/vc/sbs", "/run/kata"]);
+  assert.deepEqual(config.receivers.kata.roots, [
+    { path: "/run/vc/sbs", runtime: "go" },
+    { path: "/run/kata", runtime: "rs" },
+  ]);
   assert.equal(config.service.telemetry.logs.level, "info");
 });
 
@@ -52,12 +55,12 @@ test("flags are taken as Go takes them, and --config and --set stand above them"
     "-tls-cipher-suites=TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,TLS_AES_128_GCM_SHA256",
     "--config=yaml:receivers::kata::timeout: 20s",
     "--set",
-    "receivers.kata.roots=[/other/root]",
+    "receivers.kata.roots=[{path: /other/root, runtime: go}]",
   );
   assert.partialDeepStrictEqual(all, {
     processors: { cri_metadata: { endpoint: "unix:///run/crio/crio.sock" } },
     service: { telemetry: { logs: { level: "debug" } } },
-    receivers: { kata: { timeout: "20s", roots: ["/other/root"] } },
+    receivers: { kata: { timeout: "20s", roots: [{ path: "/other/root", runtime: "go" }] } },
     exporters: {
       prometheus: {
         tls: {

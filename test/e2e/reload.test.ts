@@ -133,7 +133,7 @@ test("--watch reloads when a file of the configuration changes", async () => {
   const path = join(folder, "config.yaml");
   const text = (interval: string): string =>
     JSON.stringify({
-      receivers: { kata: { roots: ["/nowhere/sbs"], collection_interval: interval } },
+      receivers: { kata: { roots: ["/nowhere/run/vc/sbs"], collection_interval: interval } },
       exporters: { nop: null },
       service: {
         telemetry: { metrics: { level: "none" } },

@@ -52,7 +52,7 @@ export async function withFakeTime(
     end: () => {},
   };
   const receiver = factory.create(
-    factory.schema.parse({ roots: [root], collection_interval: "2s", ...config }),
+    factory.schema.parse({ roots: [{ path: root, runtime: "go" }], collection_interval: "2s", ...config }),
     testSettings({ id: "kata", logger, clock, host }),
     next ?? keeper,
   );

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { Answers } from "../../src/receivers/kata/answers.ts";
 import type { Moment } from "../../src/receivers/kata/moment.ts";
+import { ReadinessCheck } from "../../src/receivers/kata/readiness.ts";
 import { Sandbox } from "../../src/receivers/kata/sandbox.ts";
 import { newStanding, type Standing } from "../../src/receivers/kata/standing.ts";
 
@@ -18,6 +19,7 @@ export function knownSandbox(
     answers: new Answers(10_000),
     rank,
     now,
+    readiness: new ReadinessCheck(found, { allowed: [], nowMs: () => now.unixMs }),
   });
   sandbox.standing = { ...newStanding(now), ...change };
   return sandbox;

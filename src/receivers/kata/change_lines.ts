@@ -24,6 +24,7 @@ export function changeLine(
   now: Standing,
   { hasAnswered, ageMs }: { readonly hasAnswered: boolean; readonly ageMs: number },
 ): ChangeLine | undefined {
+  const isYoung = !hasAnswered && ageMs < START_MS_MAX;
   switch (now.state) {
     case "up":
       if (now.code === "slow" || now.code === "partial") return warn(WARNINGS[now.code]);
@@ -31,12 +32,13 @@ export function changeLine(
       return info(before.state === "up" ? "Sandbox is well again." : "Sandbox answers again.");
     case "pending":
       if (now.code === "unreadable") return warn(WARNINGS.unreadable);
-      if (!isStarting(now)) return warn(WARNINGS.unsafe);
+      // What proves it may still be written; a sandbox that stays so is in the summary.
+      if (!isStarting(now)) return isYoung ? undefined : warn(WARNINGS.unsafe);
       return before.state === "pending" ? undefined : info("Sandbox is pending again.");
     case "stale":
     case "failing":
     case "unsafe": {
-      const isStart = now.state === "stale" && !hasAnswered && ageMs < START_MS_MAX;
+      const isStart = now.state === "stale" && isYoung;
       // Other reasons for the same state are in the summary.
       return isStart || before.state === now.state ? undefined : warn(WARNINGS[now.state]);
     }

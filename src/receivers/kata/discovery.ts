@@ -1,8 +1,11 @@
-import { readdirSync } from "node:fs";
-import { join } from "node:path";
-import { type Identity, identityOf } from "./identity.ts";
+import { type Dir, type Dirent, opendirSync } from "node:fs";
+import { type Identity, identityOf, keyBehind } from "./identity.ts";
+import { LeftOut } from "./left_out.ts";
+import { READABLE, stateWithout } from "./root_state.ts";
+import { twinsAmong } from "./twins.ts";
 
-export type Runtime = "go" | "rs";
+/** Whose sandboxes a root has; those under an unknown root have to prove it one by one. */
+export type Runtime = "go" | "rs" | "unknown";
 
 export interface Root {
   readonly path: string;
@@ -17,7 +20,7 @@ export interface FoundSandbox {
   readonly identity: Identity;
 }
 
-/** How it stands with a root. What was found under an unreadable one stays; a missing one has no sandboxes. */
+/** How it stands with a root. What was found under an unreadable one stays; a missing or removed one has no sandboxes. */
 export type RootState =
   | { readonly state: "readable" }
   | { readonly state: "missing" }
@@ -25,12 +28,18 @@ export type RootState =
   /** Its directory was removed while it was mounted here: only a restart mends it. */
   | { readonly state: "removed"; readonly error: string };
 
+/**
+ * Why a sandbox is not followed any more: its directory is not there, or it is let go, since it has no socket and one
+ * that has one needs its place, or since its root turned out to be the same directory as an earlier one.
+ */
+export type Departure = "removed" | "let_go";
+
 export interface DiscoveryEvents {
   found(sandbox: FoundSandbox): void;
-  gone(sandbox: FoundSandbox): void;
+  gone(sandbox: FoundSandbox, why: Departure): void;
   /** At the first look, and whenever it changes. */
   rootState(root: Root, state: RootState): void;
-  /** Something is left out, though it looks like a sandbox. Once for each path, as long as it is there. */
+  /** Something is left out, though it looks like a sandbox. Once for each root and reason, as long as there is one. */
   ignored(path: string, reason: string): void;
 }
 
@@ -38,6 +47,12 @@ export interface DiscoveryOptions {
   readonly roots: readonly Root[];
   readonly sandboxesMax: number;
   readonly events: DiscoveryEvents;
+  /** Milliseconds of a clock that only goes forward. */
+  monotonicMs(): number;
+  /** Whether a shim's socket is in the directory. Never throws. */
+  hasSocket(directory: string): boolean;
+  /** The other receiver that follows the directory with this identity, for the log; undefined where none does. */
+  ownerOf(identityKey: string): string | undefined;
 }
 
 const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
@@ -45,101 +60,227 @@ const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
 /** Firecracker's jailer keeps its own tree of this name beside the sandboxes of runtime-rs. */
 export const JAILER = "firecracker";
 
-/** Sandboxes that one pass takes in: what each sets off holds the event loop, and all look again at one time. */
+/** What came of meeting a directory: an error is what kept it from being looked at. */
+type Met = "settled" | "no_place" | Error;
+
+/** A look holds the event loop so long at a time; a hundred thousand directories take half a second in all. */
+const SLICE_MS = 5;
+/** Sandboxes that one slice takes in: what each sets off holds the event loop, and all look again at one time. */
 const ADMITTED_MAX = 200;
+/** Entries that are read from a root at a time. */
+const ENTRIES = 256;
 
 /**
  * Follows which sandboxes there are: each directory under a root is one, whatever anybody else says. The file system
- * is asked, never trusted to tell: `reconcile` compares what is there with what was there.
+ * is asked, never trusted to tell: a look compares what is there with what was there.
+ *
+ * Of a directory that is left out nothing is remembered, and each look meets it anew: a flood of them costs no memory,
+ * and none of them is hidden for good.
  */
 export class Discovery {
   readonly #options: DiscoveryOptions;
+  readonly #leftOut: LeftOut;
   /** By directory. */
   readonly #known = new Map<string, FoundSandbox>();
+  /** The same by identity. */
+  readonly #byKey = new Map<string, FoundSandbox>();
+  /** Those of them that had no socket at the last look, the oldest first. */
+  readonly #socketless = new Set<FoundSandbox>();
   readonly #rootStates = new Map<Root, RootState>();
-  #ignored = new Set<string>();
+  /** Roots that lead where an earlier one does, and that one. */
+  #twins: ReadonlyMap<Root, Root> = new Map();
+  #look: Generator<void, void> | undefined;
+  /** In this slice. */
+  #admitted = 0;
+  #isClosed = false;
 
   constructor(options: DiscoveryOptions) {
     this.#options = options;
+    this.#leftOut = new LeftOut((path, reason) => options.events.ignored(path, reason));
   }
 
   get size(): number {
     return this.#known.size;
   }
 
+  /** How many of the sandboxes had no socket at the last look. */
+  get socketlessCount(): number {
+    return this.#socketless.size;
+  }
+
+  /** Whether a sandbox with this identity is followed. */
+  owns(identityKey: string): boolean {
+    return this.#byKey.has(identityKey);
+  }
+
   /**
-   * Reads the roots and reports what went and what came, in this order. Returns false where so many came that some are
-   * left for the next pass, which should follow soon. Never throws.
+   * Looks at the roots for some milliseconds and reports what went and what came, in this order. Returns false where it
+   * is not through: the next call goes on. Throws nothing but what an event throws.
    */
   reconcile(): boolean {
-    const ignored = new Map<string, string>();
-    const listings = this.#options.roots.map((root) => ({ root, names: this.#list(root, ignored) }));
-    for (const { root, names } of listings) if (names !== undefined) this.#dismiss(root, new Set(names));
-    const sizeMax = this.#known.size + ADMITTED_MAX;
-    let complete = true;
-    for (const { root, names = [] } of listings) {
-      for (const id of names) {
-        const directory = join(root.path, id);
-        if (this.#known.has(directory)) continue;
-        if (this.#known.size < sizeMax) this.#admit({ root, id, directory }, ignored);
-        else complete = false;
-      }
-    }
-    for (const [path, reason] of ignored)
-      if (!this.#ignored.has(path)) this.#options.events.ignored(path, reason);
-    this.#ignored = new Set(ignored.keys());
-    return complete;
+    const { monotonicMs } = this.#options;
+    const look = this.#look ?? this.#lookAtAll();
+    // One that throws is over.
+    this.#look = undefined;
+    this.#admitted = 0;
+    const untilMs = monotonicMs() + SLICE_MS;
+    while (this.#admitted < ADMITTED_MAX && monotonicMs() < untilMs)
+      if (look.next().done === true) return true;
+    this.#look = look;
+    return false;
   }
 
-  /** Drops what has gone from the root, or has been replaced under its name. */
-  #dismiss(root: Root, present: ReadonlySet<string>): void {
-    for (const sandbox of [...this.#known.values()]) {
-      if (sandbox.root !== root || (present.has(sandbox.id) && isStillThere(sandbox))) continue;
-      this.#known.delete(sandbox.directory);
-      this.#options.events.gone(sandbox);
-    }
+  /**
+   * Looks whether there is a sandbox of this name under the root, and reports it where it came or went. Returns true
+   * where a directory is there for which there is no place.
+   */
+  lookAt(root: Root, id: string): boolean {
+    if (this.#isClosed) return false;
+    const directory = directoryOf(root, id);
+    const known = this.#known.get(directory);
+    if (known !== undefined && isStillThere(known)) return false;
+    if (known !== undefined) this.#dismiss(known, "removed");
+    if (!ID.test(id) || isJailersTree(root, id) || this.#twins.has(root)) return false;
+    return this.#meet({ root, id, directory }) === "no_place" && keyBehind(directory) !== undefined;
   }
 
-  #admit(place: Omit<FoundSandbox, "identity">, ignored: Map<string, string>): void {
-    const { root, directory } = place;
-    if (this.#known.size >= this.#options.sandboxesMax) {
-      // One line for all of them: there may be thousands.
-      ignored.set(root.path, "more sandboxes than limits::sandboxes; the excess is left out");
+  /** Breaks off the look that is under way; nothing is reported any more. */
+  close(): void {
+    this.#isClosed = true;
+    this.#look?.return();
+    this.#look = undefined;
+  }
+
+  *#lookAtAll(): Generator<void, void> {
+    const { roots } = this.#options;
+    this.#leftOut.begin();
+    this.#twins = twinsAmong(roots);
+    for (const sandbox of this.#known.values()) {
+      this.#lookAgain(sandbox);
+      yield;
+    }
+    for (const root of roots) yield* this.#lookInto(root);
+    this.#leftOut.end();
+  }
+
+  /** Drops the sandbox if it has gone from its root, or has been replaced under its name. */
+  #lookAgain(sandbox: FoundSandbox): void {
+    if (!isStillThere(sandbox)) this.#dismiss(sandbox, "removed");
+    else if (this.#twins.has(sandbox.root)) this.#dismiss(sandbox, "let_go");
+    else if (this.#options.hasSocket(sandbox.directory)) this.#socketless.delete(sandbox);
+    else this.#socketless.add(sandbox);
+  }
+
+  /** One that cannot be listed says nothing about what is in it. */
+  *#lookInto(root: Root): Generator<void, void> {
+    const twin = this.#twins.get(root);
+    if (twin !== undefined) {
+      this.#leftOut.note(root, "twin", { path: root.path, detail: `: ${twin.path}` });
+      this.#setState(root, READABLE);
       return;
     }
-    const identity = tryIdentityOf(directory);
-    // It went between two looks, or cannot be looked at: the next pass settles it.
-    if (identity === undefined) return;
-    const sandbox: FoundSandbox = { ...place, identity };
-    this.#known.set(directory, sandbox);
+    let dir: Dir | undefined;
+    try {
+      dir = opendirSync(root.path, { bufferSize: ENTRIES });
+      let state: RootState | undefined;
+      for (let entry = dir.readSync(); entry !== null; entry = dir.readSync()) {
+        const met = this.#meetEntry(root, entry);
+        if (met instanceof Error) state = stateWithout(root.path, met);
+        state ??= READABLE;
+        yield;
+      }
+      this.#setState(root, state ?? stateWithout(root.path));
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      this.#setState(root, stateWithout(root.path, error));
+    } finally {
+      dir?.closeSync();
+    }
+  }
+
+  #meetEntry(root: Root, entry: Dirent): Met {
+    const { name } = entry;
+    const directory = directoryOf(root, name);
+    if (entry.isSymbolicLink()) this.#leftOut.note(root, "link", { path: directory });
+    if (!entry.isDirectory() || isJailersTree(root, name)) return "settled";
+    if (ID.test(name))
+      return this.#known.has(directory) ? "settled" : this.#meet({ root, id: name, directory });
+    this.#leftOut.note(root, "name", { path: directory });
+    return "settled";
+  }
+
+  /** Takes the directory in unless it has no place, or is followed already. */
+  #meet(place: Omit<FoundSandbox, "identity">): Met {
+    const { root, directory } = place;
+    const hasSocket = this.#options.hasSocket(directory);
+    if (!hasSocket && this.#isFull()) return this.#lacksPlace(root);
+    try {
+      const identity = identityOf(directory);
+      // It went between two looks.
+      if (identity === undefined || this.#isFollowed({ ...place, identity })) return "settled";
+      if (this.#isFull() && !this.#letOneGo()) return this.#lacksPlace(root);
+      this.#admit({ ...place, identity }, hasSocket);
+      return "settled";
+    } catch (error) {
+      if (isSystemError(error)) return error;
+      throw error;
+    }
+  }
+
+  #lacksPlace(root: Root): Met {
+    this.#leftOut.note(root, "limit", { path: root.path });
+    return "no_place";
+  }
+
+  #isFull(): boolean {
+    return this.#known.size >= this.#options.sandboxesMax;
+  }
+
+  /** Whether the directory is followed under another name, here or by another receiver. */
+  #isFollowed({ root, directory, identity }: FoundSandbox): boolean {
+    const other = this.#byKey.get(identity.key);
+    if (other !== undefined && isStillThere(other)) {
+      this.#leftOut.note(root, "double", { path: directory, detail: `: ${other.directory}` });
+      return true;
+    }
+    // It was renamed.
+    if (other !== undefined) this.#dismiss(other, "removed");
+    const owner = this.#options.ownerOf(identity.key);
+    if (owner !== undefined) this.#leftOut.note(root, "owned", { path: directory, detail: `: ${owner}` });
+    return owner !== undefined;
+  }
+
+  /** Makes a place of one that still has no socket; false where all have one. */
+  #letOneGo(): boolean {
+    for (const sandbox of this.#socketless) {
+      this.#socketless.delete(sandbox);
+      if (this.#options.hasSocket(sandbox.directory)) continue;
+      this.#dismiss(sandbox, "let_go");
+      return true;
+    }
+    return false;
+  }
+
+  #admit(sandbox: FoundSandbox, hasSocket: boolean): void {
+    this.#admitted++;
+    this.#known.set(sandbox.directory, sandbox);
+    this.#byKey.set(sandbox.identity.key, sandbox);
+    if (!hasSocket) this.#socketless.add(sandbox);
     this.#options.events.found(sandbox);
   }
 
-  /** The ids under the root; undefined where it cannot be read, which says nothing about what is in it. */
-  #list(root: Root, ignored: Map<string, string>): readonly string[] | undefined {
-    try {
-      const names: string[] = [];
-      for (const entry of readdirSync(root.path, { withFileTypes: true })) {
-        const { name } = entry;
-        if (entry.isSymbolicLink()) ignored.set(join(root.path, name), "a symbolic link is no sandbox");
-        if (!entry.isDirectory() || (root.runtime === "rs" && name === JAILER)) continue;
-        if (ID.test(name)) names.push(name);
-        else ignored.set(join(root.path, name), "not a sandbox id");
-      }
-      this.#rootState(root, { state: "readable" });
-      return names;
-    } catch (error) {
-      const { code, message } = error as NodeJS.ErrnoException;
-      const missing = code === "ENOENT";
-      this.#rootState(root, missing ? { state: "missing" } : { state: "unreadable", error: message });
-      return missing ? [] : undefined;
-    }
+  #dismiss(sandbox: FoundSandbox, why: Departure): void {
+    this.#known.delete(sandbox.directory);
+    this.#byKey.delete(sandbox.identity.key);
+    this.#socketless.delete(sandbox);
+    this.#options.events.gone(sandbox, why);
   }
 
-  #rootState(root: Root, state: RootState): void {
+  #setState(root: Root, state: RootState): void {
     const before = this.#rootStates.get(root);
     this.#rootStates.set(root, state);
-    if (before?.state !== state.state) this.#options.events.rootState(root, state);
+    if (before?.state !== state.state || errorOf(before) !== errorOf(state))
+      this.#options.events.rootState(root, state);
   }
 }
 
@@ -152,10 +293,19 @@ export function isStillThere({ directory, identity }: FoundSandbox): boolean {
   }
 }
 
-function tryIdentityOf(directory: string): Identity | undefined {
-  try {
-    return identityOf(directory);
-  } catch {
-    return undefined;
-  }
+/** Whether a call to the kernel failed, which the node's state explains; anything else is a bug. */
+function isSystemError(error: unknown): error is Error {
+  return error instanceof Error && "code" in error;
+}
+
+function isJailersTree({ runtime }: Root, name: string): boolean {
+  return runtime !== "go" && name === JAILER;
+}
+
+function directoryOf(root: Root, id: string): string {
+  return `${root.path}/${id}`;
+}
+
+function errorOf(state: RootState): string {
+  return "error" in state ? state.error : "";
 }

@@ -29,25 +29,6 @@ test("without a word the receiver follows both runtimes and scrapes every 15 sec
   assert.deepEqual(config.unsafeHypervisors, []);
 });
 
-test("a root is a path, or a path with its runtime", () => {
-  const roots = ["/run/kata/", "/data/sbs/../x", { path: "/k" }, { path: "/run/kata2", runtime: "rs" }];
-  assert.deepEqual(factory.schema.parse({ roots }).roots, [
-    { path: "/run/kata", runtime: "rs" },
-    { path: "/data/x", runtime: "go" },
-    { path: "/k", runtime: "go" },
-    { path: "/run/kata2", runtime: "rs" },
-  ]);
-});
-
-test("a root without a runtime that lies at the usual place is of that place's runtime", () => {
-  const roots = [{ path: "/run/kata" }, "/host/run/kata", { path: "/node/run/kata", runtime: "go" }];
-  assert.deepEqual(factory.schema.parse({ roots }).roots, [
-    { path: "/run/kata", runtime: "rs" },
-    { path: "/host/run/kata", runtime: "rs" },
-    { path: "/node/run/kata", runtime: "go" },
-  ]);
-});
-
 test("what cannot work is a fault", () => {
   check({ roots: [] }, "roots: Too small: expected array to have >=1 items");
   check({ roots: ["/a", "/b", "/a/"] }, "roots: names a root twice");

@@ -1,32 +1,10 @@
-import { resolve } from "node:path";
 import { z } from "zod";
 import type { ReceiverFactory } from "../../component/component.ts";
 import { duration, size } from "../../config/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse.ts";
-import type { Root } from "./discovery.ts";
-import { UNSAFE_HYPERVISORS } from "./readiness.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
-
-const GO_ROOT = "/run/vc/sbs";
-const RS_ROOT = "/run/kata";
-const ROOTS_MAX = 64;
-
-const path = z.string().regex(/^\//, "must be an absolute path");
-const runtime = z
-  .enum(["go", "rs"])
-  .optional()
-  .describe(
-    `Which shim makes the sandboxes under it; if left out, rs where the path ends in ${RS_ROOT}, else go`,
-  );
-const root = z
-  .union([path, z.strictObject({ path, runtime })])
-  .transform((input): Root => {
-    const { path, runtime = undefined } = typeof input === "string" ? { path: input } : input;
-    const full = resolve(path);
-    // Seen from a container, the node's directories lie deeper.
-    return { path: full, runtime: runtime ?? (full.endsWith(RS_ROOT) ? "rs" : "go") };
-  })
-  .describe("A directory that holds a directory per sandbox: its path, or path and runtime");
+import { remarksOnRoots, rootsSchema } from "./root_config.ts";
+import { UNSAFE_HYPERVISORS } from "./verdict.ts";
 
 const defaults = defaultParseLimits;
 const count = (value: number) => z.int().min(1).default(value);
@@ -65,13 +43,7 @@ const limits = z
 
 const schema: z.ZodType<KataConfig> = z
   .strictObject({
-    roots: z
-      .array(root)
-      .min(1)
-      .max(ROOTS_MAX)
-      .refine((roots) => new Set(roots.map((one) => one.path)).size === roots.length, "names a root twice")
-      .prefault([GO_ROOT, RS_ROOT])
-      .describe("Where sandboxes are found; a root may come later"),
+    roots: rootsSchema,
     collection_interval: duration({ minMs: 100 })
       .prefault("15s")
       .describe("Between two scrapes of a sandbox"),
@@ -144,5 +116,6 @@ export const factory: ReceiverFactory<KataConfig> = {
   schema,
   // Two scrapers of one shim take guest metrics from each other.
   claims: ({ roots }) => roots.map(({ path }) => `root ${path}`),
+  remarks: ({ roots }) => remarksOnRoots(roots),
   create: (config, settings, next) => new KataReceiver(config, settings, next),
 };

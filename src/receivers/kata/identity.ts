@@ -1,7 +1,8 @@
-import { lstatSync, type Stats } from "node:fs";
+import { type BigIntStats, lstatSync, type Stats, statSync } from "node:fs";
 
 /** Tells a directory from another one that takes its name later. */
 export interface Identity {
+  /** The same by whatever path the directory is reached: its device, inode and time of birth. */
   readonly key: string;
   /** When the directory was made, in Unix milliseconds. */
   readonly bornMs: number;
@@ -19,9 +20,25 @@ export function statOf(path: string): Stats | undefined {
 
 /** Undefined where there is no directory of this name (any more). Throws where that cannot be known. */
 export function identityOf(directory: string): Identity | undefined {
-  const stat = statOf(directory);
+  // As numbers, two inodes above 2^53 can be equal, and one of two sandboxes would be taken for the other.
+  const stat = lstatSync(directory, { bigint: true, throwIfNoEntry: false });
   if (stat === undefined || !stat.isDirectory()) return undefined;
-  const { dev, ino, birthtimeMs, ctimeMs } = stat;
-  // Some file systems know no time of birth; the inode then has to do.
-  return { key: `${dev}:${ino}:${birthtimeMs}`, bornMs: birthtimeMs > 0 ? birthtimeMs : ctimeMs };
+  const bornNs = stat.birthtimeNs > 0n ? stat.birthtimeNs : stat.ctimeNs;
+  return { key: keyOf(stat), bornMs: Number(bornNs) / 1e6 };
+}
+
+/** The key of the directory that the path leads to, through links; undefined where it leads to none. */
+export function keyBehind(path: string): string | undefined {
+  try {
+    const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
+    return stat?.isDirectory() === true ? keyOf(stat) : undefined;
+  } catch {
+    // Who cannot look at it cannot compare it; the look at what is in it says why.
+    return undefined;
+  }
+}
+
+/** Some file systems know no time of birth; the inode then has to do. */
+function keyOf({ dev, ino, birthtimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${birthtimeNs}`;
 }

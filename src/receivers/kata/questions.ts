@@ -51,7 +51,10 @@ export class Questions {
       if (readiness.state !== "ready")
         throw this.#refusal(sandbox, `it is ${readiness.state}: ${readiness.reason}`);
       const path = join(sandbox.found.directory, SOCKET_NAME);
-      const outcome = await scraper.scrape(path, sandbox.ending, what);
+      const outcome = await scraper.scrape(path, sandbox.ending, {
+        asked: what,
+        maySend: () => sandbox.readiness.isStillReady(),
+      });
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
         const { fault, text } = outcome;

@@ -3,21 +3,22 @@ import type { Consumer } from "../../component/consumer.ts";
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ParseLimits } from "../../prometheus/parse.ts";
 import { Answers } from "./answers.ts";
-import type { FoundSandbox, Root, RootState } from "./discovery.ts";
+import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
 import type { ResponseLimits } from "./http_response.ts";
 import { Looks } from "./looks.ts";
 import { momentOf } from "./moment.ts";
 import { PageMemory } from "./page_buffer.ts";
 import { Pages } from "./pages.ts";
 import { Questions } from "./questions.ts";
-import type { UnsafeHypervisor } from "./readiness.ts";
+import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { Sandbox, statusOf } from "./sandbox.ts";
+import { resourceOf, Sandbox, statusOf } from "./sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
 import { every, Lanes } from "./schedule.ts";
 import { type Asked, Scraper } from "./scrape.ts";
 import { Shown } from "./shown.ts";
+import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
 
 export interface KataConfig {
@@ -69,7 +70,6 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#visits = new Visits({
       settings,
       intervalMs,
-      unsafeAllowed: new Set(config.unsafeHypervisors),
       lanes,
       pages: this.#pages,
       shown: this.#shown,
@@ -79,7 +79,8 @@ export class KataReceiver implements Receiver, SandboxSource {
         this.#log.changed(sandbox, before);
         this.#status.report();
       },
-      onGone: () => this.#looks.look(),
+      onGone: ({ found }) => this.#looks.lookAt(found),
+      waiting: () => this.#looks.socketlessCount,
     });
     this.#questions = new Questions(settings, lanes, this.#visits);
   }
@@ -111,7 +112,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const sandbox of this.#sandboxes.values()) this.#visits.end(sandbox);
     this.#log.summarize(this.#sandboxes.values());
     this.#sandboxes.clear();
-    await Promise.race([Promise.all([this.#visits.done(), this.#looks.close()]), overdue]);
+    await Promise.race([this.#visits.done(), overdue]);
   }
 
   sandboxes(): readonly SandboxStatus[] {
@@ -124,7 +125,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   owns(identityKey: string): boolean {
-    return [...this.#sandboxes.values()].some(({ found }) => found.identity.key === identityKey);
+    return this.#looks.owns(identityKey);
   }
 
   ask(id: string, what: Asked): Promise<Buffer> | undefined {
@@ -135,8 +136,10 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #createLooks(): Looks {
     const { roots, initialDelayMs, reconcileIntervalMs, limits } = this.#config;
-    const { clock, logger } = this.#settings;
+    const { clock, logger, host, id } = this.#settings;
     return new Looks({
+      id,
+      sources: host.sandboxes,
       clock,
       roots,
       initialDelayMs,
@@ -144,7 +147,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       sandboxesMax: limits.sandboxesMax,
       events: {
         found: (found) => this.#found(found),
-        gone: (found) => this.#gone(found),
+        gone: (found, why) => this.#gone(found, why),
         rootState: (root, state) => this.#rootState(root, state),
         ignored: (path, reason) => logger.warn({ path, reason }, "Directory entry is ignored."),
       },
@@ -162,39 +165,35 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #found(found: FoundSandbox): void {
     const { id, root, directory } = found;
-    const resource = {
-      key: `${this.#settings.id}/${id}`,
-      attributes: [
-        { key: "kata.sandbox.id", value: id },
-        { key: "kata.runtime", value: root.runtime },
-      ],
-    };
+    const { clock } = this.#settings;
+    const allowed = this.#config.unsafeHypervisors;
     const sandbox = new Sandbox(found, {
-      resource,
+      resource: resourceOf(`${this.#settings.id}/${id}`, id, root.runtime),
       source: this.#pages.source(),
       answers: new Answers(this.#config.timeoutMs),
       rank: this.#config.roots.indexOf(root),
-      now: momentOf(this.#settings.clock),
+      now: momentOf(clock),
+      readiness: new ReadinessCheck(found, { allowed, nowMs: () => clock.nowMs() }),
     });
     this.#sandboxes.set(directory, sandbox);
     this.#log.found(sandbox);
     this.#visits.begin(sandbox);
   }
 
-  #gone({ directory }: FoundSandbox): void {
+  #gone({ directory }: FoundSandbox, why: Departure): void {
     const sandbox = this.#sandboxes.get(directory);
     if (sandbox === undefined) return;
     this.#sandboxes.delete(directory);
     this.#visits.end(sandbox);
-    this.#log.ended(sandbox);
+    this.#log.ended(sandbox, why);
     this.#shown.hide(sandbox);
     this.#status.report();
   }
 
-  #rootState({ path }: Root, state: RootState): void {
+  #rootState({ path, runtime }: Root, state: RootState): void {
     const { logger } = this.#settings;
     this.#status.rootState(path, state);
-    if (state.state === "readable") logger.info({ root: path }, "Root is followed.");
+    if (state.state === "readable") logger.info({ root: path, runtime }, "Root is followed.");
     else if (state.state === "missing") logger.info({ root: path }, "Root is not there; it may come later.");
     else if (state.state === "removed")
       logger.error({ root: path, error: state.error }, "Root was removed; only a restart mends it.");

@@ -89,8 +89,8 @@ test("a root that was removed is a fault that only a restart mends, whatever els
 });
 
 test("a root that cannot be read is a fault that may pass, and names the root", () => {
-  const { status, now } = scene([UP], [{ state: "unreadable", error: "EACCES" }]);
-  assert.deepEqual([now().state, now().error], ["recoverable_error", 'cannot read root "/root0": EACCES']);
+  const { status, now } = scene([UP], [{ state: "unreadable", error: 'cannot look at "/root0": EACCES' }]);
+  assert.deepEqual([now().state, now().error], ["recoverable_error", 'cannot look at "/root0": EACCES']);
   assert.equal(now().needsRestart, false);
   status.rootState("/root0", { state: "missing" });
   assert.equal(now().state, "ok");

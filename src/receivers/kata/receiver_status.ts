@@ -64,9 +64,9 @@ export class ReceiverStatus {
   #rootTrouble(): Trouble | undefined {
     const removed: string[] = [];
     const unreadable: string[] = [];
-    for (const [path, root] of this.#roots) {
+    for (const root of this.#roots.values()) {
       if (root.state === "removed") removed.push(root.error);
-      else if (root.state === "unreadable") unreadable.push(`cannot read root "${path}": ${root.error}`);
+      else if (root.state === "unreadable") unreadable.push(root.error);
     }
     if (removed.length > 0) return { text: removed.join("; "), isPermanent: true };
     return unreadable.length > 0 ? { text: unreadable.join("; "), isPermanent: false } : undefined;

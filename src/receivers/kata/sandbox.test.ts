@@ -4,9 +4,9 @@ import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { createHost } from "../../pipeline/host.ts";
 import type { SandboxState } from "./own_families.ts";
-import type { NotReady } from "./readiness.ts";
 import { factsOf, outranks, type Sandbox, sandboxNameOf, statusOf, waitsInVain } from "./sandbox.ts";
 import { type Finding, newStanding, type Standing, standingAfter, WELL } from "./standing.ts";
+import type { NotReady } from "./verdict.ts";
 
 const START = { unixMs: 1_000_000, monotonicMs: 5_000 };
 

@@ -2,18 +2,19 @@ import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { Answers } from "./answers.ts";
-import type { FoundSandbox } from "./discovery.ts";
+import type { FoundSandbox, Runtime } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
 import type { Moment } from "./moment.ts";
 import type { SandboxFacts } from "./own_families.ts";
-import { livesWith } from "./readiness.ts";
+import type { ReadinessCheck } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
 import { newStanding, type Standing } from "./standing.ts";
 
 /** What the agent keeps of a sandbox from its directory's coming to its going. */
 export class Sandbox {
   readonly found: FoundSandbox;
-  readonly resource: Resource;
+  /** Another one when its shim turns out to be another runtime's. */
+  resource: Resource;
   readonly source: PageSource;
   readonly answers: Answers;
   /** The place of its root in the config. */
@@ -21,11 +22,10 @@ export class Sandbox {
   /** When in the interval it is scraped, from 0 to 1. */
   readonly phase: number;
   readonly foundAt: Moment;
+  readonly readiness: ReadinessCheck;
   standing: Standing;
   /** What its shim was when it was last looked at; undefined before it may be asked. */
   shim: ShimKind | undefined;
-  /** What was there of what lives as long as the sandbox does. */
-  livedWith: ReadonlySet<string> = new Set();
   readonly #ending = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -37,6 +37,7 @@ export class Sandbox {
       readonly answers: Answers;
       readonly rank: number;
       readonly now: Moment;
+      readonly readiness: ReadinessCheck;
     },
   ) {
     this.found = found;
@@ -45,6 +46,7 @@ export class Sandbox {
     this.answers = own.answers;
     this.rank = own.rank;
     this.foundAt = own.now;
+    this.readiness = own.readiness;
     this.standing = newStanding(own.now);
     this.phase = phaseOf(found.id);
   }
@@ -65,13 +67,6 @@ export class Sandbox {
     return done;
   }
 
-  /** Remembers what is there of what goes when the sandbox is removed. */
-  noteLife(): void {
-    const there = livesWith(this.found);
-    if (there.some((path) => !this.livedWith.has(path)))
-      this.livedWith = new Set([...this.livedWith, ...there]);
-  }
-
   end(): void {
     this.#ending.abort();
   }
@@ -89,14 +84,32 @@ export function sandboxNameOf({ found: { id } }: Sandbox, witnesses: Witnesses):
   return pod === undefined ? { sandbox: id } : { sandbox: id, pod: `${pod.namespace}/${pod.name}` };
 }
 
+/** What the sandbox's readings are of. */
+export function resourceOf(key: string, id: string, runtime: Runtime): Resource {
+  return {
+    key,
+    attributes: [
+      { key: "kata.sandbox.id", value: id },
+      { key: "kata.runtime", value: runtime },
+    ],
+  };
+}
+
+/** The runtime that its shim was found to be of; before, that of its root. */
+export function runtimeOf({ shim, found }: Pick<Sandbox, "shim" | "found">): Runtime {
+  if (shim === undefined) return found.root.runtime;
+  return shim === "go" ? "go" : "rs";
+}
+
 /** The sandbox as the agent shows it to others. */
-export function statusOf({ found, standing, answers }: Sandbox, witnesses: Witnesses): SandboxStatus {
+export function statusOf(sandbox: Sandbox, witnesses: Witnesses): SandboxStatus {
+  const { found, standing, answers } = sandbox;
   const { state, code, reason, since, nextScrape } = standing;
-  const { id, directory, root } = found;
+  const { id, directory } = found;
   return {
     id,
     directory,
-    runtime: root.runtime,
+    runtime: runtimeOf(sandbox),
     pod: witnesses.podOf(id),
     isListed: witnesses.isListed(id),
     state,

@@ -17,6 +17,7 @@ const HUNG: Finding = { kind: "failed", fault: "timeout", text: "no whole answer
 const REFUSED: Finding = { kind: "failed", fault: "refused", text: "ECONNREFUSED" };
 const NO_SOCKET: Finding = { kind: "not_ready", why: { state: "pending", code: "no_socket", reason: "" } };
 const UNREADABLE: Finding = { kind: "not_ready", why: { state: "pending", code: "unreadable", reason: "" } };
+const UNPROVED: Finding = { kind: "not_ready", why: { state: "pending", code: "unproved", reason: "" } };
 const UNSAFE: Finding = { kind: "not_ready", why: { state: "unsafe", code: "qemu", reason: "has qemu" } };
 const REMOVAL: Finding = { kind: "not_ready", why: { state: "ending", code: "removal", reason: "" } };
 const SLOW: Finding = { kind: "answered", complaint: { code: "slow", reason: "took long" } };
@@ -96,6 +97,7 @@ test("a change of state is one line, at warn for the worse and at info for the b
     "info Sandbox is well again.",
   ]);
   assert.deepEqual(await story(UNSAFE, UNSAFE), ["warn Sandbox is not scraped."]);
+  assert.deepEqual(await story(UNPROVED, WELL), ["warn Sandbox is not scraped.", "info Sandbox answers."]);
   assert.deepEqual(await story(UNREADABLE, NO_SOCKET), ["warn Sandbox cannot be looked at."]);
   assert.deepEqual(await story(WELL, REFUSED, REFUSED, NO_SOCKET, REMOVAL), [
     "info Sandbox answers.",
@@ -132,6 +134,7 @@ test("a pod's start is no alarm: found, then one line with the boot times when i
   const [sandbox = assert.fail()] = sandboxes;
   log.found(sandbox);
   settle(sandbox, NO_SOCKET);
+  settle(sandbox, UNPROVED);
   await clock.advance(300);
   settle(sandbox, REFUSED);
   sandbox.answers.boot = { socketMs: 350, answerMs: 40 };

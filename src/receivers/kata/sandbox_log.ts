@@ -2,6 +2,7 @@ import type { Settings } from "../../component/component.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
+import type { Departure } from "./discovery.ts";
 import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import { isStarting, type Standing } from "./standing.ts";
 
@@ -47,13 +48,14 @@ export class SandboxLog {
     });
   }
 
-  ended(sandbox: Sandbox): void {
+  ended(sandbox: Sandbox, why: Departure): void {
     this.#leftOut.delete(sandbox);
     this.#waiting.delete(sandbox);
     const { foundAt, standing } = sandbox;
     const ageMs = this.#settings.clock.monotonicMs() - foundAt.monotonicMs;
     const fields = { before: describe(standing), followed: roundedDuration(ageMs) };
-    this.#write({ level: "info", message: "Sandbox ended." }, sandbox, fields);
+    const message = why === "removed" ? "Sandbox ended." : "Sandbox is not followed any more.";
+    this.#write({ level: "info", message }, sandbox, fields);
   }
 
   /** Notes that the sandbox's state or code has changed. */

@@ -10,11 +10,12 @@ interface Row extends Partial<Standing> {
   readonly phase?: number;
   readonly intervalMs?: number;
   readonly ageMs?: number;
+  readonly waiting?: number;
 }
 
 function check(row: Row, want: number): void {
-  const { nowMs = 0, phase = 0.5, intervalMs = 10_000, ageMs = 60_000, ...standing } = row;
-  const time = { nowMs, phase, intervalMs, ageMs };
+  const { nowMs = 0, phase = 0.5, intervalMs = 10_000, ageMs = 60_000, waiting = 1, ...standing } = row;
+  const time = { nowMs, phase, intervalMs, ageMs, waiting };
   assert.equal(
     nextVisitMs({ ...newStanding({ unixMs: 0, monotonicMs: 0 }), state: "up", ...standing }, time),
     want,
@@ -54,6 +55,13 @@ test("a socket is looked for at least once a second, at first more often", () =>
   check({ state: "pending", ageMs: 0 }, 200);
   check({ state: "pending", ageMs: 60_000 }, 900);
   check({ state: "pending", ageMs: 3_600_000 }, 900);
+});
+
+test("thousands that wait for a socket are looked at more rarely, the new ones among them still within a second or so", () => {
+  check({ state: "pending", ageMs: 0, waiting: 400 }, 200);
+  check({ state: "pending", ageMs: 0, waiting: 4_000 }, 1_000);
+  check({ state: "pending", ageMs: 60_000, waiting: 400 }, 900);
+  check({ state: "pending", ageMs: 60_000, waiting: 4_000 }, 8_000);
 });
 
 test("a refused connection is soon tried again, a socket left over once per interval", () => {

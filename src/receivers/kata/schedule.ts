@@ -10,6 +10,12 @@ const LOOK_MS = 200;
 /** Later, and for ever: a socket may come after minutes, and is to be scraped within a second. */
 const LATE_LOOK_MS = 900;
 const NEW_MS = 10_000;
+/**
+ * Between two looks at any of those that wait for a socket: 500 a second, so that thousands of empty directories cost
+ * little. New ones are looked at eight times as often, since they are the ones whose socket comes.
+ */
+const LATE_SPACING_MS = 2;
+const NEW_SPACING_MS = 0.25;
 
 export interface VisitTime {
   readonly nowMs: number;
@@ -18,6 +24,8 @@ export interface VisitTime {
   readonly phase: number;
   /** How long the sandbox is known. */
   readonly ageMs: number;
+  /** How many sandboxes wait for their socket, this one among them. */
+  readonly waiting: number;
 }
 
 /** How long a sandbox is not asked after so many scrapes in a row were broken off: two intervals, doubled each time. */
@@ -31,10 +39,16 @@ export function pauseMs(breakOffs: number, intervalMs: number): number {
  */
 export function nextVisitMs({ state, refusals, nextScrape }: Standing, time: VisitTime): number {
   if (nextScrape !== undefined) return Math.max(0, nextScrape.monotonicMs - time.nowMs);
-  if (state === "pending") return time.ageMs < NEW_MS ? LOOK_MS : LATE_LOOK_MS;
+  if (state === "pending") return untilLook(time);
   const tickMs = untilTick(time);
   // A shim that is starting refuses for a moment; one that has gone refuses for good.
   return state === "stale" ? Math.min(tickMs, LOOK_MS * 2 ** (refusals - 1)) : tickMs;
+}
+
+function untilLook({ ageMs, waiting }: VisitTime): number {
+  return ageMs < NEW_MS
+    ? Math.max(LOOK_MS, waiting * NEW_SPACING_MS)
+    : Math.max(LATE_LOOK_MS, waiting * LATE_SPACING_MS);
 }
 
 function untilTick({ nowMs, phase, intervalMs }: VisitTime): number {

@@ -9,7 +9,7 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { PageMemory } from "./page_buffer.ts";
-import { type ScrapeOutcome, Scraper } from "./scrape.ts";
+import { type AskOptions, type ScrapeOutcome, Scraper } from "./scrape.ts";
 
 interface Scene {
   readonly dir: string;
@@ -20,7 +20,7 @@ interface Scene {
   readonly clock: FakeClock;
   readonly cancel: AbortController;
   readonly memory: PageMemory;
-  scrape(path?: string): Promise<ScrapeOutcome>;
+  scrape(path?: string, options?: AskOptions): Promise<ScrapeOutcome>;
 }
 
 /** A shim that does what `answer` does to each connection, and a scraper of it. */
@@ -49,7 +49,7 @@ async function withShim(
   const options = { clock, timeoutMs: 5_000, headerBytesMax: 1_000, bodyBytesMax: 400_000, memory };
   const scraper = new Scraper(options);
   const cancel = new AbortController();
-  const scrape = (to = path): Promise<ScrapeOutcome> => scraper.scrape(to, cancel.signal);
+  const scrape: Scene["scrape"] = (to = path, asking = {}) => scraper.scrape(to, cancel.signal, asking);
   try {
     await play({ dir, path, server, sockets, requests, clock, cancel, memory, scrape });
     assert.equal(clock.timerCount, 0, "a timer is left");
@@ -85,6 +85,30 @@ test("one request for the page is sent, and the page comes whole though the shim
       await checkPage(scrape(), "a 1\n");
       assert.equal(requests.length, 2);
       assert.match(requests[0] ?? "", /^GET \/metrics HTTP\/1\.1\r\n(?:.+\r\n)*Connection: close\r\n/);
+    },
+  ));
+
+test("who may not be asked when it is connected to gets no byte, and the scrape ends", () =>
+  withShim(
+    (socket) => socket.end(`${HEAD}Content-Length: 4\r\n\r\na 1\n`),
+    async ({ path, scrape, server, sockets, requests }) => {
+      const connected = once(server, "connection");
+      await checkFault(scrape(path, { maySend: () => false }), "missing");
+      await connected;
+      await poll("the connection to close", () => sockets[0]?.destroyed || undefined);
+      assert.deepEqual(requests, []);
+      let questions = 0;
+      await checkPage(scrape(path, { maySend: () => ++questions === 1 }), "a 1\n");
+      assert.equal(questions, 1);
+    },
+  ));
+
+test("what is asked for is one of two pages", () =>
+  withShim(
+    (socket) => socket.end(`${HEAD}Content-Length: 4\r\n\r\nvsoc`),
+    async ({ path, scrape, requests }) => {
+      await checkPage(scrape(path, { asked: "agent-url" }), "vsoc");
+      assert.match(requests[0] ?? "", /^GET \/agent-url HTTP/);
     },
   ));
 

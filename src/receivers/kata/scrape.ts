@@ -3,6 +3,7 @@
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
+import { accessWayOut } from "./access_fault.ts";
 import { type Progress, type ResponseFault, type ResponseLimits, ResponseReader } from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
@@ -11,7 +12,7 @@ export type ScrapeFault =
   | ResponseFault
   /** Nobody listens on the socket. */
   | "refused"
-  /** There is no socket. */
+  /** There is no socket, or none any more that may be asked. */
   | "missing"
   | "unreachable"
   | "timeout"
@@ -48,6 +49,13 @@ export interface ScrapeOptions extends ResponseLimits {
 
 /** All that is ever asked for: other paths on this socket change the sandbox. */
 export type Asked = "metrics" | "agent-url";
+
+export interface AskOptions {
+  /** The metrics if left out. */
+  readonly asked?: Asked;
+  /** Asked once, when the shim is connected to and before it gets a byte; it gets none unless the answer is true. */
+  maySend?(): boolean;
+}
 
 const REQUESTS: Readonly<Record<Asked, string>> = {
   metrics: requestText("/metrics"),
@@ -86,10 +94,10 @@ export class Scraper {
   }
 
   /** Asks the shim behind the socket. Never rejects; ends within the time-out, or when `cancel` aborts. */
-  async scrape(socketPath: string, cancel: AbortSignal, asked: Asked = "metrics"): Promise<ScrapeOutcome> {
+  async scrape(socketPath: string, cancel: AbortSignal, options: AskOptions = {}): Promise<ScrapeOutcome> {
     try {
       await using short = await shortSocketPath(socketPath);
-      const outcome = await this.#ask(short.path, cancel, asked);
+      const outcome = await this.#ask(short.path, cancel, options);
       if (outcome.ok || short.path === socketPath) return outcome;
       // Nobody finds a sandbox by a descriptor's number.
       return { ...outcome, text: outcome.text.replace(short.path, socketPath) };
@@ -98,7 +106,11 @@ export class Scraper {
     }
   }
 
-  #ask(path: string, cancel: AbortSignal, asked: Asked): Promise<ScrapeOutcome> {
+  #ask(
+    path: string,
+    cancel: AbortSignal,
+    { asked = "metrics", maySend = () => true }: AskOptions,
+  ): Promise<ScrapeOutcome> {
     const { clock, timeoutMs } = this.#options;
     this.#page.clear();
     const reader = new ResponseReader(this.#page, this.#options);
@@ -132,19 +144,20 @@ export class Scraper {
       });
       cancel.addEventListener("abort", onCancel, { once: true });
       if (cancel.aborted) return onCancel();
-      socket.write(REQUESTS[asked], "latin1");
+      socket.once("connect", () => {
+        if (maySend()) socket.write(REQUESTS[asked], "latin1");
+        else
+          finish({
+            ok: false,
+            fault: "missing",
+            text: "it changed while it was connected to, and was not asked",
+          });
+      });
     });
   }
 }
 
-/** For a user whose agent may see a socket and may not connect to it. */
-const WAYS_OUT: Readonly<Record<string, string>> = {
-  EACCES:
-    "; run the agent as uid 0 or with CAP_DAC_OVERRIDE, and where SELinux denies it, under a type that may connect (spc_t in a container)",
-  EPERM: "; give the agent an SELinux type (spc_t in a container) or an AppArmor profile that may connect",
-};
-
 function failure(error: unknown): ScrapeOutcome {
   const { code = "", message } = error as NodeJS.ErrnoException;
-  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: `${message}${WAYS_OUT[code] ?? ""}` };
+  return { ok: false, fault: CODE_FAULT[code] ?? "unreachable", text: `${message}${accessWayOut(code)}` };
 }

@@ -1,8 +1,8 @@
 import type { Moment } from "./moment.ts";
 import type { SandboxState } from "./own_families.ts";
-import type { NotReady, NotReadyCode } from "./readiness.ts";
 import { pauseMs } from "./schedule.ts";
 import { isCutOff, type ScrapeFault } from "./scrape.ts";
+import type { NotReady, NotReadyCode } from "./verdict.ts";
 
 /** What is wrong with the answers of a sandbox that is up. */
 export interface Complaint {

@@ -4,12 +4,13 @@ import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
+import type { ShimKind } from "./families.ts";
 import { momentOf } from "./moment.ts";
 import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
-import { checkReadiness, type Readiness, SOCKET_NAME, type UnsafeHypervisor } from "./readiness.ts";
+import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { factsOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 import type { SandboxLog } from "./sandbox_log.ts";
 import { type Lanes, nextVisitMs } from "./schedule.ts";
 import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
@@ -20,7 +21,6 @@ import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts"
 export interface VisitsOptions {
   readonly settings: Settings;
   readonly intervalMs: number;
-  readonly unsafeAllowed: ReadonlySet<UnsafeHypervisor>;
   readonly lanes: Lanes<Scraper>;
   readonly pages: Pages;
   readonly shown: Shown;
@@ -30,6 +30,8 @@ export interface VisitsOptions {
   onChange(sandbox: Sandbox, before: Standing): void;
   /** The sandbox's directory is not the one that was found. */
   onGone(sandbox: Sandbox): void;
+  /** How many sandboxes wait for their socket. */
+  waiting(): number;
 }
 
 /** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
@@ -98,7 +100,7 @@ export class Visits {
 
   /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
-    const { settings, intervalMs } = this.#options;
+    const { settings, intervalMs, waiting } = this.#options;
     const { clock, logger, host } = settings;
     let noRoom: NoRoom | undefined;
     try {
@@ -110,7 +112,7 @@ export class Visits {
     const nowMs = clock.monotonicMs();
     const { phase, foundAt, standing } = sandbox;
     const ageMs = nowMs - foundAt.monotonicMs;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs });
+    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
@@ -158,21 +160,25 @@ export class Visits {
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
   readiness(sandbox: Sandbox): Readiness | undefined {
-    const { settings, unsafeAllowed, onGone } = this.#options;
+    const { onGone } = this.#options;
     if (sandbox.ended) return undefined;
     if (!isStillThere(sandbox.found)) {
       onGone(sandbox);
       return undefined;
     }
-    sandbox.noteLife();
-    const readiness = checkReadiness(sandbox.found, {
-      allowed: unsafeAllowed,
-      answered: sandbox.answers.lastMs === undefined ? undefined : sandbox.shim,
-      livedWith: sandbox.livedWith,
-      nowMs: settings.clock.nowMs(),
-    });
-    if (readiness.state === "ready") sandbox.shim = readiness.shim;
+    const readiness = sandbox.readiness.look();
+    if (readiness.state === "ready") this.#noteShim(sandbox, readiness.shim);
     return readiness;
+  }
+
+  /** Its resource names the runtime, so that what was shown of it under another one ends. */
+  #noteShim(sandbox: Sandbox, shim: ShimKind): void {
+    const before = runtimeOf(sandbox);
+    sandbox.shim = shim;
+    const runtime = runtimeOf(sandbox);
+    if (runtime === before) return;
+    this.#options.shown.hide(sandbox);
+    sandbox.resource = resourceOf(sandbox.resource.key, sandbox.found.id, runtime);
   }
 
   /** Moves the sandbox to where it stands after the finding. */
@@ -188,7 +194,9 @@ export class Visits {
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
     const { clock } = this.#options.settings;
     const startMs = clock.monotonicMs();
-    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending);
+    const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
+      maySend: () => sandbox.readiness.isStillReady(),
+    });
     const durationMs = clock.monotonicMs() - startMs;
     try {
       if (sandbox.ended) return;

@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
-import { mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { spawnSync } from "node:child_process";
+import { appendFileSync, writeFileSync } from "node:fs";
+import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
@@ -10,38 +12,32 @@ interface Scene {
   readonly dir: string;
   readonly root: string;
   readonly watch: RootWatch;
-  hints(): number;
-  /** Lets what is under way be reported, so that the next hint is of what follows. */
-  quiet(): Promise<void>;
-  /** Makes a directory in the root, which must bring a hint. */
+  readonly names: string[];
+  /** How often the root itself was said to be gone. */
+  rootHints(): number;
+  /** Makes a directory in the root, which must bring a hint; what came before it has then been reported, too. */
   checkSeen(name: string): Promise<void>;
 }
 
 async function withWatch(play: (scene: Scene) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "watch-"));
   const root = join(dir, "run/vc/sbs");
-  let count = 0;
-  const watch = new RootWatch({ path: root, onHint: () => count++, onError: (error) => assert.fail(error) });
-  const quiet = async (): Promise<void> => {
-    let before = -1;
-    await poll("no more hints", async () => {
-      const still = before === count && count > 0;
-      before = count;
-      // chokidar holds the end of a file back for 100 ms, in which it may come again.
-      await new Promise((resolve) => setTimeout(resolve, 110));
-      return still || undefined;
-    });
-  };
+  const names: string[] = [];
+  let rootHints = 0;
+  const watch = new RootWatch({
+    path: root,
+    onName: (name) => names.push(name),
+    onRoot: () => rootHints++,
+    onError: (error) => assert.fail(error),
+  });
   const checkSeen = async (name: string): Promise<void> => {
-    const before = count;
     await mkdir(join(root, name));
-    await poll(`a hint of ${name}`, () => count > before || undefined, 5_000);
-    await quiet();
+    await poll(`a hint of ${name}`, () => names.includes(name) || undefined, 5_000);
   };
   try {
-    await play({ dir, root, watch, hints: () => count, quiet, checkSeen });
+    await play({ dir, root, watch, names, rootHints: () => rootHints, checkSeen });
   } finally {
-    await watch.close();
+    watch.close();
     await rm(dir, { recursive: true, force: true });
   }
 }
@@ -56,103 +52,143 @@ async function inotifyWatches(): Promise<number> {
   return count;
 }
 
-test("directories that come and go bring hints, and so does the watch's own beginning", () =>
-  withWatch(async ({ root, watch, hints, quiet, checkSeen }) => {
+test("directories that come and go are hinted at by their names", () =>
+  withWatch(async ({ root, watch, names, checkSeen }) => {
     await mkdir(root, { recursive: true });
     watch.arm();
-    await poll("the first hint", () => hints() > 0 || undefined);
-    await quiet();
     await checkSeen("a");
-    const before = hints();
     await rm(join(root, "a"), { recursive: true });
-    await poll("a hint of its end", () => hints() > before || undefined);
-  }));
-
-test("a root that is made later, several levels deep, is seen without another arming", () =>
-  withWatch(async ({ root, watch, hints, quiet, checkSeen }) => {
-    watch.arm();
-    await quiet();
-    const before = hints();
-    await mkdir(root, { recursive: true });
-    await poll("a hint of the root", () => hints() > before || undefined);
-    await quiet();
-    await checkSeen("a");
-  }));
-
-test("a root that is removed and made again, or swapped, stays watched without another arming", () =>
-  withWatch(async ({ root, watch, quiet, checkSeen }) => {
-    await mkdir(root, { recursive: true });
-    watch.arm();
-    await quiet();
-    await rm(root, { recursive: true });
-    await quiet();
-    await mkdir(root);
-    await quiet();
-    await checkSeen("a");
-    await mkdir(`${root}.new`);
-    await rename(root, `${root}.old`);
-    await rename(`${root}.new`, root);
-    await quiet();
     await checkSeen("b");
+    await rename(join(root, "b"), join(root, "c"));
+    await checkSeen("d");
+    assert.deepEqual(names, ["a", "a", "b", "b", "c", "d"]);
   }));
 
-test("what leads to the root may be replaced: the next arming notices", () =>
-  withWatch(async ({ root, watch, quiet, checkSeen }) => {
-    await mkdir(root, { recursive: true });
+test("whatever becomes of the path, a look tells, and the next arming watches what it leads to", () =>
+  withWatch(async ({ dir, root, watch, names, checkSeen }) => {
     watch.arm();
-    await quiet();
-    await rename(dirname(root), `${dirname(root)}.old`);
-    await mkdir(root, { recursive: true });
-    watch.arm();
-    await quiet();
-    await checkSeen("a");
-  }));
-
-test("a root may be a link, which the next arming follows elsewhere", () =>
-  withWatch(async ({ dir, root, watch, quiet, checkSeen }) => {
-    await mkdir(join(dir, "one"));
-    await mkdir(join(dir, "two"));
-    await mkdir(dirname(root), { recursive: true });
-    await symlink(join(dir, "one"), root);
-    watch.arm();
-    await quiet();
-    await checkSeen("a");
+    assert.ok(!watch.leadsElsewhere(), "it is not there yet");
+    const ways: Readonly<Record<string, () => Promise<unknown>>> = {
+      made: () => mkdir(root, { recursive: true }),
+      "removed and made again": () => rm(root, { recursive: true }).then(() => mkdir(root)),
+      swapped: async () => {
+        await mkdir(`${root}.new`);
+        await rename(root, `${root}.old`);
+        await rename(`${root}.new`, root);
+      },
+      "its parent replaced": async () => {
+        await rename(dirname(root), `${dirname(root)}.old`);
+        await mkdir(root, { recursive: true });
+      },
+      "a link": async () => {
+        await mkdir(join(dir, "one"));
+        await rm(root, { recursive: true });
+        await symlink(join(dir, "one"), root);
+      },
+      "the link turned": async () => {
+        await mkdir(join(dir, "two"));
+        await rm(root);
+        await symlink(join(dir, "two"), root);
+      },
+    };
+    for (const [way, change] of Object.entries(ways)) {
+      await change();
+      assert.ok(watch.leadsElsewhere(), way);
+      watch.arm();
+      assert.ok(!watch.leadsElsewhere(), way);
+      names.length = 0;
+      await checkSeen(`after ${way}`);
+    }
     await rm(root);
-    await symlink(join(dir, "two"), root);
+    assert.ok(watch.leadsElsewhere(), "gone");
     watch.arm();
-    await quiet();
+    assert.ok(!watch.leadsElsewhere(), "gone, and known to be");
+  }));
+
+test("the end of the root is hinted at at once", () =>
+  withWatch(async ({ root, watch, rootHints, checkSeen }) => {
+    await mkdir(root, { recursive: true });
+    watch.arm();
+    await checkSeen("a");
+    await rm(root, { recursive: true });
+    await poll("the hint", () => rootHints() > 0 || undefined, 5_000);
+    await mkdir(root);
+    watch.arm();
     await checkSeen("b");
   }));
 
-test("sandboxes and what is beside the root cost no watch, and what is in them no hint", () =>
-  withWatch(async ({ root, watch, hints, quiet }) => {
-    await mkdir(root, { recursive: true });
+test("writes beside the root, into its files and into its sandboxes are no hints", () =>
+  withWatch(async ({ root, watch, names, rootHints, checkSeen }) => {
+    await mkdir(join(root, "sandbox"), { recursive: true });
+    const beside = join(dirname(root), "beside");
+    const above = join(dirname(dirname(root)), "above");
+    const inRoot = join(root, "file");
+    for (const file of [beside, above, inRoot]) await writeFile(file, "");
+    watch.arm();
+    for (let i = 0; i < 1_000; i++) {
+      for (const file of [beside, above, inRoot]) appendFileSync(file, "x");
+      writeFileSync(join(root, "sandbox", `${i}`), "");
+    }
+    await mkdir(join(dirname(root), "directory beside"));
+    await checkSeen("after them");
+    assert.deepEqual(names, ["after them"]);
+    assert.equal(rootHints(), 0);
+  }));
+
+test("changed modes hint at one name at most, and leave the root watched", () =>
+  withWatch(async ({ root, watch, names, rootHints, checkSeen }) => {
+    await mkdir(join(root, "sandbox"), { recursive: true });
+    watch.arm();
+    for (let i = 0; i < 100; i++) {
+      await chmod(join(root, "sandbox"), 0o700 + (i % 8));
+      await chmod(root, 0o700 + (i % 8));
+    }
+    await checkSeen("after them");
+    assert.deepEqual([...new Set(names)], ["sandbox", "sbs", "after them"]);
+    assert.equal(rootHints(), 0);
+  }));
+
+test("a root costs one watch, whatever is in it and beside it; arming again costs none, and a close leaves none", () =>
+  withWatch(async ({ root, watch }) => {
     for (let i = 0; i < 50; i++) {
-      await mkdir(join(root, `s${i}`));
+      await mkdir(join(root, `s${i}`), { recursive: true });
       await mkdir(join(dirname(root), `beside${i}`));
     }
     const before = await inotifyWatches();
     watch.arm();
-    await quiet();
-    assert.equal((await inotifyWatches()) - before, 2);
-    const hinted = hints();
-    await writeFile(join(root, "s1/persist.json"), "{}");
-    await mkdir(join(dirname(root), "beside"));
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    assert.equal(hints(), hinted);
+    watch.arm();
+    assert.equal(await inotifyWatches(), before + 1);
+    watch.close();
+    assert.equal(await inotifyWatches(), before);
   }));
 
-test("arming again without need changes nothing, and nothing is left after the close", () =>
-  withWatch(async ({ root, watch, hints, quiet }) => {
-    await mkdir(root, { recursive: true });
-    const before = await inotifyWatches();
+/** Arms a watch where the node has nothing left of what it costs, in a user namespace with a limit of its own. */
+function armWithout(limit: "instances" | "watches"): {
+  status: number | null;
+  stdout: string;
+  stderr: string;
+} {
+  const script = `
+    const { RootWatch } = await import(${JSON.stringify(join(import.meta.dirname, "watch.ts"))});
+    const watch = new RootWatch({
+      path: "/", onName() {}, onRoot() {},
+      onError: (error) => console.log(error.code),
+    });
     watch.arm();
-    await quiet();
-    const hinted = hints();
     watch.arm();
-    await new Promise((resolve) => setTimeout(resolve, 200));
-    assert.equal(hints(), hinted);
-    await watch.close();
-    await poll("no watches", async () => (await inotifyWatches()) === before || undefined);
-    await watch.close();
-  }));
+    process.exit();`;
+  const shell = `echo 0 > /proc/sys/user/max_inotify_${limit} && exec "$0" --input-type=module -e "$1"`;
+  const args = ["-U", "-r", "sh", "-c", shell, process.execPath, script];
+  return spawnSync("unshare", args, { encoding: "utf8" });
+}
+
+test("a node without a watch to spare is an error, once however often it is armed", (t) => {
+  for (const [limit, code] of [
+    ["instances", "EMFILE"],
+    ["watches", "ENOSPC"],
+  ] as const) {
+    const { status, stdout, stderr } = armWithout(limit);
+    if (status !== 0) return t.skip(`no user namespace here: ${stderr}`);
+    assert.equal(stdout, `${code}\n`);
+  }
+});

@@ -1,0 +1,60 @@
+import { resolve } from "node:path";
+import { z } from "zod";
+import type { Remark } from "../../component/component.ts";
+import { shownAsParsed } from "../../config/values.ts";
+import type { Root, Runtime } from "./discovery.ts";
+
+const USUAL_ROOTS: Readonly<Record<string, Runtime>> = { "/run/vc/sbs": "go", "/run/kata": "rs" };
+const ROOTS_MAX = 64;
+
+const path = z.string().regex(/^\//, "must be an absolute path");
+const runtime = z
+  .enum(["go", "rs", "unknown"])
+  .optional()
+  .describe(
+    `Which shim makes the sandboxes under it. If left out, go where the path ends in /run/vc/sbs, rs where it ends in /run/kata, else unknown: then each sandbox is asked once its files have proved its runtime`,
+  );
+const root: z.ZodType<Root> = shownAsParsed(
+  z
+    .union([path, z.strictObject({ path, runtime })])
+    .transform((input): Root => {
+      const { path, runtime = undefined } = typeof input === "string" ? { path: input } : input;
+      const full = resolve(path);
+      return { path: full, runtime: runtime ?? usualRuntime(full) };
+    })
+    .describe("A directory that holds a directory per sandbox: its path, or path and runtime"),
+);
+
+/** Seen from a container, the node's directories lie deeper, so only the end of the path counts. */
+function usualRuntime(path: string): Runtime {
+  const usual = Object.entries(USUAL_ROOTS).find(([end]) => path.endsWith(end));
+  return usual?.[1] ?? "unknown";
+}
+
+export const rootsSchema: z.ZodType<readonly Root[]> = z
+  .array(root)
+  .min(1)
+  .max(ROOTS_MAX)
+  .refine((roots) => new Set(roots.map((one) => one.path)).size === roots.length, "names a root twice")
+  .prefault(Object.keys(USUAL_ROOTS))
+  .describe("Where sandboxes are found; a root may come later");
+
+/** A remark for each root whose runtime nobody has named, or that is named another one than its path has everywhere else. */
+export function remarksOnRoots(roots: readonly Root[]): readonly Remark[] {
+  return roots.flatMap((one, index) => {
+    const message = remarkOn(one);
+    return message === undefined ? [] : [{ path: ["roots", String(index)], message }];
+  });
+}
+
+function remarkOn({ path, runtime }: Root): string | undefined {
+  if (runtime === "unknown")
+    return `the runtime of "${path}" is unknown, so each sandbox is asked only when its persist.json (go) or state.json (rs) has proved it; name it with {path: ${path}, runtime: go} or runtime: rs`;
+  const usual = usualRuntime(path);
+  if (usual === "unknown" || usual === runtime) return undefined;
+  const effect =
+    runtime === "go"
+      ? "sandboxes of runtime-rs on QEMU end when they are asked as they boot"
+      : "sandboxes of the Go shim are never asked";
+  return `"${path}" ends as roots of the runtime ${usual} do, and is said to be of ${runtime}: if that is wrong, ${effect}`;
+}
