@@ -30,10 +30,16 @@ test("a root is a path, or a path with its runtime", () => {
 
 test("a root without a runtime is of the one whose usual path its own ends in", () => {
   check(["/run/vc/sbs", "/run/kata/"], "/run/vc/sbs go", "/run/kata rs");
+  check(
+    ["/host/vc/sbs", "/host/myvc/sbs", "/host/kata"],
+    "/host/vc/sbs go",
+    "/host/myvc/sbs unknown",
+    "/host/kata unknown",
+  );
   check(["/host/run/vc/sbs/", { path: "/host/run/kata" }], "/host/run/vc/sbs go", "/host/run/kata rs");
   check(
-    ["/sandboxes/rs", "/sbs", "/vc/sbs", "/kata"],
-    ...["/sandboxes/rs", "/sbs", "/vc/sbs", "/kata"].map((path) => `${path} unknown`),
+    ["/sandboxes/rs", "/sbs", "/kata"],
+    ...["/sandboxes/rs", "/sbs", "/kata"].map((path) => `${path} unknown`),
   );
   check(
     ["/xrun/kata", "/run/kata/x", "/run/kata2"],

@@ -4,7 +4,12 @@ import type { Remark } from "../../component/component.ts";
 import { shownAsParsed } from "../../config/values.ts";
 import type { Root, Runtime } from "./discovery.ts";
 
-const USUAL_ROOTS: Readonly<Record<string, Runtime>> = { "/run/vc/sbs": "go", "/run/kata": "rs" };
+const DEFAULT_ROOTS: readonly string[] = ["/run/vc/sbs", "/run/kata"];
+/**
+ * Seen from a container, the node's directories lie elsewhere, so only the end of a path counts. Nobody but the Go shim
+ * has a `vc/sbs`, whatever /run/vc is mounted as; runtime-rs' `kata` alone is anybody's name.
+ */
+const USUAL_ENDS: Readonly<Record<string, Runtime>> = { "/vc/sbs": "go", "/run/kata": "rs" };
 const ROOTS_MAX = 64;
 
 const path = z.string().regex(/^\//, "must be an absolute path");
@@ -12,7 +17,7 @@ const runtime = z
   .enum(["go", "rs", "unknown"])
   .optional()
   .describe(
-    `Which shim makes the sandboxes under it. If left out, go where the path ends in /run/vc/sbs, rs where it ends in /run/kata, else unknown: then each sandbox is asked once its files have proved its runtime`,
+    `Which shim makes the sandboxes under it. If left out, go where the path ends in /vc/sbs, rs where it ends in /run/kata, else unknown: then each sandbox is asked once its files have proved its runtime`,
   );
 const root: z.ZodType<Root> = shownAsParsed(
   z
@@ -25,9 +30,8 @@ const root: z.ZodType<Root> = shownAsParsed(
     .describe("A directory that holds a directory per sandbox: its path, or path and runtime"),
 );
 
-/** Seen from a container, the node's directories lie deeper, so only the end of the path counts. */
 function usualRuntime(path: string): Runtime {
-  const usual = Object.entries(USUAL_ROOTS).find(([end]) => path.endsWith(end));
+  const usual = Object.entries(USUAL_ENDS).find(([end]) => path.endsWith(end));
   return usual?.[1] ?? "unknown";
 }
 
@@ -36,7 +40,7 @@ export const rootsSchema: z.ZodType<readonly Root[]> = z
   .min(1)
   .max(ROOTS_MAX)
   .refine((roots) => new Set(roots.map((one) => one.path)).size === roots.length, "names a root twice")
-  .prefault(Object.keys(USUAL_ROOTS))
+  .prefault([...DEFAULT_ROOTS])
   .describe("Where sandboxes are found; a root may come later");
 
 /** A remark for each root whose runtime nobody has named, or that is named another one than its path has everywhere else. */
