@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { pino } from "pino";
+import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";
@@ -51,28 +52,31 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
     interner,
   });
   const values = (resource: Resource) => resource.attributes.map(({ value }) => value).join(" ");
-  const processor = factory.create(
-    factory.schema.parse({ endpoint: socketPath, timeout: "1s", ...config }),
-    settings,
-    {
+  const startOne = async () => {
+    const parsed = factory.schema.parse({ endpoint: socketPath, timeout: "1s", ...config });
+    const one = factory.create(parsed, settings, {
       noRoom: (key) => (key === "full" ? "queue_full" : undefined),
       consume(reading) {
         readings.push(reading);
         passed.push(`${values(reading.resource)} @${reading.timeMs}`);
       },
       end: ({ resource }) => passed.push(`end ${values(resource)}`),
-    },
-  );
-  await processor.start();
+    });
+    await one.start();
+    return one;
+  };
+  const processor = await startOne();
+  let current = processor;
   const servers: CriServer[] = [];
   context.after(async () => {
-    await processor.shutdown(AbortSignal.timeout(1_000));
+    await current.shutdown(AbortSignal.timeout(1_000));
     assert.equal(clock.timerCount, 0, "a timer is left");
     for (const server of servers) await server.close();
     await rm(folder, { recursive: true });
   });
   return {
     clock,
+    host: settings.host,
     logs,
     passed,
     readings,
@@ -82,11 +86,17 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       servers.push(server);
       return server;
     },
+    /** As a reload does it: the next one starts before the one before has stopped. */
+    async replace() {
+      const before = current;
+      current = await startOne();
+      await before.shutdown(AbortSignal.timeout(1_000));
+    },
     read(resource: Resource, timeMs: number) {
       const values = new Float64Array(0);
-      processor.consume({ resource, schema, values, timeMs, startMs: 0 });
+      current.consume({ resource, schema, values, timeMs, startMs: 0 });
     },
-    end: (resource: Resource) => processor.end({ resource, timeMs: 0 }),
+    end: (resource: Resource) => current.end({ resource, timeMs: 0 }),
     /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
     async advanceUntil(what: string, done: () => boolean, limitMs = 60_000) {
       for (let spentMs = 0; !done(); spentMs += 10) {
@@ -121,6 +131,38 @@ test("the first reading is held until the pod is known, and goes on under its na
   assert.deepEqual(passed, [`${named("s1")} @1`, `${named("s1")} @2`, `end ${named("s1")}`]);
   assert.equal(server.calls.list, 1);
   await processor.shutdown(AbortSignal.timeout(1_000));
+});
+
+test("a processor that takes another one's place names also what no runtime lists any more", async (context) => {
+  for (const wait of ["5s", "0s"]) {
+    const { start, read, passed, clock, replace, host } = await bench(context, { wait });
+    const server = await start();
+    const resource = sandbox("s1");
+    server.add(pod("s1"));
+    host.sandboxes.add("kata", {
+      sandboxes: () => [sandboxStatus("s1", {})],
+      roots: () => ["/run/kata"],
+      owns: () => false,
+      ask: () => undefined,
+    });
+    read(resource, 1);
+    await clock.advance(30);
+    await until("the name", () => {
+      read(resource, 1);
+      return passed.at(-1) === `${named("s1")} @1`;
+    });
+    server.remove("s1");
+    await replace();
+    read(resource, 2);
+    await clock.advance(5_000);
+    assert.equal(passed.at(-1), `${named("s1")} @2`, `wait ${wait}`);
+    // The next answer of the runtime says the same of a pod that has come back: no other series.
+    server.add(pod("s1"));
+    passed.length = 0;
+    await clock.advance(60_000);
+    read(resource, 3);
+    assert.deepEqual(passed, [`${named("s1")} @3`], `wait ${wait}`);
+  }
 });
 
 test("the key stays, and one resource object serves all readings of a sandbox", async (context) => {

@@ -125,8 +125,10 @@ export class CriMetadataProcessor implements Processor {
     if (id === undefined) return undefined;
     const sandbox: Sandbox = { id, source, named: source, sent: undefined, attributes: [], hold: undefined };
     this.#sandboxes.set(source.key, sandbox);
+    const isHeld = this.#holding && this.#config.wait > 0;
+    if (!isHeld) this.#nameAsKnown(sandbox);
     if (!this.#holding) return sandbox;
-    if (this.#config.wait > 0) {
+    if (isHeld) {
       const cancelTimer = this.#settings.clock.after(this.#config.wait, () => this.#release(sandbox));
       sandbox.hold = { readings: [], cancelTimer };
     }
@@ -145,11 +147,21 @@ export class CriMetadataProcessor implements Processor {
     this.#unnamed.delete(pod.id);
     const attributes = this.#extract(pod);
     for (const sandbox of sandboxes) {
-      sandbox.attributes = attributes;
-      sandbox.named = enrich(sandbox.source, attributes);
-      if (sandbox.sent !== undefined) this.#renamed.add(1, this.#metricAttributes);
+      if (setAttributes(sandbox, attributes) && sandbox.sent !== undefined)
+        this.#renamed.add(1, this.#metricAttributes);
       this.#release(sandbox);
     }
+  }
+
+  /**
+   * Names the sandbox by what is known of its pod before the runtime lists it: after a reload that is all there is of a
+   * pod that is gone, and while the runtime is down, of any.
+   */
+  #nameAsKnown(sandbox: Sandbox): void {
+    const known = this.#watch.podOf(sandbox.id);
+    if (known === undefined) return;
+    const pod = { id: sandbox.id, ...known, labels: new Map(), annotations: new Map() };
+    setAttributes(sandbox, this.#extract(pod));
   }
 
   /** Ends the hold and hands on what was held, in its order. */
@@ -158,6 +170,7 @@ export class CriMetadataProcessor implements Processor {
     if (hold === undefined) return;
     hold.cancelTimer();
     sandbox.hold = undefined;
+    if (this.#unnamed.get(sandbox.id)?.has(sandbox) === true) this.#nameAsKnown(sandbox);
     for (const reading of hold.readings) this.#pass(sandbox, reading);
   }
 
@@ -183,6 +196,16 @@ export class CriMetadataProcessor implements Processor {
     this.#unnamed.delete(sandbox.id);
     this.#watch.forget(sandbox.id);
   }
+}
+
+/** Returns whether that gives the sandbox another name. */
+function setAttributes(sandbox: Sandbox, attributes: readonly Attribute[]): boolean {
+  const textOf = (all: readonly Attribute[]): string =>
+    JSON.stringify(all.map(({ key, value }) => [key, value]));
+  if (textOf(attributes) === textOf(sandbox.attributes)) return false;
+  sandbox.attributes = attributes;
+  sandbox.named = enrich(sandbox.source, attributes);
+  return true;
 }
 
 /** The pod's attributes after the source's own, none of which they replace. */

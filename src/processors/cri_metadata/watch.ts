@@ -7,7 +7,7 @@ import { compileHandlers } from "./handlers.ts";
 import { PodLookup, type PodLookupListener } from "./lookup.ts";
 import { MissingPods } from "./missing_pods.ts";
 import { Runtimes } from "./runtimes.ts";
-import { ListWitness } from "./witness.ts";
+import { type KnownPod, ListWitness } from "./witness.ts";
 
 export interface RuntimeWatchOptions {
   readonly endpoints: CriEndpoints;
@@ -74,9 +74,12 @@ export class RuntimeWatch {
 
   start(): void {
     const { witnesses } = this.#options.settings.host;
+    const before = Array.from(witnesses.all(), ([, one]) => one).filter((one) => one instanceof ListWitness);
     for (const id of this.#sandboxIds()) {
-      const name = witnesses.podOf(id);
-      if (name !== undefined) this.#witness.inherit(id, name);
+      for (const witness of before) {
+        const pod = witness.podOf(id);
+        if (pod !== undefined) this.#witness.inherit(id, pod);
+      }
     }
     this.#withdraw = witnesses.add(this.#options.settings.id, this.#witness);
     this.#missing.start();
@@ -90,6 +93,11 @@ export class RuntimeWatch {
 
   forget(id: string): void {
     this.#lookup.forget(id);
+  }
+
+  /** What is known of the sandbox's pod without labels and annotations: as long as the sandbox is there, once it was listed. */
+  podOf(id: string): KnownPod | undefined {
+    return this.#witness.podOf(id);
   }
 
   /** Ends every call; nothing is found any more. */

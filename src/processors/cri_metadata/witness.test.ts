@@ -37,7 +37,7 @@ function bench(...sandboxes: readonly string[]) {
   };
 }
 
-const POD = { uid: "s1-uid", name: "s1-pod", namespace: "shop" };
+const POD = { uid: "s1-uid", name: "s1-pod", namespace: "shop", runtimeHandler: "kata" };
 
 test("before the runtime has answered there is no name and no verdict", () => {
   const { witness } = bench("s1");

@@ -9,6 +9,9 @@ const UNLISTED_MS = 60_000;
 /** In one line of the log. */
 const TOLD_MAX = 10;
 
+/** What is kept of a pod as long as its sandbox is there. */
+export type KnownPod = Pick<ListedPod, "uid" | "name" | "namespace" | "runtimeHandler">;
+
 export interface WitnessOptions {
   readonly runtimes: Runtimes;
   readonly clock: Clock;
@@ -21,7 +24,7 @@ export interface WitnessOptions {
 export class ListWitness implements RuntimeWitness {
   readonly #options: WitnessOptions;
   /** Of the node's sandboxes, also of those that are listed no more. */
-  readonly #names = new Map<string, PodName>();
+  readonly #pods = new Map<string, KnownPod>();
   /** The node's sandboxes that no runtime lists, with the time since when; infinite once it was said. */
   readonly #unlisted = new Map<string, number>();
 
@@ -29,11 +32,11 @@ export class ListWitness implements RuntimeWitness {
     this.#options = options;
   }
 
-  podOf(sandboxId: string): PodName | undefined {
-    const known = this.#names.get(sandboxId);
+  podOf(sandboxId: string): KnownPod | undefined {
+    const known = this.#pods.get(sandboxId);
     if (known !== undefined) return known;
     const listed = this.#options.runtimes.find(sandboxId);
-    return listed === undefined ? undefined : nameOf(listed);
+    return listed === undefined ? undefined : knownPodOf(listed);
   }
 
   lists(sandboxId: string): boolean | undefined {
@@ -44,28 +47,28 @@ export class ListWitness implements RuntimeWitness {
   }
 
   /** Keeps the pod's name for the sandbox, and says it once. */
-  learn(pod: Pick<ListedPod, "id" | "uid" | "name" | "namespace">): void {
-    const name = nameOf(pod);
-    if (name === undefined || this.#names.has(pod.id)) return;
-    this.#names.set(pod.id, name);
-    this.#options.logger.info({ sandbox: pod.id, pod: textOf(name) }, "Pod of the sandbox is known.");
+  learn(pod: KnownPod & { readonly id: string }): void {
+    const known = knownPodOf(pod);
+    if (known === undefined || this.#pods.has(pod.id)) return;
+    this.#pods.set(pod.id, known);
+    this.#options.logger.info({ sandbox: pod.id, pod: textOf(known) }, "Pod of the sandbox is known.");
   }
 
-  /** Goes on with a name that another witness knew. */
-  inherit(sandboxId: string, name: PodName): void {
-    this.#names.set(sandboxId, name);
+  /** Goes on with what the witness before this one knew of the sandbox. */
+  inherit(sandboxId: string, pod: KnownPod): void {
+    this.#pods.set(sandboxId, pod);
   }
 
   /** A list has come: looks which of the node's sandboxes are in one, and forgets those that have ended. */
   compare(sandboxes: ReadonlySet<string>): void {
-    for (const known of [this.#names, this.#unlisted]) {
+    for (const known of [this.#pods, this.#unlisted]) {
       for (const id of known.keys()) if (!sandboxes.has(id)) known.delete(id);
     }
     const { runtimes, clock } = this.#options;
     const nowMs = clock.monotonicMs();
     const due: string[] = [];
     for (const id of sandboxes) {
-      const listed = this.#names.has(id) ? undefined : runtimes.find(id);
+      const listed = this.#pods.has(id) ? undefined : runtimes.find(id);
       if (listed !== undefined) this.learn(listed);
       if (runtimes.lists(id) !== "unlisted") {
         this.#unlisted.delete(id);
@@ -81,7 +84,7 @@ export class ListWitness implements RuntimeWitness {
 
   #tell(ids: readonly string[]): void {
     const sandboxes = ids.slice(0, TOLD_MAX).map((sandbox) => {
-      const pod = this.#names.get(sandbox);
+      const pod = this.#pods.get(sandbox);
       return pod === undefined ? { sandbox } : { sandbox, pod: textOf(pod) };
     });
     this.#options.logger.warn(
@@ -92,8 +95,8 @@ export class ListWitness implements RuntimeWitness {
 }
 
 /** Undefined for a pod sandbox without metadata. */
-function nameOf({ uid, name, namespace }: PodName): PodName | undefined {
-  return name === "" ? undefined : { uid, name, namespace };
+function knownPodOf({ uid, name, namespace, runtimeHandler }: KnownPod): KnownPod | undefined {
+  return name === "" ? undefined : { uid, name, namespace, runtimeHandler };
 }
 
 function textOf({ namespace, name }: PodName): string {
