@@ -1,4 +1,4 @@
-import { isStarting, type Standing } from "./standing.ts";
+import type { Standing } from "./standing.ts";
 
 /** The log line for a change of a sandbox's standing; the message is one of few constant sentences. */
 export interface ChangeLine {
@@ -15,16 +15,12 @@ const WARNINGS = {
   unreadable: "Sandbox cannot be looked at.",
 } as const;
 
-/** A shim that starts refuses connections for a moment; a sandbox that is older is no longer starting. */
-const START_MS_MAX = 10_000;
-
 /** The line for a change to `now`; undefined for one that is none to a person, such as the steps of a pod's start. */
 export function changeLine(
   before: Standing,
   now: Standing,
-  { hasAnswered, ageMs }: { readonly hasAnswered: boolean; readonly ageMs: number },
+  { hasAnswered, isStart }: { readonly hasAnswered: boolean; readonly isStart: boolean },
 ): ChangeLine | undefined {
-  const isYoung = !hasAnswered && ageMs < START_MS_MAX;
   switch (now.state) {
     case "up":
       if (now.code === "slow" || now.code === "partial") return warn(WARNINGS[now.code]);
@@ -32,16 +28,14 @@ export function changeLine(
       return info(before.state === "up" ? "Sandbox is well again." : "Sandbox answers again.");
     case "pending":
       if (now.code === "unreadable") return warn(WARNINGS.unreadable);
-      // What proves it may still be written; a sandbox that stays so is in the summary.
-      if (!isStarting(now)) return isYoung ? undefined : warn(WARNINGS.unsafe);
+      // One that stays so is in the summary.
+      if (!isStart) return warn(WARNINGS.unsafe);
       return before.state === "pending" ? undefined : info("Sandbox is pending again.");
     case "stale":
     case "failing":
-    case "unsafe": {
-      const isStart = now.state === "stale" && isYoung;
+    case "unsafe":
       // Other reasons for the same state are in the summary.
       return isStart || before.state === now.state ? undefined : warn(WARNINGS[now.state]);
-    }
     case "ending":
       return before.state === "ending" ? undefined : info("Sandbox is being removed.");
   }

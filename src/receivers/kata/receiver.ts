@@ -35,6 +35,8 @@ export interface KataConfig {
 }
 
 const MINUTE_MS = 60_000;
+/** Between two reports without a reason: by then a start may be over, or a pod known that the status can name. */
+const REPORT_MS = 10_000;
 /** A shim that is cut off in its answer may keep the guest's part from whoever asks next. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
@@ -92,6 +94,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       this.#metrics.observe(() => Array.from(sandboxes.values(), ({ standing }) => standing.state)),
       every(clock, this.#config.intervalMs, () => this.#pages.nextRound()),
       every(clock, MINUTE_MS, () => this.#nextMinute()),
+      every(clock, REPORT_MS, () => this.#status.report()),
       host.sandboxes.add(id, this),
       this.#status.holdReadiness(),
     ];
@@ -159,8 +162,6 @@ export class KataReceiver implements Receiver, SandboxSource {
   #nextMinute(): void {
     this.#pages.nextMinute();
     this.#log.summarize(this.#sandboxes.values());
-    // Pods that have become known since are named.
-    this.#status.report();
   }
 
   #found(found: FoundSandbox): void {

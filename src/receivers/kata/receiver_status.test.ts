@@ -19,6 +19,7 @@ const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket 
 const UNREADABLE: Row = { state: "pending", code: "unreadable", reason: "EACCES; run as uid 0" };
 const STALE: Row = { state: "stale", code: "refused", reason: "ECONNREFUSED" };
 const HUNG: Row = { state: "failing", code: "timeout", reason: "no whole answer" };
+const UNPROVED: Row = { state: "pending", code: "unproved", reason: "name the runtime" };
 const UNSAFE: Row = { state: "unsafe", code: "qemu" };
 const ENDING: Row = { state: "ending", code: "removal" };
 
@@ -39,8 +40,12 @@ function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "re
   return { status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
 }
 
-function check(rows: readonly Row[], want: RegExp | undefined): void {
-  const { state, error } = scene(rows).now();
+/** As it is when the sandboxes have been so for `afterMs`. */
+async function check(rows: readonly Row[], want: RegExp | undefined, afterMs = 10_000): Promise<void> {
+  const { status, clock, now } = scene(rows);
+  await clock.advance(afterMs);
+  status.report();
+  const { state, error } = now();
   if (want === undefined) assert.deepEqual([state, error], ["ok", ""], JSON.stringify(rows));
   else {
     assert.equal(state, "recoverable_error", JSON.stringify(rows));
@@ -48,25 +53,31 @@ function check(rows: readonly Row[], want: RegExp | undefined): void {
   }
 }
 
-test("a receiver is well while one sandbox is up, or none needs to answer", () => {
-  check([], undefined);
-  check([UP, HUNG, STALE], undefined);
-  check([{ state: "up", code: "slow" }, HUNG], undefined);
-  check([STARTING, UNSAFE, ENDING], undefined);
+test("a receiver is well while one sandbox is up, or none needs to answer", async () => {
+  await check([], undefined);
+  await check([UP, HUNG, STALE], undefined);
+  await check([{ state: "up", code: "slow" }, HUNG], undefined);
+  await check([STARTING, UNSAFE, ENDING], undefined);
 });
 
-test("a receiver that sees nothing says why, whose pods these are, and the way out", () => {
-  check(
+test("a shim that refuses as it starts, or has yet to prove its runtime, is no fault before a start's time is over", async () => {
+  await check([STALE, UNPROVED], undefined, 9_999);
+  await check([UNPROVED, STARTING], undefined, 59_999);
+  await check([UNPROVED, STARTING], /^none .* does: "shop\/web-1"; .*name the runtime$/, 60_000);
+});
+
+test("a receiver that sees nothing says why, whose pods these are, and the way out", async () => {
+  await check(
     [UNREADABLE, UNREADABLE],
     /^none of the sandboxes can be looked at: "shop\/web-1", "b"; of sandbox "a": EACCES; run as uid 0$/,
   );
-  check(
+  await check(
     [STALE, STARTING],
     /^all sandboxes are stale, since nobody listens on their sockets: "shop\/web-1"; /,
   );
-  check([HUNG, STALE], /^none of the sandboxes that should answer does: "shop\/web-1", "b"; /);
-  check([UNSAFE, HUNG], /does: "b"; of sandbox "b": no whole answer$/);
-  check([HUNG, HUNG, HUNG, HUNG, HUNG], /"shop\/web-1", "b", "c" and 2 more; /);
+  await check([HUNG, STALE], /^none of the sandboxes that should answer does: "shop\/web-1", "b"; /);
+  await check([UNSAFE, HUNG], /does: "b"; of sandbox "b": no whole answer$/);
+  await check([HUNG, HUNG, HUNG, HUNG, HUNG], /"shop\/web-1", "b", "c" and 2 more; /);
 });
 
 test("a receiver is not well whose sandboxes all wait for a socket for over a minute while their pods run", async () => {

@@ -1,7 +1,6 @@
 import type { Settings } from "../../component/component.ts";
 import type { RootState } from "./discovery.ts";
-import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
-import { isStarting } from "./standing.ts";
+import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 
 /** Sandboxes that a status names. */
 const NAMES_MAX = 3;
@@ -81,7 +80,8 @@ export class ReceiverStatus {
       const { standing } = sandbox;
       if (standing.state === "up") return undefined;
       // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
-      const isExcused = isStarting(standing) || standing.state === "ending" || standing.state === "unsafe";
+      const isExcused =
+        maybeStarts(sandbox, nowMs) || standing.state === "ending" || standing.state === "unsafe";
       if (!isExcused || waitsInVain(sandbox, nowMs, host.witnesses)) silent.push(sandbox);
     }
     const [first] = silent;

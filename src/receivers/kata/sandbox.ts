@@ -8,7 +8,7 @@ import type { Moment } from "./moment.ts";
 import type { SandboxFacts } from "./own_families.ts";
 import type { ReadinessCheck } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
-import { newStanding, type Standing } from "./standing.ts";
+import { isStarting, newStanding, type Standing } from "./standing.ts";
 
 /** What the agent keeps of a sandbox from its directory's coming to its going. */
 export class Sandbox {
@@ -145,6 +145,21 @@ export function outranks(one: Sandbox, other: Sandbox): boolean {
 
 /** A pod's start takes less; a directory without a pod may wait for a socket for ever. */
 const WAIT_MS_MAX = 60_000;
+
+/** How long a sandbox that has not answered yet may have a code that means a fault later. */
+const START_MS_MAX: Readonly<Record<string, number>> = {
+  // A shim that starts refuses connections for a moment.
+  refused: 10_000,
+  // What proves the runtime may still be written.
+  unproved: WAIT_MS_MAX,
+};
+
+/** Whether the sandbox may just be starting: nobody needs to do anything about it yet. */
+export function maybeStarts({ standing, answers, foundAt }: Sandbox, nowMs: number): boolean {
+  if (isStarting(standing)) return true;
+  const maxMs = answers.lastMs === undefined ? (START_MS_MAX[standing.code] ?? 0) : 0;
+  return nowMs - foundAt.monotonicMs < maxMs;
+}
 
 /** Whether the sandbox has waited for longer than a pod's start takes, and the runtime says that it runs. */
 export function waitsInVain({ found, standing }: Sandbox, nowMs: number, witnesses: Witnesses): boolean {

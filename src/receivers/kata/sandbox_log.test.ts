@@ -163,11 +163,13 @@ test("a sandbox that waits in vain is said once, and in every summary until it a
   assert.equal(summary(), undefined);
 });
 
-test("the summary has the count and up to ten names for each reason, so that noisy ones hide nobody", () => {
-  const { sandboxes, settle, summary } = scene(100);
+test("the summary has the count and up to ten names for each reason, so that noisy ones hide nobody", async () => {
+  const { clock, sandboxes, settle, summary } = scene(100);
   const [hung = assert.fail(), ...noisy] = sandboxes;
   assert.equal(summary(), undefined, "nothing is wrong");
   for (const sandbox of noisy.slice(0, 39)) settle(sandbox, REFUSED);
+  assert.equal(summary(), undefined, "they may just be starting");
+  await clock.advance(10_000);
   settle(hung, HUNG);
   const line = summary();
   assert.equal(line?.["level"], WARN);

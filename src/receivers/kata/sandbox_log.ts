@@ -3,8 +3,8 @@ import type { Page } from "../../prometheus/parse.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
 import type { Departure } from "./discovery.ts";
-import { type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
-import { isStarting, type Standing } from "./standing.ts";
+import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import type { Standing } from "./standing.ts";
 
 /** Lines of one level that are written between two summaries; further ones are counted in the summary. */
 const LINES_MAX = 60;
@@ -60,11 +60,11 @@ export class SandboxLog {
 
   /** Notes that the sandbox's state or code has changed. */
   changed(sandbox: Sandbox, before: Standing): void {
-    const { standing: now, answers, foundAt } = sandbox;
+    const { standing: now, answers } = sandbox;
     this.#waiting.delete(sandbox);
-    const ageMs = now.since.monotonicMs - foundAt.monotonicMs;
     const hasAnswered = answers.lastMs !== undefined;
-    const line = changeLine(before, now, { hasAnswered, ageMs });
+    const isStart = maybeStarts(sandbox, now.since.monotonicMs);
+    const line = changeLine(before, now, { hasAnswered, isStart });
     if (line === undefined) return;
     this.#write(line, sandbox, {
       state: now.state,
@@ -130,7 +130,7 @@ export class SandboxLog {
     };
     for (const sandbox of sandboxes) {
       const { standing } = sandbox;
-      if (isSick(standing) || waitsInVain(sandbox, nowMs, host.witnesses))
+      if (isSick(sandbox, nowMs) || waitsInVain(sandbox, nowMs, host.witnesses))
         add(standing.code, sandbox, !isSettled(standing, nowMs));
     }
     for (const [sandbox, code] of this.#leftOut) add(code, sandbox, true);
@@ -176,18 +176,18 @@ function describe({ state, code }: Standing): string {
   return code === "" ? state : `${state} (${code})`;
 }
 
-/** Whether somebody should know of the standing. A pending sandbox may just be starting. */
-function isSick(standing: Standing): boolean {
-  const { state, code } = standing;
+/** Whether somebody should know where the sandbox stands. */
+function isSick(sandbox: Sandbox, nowMs: number): boolean {
+  const { state, code } = sandbox.standing;
   switch (state) {
     case "failing":
-    case "stale":
     case "unsafe":
       return true;
     case "up":
       return code !== "";
+    case "stale":
     case "pending":
-      return !isStarting(standing);
+      return !maybeStarts(sandbox, nowMs);
     case "ending":
       return false;
   }
