@@ -1,0 +1,59 @@
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import type { Socket } from "node:net";
+import { join } from "node:path";
+import { test } from "node:test";
+import { poll } from "../../../test/e2e/poll.ts";
+import { answerPage, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
+import { isUp, state, value } from "../../../test/scenes/kata_receiver.ts";
+
+const PAGE = answerPage("# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count 1\n");
+
+/** A shim that answers until it is told to hang, and how many requests it has had since. */
+function shim() {
+  const told = { hangs: false, left: 0 };
+  const answer = (socket: Socket): void => {
+    if (told.hangs) told.left++;
+    else PAGE(socket);
+  };
+  return { told, answer };
+}
+
+test("a sandbox that ends while it is asked by name has ended, and is not failing", () =>
+  withFakeTime(async ({ root, clock, add, receiver, reading, log }) => {
+    const { told, answer } = shim();
+    await add("a", answer);
+    await receiver.start();
+    await reading("a", isUp);
+    told.hangs = true;
+    const refusal = assert.rejects(receiver.ask("a", "agent-url") ?? assert.fail(), /"a": it has ended$/);
+    await poll("the question", () => told.left > 0 || undefined);
+    await rm(join(root, "a"), { recursive: true });
+    await poll("the end", async () => {
+      await clock.advance(100);
+      return receiver.sandboxes().length === 0 || undefined;
+    });
+    await refusal;
+    assert.deepEqual(
+      log.filter(({ level }) => Number(level) > 30).map(({ msg }) => msg),
+      [],
+    );
+  }));
+
+test("a question that is not answered is told to the pipeline at the next visit, though no scrape is made then", () =>
+  withFakeTime(async ({ clock, add, receiver, reading }) => {
+    const { told, answer } = shim();
+    await add("a", answer);
+    await receiver.start();
+    await reading("a", isUp);
+    told.hangs = true;
+    const refusal = assert.rejects(receiver.ask("a", "agent-url") ?? assert.fail(), /no whole answer/);
+    await poll("the question", () => told.left > 0 || undefined);
+    await clock.advance(10_000);
+    await refusal;
+    const silent = await reading("a", (one) => !isUp(one));
+    assert.equal(state(silent), "failing");
+    const nextMs = (value(silent, "kata_collector_sandbox_next_scrape_timestamp_seconds") ?? 0) * 1_000;
+    assert.ok(silent.timeMs < nextMs, "it is told while the shim is left alone");
+    assert.equal(told.left, 1);
+  }));
