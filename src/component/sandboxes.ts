@@ -34,7 +34,7 @@ export interface SandboxStatus {
 /** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
 export interface SandboxSource {
   sandboxes(): readonly SandboxStatus[];
-  /** The paths under which the receiver looks for sandboxes. */
+  /** The paths under which the receiver looks for sandboxes; empty before it has looked at all of them once. */
   roots(): readonly string[];
   /** Whether the receiver has admitted the directory with this identity, as `identityOf` of receivers/kata writes it. */
   owns(identityKey: string): boolean;

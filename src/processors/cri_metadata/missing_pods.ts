@@ -19,7 +19,7 @@ export interface MissingPodsOptions {
   readonly attributes: Readonly<Record<string, string>>;
   /** Whether pods with this runtime handler have a sandbox directory. */
   isKata(handler: string): boolean;
-  /** Where receivers look for sandboxes; empty where there is no receiver, and then nothing is missing. */
+  /** Where receivers look for sandboxes; empty where none has a whole view of them, and then nothing is missing. */
   roots(): readonly string[];
   /** Whether all lists are there that the comparison needs. */
   isComplete(): boolean;
@@ -46,7 +46,8 @@ export class MissingPods {
   readonly #missing = new Map<string, ReadonlyMap<string, Missing>>();
   #counted: readonly Missing[] = [];
   #beganMs = 0;
-  #hasCompared = false;
+  /** As of the last comparison; empty before the first. */
+  #roots: readonly string[] = [];
   #stopObserving: () => void = () => {};
 
   constructor(options: MissingPodsOptions) {
@@ -61,7 +62,7 @@ export class MissingPods {
   /** Begins to report. What is not known is NaN, since 0 would say that all is well. */
   start(): void {
     const { attributes, isComplete } = this.#options;
-    const read = () => (this.#hasCompared && isComplete() ? this.#counted.length : Number.NaN);
+    const read = () => (this.#roots.length > 0 && isComplete() ? this.#counted.length : Number.NaN);
     this.#stopObserving = observed(this.#gauge, () => [[read(), attributes]], Number.NaN);
   }
 
@@ -76,7 +77,7 @@ export class MissingPods {
     const names = this.#counted.slice(0, TOLD_MAX).map(({ id, pod }) => `${pod} (${id})`);
     const more = this.#counted.length - names.length;
     const pods = more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
-    const roots = this.#options.roots().map((root) => JSON.stringify(root));
+    const roots = this.#roots.map((root) => JSON.stringify(root));
     return `cannot find sandboxes of ready pods under ${roots.join(", ")}: ${pods}; name the node's directories in the receiver's roots, or Kata's handlers in kata_handlers`;
   }
 
@@ -90,17 +91,19 @@ export class MissingPods {
 
   /** Compares the list that has just come from a runtime with the node's sandboxes. Returns whether one is missing. */
   compare(endpoint: string, list: ReadonlyMap<string, ListedPod>, sandboxes: ReadonlySet<string>): boolean {
-    const { clock, isKata, roots } = this.#options;
+    const { clock, isKata } = this.#options;
+    const roots = this.#options.roots();
     const nowMs = clock.monotonicMs();
     const before = this.#missing.get(endpoint);
+    // Nobody knows the node's sandboxes, such as in the middle of a reload: what was missing stays so.
+    if (roots.length === 0) return (before?.size ?? 0) > 0;
+    this.#roots = roots;
     const missing = new Map<string, Missing>();
     for (const pod of list.values()) {
       if (!pod.isReady || sandboxes.has(pod.id) || !isKata(pod.runtimeHandler)) continue;
       const known = before?.get(pod.id) ?? missingSince(pod, clock);
       missing.set(pod.id, { ...known, counts: nowMs >= known.countsAtMs });
     }
-    if (roots().length === 0) missing.clear();
-    else this.#hasCompared = true;
     this.#missing.set(endpoint, missing);
     return missing.size > 0;
   }
@@ -122,7 +125,7 @@ export class MissingPods {
     }
     const pods = counted.slice(0, TOLD_MAX).map(({ id, pod }) => ({ sandbox: id, pod }));
     logger.warn(
-      { count: counted.length, pods, roots: this.#options.roots() },
+      { count: counted.length, pods, roots: this.#roots },
       "Ready Kata pods have no sandbox in the directories that are looked at; nothing is known of them.",
     );
   }

@@ -37,10 +37,11 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const clock = new FakeClock();
   const host = createHost(clock);
   const node = new Set(sandboxes);
+  const roots = ["/run/vc/sbs"];
   host.sandboxes.add("kata", {
     // As a receiver does it.
     sandboxes: () => Array.from(node, (id) => sandboxStatus(id, { isListed: host.witnesses.isListed(id) })),
-    roots: () => ["/run/vc/sbs"],
+    roots: () => roots,
     owns: () => false,
     ask: () => undefined,
   });
@@ -70,6 +71,7 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
     node,
     open,
     paths,
+    roots,
     messages: () => lines.map(({ msg }) => String(msg)),
     status: () => host.statuses.components().find(({ id }) => id === "cri_metadata"),
     async start(index: 0 | 1 = 0, runtimeVersion = "1.7.0") {
@@ -102,6 +104,34 @@ test("pods of Kata in a place where nobody looks: a warning, after two minutes a
   node.add("s1");
   await until("the end", () => status()?.state === "ok");
   assert.equal(messages().at(-1), "Every ready Kata pod has a sandbox again.");
+});
+
+test("no pod is missing before every receiver has looked at its roots, and none comes back while one does not know", async (context) => {
+  const { open, paths, start, host, node, roots, clock, messages, until } = await bench(context);
+  const server = await start();
+  server.add(pod("s1"));
+  const other: string[] = [];
+  host.sandboxes.add("kata/late", {
+    sandboxes: () => [],
+    roots: () => other,
+    owns: () => false,
+    ask: () => undefined,
+  });
+  const speaks = (): boolean => messages().some((message) => message.includes("Kata pod"));
+  open([paths[0]]);
+  await until("many lists", () => server.calls.list > 3, 10_000);
+  assert.ok(clock.monotonicMs() > 120_000);
+  assert.ok(!speaks());
+  other.push("/late");
+  await until("the warning", speaks);
+  const count = messages().length;
+  roots.pop();
+  const { list } = server.calls;
+  await until("more lists", () => server.calls.list > list + 2, 10_000);
+  assert.equal(messages().length, count);
+  roots.push("/run/vc/sbs");
+  node.add("s1");
+  await until("the end", () => messages().at(-1) === "Every ready Kata pod has a sandbox again.");
 });
 
 test("a sandbox whose pod was deleted is not in the runtime any more, and keeps its name, also in a watch that takes over", async (context) => {

@@ -51,7 +51,7 @@ export class RuntimeWatch {
       meter,
       attributes,
       isKata: this.#isKata,
-      roots: () => this.#sources().flatMap((source) => source.roots()),
+      roots: () => this.#roots(),
       isComplete: () => this.#runtimes.isComplete,
     });
     this.#witness = new ListWitness({
@@ -152,6 +152,12 @@ export class RuntimeWatch {
 
   #sources(): readonly SandboxSource[] {
     return Array.from(this.#options.settings.host.sandboxes.all(), ([, source]) => source);
+  }
+
+  /** Where receivers look; empty where there is none, or one that does not know its sandboxes yet. */
+  #roots(): readonly string[] {
+    const roots = this.#sources().map((source) => source.roots());
+    return roots.some((one) => one.length === 0) ? [] : roots.flat();
   }
 
   #sandboxIds(): ReadonlySet<string> {

@@ -40,7 +40,7 @@ export class Questions {
 
   async #ask(sandbox: Sandbox, what: Asked): Promise<Buffer> {
     const { state, nextScrape, reason } = sandbox.standing;
-    if (nextScrape !== undefined)
+    if (nextScrape !== undefined && nextScrape.monotonicMs > this.#settings.clock.monotonicMs())
       throw this.#refusal(
         sandbox,
         `it is left alone until ${new Date(nextScrape.unixMs).toISOString()}: ${reason}`,
@@ -57,6 +57,7 @@ export class Questions {
       });
       try {
         if (outcome.ok) return Buffer.from(outcome.page.subarray(0, outcome.length));
+        if (sandbox.ended) throw this.#refusal(sandbox, "it has ended");
         const { fault, text } = outcome;
         if (state === "up" || isCutOff(fault)) this.#visits.settle(sandbox, { kind: "failed", fault, text });
         throw this.#refusal(sandbox, text);

@@ -124,7 +124,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   roots(): readonly string[] {
-    return this.#config.roots.map(({ path }) => path);
+    return this.#status.hasLooked ? this.#config.roots.map(({ path }) => path) : [];
   }
 
   owns(identityKey: string): boolean {

@@ -189,7 +189,9 @@ test("readiness is held until the roots have been looked at, and no longer than 
         statuses.unreadyReasons().join(),
         /receiver "kata": the roots have not been looked at yet/,
       );
+      assert.deepEqual(receiver.roots(), [], "whoever compares sandboxes with pods has to wait, too");
       await clock.advance(5_000);
+      assert.equal(receiver.roots().length, 1);
       assert.deepEqual(statuses.unreadyReasons(), []);
     },
     { config: { initial_delay: "5s" } },

@@ -40,9 +40,14 @@ export class ReceiverStatus {
     return () => this.#releaseReadiness();
   }
 
+  /** Whether every root has been looked at, so that its sandboxes are known. */
+  get hasLooked(): boolean {
+    return this.#roots.size === this.#rootCount;
+  }
+
   rootState(path: string, state: RootState): void {
     this.#roots.set(path, state);
-    if (this.#roots.size === this.#rootCount) this.#releaseReadiness();
+    if (this.hasLooked) this.#releaseReadiness();
     this.report();
   }
 

@@ -121,8 +121,11 @@ export class Visits {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
     const { nextScrape } = sandbox.standing;
-    // Somebody asked for it by name while this visit waited, and was not answered.
-    if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) return undefined;
+    // Somebody asked for it by name while this visit waited, and was not answered: the pipeline does not know yet.
+    if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) {
+      this.#tell(sandbox, Number.POSITIVE_INFINITY);
+      return undefined;
+    }
     return await lanes.run(async (scraper) => {
       // While it waited for its turn, another shim may have come to its place that must not be asked.
       if (!this.#isReady(sandbox)) return undefined;
@@ -148,14 +151,19 @@ export class Visits {
    * of it must not stay as it was.
    */
   #tellNotReady(sandbox: Sandbox): void {
-    const { settings, shown, log, intervalMs } = this.#options;
+    const { settings, log, intervalMs, shown } = this.#options;
     const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.witnesses);
     if (isInVain) log.waitsInVain(sandbox);
     const { state, code } = sandbox.standing;
     const isWorthIt = isInVain || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
-    if (!isWorthIt || shown.isCurrent(sandbox, intervalMs * TOLD_PART)) return;
+    if (isWorthIt) this.#tell(sandbox, intervalMs * TOLD_PART);
+  }
+
+  /** Tells the pipeline where the sandbox stands, unless it was told so within the last `ms`. */
+  #tell(sandbox: Sandbox, ms: number): void {
+    const { shown } = this.#options;
     // Where there is no room for it, the next visit tells it.
-    if (shown.noRoom(sandbox) === undefined) this.#report(sandbox, NOTHING);
+    if (!shown.isCurrent(sandbox, ms) && shown.noRoom(sandbox) === undefined) this.#report(sandbox, NOTHING);
   }
 
   /** Looks whether the sandbox may be asked. Undefined where it has gone. */
