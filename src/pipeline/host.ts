@@ -22,18 +22,28 @@ export function createHost(
   };
 }
 
+/** One id may be offered twice: by the instances of a processor in two pipelines, or by both sides of an exchange. */
 class OfferMap<T> implements Offers<T> {
-  readonly #offers = new Map<string, T>();
+  /** In the order in which they came. */
+  readonly #offers = new Set<{ readonly id: string; readonly offer: T }>();
+  /** The last offer of each id. */
+  #latest: ReadonlyMap<string, T> = new Map();
 
   add(id: string, offer: T): () => void {
-    this.#offers.set(id, offer);
+    const one = { id, offer };
+    this.#offers.add(one);
+    this.#update();
     return () => {
-      if (this.#offers.get(id) === offer) this.#offers.delete(id);
+      if (this.#offers.delete(one)) this.#update();
     };
   }
 
   all(): Iterable<readonly [string, T]> {
-    return this.#offers;
+    return this.#latest;
+  }
+
+  #update(): void {
+    this.#latest = new Map(Array.from(this.#offers, ({ id, offer }) => [id, offer]));
   }
 }
 

@@ -1,0 +1,20 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { fakeWitness } from "../../test/scenes/witness.ts";
+import { createHost } from "./host.ts";
+
+test("of two offers of one id the later counts, and when it is taken back the earlier does again", () => {
+  const { witnesses } = createHost();
+  const withdrawFirst = witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
+  const withdrawLater = witnesses.add("cri", fakeWitness({ listed: [] }));
+  assert.equal(witnesses.isListed("a"), false);
+  withdrawLater();
+  withdrawLater();
+  assert.deepEqual([witnesses.isListed("a"), witnesses.podOf("a")?.name], [true, "web-1"]);
+  const withdrawNext = witnesses.add("cri", fakeWitness({ listed: [] }));
+  withdrawFirst();
+  assert.equal(witnesses.isListed("a"), false, "as in an exchange");
+  withdrawNext();
+  assert.equal(witnesses.isListed("a"), undefined);
+  assert.deepEqual([...witnesses.all()], []);
+});
