@@ -123,3 +123,18 @@ test("sandboxes that are in no list for a minute are said once, in one line, wit
   assert.deepEqual(said(UNLISTED).length, 2);
   assert.deepEqual(said(UNLISTED)[1]?.["sandboxes"], [{ sandbox: "leaked", pod: "shop/leaked-pod" }]);
 });
+
+test("however many pods become known, sixty lines a minute say so, and one has the number of the others", async () => {
+  const ids = Array.from({ length: 1_000 }, (_, index) => `s${index}`);
+  const { ask, answer, said, clock } = bench(...ids);
+  const others = () => said("Pods of further sandboxes became known.").map(({ count }) => count);
+  ask();
+  answer(...ids);
+  assert.deepEqual([said(KNOWN).length, others()], [60, []]);
+  await clock.advance(60_000);
+  answer(...ids);
+  assert.deepEqual([said(KNOWN).length, others()], [60, [940]]);
+  await clock.advance(60_000);
+  answer(...ids);
+  assert.deepEqual([said(KNOWN).length, others()], [60, [940]]);
+});

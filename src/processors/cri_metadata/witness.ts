@@ -9,6 +9,10 @@ const UNLISTED_MS = 60_000;
 /** In one line of the log. */
 const TOLD_MAX = 10;
 
+/** Lines about pods that are known, in a minute; others are counted, since nodes with much churn start many. */
+const LINES_MAX = 60;
+const MINUTE_MS = 60_000;
+
 /** What is kept of a pod as long as its sandbox is there. */
 export type KnownPod = Pick<ListedPod, "uid" | "name" | "namespace" | "runtimeHandler">;
 
@@ -27,6 +31,9 @@ export class ListWitness implements RuntimeWitness {
   readonly #pods = new Map<string, KnownPod>();
   /** The node's sandboxes that no runtime lists, with the time since when; infinite once it was said. */
   readonly #unlisted = new Map<string, number>();
+
+  /** Of the log: lines about known pods, and pods of which there was none. */
+  #minute = { endMs: 0, lines: 0, unwritten: 0 };
 
   constructor(options: WitnessOptions) {
     this.#options = options;
@@ -51,6 +58,12 @@ export class ListWitness implements RuntimeWitness {
     const known = knownPodOf(pod);
     if (known === undefined || this.#pods.has(pod.id)) return;
     this.#pods.set(pod.id, known);
+    this.#turnMinute();
+    if (this.#minute.lines >= LINES_MAX) {
+      this.#minute.unwritten++;
+      return;
+    }
+    this.#minute.lines++;
     this.#options.logger.info({ sandbox: pod.id, pod: textOf(known) }, "Pod of the sandbox is known.");
   }
 
@@ -61,6 +74,7 @@ export class ListWitness implements RuntimeWitness {
 
   /** A list has come: looks which of the node's sandboxes are in one, and forgets those that have ended. */
   compare(sandboxes: ReadonlySet<string>): void {
+    this.#turnMinute();
     for (const known of [this.#pods, this.#unlisted]) {
       for (const id of known.keys()) if (!sandboxes.has(id)) known.delete(id);
     }
@@ -80,6 +94,15 @@ export class ListWitness implements RuntimeWitness {
       this.#unlisted.set(id, isDue ? Number.POSITIVE_INFINITY : sinceMs);
     }
     if (due.length > 0) this.#tell(due);
+  }
+
+  #turnMinute(): void {
+    const { clock, logger } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const { endMs, unwritten } = this.#minute;
+    if (nowMs < endMs) return;
+    if (unwritten > 0) logger.info({ count: unwritten }, "Pods of further sandboxes became known.");
+    this.#minute = { endMs: nowMs + MINUTE_MS, lines: 0, unwritten: 0 };
   }
 
   #tell(ids: readonly string[]): void {
