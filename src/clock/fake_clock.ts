@@ -43,12 +43,17 @@ export class FakeClock implements Clock {
     const untilMs = this.#elapsedMs + ms;
     for (let next = this.#next(untilMs); next !== undefined; next = this.#next(untilMs)) {
       this.#timers.delete(next);
-      this.#elapsedMs = next.atMs;
+      this.#elapsedMs = Math.max(this.#elapsedMs, next.atMs);
       next.callback();
       await settle();
     }
     this.#elapsedMs = untilMs;
     await settle();
+  }
+
+  /** Lets time pass as for a process that is suspended: timers that are due run late, at the next `advance`. */
+  suspend(ms: number): void {
+    this.#elapsedMs += ms;
   }
 
   #next(untilMs: number): Timer | undefined {

@@ -204,3 +204,23 @@ test("what is wrong with the socket has a name", () =>
       server.close();
     },
   ));
+
+test("a shim is not given up because the agent stood still, as when it was suspended", () =>
+  withShim(
+    () => {},
+    async ({ scrape, clock, sockets, requests }) => {
+      const answered = scrape();
+      await poll("the request", () => requests.length === 1 || undefined);
+      clock.suspend(60_000);
+      await clock.advance(0);
+      sockets[0]?.end(`${HEAD}Content-Length: 3\r\n\r\na 1`);
+      await checkPage(answered, "a 1");
+      const hung = scrape();
+      await poll("the next request", () => requests.length === 2 || undefined);
+      clock.suspend(60_000);
+      await clock.advance(0);
+      clock.suspend(60_000);
+      await clock.advance(0);
+      await checkFault(hung, "timeout");
+    },
+  ));

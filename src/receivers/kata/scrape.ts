@@ -57,6 +57,9 @@ export interface AskOptions {
   maySend?(): boolean;
 }
 
+/** A timer that is so late tells that the agent itself stood still, suspended or starved, and not the shim. */
+const STANDSTILL_MS = 100;
+
 const REQUESTS: Readonly<Record<Asked, string>> = {
   metrics: requestText("/metrics"),
   "agent-url": requestText("/agent-url"),
@@ -93,7 +96,10 @@ export class Scraper {
     this.#page.clear();
   }
 
-  /** Asks the shim behind the socket. Never rejects; ends within the time-out, or when `cancel` aborts. */
+  /**
+   * Asks the shim behind the socket. Never rejects; ends within the time-out, or when `cancel` aborts. Where the agent stood
+   * still when the time was over, it begins once more: what the shim has answered has not been read yet.
+   */
   async scrape(socketPath: string, cancel: AbortSignal, options: AskOptions = {}): Promise<ScrapeOutcome> {
     try {
       await using short = await shortSocketPath(socketPath);
@@ -134,8 +140,13 @@ export class Scraper {
       };
       const onCancel = (): void =>
         finish({ ok: false, fault: "cancelled", text: "the sandbox or the agent is ending" });
-      const stopTimer = clock.after(timeoutMs, () => {
+      const onTimeout = (): void =>
         finish({ ok: false, fault: "timeout", text: `no whole answer within ${timeoutMs} ms` });
+      const dueMs = clock.monotonicMs() + timeoutMs;
+      let stopTimer = clock.after(timeoutMs, () => {
+        const stoodStill = clock.monotonicMs() - dueMs > STANDSTILL_MS;
+        if (stoodStill) stopTimer = clock.after(timeoutMs, onTimeout);
+        else onTimeout();
       });
       const socket: Socket = connect({ path, onread: { buffer: READ_BUFFER, callback: onRead } });
       socket.once("error", (error) => finish(failure(error)));
