@@ -139,6 +139,19 @@ test("of two runtimes each list counts for its own pods, and needs a second one 
   ]);
 });
 
+test("a pod that one runtime lists at two endpoints is one", async () => {
+  const { clock, compare, said, missing } = bench();
+  const both = (): void => {
+    for (const endpoint of ["a", "b"]) compare(["s1"], [], endpoint);
+  };
+  both();
+  await clock.advance(5_000);
+  both();
+  assert.deepEqual(said(), [[MISSING, 1]]);
+  await clock.advance(120_000);
+  assert.equal(missing.error?.split("shop/s1-pod").length, 2);
+});
+
 test("the metric has their number, and is NaN while that is not known", async (context: TestContext) => {
   const { meter, read } = readableMeter(context);
   const { clock, missing, compare, runtimes } = bench(["/run/kata"], meter);

@@ -113,7 +113,9 @@ export class MissingPods {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();
     const before = this.#counted;
-    const counted = [...this.#all()].filter(({ counts }) => counts);
+    // One runtime may be reached at two endpoints, through a link.
+    const byId = new Map([...this.#all()].filter(({ counts }) => counts).map((one) => [one.id, one]));
+    const counted = [...byId.values()];
     this.#counted = counted;
     const known = new Set(before.map(({ id }) => id));
     if (before.length === counted.length && counted.every(({ id }) => known.has(id))) return;
