@@ -4,8 +4,10 @@ import type { PodName, RuntimeWitness } from "../../component/sandboxes.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import type { Runtimes } from "./runtimes.ts";
 
-/** How long a sandbox may be in no list before it is said: pods start and end, and lists are made meanwhile. */
+/** How long a sandbox may be listed no more before it is said: pods end, and lists are made meanwhile. */
 const UNLISTED_MS = 60_000;
+/** The same of one that was never listed: runtimes list a pod once it has started, for which the kubelet gives it four minutes. */
+const NEVER_LISTED_MS = 300_000;
 /** In one line of the log. */
 const TOLD_MAX = 10;
 
@@ -89,7 +91,7 @@ export class ListWitness implements RuntimeWitness {
         continue;
       }
       const sinceMs = this.#unlisted.get(id) ?? nowMs;
-      const isDue = nowMs - sinceMs >= UNLISTED_MS;
+      const isDue = nowMs - sinceMs >= (this.#pods.has(id) ? UNLISTED_MS : NEVER_LISTED_MS);
       if (isDue) due.push(id);
       this.#unlisted.set(id, isDue ? Number.POSITIVE_INFINITY : sinceMs);
     }
