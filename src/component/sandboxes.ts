@@ -55,6 +55,11 @@ export interface RuntimeWitness {
   podOf(sandboxId: string): PodName | undefined;
   /** Whether the runtime's last answer lists the sandbox; undefined while no runtime answers. */
   lists(sandboxId: string): boolean | undefined;
+  /**
+   * Why a receiver is blind, in words for the user: ready Kata pods have had no directory under any receiver's roots for
+   * two minutes. Undefined where none lacks one.
+   */
+  readonly missingPods: string | undefined;
 }
 
 /** All clients of container runtimes of the agent, and what they say together. */
@@ -63,4 +68,6 @@ export interface Witnesses extends Offers<RuntimeWitness> {
   podOf(sandboxId: string): PodName | undefined;
   /** True where any witness lists the sandbox, false where one answers and none lists it, undefined where none answers. */
   isListed(sandboxId: string): boolean | undefined;
+  /** Why the receivers are blind, by all witnesses; undefined where none says so. */
+  readonly missingPods: string | undefined;
 }

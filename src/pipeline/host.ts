@@ -66,6 +66,12 @@ class WitnessMap implements Witnesses {
     return undefined;
   }
 
+  get missingPods(): string | undefined {
+    const texts = new Set(Array.from(this.all(), ([, { missingPods }]) => missingPods));
+    texts.delete(undefined);
+    return texts.size === 0 ? undefined : [...texts].join("; ");
+  }
+
   isListed(sandboxId: string): boolean | undefined {
     let listed: boolean | undefined;
     for (const [, witness] of this.all()) {

@@ -113,7 +113,7 @@ test("a ready pod of a real containerd without a directory is an error that name
   const clock = new FakeClock(Date.now() + 3_600_000);
   const { meter, read } = readableMeter(context);
   const settings = testSettings({ id: "cri_metadata", clock, meter });
-  const { sandboxes, statuses } = settings.host;
+  const { sandboxes, witnesses } = settings.host;
   const web = await containerd.runPod(WEB);
   const batch = await containerd.runPod(BATCH);
   sandboxes.add("kata", {
@@ -129,7 +129,7 @@ test("a ready pod of a real containerd without a directory is an error that name
     consume: () => {},
     end: () => {},
   });
-  const error = () => statuses.components().find(({ id }) => id === "cri_metadata")?.error ?? "";
+  const error = () => witnesses.missingPods ?? "";
   const missing = async () => (await read("kata_collector_pods_without_sandbox"))[0];
   try {
     await processor.start();

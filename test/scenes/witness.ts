@@ -4,6 +4,7 @@ import type { RuntimeWitness } from "../../src/component/sandboxes.ts";
 export function fakeWitness(says: {
   readonly pods?: Readonly<Record<string, string>>;
   readonly listed: readonly string[];
+  readonly missingPods?: string;
 }): RuntimeWitness {
   return {
     podOf(id) {
@@ -11,5 +12,6 @@ export function fakeWitness(says: {
       return name === "" ? undefined : { uid: `uid-of-${id}`, name, namespace };
     },
     lists: (id) => says.listed.includes(id),
+    missingPods: says.missingPods,
   };
 }

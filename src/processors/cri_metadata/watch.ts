@@ -58,6 +58,7 @@ export class RuntimeWatch {
       runtimes: this.#runtimes,
       clock,
       logger,
+      missingPods: () => this.#missing.error,
       onUnasked: () => {
         if (!this.#isReading) this.#lookup.listSoon();
       },
@@ -144,10 +145,9 @@ export class RuntimeWatch {
   #report(): void {
     const { host, id } = this.#options.settings;
     const { fault } = this.#runtimes;
-    const errors = [fault?.error, this.#missing.error].filter((error) => error !== undefined);
     const needsRestart = fault?.needsRestart ?? false;
-    const state = errors.length === 0 ? "ok" : needsRestart ? "permanent_error" : "recoverable_error";
-    host.statuses.report("processor", id, state, errors.join("; "), { needsRestart });
+    const state = fault === undefined ? "ok" : needsRestart ? "permanent_error" : "recoverable_error";
+    host.statuses.report("processor", id, state, fault?.error, { needsRestart });
   }
 
   #sources(): readonly SandboxSource[] {

@@ -19,7 +19,13 @@ function bench(...sandboxes: readonly string[]) {
   const runtimes = new Runtimes({ endpoints: ["a"], clock, logger });
   const node = new Set(sandboxes);
   let unasked = 0;
-  const witness = new ListWitness({ runtimes, clock, logger, onUnasked: () => unasked++ });
+  const witness = new ListWitness({
+    runtimes,
+    clock,
+    logger,
+    missingPods: () => undefined,
+    onUnasked: () => unasked++,
+  });
   const ask = () => runtimes.asked("a", new Set(node));
   return {
     clock,

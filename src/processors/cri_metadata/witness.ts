@@ -22,6 +22,8 @@ export interface WitnessOptions {
   readonly runtimes: Runtimes;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The error about pods without a sandbox, as of now. */
+  missingPods(): string | undefined;
   /** Somebody asks about a sandbox that came after the last list. */
   onUnasked(): void;
 }
@@ -39,6 +41,10 @@ export class ListWitness implements RuntimeWitness {
 
   constructor(options: WitnessOptions) {
     this.#options = options;
+  }
+
+  get missingPods(): string | undefined {
+    return this.#options.missingPods();
   }
 
   podOf(sandboxId: string): KnownPod | undefined {

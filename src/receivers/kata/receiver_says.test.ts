@@ -64,7 +64,7 @@ test("where no runtime answers, whether it lists a sandbox is absent; a leaked s
     const unknown = await reading("a", isUp);
     assert.equal(value(unknown, `${OWN}in_runtime`), undefined);
     const listed = ["a"];
-    witnesses.add("cri", { podOf: () => undefined, lists: (id) => listed.includes(id) });
+    witnesses.add("cri", fakeWitness({ listed }));
     const known = await reading("a", (one) => value(one, `${OWN}in_runtime`) === 1);
     assert.equal(known.schema.width, unknown.schema.width + 1);
     assert.equal(value(known, "kata_shim_fds"), 1, "the page's numbers keep their columns");

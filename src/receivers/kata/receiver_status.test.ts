@@ -37,7 +37,7 @@ function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "re
   const status = new ReceiverStatus(testSettings({ id: "kata", host, clock }), roots.length, sandboxes);
   for (const [index, root] of roots.entries()) status.rootState(`/root${index}`, root);
   status.report();
-  return { status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
+  return { host, status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
 }
 
 /** As it is when the sandboxes have been so for `afterMs`. */
@@ -121,4 +121,15 @@ test("readiness waits until every root has been looked at, whatever its state, o
   assert.equal(statuses.unreadyReasons().length, 1);
   release();
   assert.deepEqual(statuses.unreadyReasons(), []);
+});
+
+test("a receiver of which the runtime knows pods that are under no root is blind, whatever answers", () => {
+  const { host, status, now } = scene([UP]);
+  const missingPods = "cannot find sandboxes of ready pods";
+  const takeBack = host.witnesses.add("blind", fakeWitness({ listed: [], missingPods }));
+  status.report();
+  assert.deepEqual([now().state, now().error], ["recoverable_error", missingPods]);
+  takeBack();
+  status.report();
+  assert.equal(now().state, "ok");
 });

@@ -53,7 +53,7 @@ export class ReceiverStatus {
 
   report(): void {
     const { host, id } = this.#settings;
-    const trouble = this.#rootTrouble() ?? this.#sandboxTrouble();
+    const trouble = this.#rootTrouble() ?? this.#blindness();
     if (trouble === undefined) host.statuses.report("receiver", id, "ok");
     else
       host.statuses.report(
@@ -76,8 +76,15 @@ export class ReceiverStatus {
     return unreadable.length > 0 ? { text: unreadable.join("; "), isPermanent: false } : undefined;
   }
 
+  /** Pods that have no sandbox under the roots, and sandboxes that do not answer. */
+  #blindness(): Trouble | undefined {
+    const { missingPods } = this.#settings.host.witnesses;
+    const texts = [missingPods, this.#silence()].filter((text) => text !== undefined);
+    return texts.length === 0 ? undefined : { text: texts.join("; "), isPermanent: false };
+  }
+
   /** Sandboxes that should answer, if none does. */
-  #sandboxTrouble(): Trouble | undefined {
+  #silence(): string | undefined {
     const { clock, host } = this.#settings;
     const nowMs = clock.monotonicMs();
     const silent: Sandbox[] = [];
@@ -95,7 +102,7 @@ export class ReceiverStatus {
     const { sandbox: id } = sandboxNameOf(first, host.witnesses);
     const fault = faultOf(silent);
     const names = this.#names(silent);
-    return { text: `${fault}: ${names}; of sandbox "${id}": ${reason}`, isPermanent: false };
+    return `${fault}: ${names}; of sandbox "${id}": ${reason}`;
   }
 
   #names(sandboxes: readonly Sandbox[]): string {
