@@ -30,6 +30,8 @@ interface Scene {
   readonly settings: Settings;
   /** What the page was pulled with. */
   readonly pulls: PullOptions[];
+  /** Takes the exporter's page away. */
+  withdrawPage(): void;
   get(
     path: string,
     headers?: Record<string, string>,
@@ -49,7 +51,7 @@ async function scene(context: TestContext, fail = false): Promise<Scene> {
       answerText(response, 200, "page");
     },
   };
-  host.pages.add("prometheus", page);
+  const withdrawPage = host.pages.add("prometheus", page);
   host.sandboxes.add("kata", SOURCE);
   await extension.start();
   context.after(() => extension.shutdown(AbortSignal.abort()));
@@ -58,6 +60,7 @@ async function scene(context: TestContext, fail = false): Promise<Scene> {
   return {
     settings,
     pulls,
+    withdrawPage,
     async get(path, headers = {}) {
       const response = await fetch(`http://127.0.0.1:${address.port}${path}`, { headers });
       const text = await response.text();
@@ -165,8 +168,8 @@ test("what changes a sandbox, or looks into its shim, is not there", async (cont
 });
 
 test("without an exporter there is no page, and the rest works", async (context) => {
-  const { get, settings } = await scene(context);
-  for (const [id, page] of settings.host.pages.all()) settings.host.pages.add(id, page)();
+  const { get, withdrawPage } = await scene(context);
+  withdrawPage();
   assert.equal((await get("/metrics")).status, 503);
   assert.equal((await get("/sandboxes")).status, 200);
 });
