@@ -12,7 +12,7 @@ export function knownSandbox(
 ): Sandbox {
   const root = { path: `/root${rank}`, runtime: "go" } as const;
   const identity = { key: id, bornMs: 0 };
-  const found = { id, root, directory: `${root.path}/${id}`, identity };
+  const found = { id, root, runtime: root.runtime, directory: `${root.path}/${id}`, identity };
   const sandbox = new Sandbox(found, {
     resource: { key: `kata/${id}`, attributes: [] },
     source: { parse: () => assert.fail(), beginWith: () => assert.fail() },

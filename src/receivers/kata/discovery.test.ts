@@ -41,7 +41,7 @@ async function withRoots(
     hasSocket: (directory) => existsSync(join(directory, "socket")),
     ownerOf: (key) => owned.get(key),
     events: {
-      found: ({ id, root }) => log.push(`+${id} ${root.runtime}`),
+      found: ({ id, runtime }) => log.push(`+${id} ${runtime}`),
       gone: ({ id }, why) => log.push(why === "removed" ? `-${id}` : `let go ${id}`),
       rootState: ({ path }, { state }) => states.push(`${path.slice(dir.length)} ${state}`),
       ignored: (path, reason) => log.push(`ignored ${path.slice(dir.length)}: ${reason}`),
@@ -326,9 +326,9 @@ test("a root that leads where an earlier one does is followed once, and takes ov
     await make("sbs/a", "sbs/b");
     await symlink(join(dir, "sbs"), join(dir, "kata"));
     assert.deepEqual(look().sort(), [
-      "+a go",
-      "+b go",
-      `ignored /kata: the same directory as another root: ${roots[0].path}`,
+      "+a unknown",
+      "+b unknown",
+      `ignored /kata: the same directory as another root: ${roots[0].path}, of runtime go there and rs here: each of its sandboxes has to prove it`,
     ]);
     discovery.lookAt(roots[1], "a");
     assert.deepEqual(look(), []);
@@ -343,7 +343,17 @@ test("a root that leads where an earlier one does is followed once, and takes ov
       ["let go a", "let go b"],
       "the first root is the one to follow",
     );
-    assert.deepEqual(seen.slice(2, 4).sort(), ["+a go", "+b go"]);
+    assert.deepEqual(seen.slice(2, 4).sort(), ["+a unknown", "+b unknown"]);
+  }));
+
+test("a sandbox has to prove its runtime from when its root gets a name of another one, until that one goes", () =>
+  withRoots(async ({ dir, make, look }) => {
+    await make("sbs/a");
+    assert.deepEqual(look(), ["+a go"]);
+    await symlink(join(dir, "sbs"), join(dir, "kata"));
+    assert.deepEqual(look().slice(0, 2), ["let go a", "+a unknown"]);
+    await rm(join(dir, "kata"));
+    assert.deepEqual(look(), ["let go a", "+a go"]);
   }));
 
 test("a sandbox that was renamed is the new one, not a double of the old", () =>

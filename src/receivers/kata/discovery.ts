@@ -16,6 +16,8 @@ export interface Root {
 export interface FoundSandbox {
   readonly id: string;
   readonly root: Root;
+  /** Of its root; unknown where the root's other name in the config says another one. */
+  readonly runtime: Runtime;
   readonly directory: string;
   readonly identity: Identity;
 }
@@ -30,7 +32,7 @@ export type RootState =
 
 /**
  * Why a sandbox is not followed any more: its directory is not there, or it is let go, since it has no socket and one
- * that has one needs its place, or since its root turned out to be the same directory as an earlier one.
+ * that has one needs its place, or since its root turned out to be the same directory as another one.
  */
 export type Departure = "removed" | "let_go";
 
@@ -89,6 +91,8 @@ export class Discovery {
   readonly #rootStates = new Map<Root, RootState>();
   /** Roots that lead where an earlier one does, and that one. */
   #twins: ReadonlyMap<Root, Root> = new Map();
+  /** Roots that a twin says to be of another runtime: which is right is not known. */
+  #disputed: ReadonlySet<Root> = new Set();
   #look: Generator<void, void> | undefined;
   /** In this slice. */
   #admitted = 0;
@@ -155,6 +159,8 @@ export class Discovery {
     const { roots } = this.#options;
     this.#leftOut.begin();
     this.#twins = twinsAmong(roots);
+    const disputes = [...this.#twins].filter(([twin, first]) => twin.runtime !== first.runtime);
+    this.#disputed = new Set(disputes.map(([, first]) => first));
     for (const sandbox of this.#known.values()) {
       this.#lookAgain(sandbox);
       yield;
@@ -166,7 +172,8 @@ export class Discovery {
   /** Drops the sandbox if it has gone from its root, or has been replaced under its name. */
   #lookAgain(sandbox: FoundSandbox): void {
     if (!isStillThere(sandbox)) this.#dismiss(sandbox, "removed");
-    else if (this.#twins.has(sandbox.root)) this.#dismiss(sandbox, "let_go");
+    else if (this.#twins.has(sandbox.root) || sandbox.runtime !== this.#runtimeOf(sandbox.root))
+      this.#dismiss(sandbox, "let_go");
     else if (this.#options.hasSocket(sandbox.directory)) this.#socketless.delete(sandbox);
     else this.#socketless.add(sandbox);
   }
@@ -175,7 +182,9 @@ export class Discovery {
   *#lookInto(root: Root): Generator<void, void> {
     const twin = this.#twins.get(root);
     if (twin !== undefined) {
-      this.#leftOut.note(root, "twin", { path: root.path, detail: `: ${twin.path}` });
+      const dispute = `, of runtime ${twin.runtime} there and ${root.runtime} here: each of its sandboxes has to prove it`;
+      const detail = `: ${twin.path}${twin.runtime === root.runtime ? "" : dispute}`;
+      this.#leftOut.note(root, "twin", { path: root.path, detail });
       this.#setState(root, READABLE);
       return;
     }
@@ -210,21 +219,27 @@ export class Discovery {
   }
 
   /** Takes the directory in unless it has no place, or is followed already. */
-  #meet(place: Omit<FoundSandbox, "identity">): Met {
+  #meet(place: Pick<FoundSandbox, "root" | "id" | "directory">): Met {
     const { root, directory } = place;
     const hasSocket = this.#options.hasSocket(directory);
     if (!hasSocket && this.#isFull()) return this.#lacksPlace(root);
     try {
       const identity = identityOf(directory);
       // It went between two looks.
-      if (identity === undefined || this.#isFollowed({ ...place, identity })) return "settled";
+      if (identity === undefined) return "settled";
+      const sandbox = { ...place, identity, runtime: this.#runtimeOf(root) };
+      if (this.#isFollowed(sandbox)) return "settled";
       if (this.#isFull() && !this.#letOneGo()) return this.#lacksPlace(root);
-      this.#admit({ ...place, identity }, hasSocket);
+      this.#admit(sandbox, hasSocket);
       return "settled";
     } catch (error) {
       if (isSystemError(error)) return error;
       throw error;
     }
+  }
+
+  #runtimeOf(root: Root): Runtime {
+    return this.#disputed.has(root) ? "unknown" : root.runtime;
   }
 
   #lacksPlace(root: Root): Met {

@@ -61,7 +61,7 @@ async function check(row: Row, want: string): Promise<void> {
   if (row.persist === "directory") await mkdir(join(directory, "persist.json"));
   const identity = identityOf(directory) ?? assert.fail();
   const readiness = new ReadinessCheck(
-    { id, root, directory, identity },
+    { id, root, runtime: root.runtime, directory, identity },
     { allowed: row.allowed ?? [], nowMs: () => Date.now() + (row.stateAgeMs ?? 0) },
   );
   for (const name of row.gone ?? []) await mkdir(join(directory, name.replace("*", id)), { recursive: true });
@@ -214,7 +214,10 @@ async function scene(runtime: Runtime, id = `s${made++}`) {
   await mkdir(directory);
   const paths = { socket: join(directory, "shim-monitor.sock"), state: join(directory, "state.json") };
   const identity = identityOf(directory) ?? assert.fail();
-  const readiness = new ReadinessCheck({ id, root, directory, identity }, { allowed: [], nowMs: Date.now });
+  const readiness = new ReadinessCheck(
+    { id, root, runtime, directory, identity },
+    { allowed: [], nowMs: Date.now },
+  );
   /** Puts a new socket in the place of the one that is there. */
   const bind = async (): Promise<void> => {
     await rm(paths.socket, { force: true });

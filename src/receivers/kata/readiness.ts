@@ -73,7 +73,7 @@ export class ReadinessCheck {
       // A link could lead to another sandbox, or to a service that GET /metrics does something to.
       if (!socket.isSocket()) return notReady("unsafe", "not_a_socket", `${SOCKET_NAME} is no socket`);
       const evidence = {
-        runtime: this.#sandbox.root.runtime,
+        runtime: this.#sandbox.runtime,
         state: stateReading,
         hasPersist: persist?.isFile() === true,
         isJailed: () => this.#isJailed(),

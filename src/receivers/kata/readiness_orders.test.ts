@@ -73,8 +73,9 @@ class Visitor {
 
   #find(): void {
     const identity = identityOf(this.#directory);
-    const directory = this.#directory;
-    this.#found = identity && { id: basename(directory), root: this.#root, directory, identity };
+    const [directory, root] = [this.#directory, this.#root];
+    const id = basename(directory);
+    this.#found = identity && { id, root, runtime: root.runtime, directory, identity };
     this.#readiness = this.#found && new ReadinessCheck(this.#found, { allowed: [], nowMs: Date.now });
   }
 }

@@ -165,11 +165,11 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   #found(found: FoundSandbox): void {
-    const { id, root, directory } = found;
+    const { id, root, runtime, directory } = found;
     const { clock } = this.#settings;
     const allowed = this.#config.unsafeHypervisors;
     const sandbox = new Sandbox(found, {
-      resource: resourceOf(`${this.#settings.id}/${id}`, id, root.runtime),
+      resource: resourceOf(`${this.#settings.id}/${id}`, id, runtime),
       source: this.#pages.source(),
       answers: new Answers(this.#config.timeoutMs),
       rank: this.#config.roots.indexOf(root),

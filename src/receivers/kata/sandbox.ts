@@ -97,7 +97,7 @@ export function resourceOf(key: string, id: string, runtime: Runtime): Resource 
 
 /** The runtime that its shim was found to be of; before, that of its root. */
 export function runtimeOf({ shim, found }: Pick<Sandbox, "shim" | "found">): Runtime {
-  if (shim === undefined) return found.root.runtime;
+  if (shim === undefined) return found.runtime;
   return shim === "go" ? "go" : "rs";
 }
 

@@ -44,7 +44,7 @@ export class SandboxLog {
 
   found(sandbox: Sandbox): void {
     this.#write({ level: "info", message: "Sandbox found." }, sandbox, {
-      runtime: sandbox.found.root.runtime,
+      runtime: sandbox.found.runtime,
     });
   }
 
