@@ -19,7 +19,7 @@ type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
 const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
-/** Runs the agent until it is told to stop. 1 when the config has faults or something cannot start. */
+/** Runs the agent until it is told to stop, also before it has begun. 1 when the config has faults or something cannot start. */
 export const run: Command = async (context) => {
   const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -51,6 +51,8 @@ export async function runSource(
   const files = new ConfigFiles();
   const noting = files.noting(source);
   const loaded = await loadConfig(noting, registry);
+  // An agent that is stopped before it has begun has stopped as it should.
+  if (stop.aborted) return 0;
   if (!loaded.ok) {
     sayFaults(loaded, stderr);
     return 1;
