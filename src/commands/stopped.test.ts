@@ -11,6 +11,13 @@ test("waiting ends with the signal, also where it has come already, or with the 
   await waiting;
 });
 
+test("what has come already is waited for by no timer, which would hold the process", async () => {
+  const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
+  const before = timers();
+  await stoppedOrAfter(AbortSignal.abort(), 5_000);
+  assert.equal(timers(), before);
+});
+
 test("work that ends, ends as it would; work that hangs is given up a while after the signal", async () => {
   const stop = new AbortController();
   const options = { stop: stop.signal, graceMs: 1 };

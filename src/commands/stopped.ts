@@ -1,7 +1,8 @@
 /** Resolves when the signal aborts, or after `limitMs` where one is given. */
 export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<void> {
   return new Promise((resolve) => {
-    if (stop.aborted) resolve();
+    // A timer would hold the process for the rest of its time.
+    if (stop.aborted) return resolve();
     const timer = limitMs === undefined ? undefined : setTimeout(resolve, limitMs);
     stop.addEventListener(
       "abort",

@@ -174,6 +174,18 @@ test("an agent runs without a home, or a working directory that is still there",
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
+test("an agent that has shut down leaves nothing behind that holds the process", async (context) => {
+  const path = join(testFolder(context), "ended");
+  // Node emits the event where nothing is left to do, and not where the process is ended by force.
+  const code = `import { writeFileSync } from "node:fs";
+    process.on("beforeExit", () => writeFileSync(${JSON.stringify(path)}, "by itself"));`;
+  const agent = await startBareAgent(context, {
+    env: { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` },
+  });
+  assert.deepEqual(await agent.stop(), [0, null]);
+  assert.equal(statSync(path, { throwIfNoEntry: false })?.isFile(), true);
+});
+
 /** Makes node hang in a system call in one of its threads, as on a file system that does not answer. */
 function hanging(context: TestContext): { NODE_OPTIONS: string } {
   const code = `import { open } from "node:fs/promises"; open(${JSON.stringify(silentPipe(context))});`;
