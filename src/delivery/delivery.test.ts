@@ -134,7 +134,7 @@ test("a failure that may pass is tried again after the wait, and said so", async
   );
   assert.deepEqual(
     [end.level, end.msg, end.lasted, end.failed_attempts, end.lost_points, end.delayed_points],
-    [30, "The destination takes data again.", "13s", 2, {}, 7],
+    [40, "The destination takes data again.", "13s", 2, {}, 7],
   );
   await close();
 });

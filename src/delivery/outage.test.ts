@@ -60,7 +60,7 @@ test("an outage is one line when it begins and one when it ends, with what it co
       msg: BEGIN,
     },
     {
-      level: 30,
+      level: 40,
       lasted: "25s",
       failed_attempts: 2,
       lost_points: { retries_exhausted: 100, rejected: 5 },
@@ -146,4 +146,29 @@ test("a destination that comes and goes is one outage, which ends when it has be
   assert.deepEqual(messages(), [BEGIN, END], "that is another outage");
   log.close();
   assert.equal(clock.timerCount, 0);
+});
+
+test("an exporter that ends says what an outage has cost until then", async () => {
+  const lasting = scene();
+  lasting.down();
+  await lasting.clock.advance(5_000);
+  lasting.log.lost(7, "shutdown");
+  lasting.log.close();
+  const [, last] = lasting.said();
+  assert.deepEqual(last, {
+    level: 40,
+    lasted: "5s",
+    failed_attempts: 1,
+    lost_points: { shutdown: 7 },
+    error: REFUSED,
+    msg: "The exporter ends before the destination takes data again.",
+  });
+  const passing = scene();
+  for (let count = 0; count < 2; count++) {
+    passing.down();
+    passing.log.well();
+  }
+  passing.log.close();
+  assert.deepEqual(passing.messages(), [BEGIN, END, BEGIN, END]);
+  for (const { clock } of [lasting, passing]) assert.equal(clock.timerCount, 0);
 });

@@ -99,7 +99,18 @@ export class OutageLog {
     else end();
   }
 
+  /** An outage that lasts ends with the exporter. */
   close(): void {
+    const outage = this.#outage;
+    if (this.#well !== undefined) this.#end(this.#well);
+    else if (outage !== undefined) {
+      const { clock, logger } = this.#options;
+      const cost = this.#costOf(outage, clock.monotonicMs());
+      logger.warn(
+        { ...cost, error: outage.error },
+        "The exporter ends before the destination takes data again.",
+      );
+    }
     this.#cancelReminder();
     this.#cancelEnd();
   }
@@ -170,7 +181,7 @@ export class OutageLog {
     if (outage === undefined) return;
     const { clock, logger } = this.#options;
     const cost = this.#costOf(outage, well.atMs);
-    logger.info({ ...cost, delayed_points: well.points }, "The destination takes data again.");
+    logger.warn({ ...cost, delayed_points: well.points }, "The destination takes data again.");
     this.#cancelReminder();
     this.#outage = undefined;
     this.#well = undefined;
