@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { duration, formatDuration, parseDuration, parseListenAddress, size, TIMER_MS_MAX } from "./values.ts";
+import {
+  duration,
+  formatDuration,
+  listenAddress,
+  parseDuration,
+  parseListenAddress,
+  size,
+  TIMER_MS_MAX,
+} from "./values.ts";
 
 test("durations have Go's grammar", () => {
   const check = (text: string, ms: number | undefined): void => assert.equal(parseDuration(text), ms, text);
@@ -56,6 +64,15 @@ test("sizes are bytes or carry a binary unit", () => {
   check(0, undefined);
   check(-1, undefined);
   check(true, undefined);
+});
+
+test("the path of a unix socket fits in its address", () => {
+  const check = (bytes: number, want: string | undefined): void => {
+    const text = `unix:///${"é".repeat((bytes - 1) / 2)}`;
+    assert.equal(listenAddress().safeParse(text).error?.issues[0]?.message, want);
+  };
+  check(107, undefined);
+  check(109, "must have a path of at most 107 bytes");
 });
 
 test("listen addresses are host and port, or a unix socket", () => {

@@ -118,7 +118,15 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: match[1] ?? (match[2] === "" ? "::" : (match[2] ?? "::")), port };
 }
 
+/** Of a unix socket's address; a longer path leads nowhere. */
+const SOCKET_PATH_BYTES_MAX = 107;
 const LISTEN_TEXT = 'must be "host:port", ":port" or "unix:///path"';
+
+function listenFault(address: ListenAddress | undefined): string | undefined {
+  if (address === undefined) return LISTEN_TEXT;
+  if (!("path" in address) || Buffer.byteLength(address.path) <= SOCKET_PATH_BYTES_MAX) return undefined;
+  return `must have a path of at most ${SOCKET_PATH_BYTES_MAX} bytes`;
+}
 
 /** A listen address of `parseListenAddress`'s grammar. */
 export function listenAddress(): z.ZodType<ListenAddress, string> {
@@ -130,8 +138,9 @@ export function listenAddress(): z.ZodType<ListenAddress, string> {
     })
     .transform((text, context) => {
       const address = parseListenAddress(text);
-      if (address !== undefined) return address;
-      context.addIssue({ code: "custom", message: LISTEN_TEXT, input: text });
+      const message = listenFault(address);
+      if (address !== undefined && message === undefined) return address;
+      context.addIssue({ code: "custom", message, input: text });
       return z.NEVER;
     });
 }

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { statSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -113,6 +113,22 @@ test("a unix socket is its owner's and group's, whatever the umask", async (cont
     server.close();
     await once(server, "close");
   }
+});
+
+test("a unix socket that cannot be made says why", async (context) => {
+  const folder = testFolder(context);
+  const file = join(folder, "file");
+  writeFileSync(file, "kept");
+  const check = (path: string, want: RegExp) => assert.rejects(bind(createServer(), { path }), want);
+  await check(join(folder, "missing/socket"), /there is no directory ".*missing"; make it/);
+  await check(file, /something else than a socket; remove it/);
+  await check(folder, /something else than a socket; remove it/);
+  assert.equal(readFileSync(file, "utf8"), "kept");
+  const path = join(folder, "socket");
+  const other = createServer().listen(path);
+  context.after(() => other.close());
+  await once(other, "listening");
+  await check(path, /EADDRINUSE/);
 });
 
 test("the limit of connections is that of all addresses, and a close closes all of them", async (context) => {

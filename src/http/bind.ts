@@ -1,6 +1,7 @@
 import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type ListenOptions, type Server } from "node:net";
+import { dirname } from "node:path";
 import type { ListenAddress } from "../config/values.ts";
 
 /** Opens the server at one address; rejects with what the system says. */
@@ -34,7 +35,9 @@ export async function bind(
 ): Promise<Binding> {
   if ("path" in address) {
     await removeDeadSocket(address.path);
-    await open(server, address);
+    await open(server, address).catch(async (error: unknown) => {
+      throw await inWords(error, address.path);
+    });
     await chmod(address.path, SOCKET_MODE);
     return { addresses: [address], others: [] };
   }
@@ -128,4 +131,21 @@ async function removeDeadSocket(path: string): Promise<void> {
   );
   socket.destroy();
   if (isDead) await unlink(path);
+}
+
+/**
+ * Why there is no socket at the path, where the system's word misleads: of a missing directory it is EACCES (by libuv), of
+ * a file that is no socket EADDRINUSE.
+ */
+async function inWords(error: unknown, path: string): Promise<unknown> {
+  const { code } = error as NodeJS.ErrnoException;
+  const directory = dirname(path);
+  const found = await lstat(code === "EADDRINUSE" ? path : directory).catch(() => undefined);
+  if (code === "EADDRINUSE" && found?.isSocket() === false)
+    return new Error("there is something else than a socket; remove it, or name another path", {
+      cause: error,
+    });
+  if (code === "EACCES" && found === undefined)
+    return new Error(`there is no directory "${directory}"; make it, or name another path`, { cause: error });
+  return error;
 }
