@@ -1,3 +1,4 @@
+import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
@@ -84,5 +85,6 @@ export async function withFakeTime(
     await receiver.shutdown(AbortSignal.timeout(1_000));
     for (const server of servers) server.close();
     await rm(root, { recursive: true, force: true });
+    assert.equal(clock.timerCount, 0, "a timer is left");
   }
 }

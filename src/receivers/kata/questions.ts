@@ -16,6 +16,8 @@ export class Questions {
   readonly #visits: Visits;
   /** Answers of the last second, and those that are waited for. */
   readonly #answers = new WeakMap<Sandbox, Map<Asked, Promise<Buffer>>>();
+  /** What cancels the timers by which answers are forgotten. */
+  readonly #timers = new Set<() => void>();
 
   constructor(settings: Settings, lanes: Lanes<Scraper>, visits: Visits) {
     this.#settings = settings;
@@ -32,10 +34,20 @@ export class Questions {
     const answer = sandbox.inTurn(() => this.#ask(sandbox, what));
     answers.set(what, answer);
     const forget = (): void => {
-      this.#settings.clock.after(ASK_AGAIN_MS, () => answers.delete(what));
+      if (sandbox.ended) return;
+      const cancel = this.#settings.clock.after(ASK_AGAIN_MS, () => {
+        this.#timers.delete(cancel);
+        answers.delete(what);
+      });
+      this.#timers.add(cancel);
     };
     answer.then(forget, forget);
     return answer;
+  }
+
+  /** Leaves no timer behind. Questions under way end with their sandboxes. */
+  close(): void {
+    for (const cancel of this.#timers) cancel();
   }
 
   async #ask(sandbox: Sandbox, what: Asked): Promise<Buffer> {

@@ -115,6 +115,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const sandbox of this.#sandboxes.values()) this.#visits.end(sandbox);
     this.#log.summarize(this.#sandboxes.values());
     this.#sandboxes.clear();
+    this.#questions.close();
     await Promise.race([this.#visits.done(), overdue]);
   }
 
