@@ -3,6 +3,7 @@ import { duration, size, unsupported } from "../config/values.ts";
 import { cipherSuites, openSslCiphers } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
 import type { ServerLimits } from "./server.ts";
+import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
 
 /** `tls` of whatever listens, as the Collector's `configtls` names it. */
@@ -66,6 +67,22 @@ export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
     requestTimeoutMs: config.request_timeout,
     stallTimeoutMs: config.stall_timeout,
   };
+}
+
+/** What the config of whatever listens has beside its endpoint and limits. */
+export interface ServingConfig {
+  readonly tls?: TlsConfig | undefined;
+}
+
+/** Their schemas, for the component's own strict object. */
+export const servingOptions: {
+  readonly [Key in keyof Required<ServingConfig>]: z.ZodType<ServingConfig[Key], unknown>;
+} = {
+  tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
+};
+
+export function toServing({ tls }: ServingConfig, limits: ServerLimits | undefined): Serving {
+  return { tls, limits };
 }
 
 /** What holds where a config has no word on it. */

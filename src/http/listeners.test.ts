@@ -9,6 +9,7 @@ import type { ListenAddress } from "../config/values.ts";
 import { defaultServerLimits } from "./config.ts";
 import { type Claim, type ClaimOptions, Listeners } from "./listeners.ts";
 import { answerText, type Route } from "./server.ts";
+import { ANY_SERVING } from "./serving.ts";
 
 const says =
   (text: string): Route =>
@@ -36,8 +37,7 @@ async function scene(context: TestContext): Promise<Scene> {
       const claim = listeners.claim({
         owner: { kind: "exporter", settings: testSettings({ id: owner, clock: systemClock, logger }) },
         address,
-        tls: undefined,
-        limits: undefined,
+        serving: ANY_SERVING,
         routes: new Map(paths.map((path) => [path, says(`${owner} ${path}`)])),
         rank: 0,
         ...more,
@@ -81,7 +81,7 @@ test("a claim that closes takes its routes with it, and the last one the listene
 
 test("claims that cannot stand beside each other say which and why", async (context) => {
   const { claim, address } = await scene(context);
-  claim("one", ["/metrics"], { limits: defaultServerLimits });
+  claim("one", ["/metrics"], { serving: { ...ANY_SERVING, limits: defaultServerLimits } });
   const refused = async (
     paths: readonly string[],
     more: Partial<ClaimOptions>,
@@ -94,7 +94,11 @@ test("claims that cannot stand beside each other say which and why", async (cont
   const where = `exporter "two" and exporter "one" share 127.0.0.1:${address.port}`;
   await refused(["/metrics"], {}, new RegExp(`${where} and both serve /metrics`));
   const limits = { ...defaultServerLimits, connectionsMax: 1 };
-  await refused(["/other"], { limits }, new RegExp(`${where} and differ in limits`));
+  await refused(
+    ["/other"],
+    { serving: { ...ANY_SERVING, limits } },
+    new RegExp(`${where} and differ in limits`),
+  );
 });
 
 test("who comes when others listen already gets what they have, or is told that it cannot have more", async (context) => {
@@ -109,7 +113,7 @@ test("who comes when others listen already gets what they have, or is told that 
     ciphers: undefined,
     reloadIntervalMs: 0,
   };
-  const page = claim("page", ["/metrics"], { tls });
+  const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, tls } });
   const where = `127.0.0.1:${address.port}`;
   await assert.rejects(
     page.listen(),

@@ -2,16 +2,15 @@ import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { defaultServerLimits } from "./config.ts";
-import { describeAddress, describeAddresses, HttpServer, type Route, type ServerLimits } from "./server.ts";
-import { serverCertificates, type TlsConfig } from "./tls.ts";
+import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
+import { ANY_SERVING, jointServing, SERVING_KEYS, type Serving } from "./serving.ts";
+import { serverCertificates } from "./tls.ts";
 
 export interface ClaimOptions {
   /** Whose it is. */
   readonly owner: CertificateOwner;
   readonly address: ListenAddress;
-  /** Undefined to go along with whoever shares the address; none and the defaults where nobody else says. */
-  readonly tls: TlsConfig | undefined;
-  readonly limits: ServerLimits | undefined;
+  readonly serving: Serving;
   readonly routes: ReadonlyMap<string, Route>;
   /** Of two claims on one path the higher rank has it; of equal rank, it is a fault. */
   readonly rank: number;
@@ -55,7 +54,7 @@ class Listener {
   #server: HttpServer | undefined;
   #certificates: Certificates | undefined;
   /** What the server was made with. */
-  #made: Pick<ClaimOptions, "tls" | "limits"> = { tls: undefined, limits: undefined };
+  #made = ANY_SERVING;
   #listening: Promise<void> | undefined;
 
   add(options: ClaimOptions, onEmpty: () => void): Claim {
@@ -94,10 +93,9 @@ class Listener {
 
   async #start({ address, owner }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
-    const secured = claims.find((claim) => claim.tls !== undefined);
-    const tls = secured?.tls;
-    const limits = claims.find((claim) => claim.limits !== undefined)?.limits ?? defaultServerLimits;
+    const { tls, limits = defaultServerLimits } = jointServing(claims.map(({ serving }) => serving));
     this.#made = { tls, limits };
+    const secured = claims.find(({ serving }) => serving.tls !== undefined);
     const server = new HttpServer({
       address,
       clock: owner.settings.clock,
@@ -107,10 +105,8 @@ class Listener {
       onError: (error) => this.#logTrouble(error),
     });
     this.#server = server;
-    if (secured?.tls !== undefined) {
-      this.#certificates = serverCertificates(secured.tls, secured.owner, (options) =>
-        server.secure(options),
-      );
+    if (tls !== undefined && secured !== undefined) {
+      this.#certificates = serverCertificates(tls, secured.owner, (options) => server.secure(options));
       await this.#certificates.load();
     }
     await server.listen();
@@ -132,8 +128,8 @@ class Listener {
   #check(claim: ClaimOptions): void {
     const where = describeAddress(claim.address);
     if (this.#server !== undefined) {
-      for (const key of ["tls", "limits"] as const)
-        if (claim[key] !== undefined && !isDeepStrictEqual(claim[key], this.#made[key]))
+      for (const key of SERVING_KEYS)
+        if (isOther(claim.serving[key], this.#made[key]))
           throw new Error(
             `${nameOf(claim)} wants other ${key} than ${where} is served with; that needs a restart`,
           );
@@ -141,15 +137,20 @@ class Listener {
     for (const other of this.#claims) {
       if (other === claim) continue;
       const both = `${nameOf(claim)} and ${nameOf(other)} share ${where}`;
-      for (const key of ["tls", "limits"] as const) {
-        const differ =
-          claim[key] !== undefined && other[key] !== undefined && !isDeepStrictEqual(claim[key], other[key]);
-        if (differ) throw new Error(`${both} and differ in ${key}`);
+      for (const key of SERVING_KEYS) {
+        const theirs = other.serving[key];
+        if (theirs !== undefined && isOther(claim.serving[key], theirs))
+          throw new Error(`${both} and differ in ${key}`);
       }
       const path = [...claim.routes.keys()].find((one) => other.routes.has(one));
       if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);
     }
   }
+}
+
+/** Whether what is wanted is something, and not this. */
+function isOther(wanted: unknown, had: unknown): boolean {
+  return wanted !== undefined && !isDeepStrictEqual(wanted, had);
 }
 
 function nameOf({ owner }: ClaimOptions): string {

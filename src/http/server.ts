@@ -12,6 +12,7 @@ import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
 import { type Binding, bind } from "./bind.ts";
+import { type Refusal, refusalOf } from "./request_rules.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
@@ -165,9 +166,9 @@ export class HttpServer {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const refusal = this.#refusal(request);
+    const refusal = this.#overRate() ?? refusalOf(request, this.#options.limits);
     if (refusal !== undefined) {
-      if (refusal.status === 429) response.setHeader("Retry-After", "1");
+      for (const [name, value] of Object.entries(refusal.headers ?? {})) response.setHeader(name, value);
       // What is left of the request is not waited for.
       response.setHeader("Connection", "close");
       return answerText(response, refusal.status, refusal.text);
@@ -184,18 +185,18 @@ export class HttpServer {
     await (isPost ? route.answer : route)(request, response, signal);
   }
 
-  /** What is refused before anybody looks at what it asks for. */
-  #refusal({ url = "/", headers }: IncomingMessage): { status: number; text: string } | undefined {
-    const { requestsPerSecondMax, urlBytesMax } = this.#options.limits;
+  /** Undefined where there was room for the request in this second. */
+  #overRate(): Refusal | undefined {
+    const { requestsPerSecondMax } = this.#options.limits;
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
     if (second !== this.#second) this.#requests = 0;
     this.#second = second;
-    if (++this.#requests > requestsPerSecondMax)
-      return { status: 429, text: `more than ${requestsPerSecondMax} requests in a second` };
-    if (url.length > urlBytesMax) return { status: 414, text: `a URL has at most ${urlBytesMax} bytes` };
-    const hasBody =
-      headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
-    return hasBody ? { status: 413, text: "requests have no body here" } : undefined;
+    if (++this.#requests <= requestsPerSecondMax) return undefined;
+    return {
+      status: 429,
+      text: `more than ${requestsPerSecondMax} requests in a second`,
+      headers: { "Retry-After": "1" },
+    };
   }
 }
 

@@ -14,6 +14,7 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { serverTls } from "./config.ts";
 import { answerText } from "./server.ts";
+import { ANY_SERVING } from "./serving.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const OK = "HTTP/1.1 200 OK";
@@ -49,14 +50,16 @@ async function serve(context: TestContext, { asksClients = false, listenHost = "
   const claim = host.listeners.claim({
     owner: { kind: "exporter", settings: testSettings({ id: "page", clock, host, logger }) },
     address: { host: listenHost, port: 0 },
-    tls: serverTls.parse({
-      cert_file: file("tls.crt"),
-      key_file: file("tls.key"),
-      min_version: "1.3",
-      reload_interval: "1m",
-      ...(asksClients ? { client_ca_file: file("clients.crt") } : {}),
-    }),
-    limits: undefined,
+    serving: {
+      ...ANY_SERVING,
+      tls: serverTls.parse({
+        cert_file: file("tls.crt"),
+        key_file: file("tls.key"),
+        min_version: "1.3",
+        reload_interval: "1m",
+        ...(asksClients ? { client_ca_file: file("clients.crt") } : {}),
+      }),
+    },
     routes: new Map([["/", async (_request, response) => answerText(response, 200, "hello")]]),
     rank: 0,
   });
@@ -181,8 +184,10 @@ test("a listener without its files says which one it misses", async (context) =>
   const claim = createHost().listeners.claim({
     owner: { kind: "exporter", settings: testSettings({ logger }) },
     address: { host: "127.0.0.1", port: 0 },
-    tls: serverTls.parse({ cert_file: "/nowhere/tls.crt", key_file: "/nowhere/tls.key" }),
-    limits: undefined,
+    serving: {
+      ...ANY_SERVING,
+      tls: serverTls.parse({ cert_file: "/nowhere/tls.crt", key_file: "/nowhere/tls.key" }),
+    },
     routes: new Map(),
     rank: 0,
   });

@@ -1,6 +1,7 @@
 import type { FamilySpec } from "../metrics/interner.ts";
 import type { Kind } from "../metrics/model.ts";
 import { childSuffixes } from "./family_record.ts";
+import type { Limit } from "./limit.ts";
 import {
   type HeaderLine,
   type LineRules,
@@ -54,6 +55,8 @@ export class LeftOut {
   skipped = 0;
   /** All of them by reason, of which there are a few dozen. */
   readonly reasons: Map<string, number> = new Map();
+  /** The limits that were reached. */
+  readonly limits: Set<Limit> = new Set();
   /** The fault that stands first in the page. */
   first: Fault | undefined;
 
@@ -61,9 +64,19 @@ export class LeftOut {
     return this.bad + this.skipped;
   }
 
-  add(type: "bad" | "skipped", fault: Fault, lines = 1): void {
+  addBad(fault: Fault, lines = 1): void {
+    this.bad += lines;
+    this.#note(fault, lines);
+  }
+
+  addSkipped(limit: Limit, fault: Fault, lines = 1): void {
+    if (lines > 0) this.limits.add(limit);
+    this.skipped += lines;
+    this.#note(fault, lines);
+  }
+
+  #note(fault: Fault, lines: number): void {
     if (lines === 0) return;
-    this[type] += lines;
     this.reasons.set(fault.reason, (this.reasons.get(fault.reason) ?? 0) + lines);
     if (this.first === undefined || fault.position < this.first.position) this.first = fault;
   }
@@ -72,6 +85,7 @@ export class LeftOut {
     if (other.first === undefined) return;
     this.bad += other.bad;
     this.skipped += other.skipped;
+    for (const limit of other.limits) this.limits.add(limit);
     for (const [reason, lines] of other.reasons)
       this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + lines);
     if (this.first === undefined || other.first.position < this.first.position) this.first = other.first;
@@ -141,17 +155,18 @@ class BlockLexer {
     // Be it well formed or not: a layout takes it for the end of its block, too.
     if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
     if (end - start > this.#options.rules.lineBytesMax)
-      return this.#leaveOut(start, "line too long", "overlong");
+      return this.#leaveOut(start, "line too long", "line_bytes");
     const text = decodeLine(this.#bytes, start, end);
     if (text === undefined) return this.#leaveOut(start, "not UTF-8");
     const line = lexLine(text, this.#options.rules);
     if (line.type === "header") return this.#header(line, start);
     if (line.type === "sample") return this.#sample(line, { text, start, end });
-    return this.#leaveOut(start, line.reason, line.type);
+    return this.#leaveOut(start, line.reason, line.type === "overlong" ? line.limit : undefined);
   }
 
-  #leaveOut(position: number, reason: string, type: "bad" | "overlong" = "bad"): true {
-    this.#leftOut.add(type === "bad" ? "bad" : "skipped", { position, reason });
+  #leaveOut(position: number, reason: string, limit?: Limit): true {
+    if (limit === undefined) this.#leftOut.addBad({ position, reason });
+    else this.#leftOut.addSkipped(limit, { position, reason });
     this.#repeatable = false;
     return true;
   }

@@ -8,7 +8,7 @@ const rules = {
   nameBytesMax: 12,
   labelsMax: 2,
   labelValueBytesMax: 6,
-  reservedLabels: new Set(["id"]),
+  labelFault: (_: string, label: string) => (label === "id" ? "reserved label" : undefined),
 };
 
 function check(line: string, want: string): void {

@@ -1,4 +1,5 @@
 import type { Attribute } from "../metrics/model.ts";
+import type { Limit } from "./limit.ts";
 import { toNumber } from "./number.ts";
 
 const TAB = 9;
@@ -24,8 +25,8 @@ export interface LineLimits {
 
 /** What lines are held to. */
 export interface LineRules extends LineLimits {
-  /** Labels that nobody but the agent may set. */
-  readonly reservedLabels: ReadonlySet<string>;
+  /** Why samples of this metric cannot have this label; undefined where they can. */
+  labelFault(name: string, label: string): string | undefined;
 }
 
 export interface SampleLine {
@@ -46,13 +47,20 @@ export interface HeaderLine {
   readonly text: string;
 }
 
-/** A line that cannot be used, or that is longer than a limit allows. */
+/** A line that cannot be used. */
 export interface BadLine {
-  readonly type: "bad" | "overlong";
+  readonly type: "bad";
   readonly reason: string;
 }
 
-export type Line = SampleLine | HeaderLine | BadLine;
+/** A line of which something exceeds a limit. */
+export interface OverlongLine {
+  readonly type: "overlong";
+  readonly reason: string;
+  readonly limit: Limit;
+}
+
+export type Line = SampleLine | HeaderLine | BadLine | OverlongLine;
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
@@ -100,8 +108,8 @@ function bad(reason: string): BadLine {
   return { type: "bad", reason };
 }
 
-function overlong(reason: string): BadLine {
-  return { type: "overlong", reason };
+function overlong(limit: Limit, reason: string): OverlongLine {
+  return { type: "overlong", limit, reason };
 }
 
 /** Lexes one line of the text format 0.0.4 that is not idle, without its line feed. Never throws. */
@@ -117,7 +125,7 @@ function lexHeader(text: string, start: number, rules: LineRules): Line {
   const nameStart = skip(SPACES, text, wordStart + word.length);
   const name = take(TOKEN, text, nameStart);
   if (name === "" || take(NAME, name, 0) !== name) return bad(`${word} without a legal metric name`);
-  if (name.length > rules.nameBytesMax) return overlong("metric name too long");
+  if (name.length > rules.nameBytesMax) return overlong("name_bytes", "metric name too long");
   const rest = text.slice(skip(SPACES, text, nameStart + name.length));
   if (word === "TYPE") return { type: "header", word, name, text: rest.trimEnd() };
   return { type: "header", word, name, text: unescapeHelp(rest) };
@@ -126,11 +134,11 @@ function lexHeader(text: string, start: number, rules: LineRules): Line {
 function lexSample(text: string, start: number, rules: LineRules): Line {
   const name = take(NAME, text, start);
   if (name === "") return bad("no metric name at the start of the line");
-  if (name.length > rules.nameBytesMax) return overlong("metric name too long");
+  if (name.length > rules.nameBytesMax) return overlong("name_bytes", "metric name too long");
   let pos = skip(SPACES, text, start + name.length);
   let attributes: readonly Attribute[] = [];
   if (text[pos] === "{") {
-    const labels = lexLabels(text, pos + 1, rules);
+    const labels = lexLabels({ text, start: pos + 1, name }, rules);
     if ("reason" in labels) return labels;
     attributes = labels.attributes;
     pos = skip(SPACES, text, labels.end);
@@ -147,17 +155,17 @@ function lexSample(text: string, start: number, rules: LineRules): Line {
 }
 
 function lexLabels(
-  text: string,
-  start: number,
+  { text, start, name }: { readonly text: string; readonly start: number; readonly name: string },
   rules: LineRules,
-): { attributes: Attribute[]; end: number } | BadLine {
+): { attributes: Attribute[]; end: number } | BadLine | OverlongLine {
   const attributes: Attribute[] = [];
   let pos = skip(SPACES, text, start);
   while (text[pos] !== "}") {
     const key = take(LABEL_NAME, text, pos);
     if (key === "") return bad("label without a legal name");
-    if (key.startsWith("__") || rules.reservedLabels.has(key)) return bad("reserved label");
-    if (key.length > rules.nameBytesMax) return overlong("label name too long");
+    const fault = key.startsWith("__") ? "reserved label" : rules.labelFault(name, key);
+    if (fault !== undefined) return bad(fault);
+    if (key.length > rules.nameBytesMax) return overlong("name_bytes", "label name too long");
     pos = skip(SPACES, text, pos + key.length);
     if (text[pos] !== "=") return bad('label without "="');
     pos = skip(SPACES, text, pos + 1);
@@ -165,8 +173,9 @@ function lexLabels(
     if (quoted === "") return bad("label value without quotes");
     const value = unescapeLabel(quoted.slice(1, -1));
     if (value === undefined) return bad("invalid escape in a label value");
-    if (isLonger(value, rules.labelValueBytesMax)) return overlong("label value too long");
-    if (attributes.length === rules.labelsMax) return overlong("too many labels");
+    if (isLonger(value, rules.labelValueBytesMax))
+      return overlong("label_value_bytes", "label value too long");
+    if (attributes.length === rules.labelsMax) return overlong("labels", "too many labels");
     if (attributes.some((other) => other.key === key)) return bad("label name twice on one line");
     attributes.push({ key, value });
     pos = skip(SPACES, text, pos + quoted.length);

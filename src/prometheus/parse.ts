@@ -6,6 +6,7 @@ import { type Block, LeftOut, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
 import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
+import type { Limit } from "./limit.ts";
 import { type LineLimits, type LineRules, skipIdleLines, startsHeader } from "./line.ts";
 import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
@@ -56,8 +57,8 @@ export interface ParserOptions {
   readonly limits: ParseLimits;
   /** Gives families the name and kind under which the agent knows them; only scalar kinds can change. */
   define?(name: string, kind: Kind): { readonly name: string; readonly kind: Kind };
-  /** Labels that a page cannot set. */
-  readonly reservedLabels?: ReadonlySet<string>;
+  /** Why a page's samples of this metric cannot have this label; undefined where they can. */
+  labelFault?(name: string, label: string): string | undefined;
 }
 
 /** What one page said. */
@@ -72,7 +73,9 @@ export interface Page {
   readonly badLines: number;
   /** Lines that were left out because a limit was reached. */
   readonly skippedLines: number;
-  /** Both by reason. */
+  /** The limits for which lines were left out. */
+  readonly limits: ReadonlySet<Limit>;
+  /** Bad and skipped lines by reason. */
   readonly reasons: ReadonlyMap<string, number>;
   /** The first line that was left out, counted from 1, and why. */
   readonly firstFault: { readonly line: number; readonly reason: string } | undefined;
@@ -99,10 +102,10 @@ export class PageParser {
   readonly #shared: Shared;
 
   constructor(options: ParserOptions) {
-    const { limits, reservedLabels = new Set<string>() } = options;
+    const { limits } = options;
     this.#shared = {
       options,
-      lineRules: { ...limits, reservedLabels },
+      lineRules: { ...limits, labelFault: (name, label) => options.labelFault?.(name, label) },
       layouts: new KnownLayouts(limits),
       records: new FamilyRecords(options.interner),
       scratch: new Float64Array(4_096),
@@ -216,9 +219,13 @@ class Source implements PageSource, LayoutOwner {
     const page: PageBytes = { bytes, view, end };
     this.#begin(trust);
     let pos = skipIdleLines(bytes, 0, end);
-    while (pos < end && this.#hasRoom()) pos = this.#block(page, pos);
-    if (pos < end) {
-      this.#skipRest(page, pos);
+    let limit = this.#limitReached();
+    while (pos < end && limit === undefined) {
+      pos = this.#block(page, pos);
+      limit = this.#limitReached();
+    }
+    if (pos < end && limit !== undefined) {
+      this.#skipRest(page, pos, limit);
       this.#breakHostPart();
     }
     return this.#finish(bytes, unterminated);
@@ -238,9 +245,12 @@ class Source implements PageSource, LayoutOwner {
     this.#leftOut = new LeftOut();
   }
 
-  #hasRoom(): boolean {
+  /** The limit on the whole page that is reached, if one is. */
+  #limitReached(): "blocks" | "samples" | "bad_lines" | undefined {
     const { blocksMax, samplesMax, badLinesMax } = this.#shared.options.limits;
-    return this.#blocks.length < blocksMax && this.#samples < samplesMax && this.#leftOut.lines < badLinesMax;
+    if (this.#blocks.length >= blocksMax) return "blocks";
+    if (this.#samples >= samplesMax) return "samples";
+    return this.#leftOut.lines >= badLinesMax ? "bad_lines" : undefined;
   }
 
   /** Reads the block at `start`, one way or the other, and returns where the next one begins. */
@@ -281,7 +291,9 @@ class Source implements PageSource, LayoutOwner {
     this.#blocks.push(undefined);
     this.#breakHostPart();
     const reason = "too much that is new in a minute";
-    this.#leftOut.add("skipped", { position: start, reason }, samples);
+    const { newLayoutsPerMinuteMax } = this.#shared.options.limits;
+    const limit = this.#lexed >= newLayoutsPerMinuteMax ? "new_layouts_per_minute" : "new_samples_per_minute";
+    this.#leftOut.addSkipped(limit, { position: start, reason }, samples);
     return pos;
   }
 
@@ -344,7 +356,7 @@ class Source implements PageSource, LayoutOwner {
     const { name, kind } = block.spec;
     const defined = define?.(name, kind) ?? { name, kind };
     const isOtherKind = defined.kind !== kind;
-    if (isOtherKind) this.#leftOut.add("bad", { position: start, reason: "TYPE other than the known one" });
+    if (isOtherKind) this.#leftOut.addBad({ position: start, reason: "TYPE other than the known one" });
     const record = shared.records.intern({ ...block.spec, ...defined });
     // A layout would not tell again that the TYPE is wrong.
     this.#blocks.push(isOtherKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
@@ -358,7 +370,7 @@ class Source implements PageSource, LayoutOwner {
     const { options, records, page } = this.#shared;
     const known = options.define?.(name, "unknown").name ?? name;
     if (!records.isOnPage(known, page)) return;
-    this.#leftOut.add("bad", { position: start, reason: "HELP or TYPE after the family's samples" }, headers);
+    this.#leftOut.addBad({ position: start, reason: "HELP or TYPE after the family's samples" }, headers);
   }
 
   #remember(
@@ -376,20 +388,20 @@ class Source implements PageSource, LayoutOwner {
   #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): void {
     const origin = this.#originOf(record);
     if (typeof origin !== "string") {
-      this.#leftOut.add("bad", { position: start, reason: origin.reason }, samples);
+      this.#leftOut.addBad({ position: start, reason: origin.reason }, samples);
       return;
     }
     const standing = this.#hostPart.meet(origin, name);
     if (standing === "restarted") this.#revokeHostClaims();
     if (standing === "forged") {
-      this.#leftOut.add("bad", { position: start, reason: FORGED }, samples);
+      this.#leftOut.addBad({ position: start, reason: FORGED }, samples);
       return;
     }
     const { page } = this.#shared;
     const { names } = record;
     for (let i = 0; i < names.length; i++) {
       if ((names[i] as NameMark).page !== page) continue;
-      this.#leftOut.add("bad", { position: start, reason: "family twice in one page" }, samples);
+      this.#leftOut.addBad({ position: start, reason: "family twice in one page" }, samples);
       return;
     }
     for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
@@ -424,7 +436,7 @@ class Source implements PageSource, LayoutOwner {
       record.page = 0;
       for (const name of record.names) name.page = 0;
       this.#samples -= samples;
-      this.#leftOut.add("bad", { position: start, reason: FORGED }, samples);
+      this.#leftOut.addBad({ position: start, reason: FORGED }, samples);
     }
     this.#found = this.#found.filter((record) => !revoked.has(record));
     this.#hostClaims = [];
@@ -443,7 +455,7 @@ class Source implements PageSource, LayoutOwner {
   }
 
   /** A limit is reached: the rest of the page is counted and left. */
-  #skipRest({ bytes, end }: PageBytes, start: number): void {
+  #skipRest({ bytes, end }: PageBytes, start: number, limit: Limit): void {
     let lines = 0;
     let atLineStart = true;
     for (let pos = start; pos < end; pos++) {
@@ -451,7 +463,7 @@ class Source implements PageSource, LayoutOwner {
       if (atLineStart && byte !== LF && byte !== HASH) lines++;
       atLineStart = byte === LF;
     }
-    this.#leftOut.add("skipped", { position: start, reason: "a limit on the page is reached" }, lines);
+    this.#leftOut.addSkipped(limit, { position: start, reason: "a limit on the page is reached" }, lines);
   }
 
   #finish(bytes: Uint8Array, unterminated: boolean): Page {
@@ -460,13 +472,14 @@ class Source implements PageSource, LayoutOwner {
       this.#records = this.#found.toSorted((a, b) => a.family.id - b.family.id);
       this.#schema = this.#schemaOf(this.#records);
     }
-    const { bad, skipped, reasons, first } = this.#leftOut;
+    const { bad, skipped, limits, reasons, first } = this.#leftOut;
     return {
       schema: this.#schema,
       values: this.#values(),
       samples: this.#samples,
       badLines: bad,
       skippedLines: skipped,
+      limits,
       reasons,
       firstFault: first && { line: lineAt(bytes, first.position), reason: first.reason },
       unterminated,

@@ -3,8 +3,8 @@ import type { Counter } from "@opentelemetry/api";
 import type { Exporter, MetricsPage, PullOptions, Settings } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, answerText, type ServerLimits } from "../../http/server.ts";
-import type { TlsConfig } from "../../http/tls.ts";
+import { answerBody, answerText } from "../../http/server.ts";
+import type { Serving } from "../../http/serving.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
@@ -18,7 +18,7 @@ import { type Puller, streamPage, Turns } from "./stream.ts";
 
 export interface PrometheusConfig {
   readonly address: ListenAddress;
-  readonly tls: TlsConfig | undefined;
+  readonly serving: Serving;
   readonly path: string;
   /** Whether pullers that ask for OpenMetrics get it. */
   readonly openMetrics: boolean;
@@ -26,7 +26,7 @@ export interface PrometheusConfig {
   readonly labels: IdentityLabels;
   readonly timestamps: boolean;
   readonly expirationMs: number;
-  readonly limits: PullLimits & { readonly server: ServerLimits };
+  readonly limits: PullLimits;
 }
 
 export interface PullLimits {
@@ -76,8 +76,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#claim = settings.host.listeners.claim({
       owner: { kind: "exporter", settings },
       address: config.address,
-      tls: config.tls,
-      limits: limits.server,
+      serving: config.serving,
       routes: new Map([
         ["/", (_request, response) => this.#index(response)],
         [path, (request, response, signal) => this.answer(request, response, signal, {})],

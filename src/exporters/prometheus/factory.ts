@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
-import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import {
   constantLabels,
@@ -35,7 +35,7 @@ const fixed = {
 const schema: z.ZodType<PrometheusConfig> = z
   .strictObject({
     endpoint: listenAddress(),
-    tls: serverTls.optional().describe("Serve HTTPS"),
+    ...servingOptions,
     path: z
       .string()
       .regex(/^\/[a-zA-Z0-9._~/-]+$/, "must be a path such as /metrics")
@@ -68,7 +68,7 @@ const schema: z.ZodType<PrometheusConfig> = z
   })
   .transform((config) => ({
     address: config.endpoint,
-    tls: config.tls,
+    serving: toServing(config, config.limits.server),
     path: config.path,
     openMetrics: config.enable_open_metrics,
     namespace: config.namespace,

@@ -2,14 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
 import { formatDuration, type ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, type Route, type ServerLimits } from "../../http/server.ts";
-import type { TlsConfig } from "../../http/tls.ts";
+import { answerBody, type Route } from "../../http/server.ts";
+import type { Serving } from "../../http/serving.ts";
 import { Health, type HealthRules } from "./health.ts";
 
 export interface HealthCheckConfig {
   readonly address: ListenAddress;
-  readonly tls: TlsConfig | undefined;
-  readonly limits: ServerLimits | undefined;
+  readonly serving: Serving;
   /** Where the short answer is. */
   readonly path: string;
   readonly statusPath: string;
@@ -53,8 +52,7 @@ export class HealthCheck implements Extension {
     this.#claim = host.listeners.claim({
       owner: { kind: "extension", settings },
       address: config.address,
-      tls: config.tls,
-      limits: config.limits,
+      serving: config.serving,
       routes,
       rank: 0,
     });

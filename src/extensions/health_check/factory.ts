@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
-import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
@@ -31,13 +31,12 @@ const schema: z.ZodType<HealthCheckConfig> = z
       })
       .prefault({}),
     reload: z.boolean().default(false).describe("Reload the configuration on POST /-/reload"),
-    tls: serverTls.optional().describe("Serve HTTPS"),
+    ...servingOptions,
     limits: z.strictObject(serverLimits).transform(toServerLimits).optional(),
   })
   .transform((config) => ({
     address: config.endpoint,
-    tls: config.tls,
-    limits: config.limits,
+    serving: toServing(config, config.limits),
     path: config.path,
     statusPath: config.status_path,
     rules: {

@@ -3,8 +3,8 @@ import type { Extension, MetricsPage, Settings } from "../../component/component
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
-import { answerBody, answerText, type Route, type ServerLimits } from "../../http/server.ts";
-import type { TlsConfig } from "../../http/tls.ts";
+import { answerBody, answerText, type Route } from "../../http/server.ts";
+import type { Serving } from "../../http/serving.ts";
 import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 import { STYLE_HASH } from "./html.ts";
 import { MonitorFamilies } from "./monitor_families.ts";
@@ -12,9 +12,7 @@ import { statesHtml, statesText } from "./sandbox_states.ts";
 
 export interface KataMonitorApiConfig {
   readonly address: ListenAddress;
-  /** Undefined, as for limits, to go along with whoever listens on the address too. */
-  readonly tls: TlsConfig | undefined;
-  readonly limits: ServerLimits | undefined;
+  readonly serving: Serving;
   /** The exporter whose page is served; any where undefined. */
   readonly exporter: string | undefined;
 }
@@ -37,8 +35,7 @@ export class KataMonitorApi implements Extension {
     this.#claim = host.listeners.claim({
       owner: { kind: "extension", settings },
       address: config.address,
-      tls: config.tls,
-      limits: config.limits,
+      serving: config.serving,
       routes: new Map<string, Route>([
         ["/", async (request, response) => send(request, response, { text: indexText, html: indexHtml })],
         ["/metrics", (request, response, signal) => this.#metrics(request, response, signal)],

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { listenAddress } from "../../config/values.ts";
-import { serverLimits, serverTls, toServerLimits } from "../../http/config.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
@@ -10,7 +10,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
     endpoint: listenAddress()
       .prefault("127.0.0.1:8090")
       .describe("Where to listen; an exporter of the same endpoint shares the listener"),
-    tls: serverTls.optional().describe("Serve HTTPS; if left out, as an exporter of the same endpoint does"),
+    ...servingOptions,
     limits: z
       .strictObject(serverLimits)
       .transform(toServerLimits)
@@ -24,8 +24,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
   })
   .transform((config) => ({
     address: config.endpoint,
-    tls: config.tls,
-    limits: config.limits,
+    serving: toServing(config, config.limits),
     exporter: config.exporter,
   }));
 

@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
 import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
 import { createPage } from "../../simulator/pages.ts";
-import { defineFamily, IDENTITY_LABELS, type ShimKind, trustOf } from "./families.ts";
+import { defineFamily, labelFault, type ShimKind, trustOf } from "./families.ts";
 
 const GO_HOST = [
   "# TYPE go_goroutines gauge\ngo_goroutines 17\n",
@@ -32,7 +32,7 @@ function check(
     interner: new Interner(),
     limits: defaultParseLimits,
     define: defineFamily,
-    reservedLabels: IDENTITY_LABELS,
+    labelFault,
   });
   const source = parser.source([]);
   const trust = trustOf(shim, ["vendor_*", "ttt"]);

@@ -5,12 +5,12 @@ import type { PageTrust } from "../../prometheus/trust.ts";
 export type ShimKind = "go" | "rs" | "rs-dragonball";
 
 /** Labels that say whose a sample is. The agent sets them; a page that has them is lying. */
-export const IDENTITY_LABELS: ReadonlySet<string> = new Set([
-  "sandbox_id",
-  "cri_uid",
-  "cri_name",
-  "cri_namespace",
-]);
+const IDENTITY_LABELS: ReadonlySet<string> = new Set(["sandbox_id", "cri_uid", "cri_name", "cri_namespace"]);
+
+/** Why a shim's page cannot set this label on this metric; undefined where it can. */
+export function labelFault(_name: string, label: string): string | undefined {
+  return IDENTITY_LABELS.has(label) ? "reserved label" : undefined;
+}
 
 /** As kata-monitor names the shim's own Go families, so that this agent's cannot be taken for them. */
 function renamed(name: string): string {

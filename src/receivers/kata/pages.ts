@@ -2,7 +2,7 @@ import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
-import { defineFamily, IDENTITY_LABELS, type ShimKind, trustOf } from "./families.ts";
+import { defineFamily, labelFault, type ShimKind, trustOf } from "./families.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ScrapeOutcome } from "./scrape.ts";
@@ -33,7 +33,7 @@ export class Pages {
       interner,
       limits,
       define: defineFamily,
-      reservedLabels: IDENTITY_LABELS,
+      labelFault,
     });
     this.#trusts = {
       go: trustOf("go", shimFamilies),

@@ -227,6 +227,7 @@ test("lines of a page that cannot be used are said when they begin, and in the s
     samples: 1,
     badLines,
     skippedLines: 0,
+    limits: new Set(),
     reasons: new Map(),
     firstFault: { line: 3, reason: "no value" },
     unterminated: false,

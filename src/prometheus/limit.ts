@@ -1,0 +1,12 @@
+/** The limits on what a page may bring, by the names of their options. */
+export type Limit =
+  | "blocks"
+  | "samples"
+  | "series"
+  | "line_bytes"
+  | "name_bytes"
+  | "labels"
+  | "label_value_bytes"
+  | "bad_lines"
+  | "new_layouts_per_minute"
+  | "new_samples_per_minute";
