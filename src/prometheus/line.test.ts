@@ -33,7 +33,7 @@ test("sample lines", () => {
   check('up{a="x"} 1', 'up[a="x"] 1');
   check('up{a="x",b="y"} 1.5e3', 'up[a="x" b="y"] 1500');
   check('up{a="x",} 1', 'up[a="x"] 1');
-  check('up{a=""} 1', 'up[a=""] 1');
+  check('up{a="",b="y"} 1', 'up[b="y"] 1');
   check("up +Inf", "up[] Infinity");
   check("ns:up:sum 1", "ns:up:sum[] 1");
   check('up{a="x"}1', 'up[a="x"] 1');

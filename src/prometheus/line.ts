@@ -159,6 +159,7 @@ function lexLabels(
   rules: LineRules,
 ): { attributes: Attribute[]; end: number } | BadLine | OverlongLine {
   const attributes: Attribute[] = [];
+  const keys: string[] = [];
   let pos = skip(SPACES, text, start);
   while (text[pos] !== "}") {
     const key = take(LABEL_NAME, text, pos);
@@ -175,9 +176,11 @@ function lexLabels(
     if (value === undefined) return bad("invalid escape in a label value");
     if (isLonger(value, rules.labelValueBytesMax))
       return overlong("label_value_bytes", "label value too long");
-    if (attributes.length === rules.labelsMax) return overlong("labels", "too many labels");
-    if (attributes.some((other) => other.key === key)) return bad("label name twice on one line");
-    attributes.push({ key, value });
+    if (keys.length === rules.labelsMax) return overlong("labels", "too many labels");
+    if (keys.includes(key)) return bad("label name twice on one line");
+    keys.push(key);
+    // To whoever reads it an empty label is none: series that differ in nothing else are one.
+    if (value !== "") attributes.push({ key, value });
     pos = skip(SPACES, text, pos + quoted.length);
     if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
     else if (text[pos] !== "}") return bad("labels without a closing brace");

@@ -52,11 +52,22 @@ export const defaultParseLimits: ParseLimits = {
   layoutBytesPerSourceMax: 4 * 1024 ** 2,
 };
 
+/** What the agent knows a family by that a page has. */
+export interface FamilyDefinition {
+  readonly name: string;
+  /** Another one than the page's only where both are scalar. */
+  readonly kind: Kind;
+  /** Undefined for what the page says. */
+  readonly help: string | undefined;
+  /** Whether the page's TYPE is a fault. */
+  readonly hasWrongKind: boolean;
+}
+
 export interface ParserOptions {
   readonly interner: Interner;
   readonly limits: ParseLimits;
-  /** Gives families the name and kind under which the agent knows them; only scalar kinds can change. */
-  define?(name: string, kind: Kind): { readonly name: string; readonly kind: Kind };
+  /** Says what a family is known by. */
+  define?(name: string, kind: Kind): FamilyDefinition;
   /** Why a page's samples of this metric cannot have this label; undefined where they can. */
   labelFault?(name: string, label: string): string | undefined;
 }
@@ -354,14 +365,21 @@ class Source implements PageSource, LayoutOwner {
       return block.end;
     }
     const { name, kind } = block.spec;
-    const defined = define?.(name, kind) ?? { name, kind };
-    const isOtherKind = defined.kind !== kind;
-    if (isOtherKind) this.#leftOut.addBad({ position: start, reason: "TYPE other than the known one" });
-    const record = shared.records.intern({ ...block.spec, ...defined });
+    const known = define?.(name, kind);
+    const hasWrongKind = known?.hasWrongKind ?? false;
+    const help = known?.help ?? block.spec.help;
+    const record = shared.records.intern({
+      ...block.spec,
+      name: known?.name ?? name,
+      kind: known?.kind ?? kind,
+      help,
+    });
     // A layout would not tell again that the TYPE is wrong.
-    this.#blocks.push(isOtherKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
+    this.#blocks.push(hasWrongKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
     this.#scratch(block.values.length).set(block.values, this.#width);
-    this.#claim({ record, name }, start, block.values.length);
+    const isTaken = this.#claim({ record, name }, start, block.values.length);
+    if (isTaken && hasWrongKind)
+      this.#leftOut.addBad({ position: start, reason: "TYPE other than the known one" });
     return block.end;
   }
 
@@ -384,25 +402,25 @@ class Source implements PageSource, LayoutOwner {
     return this.#shared.layouts.add(hash, layout, { record, name, owner: this });
   }
 
-  /** Makes the numbers at the scratch's end this page's, unless the family is not the page's to define, or is there already. */
-  #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): void {
+  /** Makes the numbers at the scratch's end this page's; not where the family is not the page's to define, or is there already. */
+  #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): boolean {
     const origin = this.#originOf(record);
     if (typeof origin !== "string") {
       this.#leftOut.addBad({ position: start, reason: origin.reason }, samples);
-      return;
+      return false;
     }
     const standing = this.#hostPart.meet(origin, name);
     if (standing === "restarted") this.#revokeHostClaims();
     if (standing === "forged") {
       this.#leftOut.addBad({ position: start, reason: FORGED }, samples);
-      return;
+      return false;
     }
     const { page } = this.#shared;
     const { names } = record;
     for (let i = 0; i < names.length; i++) {
       if ((names[i] as NameMark).page !== page) continue;
       this.#leftOut.addBad({ position: start, reason: "family twice in one page" }, samples);
-      return;
+      return false;
     }
     for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
     record.page = page;
@@ -412,6 +430,7 @@ class Source implements PageSource, LayoutOwner {
     this.#found.push(record);
     if (origin === "host" && this.#trust.hostPart === "last")
       this.#hostClaims.push({ record, start, samples });
+    return true;
   }
 
   #originOf(record: FamilyRecord): Origin | { readonly reason: string } {

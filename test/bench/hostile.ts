@@ -1,6 +1,6 @@
 import { Interner } from "../../src/metrics/interner.ts";
 import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
-import { defineFamily, labelFault, trustOf } from "../../src/receivers/kata/families.ts";
+import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/families.ts";
 import { floodPiece, HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 
@@ -63,7 +63,7 @@ function measure([page, next]: readonly [string, NextPage]) {
     interner: new Interner(),
     limits: defaultParseLimits,
     define: defineFamily,
-    labelFault,
+    labelFault: labelFaults([]),
   });
   const source = parser.source([]);
   const trust = trustOf("go", []);

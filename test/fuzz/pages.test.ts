@@ -32,7 +32,12 @@ function newParser(interner = new Interner()): PageParser {
   return new PageParser({
     interner,
     limits: LIMITS,
-    define: (name, kind) => ({ name: name.replace(/^go_/, "kata_shim_go_"), kind }),
+    define: (name, kind) => ({
+      name: name.replace(/^go_/, "kata_shim_go_"),
+      kind,
+      help: undefined,
+      hasWrongKind: false,
+    }),
   });
 }
 
@@ -104,7 +109,7 @@ test("no page breaks the parser, and what is remembered of earlier pages changes
 
 const name = fc.stringMatching(/^[a-z_:][a-z0-9_:]{0,20}$/);
 const labelName = fc.stringMatching(/^[a-z_][a-z0-9_]{0,8}$/).filter((key) => !key.startsWith("__"));
-const labelValue = fc.string({ unit: "grapheme", maxLength: 12 });
+const labelValue = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
 const labels = fc.uniqueArray(fc.tuple(labelName, labelValue), { maxLength: 4, selector: ([key]) => key });
 const family = fc.record({
   name,

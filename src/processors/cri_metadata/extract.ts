@@ -1,6 +1,8 @@
 import { z } from "zod";
 import type { Pod } from "../../cri/pod.ts";
 import type { Attribute } from "../../metrics/model.ts";
+import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
+import { toLabelName } from "../../prometheus/write_names.ts";
 
 /** What is always set where the runtime knows it, in this order; `extract.metadata` leaves some out. */
 export const METADATA = [
@@ -134,13 +136,15 @@ function compileRule({ tag_name: tagName, key, key_regex: keyRegex }: ExtractRul
     };
   }
   const pattern = wholeKey(keyRegex ?? "");
+  // Without a text of the operator's in front, whoever writes the pod could say job, namespace or service.name.
+  const isNamedByPod = tagName !== undefined && /^\$[^$]/.test(tagName);
   return (from, to) => {
     // The runtime writes them in the order of a Go map, which is another one each time.
     for (const [found, value] of [...from].sort(byKey)) {
       const match = pattern.exec(found);
       if (match === null) continue;
       const name = tagName === undefined ? `${prefix}${found}` : expand(tagName, match);
-      if (name !== "") to.set(name, cut(value));
+      if (name !== "" && !(isNamedByPod && isReservedLabel(toLabelName(name)))) to.set(name, cut(value));
     }
   };
 }

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ReceiverFactory } from "../../component/component.ts";
 import { duration, size } from "../../config/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse.ts";
+import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 import { remarksOnRoots, rootsSchema } from "./root_config.ts";
 import { UNSAFE_HYPERVISORS } from "./verdict.ts";
@@ -41,6 +42,11 @@ const limits = z
   .prefault({})
   .describe("What a guest or a node can take; exceeding one costs the excess, which is counted");
 
+const guestLabel = z
+  .string()
+  .regex(/^([a-zA-Z_][a-zA-Z0-9_]*|\*)$/, "must be a label name, or *")
+  .refine((name) => !isReservedLabel(name), "says whose a series is, which no guest may");
+
 const schema: z.ZodType<KataConfig> = z
   .strictObject({
     roots: rootsSchema,
@@ -78,6 +84,12 @@ const schema: z.ZodType<KataConfig> = z
       .describe(
         "Families that shims may serve beside Kata's own, such as kata_shim_new or vendor_*; all others are left out",
       ),
+    guest_labels: z
+      .array(guestLabel)
+      .default([])
+      .describe(
+        "Labels that guests may set on their families beside those that Kata uses; * for all that are not reserved",
+      ),
     limits,
   })
   .transform((input) => ({
@@ -89,6 +101,7 @@ const schema: z.ZodType<KataConfig> = z
     reconcileIntervalMs: input.reconcile_interval,
     unsafeHypervisors: input.unsafe_hypervisors,
     shimFamilies: input.shim_families,
+    guestLabels: input.guest_labels,
     limits: {
       sandboxesMax: input.limits.sandboxes,
       bodyBytesMax: input.limits.body_bytes,

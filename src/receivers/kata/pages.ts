@@ -2,7 +2,8 @@ import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
-import { defineFamily, labelFault, type ShimKind, trustOf } from "./families.ts";
+import { defineFamily, labelFaults, trustOf } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ScrapeOutcome } from "./scrape.ts";
@@ -26,14 +27,15 @@ export class Pages {
     readonly interner: Interner;
     readonly limits: ParseLimits;
     readonly shimFamilies: readonly string[];
+    readonly guestLabels: readonly string[];
   }) {
-    const { interner, limits, shimFamilies } = options;
+    const { interner, limits, shimFamilies, guestLabels } = options;
     this.own = new OwnFamilies(interner);
     this.#parser = new PageParser({
       interner,
       limits,
       define: defineFamily,
-      labelFault,
+      labelFault: labelFaults(guestLabels),
     });
     this.#trusts = {
       go: trustOf("go", shimFamilies),

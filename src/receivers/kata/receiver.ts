@@ -30,6 +30,7 @@ export interface KataConfig {
   readonly reconcileIntervalMs: number;
   readonly unsafeHypervisors: readonly UnsafeHypervisor[];
   readonly shimFamilies: readonly string[];
+  readonly guestLabels: readonly string[];
   readonly limits: ParseLimits &
     ResponseLimits & { readonly pageMemoryBytesMax: number; readonly sandboxesMax: number };
 }
@@ -61,11 +62,11 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#config = config;
     this.#settings = settings;
     const { interner } = settings;
-    const { limits, intervalMs, shimFamilies } = config;
+    const { limits, intervalMs, shimFamilies, guestLabels } = config;
     this.#metrics = new ReceiverMetrics(settings);
     this.#log = new SandboxLog(settings);
     this.#status = new ReceiverStatus(settings, config.roots.length, this.#sandboxes);
-    this.#pages = new Pages({ interner, limits, shimFamilies });
+    this.#pages = new Pages({ interner, limits, shimFamilies, guestLabels });
     this.#shown = new Shown(settings, this.#metrics, next);
     this.#looks = this.#createLooks();
     const lanes = createLanes(config, settings);

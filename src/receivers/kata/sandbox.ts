@@ -3,7 +3,7 @@ import type { Resource } from "../../metrics/model.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { Answers } from "./answers.ts";
 import type { FoundSandbox, Runtime } from "./discovery.ts";
-import type { ShimKind } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 import type { Moment } from "./moment.ts";
 import type { SandboxFacts } from "./own_families.ts";
 import type { ReadinessCheck } from "./readiness.ts";

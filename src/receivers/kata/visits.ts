@@ -4,7 +4,7 @@ import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
-import type { ShimKind } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 import { momentOf } from "./moment.ts";
 import type { ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
