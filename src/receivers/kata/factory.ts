@@ -25,6 +25,11 @@ const limits = z
     name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
     label_value_bytes: size().prefault(defaults.labelValueBytesMax).describe("A label's value"),
     bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+    new_bytes: size()
+      .prefault(defaults.newBytesMax)
+      .describe(
+        "Bytes of one page in lines that look as none did before; what is beyond is left out, to be read with the next page",
+      ),
     new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
       "Families of one sandbox that look as none did before; further ones are left out until the next minute",
     ),
@@ -101,6 +106,7 @@ const schema: z.ZodType<KataConfig> = z
       nameBytesMax: input.limits.name_bytes,
       labelValueBytesMax: input.limits.label_value_bytes,
       badLinesMax: input.limits.bad_lines,
+      newBytesMax: input.limits.new_bytes,
       newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
       newSamplesPerMinuteMax: input.limits.new_samples_per_minute,
       layoutsMax: input.limits.layouts,
