@@ -5,7 +5,7 @@ import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
 import { defineFamily, labelFault, trustOf } from "../../src/receivers/kata/families.ts";
 import { HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { HOSTILE_MAKERS, type PageMaker } from "../scenes/page_makers.ts";
+import { hostileMakers, type PageMaker } from "../scenes/page_makers.ts";
 
 /** The time that pages of a kind take, of one sandbox whose limits count for minutes of four scrapes. */
 export interface HostileRow {
@@ -40,7 +40,7 @@ export function benchHostile(): readonly HostileRow[] {
     ["honest", () => honest.render()],
     ["forged identity and names", behind(() => HOSTILE_LINES)],
     ["50 new families each time", behind(newFamilies)],
-    ...Object.entries(HOSTILE_MAKERS),
+    ...Object.entries(hostileMakers()),
   ];
   return pages.map(measure);
 }
