@@ -7,7 +7,7 @@ import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record
 import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
 import type { Limit } from "./limit.ts";
-import { type LineLimits, type LineRules, skipIdleLines, startsHeader } from "./line.ts";
+import { type LineLimits, type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
 import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
@@ -18,6 +18,8 @@ const HASH = 35;
 const VARIANTS_TRIED_MAX = 16;
 /** As far as a block's first line is hashed; names differ well before. */
 const HASHED_BYTES_MAX = 96;
+/** Bytes of one page that are compared in vain, after which only the likeliest layouts of a block are tried. */
+const TRIED_BYTES_MAX = 256 * 1024;
 
 /** Why a family was left out that a guest wrote under a name of the host's. */
 const FORGED = "family of the host in the guest's part";
@@ -30,22 +32,33 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
   readonly samplesMax: number;
   /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
   readonly badLinesMax: number;
+  /**
+   * Bytes of one page that are lexed because no layout fits them; further blocks without one are left out, to be read next
+   * time. A first page is lexed whole, and the largest recorded has 124,806 bytes. It bounds the time of one page: reading
+   * a byte so takes up to 100 times as long as one that is known.
+   */
+  readonly newBytesMax: number;
   /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
   readonly newLayoutsPerMinuteMax: number;
   /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
   readonly newSamplesPerMinuteMax: number;
 }
 
+/**
+ * Above what honest pages have, and below what the readers of the agent's page set as limits of theirs. A minute may bring
+ * as much that is new as four whole pages, one for each scrape at the default interval.
+ */
 export const defaultParseLimits: ParseLimits = {
-  lineBytesMax: 16 * 1024,
-  nameBytesMax: 256,
-  labelsMax: 32,
-  labelValueBytesMax: 1_024,
-  blocksMax: 1_000,
-  samplesMax: 10_000,
+  lineBytesMax: 4 * 1024,
+  nameBytesMax: 128,
+  labelsMax: 8,
+  labelValueBytesMax: 256,
+  blocksMax: 300,
+  samplesMax: 3_000,
   badLinesMax: 1_000,
-  newLayoutsPerMinuteMax: 2_000,
-  newSamplesPerMinuteMax: 20_000,
+  newBytesMax: 256 * 1024,
+  newLayoutsPerMinuteMax: 1_200,
+  newSamplesPerMinuteMax: 12_000,
   layoutsMax: 20_000,
   layoutsPerSourceMax: 2_000,
   layoutBytesMax: 64 * 1024 ** 2,
@@ -123,6 +136,8 @@ export class PageParser {
       page: 0,
       minute: 0,
       slowBlocks: 0,
+      slowBytes: 0,
+      triedBytes: 0,
     };
   }
 
@@ -154,6 +169,16 @@ export class PageParser {
   get slowBlocks(): number {
     return this.#shared.slowBlocks;
   }
+
+  /** Bytes of the lines that were lexed, since the start. */
+  get slowBytes(): number {
+    return this.#shared.slowBytes;
+  }
+
+  /** Bytes that were compared with layouts which did not fit, since the start. */
+  get triedBytes(): number {
+    return this.#shared.triedBytes;
+  }
 }
 
 /** What all sources use. One page is parsed at a time, so that they can. */
@@ -168,6 +193,8 @@ interface Shared {
   page: number;
   minute: number;
   slowBlocks: number;
+  slowBytes: number;
+  triedBytes: number;
 }
 
 /** A family of the page at work that is the host's as far as is known. */
@@ -202,6 +229,8 @@ class Source implements PageSource, LayoutOwner {
   #found: FamilyRecord[] = [];
   #width = 0;
   #samples = 0;
+  #newBytes = 0;
+  #triedBytes = 0;
   #leftOut = new LeftOut();
   readonly #hostPart = new HostPart();
   #hostClaims: HostClaim[] = [];
@@ -222,11 +251,12 @@ class Source implements PageSource, LayoutOwner {
     return this.#schema;
   }
 
-  parse(bytes: Uint8Array, length: number, trust = TRUST_ALL): Page {
+  parse({ buffer, byteOffset, byteLength }: Uint8Array, length: number, trust = TRUST_ALL): Page {
+    const bytes = Buffer.from(buffer, byteOffset, byteLength);
     const unterminated = length > 0 && bytes[length - 1] !== LF;
     if (unterminated) bytes[length] = LF;
     const end = unterminated ? length + 1 : length;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = new DataView(buffer, byteOffset, byteLength);
     const page: PageBytes = { bytes, view, end };
     this.#begin(trust);
     let pos = skipIdleLines(bytes, 0, end);
@@ -253,6 +283,8 @@ class Source implements PageSource, LayoutOwner {
     this.#found = [];
     this.#width = 0;
     this.#samples = 0;
+    this.#newBytes = 0;
+    this.#triedBytes = 0;
     this.#leftOut = new LeftOut();
   }
 
@@ -274,37 +306,38 @@ class Source implements PageSource, LayoutOwner {
     const hash = hashFirstLine(page.bytes, start);
     const end = this.#matchOther(page, start, hash);
     if (end >= 0) return end;
-    return this.#mayLex() ? this.#lex(page, start, hash) : this.#skipBlock(page, start);
+    const limit = this.#limitOnNew();
+    return limit === undefined ? this.#lex(page, start, hash) : this.#skipBlock(page, start, limit);
   }
 
-  /** What no layout fits is read slowly, so that noise is read for a part of each minute only. */
-  #mayLex(): boolean {
+  /** The limit on what is new that is reached, if one is: noise is read for a part of each page and minute only. */
+  #limitOnNew(): "new_bytes" | "new_layouts_per_minute" | "new_samples_per_minute" | undefined {
     const { minute, options } = this.#shared;
-    const { newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = options.limits;
+    const { newBytesMax, newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = options.limits;
     if (this.#lexMinute !== minute) {
       this.#lexed = 0;
       this.#lexedSamples = 0;
     }
     this.#lexMinute = minute;
-    return this.#lexed < newLayoutsPerMinuteMax && this.#lexedSamples < newSamplesPerMinuteMax;
+    if (this.#lexed >= newLayoutsPerMinuteMax) return "new_layouts_per_minute";
+    if (this.#lexedSamples >= newSamplesPerMinuteMax) return "new_samples_per_minute";
+    return this.#newBytes >= newBytesMax ? "new_bytes" : undefined;
   }
 
   /** Counts and leaves what stands up to the next header line that follows a sample. */
-  #skipBlock({ bytes, end }: PageBytes, start: number): number {
+  #skipBlock({ bytes, end }: PageBytes, start: number, limit: Limit): number {
     let samples = 0;
     let pos = start;
     while (pos < end) {
       const isHeader = startsHeader(bytes, pos);
       if (isHeader && samples > 0) break;
       if (!isHeader) samples++;
-      pos = skipIdleLines(bytes, bytes.indexOf(LF, pos) + 1, end);
+      pos = skipIdleLines(bytes, lineEnd(bytes, pos) + 1, end);
     }
     this.#blocks.push(undefined);
     this.#breakHostPart();
-    const reason = "too much that is new in a minute";
-    const { newLayoutsPerMinuteMax } = this.#shared.options.limits;
-    const limit = this.#lexed >= newLayoutsPerMinuteMax ? "new_layouts_per_minute" : "new_samples_per_minute";
-    this.#leftOut.addSkipped(limit, { position: start, reason }, samples);
+    const per = limit === "new_bytes" ? "page" : "minute";
+    this.#leftOut.addSkipped(limit, { position: start, reason: `too much that is new in a ${per}` }, samples);
     return pos;
   }
 
@@ -318,8 +351,9 @@ class Source implements PageSource, LayoutOwner {
       if (end >= 0) return end;
     }
     const { known } = group;
+    // Variants that differ near their end only would be compared whole, again and again.
     const oldest = Math.max(0, known.length - VARIANTS_TRIED_MAX);
-    for (let i = known.length - 1; i >= oldest; i--) {
+    for (let i = known.length - 1; i >= oldest && this.#triedBytes < TRIED_BYTES_MAX; i--) {
       const end = known[i] === last ? -1 : this.#match(page, start, known[i] as KnownLayout);
       if (end >= 0) return end;
     }
@@ -333,14 +367,20 @@ class Source implements PageSource, LayoutOwner {
     if (known.forgotten || this.#samples + samples > this.#shared.options.limits.samplesMax) return -1;
     const scratch = this.#scratch(samples);
     const last = matchLayout(page, start, layout, scratch, this.#width);
-    if (last < 0) return -1;
+    if (last < 0) return this.#noteTried(~last - start);
     const end = skipIdleLines(page.bytes, last, page.end);
     // Only a HELP or TYPE line surely begins another block; a sample may be one more of this family.
-    if (end < page.end && page.bytes[end] !== HASH) return -1;
+    if (end < page.end && page.bytes[end] !== HASH) return this.#noteTried(end - start);
     known.lastRound = this.#shared.layouts.round;
     this.#blocks.push(known);
     this.#claim(known, start, samples);
     return end;
+  }
+
+  #noteTried(bytes: number): -1 {
+    this.#triedBytes += bytes;
+    this.#shared.triedBytes += bytes;
+    return -1;
   }
 
   /** Reads the block at `start` by its grammar, and remembers its layout where that is possible and allowed. */
@@ -354,8 +394,11 @@ class Source implements PageSource, LayoutOwner {
         limits.newSamplesPerMinuteMax - this.#lexedSamples,
       ),
       badLinesMax: limits.badLinesMax - this.#leftOut.lines,
+      bytesMax: limits.newBytesMax - this.#newBytes,
     });
     shared.slowBlocks++;
+    shared.slowBytes += block.lexedBytes;
+    this.#newBytes += block.lexedBytes;
     this.#lexed++;
     this.#lexedSamples += block.values.length;
     this.#leftOut.merge(block.leftOut);
@@ -476,11 +519,9 @@ class Source implements PageSource, LayoutOwner {
   /** A limit is reached: the rest of the page is counted and left. */
   #skipRest({ bytes, end }: PageBytes, start: number, limit: Limit): void {
     let lines = 0;
-    let atLineStart = true;
-    for (let pos = start; pos < end; pos++) {
+    for (let pos = start; pos < end; pos = lineEnd(bytes, pos) + 1) {
       const byte = bytes[pos] as number;
-      if (atLineStart && byte !== LF && byte !== HASH) lines++;
-      atLineStart = byte === LF;
+      if (byte !== LF && byte !== HASH) lines++;
     }
     this.#leftOut.addSkipped(limit, { position: start, reason: "a limit on the page is reached" }, lines);
   }

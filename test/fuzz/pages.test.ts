@@ -89,6 +89,7 @@ test("no page breaks the parser, and what is remembered of earlier pages changes
   const veteran = newParser();
   const sources = [veteran.source([]), veteran.source([]), veteran.source([])];
   for (let round = 0; round < ROUNDS; round++) {
+    veteran.nextMinute();
     const text = mutate(pages[round % pages.length] ?? Buffer.alloc(0), random);
     const fresh = newParser().source([]);
     const first = parse(fresh, text);

@@ -13,19 +13,34 @@ const limits = z
   .strictObject({
     sandboxes: count(4_096).describe("Sandboxes that are followed; more are left out and named in the log"),
     body_bytes: size({ minBytes: 1_024 })
-      .prefault("16MiB")
-      .describe("A page; the guest's part can have 4 MiB"),
+      .prefault("1MiB")
+      .describe(
+        "A page, of which what is beyond is left out; with some 200 bytes of identity a sample it is what a sandbox adds to body_size_limit",
+      ),
     page_memory_bytes: size({ minBytes: 1_024 })
       .prefault("64MiB")
       .describe("What all pages that are being received take together beyond 256 KiB each"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
     blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
-    samples: count(defaults.samplesMax).describe("Samples of one page"),
+    samples: count(defaults.samplesMax).describe(
+      "Samples of one page; sample_limit of the page's readers is for all sandboxes",
+    ),
     line_bytes: size().prefault(defaults.lineBytesMax).describe("One line of a page"),
-    labels: count(defaults.labelsMax).describe("Labels of one sample"),
-    name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
-    label_value_bytes: size().prefault(defaults.labelValueBytesMax).describe("A label's value"),
+    labels: count(defaults.labelsMax).describe(
+      "Labels of one sample; label_limit of the page's readers counts the sandbox's, the pod's and the target's too",
+    ),
+    name_bytes: size()
+      .prefault(defaults.nameBytesMax)
+      .describe("A metric's or label's name, for label_name_length_limit"),
+    label_value_bytes: size()
+      .prefault(defaults.labelValueBytesMax)
+      .describe("A label's value, for label_value_length_limit"),
     bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+    new_bytes: size()
+      .prefault(defaults.newBytesMax)
+      .describe(
+        "Bytes of one page in lines that look as none did before; what is beyond is left out, to be read with the next page",
+      ),
     new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
       "Families of one sandbox that look as none did before; further ones are left out until the next minute",
     ),
@@ -114,6 +129,7 @@ const schema: z.ZodType<KataConfig> = z
       nameBytesMax: input.limits.name_bytes,
       labelValueBytesMax: input.limits.label_value_bytes,
       badLinesMax: input.limits.bad_lines,
+      newBytesMax: input.limits.new_bytes,
       newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
       newSamplesPerMinuteMax: input.limits.new_samples_per_minute,
       layoutsMax: input.limits.layouts,

@@ -77,6 +77,21 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   };
 }
 
+/**
+ * Who may define what on a page of which only the beginning is known. Where the host's part comes last, all that is known was
+ * written by the guest.
+ */
+export function trustOfCut(trust: PageTrust): PageTrust {
+  if (trust.hostPart === "first") return trust;
+  return {
+    hostPart: "first",
+    originOf(name, kind) {
+      const origin = trust.originOf(name, kind);
+      return origin === "host" ? { reason: "family of the host in the guest's part" } : origin;
+    },
+  };
+}
+
 /** Whatever an operator lets shims have, these speak of the agent. */
 const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };

@@ -2,7 +2,8 @@ import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
 import { type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
-import { defineFamily, labelFaults, trustOf } from "./families.ts";
+import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
+import type { BodyLimit } from "./http_response.ts";
 import type { ShimKind } from "./known_families.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -22,6 +23,8 @@ export class Pages {
   readonly own: OwnFamilies;
   readonly #parser: PageParser;
   readonly #trusts: Readonly<Record<ShimKind, PageTrust>>;
+  /** Of pages that are cut, where the end is missing. */
+  readonly #trustsOfCut: Readonly<Record<ShimKind, PageTrust>>;
 
   constructor(options: {
     readonly interner: Interner;
@@ -37,11 +40,13 @@ export class Pages {
       define: defineFamily,
       labelFault: labelFaults(guestLabels),
     });
-    this.#trusts = {
-      go: trustOf("go", shimFamilies),
-      rs: trustOf("rs", shimFamilies),
-      "rs-dragonball": trustOf("rs-dragonball", shimFamilies),
-    };
+    const trustsBy = (trust: (shim: ShimKind) => PageTrust): Record<ShimKind, PageTrust> => ({
+      go: trust("go"),
+      rs: trust("rs"),
+      "rs-dragonball": trust("rs-dragonball"),
+    });
+    this.#trusts = trustsBy((shim) => trustOf(shim, shimFamilies));
+    this.#trustsOfCut = trustsBy((shim) => trustOfCut(this.#trusts[shim]));
   }
 
   /** What parses the pages of one more sandbox. */
@@ -51,12 +56,14 @@ export class Pages {
 
   /** Parses an answer. Its reading begins with the agent's own families; the facts say which. */
   read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): Page {
-    const { page, length, whole } = answer;
+    const { page, length, whole, limit } = answer;
     const { source, standing } = sandbox;
     // What the page makes of the standing is not known yet, but how many families tell it is.
     source.beginWith(this.own.shape(standing.state === "up" ? standing : UP, facts).families);
     const usable = whole ? length : wholeLines(page, length);
-    const read = source.parse(page, usable, this.#trusts[sandbox.shim ?? "rs"]);
+    const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
+    const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
+    if (limit !== undefined) return withRestLeftOut(read, limit);
     // The line that was cut off is lost.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
@@ -79,4 +86,12 @@ export class Pages {
   nextMinute(): void {
     this.#parser.nextMinute();
   }
+}
+
+/** The page with what is beyond the limit counted: as one line, since nobody has looked at it. */
+function withRestLeftOut(page: Page, limit: BodyLimit): Page {
+  const reason = "page is longer than body_bytes";
+  const reasons = new Map(page.reasons).set(reason, (page.reasons.get(reason) ?? 0) + 1);
+  const limits = new Set(page.limits).add(limit);
+  return { ...page, skippedLines: page.skippedLines + 1, limits, reasons };
 }
