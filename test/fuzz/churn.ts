@@ -28,6 +28,9 @@ export interface ChurnedSandbox {
   readonly faults: readonly string[];
 }
 
+/** Distinct series that the agent lets a sandbox bring over its life. */
+export const SERIES_MAX = 5_000;
+
 const FAULTS_KEPT_MAX = 3;
 /** Parts of an interval by which time moves on, so that what the network does in between has its turn. */
 const STEPS = 16;

@@ -1,6 +1,6 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { churn } from "./churn.ts";
+import { churn, SERIES_MAX } from "./churn.ts";
 import { startForeignParsers } from "./foreign_parsers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
@@ -41,8 +41,17 @@ async function churnFor(duration: string): Promise<void> {
   const scrapes = (hours * 3_600_000) / INTERVAL_MS;
   const options = { seed, hostile: sandboxes, honest: HONEST, scrapes, intervalMs: INTERVAL_MS };
   const found = await churn(options);
-  console.table(found.map(({ faults, ...row }) => ({ ...row, faults: faults.length })));
+  console.table(
+    found.map(({ isHostile, readings, series, faults }) => ({
+      sandbox: isHostile ? "hostile" : "honest",
+      readings,
+      series,
+      faults: faults.length,
+    })),
+  );
   const faults = found.flatMap((one) => one.faults);
+  const most = Math.max(...found.map(({ series }) => series));
+  if (most > SERIES_MAX) faults.push(`${most} series of one sandbox, over ${SERIES_MAX}`);
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
