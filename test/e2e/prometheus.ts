@@ -38,20 +38,22 @@ export interface RecordingRule {
 export interface PrometheusOptions {
   /** Whether it takes remote writes, at `/api/v1/write`. */
   readonly takesWrites?: boolean;
+  /** What it takes of a page, by the names of its scrape config: `label_limit`, `body_size_limit` … */
+  readonly limits?: Readonly<Record<string, number | string>>;
 }
 
 /** Starts a real Prometheus server that scrapes one target every second. */
 export async function startPrometheus(
   target: string,
   rules: readonly RecordingRule[] = [],
-  { takesWrites = false }: PrometheusOptions = {},
+  { takesWrites = false, limits = {} }: PrometheusOptions = {},
 ): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "prometheus-"));
   const port = await freePort();
   const config = {
     global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
     rule_files: [join(folder, "rules.yml")],
-    scrape_configs: [{ job_name: "kata", static_configs: [{ targets: [target] }] }],
+    scrape_configs: [{ job_name: "kata", ...limits, static_configs: [{ targets: [target] }] }],
   };
   // JSON is YAML.
   await writeFile(join(folder, "rules.yml"), JSON.stringify({ groups: [{ name: "kata", rules }] }));
