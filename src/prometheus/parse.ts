@@ -1,10 +1,17 @@
 // Hot path: npm run bench -- parse. Indices are in range by construction, which `as` tells the compiler.
 
 import type { Interner } from "../metrics/interner.ts";
-import type { Family, Kind, Schema } from "../metrics/model.ts";
+import { type Family, type Kind, type Point, pointWidth, type Schema } from "../metrics/model.ts";
 import { type Block, LeftOut, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
-import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
+import {
+  Charged,
+  type KnownLayout,
+  KnownLayouts,
+  type LayoutLimits,
+  type LayoutOwner,
+} from "./known_layouts.ts";
+import { type Kept, KnownSeries } from "./known_series.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
 import type { Limit } from "./limit.ts";
 import { type LineLimits, type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
@@ -42,6 +49,8 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
   readonly newLayoutsPerMinuteMax: number;
   /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
   readonly newSamplesPerMinuteMax: number;
+  /** Distinct series that one source brings over its life; past them those that are known go on. */
+  readonly seriesMax: number;
 }
 
 /**
@@ -59,6 +68,7 @@ export const defaultParseLimits: ParseLimits = {
   newBytesMax: 256 * 1024,
   newLayoutsPerMinuteMax: 1_200,
   newSamplesPerMinuteMax: 12_000,
+  seriesMax: 5_000,
   layoutsMax: 20_000,
   layoutsPerSourceMax: 2_000,
   layoutBytesMax: 64 * 1024 ** 2,
@@ -209,8 +219,7 @@ class Source implements PageSource, LayoutOwner {
   #ownFamilies: readonly Family[] = [];
   #ownNames: readonly NameMark[] = [];
   #ownWidth = 0;
-  layouts = 0;
-  layoutBytes = 0;
+  readonly charged = new Charged();
   #trust = TRUST_ALL;
   /** What the trust says of each family. */
   #origins = new WeakMap<FamilyRecord, Origin | { readonly reason: string }>();
@@ -232,11 +241,13 @@ class Source implements PageSource, LayoutOwner {
   #newBytes = 0;
   #triedBytes = 0;
   #leftOut = new LeftOut();
+  readonly #series: KnownSeries;
   readonly #hostPart = new HostPart();
   #hostClaims: HostClaim[] = [];
 
   constructor(shared: Shared, ownFamilies: readonly Family[]) {
     this.#shared = shared;
+    this.#series = new KnownSeries(shared.options.limits.seriesMax);
     this.#schema = shared.options.interner.schema([]);
     this.beginWith(ownFamilies);
   }
@@ -371,7 +382,7 @@ class Source implements PageSource, LayoutOwner {
     const end = skipIdleLines(page.bytes, last, page.end);
     // Only a HELP or TYPE line surely begins another block; a sample may be one more of this family.
     if (end < page.end && page.bytes[end] !== HASH) return this.#noteTried(end - start);
-    known.lastRound = this.#shared.layouts.round;
+    this.#shared.layouts.show(known, this);
     this.#blocks.push(known);
     this.#claim(known, start, samples);
     return end;
@@ -468,6 +479,7 @@ class Source implements PageSource, LayoutOwner {
     for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
     record.page = page;
     record.offset = this.#width;
+    record.start = start;
     this.#width += record.family.width;
     this.#samples += samples;
     this.#found.push(record);
@@ -529,6 +541,7 @@ class Source implements PageSource, LayoutOwner {
   #finish(bytes: Uint8Array, unterminated: boolean): Page {
     this.#previous = this.#blocks;
     if (!this.#sameFamilies()) {
+      this.#leaveOutNewSeries();
       this.#records = this.#found.toSorted((a, b) => a.family.id - b.family.id);
       this.#schema = this.#schemaOf(this.#records);
     }
@@ -544,6 +557,45 @@ class Source implements PageSource, LayoutOwner {
       firstFault: first && { line: lineAt(bytes, first.position), reason: first.reason },
       unterminated,
     };
+  }
+
+  /** Of families that differ from the last page's, keeps what is known or new within the limit. */
+  #leaveOutNewSeries(): void {
+    this.#found = this.#found.flatMap((record) => {
+      const kept = this.#series.admit(record.family);
+      return kept === undefined ? [record] : this.#reduce(record, kept);
+    });
+  }
+
+  /** The family with these points only, whose numbers are put behind all others. */
+  #reduce({ family, offset, start, page }: FamilyRecord, kept: Kept): FamilyRecord[] {
+    const { kind, points } = family;
+    const columns: number[] = [];
+    let column = offset;
+    let next = 0;
+    for (const [index, point] of points.entries()) {
+      const end = column + pointWidth(kind, point.bounds.length);
+      const isKept = kept[next] === index;
+      if (isKept) next++;
+      while (column < end) {
+        if (isKept) columns.push(column);
+        column++;
+      }
+    }
+    const lost = family.width - columns.length;
+    this.#samples -= lost;
+    const reason = "series beyond those that one sandbox can bring";
+    this.#leftOut.addSkipped("series", { position: start, reason }, lost);
+    if (columns.length === 0) return [];
+    const scratch = this.#scratch(columns.length);
+    const reduced = this.#shared.records.intern({
+      ...family,
+      points: kept.map((index) => points[index] as Point),
+    });
+    reduced.page = page;
+    reduced.offset = this.#width;
+    for (const from of columns) scratch[this.#width++] = scratch[from] as number;
+    return [reduced];
   }
 
   #schemaOf(records: readonly FamilyRecord[]): Schema {

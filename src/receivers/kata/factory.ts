@@ -45,6 +45,9 @@ const limits = z
       "Families of one sandbox that look as none did before; further ones are left out until the next minute",
     ),
     new_samples_per_minute: count(defaults.newSamplesPerMinuteMax).describe("Samples of such families"),
+    series: count(defaults.seriesMax).describe(
+      "Distinct series of one sandbox over its life; past them new ones are left out, and those that are known go on",
+    ),
     layouts: count(defaults.layoutsMax).describe("Looks of families that are remembered for all sandboxes"),
     layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe("Of them, what one sandbox may bring"),
     layout_bytes: size()
@@ -132,6 +135,7 @@ const schema: z.ZodType<KataConfig> = z
       newBytesMax: input.limits.new_bytes,
       newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
       newSamplesPerMinuteMax: input.limits.new_samples_per_minute,
+      seriesMax: input.limits.series,
       layoutsMax: input.limits.layouts,
       layoutsPerSourceMax: input.limits.layouts_per_sandbox,
       layoutBytesMax: input.limits.layout_bytes,
