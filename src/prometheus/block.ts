@@ -6,12 +6,13 @@ import {
   type HeaderLine,
   type LineRules,
   lexLine,
-  lineEnd,
   type SampleLine,
   skipIdleLines,
   startsHeader,
 } from "./line.ts";
 import { assemblePoints } from "./points.ts";
+
+const LF = 10;
 
 /** What the lexer found between one family's first line and the next family's. */
 export interface Block {
@@ -110,7 +111,7 @@ export function lexBlock(bytes: Buffer, start: number, end: number, options: Blo
   const lexer = new BlockLexer(bytes, options);
   let pos = start;
   while (pos < end && lexer.hasRoom) {
-    const stop = lineEnd(bytes, pos);
+    const stop = bytes.indexOf(LF, pos);
     if (!lexer.take(pos, stop)) break;
     pos = skipIdleLines(bytes, stop + 1, end);
   }

@@ -112,7 +112,8 @@ test("what is longer than a limit is told from what is malformed", () => {
 
 test("what is too long by its raw length is neither unescaped nor looked at to its end", () => {
   check(String.raw`up{a="\x${"y".repeat(20)}"} 1`, "overlong: label value too long");
-  check(`up{a="${"y".repeat(20)}`, "overlong: label value too long");
+  check(String.raw`up{a="\n${"y".repeat(20)}`, "bad: label value without quotes");
+  check(String.raw`up{a="\n${"y".repeat(20)}\" 1`, "overlong: label value too long");
   check('up{a="x",b="x",9', "overlong: too many labels");
 });
 

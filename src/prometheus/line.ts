@@ -220,8 +220,11 @@ const ESCAPE_BYTES = 2;
 
 /** Where the value's closing quote stands; -1 without one, and a place past `rawMax` where it is longer than that. */
 function closingQuote(text: string, start: number, rawMax: number): number {
+  const quote = text.indexOf('"', start);
+  const backslash = text.indexOf("\\", start);
+  if (quote < 0 || backslash < 0 || quote < backslash) return quote;
   const stop = Math.min(text.length, start + rawMax + 1);
-  for (let at = start; at < stop; at++) {
+  for (let at = backslash; at < stop; at++) {
     const char = text.charCodeAt(at);
     if (char === QUOTE) return at;
     if (char === BACKSLASH) at++;

@@ -639,7 +639,8 @@ function hashFirstLine(bytes: Uint8Array, start: number): number {
   return hash;
 }
 
-function lineAt(bytes: Uint8Array, position: number): number {
+/** The number of the line of that position, counted from 1. */
+export function lineAt(bytes: Uint8Array, position: number): number {
   let line = 1;
   for (let pos = 0; pos < position; pos++) if (bytes[pos] === LF) line++;
   return line;

@@ -1,8 +1,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Interner } from "../../src/metrics/interner.ts";
-import { defaultParseLimits, PageParser } from "../../src/prometheus/parse.ts";
+import { PageParser } from "../../src/prometheus/parse.ts";
+import { factory } from "../../src/receivers/kata/factory.ts";
 import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/families.ts";
+import { wholeLines } from "../../src/receivers/kata/shim_page.ts";
 import { HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { hostileMakers, type PageMaker } from "../scenes/page_makers.ts";
@@ -10,12 +12,13 @@ import { hostileMakers, type PageMaker } from "../scenes/page_makers.ts";
 /** The time that pages of a kind take, of one sandbox whose limits count for minutes of four scrapes. */
 export interface HostileRow {
   readonly page: string;
+  /** Of the page as the guest sends it. */
   readonly KB: string;
   /** Of one page, in the mean. Nothing else runs meanwhile. */
   readonly "ms/page": string;
   /** Of the page that took longest. */
   readonly "worst ms": string;
-  /** Samples taken, and lines left out, of the last page. */
+  /** Samples taken, and lines left out, of the last page; lines beyond `body_bytes` are not counted. */
   readonly samples: number;
   readonly "left out": number;
   /** Layouts that are remembered in the end, of at most `layouts_per_sandbox`. */
@@ -30,7 +33,13 @@ const WARM_UP = 8;
 /** The same pages are read so often; the shortest time of each counts, so that other processes do not. */
 const RUNS = 3;
 
-/** Costs of pages that a hostile guest may send, beside an honest one, at the default limits. The page is not cut first. */
+setFlagsFromString("--expose-gc");
+const collectGarbage = runInNewContext("gc") as () => void;
+
+/** The receiver's defaults. */
+const { limits } = factory.schema.parse({});
+
+/** Costs of pages that a hostile guest may send, beside an honest one, each cut at `body_bytes` as the receiver does. */
 export function benchHostile(): readonly HostileRow[] {
   const honest = createPage({ flavor: "go", seed: 1 });
   const behind = (lines: PageMaker): PageMaker => {
@@ -52,12 +61,13 @@ function measure([page, next]: readonly [string, PageMaker]): HostileRow {
   for (let scrape = 0; scrape < SCRAPES; scrape++) {
     const text = next(scrape);
     const bytes = Buffer.concat([text, Buffer.alloc(16)]);
+    const usable = text.length > limits.bodyBytesMax ? wholeLines(bytes, limits.bodyBytesMax) : text.length;
     // Making the page left garbage that is not the parser's.
     collectGarbage();
     const took = runs.map(({ parser, source, trust }) => {
       if (scrape % SCRAPES_PER_MINUTE === 0) parser.nextMinute();
       const start = performance.now();
-      const { samples, badLines, skippedLines } = source.parse(bytes, text.length, trust);
+      const { samples, badLines, skippedLines } = source.parse(bytes, usable, trust);
       const ms = performance.now() - start;
       parser.nextRound();
       last = { samples, leftOut: badLines + skippedLines, bytes: text.length };
@@ -79,14 +89,9 @@ function measure([page, next]: readonly [string, PageMaker]): HostileRow {
 function newRun() {
   const parser = new PageParser({
     interner: new Interner(),
-    limits: defaultParseLimits,
+    limits,
     define: defineFamily,
     labelFault: labelFaults([]),
   });
   return { parser, source: parser.source([]), trust: trustOf("go", []) };
-}
-
-function collectGarbage(): void {
-  setFlagsFromString("--expose-gc");
-  runInNewContext("gc")();
 }

@@ -65,7 +65,7 @@ function linesOfNothing({ bytes, fill, lines }: Filler): Makers {
       lines((i) => `kata_guest_c { i = "${n}_${i}" , ${" ".repeat(200)}} ${"\t ".repeat(100)}1 \n`),
     "one line": () => Buffer.alloc(bytes, "x"),
     zeros: () => Buffer.alloc(bytes),
-    "no UTF-8": () => fill(`kata_guest_c{i="${"é".repeat(100)}"} 1\n`).fill(0xff, 0, bytes / 4),
+    "no UTF-8": () => Buffer.from(fill(`kata_guest_c{i="${"x".repeat(100)}ÿ"} 1\n`).toString(), "latin1"),
     "three-byte letters": (n) => lines((i) => `kata_guest_c{i="${n}_${i}${"☃".repeat(60)}"} 1\n`),
   };
 }

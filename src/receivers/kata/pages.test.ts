@@ -47,7 +47,7 @@ const HOST = gauge("kata_shim_fds") + gauge("kata_shim_threads");
 const GUEST = gauge("kata_guest_load") + gauge("kata_guest_tasks");
 
 test("of a Go shim's page that is cut, the host's part and what there is of the guest's is read", () => {
-  const { names, limits, skippedLines, badLines, reasons } = read(
+  const { names, limits, skippedLines, badLines, reasons, firstFault } = read(
     "go",
     `${HOST}${GUEST}kata_guest_cpu_time 12`,
     true,
@@ -55,7 +55,8 @@ test("of a Go shim's page that is cut, the host's part and what there is of the 
   assert.deepEqual(names, ["kata_shim_fds", "kata_shim_threads", "kata_guest_load", "kata_guest_tasks"]);
   assert.deepEqual([...limits], ["body_bytes"]);
   assert.deepEqual({ skippedLines, badLines }, { skippedLines: 1, badLines: 0 });
-  assert.deepEqual([...reasons], [["page is longer than body_bytes", 1]]);
+  assert.deepEqual(firstFault, { line: 9, reason: "page is longer than limits::body_bytes" });
+  assert.deepEqual([...reasons], [["page is longer than limits::body_bytes", 1]]);
 });
 
 test("of a runtime-rs shim's page that is cut, nothing is taken for the host's", () => {

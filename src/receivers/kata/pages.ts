@@ -1,6 +1,6 @@
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
-import { type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
+import { lineAt, type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import type { BodyLimit } from "./http_response.ts";
@@ -63,7 +63,7 @@ export class Pages {
     const usable = whole ? length : wholeLines(page, length);
     const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
     const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
-    if (limit !== undefined) return withRestLeftOut(read, limit);
+    if (limit !== undefined) return withRestLeftOut(read, limit, lineAt(page, usable));
     // The line that was cut off is lost.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
@@ -88,10 +88,14 @@ export class Pages {
   }
 }
 
-/** The page with what is beyond the limit counted: as one line, since nobody has looked at it. */
-function withRestLeftOut(page: Page, limit: BodyLimit): Page {
-  const reason = "page is longer than body_bytes";
-  const reasons = new Map(page.reasons).set(reason, (page.reasons.get(reason) ?? 0) + 1);
-  const limits = new Set(page.limits).add(limit);
-  return { ...page, skippedLines: page.skippedLines + 1, limits, reasons };
+/** The page with what is beyond the limit, from that line on, counted as one line, since nobody has looked at it. */
+function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
+  const reason = `page is longer than limits::${limit}`;
+  return {
+    ...page,
+    skippedLines: page.skippedLines + 1,
+    limits: new Set(page.limits).add(limit),
+    reasons: new Map(page.reasons).set(reason, 1),
+    firstFault: page.firstFault ?? { line, reason },
+  };
 }
