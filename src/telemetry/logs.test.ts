@@ -25,6 +25,29 @@ test("console lines are time, level, message and the fields as JSON, tab-separat
   assert.match(line ?? "", /^\d{4}-.*Z\tinfo\tListening\.\t\{"node":"n1","port":8090\}$/);
 });
 
+test("initial fields may have any name", () => {
+  const names = [
+    "__proto__",
+    "constructor",
+    "hasOwnProperty",
+    "toString",
+    "level2",
+    "serializers",
+    "formatters",
+    "error",
+  ];
+  const initialFields = Object.fromEntries(names.map((name) => [name, { [name]: name }]));
+  for (const encoding of ["console", "json"] as const) {
+    const [line = ""] = lines({ encoding, initialFields }, (logger) =>
+      logger.child({ a: 1 }).info({ b: 2 }, "Said."),
+    );
+    const fields = JSON.parse(line.split("\t").at(-1) ?? "");
+    for (const name of names)
+      assert.equal(JSON.stringify(fields[name]), JSON.stringify({ [name]: name }), name);
+    assert.equal(fields.b, 2);
+  }
+});
+
 test("console lines without fields end after the message", () => {
   const [line] = lines({}, (logger) => logger.warn("Nothing to do."));
   assert.match(line ?? "", /\twarn\tNothing to do\.$/);

@@ -1,9 +1,10 @@
 import { type Logger, pino } from "pino";
+import { visible, visibleLines } from "../text/visible.ts";
 
 export interface LogSettings {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly encoding: "console" | "json";
-  /** Put on every line. */
+  /** Put on every line; plain data. */
   readonly initialFields: Readonly<Record<string, unknown>>;
 }
 
@@ -12,21 +13,31 @@ export interface TextOutput {
   write(text: string): unknown;
 }
 
-/** The agent's logger. "json" writes one object a line, "console" the tab-separated form that Collector users know. */
+/**
+ * The agent's logger. "json" writes one object a line, "console" the tab-separated form that Collector users know. No name,
+ * value or error's text makes a line of its own. A message does, on the console, if it has line feeds: it is a constant, except
+ * that of the debug exporter, which writes visibly what it puts in.
+ */
 export function createLogger(settings: LogSettings, output: TextOutput): Logger {
-  const { level, encoding, initialFields } = settings;
+  const { level, encoding } = settings;
+  // pino takes some names of its base for its own, and calls what others stand for; as text, any name is a name.
+  const initial = Object.entries(settings.initialFields)
+    .map((pair) => `,${pair.map((part) => JSON.stringify(part)).join(":")}`)
+    .join("");
   return pino(
     {
       level,
-      base: { ...initialFields },
+      base: null,
       messageKey: "msg",
-      timestamp: () => `,"ts":"${new Date().toISOString()}"`,
+      timestamp: () => `,"ts":"${new Date().toISOString()}"${initial}`,
       formatters: { level: (label) => ({ level: label }) },
       serializers: {
         error: (error: unknown) => (error instanceof Error ? (error.stack ?? error.message) : error),
       },
     },
-    encoding === "json" ? { write: (line) => void output.write(line) } : consoleOutput(output),
+    encoding === "json"
+      ? { write: (line) => void output.write(`${visible(line.trimEnd())}\n`) }
+      : consoleOutput(output),
   );
 }
 
@@ -62,8 +73,8 @@ function consoleOutput(output: TextOutput): { write(line: string): void } {
     write(line) {
       const { level, ts, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
       const columns = [ts, level, msg];
-      if (Object.keys(fields).length > 0) columns.push(JSON.stringify(fields));
-      output.write(`${columns.join("\t")}\n`);
+      if (Object.keys(fields).length > 0) columns.push(visible(JSON.stringify(fields)));
+      output.write(visibleLines(`${columns.join("\t")}\n`));
     },
   };
 }
