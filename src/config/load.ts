@@ -10,6 +10,7 @@ import { checkConfig } from "./check.ts";
 import { expandTree } from "./expand.ts";
 import type { Fault } from "./fault.ts";
 import { type ConfigNode, isNull, mergeNodes } from "./node.ts";
+import { reservedKeyFaults } from "./reserved_key.ts";
 import { SecretLines } from "./secrets.ts";
 import type { PipelineConfig } from "./service.ts";
 import { type ConfigSource, readSources } from "./source.ts";
@@ -53,12 +54,13 @@ export async function loadConfig(source: ConfigSource, catalog: Catalog): Promis
   if (merged === undefined) return { ok: false, faults, warnings };
   const { env } = source;
   const expanded = await expandTree(merged, { env, readFile: source.readFile, faults, warnings });
+  faults.push(...reservedKeyFaults(expanded));
   const tree = await withBatchProcessors(expanded, catalog);
   const secretLines = new SecretLines();
   const checked = await checkConfig(tree, catalog, secretLines);
-  // A value that could not be expanded is no further fault of its field.
-  const unexpanded = new Set(faults.map(({ origin }) => origin));
-  faults.push(...checked.faults.filter(({ origin }) => !unexpanded.has(origin)));
+  // A value that could not be expanded, or a key that cannot be, is no further fault of its place.
+  const told = new Set(faults.map(({ origin }) => origin));
+  faults.push(...checked.faults.filter(({ origin }) => !told.has(origin)));
   warnings.push(...checked.warnings);
   const shown = {
     faults: faults.map((fault) => secretLines.hide(fault)),

@@ -18,13 +18,13 @@ export async function printableConfig(
   for (const section of SECTIONS) {
     const node = nodeAt(tree, [section]);
     if (node?.kind !== "map") continue;
-    const components: Record<string, unknown> = {};
+    const components: [id: string, value: unknown][] = [];
     for (const [id, { value }] of node.entries) {
       const schema = await schemaOf(id.trim(), catalog[section]);
       // What an unknown component keeps secret cannot be known.
-      components[id] = schema === undefined ? REDACTED : printable(value, schema, options);
+      components.push([id, schema === undefined ? REDACTED : printable(value, schema, options)]);
     }
-    config[section] = components;
+    config[section] = Object.fromEntries(components);
   }
   config["service"] = printable(nodeAt(tree, ["service"]), serviceSchema, options);
   return config;

@@ -167,11 +167,9 @@ const stderrOnly = z
   .optional();
 /** What every line has by itself, which would stand there twice. */
 const LINE_FIELDS = ["level", "ts", "msg"];
-const fieldName = z
-  .string()
-  .refine((name) => !LINE_FIELDS.includes(name), {
-    error: `must be none of ${LINE_FIELDS.join(", ")}, which every line has`,
-  });
+const fieldName = z.string().refine((name) => !LINE_FIELDS.includes(name), {
+  error: `must be none of ${LINE_FIELDS.join(", ")}, which every line has`,
+});
 
 const logs = z
   .strictObject({

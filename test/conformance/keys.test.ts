@@ -1,0 +1,160 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import type { ZodType } from "zod";
+import type { Catalog } from "../../src/config/catalog.ts";
+import { SECTIONS } from "../../src/config/components.ts";
+import { renderFaults } from "../../src/config/fault.ts";
+import { type LoadResult, loadConfig } from "../../src/config/load.ts";
+import { serviceSchema } from "../../src/config/service.ts";
+import { registry } from "../../src/registry.ts";
+
+/** What objects of JavaScript have by themselves, or take for their own. */
+const KEYS = [
+  "__proto__",
+  "constructor",
+  "prototype",
+  "toString",
+  "valueOf",
+  "hasOwnProperty",
+  "isPrototypeOf",
+  "__defineGetter__",
+  "__lookupSetter__",
+  "toJSON",
+  "then",
+  "length",
+];
+
+/** What a component needs beside the map that is tried. */
+const REQUIRED: Readonly<Record<string, Record<string, unknown>>> = {
+  oauth2client: { client_id: "me", client_secret: "", token_url: "http://127.0.0.1:1/token" },
+  otlp_grpc: { endpoint: "127.0.0.1:1" },
+  otlp_http: { endpoint: "http://127.0.0.1:1" },
+  prometheus: { endpoint: "127.0.0.1:1" },
+  prometheus_remote_write: { endpoint: "http://127.0.0.1:1" },
+};
+
+interface Definition {
+  readonly type: string;
+  readonly shape?: Readonly<Record<string, ZodType>>;
+  readonly innerType?: ZodType;
+  readonly in?: ZodType;
+  readonly element?: ZodType;
+  readonly valueType?: ZodType;
+  readonly options?: readonly ZodType[];
+}
+
+/** The places of maps that take any key. */
+function freeMaps(schema: ZodType, path: readonly string[] = []): (readonly string[])[] {
+  const {
+    type,
+    shape = {},
+    innerType,
+    in: input,
+    options = [],
+    valueType,
+    element,
+  } = schema.def as unknown as Definition;
+  const inner = [innerType, input, ...options].filter((one) => one !== undefined);
+  return [
+    ...(type === "record" && valueType !== undefined ? [path] : []),
+    ...inner.flatMap((one) => freeMaps(one, path)),
+    ...(element === undefined ? [] : freeMaps(element, [...path, "0"])),
+    ...Object.entries(shape).flatMap(([key, one]) => freeMaps(one, [...path, key])),
+  ];
+}
+
+/** The map at a path, in what it stands in; `"0"` is an item of a list. */
+function nested(path: readonly string[], map: string): string {
+  return path.reduceRight(
+    (under, key) => (key === "0" ? `[${under}]` : `{${JSON.stringify(key)}: ${under}}`),
+    map,
+  );
+}
+
+function load(...texts: readonly string[]): Promise<LoadResult> {
+  const base =
+    "{receivers: {kata: {}}, exporters: {nop: {}}, service: {pipelines: {metrics: {receivers: [kata], exporters: [nop]}}}}";
+  const uris = [base, ...texts].map((text) => `yaml:${text}`);
+  return loadConfig(
+    { uris, sets: [], env: {}, readFile: () => Promise.reject(new Error("no files")) },
+    registry,
+  );
+}
+
+/** Whether the key stands anywhere in what a schema made, as a key or in a pair. */
+function holds(value: unknown, key: string): boolean {
+  if (value === key) return true;
+  if (value instanceof Map) return [...value].some((pair) => holds(pair, key));
+  if (typeof value !== "object" || value === null) return false;
+  return Object.entries(value).some(([name, inner]) => name === key || holds(inner, key));
+}
+
+/** It does what it says, or is refused where it stands; nothing else happens to any object. */
+async function check(
+  texts: readonly string[],
+  key: string,
+  of: (loaded: LoadResult & { ok: true }) => unknown,
+): Promise<void> {
+  const before = Object.getOwnPropertyNames(Object.prototype).join();
+  const loaded = await load(...texts);
+  const text = texts.join(" ");
+  assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before, text);
+  if (loaded.ok) {
+    assert.ok(holds(of(loaded), key), `${text} drops ${key}`);
+    return;
+  }
+  const shown = renderFaults(loaded.faults);
+  assert.ok(
+    shown.includes(`"${key}"`) || shown.includes(`::${key}`),
+    `${text} is refused without its place: ${shown}`,
+  );
+}
+
+for (const section of SECTIONS) {
+  for (const [type, entry] of Object.entries((registry as Catalog)[section])) {
+    test(`maps of ${section}::${type} take names of JavaScript's own as any`, async () => {
+      const { schema } = await entry.load();
+      const required = JSON.stringify({ [section]: { [`${type}/1`]: REQUIRED[type] ?? {} } });
+      for (const path of freeMaps(schema)) {
+        for (const key of KEYS) {
+          const map = nested([section, `${type}/1`, ...path], `{${JSON.stringify(key)}: x}`);
+          const loaded = await load(required);
+          assert.ok(loaded.ok, `add what ${type} needs to REQUIRED`);
+          await check([required, map], key, ({ config }) => config[section].get(`${type}/1`)?.config);
+        }
+      }
+    });
+  }
+}
+
+test("maps of the service take names of JavaScript's own as any", async () => {
+  const paths = freeMaps(serviceSchema).filter(([first]) => first !== "pipelines");
+  assert.equal(paths.length, 3, "initial_fields, resource, and headers of a reader");
+  for (const path of paths) {
+    for (const key of KEYS) {
+      const beside = path.includes("otlp") ? 'endpoint: "127.0.0.1:1", ' : "";
+      const map = `{${beside}${JSON.stringify(path.at(-1))}: {${JSON.stringify(key)}: x}}`;
+      await check([nested(["service", ...path.slice(0, -1)], map)], key, ({ config }) => config.service);
+    }
+  }
+});
+
+test("no other map can have such a name, and says where it has", async () => {
+  for (const key of KEYS) {
+    const name = JSON.stringify(key);
+    for (const text of [
+      `{${name}: {}}`,
+      `{receivers: {${name}: {}}}`,
+      `{exporters: {nop: {${name}: {a: 1}}}}`,
+      `{service: {${name}: {}}}`,
+      `{service: {pipelines: {${name}: {receivers: [kata], exporters: [nop]}}}}`,
+      `{service: {pipelines: {metrics: {${name}: []}}}}`,
+      `{service: {extensions: [${name}]}}`,
+    ]) {
+      const loaded = await load(text);
+      assert.ok(!loaded.ok, text);
+      assert.equal(loaded.faults.length, 1, `${text}: ${renderFaults(loaded.faults)}`);
+      await check([text], key, () => undefined);
+    }
+  }
+});
