@@ -4,9 +4,10 @@ import type { ZodType } from "zod";
 import type { Catalog } from "../../src/config/catalog.ts";
 import { SECTIONS } from "../../src/config/components.ts";
 import { renderFaults } from "../../src/config/fault.ts";
-import { type LoadResult, loadConfig } from "../../src/config/load.ts";
+import type { LoadResult } from "../../src/config/load.ts";
 import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
+import { loadMerged, optionPlaces, yamlAt } from "../scenes/options.ts";
 
 /** What objects of JavaScript have by themselves, or take for their own. */
 const KEYS = [
@@ -33,52 +34,11 @@ const REQUIRED: Readonly<Record<string, Record<string, unknown>>> = {
   prometheus_remote_write: { endpoint: "http://127.0.0.1:1" },
 };
 
-interface Definition {
-  readonly type: string;
-  readonly shape?: Readonly<Record<string, ZodType>>;
-  readonly innerType?: ZodType;
-  readonly in?: ZodType;
-  readonly element?: ZodType;
-  readonly valueType?: ZodType;
-  readonly options?: readonly ZodType[];
-}
-
 /** The places of maps that take any key. */
-function freeMaps(schema: ZodType, path: readonly string[] = []): (readonly string[])[] {
-  const {
-    type,
-    shape = {},
-    innerType,
-    in: input,
-    options = [],
-    valueType,
-    element,
-  } = schema.def as unknown as Definition;
-  const inner = [innerType, input, ...options].filter((one) => one !== undefined);
-  return [
-    ...(type === "record" && valueType !== undefined ? [path] : []),
-    ...inner.flatMap((one) => freeMaps(one, path)),
-    ...(element === undefined ? [] : freeMaps(element, [...path, "0"])),
-    ...Object.entries(shape).flatMap(([key, one]) => freeMaps(one, [...path, key])),
-  ];
-}
-
-/** The map at a path, in what it stands in; `"0"` is an item of a list. */
-function nested(path: readonly string[], map: string): string {
-  return path.reduceRight(
-    (under, key) => (key === "0" ? `[${under}]` : `{${JSON.stringify(key)}: ${under}}`),
-    map,
-  );
-}
-
-function load(...texts: readonly string[]): Promise<LoadResult> {
-  const base =
-    "{receivers: {kata: {}}, exporters: {nop: {}}, service: {pipelines: {metrics: {receivers: [kata], exporters: [nop]}}}}";
-  const uris = [base, ...texts].map((text) => `yaml:${text}`);
-  return loadConfig(
-    { uris, sets: [], env: {}, readFile: () => Promise.reject(new Error("no files")) },
-    registry,
-  );
+function freeMaps(schema: ZodType): (readonly string[])[] {
+  return optionPlaces(schema)
+    .filter(({ type }) => type === "record")
+    .map(({ path }) => path);
 }
 
 /** Whether the key stands anywhere in what a schema made, as a key or in a pair. */
@@ -96,7 +56,7 @@ async function check(
   of: (loaded: LoadResult & { ok: true }) => unknown,
 ): Promise<void> {
   const before = Object.getOwnPropertyNames(Object.prototype).join();
-  const loaded = await load(...texts);
+  const loaded = await loadMerged(texts);
   const text = texts.join(" ");
   assert.equal(Object.getOwnPropertyNames(Object.prototype).join(), before, text);
   if (loaded.ok) {
@@ -117,8 +77,8 @@ for (const section of SECTIONS) {
       const required = JSON.stringify({ [section]: { [`${type}/1`]: REQUIRED[type] ?? {} } });
       for (const path of freeMaps(schema)) {
         for (const key of KEYS) {
-          const map = nested([section, `${type}/1`, ...path], `{${JSON.stringify(key)}: x}`);
-          const loaded = await load(required);
+          const map = yamlAt([section, `${type}/1`, ...path], `{${JSON.stringify(key)}: x}`);
+          const loaded = await loadMerged([required]);
           assert.ok(loaded.ok, `add what ${type} needs to REQUIRED`);
           await check([required, map], key, ({ config }) => config[section].get(`${type}/1`)?.config);
         }
@@ -134,7 +94,7 @@ test("maps of the service take names of JavaScript's own as any", async () => {
     for (const key of KEYS) {
       const beside = path.includes("otlp") ? 'endpoint: "127.0.0.1:1", ' : "";
       const map = `{${beside}${JSON.stringify(path.at(-1))}: {${JSON.stringify(key)}: x}}`;
-      await check([nested(["service", ...path.slice(0, -1)], map)], key, ({ config }) => config.service);
+      await check([yamlAt(["service", ...path.slice(0, -1)], map)], key, ({ config }) => config.service);
     }
   }
 });
@@ -151,7 +111,7 @@ test("no other map can have such a name, and says where it has", async () => {
       `{service: {pipelines: {metrics: {${name}: []}}}}`,
       `{service: {extensions: [${name}]}}`,
     ]) {
-      const loaded = await load(text);
+      const loaded = await loadMerged([text]);
       assert.ok(!loaded.ok, text);
       assert.equal(loaded.faults.length, 1, `${text}: ${renderFaults(loaded.faults)}`);
       await check([text], key, () => undefined);
