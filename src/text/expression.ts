@@ -19,7 +19,7 @@ const MISSING: readonly (readonly [begins: RegExp, what: string])[] = [
   [/\\u/, "\\u; write \\x{…}"],
   [/\\c/, "\\c; write \\x{…}"],
   [/\\Z/, "\\Z; write \\z"],
-  [/\\[pP]\{[^}]*=/, "properties with a value; write \\p{Greek}"],
+  [/\\[pP]\{[^{}]*=/, "properties with a value; write \\p{Greek}"],
   [/\[\^?\]/, "empty classes"],
   [/\(\?#/, "comments"],
 ];
