@@ -46,6 +46,18 @@ test("short values are no names, and values that are no longer than words are na
   check({ T: "http://localhost:4318" }, "localhost 127.0.0.1", "localhost 127.0.0.1");
 });
 
+test("the newest values are named, however many there have been, and a long file does not push others out", () => {
+  const all = new ConcealedTexts();
+  all.add("in-use", "${env:A}");
+  for (let index = 0; index < 5_000; index++) {
+    all.add(`value-${index}`, "${env:B}");
+    if (index % 1_000 === 0) all.add("in-use", "${env:A}");
+  }
+  assert.equal(all.conceal("in-use value-4999 value-1"), "${env:A} ${env:B} value-1");
+  all.add(Array.from({ length: 50_000 }, (_, index) => `line-${index}`).join("\n"), "${file:long}");
+  assert.equal(all.conceal("in-use value-4999 line-5"), "${env:A} ${env:B} ${file:long}");
+});
+
 test("what was concealed before stays so beside what comes", () => {
   const all = new ConcealedTexts();
   const next = new ConcealedTexts();

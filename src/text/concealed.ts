@@ -2,7 +2,11 @@
 const LENGTH_MIN = 6;
 /** A text of so many characters is found inside of words too. */
 const INSIDE_LENGTH_MIN = 16;
-/** Of one agent. More than a config of references has; each costs a comparison at every character of a log line. */
+/** No message quotes a longer one. The lines of a file are texts of their own. */
+const LENGTH_MAX = 4_096;
+/** Of one text, such as the lines of a file. */
+const PARTS_MAX = 100;
+/** Of one agent, over all its configurations; the oldest go first. Each line of the log is searched for all of them. */
 const TEXTS_MAX = 2_000;
 
 /** Addresses that tell nothing of a node, and are in many lines. */
@@ -21,21 +25,16 @@ export class ConcealedTexts {
 
   /** Conceals the text and its parts. One that was added before keeps its name. */
   add(text: string, name: string): void {
-    for (const part of [text, ...partsOf(text)]) this.addWhole(part, name);
+    for (const part of [text, ...partsOf(text).slice(0, PARTS_MAX)]) this.addWhole(part, name);
   }
 
   /** Conceals the text, parts of which may be shown. */
   addWhole(text: string, name: string): void {
-    for (const spelling of spellingsOf(text)) {
-      if (spelling.length < LENGTH_MIN || this.#names.has(spelling) || this.#names.size >= TEXTS_MAX)
-        continue;
-      this.#names.set(spelling, name);
-      this.#longestFirst = undefined;
-    }
+    for (const spelling of spellingsOf(text)) this.#add(spelling, name);
   }
 
   addAll(others: ConcealedTexts): void {
-    for (const [text, name] of others.#names) this.addWhole(text, name);
+    for (const [text, name] of others.#names) this.#add(text, name);
   }
 
   /** The text with names in place of what is concealed, the longest first. */
@@ -47,6 +46,17 @@ export class ConcealedTexts {
       pieces = pieces.flatMap((piece) => (piece.isName ? [piece] : named(piece.text, hidden, name)));
     }
     return pieces.map((piece) => piece.text).join("");
+  }
+
+  #add(text: string, name: string): void {
+    if (text.length < LENGTH_MIN || text.length > LENGTH_MAX) return;
+    const known = this.#names.get(text) ?? name;
+    // What is still in use goes to the end, where it is not the oldest.
+    this.#names.delete(text);
+    this.#names.set(text, known);
+    const [oldest] = this.#names.keys();
+    if (oldest !== undefined && this.#names.size > TEXTS_MAX) this.#names.delete(oldest);
+    this.#longestFirst = undefined;
   }
 }
 
@@ -76,7 +86,7 @@ function continuesWord(text: string, index: number): boolean {
 
 function spellingsOf(text: string): Set<string> {
   const whole = text.trim().toWellFormed();
-  if (COMMON.has(whole)) return new Set();
+  if (COMMON.has(whole) || whole.length > LENGTH_MAX) return new Set();
   return new Set([whole, encodeURI(whole), encodeURIComponent(whole), JSON.stringify(whole).slice(1, -1)]);
 }
 

@@ -1,6 +1,9 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is looked for in sources
 import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Arbitrary, asyncProperty, constantFrom, assert as holds, string, tuple } from "fast-check";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
@@ -108,6 +111,38 @@ for (const encoding of ["console", "json"] as const) {
     });
   });
 }
+
+/** From the bracket at `open` to the one that closes it. */
+function bracketed(code: string, open: number): string {
+  let depth = 0;
+  for (let at = open; at < code.length; at++) {
+    if ("({[".includes(code.charAt(at))) depth++;
+    if (")}]".includes(code.charAt(at)) && --depth === 0) return code.slice(open, at + 1);
+  }
+  return code.slice(open);
+}
+
+test("messages of the log are constants, since the console takes their line feeds for its own", () => {
+  const sources = join(import.meta.dirname, "../../src");
+  const made: string[] = [];
+  let calls = 0;
+  for (const file of readdirSync(sources, { recursive: true, encoding: "utf8" })) {
+    if (!file.endsWith(".ts") || file.endsWith(".test.ts")) continue;
+    const code = readFileSync(join(sources, file), "utf8");
+    for (const { index, 0: call } of code.matchAll(/\blogger\??\.(?:debug|info|warn|error)\(/g)) {
+      calls++;
+      const args = bracketed(code, index + call.length - 1).replace(/^\(\s*\{.*\},/s, "(");
+      if (/`[^`]*\$\{/.test(args)) made.push(`${file}: ${args.replaceAll(/\s+/g, " ")}`);
+    }
+  }
+  assert.ok(calls > 50, String(calls));
+  assert.deepEqual(made, [
+    // The command's name is the package's own.
+    "agent.ts: ( `Starting ${build.command}...`)",
+    // It writes visibly what it puts in, and its lines are there to be read.
+    'exporters/debug/factory.ts: (fields, text === "" ? message : `${message}\\n${text}`)',
+  ]);
+});
 
 test("what Node and libraries say is written as the log is", async () => {
   await check((text) => {
