@@ -148,7 +148,7 @@ async function readText({ firstLineOnly, reject }: CredentialSource, path: strin
   const bytes = await readSteadyFile(path);
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
   const all = new TextDecoder().decode(bytes).trim();
-  const text = firstLineOnly === true ? all.replace(/\s*\n.*$/s, "") : all;
+  const text = firstLineOnly === true ? (all.split("\n", 1)[0] ?? "").trimEnd() : all;
   // A file that is written in place is empty for a moment.
   if (text === "") throw new Error("it is empty");
   const reason = reject?.(text);

@@ -13,6 +13,7 @@ import { registry } from "../registry.ts";
 import { type Delivery, startOtlpSink } from "../simulator/otlp_sink.ts";
 import type { SimulatedSandbox } from "../simulator/simulated_sandbox.ts";
 import { startSimulator } from "../simulator/simulator.ts";
+import { visible } from "../text/visible.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";
 import { stoppedOrAfter } from "./stopped.ts";
@@ -109,7 +110,7 @@ async function play(dir: string, options: DemoOptions, context: CommandContext):
   try {
     await agent.start();
     for (const sandbox of simulator.sandboxes.values()) say(`+ ${describe(sandbox)}`);
-    say(introduction(options.address, dir));
+    say(introduction(visible(options.address), visible(dir)));
     const report = setInterval(() => say(describePush(pushed)), REPORT_INTERVAL_MS);
     await stoppedOrAfter(context.stop, options.limitMs).finally(() => clearInterval(report));
   } finally {

@@ -11,6 +11,7 @@ import type { Socket } from "node:net";
 import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
+import { visible } from "../text/visible.ts";
 import { type Binding, bind } from "./bind.ts";
 import { type Refusal, refusalOf } from "./request_rules.ts";
 
@@ -200,9 +201,9 @@ export class HttpServer {
   }
 }
 
-/** Ends the response with a line of plain text. */
+/** Ends the response with a line of plain text, which may quote what others say. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
-  answerBody(response, status, { type: "text/plain", body: Buffer.from(`${text}\n`) });
+  answerBody(response, status, { type: "text/plain", body: Buffer.from(`${visible(text)}\n`) });
 }
 
 export interface AnswerBody {

@@ -128,11 +128,8 @@ export class KataMonitorApi implements Extension {
     if (answer === undefined) return answerText(response, failureStatus, "there is no such sandbox");
     try {
       const bytes = await answer;
-      const line = `${bytes.toString("latin1").trimEnd()}\n`;
-      answerBody(response, 200, {
-        type: "text/plain",
-        body: what === "agent-url" ? Buffer.from(line) : bytes,
-      });
+      if (what === "agent-url") answerText(response, 200, bytes.toString("latin1").trimEnd());
+      else answerBody(response, 200, { type: "text/plain", body: bytes });
     } catch (error) {
       answerText(response, failureStatus, error instanceof Error ? error.message : String(error));
     }

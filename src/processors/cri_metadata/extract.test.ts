@@ -108,6 +108,13 @@ test("a later rule wins, but no label replaces the pod's own names", () => {
     },
     ["a=abc"],
   );
+  check({ labels: [{ key_regex: "(.*)", tag_name: "$1" }] }, ["__proto__=a", "constructor=b", "toString=c"], {
+    labels: new Map([
+      ["toString", "c"],
+      ["constructor", "b"],
+      ["__proto__", "a"],
+    ]),
+  });
   const forged = { labels: new Map([["k8s.pod.uid", "somebody else"]]) };
   check({ labels: [{ key_regex: "(.*)", tag_name: "$1" }] }, [], forged);
   check(
@@ -130,6 +137,7 @@ test("a rule that cannot work is refused with its place", () => {
   checkFault({}, "", /either key or key_regex/);
   checkFault({ key: "a", key_regex: "b" }, "", /either key or key_regex/);
   checkFault({ key_regex: "(" }, "key_regex", /must be a regular expression/);
+  checkFault({ key_regex: "(?=a)b" }, "key_regex", /must be a regular expression of RE2: .*no lookaround/);
   checkFault({ key_regex: "a)|(b" }, "key_regex", /must be a regular expression/);
   checkFault({ key_regex: "a.*", tag_name: "a" }, "tag_name", /more than one key may match/);
   checkFault({ key_regex: "(a)", tag_name: "$1_x" }, "tag_name", /has no "1_x"/);
