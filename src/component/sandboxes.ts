@@ -29,6 +29,8 @@ export interface SandboxStatus {
   readonly lastAnswerMs: number | undefined;
   /** The time of the next scrape, where scrapes are put off after failures; undefined otherwise. */
   readonly nextScrapeMs: number | undefined;
+  /** The limits for which something of its last page was left out, by the names of the receiver's options. */
+  readonly limits: readonly string[];
 }
 
 /** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */

@@ -1,5 +1,6 @@
 // Hot path: npm run bench -- scrape.
 
+import type { Limit } from "../../prometheus/limit.ts";
 import type { PageBuffer } from "./page_buffer.ts";
 
 const CR = 13;
@@ -19,7 +20,13 @@ export type Progress =
   | { readonly state: "incomplete" }
   /** The buffer holds the body. `whole` is false where only the connection's end says so: it may be cut. */
   | { readonly state: "complete"; readonly whole: boolean }
-  | { readonly state: "fault"; readonly fault: ResponseFault; readonly text: string };
+  | {
+      readonly state: "fault";
+      readonly fault: ResponseFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit;
+    };
 
 export interface ResponseLimits {
   readonly headerBytesMax: number;
@@ -99,7 +106,7 @@ export class ResponseReader {
     if (blank < 0) {
       return this.#head.length < headerBytesMax
         ? INCOMPLETE
-        : fault("too_big", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
+        : tooBig("header_bytes", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
     }
     const framing = parseHead(this.#head.slice(0, blank));
     if ("state" in framing) return framing;
@@ -166,12 +173,12 @@ export class ResponseReader {
   #append(bytes: Buffer, start: number, end: number): Progress | undefined {
     if (this.#page.length + end - start > this.#limits.bodyBytesMax) return this.#tooBig();
     if (this.#page.append(bytes, start, end)) return undefined;
-    return fault("too_big", "no memory left for the page; raise limits::page_memory_bytes");
+    return tooBig("page_memory_bytes", "no memory left for the page; raise limits::page_memory_bytes");
   }
 
   #tooBig(): Progress {
     const { bodyBytesMax } = this.#limits;
-    return fault("too_big", `page has more than ${bodyBytesMax} bytes; raise limits::body_bytes`);
+    return tooBig("body_bytes", `page has more than ${bodyBytesMax} bytes; raise limits::body_bytes`);
   }
 }
 
@@ -214,4 +221,8 @@ function parseChunkSize(line: string): number | undefined {
   const digits = line.slice(0, semicolon < 0 ? line.length - 2 : semicolon).trimEnd();
   if (digits.length > CHUNK_DIGITS_MAX || !/^[0-9a-fA-F]+$/.test(digits)) return undefined;
   return Number.parseInt(digits, 16);
+}
+
+function tooBig(limit: Limit, text: string): Progress {
+  return { state: "fault", fault: "too_big", text, limit };
 }

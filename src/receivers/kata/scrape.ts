@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { accessWayOut } from "./access_fault.ts";
 import { type Progress, type ResponseFault, type ResponseLimits, ResponseReader } from "./http_response.ts";
@@ -39,7 +40,13 @@ export type ScrapeOutcome =
       /** False where only the end of the connection says that the page is whole: it may be cut. */
       readonly whole: boolean;
     }
-  | { readonly ok: false; readonly fault: ScrapeFault; readonly text: string };
+  | {
+      readonly ok: false;
+      readonly fault: ScrapeFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit | undefined;
+    };
 
 export interface ScrapeOptions extends ResponseLimits {
   readonly clock: Clock;
@@ -128,7 +135,10 @@ export class Scraper {
         resolve(outcome);
       };
       const follow = (progress: Progress): void => {
-        if (progress.state === "fault") finish({ ok: false, fault: progress.fault, text: progress.text });
+        if (progress.state === "fault") {
+          const { fault, text, limit } = progress;
+          finish({ ok: false, fault, text, limit });
+        }
         if (progress.state !== "complete") return;
         const { bytes: page, length } = this.#page;
         finish({ ok: true, page, length, whole: progress.whole });

@@ -6,7 +6,7 @@ import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
 import type { ShimKind } from "./families.ts";
 import { momentOf } from "./moment.ts";
-import type { ScrapeReport } from "./own_families.ts";
+import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
 import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
@@ -141,6 +141,7 @@ export class Visits {
     const readiness = this.readiness(sandbox);
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
+    sandbox.limits = NO_LIMITS;
     this.settle(sandbox, { kind: "not_ready", why: readiness });
     this.#tellNotReady(sandbox);
     return false;
@@ -220,10 +221,11 @@ export class Visits {
     const { answers, found, foundAt } = sandbox;
     const now = momentOf(settings.clock);
     answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
-    const facts = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
-    const page = pages.read(sandbox, outcome, facts);
-    const { values, samples, skippedLines, badLines } = page;
+    const before = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
+    const page = pages.read(sandbox, outcome, before);
+    const { samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
+    sandbox.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
     if (samples === 0 && badLines > 0) {
       const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "the page was cut"}`;
       this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
@@ -234,7 +236,8 @@ export class Visits {
     const complaint = answers.note({ nowMs: now.monotonicMs, durationMs, partial });
     this.settle(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
     answers.lastMs = now.unixMs;
-    const { schema, ownPoints } = pages.schemaOf(sandbox, facts);
+    const facts = { ...before, limits: sandbox.limits };
+    const { schema, values, ownPoints } = pages.settled(sandbox, page, facts);
     const scrape = { up: true, durationMs, samples, partial, skippedLines, badLines };
     pages.own.fill(values, { standing: sandbox.standing, facts, scrape });
     metrics.scraped(pointCount(schema) - ownPoints);
@@ -243,7 +246,8 @@ export class Visits {
 
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
     const { settings, metrics, shown } = this.#options;
-    const { fault, text } = outcome;
+    const { fault, text, limit } = outcome;
+    if (fault !== "unusable") sandbox.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
     settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
     this.settle(sandbox, { kind: "failed", fault, text });
     metrics.failed(fault);
