@@ -1,4 +1,5 @@
 import type { Kind } from "../../metrics/model.ts";
+import { GUEST_FAMILIES, gauges, isGuestFamily } from "../../prometheus/guest_families.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 
 /** Who made the page: what the host's part of it can hold depends on it. */
@@ -18,25 +19,15 @@ function renamed(name: string): string {
 }
 
 /** Families of Kata Containers 4.1 that may stand in a part of the page where the guest can write, with their kinds. */
-const KINDS: ReadonlyMap<string, Kind> = new Map([
-  ["kata_agent_scrape_count", "sum"],
+const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
+  ...GUEST_FAMILIES,
   ["kata_hypervisor_scrape_count", "sum"],
-  ...gauges("kata_agent", "io_stat proc_stat proc_status threads total_rss total_time total_vm"),
-  ...gauges(
-    "kata_guest",
-    "cpu_time diskstat filesystem_bytes filesystem_inodes load meminfo netdev_stat tasks vm_stat",
-  ),
   ...gauges("kata_hypervisor", "seccomp signals vcpu"),
   ...gauges("kata_shim", "fds io_stat proc_stat proc_status threads"),
 ]);
 
-function gauges(prefix: string, names: string): [string, Kind][] {
-  return names.split(" ").map((name) => [`${prefix}_${name}`, "gauge"]);
-}
-
 /** What the Go shim itself serves: its own families, those of Go, and those of the processes beside it. */
 const GO_HOST_PREFIXES = ["kata_shim_", "kata_hypervisor_", "kata_virtiofsd_", "kata_firecracker_"];
-const GUEST_PREFIXES = ["kata_guest_", "kata_agent_"];
 
 /** The name under which the agent knows a family, and its kind: the known one, whatever the page says. */
 export function defineFamily(name: string, kind: Kind): { name: string; kind: Kind } {
@@ -54,7 +45,7 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   return {
     hostPart: shim === "go" ? "first" : "last",
     originOf(name, kind) {
-      if (GUEST_PREFIXES.some((prefix) => name.startsWith(prefix)))
+      if (isGuestFamily(name))
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
       if (AGENT_NAME.test(name)) return UNKNOWN;
       if (isMore(name)) return "host";
