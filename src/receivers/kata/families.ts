@@ -18,6 +18,13 @@ function renamed(name: string): string {
   return name.startsWith("go_") || name.startsWith("process_") ? `kata_shim_${name}` : name;
 }
 
+const RENAMED = /^kata_shim_(?=go_|process_)/;
+
+/** How a shim's page names the family of this name. */
+export function shimName(name: string): string {
+  return name.replace(RENAMED, "");
+}
+
 /** Families of Kata Containers 4.1 that may stand in a part of the page where the guest can write, with their kinds. */
 const KINDS: ReadonlyMap<string, Kind> = new Map<string, Kind>([
   ...GUEST_FAMILIES,

@@ -65,6 +65,13 @@ export interface OwnShape {
   readonly pointCount: number;
 }
 
+const PREFIX = "kata_collector_sandbox_";
+
+/** Whether it is the agent that says what the family holds. No page can bring one of such a name. */
+export function isOwnFamily(name: string): boolean {
+  return name.startsWith(PREFIX);
+}
+
 /** A family that every report has. */
 interface Column {
   readonly name: string;
@@ -222,7 +229,7 @@ export class OwnFamilies {
 
   #gauge({ name, unit, help }: Column, attributes: Attributes): Family {
     return this.#interner.family({
-      name: `kata_collector_sandbox_${name}`,
+      name: `${PREFIX}${name}`,
       kind: "gauge",
       unit,
       help,

@@ -87,6 +87,12 @@ export function sandboxNameOf({ found: { id } }: Sandbox, witnesses: Witnesses):
   return pod === undefined ? { sandbox: id } : { sandbox: id, pod: `${pod.namespace}/${pod.name}` };
 }
 
+/** How an error names it. */
+export function describeSandbox(sandbox: Sandbox, witnesses: Witnesses): string {
+  const { sandbox: id, pod } = sandboxNameOf(sandbox, witnesses);
+  return pod === undefined ? `sandbox "${id}"` : `sandbox "${id}" of pod "${pod}"`;
+}
+
 /** What the sandbox's readings are of. */
 export function resourceOf(key: string, id: string, runtime: Runtime): Resource {
   return {

@@ -8,6 +8,7 @@ import type { ShimKind } from "./families.ts";
 import { momentOf } from "./moment.ts";
 import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
+import type { RawPages } from "./raw_pages.ts";
 import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
 import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
@@ -24,6 +25,7 @@ export interface VisitsOptions {
   readonly lanes: Lanes<Scraper>;
   readonly pages: Pages;
   readonly shown: Shown;
+  readonly rawPages: RawPages;
   readonly metrics: ReceiverMetrics;
   readonly log: SandboxLog;
   /** The sandbox's state or code is another one. */
@@ -74,6 +76,7 @@ export class Visits {
   end(sandbox: Sandbox): void {
     this.#timers.get(sandbox)?.();
     this.#timers.delete(sandbox);
+    this.#options.rawPages.refuse(sandbox, "it has ended");
     sandbox.end();
   }
 
@@ -192,16 +195,19 @@ export class Visits {
 
   /** Moves the sandbox to where it stands after the finding. */
   settle(sandbox: Sandbox, finding: Finding): void {
-    const { settings, intervalMs, onChange } = this.#options;
+    const { settings, intervalMs, rawPages, onChange } = this.#options;
     const now = momentOf(settings.clock);
     if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
     const before = sandbox.standing;
     sandbox.standing = standingAfter(before, finding, { now, intervalMs });
-    if (sandbox.standing.since !== before.since) onChange(sandbox, before);
+    const { state, reason, since } = sandbox.standing;
+    if (state !== "up") rawPages.refuse(sandbox, `it is ${state}: ${reason}`);
+    if (since !== before.since) onChange(sandbox, before);
   }
 
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
-    const { clock } = this.#options.settings;
+    const { settings, rawPages } = this.#options;
+    const { clock } = settings;
     const startMs = clock.monotonicMs();
     const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
       maySend: () => sandbox.readiness.isStillReady(),
@@ -209,8 +215,10 @@ export class Visits {
     const durationMs = clock.monotonicMs() - startMs;
     try {
       if (sandbox.ended) return;
-      if (outcome.ok) this.#accept(sandbox, outcome, durationMs);
-      else this.#fail(sandbox, outcome, durationMs);
+      if (outcome.ok) {
+        rawPages.offer(sandbox, outcome.page, outcome.length);
+        this.#accept(sandbox, outcome, durationMs);
+      } else this.#fail(sandbox, outcome, durationMs);
     } finally {
       scraper.release();
     }
