@@ -1,6 +1,8 @@
 /** The limits on what a page may bring, by the names of their options. */
 export type Limit =
   | "body_bytes"
+  | "header_bytes"
+  | "page_memory_bytes"
   | "blocks"
   | "samples"
   | "series"

@@ -21,11 +21,16 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
       .min(1)
       .optional()
       .describe("The prometheus exporter whose page is served; if left out, any"),
+    raw_pages: z
+      .boolean()
+      .default(false)
+      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, which no rule has passed"),
   })
   .transform((config) => ({
     address: config.endpoint,
     serving: toServing(config, config.limits),
     exporter: config.exporter,
+    rawPages: config.raw_pages,
   }));
 
 /** Serves kata-monitor's endpoints, and its families about itself beside an exporter's page. */

@@ -106,8 +106,14 @@ function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRo
   };
 }
 
-/** A VM that answers for long while no runtime knows it has outlived its pod. */
 function whyOf(status: SandboxStatus, nowMs: number): string {
+  const { state, limits } = status;
+  const limited = state === "up" && limits.length > 0 ? `over its limits: ${limits.join(", ")}` : "";
+  return [reasonOf(status, nowMs), limited].filter((one) => one !== "").join("; ");
+}
+
+/** A VM that answers for long while no runtime knows it has outlived its pod. */
+function reasonOf(status: SandboxStatus, nowMs: number): string {
   const { state, reason, code, isListed } = status;
   if (reason !== "" || code !== "") return reason;
   const hasOutlived = state === "up" && isListed === false && isLong(status, nowMs);

@@ -66,3 +66,21 @@ test("a node without sandboxes has tables without rows", () => {
   assert.match(statesText([], NOW_MS), /^POD .*REASON\n\nSINCE .*DIRECTORY\n$/);
   assert.ok(statesHtml([], NOW_MS).includes("0 in all"));
 });
+
+test("a sandbox that is up and over its limits says which, behind a reason that it has", () => {
+  const over = { limits: ["labels", "samples"] };
+  const text = statesText(
+    [
+      { ...UP, ...over },
+      { ...FAILING, ...over },
+    ],
+    NOW_MS,
+  );
+  assert.match(text, /bbbbbbbbbbbb {2}over its limits: labels, samples\n/);
+  assert.match(text, /cccccccccccc {2}no answer within 10 s; next scrape in 2m40s\n/);
+  const slow = { code: "slow", reason: "took long" };
+  assert.match(
+    statesText([{ ...UP, ...over, ...slow }], NOW_MS),
+    /took long; over its limits: labels, samples\n/,
+  );
+});

@@ -1,18 +1,13 @@
 import type { Kind } from "../../metrics/model.ts";
+import { isGuestFamily } from "../../prometheus/guest_families.ts";
 import type { FamilyDefinition } from "../../prometheus/parse.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { KNOWN_FAMILIES, type ShimKind } from "./known_families.ts";
 
-const GUEST_PREFIXES = ["kata_guest_", "kata_agent_"];
-
-function isGuestName(name: string): boolean {
-  return GUEST_PREFIXES.some((prefix) => name.startsWith(prefix));
-}
-
 /** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(
-  [...KNOWN_FAMILIES].flatMap(([name, { labels }]) => (isGuestName(name) ? labels : [])),
+  [...KNOWN_FAMILIES].flatMap(([name, { labels }]) => (isGuestFamily(name) ? labels : [])),
 );
 
 export type LabelFault = (name: string, label: string) => string | undefined;
@@ -26,7 +21,7 @@ export function labelFaults(more: readonly string[]): LabelFault {
   const allowsAll = allowed.has("*");
   return (name, label) => {
     if (isReservedLabel(label)) return "reserved label";
-    if (allowsAll || !isGuestName(name) || allowed.has(label)) return undefined;
+    if (allowsAll || !isGuestFamily(name) || allowed.has(label)) return undefined;
     return "label of a guest's that Kata does not use and guest_labels does not name";
   };
 }
@@ -34,6 +29,13 @@ export function labelFaults(more: readonly string[]): LabelFault {
 /** As kata-monitor names the shim's own Go families, so that this agent's cannot be taken for them. */
 function renamed(name: string): string {
   return name.startsWith("go_") || name.startsWith("process_") ? `kata_shim_${name}` : name;
+}
+
+const RENAMED = /^kata_shim_(?=go_|process_)/;
+
+/** How a shim's page names the family of this name. */
+export function shimName(name: string): string {
+  return name.replace(RENAMED, "");
 }
 
 /** What the Go shim itself serves: its own families, those of Go, and those of the processes beside it. */
@@ -52,7 +54,7 @@ export function defineFamily(name: string, kind: Kind): FamilyDefinition {
       return { ...definition, kind: known.kind, hasWrongKind: kind !== known.kind };
     return definition;
   }
-  if (!isGuestName(name)) return definition;
+  if (!isGuestFamily(name)) return definition;
   return { ...definition, kind: isScalar(kind) ? "unknown" : kind, help: "" };
 }
 
@@ -67,7 +69,7 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   return {
     hostPart: shim === "go" ? "first" : "last",
     originOf(name, kind) {
-      if (isGuestName(name))
+      if (isGuestFamily(name))
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
       if (AGENT_NAME.test(name)) return UNKNOWN;
       if (isMore(name)) return "host";

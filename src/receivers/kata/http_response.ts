@@ -1,5 +1,6 @@
 // Hot path: npm run bench -- scrape.
 
+import type { Limit } from "../../prometheus/limit.ts";
 import type { PageBuffer } from "./page_buffer.ts";
 
 const CR = 13;
@@ -26,7 +27,13 @@ export type Progress =
    * is cut, because it reached the limit.
    */
   | { readonly state: "complete"; readonly whole: boolean; readonly limit: BodyLimit | undefined }
-  | { readonly state: "fault"; readonly fault: ResponseFault; readonly text: string };
+  | {
+      readonly state: "fault";
+      readonly fault: ResponseFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit;
+    };
 
 /** The limit at which a body is cut, by its option's name. */
 export type BodyLimit = "body_bytes";
@@ -117,7 +124,7 @@ export class ResponseReader {
     if (blank < 0) {
       return this.#head.length < headerBytesMax
         ? INCOMPLETE
-        : fault("too_big", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
+        : tooBig("header_bytes", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
     }
     const framing = parseHead(this.#head.slice(0, blank));
     if ("state" in framing) return framing;
@@ -188,7 +195,7 @@ export class ResponseReader {
     if (this.#receivedBytes > this.#receivedBytesMax) return this.#tooBig();
     const stop = Math.min(end, start + this.#limits.bodyBytesMax - this.#page.length);
     if (this.#page.append(bytes, start, stop)) return undefined;
-    return fault("too_big", "no memory left for the page; raise limits::page_memory_bytes");
+    return tooBig("page_memory_bytes", "no memory left for the page; raise limits::page_memory_bytes");
   }
 
   get #receivedBytesMax(): number {
@@ -196,7 +203,7 @@ export class ResponseReader {
   }
 
   #tooBig(): Progress {
-    return fault("too_big", `page has more than ${this.#receivedBytesMax} bytes`);
+    return tooBig("body_bytes", `page has more than ${this.#receivedBytesMax} bytes`);
   }
 }
 
@@ -239,4 +246,8 @@ function parseChunkSize(line: string): number | undefined {
   const digits = line.slice(0, semicolon < 0 ? line.length - 2 : semicolon).trimEnd();
   if (digits.length > CHUNK_DIGITS_MAX || !/^[0-9a-fA-F]+$/.test(digits)) return undefined;
   return Number.parseInt(digits, 16);
+}
+
+function tooBig(limit: Limit, text: string): Progress {
+  return { state: "fault", fault: "too_big", text, limit };
 }

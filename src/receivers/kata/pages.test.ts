@@ -36,7 +36,7 @@ function read(shim: ShimKind, text: string, isCut: boolean) {
       whole: !isCut,
       limit: isCut ? "body_bytes" : undefined,
     },
-    { lastAnswerMs: undefined, isListed: undefined, boot: undefined },
+    { lastAnswerMs: undefined, isListed: undefined, boot: undefined, limits: new Set() },
   );
   const names = page.schema.families.map(({ name }) => name).filter((name) => !/^kata_collector_/.test(name));
   return { ...page, names };

@@ -68,13 +68,16 @@ export class Pages {
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
 
-  /** The schema of the page that was read last, once its sandbox has settled, and how many of its points are the agent's. */
-  schemaOf(
+  /** The columns of the page that was read last, once its sandbox has settled, and how many of them are the agent's. */
+  settled(
     { source, standing }: Sandbox,
+    { schema: before, values }: Page,
     facts: SandboxFacts,
-  ): { readonly schema: Schema; readonly ownPoints: number } {
+  ): { readonly schema: Schema; readonly values: Float64Array; readonly ownPoints: number } {
     const { families, pointCount: ownPoints } = this.own.shape(standing, facts);
-    return { schema: source.beginWith(families), ownPoints };
+    const schema = source.beginWith(families);
+    const wider = schema.width - before.width;
+    return { schema, values: wider === 0 ? values : widened(values, wider), ownPoints };
   }
 
   /** Begins the next round, once per collection interval. */
@@ -98,4 +101,11 @@ function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
     reasons: new Map(page.reasons).set(reason, 1),
     firstFault: page.firstFault ?? { line, reason },
   };
+}
+
+/** The numbers with so many more columns before the page's own, or fewer: other limits were met than on the page before. */
+function widened(values: Float64Array, by: number): Float64Array {
+  const wider = new Float64Array(values.length + by);
+  wider.set(by > 0 ? values : values.subarray(-by), Math.max(0, by));
+  return wider;
 }

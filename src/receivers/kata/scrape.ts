@@ -2,6 +2,7 @@
 
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { accessWayOut } from "./access_fault.ts";
 import {
@@ -47,7 +48,13 @@ export type ScrapeOutcome =
       /** The limit at which the page is cut; it had more. */
       readonly limit: BodyLimit | undefined;
     }
-  | { readonly ok: false; readonly fault: ScrapeFault; readonly text: string };
+  | {
+      readonly ok: false;
+      readonly fault: ScrapeFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit | undefined;
+    };
 
 export interface ScrapeOptions extends ResponseLimits {
   readonly clock: Clock;
@@ -136,7 +143,10 @@ export class Scraper {
         resolve(outcome);
       };
       const follow = (progress: Progress): void => {
-        if (progress.state === "fault") finish({ ok: false, fault: progress.fault, text: progress.text });
+        if (progress.state === "fault") {
+          const { fault, text, limit } = progress;
+          finish({ ok: false, fault, text, limit });
+        }
         if (progress.state !== "complete") return;
         const { bytes: page, length } = this.#page;
         finish({ ok: true, page, length, whole: progress.whole, limit: progress.limit });
