@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, size, unsupported } from "../config/values.ts";
-import { cipherSuites, openSslCiphers } from "../tls/ciphers.ts";
+import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
 import type { ServerLimits } from "./server.ts";
 import type { Serving } from "./serving.ts";
@@ -18,6 +18,7 @@ export const serverTls: z.ZodType<TlsConfig> = z
       .describe("With it, clients must show a certificate signed by one of its authorities"),
     min_version: z.enum(["1.2", "1.3"]).default("1.2"),
     cipher_suites: cipherSuites.optional(),
+    curve_preferences: curvePreferences.optional(),
     reload_interval: reloadInterval(),
     client_ca_file_reload: unsupported("reload_interval is for all files"),
   })
@@ -26,7 +27,8 @@ export const serverTls: z.ZodType<TlsConfig> = z
     keyFile: config.key_file,
     clientCaFile: config.client_ca_file,
     minVersion: `TLSv${config.min_version}` as const,
-    ciphers: config.cipher_suites === undefined ? undefined : openSslCiphers(config.cipher_suites),
+    ciphers: openSslCiphers(config.cipher_suites),
+    groups: openSslGroups(config.curve_preferences),
     reloadIntervalMs: config.reload_interval,
   }));
 

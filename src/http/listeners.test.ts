@@ -110,7 +110,8 @@ test("who comes when others listen already gets what they have, or is told that 
     keyFile: "tls.key",
     clientCaFile: undefined,
     minVersion: "TLSv1.2" as const,
-    ciphers: undefined,
+    ciphers: "",
+    groups: "auto",
     reloadIntervalMs: 0,
   };
   const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, tls } });
