@@ -2,6 +2,7 @@ import { z } from "zod";
 import { duration, size, unsupported } from "../config/values.ts";
 import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
+import { HOST_PATTERN } from "./hosts.ts";
 import type { ServerLimits } from "./server.ts";
 import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
@@ -74,17 +75,26 @@ export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
 /** What the config of whatever listens has beside its endpoint and limits. */
 export interface ServingConfig {
   readonly tls?: TlsConfig | undefined;
+  readonly allowed_hosts?: readonly string[] | undefined;
 }
+
+const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
 
 /** Their schemas, for the component's own strict object. */
 export const servingOptions: {
   readonly [Key in keyof Required<ServingConfig>]: z.ZodType<ServingConfig[Key], unknown>;
 } = {
   tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
+  allowed_hosts: z
+    .array(z.string().regex(HOST_PATTERN, HOST_TEXT))
+    .optional()
+    .describe(
+      "Hosts that a request may be for, beside IP addresses and localhost; if left out, local names, and any for a GET from the network",
+    ),
 };
 
-export function toServing({ tls }: ServingConfig, limits: ServerLimits | undefined): Serving {
-  return { tls, limits };
+export function toServing(config: ServingConfig, limits: ServerLimits | undefined): Serving {
+  return { tls: config.tls, limits, allowedHosts: config.allowed_hosts };
 }
 
 /** What holds where a config has no word on it. */
