@@ -1,5 +1,8 @@
 import { z } from "zod";
-import { duration, size, unsupported } from "../config/values.ts";
+import { type AuthConfig, authUse, serverAuthSchema } from "../auth/config.ts";
+import type { Remark } from "../component/component.ts";
+import type { ExtensionUse } from "../component/extension_use.ts";
+import { duration, type ListenAddress, size, unsupported } from "../config/values.ts";
 import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
 import { HOST_PATTERN } from "./hosts.ts";
@@ -76,6 +79,7 @@ export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
 export interface ServingConfig {
   readonly tls?: TlsConfig | undefined;
   readonly allowed_hosts?: readonly string[] | undefined;
+  readonly auth?: AuthConfig | undefined;
 }
 
 const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
@@ -91,10 +95,27 @@ export const servingOptions: {
     .describe(
       "Hosts that a request may be for, beside IP addresses and localhost; if left out, local names, and any for a GET from the network",
     ),
+  auth: serverAuthSchema.describe(
+    "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
+  ),
 };
 
 export function toServing(config: ServingConfig, limits: ServerLimits | undefined): Serving {
-  return { tls: config.tls, limits, allowedHosts: config.allowed_hosts };
+  return { tls: config.tls, limits, allowedHosts: config.allowed_hosts, auth: config.auth?.authenticator };
+}
+
+/** The extension that an address needs for how it is served. */
+export function servingUses({ auth }: Serving): readonly ExtensionUse[] {
+  return authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator");
+}
+
+const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
+
+/** Warns of passwords and tokens that whoever is on the way can read. */
+export function servingRemarks(address: ListenAddress, { auth, tls }: Serving): readonly Remark[] {
+  if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
+    return [];
+  return [{ path: ["auth"], message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls" }];
 }
 
 /** What holds where a config has no word on it. */

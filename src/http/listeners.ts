@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
+import { authenticationBy } from "./authentication.ts";
 import { defaultServerLimits } from "./config.ts";
 import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
 import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
@@ -94,7 +95,7 @@ class Listener {
   async #start({ address, owner }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
     const joint = jointServing(claims.map(({ serving }) => serving));
-    const { tls, limits = defaultServerLimits, allowedHosts } = joint;
+    const { tls, limits = defaultServerLimits, allowedHosts, auth } = joint;
     this.#made = { ...joint, limits };
     const secured = claims.find(({ serving }) => serving.tls !== undefined);
     const server = new HttpServer({
@@ -103,6 +104,7 @@ class Listener {
       tls: tls === undefined ? undefined : { asksClients: tls.clientCaFile !== undefined },
       limits,
       allowedHosts,
+      authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
       route: (path) => this.#route(path),
       onError: (error) => this.#logTrouble(error),
     });

@@ -12,6 +12,7 @@ import { hostname } from "node:os";
 import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
+import type { Authentication } from "./authentication.ts";
 import { type Binding, bind } from "./bind.ts";
 import { hostRule } from "./hosts.ts";
 import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
@@ -51,6 +52,8 @@ export interface HttpServerOptions {
   readonly limits: ServerLimits;
   /** The hosts that are answered, as `allowed_hosts` has them; undefined for the default of `hostRule`. */
   readonly allowedHosts?: readonly string[] | undefined;
+  /** Asks requests for credentials; undefined where they need none. */
+  readonly authenticate?: Authentication | undefined;
   readonly clock: Clock;
   /** Hears of what goes wrong while the server runs; it goes on. */
   onError(error: Error): void;
@@ -179,7 +182,8 @@ export class HttpServer {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const refusal = this.#overRate() ?? refusalOf(request, this.#rules);
+    const refusal =
+      this.#overRate() ?? refusalOf(request, this.#rules) ?? (await this.#options.authenticate?.(request));
     if (refusal !== undefined) {
       for (const [name, value] of Object.entries(refusal.headers ?? {})) response.setHeader(name, value);
       // What is left of the request is not waited for.

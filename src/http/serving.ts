@@ -7,21 +7,34 @@ export interface Serving {
   readonly limits: ServerLimits | undefined;
   /** Hosts that are answered for beside IP addresses and loopback names, as `hostRule` takes them. */
   readonly allowedHosts: readonly string[] | undefined;
+  /** The id of the authenticator whose credentials a request must have. */
+  readonly auth: string | undefined;
 }
 
 /** Nobody's wishes. */
-export const ANY_SERVING: Serving = { tls: undefined, limits: undefined, allowedHosts: undefined };
+export const ANY_SERVING: Serving = {
+  tls: undefined,
+  limits: undefined,
+  allowedHosts: undefined,
+  auth: undefined,
+};
 
 /** The options that say it, for messages. */
 export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string])[] = [
   ["tls", "tls"],
   ["limits", "limits"],
   ["allowedHosts", "allowed_hosts"],
+  ["auth", "auth"],
 ];
 
 /** What the wishes of all come to: the first that one of them has, of each. */
 export function jointServing(wishes: readonly Serving[]): Serving {
   const first = <Key extends keyof Serving>(key: Key): Serving[Key] | undefined =>
     wishes.find((one) => one[key] !== undefined)?.[key];
-  return { tls: first("tls"), limits: first("limits"), allowedHosts: first("allowedHosts") };
+  return {
+    tls: first("tls"),
+    limits: first("limits"),
+    allowedHosts: first("allowedHosts"),
+    auth: first("auth"),
+  };
 }

@@ -50,6 +50,8 @@ function check(input: object, wanted: string | undefined): void {
 test("there is one token, from one place", () => {
   check({}, "token: no bearer token provided; give token or filename");
   check({ token: "" }, "token: no bearer token provided; give token or filename");
+  check({ token: " " }, "token: must not be empty");
+  check({ tokens: ["a", " "] }, "tokens: must not be empty");
   check({ token: "a", tokens: ["b"] }, "tokens: either tokens or token should be provided, not both");
   check({ token: "a", filename: "/f" }, "filename: cannot be given together with token or tokens");
   check({ token: "a\nb" }, "token: must be printable ASCII");
