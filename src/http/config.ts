@@ -115,7 +115,12 @@ const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 export function servingRemarks(address: ListenAddress, { auth, tls }: Serving): readonly Remark[] {
   if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
     return [];
-  return [{ path: ["auth"], message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls" }];
+  return [
+    {
+      path: ["auth"],
+      message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls",
+    },
+  ];
 }
 
 /** What holds where a config has no word on it. */

@@ -1,10 +1,15 @@
-import type { Worker } from "node:worker_threads";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
 /** What does the comparisons: a worker thread, or in tests what stands for it. */
-export type BcryptWorker = Pick<Worker, "postMessage" | "on" | "terminate" | "unref">;
+export interface BcryptWorker {
+  postMessage(comparison: Comparison): void;
+  /** "message" comes with a boolean for each comparison, "error" with an Error, and "exit" when it is gone. */
+  on(event: "message" | "error" | "exit", listener: (value: unknown) => void): unknown;
+  terminate(): Promise<unknown>;
+  unref(): void;
+}
 
 export interface BcryptTurnsOptions {
   readonly clock: Clock;
@@ -89,7 +94,7 @@ export class BcryptTurns {
       this.#worker ??= this.#start();
       this.#worker.postMessage(comparison);
     } catch (error) {
-      this.#logFailure(error as Error); // by Node, of a thread that the system does not give
+      this.#logFailure(error);
       this.#end(this.#worker, undefined);
     }
   }
@@ -98,8 +103,8 @@ export class BcryptTurns {
     const worker = this.#options.start();
     // The agent's end does not wait for it.
     worker.unref();
-    worker.on("message", (result: boolean) => this.#end(worker, result));
-    worker.on("error", (error: Error) => {
+    worker.on("message", (result) => this.#end(worker, result === true));
+    worker.on("error", (error) => {
       this.#logFailure(error);
       this.#fail(worker);
     });
@@ -107,8 +112,9 @@ export class BcryptTurns {
     return worker;
   }
 
-  #logFailure({ message }: Error): void {
-    this.#options.logger.error({ error: message }, "A password cannot be checked; a new thread is tried.");
+  #logFailure(cause: unknown): void {
+    const error = cause instanceof Error ? cause.message : String(cause);
+    this.#options.logger.error({ error }, "A password cannot be checked; a new thread is tried.");
   }
 
   /** The worker is gone: whoever it worked for is told to come again, and the next one gets a new worker. */
