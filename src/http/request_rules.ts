@@ -1,4 +1,6 @@
 import type { IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import { TLSSocket } from "node:tls";
 import { type HostRule, hostOf, type Reach } from "./hosts.ts";
 
 /** Why a request is refused before anybody looks at what it asks for. */
@@ -13,18 +15,34 @@ export interface RequestRules {
   readonly urlBytesMax: number;
   /** Whether the listener is a unix socket. */
   readonly isUnix: boolean;
+  /** Whether a client must have shown a certificate of an authority that it was asked for. */
+  readonly asksCertificates: boolean;
   readonly answersHost: HostRule;
 }
 
 /** Undefined where the request may be answered. */
 export function refusalOf(request: IncomingMessage, rules: RequestRules): Refusal | undefined {
-  const { url = "/", headers } = request;
+  const { url = "/", headers, socket } = request;
+  const stranger = rules.asksCertificates ? uncertified(socket) : undefined;
+  if (stranger !== undefined) return stranger;
   if (url.length > rules.urlBytesMax)
     return { status: 414, text: `a URL has at most ${rules.urlBytesMax} bytes` };
   const unclear = unclearHead(request) ?? foreignHost(request, rules) ?? crossSite(request);
   if (unclear !== undefined) return unclear;
   const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) !== 0;
   return hasBody ? { status: 413, text: "requests have no body here" } : undefined;
+}
+
+/** Undefined where the client has shown a certificate of an authority that it was asked for. */
+function uncertified(socket: Socket): Refusal | undefined {
+  if (!(socket instanceof TLSSocket)) return { status: 403, text: "TLS is spoken here" };
+  if (socket.getPeerX509Certificate() === undefined)
+    // `authorized` alone would rest on what Node makes of resumed sessions.
+    return { status: 403, text: "a client certificate is needed" };
+  if (socket.authorized) return undefined;
+  // Node gives OpenSSL's code.
+  const text = `the client's certificate is refused: ${socket.authorizationError}`;
+  return { status: 403, text };
 }
 
 /** The path and query of a target; a proxy may be told the scheme and host as well. */

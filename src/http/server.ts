@@ -83,6 +83,7 @@ export class HttpServer {
     this.#rules = {
       urlBytesMax: limits.urlBytesMax,
       isUnix: "path" in address,
+      asksCertificates: tls?.asksClients === true,
       answersHost: hostRule(allowedHosts, "path" in address ? [] : [hostname(), address.host]),
     };
     const serverOptions: ServerOptions = {
@@ -98,7 +99,8 @@ export class HttpServer {
         : createTlsServer({
             ...serverOptions,
             requestCert: tls.asksClients,
-            rejectUnauthorized: tls.asksClients,
+            // Node would hang up without a word; the request is refused with the reason.
+            rejectUnauthorized: false,
           });
     this.#server.on("connection", (socket: Socket) => this.#count(socket));
     this.#server.timeout = limits.stallTimeoutMs;
