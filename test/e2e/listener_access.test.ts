@@ -1,5 +1,7 @@
 import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
 import { createServer, request } from "node:http";
+import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hashSync } from "bcryptjs";
 import { mountedSecrets } from "../scenes/authenticator.ts";
@@ -32,7 +34,12 @@ async function guardedNode(context: TestContext) {
   const node = await startNode({
     configure(config) {
       const pages = {
-        "prometheus/basic": { endpoint: where.basic, auth: { authenticator: "basicauth/server" } },
+        "prometheus/basic": {
+          endpoint: where.basic,
+          auth: { authenticator: "basicauth/server" },
+          // So that what a flood meets is the rules about credentials.
+          limits: { requests_per_second: 1_000_000, connections: 10_000 },
+        },
         "prometheus/bearer": { endpoint: where.bearer, auth: { authenticator: "bearertokenauth" } },
         "prometheus/certificate": { endpoint: where.certificate, tls },
       };
@@ -154,10 +161,37 @@ test("who has no credentials learns what is asked for and no path; secrets that 
   assert.doesNotMatch(node.agent.stderr(), /\$2[aby]\$|puller|"new"/, "no secret is in the log");
 });
 
+test("a flood of wrong passwords keeps nobody from the page who is known", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const { where } = await guardedNode(context);
+  const known = basic("puller:right");
+  assert.equal((await ask(where.basic, "/metrics", known)).status, 200);
+  const wrong = Array.from({ length: 500 }, (_, at) =>
+    ask(where.basic, "/metrics", basic(`puller:wrong ${at}`)),
+  );
+  for (let pull = 0; pull < 20; pull++) {
+    const { status, text } = await ask(where.basic, "/metrics", known);
+    assert.equal(status, 200);
+    assert.match(text, /^kata_/m);
+  }
+  const statuses = (await Promise.all(wrong)).map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)].sort(), [401, 429]);
+  // Of one peer, one is looked at at a time: far fewer than came.
+  assert.ok(statuses.filter((status) => status === 429).length > 400, `${statuses}`);
+});
+
+test("the example of a Prometheus for guarded listeners is one that Prometheus takes", (context) => {
+  if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
+  const path = join(import.meta.dirname, "../../examples/prometheus-secured.yml");
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "config", "--syntax-only", path], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout + stderr);
+});
+
 /** Whether the agent has been told to reload since it began. */
 async function hasReloaded(health: string): Promise<boolean> {
-  const { text } = await ask(health, "/status");
-  return "config" in JSON.parse((await ask(health, "/status?verbose")).text) || text.includes('"config"');
+  return (await ask(health, "/status?verbose")).text.includes('"reloaded"');
 }
 
 test("no page in a real browser makes the agent reload or reads it by a name of its own", async (context) => {
