@@ -17,6 +17,7 @@ export function createHost(
     listeners: new Listeners(),
     pages: new OfferMap(),
     sandboxes: new OfferMap(),
+    serverAuthenticators: new OfferMap(),
     storages: new OfferMap(),
     statuses: new StatusBoard(clock, concealed),
     witnesses: new WitnessMap(),

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress, size } from "../../config/values.ts";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  serverLimits,
+  servingOptions,
+  servingRemarks,
+  servingUses,
+  toServerLimits,
+  toServing,
+} from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import {
   constantLabels,
@@ -97,5 +104,7 @@ export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,
   sharedClaims: ({ address }) => [listenerClaim(address)],
+  uses: ({ serving }) => servingUses(serving),
+  remarks: ({ address, serving }) => servingRemarks(address, serving),
   create: (config, settings) => new PrometheusExporter(config, settings),
 };

@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { listenAddress } from "../../config/values.ts";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  serverLimits,
+  servingOptions,
+  servingRemarks,
+  servingUses,
+  toServerLimits,
+  toServing,
+} from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
@@ -38,5 +45,7 @@ export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,
   sharedClaims: ({ address }) => [listenerClaim(address)],
+  uses: ({ serving }) => servingUses(serving),
+  remarks: ({ address, serving }) => servingRemarks(address, serving),
   create: (config, settings) => new KataMonitorApi(config, settings),
 };
