@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../metrics/interner.ts";
 import { createPage, type PageOptions } from "../simulator/pages.ts";
-import { defaultParseLimits, type Page, PageParser, type PageSource, type ParseLimits } from "./parse.ts";
+import { type Page, PageParser, type PageSource } from "./parse.ts";
+import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
 
 function newParser(limits: Partial<ParseLimits> = {}): PageParser {
   return new PageParser({

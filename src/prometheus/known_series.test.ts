@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Interner } from "../metrics/interner.ts";
 import type { Kind } from "../metrics/model.ts";
 import { KnownSeries } from "./known_series.ts";
-import { defaultParseLimits, type Page, PageParser, type PageSource } from "./parse.ts";
+import { type Page, PageParser, type PageSource } from "./parse.ts";
+import { defaultParseLimits } from "./parse_limits.ts";
 
 const interner = new Interner();
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { lexLine, lineEnd, skipIdleLines } from "./line.ts";
-import { defaultParseLimits } from "./parse.ts";
+import { defaultParseLimits } from "./parse_limits.ts";
 
 const rules = {
   ...defaultParseLimits,

@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../metrics/interner.ts";
 import type { Family, Kind, Schema } from "../metrics/model.ts";
-import { defaultParseLimits, type Page, PageParser, type ParseLimits, type ParserOptions } from "./parse.ts";
+import { type Page, PageParser, type ParserOptions } from "./parse.ts";
+import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
 
 function newParser(limits: Partial<ParseLimits> = {}, options: Partial<ParserOptions> = {}): PageParser {
   const all = { ...defaultParseLimits, ...limits };

@@ -4,17 +4,12 @@ import type { Interner } from "../metrics/interner.ts";
 import { type Family, type Kind, type Point, pointWidth, type Schema } from "../metrics/model.ts";
 import { type Block, LeftOut, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
-import {
-  Charged,
-  type KnownLayout,
-  KnownLayouts,
-  type LayoutLimits,
-  type LayoutOwner,
-} from "./known_layouts.ts";
+import { Charged, type KnownLayout, KnownLayouts, type LayoutOwner } from "./known_layouts.ts";
 import { type Kept, KnownSeries } from "./known_series.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
 import type { Limit } from "./limit.ts";
-import { type LineLimits, type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
+import { type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
+import type { ParseLimits } from "./parse_limits.ts";
 import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
@@ -30,50 +25,6 @@ const TRIED_BYTES_MAX = 256 * 1024;
 
 /** Why a family was left out that a guest wrote under a name of the host's. */
 const FORGED = "family of the host in the guest's part";
-
-/** What a page, and what all pages together, may bring. What exceeds a limit is left out and counted, never obeyed. */
-export interface ParseLimits extends LineLimits, LayoutLimits {
-  /** Family blocks of one page, good or bad; the rest of the page is left out. Honest pages have up to 80. */
-  readonly blocksMax: number;
-  /** Sample lines of one page; the rest is left out. The largest page recorded has 1,888. */
-  readonly samplesMax: number;
-  /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
-  readonly badLinesMax: number;
-  /**
-   * Bytes of one page that are lexed because no layout fits them; further blocks without one are left out, to be read next
-   * time. A first page is lexed whole, and the largest recorded has 124,806 bytes. It bounds the time of one page: reading
-   * a byte so takes up to 100 times as long as one that is known.
-   */
-  readonly newBytesMax: number;
-  /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
-  readonly newLayoutsPerMinuteMax: number;
-  /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
-  readonly newSamplesPerMinuteMax: number;
-  /** Distinct series that one source brings over its life; past them those that are known go on. */
-  readonly seriesMax: number;
-}
-
-/**
- * Above what honest pages have, and below what the readers of the agent's page set as limits of theirs. A minute may bring
- * as much that is new as four whole pages, one for each scrape at the default interval.
- */
-export const defaultParseLimits: ParseLimits = {
-  lineBytesMax: 4 * 1024,
-  nameBytesMax: 128,
-  labelsMax: 8,
-  labelValueBytesMax: 256,
-  blocksMax: 300,
-  samplesMax: 3_000,
-  badLinesMax: 1_000,
-  newBytesMax: 256 * 1024,
-  newLayoutsPerMinuteMax: 1_200,
-  newSamplesPerMinuteMax: 12_000,
-  seriesMax: 5_000,
-  layoutsMax: 20_000,
-  layoutsPerSourceMax: 2_000,
-  layoutBytesMax: 64 * 1024 ** 2,
-  layoutBytesPerSourceMax: 4 * 1024 ** 2,
-};
 
 /** What the agent knows a family by that a page has. */
 export interface FamilyDefinition {

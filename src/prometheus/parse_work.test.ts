@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostileMakers, type PageMaker } from "../../test/scenes/page_makers.ts";
 import { Interner } from "../metrics/interner.ts";
-import { defaultParseLimits, type Page, PageParser, type ParseLimits } from "./parse.ts";
+import { type Page, PageParser } from "./parse.ts";
+import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
 
 const MIB = 1_024 ** 2;
 const { lineBytesMax, newBytesMax, blocksMax } = defaultParseLimits;

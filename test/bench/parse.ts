@@ -1,5 +1,6 @@
 import { Interner } from "../../src/metrics/interner.ts";
-import { defaultParseLimits, type Page, PageParser } from "../../src/prometheus/parse.ts";
+import { type Page, PageParser } from "../../src/prometheus/parse.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import type { SampleRow } from "./main.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";

@@ -12,18 +12,18 @@ import { startNode } from "./node.ts";
 import { goOnWithout } from "./peers.ts";
 import { poll } from "./poll.ts";
 
-/** What a guest may say without a lie about whose it is, and what strict readers refuse for it. */
-const GUEST = [
-  "# TYPE kata_guest_jobs_total counter",
-  'kata_guest_jobs_total{item="good"} 7',
-  'kata_guest_jobs_total{item="negative"} -7',
-  'kata_guest_jobs_total{item="none"} NaN',
-  'kata_guest_jobs_total{item="endless"} +Inf',
-  "# TYPE kata_guest_oil_total counter",
-  "kata_guest_oil_total 1",
-  "# TYPE kata_guest_oil_created gauge",
-  "kata_guest_oil_created 2",
-  "# TYPE kata_guest_jobs_total gauge",
+/** What a vendor's shim may say of itself, and what strict readers refuse for it. */
+const VENDOR = [
+  "# TYPE vendor_jobs_total counter",
+  'vendor_jobs_total{item="good"} 7',
+  'vendor_jobs_total{item="negative"} -7',
+  'vendor_jobs_total{item="none"} NaN',
+  'vendor_jobs_total{item="endless"} +Inf',
+  "# TYPE vendor_oil_created gauge",
+  "vendor_oil_created 2",
+  "# TYPE vendor_oil_total counter",
+  "vendor_oil_total 1",
+  "# TYPE vendor_jobs_total gauge",
   "",
 ].join("\n");
 
@@ -37,7 +37,7 @@ function pushedJobs(path: string): Map<string, number> {
   for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
     for (const { scopeMetrics } of JSON.parse(line).resourceMetrics) {
       for (const { name, sum } of scopeMetrics[0].metrics) {
-        if (name !== "kata_guest_jobs_total") continue;
+        if (name !== "vendor_jobs_total") continue;
         assert.equal(sum.isMonotonic, true);
         for (const { attributes, asDouble, flags } of sum.dataPoints)
           if (flags !== 1) pushed.set(attributes[0].value.stringValue, asDouble);
@@ -47,12 +47,13 @@ function pushedJobs(path: string): Map<string, number> {
   return pushed;
 }
 
-test("a guest's numbers that count nothing are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
+test("numbers that count nothing are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "uncounted-"));
   const path = join(folder, "metrics.json");
   const node = await startNode({
     simulator: { sandboxes: 1, flavor: "go" },
     configure(config) {
+      Object.assign(config.receivers["kata"] ?? {}, { shim_families: ["vendor_*"] });
       config.exporters["file"] = { path, flush_interval: "1ms" };
       const { metrics } = config.service.pipelines;
       if (metrics !== undefined) metrics["exporters"] = ["prometheus", "file"];
@@ -65,16 +66,16 @@ test("a guest's numbers that count nothing are on the text page, and neither in 
     goOnWithout(context, foreign.missing);
     const page = Buffer.concat([
       createPage({ flavor: "go", seed: 1 }).renderWithoutAgent(),
-      Buffer.from(GUEST),
+      Buffer.from(VENDOR),
     ]);
     shim.serve(() => ({ trick: "none", pieces: answerWith(page), afterwards: "end" }));
     await shim.start();
-    const text = await poll("the guest's numbers on the page", async () => {
+    const text = await poll("the vendor's numbers on the page", async () => {
       const { body } = await pull(node.listenAddress, "text");
-      return body.includes("kata_guest_jobs_total{") ? body : undefined;
+      return body.includes("vendor_jobs_total{") ? body : undefined;
     });
     const jobs = (body: string): string[] =>
-      [...body.matchAll(/^kata_guest_jobs_total\{item="(\w+)".* (\S+)$/gm)].map(
+      [...body.matchAll(/^vendor_jobs_total\{item="(\w+)".* (\S+)$/gm)].map(
         ([, item, value]) => `${item} ${value}`,
       );
     assert.deepEqual(jobs(text), ["good 7", "negative -7", "none NaN", "endless +Inf"]);
@@ -83,8 +84,8 @@ test("a guest's numbers that count nothing are on the text page, and neither in 
 
     const { body } = await pull(node.listenAddress, "openmetrics");
     assert.deepEqual(jobs(body), ["good 7"]);
-    assert.match(body, /^# TYPE kata_guest_jobs counter$/m);
-    assert.match(body, /^# TYPE kata_guest_oil_total unknown\nkata_guest_oil_total\{/m);
+    assert.match(body, /^# TYPE vendor_jobs counter$/m);
+    assert.match(body, /^# TYPE vendor_oil_total unknown\nvendor_oil_total\{/m);
     for (const parser of foreign.parsers)
       for (const format of parser.formats) {
         const { fault } = await parser.judge(format === "text" ? text : body, format);
@@ -93,7 +94,7 @@ test("a guest's numbers that count nothing are on the text page, and neither in 
 
     await poll("the numbers in the file", () => (pushedJobs(path).size > 0 ? true : undefined));
     assert.deepEqual([...pushedJobs(path)], [["good", 7]]);
-    assert.match(node.agent.stderr(), /warn\tPoints are left out: .*kata_guest_jobs_total.*not_a_count/);
+    assert.match(node.agent.stderr(), /warn\tPoints are left out: .*vendor_jobs_total.*not_a_count/);
   } finally {
     await foreign.close();
     await shim.close();

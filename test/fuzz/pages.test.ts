@@ -2,13 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
-import {
-  defaultParseLimits,
-  type Page,
-  PageParser,
-  type PageSource,
-  type ParseLimits,
-} from "../../src/prometheus/parse.ts";
+import { type Page, PageParser, type PageSource } from "../../src/prometheus/parse.ts";
+import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { mutate } from "./mutate.ts";

@@ -4,7 +4,8 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import { type Family, type Point, pointWidth } from "../../src/metrics/model.ts";
-import { defaultParseLimits, type Page, PageParser } from "../../src/prometheus/parse.ts";
+import { type Page, PageParser } from "../../src/prometheus/parse.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
 
 /** Pages recorded from real shims; they are not part of the project. */

@@ -18,7 +18,8 @@ import {
   writer,
 } from "../../../test/scenes/remote_write.ts";
 import { type Kind, pointWidth, type Reading } from "../../metrics/model.ts";
-import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
+import { PageParser } from "../../prometheus/parse.ts";
+import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { Chunk, PageWriter } from "../../prometheus/write.ts";
 import { PageComposer } from "../../prometheus/write_page.ts";
 import { createPage } from "../../simulator/pages.ts";

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { ReceiverFactory } from "../../component/component.ts";
 import { duration, size } from "../../config/values.ts";
-import { defaultParseLimits } from "../../prometheus/parse.ts";
+import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 import { remarksOnRoots, rootsSchema } from "./root_config.ts";

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
-import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
+import { PageParser } from "../../prometheus/parse.ts";
+import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { defineFamily, labelFaults, trustOf } from "./families.ts";
 import type { ShimKind } from "./known_families.ts";

@@ -1,6 +1,7 @@
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
-import { lineAt, type Page, PageParser, type PageSource, type ParseLimits } from "../../prometheus/parse.ts";
+import { lineAt, type Page, PageParser, type PageSource } from "../../prometheus/parse.ts";
+import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import type { BodyLimit } from "./http_response.ts";

@@ -1,7 +1,7 @@
 import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
 import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
-import type { ParseLimits } from "../../prometheus/parse.ts";
+import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
 import { Answers } from "./answers.ts";
 import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
