@@ -48,7 +48,8 @@ export function makePackageFolder(root: string, folder: string): void {
   setModes(folder, new Set(Object.values(said.bin).map((path) => join(folder, path))));
 }
 
-function copyPackage(root: string, folder: string, { path, name, version }: LockedPackage): void {
+/** Copies one package without those below it. Throws where it is not of the version that is locked. */
+export function copyPackage(root: string, folder: string, { path, name, version }: LockedPackage): void {
   const from = join(root, path);
   const there = z.object({ version: z.string() }).parse(readJson(join(from, "package.json"))).version;
   if (there !== version)
