@@ -14,6 +14,7 @@ import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
 import type { LogOutput } from "./telemetry/process_log.ts";
 import { observeLog, type ProcessUsage } from "./telemetry/process_metrics.ts";
+import { ConcealedTexts } from "./text/concealed.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -35,6 +36,8 @@ export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
   readonly #loggers: LoggerFamily;
+  /** Of every configuration so far: what one of them knew may be said after the next has come. */
+  readonly #concealed = new ConcealedTexts();
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
@@ -48,7 +51,9 @@ export class Agent {
   constructor(options: AgentOptions) {
     this.#options = options;
     this.#config = options.config;
-    this.#loggers = new LoggerFamily(createLogger(options.config.service.telemetry.logs, options.logOutput));
+    this.#concealed.addAll(options.config.concealed);
+    const { logs } = options.config.service.telemetry;
+    this.#loggers = new LoggerFamily(createLogger(logs, options.logOutput, this.#concealed));
     this.logger = this.#loggers.root;
     options.logOutput.attach(this.logger);
   }
@@ -77,7 +82,7 @@ export class Agent {
     });
     const { meter } = this.#metrics;
     observeLog(meter, this.#options.logOutput);
-    const host = createHost(systemClock, reload);
+    const host = createHost(systemClock, reload, this.#concealed);
     this.#statuses = host.statuses;
     this.#graph = new Graph({
       clock: systemClock,
@@ -95,6 +100,16 @@ export class Agent {
    * the user, when that cannot be; the old configuration is then at work again.
    */
   async change(config: AgentConfig): Promise<void> {
+    this.#concealed.addAll(config.concealed);
+    try {
+      await this.#change(config);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      throw new Error(this.#concealed.conceal(message), { cause: error });
+    }
+  }
+
+  async #change(config: AgentConfig): Promise<void> {
     const { telemetry } = config.service;
     if (!isDeepStrictEqual(withoutLevel(telemetry), withoutLevel(this.#config.service.telemetry)))
       throw new Error("service::telemetry has changed in more than logs::level, which needs a restart");

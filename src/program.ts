@@ -5,6 +5,7 @@ import { stoppedOrAfter } from "./commands/stopped.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, STOP_SIGNALS, stopSignal } from "./process/signals.ts";
 import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
+import { visible, visibleLines } from "./text/visible.ts";
 
 interface Entry {
   readonly summary: string;
@@ -78,7 +79,8 @@ async function runCommand(
   const command = await entry.load();
   const args = name === first ? rest : argv;
   if (!isDebuggerAskedFor(process)) await closeDebugger();
-  const { env, execArgv, stdout } = process;
+  const { env, execArgv } = process;
+  const stdout = { write: (text: string): void => void process.stdout.write(visibleLines(text)) };
   if (entry.isAgent === true) {
     const start = { env, execArgv, debuggerUrl: inspector.url() };
     for (const remark of remarksOnNode(start)) log.say(remark);
@@ -145,7 +147,7 @@ export async function runProgram(program: Program): Promise<void> {
   });
   const opening = openLog(stop);
   const fail = (message: string): void => {
-    void opening.then((opened) => opened.write(`Error: ${message}\n`));
+    void opening.then((opened) => opened.write(`Error: ${visible(message)}\n`));
     process.exitCode = 1;
   };
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {

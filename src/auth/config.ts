@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
+import { unsupported } from "../config/values.ts";
 
 /** The Collector's `auth` of a client. */
 export interface AuthConfig {
@@ -18,7 +19,19 @@ export const authSchema: z.ZodType<AuthConfig | undefined> = z
   .optional()
   .describe("Credentials from an extension");
 
-/** The authenticator that an exporter needs, where its config names one. */
+/** The Collector's `auth` of a server. */
+export const serverAuthSchema: z.ZodType<AuthConfig | undefined> = z
+  .strictObject({
+    authenticator: z
+      .string()
+      .trim()
+      .min(1, "must be an extension's id")
+      .describe("The extension that asks requests who they are: basicauth with htpasswd, or bearertokenauth"),
+    request_params: unsupported("a URL with a secret is in every log on its way; send a header"),
+  })
+  .optional();
+
+/** The authenticator that a component needs, where its config names one. */
 export function authUse(auth: AuthConfig | undefined, role: ExtensionRole): readonly ExtensionUse[] {
   return auth === undefined ? [] : [{ id: auth.authenticator, role, path: ["auth", "authenticator"] }];
 }

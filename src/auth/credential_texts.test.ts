@@ -34,7 +34,6 @@ test("a text of the config is as it is; a file comes first, and the white space 
   const file = join(testFolder(context), "f");
   writeFileSync(file, " one\r\ntwo \n");
   assert.equal((await reading(context, { text: "a", file })).texts.get("token"), "one\r\ntwo");
-  assert.equal((await reading(context, { file, firstLineOnly: true })).texts.get("token"), "one");
 });
 
 test("a file that is written anew, or replaced, is read again", async (context) => {

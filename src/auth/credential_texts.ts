@@ -8,8 +8,6 @@ export interface CredentialSource {
   readonly option: string;
   readonly text?: string | undefined;
   readonly file?: string | undefined;
-  /** Whether only the first line of the file counts. */
-  readonly firstLineOnly?: boolean;
   /** Why what is in the file cannot be used; undefined where it can. */
   reject?(text: string): string | undefined;
 }
@@ -144,11 +142,10 @@ export class CredentialTexts<Name extends string> {
   }
 }
 
-async function readText({ firstLineOnly, reject }: CredentialSource, path: string): Promise<string> {
+async function readText({ reject }: CredentialSource, path: string): Promise<string> {
   const bytes = await readSteadyFile(path);
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
-  const all = new TextDecoder().decode(bytes).trim();
-  const text = firstLineOnly === true ? all.replace(/\s*\n.*$/s, "") : all;
+  const text = new TextDecoder().decode(bytes).trim();
   // A file that is written in place is empty for a moment.
   if (text === "") throw new Error("it is empty");
   const reason = reject?.(text);

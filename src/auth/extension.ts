@@ -1,22 +1,32 @@
-import type { ClientAuthenticator } from "../component/authenticator.ts";
+import type { ClientAuthenticator, ServerAuthenticator } from "../component/authenticator.ts";
 import type { Extension, Settings } from "../component/component.ts";
 import type { CredentialTexts } from "./credential_texts.ts";
+
+/** The sides that an authenticator has. */
+export interface AuthenticatorSides {
+  /** Gives exporters' requests their credentials. */
+  readonly client?: ClientAuthenticator;
+  /** Asks listeners' requests for theirs. */
+  readonly server?: ServerAuthenticator;
+}
 
 /** The extension that offers an authenticator while it runs, and keeps the files that the credentials are in. */
 export function authenticatorExtension(
   settings: Settings,
   texts: CredentialTexts<string>,
-  authenticator: ClientAuthenticator,
+  { client, server }: AuthenticatorSides,
 ): Extension {
-  let withdraw = (): void => {};
+  const { host, id } = settings;
+  const offers: (() => void)[] = [];
   return {
     async start() {
       await texts.start();
-      withdraw = settings.host.authenticators.add(settings.id, authenticator);
+      if (client !== undefined) offers.push(host.authenticators.add(id, client));
+      if (server !== undefined) offers.push(host.serverAuthenticators.add(id, server));
     },
     refresh: () => texts.refresh(),
     async shutdown() {
-      withdraw();
+      for (const withdraw of offers.splice(0)) withdraw();
       await texts.close();
     },
   };

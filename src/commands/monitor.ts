@@ -2,6 +2,7 @@ import { readBuildInfo } from "../build_info.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import { parseListenAddress } from "../config/values.ts";
 import { parseCriEndpoint } from "../cri/endpoint.ts";
+import { visible } from "../text/visible.ts";
 import { cipherNames } from "../tls/ciphers.ts";
 import type { Command } from "./command.ts";
 import { type GoFlag, type GoFlagValues, goUsage, parseGoFlags } from "./go_flags.ts";
@@ -62,7 +63,7 @@ export const monitor: Command = async (context) => {
     return 0;
   }
   if ("wrong" in parsed) {
-    stderr.write(`${parsed.wrong}\n\n${USAGE}${goUsage(FLAGS)}`);
+    stderr.write(`${visible(parsed.wrong)}\n\n${USAGE}${goUsage(FLAGS)}`);
     return 2;
   }
   const { values } = parsed;
@@ -73,7 +74,7 @@ export const monitor: Command = async (context) => {
   }
   const { config, faults } = configOf(values);
   if (faults.length > 0) {
-    stderr.write(faults.map((fault) => `${fault}\n`).join(""));
+    stderr.write(faults.map((fault) => `${visible(fault)}\n`).join(""));
     return 1;
   }
   const text = Buffer.from(JSON.stringify(config, null, 2));

@@ -1,11 +1,12 @@
 import { parseArgs } from "node:util";
-import { stringify } from "yaml";
+import { Document, visit } from "yaml";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { printableConfig } from "../config/print.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { registry } from "../registry.ts";
+import { visibleLines } from "../text/visible.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 
@@ -63,8 +64,20 @@ export async function printSource(
   }
   if (loaded.tree === undefined) return 1;
   const config = await printableConfig(loaded.tree, registry, { unredacted });
-  stdout.write(format === "json" ? `${JSON.stringify(config, null, 2)}\n` : stringify(config));
+  stdout.write(format === "json" ? `${JSON.stringify(config, null, 2)}\n` : asYaml(config));
   return 0;
+}
+
+/** What the terminal would not show is in double quotes, in which YAML has the same escapes as `visibleLines`. */
+function asYaml(config: unknown): string {
+  const document = new Document(config);
+  visit(document, {
+    Scalar(_, node) {
+      if (typeof node.value === "string" && visibleLines(node.value) !== node.value)
+        node.type = "QUOTE_DOUBLE";
+    },
+  });
+  return visibleLines(document.toString());
 }
 
 function oneOf(name: string, value: string, allowed: readonly string[]): void {

@@ -28,3 +28,22 @@ export interface ClientAuthenticator {
    */
   renew(refused: RequestHeaders): Promise<boolean>;
 }
+
+/** A request that a listener got. */
+export interface ReceivedRequest {
+  /** By names in lower case; of those that came twice, lists, or what Node makes of them. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
+  /** Where it came from; those who cannot be told apart have one text. */
+  readonly peer: string;
+}
+
+/** What credentials are: good; bad or missing; or not looked at, since too many others are being looked at. */
+export type Verdict = "accepted" | "refused" | "busy";
+
+/** Asks requests who they are. Offered by extensions to listeners whose `auth::authenticator` names them. */
+export interface ServerAuthenticator {
+  /** What is asked for, as the value of WWW-Authenticate. */
+  readonly challenge: string;
+  /** Never rejects. Takes as long for a name that exists as for one that does not. */
+  check(request: ReceivedRequest): Promise<Verdict>;
+}

@@ -7,7 +7,7 @@ import type { QueueSize, RequestQueue } from "../delivery/queue.ts";
 import type { Listeners } from "../http/listeners.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
-import type { ClientAuthenticator } from "./authenticator.ts";
+import type { ClientAuthenticator, ServerAuthenticator } from "./authenticator.ts";
 import type { Consumer } from "./consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "./extension_use.ts";
 import type { Offers } from "./offers.ts";
@@ -140,6 +140,7 @@ export interface Host {
   readonly reload: ReloadControl | undefined;
   readonly storages: Offers<QueueStorage>;
   readonly authenticators: Offers<ClientAuthenticator>;
+  readonly serverAuthenticators: Offers<ServerAuthenticator>;
   readonly listeners: Listeners;
   readonly pages: Offers<MetricsPage>;
   readonly sandboxes: Offers<SandboxSource>;
@@ -216,7 +217,7 @@ export interface ExporterFactory<Config> extends Factory<Config> {
 }
 
 export interface ExtensionFactory<Config> extends Factory<Config> {
-  /** What other components can use it as, by naming it in their config. */
-  readonly roles?: readonly ExtensionRole[];
+  /** What other components can use it as, by naming it in their config. Nothing if left out. */
+  roles?(config: Config): readonly ExtensionRole[];
   create(config: Config, settings: Settings): Extension;
 }

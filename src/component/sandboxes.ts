@@ -1,3 +1,4 @@
+import type { Reading } from "../metrics/model.ts";
 import type { Offers } from "./offers.ts";
 
 /** The pod that a sandbox belongs to, as the container runtime names it. */
@@ -29,6 +30,8 @@ export interface SandboxStatus {
   readonly lastAnswerMs: number | undefined;
   /** The time of the next scrape, where scrapes are put off after failures; undefined otherwise. */
   readonly nextScrapeMs: number | undefined;
+  /** The limits for which something of its last page was left out, by the names of the receiver's options. */
+  readonly limits: readonly string[];
 }
 
 /** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
@@ -38,12 +41,29 @@ export interface SandboxSource {
   roots(): readonly string[];
   /** Whether the receiver has admitted the directory with this identity, as `identityOf` of receivers/kata writes it. */
   owns(identityKey: string): boolean;
+  /** What the sandbox's last scrape gave, of which the shim hears nothing; undefined for a sandbox that is not there. */
+  lastScrape(id: string): LastScrape | undefined;
   /**
-   * What the shim serves, as it came, at most a second old; undefined for a sandbox that is not there. Waits for the
-   * sandbox's turn, since a shim is asked one thing at a time. Rejects, with words for the user, where the sandbox may
-   * not be asked or does not answer.
+   * The bytes that a scrape received: those of the next one, or of one within the last interval. No shim is asked for it.
+   * Rejects, with words for the user, where the sandbox is not scraped or too many are waited for; undefined as above.
    */
-  ask(id: string, what: "metrics" | "agent-url"): Promise<Buffer> | undefined;
+  rawPage(id: string): Promise<RawPage> | undefined;
+  /**
+   * Where the guest's agent listens, as the shim says; it is asked at most once in an interval, in turn with scrapes.
+   * Rejects, with words for the user, where it may not be asked or does not answer; undefined as above.
+   */
+  agentUrl(id: string): Promise<string> | undefined;
+}
+
+/** One scrape's numbers under the shim's own names, without what the agent says of the sandbox; or why there are none. */
+export type LastScrape =
+  | { readonly ok: true; readonly reading: Reading; readonly ageMs: number }
+  | { readonly ok: false; readonly reason: string };
+
+/** What a shim sent. The bytes are shared: nobody writes to them. */
+export interface RawPage {
+  readonly bytes: Buffer;
+  readonly ageMs: number;
 }
 
 /** What one client of the container runtime knows about sandboxes. It adds no sandbox and removes none. */

@@ -11,9 +11,11 @@ import type { SecretLines } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
 import { checkUses } from "./uses.ts";
 
+export type CheckedConfig = Omit<AgentConfig, "concealed">;
+
 export interface CheckResult {
   /** Undefined where there are faults. */
-  readonly config: AgentConfig | undefined;
+  readonly config: CheckedConfig | undefined;
   readonly faults: readonly Fault[];
   readonly warnings: readonly Fault[];
 }
@@ -53,7 +55,7 @@ export async function checkConfig(
   });
   checkUses(findings, { receivers, processors, exporters, extensions }, used);
   if (faults.length > 0 || service.value === undefined) return { config: undefined, faults, warnings };
-  const config: AgentConfig = {
+  const config: CheckedConfig = {
     receivers: receivers.components,
     processors: processors.components,
     exporters: exporters.components,

@@ -1,10 +1,10 @@
 import type { Claiming } from "../component/component.ts";
+import type { CheckedConfig } from "./check.ts";
 import { SECTIONS } from "./components.ts";
 import type { Findings } from "./findings.ts";
-import type { AgentConfig } from "./load.ts";
 
 /** Checks that of the components that are used no two have the same for themselves, such as a file or a root. */
-export function checkClaims(findings: Findings, config: AgentConfig, used: ReadonlySet<string>): void {
+export function checkClaims(findings: Findings, config: CheckedConfig, used: ReadonlySet<string>): void {
   const holders = new Map<string, string>();
   for (const section of SECTIONS) {
     for (const [id, { factory, config: options }] of config[section]) {

@@ -1,6 +1,7 @@
 import type { ZodType } from "zod";
+import { Reference } from "./input.ts";
 import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";
-import { REDACTED, withoutSecrets } from "./secrets.ts";
+import { REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
 
 export interface CompleteOptions {
   /** Whether secrets are shown as they are. */
@@ -20,6 +21,7 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
   const value = asShown(input, schemas);
   if (value === undefined || value === null) return value;
   const place = placeOf(...schemas);
+  if (value instanceof Reference) return withoutSecretParts(value.text, place.secret);
   if (place.secret && !options.unredacted) return REDACTED;
   const under = (item: unknown, step: PropertyKey): unknown =>
     completeAt(item, schemasIn(place, step), options);

@@ -164,7 +164,7 @@ test("a fault of an expanded value stands at the reference", async () => {
   const config = `receivers: {kata: '\${R}'}\nexporters: {out: }\n${SERVICE}`;
   await refused(
     { files: { f: config }, env: { R: "{count: 0, nam: x}" } },
-    "f:1:19: receivers::kata::count: must be at least 1, got 0",
-    'f:1:19: receivers::kata: unknown key "nam"; did you mean "name"?',
+    'f:1:19: receivers::kata::count: must be at least 1, got the value of "${R}"',
+    'f:1:19: receivers::kata: unknown key "${R}"; did you mean "name"?',
   );
 });

@@ -1,4 +1,5 @@
 import type { Fault, Origin } from "./fault.ts";
+import type { Foreign } from "./foreign.ts";
 import { type ConfigNode, type Entry, moveTo, type Path } from "./node.ts";
 import { reasonOf } from "./read_file.ts";
 import { CONFIG_BYTES_MAX, parseYamlText } from "./yaml.ts";
@@ -8,6 +9,8 @@ export interface ExpandOptions {
   readFile(path: string): Promise<Uint8Array>;
   readonly faults: Fault[];
   readonly warnings: Fault[];
+  /** Hears of every value that comes out of the environment or a file. */
+  readonly foreign: Foreign;
 }
 
 /** How deep references may lead to references. */
@@ -16,6 +19,8 @@ const DEPTH_MAX = 100;
 const EXPANDED_CHARS_MAX = 4 * 1024 * 1024;
 /** What a reference costs beside its text. */
 const REFERENCE_CHARS = 100;
+/** A variable's name and its default. */
+const DEFAULT = /^([^:]*):-(.*)$/s;
 const ENV_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /**
@@ -51,6 +56,8 @@ interface Expanded {
   readonly text: string;
   /** Whether some of it is data, and must not be expanded again. */
   readonly isData: boolean;
+  /** Whether some of it came out of the environment or a file, so that people are shown the reference in its place. */
+  readonly isForeign: boolean;
 }
 
 async function expandNode(node: ConfigNode, context: Context, at: At): Promise<ConfigNode> {
@@ -94,7 +101,9 @@ class Expansion {
     const origin = this.#origin;
     const end = text.startsWith("${") ? closingBrace(text, 1) : -1;
     if (end !== text.length - 1) {
-      return { kind: "scalar", origin, value: (await this.#inline(text, depth)).text };
+      const inline = await this.#inline(text, depth);
+      const node = { kind: "scalar", origin, value: inline.text } as const;
+      return inline.isForeign ? this.#context.foreign.notePartly(node, text) : node;
     }
     const resolved = await this.#resolve(text.slice(2, end), depth);
     if (resolved === undefined) return { kind: "scalar", origin, value: null };
@@ -104,7 +113,10 @@ class Expansion {
     const node: ConfigNode = isText
       ? { kind: "scalar", origin, value: resolved.text }
       : moveTo(origin, parsed);
-    if (resolved.isData) return isText ? node : { ...node, expandedFrom: resolved.text };
+    if (resolved.isData) {
+      const whole = isText ? node : { ...node, expandedFrom: resolved.text };
+      return resolved.isForeign ? this.#context.foreign.noteWhole(whole, text) : whole;
+    }
     const expanded = await expandNode(node, this.#context, { path: this.#path, depth: depth + 1 });
     if (isText || resolved.text.includes("${")) return expanded;
     return { ...expanded, expandedFrom: resolved.text.replaceAll("$$", "$") };
@@ -114,6 +126,7 @@ class Expansion {
   async #inline(text: string, depth: number): Promise<Expanded> {
     let out = "";
     let isData = false;
+    let isForeign = false;
     for (let at = 0; at < text.length; ) {
       const end = text.startsWith("${", at) ? closingBrace(text, at + 1) : -1;
       if (text.startsWith("$$", at)) {
@@ -123,6 +136,7 @@ class Expansion {
         const resolved = await this.#final(text.slice(at + 2, end), depth);
         out += resolved.text;
         isData ||= resolved.isData;
+        isForeign ||= resolved.isForeign;
         at = end + 1;
       } else {
         // As in the Collector, "${" without its brace is a text; the value of `yaml:` may well mean it.
@@ -132,13 +146,13 @@ class Expansion {
         out += text[at++];
       }
     }
-    return { text: out, isData };
+    return { text: out, isData, isForeign };
   }
 
   /** The text of a reference within a text, with nothing left to expand. */
   async #final(reference: string, depth: number): Promise<Expanded> {
     const resolved = await this.#resolve(reference, depth);
-    if (resolved === undefined) return { text: "", isData: false };
+    if (resolved === undefined) return { text: "", isData: false, isForeign: false };
     return resolved.isData ? resolved : await this.#inline(resolved.text, depth + 1);
   }
 
@@ -152,7 +166,7 @@ class Expansion {
     }
     const inner = await this.#inline(reference, depth + 1);
     if (context.endlessAt === this.#origin) return undefined;
-    const resolved = await this.#retrieve(inner);
+    const resolved = await this.#retrieve(inner, reference);
     context.charsLeft -= REFERENCE_CHARS + (resolved?.text.length ?? 0);
     if (context.charsLeft >= 0) return resolved;
     return this.#fault(
@@ -160,62 +174,68 @@ class Expansion {
     );
   }
 
-  async #retrieve({ text: reference, isData }: Expanded): Promise<Expanded | undefined> {
-    const [, scheme = "env", rest = reference] =
-      /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(reference) ?? [];
+  /** `written` is the reference as it stands in the config: what is named where a value made the reference. */
+  async #retrieve({ text, isData, isForeign }: Expanded, written: string): Promise<Expanded | undefined> {
+    const [, scheme = "env", rest = text] = /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(text) ?? [];
+    const named = isForeign ? written.replace(/^(env|file):/, "") : rest;
     switch (scheme) {
       case "env":
-        return this.#environment(rest);
+        return this.#environment(rest, named, isForeign);
       case "file":
-        return this.#noted(`file:${rest}`, await this.#file(rest));
+        return this.#noted(`\${file:${named}}`, await this.#file(rest, named));
       case "yaml":
-        return { text: rest, isData };
+        return { text: rest, isData, isForeign };
       default:
-        return this.#fault(`scheme "${scheme}" is not supported in "\${…}"; there are env, file and yaml`);
+        return this.#fault(
+          `scheme "${isForeign ? written : scheme}" is not supported in "\${…}"; there are env, file and yaml`,
+        );
     }
   }
 
-  #environment(reference: string): Expanded | undefined {
-    const [, name = reference, fallback] = /^([^:]*):-(.*)$/s.exec(reference) ?? [];
+  /** `named` is the reference for people to see. */
+  #environment(reference: string, named: string, isForeign: boolean): Expanded | undefined {
+    const [, name = reference, fallback] = DEFAULT.exec(reference) ?? [];
+    const [, shown = named] = DEFAULT.exec(named) ?? [];
     const { env } = this.#context;
     if (!ENV_NAME.test(name)) {
       return this.#fault(
-        `environment variable "${name}" has invalid name: must match regex ${ENV_NAME.source}`,
+        `environment variable "${shown}" has invalid name: must match regex ${ENV_NAME.source}`,
       );
     }
     const value = Object.hasOwn(env, name) ? env[name] : undefined;
-    if (value !== undefined) return this.#noted(`env:${name}`, value);
+    if (value !== undefined) return this.#noted(`\${env:${shown}}`, value);
     if (fallback === undefined) {
-      this.#warn(`environment variable "${name}" is not set and has no default as in "\${env:${name}:-x}"`);
+      this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
     // It is a part of the reference, in which everything has been expanded.
-    return { text: fallback, isData: true };
+    return { text: fallback, isData: true, isForeign };
   }
 
   /** A value that is data. Whoever relied on references in it hears that they are none. */
   #noted(reference: string, text: string | undefined): Expanded | undefined {
     if (text === undefined) return undefined;
-    const { noted } = this.#context;
+    const { noted, foreign } = this.#context;
+    foreign.noteText(text, reference);
     if (/\$[${]/.test(text) && !noted.has(reference)) {
       noted.add(reference);
       this.#warn(
-        `the value of "\${${reference}}" holds "$$" or "\${", which stay as they are: only what the config itself says is expanded`,
+        `the value of "${reference}" holds "$$" or "\${", which stay as they are: only what the config itself says is expanded`,
       );
     }
-    return { text, isData: true };
+    return { text, isData: true, isForeign: true };
   }
 
-  async #file(path: string): Promise<string | undefined> {
+  async #file(path: string, named: string): Promise<string | undefined> {
     try {
       const bytes = await this.#context.readFile(path);
       if (bytes.length > CONFIG_BYTES_MAX) {
-        return this.#fault(`cannot read file "${path}": it has more than ${CONFIG_BYTES_MAX} bytes`);
+        return this.#fault(`cannot read file "${named}": it has more than ${CONFIG_BYTES_MAX} bytes`);
       }
       // An editor ends the last line of a file, also that of a password.
       return new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
     } catch (error) {
-      return this.#fault(`cannot read file "${path}": ${reasonOf(error)}`);
+      return this.#fault(`cannot read file "${named}": ${reasonOf(error)}`);
     }
   }
 

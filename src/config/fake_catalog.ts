@@ -52,7 +52,7 @@ export const fakeCatalog: Catalog = {
   receivers: { kata: entry(component) },
   processors: { meta: entry(component), filter: entry(component) },
   exporters: { out: entry(component), otlp_grpc: entry(component, ["otlp"]) },
-  extensions: { health: entry(component), store: entry({ ...component, roles: ["storage"] }) },
+  extensions: { health: entry(component), store: entry({ ...component, roles: () => ["storage" as const] }) },
 };
 
 /** The service section of a small config without a fault. */

@@ -15,8 +15,13 @@ test("a label stands between place and path, where tools that read file:line:col
   assert.equal(renderFaults([fault("f", 1, 2)], "warning: "), "f:1:2: warning: a::0::b: f1\n");
 });
 
-test("a tab before the caret takes one column, as it does in the count of columns", () => {
-  assert.equal(renderFault(fault("f", 1, 3, "\t\tx")).split("\n")[2], "      ^");
+test("the caret stands under its character, whatever is written visibly before it", () => {
+  assert.deepEqual(
+    renderFault(fault("f", 1, 4, "\t\u202ea: x"))
+      .split("\n")
+      .slice(1),
+    ["    \\t\\u202ea: x", "             ^"],
+  );
 });
 
 test("a long source line is cut around the column", () => {
@@ -29,7 +34,7 @@ test("a long source line is cut around the column", () => {
 
 test("control characters of a config do not reach the terminal", () => {
   const rendered = renderFault({ ...fault("f", 1, 1, "\u001b[2J"), path: ["\u001b[31m\n"] });
-  assert.deepEqual(rendered.split("\n"), ["f:1:1: \ufffd[31m\ufffd: f1", "    \ufffd[2J", "    ^"]);
+  assert.deepEqual(rendered.split("\n"), ["f:1:1: \\u001b[31m\\n: f1", "    \\u001b[2J", "    ^"]);
 });
 
 test("faults are in the order of their places, file by file", () => {

@@ -1,3 +1,5 @@
+import { visible } from "../text/visible.ts";
+
 /** Where something stands in the config, for a person to find it. Lines and columns count from 1. */
 export interface Origin {
   /** The file as the user named it, or what stands for one: `--set`, `yaml:…`, `env:…`. */
@@ -23,7 +25,7 @@ const FAULTS_SHOWN_MAX = 100;
 
 /**
  * `agent.yaml:12:15: receivers::kata::timeout: must be at least 1s, got "0s"`, then the source line with a caret under
- * the column. Control characters of the config do not reach the terminal.
+ * the column, all of it written visibly.
  */
 export function renderFault({ origin, path, message }: Fault, label = ""): string {
   const what = visible(`${label}${path.length === 0 ? "" : `${path.join("::")}: `}${message}`);
@@ -32,7 +34,8 @@ export function renderFault({ origin, path, message }: Fault, label = ""): strin
   if (origin.source.trim() === "") return head;
   const cut = Math.max(0, origin.column - SOURCE_CHARS_MAX / 2);
   const source = visible(origin.source.slice(cut, cut + SOURCE_CHARS_MAX));
-  return `${head}\n    ${source}\n    ${" ".repeat(origin.column - 1 - cut)}^`;
+  const before = visible(origin.source.slice(cut, origin.column - 1)).padEnd(origin.column - 1 - cut);
+  return `${head}\n    ${source}\n    ${" ".repeat(before.length)}^`;
 }
 
 /**
@@ -50,11 +53,6 @@ export function renderFaults(faults: readonly Fault[], label = ""): string {
   const shown = sorted.slice(0, FAULTS_SHOWN_MAX).map((fault) => `${renderFault(fault, label)}\n`);
   const left = sorted.length - shown.length;
   return shown.join("") + (left > 0 ? `and ${left} more\n` : "");
-}
-
-/** One character for one, so that columns stay right. */
-function visible(text: string): string {
-  return text.replaceAll("\t", " ").replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }
 
 /** The known name that is most like `name`, where one is near enough to be meant. */

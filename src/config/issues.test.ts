@@ -104,11 +104,14 @@ test("an unknown key is refused even without a value", async () => {
 test("keys that objects have by nature are keys like others", async () => {
   const keys =
     "interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone";
-  await refused(
-    withOptions("__proto__: 1, constructor: 2"),
-    `f:1:20: receivers::kata: unknown key "__proto__"; the keys are ${keys}`,
-    `f:1:34: receivers::kata: unknown key "constructor"; the keys are ${keys}`,
-  );
+  await check("constructor: 2", `20: receivers::kata: unknown key "constructor"; the keys are ${keys}`);
+});
+
+test("__proto__ is no key anywhere", async () => {
+  const text = 'key "__proto__" is not supported; use another name';
+  await check("__proto__: 1", `20: receivers::kata: ${text}`);
+  await check("headers: {__proto__: x}", `30: receivers::kata::headers: ${text}`);
+  await check("free: {a: [{__proto__: x}]}", `32: receivers::kata::free::a::0: ${text}`);
 });
 
 test("a map's keys are checked too", async () => {

@@ -3,7 +3,7 @@ import { didYouMean, type Fault } from "./fault.ts";
 import { toInput } from "./input.ts";
 import { type ConfigNode, isNull, keyOriginOf, nodeAt, originOf, type Path } from "./node.ts";
 import { keysAt, placeAt, placeOf } from "./schema_place.ts";
-import { holdsSecret, REDACTED, withoutSecrets } from "./secrets.ts";
+import { holdsSecret, REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
 
 type Issue = z.core.$ZodIssue;
 
@@ -80,7 +80,7 @@ function toFaults({ tree, base, schema }: Context, issue: Issue): Fault[] {
   if (!want.startsWith("must ")) return [{ origin, path, message: want }];
   const place = placeAt(schema, issue.path);
   const isHidden = node.kind === "scalar" ? holdsSecret(place) : place.secret;
-  const got = isHidden ? REDACTED : show(node);
+  const got = show(node, isHidden);
   return [{ origin, path, message: `${want}, got ${got}${suggestion(issue, node)}` }];
 }
 
@@ -122,7 +122,7 @@ function counted(origin: string): string {
 
 function suggestion(issue: Issue, node: ConfigNode): string {
   if (issue.code !== "invalid_value" || !isTerse(issue)) return "";
-  if (node.kind !== "scalar" || typeof node.value !== "string") return "";
+  if (node.kind !== "scalar" || typeof node.value !== "string" || node.reference !== undefined) return "";
   return didYouMean(node.value, issue.values.map(String));
 }
 
@@ -141,9 +141,19 @@ function article(type: string): string {
   return TYPE_NAME[type] ?? `a ${type}`;
 }
 
-function show(node: ConfigNode): string {
+function show(node: ConfigNode, isHidden: boolean): string {
+  const { reference } = node;
+  if (reference !== undefined) {
+    const shown = withoutSecretParts(reference, isHidden);
+    return shown === REDACTED ? shown : `the value of ${shortened(JSON.stringify(shown))}`;
+  }
+  if (isHidden) return REDACTED;
   if (node.kind !== "scalar") return `a ${node.kind}`;
   const { value } = node;
   const text = JSON.stringify(typeof value === "string" ? withoutSecrets(value) : value);
+  return shortened(text);
+}
+
+function shortened(text: string): string {
   return text.length > SHOWN_CHARS_MAX ? `${text.slice(0, SHOWN_CHARS_MAX)}…` : text;
 }

@@ -4,12 +4,15 @@ import type {
   ProcessorFactory,
   ReceiverFactory,
 } from "../component/component.ts";
+import type { ConcealedTexts } from "../text/concealed.ts";
 import { withBatchProcessors } from "./batch_processors.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkConfig } from "./check.ts";
 import { expandTree } from "./expand.ts";
 import type { Fault } from "./fault.ts";
+import { Foreign } from "./foreign.ts";
 import { type ConfigNode, isNull, mergeNodes } from "./node.ts";
+import { reservedKeyFaults } from "./reserved_key.ts";
 import { SecretLines } from "./secrets.ts";
 import type { PipelineConfig } from "./service.ts";
 import { type ConfigSource, readSources } from "./source.ts";
@@ -37,6 +40,8 @@ export interface AgentConfig {
     readonly shutdownTimeoutMs: number;
     readonly telemetry: TelemetryConfig;
   };
+  /** Values that came out of variables and files; people see their references. */
+  readonly concealed: ConcealedTexts;
 }
 
 /** `tree` is the config merged and expanded, for printing; it is missing where a source could not be read. */
@@ -52,20 +57,22 @@ export async function loadConfig(source: ConfigSource, catalog: Catalog): Promis
   const merged = await readMerged(source, faults);
   if (merged === undefined) return { ok: false, faults, warnings };
   const { env } = source;
-  const expanded = await expandTree(merged, { env, readFile: source.readFile, faults, warnings });
+  const foreign = new Foreign();
+  const expanded = await expandTree(merged, { env, readFile: source.readFile, faults, warnings, foreign });
+  faults.push(...reservedKeyFaults(expanded));
   const tree = await withBatchProcessors(expanded, catalog);
   const secretLines = new SecretLines();
   const checked = await checkConfig(tree, catalog, secretLines);
-  // A value that could not be expanded is no further fault of its field.
-  const unexpanded = new Set(faults.map(({ origin }) => origin));
-  faults.push(...checked.faults.filter(({ origin }) => !unexpanded.has(origin)));
+  // A value that could not be expanded, or a key that cannot be, is no further fault of its place.
+  const told = new Set(faults.map(({ origin }) => origin));
+  faults.push(...checked.faults.filter(({ origin }) => !told.has(origin)));
   warnings.push(...checked.warnings);
-  const shown = {
-    faults: faults.map((fault) => secretLines.hide(fault)),
-    warnings: warnings.map((fault) => secretLines.hide(fault)),
-  };
+  const asShown = (fault: Fault): Fault =>
+    foreign.hide(secretLines.hide(fault), tree, (node) => secretLines.isKnown(node));
+  const shown = { faults: faults.map(asShown), warnings: warnings.map(asShown) };
   if (faults.length > 0 || checked.config === undefined) return { ok: false, ...shown, tree };
-  return { ok: true, config: checked.config, warnings: shown.warnings, tree };
+  const config = { ...checked.config, concealed: foreign.concealed };
+  return { ok: true, config, warnings: shown.warnings, tree };
 }
 
 async function readMerged(source: ConfigSource, faults: Fault[]): Promise<ConfigNode | undefined> {

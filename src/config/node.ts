@@ -10,6 +10,11 @@ interface Node {
    * "0123", "{x}" or "a #b" from the environment stay as they are.
    */
   readonly expandedFrom?: string;
+  /**
+   * Set where some of the value came out of the environment or a file: what the config has in its place, such as
+   * `https://${env:HOST}/v1`. People are shown this and never the value.
+   */
+  readonly reference?: string;
 }
 
 export interface MapNode extends Node {

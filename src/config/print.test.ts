@@ -61,6 +61,27 @@ test("secrets are redacted unless they are asked for", async () => {
   assert.deepEqual(await kata(text, true), { ...DEFAULTS, token: "hunter2", headers: { a: "hunter3" } });
 });
 
+test("what came from outside is printed as its reference, whatever it stands for", async () => {
+  const text = withOptions(
+    "interval: '${T}', name: 'a-${env:N}', count: '${C}', token: '${file:f}', headers: {a: 'Bearer ${N}', b: '${N}'}, list: '${L}', roots: '${L}', tls: '${M}', free: {x: ['${N}', '${env:NONE:-fallback}', 'http://${N}:${N}@h/${N}']}",
+  );
+  const env = { T: "20s", N: "hunter2", C: "5", L: "[/a, /b]", M: "{insecure: true}" };
+  const given = { files: { f: text }, env, uris: ["f"] };
+  assert.deepEqual(await kata(given), {
+    ...DEFAULTS,
+    interval: "${T}",
+    name: "a-${env:N}",
+    count: "${C}",
+    token: "${file:f}",
+    headers: { a: "[REDACTED]", b: "${N}" },
+    list: "${L}",
+    roots: "${L}",
+    tls: "${M}",
+    free: { x: ["${N}", "fallback", "http://${N}:${N}@h/${N}"] },
+  });
+  assert.equal(((await kata(given, true)) as Record<string, unknown>)["name"], "a-hunter2");
+});
+
 test("a component that this build does not know is not shown", async () => {
   const { exporters } = await printed(`receivers: {kata: }\nexporters: {nope: {x: hunter2}}\n${SERVICE}`);
   assert.deepEqual(exporters, { nope: "[REDACTED]" });

@@ -2,13 +2,16 @@ import type { ZodType } from "zod";
 import type { Catalog, CatalogSection } from "./catalog.ts";
 import { type CompleteOptions, complete } from "./complete.ts";
 import { SECTIONS, typeOf } from "./components.ts";
-import { toInput } from "./input.ts";
+import { toInput, toShownInput } from "./input.ts";
 import { type ConfigNode, isNull, nodeAt } from "./node.ts";
 import { placeOf } from "./schema_place.ts";
-import { REDACTED } from "./secrets.ts";
+import { REDACTED, withoutSecretParts } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
 
-/** The config as the agent understands it: merged, expanded, with every default, and without its secrets. */
+/**
+ * The config as the agent understands it: merged, expanded, with every default, and without its secrets: what came out of
+ * a variable or a file is shown as its reference.
+ */
 export async function printableConfig(
   tree: ConfigNode,
   catalog: Catalog,
@@ -18,13 +21,17 @@ export async function printableConfig(
   for (const section of SECTIONS) {
     const node = nodeAt(tree, [section]);
     if (node?.kind !== "map") continue;
-    const components: Record<string, unknown> = {};
+    if (node.reference !== undefined && !options.unredacted) {
+      config[section] = withoutSecretParts(node.reference, false);
+      continue;
+    }
+    const components: [id: string, value: unknown][] = [];
     for (const [id, { value }] of node.entries) {
       const schema = await schemaOf(id.trim(), catalog[section]);
       // What an unknown component keeps secret cannot be known.
-      components[id] = schema === undefined ? REDACTED : printable(value, schema, options);
+      components.push([id, schema === undefined ? REDACTED : printable(value, schema, options)]);
     }
-    config[section] = components;
+    config[section] = Object.fromEntries(components);
   }
   config["service"] = printable(nodeAt(tree, ["service"]), serviceSchema, options);
   return config;
@@ -39,6 +46,9 @@ async function schemaOf(
 }
 
 function printable(node: ConfigNode | undefined, schema: ZodType, options: CompleteOptions): unknown {
-  const input = node === undefined || isNull(node) ? {} : toInput(node, placeOf(schema));
+  const input =
+    node === undefined || isNull(node)
+      ? {}
+      : (options.unredacted ? toInput : toShownInput)(node, placeOf(schema));
   return complete(input, schema, options);
 }

@@ -9,12 +9,29 @@ export const REDACTED = "[REDACTED]";
 /** Names whose values are taken for secrets where no schema tells. */
 export const SENSITIVE_NAME: RegExp = /pass|secret|token|auth|credential|api.?key|private|_pem|header/i;
 
-const USER_IN_URL = /:\/\/[^/\s]*@/g;
-const SECRET_IN_QUERY = /([?&][^=&\s]*(?:key|token|secret|pass|auth|sig)[^=&\s]*=)[^&\s]*/gi;
+const USER_IN_URL = /:\/\/([^/\s]*)@/g;
+const PARAMETER_IN_URL = /([?&])([^?=&\s]*)=([^&\s]*)/g;
+const SENSITIVE_PARAMETER = /key|token|secret|pass|auth|sig/i;
+/** References without defaults, which tell no secret. */
+const REFERENCES = /^(?:\$\{(?:(?!:-)[^${}])*\}|:)+$/;
 
-/** The text, where it is a URL without what it tells of a user or in parameters with telling names. */
+/** The text, where it is a URL without what it tells of a user or in parameters with telling names. References stay. */
 export function withoutSecrets(text: string): string {
-  return text.replace(USER_IN_URL, `://${REDACTED}@`).replace(SECRET_IN_QUERY, `$1${REDACTED}`);
+  const hidden = (value: string): string => (REFERENCES.test(value) ? value : REDACTED);
+  return text
+    .replace(USER_IN_URL, (_, user: string) => `://${hidden(user)}@`)
+    .replace(PARAMETER_IN_URL, (whole, mark: string, name: string, value: string) =>
+      SENSITIVE_PARAMETER.test(name) ? `${mark}${name}=${hidden(value)}` : whole,
+    );
+}
+
+/**
+ * What the config has in place of a value that came from outside of it, as it may be shown: without secrets that stand in the
+ * config beside the references, or in them as defaults.
+ */
+export function withoutSecretParts(reference: string, isSecret: boolean): string {
+  if (isSecret) return REFERENCES.test(reference) ? reference : REDACTED;
+  return withoutSecrets(reference);
 }
 
 function tellsSecret(value: unknown): boolean {
@@ -24,10 +41,16 @@ function tellsSecret(value: unknown): boolean {
 /** The places of secrets: a fault on such a line is shown without the line. */
 export class SecretLines {
   readonly #lines = new Set<string>();
+  readonly #known = new Set<ConfigNode>();
 
   /** Notes every secret in the node. Without a schema (an unknown component) all of its values are taken for secrets. */
   add(node: ConfigNode, schema: ZodType | undefined): void {
     this.#add(node, schema === undefined ? { schemas: [], secret: true } : placeOf(schema));
+  }
+
+  /** Whether the node stands under a key of its schema, which is no word of the user's. */
+  isKnown(node: ConfigNode): boolean {
+    return this.#known.has(node);
   }
 
   hide(fault: Fault): Fault {
@@ -46,7 +69,10 @@ export class SecretLines {
         for (const [index, item] of node.items.entries()) this.#add(item, placeIn(place, index));
         return;
       case "map":
-        for (const [key, { value }] of node.entries) this.#add(value, placeUnder(place, key));
+        for (const [key, { value }] of node.entries) {
+          if (keysAt(place).includes(key)) this.#known.add(value);
+          this.#add(value, placeUnder(place, key));
+        }
     }
   }
 }

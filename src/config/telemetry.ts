@@ -165,6 +165,12 @@ const metrics = z
 const stderrOnly = z
   .array(z.literal("stderr", { error: 'must be "stderr": who runs the agent takes its log from there' }))
   .optional();
+/** What every line has by itself, which would stand there twice. */
+const LINE_FIELDS = ["level", "ts", "msg"];
+const fieldName = z.string().refine((name) => !LINE_FIELDS.includes(name), {
+  error: `must be none of ${LINE_FIELDS.join(", ")}, which every line has`,
+});
+
 const logs = z
   .strictObject({
     level: z
@@ -172,7 +178,7 @@ const logs = z
       .default("info")
       .transform((level) => level.toLowerCase() as Lowercase<typeof level>),
     encoding: z.enum(["console", "json"]).default("console"),
-    initial_fields: z.record(z.string(), z.unknown()).prefault({}).describe("Put on every line"),
+    initial_fields: z.record(fieldName, z.unknown()).prefault({}).describe("Put on every line"),
     output_paths: stderrOnly,
     error_output_paths: stderrOnly,
     disable_caller: z.literal(true, { error: "must be true: lines do not name the code" }).optional(),

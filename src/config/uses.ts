@@ -10,7 +10,10 @@ const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
   storage: "which keeps no queues; a file_storage does",
   http_authenticator: "which is no authenticator",
   grpc_authenticator: "which is no authenticator",
+  server_authenticator:
+    "which asks no request for credentials; a basicauth with htpasswd or a bearertokenauth does",
 };
+const SERVER_ONLY = "which is for listeners; a basicauth with client_auth gives requests credentials";
 const HTTP_ONLY = "which serves HTTP requests only, not calls of gRPC; use otlp_http";
 
 /**
@@ -39,7 +42,8 @@ function faultOf(
   const found = components.get(id);
   // One with a fault of its own is not there; what it could be is not known then.
   if (found === undefined) return undefined;
-  const { roles = [] } = found.factory as Using;
+  const roles = (found.factory as Using).roles?.(found.config) ?? [];
   if (roles.includes(role)) return undefined;
+  if (role !== "storage" && roles.includes("server_authenticator")) return SERVER_ONLY;
   return role === "grpc_authenticator" && roles.includes("http_authenticator") ? HTTP_ONLY : WRONG_ROLE[role];
 }

@@ -9,7 +9,7 @@ const UNIT_MS: Readonly<Record<string, number>> = {
   m: 60_000,
   h: 3_600_000,
 };
-const TERM = /([0-9]*\.?[0-9]+|[0-9]+\.)(ns|us|µs|ms|s|m|h)/y;
+const TERM = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)/y;
 
 /** Milliseconds of a duration in the grammar of Go's time.ParseDuration ("1h30m", "1.5s", "0"), else undefined. */
 export function parseDuration(text: string): number | undefined {
@@ -46,7 +46,7 @@ const DURATION_TEXT = 'must be a duration such as "15s" or "1m30s"';
  */
 export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string | 0> {
   const { minMs = 0, maxMs = TIMER_MS_MAX } = limits;
-  const text = z.string().meta({ pattern: "^(0|([0-9]*\\.?[0-9]+|[0-9]+\\.)(ns|us|µs|ms|s|m|h))+$" });
+  const text = z.string().meta({ pattern: "^(0|([0-9]+(\\.[0-9]*)?|\\.[0-9]+)(ns|us|µs|ms|s|m|h))+$" });
   return z
     .union([text, z.literal(0)], { error: DURATION_TEXT })
     .meta({ description: 'a duration such as "15s", "1m30s" or "200ms"' })

@@ -212,7 +212,7 @@ function sameBytes(bytes: Uint8Array): Buffer {
 function detailOf(error: ServiceError | null): string {
   return (error?.details ?? "no answer")
     .replace(/^No connection established\. Last error: (?:Error: )?/, "")
-    .replace(/ \(\d{4}-\d\d-\d\dT[^)]*\)/, "")
+    .replace(/ \(\d{4}-\d\d-\d\dT[^()]*\)/, "")
     .replace(/\. Resolution note: $/, "");
 }
 

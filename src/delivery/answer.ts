@@ -66,7 +66,7 @@ export function meaningOfGrpc(status: string, hasDelay: boolean): FailureKind {
 
 /** Of the request, and not of its rate: "request rate exceeds the limit" is another matter. */
 const TOO_LARGE =
-  /larger than|(message|request|body|payload|entity|content)( size| length| body| entity)?( is| was)? (too (large|big)|exceeds|over)|(max|maximum|limit)[^.]* (message|request|body|payload) size/i;
+  /larger than|(message|request|body|payload|entity|content)( size| length| body| entity)?( is| was)? (too (large|big)|exceeds|over)|(max|maximum|limit)[^.]{0,80} (message|request|body|payload) size/i;
 
 /** Whether a peer's words say that the request is too large, whatever its status. */
 export function saysTooLarge(text: string): boolean {

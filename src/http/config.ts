@@ -1,7 +1,11 @@
 import { z } from "zod";
-import { duration, size, unsupported } from "../config/values.ts";
-import { cipherSuites, openSslCiphers } from "../tls/ciphers.ts";
+import { type AuthConfig, authUse, serverAuthSchema } from "../auth/config.ts";
+import type { Remark } from "../component/component.ts";
+import type { ExtensionUse } from "../component/extension_use.ts";
+import { duration, type ListenAddress, size, unsupported } from "../config/values.ts";
+import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
+import { HOST_PATTERN } from "./hosts.ts";
 import type { ServerLimits } from "./server.ts";
 import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
@@ -18,6 +22,7 @@ export const serverTls: z.ZodType<TlsConfig> = z
       .describe("With it, clients must show a certificate signed by one of its authorities"),
     min_version: z.enum(["1.2", "1.3"]).default("1.2"),
     cipher_suites: cipherSuites.optional(),
+    curve_preferences: curvePreferences.optional(),
     reload_interval: reloadInterval(),
     client_ca_file_reload: unsupported("reload_interval is for all files"),
   })
@@ -26,7 +31,8 @@ export const serverTls: z.ZodType<TlsConfig> = z
     keyFile: config.key_file,
     clientCaFile: config.client_ca_file,
     minVersion: `TLSv${config.min_version}` as const,
-    ciphers: config.cipher_suites === undefined ? undefined : openSslCiphers(config.cipher_suites),
+    ciphers: openSslCiphers(config.cipher_suites),
+    groups: openSslGroups(config.curve_preferences),
     reloadIntervalMs: config.reload_interval,
   }));
 
@@ -72,17 +78,49 @@ export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
 /** What the config of whatever listens has beside its endpoint and limits. */
 export interface ServingConfig {
   readonly tls?: TlsConfig | undefined;
+  readonly allowed_hosts?: readonly string[] | undefined;
+  readonly auth?: AuthConfig | undefined;
 }
+
+const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
 
 /** Their schemas, for the component's own strict object. */
 export const servingOptions: {
   readonly [Key in keyof Required<ServingConfig>]: z.ZodType<ServingConfig[Key], unknown>;
 } = {
   tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
+  allowed_hosts: z
+    .array(z.string().regex(HOST_PATTERN, HOST_TEXT))
+    .optional()
+    .describe(
+      "Hosts that a request may be for, beside IP addresses and localhost; if left out, local names, and any for a GET from the network",
+    ),
+  auth: serverAuthSchema.describe(
+    "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
+  ),
 };
 
-export function toServing({ tls }: ServingConfig, limits: ServerLimits | undefined): Serving {
-  return { tls, limits };
+export function toServing(config: ServingConfig, limits: ServerLimits | undefined): Serving {
+  return { tls: config.tls, limits, allowedHosts: config.allowed_hosts, auth: config.auth?.authenticator };
+}
+
+/** The extension that an address needs for how it is served. */
+export function servingUses({ auth }: Serving): readonly ExtensionUse[] {
+  return authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator");
+}
+
+const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
+
+/** Warns of passwords and tokens that whoever is on the way can read. */
+export function servingRemarks(address: ListenAddress, { auth, tls }: Serving): readonly Remark[] {
+  if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
+    return [];
+  return [
+    {
+      path: ["auth"],
+      message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls",
+    },
+  ];
 }
 
 /** What holds where a config has no word on it. */

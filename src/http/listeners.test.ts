@@ -110,7 +110,8 @@ test("who comes when others listen already gets what they have, or is told that 
     keyFile: "tls.key",
     clientCaFile: undefined,
     minVersion: "TLSv1.2" as const,
-    ciphers: undefined,
+    ciphers: "",
+    groups: "auto",
     reloadIntervalMs: 0,
   };
   const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, tls } });
@@ -134,4 +135,16 @@ test("an address that is taken by another program is a clear error, and port 0 i
   await one.listen();
   await two.listen();
   assert.notDeepEqual(one.address, two.address);
+});
+
+test("credentials that one component wants are wanted for all that shares its address", async (context) => {
+  const { claim, get } = await scene(context);
+  const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, auth: "basicauth" } });
+  const api = claim("api", ["/sandboxes"]);
+  await api.listen();
+  await page.listen();
+  for (const path of ["/metrics", "/sandboxes", "/nothing"])
+    assert.equal(await get(path), '503 authenticator "basicauth" does not run now');
+  const other = claim("other", ["/other"], { serving: { ...ANY_SERVING, auth: "bearertokenauth" } });
+  await assert.rejects(other.listen(), /wants other auth than .* is served with; that needs a restart/);
 });

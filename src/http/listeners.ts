@@ -1,9 +1,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
+import { authenticationBy } from "./authentication.ts";
 import { defaultServerLimits } from "./config.ts";
 import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
-import { ANY_SERVING, jointServing, SERVING_KEYS, type Serving } from "./serving.ts";
+import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
 import { serverCertificates } from "./tls.ts";
 
 export interface ClaimOptions {
@@ -93,14 +94,17 @@ class Listener {
 
   async #start({ address, owner }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
-    const { tls, limits = defaultServerLimits } = jointServing(claims.map(({ serving }) => serving));
-    this.#made = { tls, limits };
+    const joint = jointServing(claims.map(({ serving }) => serving));
+    const { tls, limits = defaultServerLimits, allowedHosts, auth } = joint;
+    this.#made = { ...joint, limits };
     const secured = claims.find(({ serving }) => serving.tls !== undefined);
     const server = new HttpServer({
       address,
       clock: owner.settings.clock,
       tls: tls === undefined ? undefined : { asksClients: tls.clientCaFile !== undefined },
       limits,
+      allowedHosts,
+      authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
       route: (path) => this.#route(path),
       onError: (error) => this.#logTrouble(error),
     });
@@ -128,19 +132,19 @@ class Listener {
   #check(claim: ClaimOptions): void {
     const where = describeAddress(claim.address);
     if (this.#server !== undefined) {
-      for (const key of SERVING_KEYS)
+      for (const [key, option] of SERVING_OPTIONS)
         if (isOther(claim.serving[key], this.#made[key]))
           throw new Error(
-            `${nameOf(claim)} wants other ${key} than ${where} is served with; that needs a restart`,
+            `${nameOf(claim)} wants other ${option} than ${where} is served with; that needs a restart`,
           );
     }
     for (const other of this.#claims) {
       if (other === claim) continue;
       const both = `${nameOf(claim)} and ${nameOf(other)} share ${where}`;
-      for (const key of SERVING_KEYS) {
+      for (const [key, option] of SERVING_OPTIONS) {
         const theirs = other.serving[key];
         if (theirs !== undefined && isOther(claim.serving[key], theirs))
-          throw new Error(`${both} and differ in ${key}`);
+          throw new Error(`${both} and differ in ${option}`);
       }
       const path = [...claim.routes.keys()].find((one) => other.routes.has(one));
       if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);

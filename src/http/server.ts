@@ -8,11 +8,15 @@ import {
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
 import type { Socket } from "node:net";
+import { hostname } from "node:os";
 import type { SecureContextOptions } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
+import { visible } from "../text/visible.ts";
+import type { Authentication } from "./authentication.ts";
 import { type Binding, bind } from "./bind.ts";
-import { type Refusal, refusalOf } from "./request_rules.ts";
+import { hostRule } from "./hosts.ts";
+import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
@@ -47,6 +51,10 @@ export interface HttpServerOptions {
   /** By path; anything else is 404. */
   route(path: string): Route | undefined;
   readonly limits: ServerLimits;
+  /** The hosts that are answered, as `allowed_hosts` has them; undefined for the default of `hostRule`. */
+  readonly allowedHosts?: readonly string[] | undefined;
+  /** Asks requests for credentials; undefined where they need none. */
+  readonly authenticate?: Authentication | undefined;
   readonly clock: Clock;
   /** Hears of what goes wrong while the server runs; it goes on. */
   onError(error: Error): void;
@@ -61,6 +69,7 @@ const CHECK_INTERVAL_MS = 1_000;
 export class HttpServer {
   readonly #options: HttpServerOptions;
   readonly #server: Server | TlsServer;
+  readonly #rules: RequestRules;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #binding: Binding | undefined;
@@ -71,7 +80,13 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const { limits, tls } = options;
+    const { limits, tls, address, allowedHosts } = options;
+    this.#rules = {
+      urlBytesMax: limits.urlBytesMax,
+      isUnix: "path" in address,
+      asksCertificates: tls?.asksClients === true,
+      answersHost: hostRule(allowedHosts, "path" in address ? [] : [hostname(), address.host]),
+    };
     const serverOptions: ServerOptions = {
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: limits.requestTimeoutMs,
@@ -85,14 +100,18 @@ export class HttpServer {
         : createTlsServer({
             ...serverOptions,
             requestCert: tls.asksClients,
-            rejectUnauthorized: tls.asksClients,
+            // Node would hang up without a word; the request is refused with the reason.
+            rejectUnauthorized: false,
           });
     this.#server.on("connection", (socket: Socket) => this.#count(socket));
     this.#server.timeout = limits.stallTimeoutMs;
-    this.#server.on("request", (request, response) => {
+    const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#answer(request, response).finally(() => this.#running.delete(work));
       this.#running.add(work);
-    });
+    };
+    this.#server.on("request", onRequest);
+    // Nobody is told to go on with a body.
+    this.#server.on("checkContinue", onRequest);
   }
 
   /** The addresses that it really listens at, which matters where the port was 0 or the host is a name. */
@@ -166,14 +185,16 @@ export class HttpServer {
   }
 
   async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const refusal = this.#overRate() ?? refusalOf(request, this.#options.limits);
+    const refusal =
+      this.#overRate() ?? refusalOf(request, this.#rules) ?? (await this.#options.authenticate?.(request));
     if (refusal !== undefined) {
       for (const [name, value] of Object.entries(refusal.headers ?? {})) response.setHeader(name, value);
       // What is left of the request is not waited for.
       response.setHeader("Connection", "close");
       return answerText(response, refusal.status, refusal.text);
     }
-    const path = (request.url ?? "/").split("?", 1)[0] ?? "/";
+    request.url = originForm(request.url ?? "/");
+    const path = request.url.split("?", 1)[0] ?? "/";
     const route = this.#options.route(path);
     if (route === undefined) return answerText(response, 404, "not found; what is served is linked from /");
     const isPost = typeof route === "object";
@@ -200,9 +221,9 @@ export class HttpServer {
   }
 }
 
-/** Ends the response with a line of plain text. */
+/** Ends the response with a line of plain text, which may quote what others say. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
-  answerBody(response, status, { type: "text/plain", body: Buffer.from(`${text}\n`) });
+  answerBody(response, status, { type: "text/plain", body: Buffer.from(`${visible(text)}\n`) });
 }
 
 export interface AnswerBody {

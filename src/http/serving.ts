@@ -5,19 +5,36 @@ import type { TlsConfig } from "./tls.ts";
 export interface Serving {
   readonly tls: TlsConfig | undefined;
   readonly limits: ServerLimits | undefined;
+  /** Hosts that are answered for beside IP addresses and loopback names, as `hostRule` takes them. */
+  readonly allowedHosts: readonly string[] | undefined;
+  /** The id of the authenticator whose credentials a request must have. */
+  readonly auth: string | undefined;
 }
 
 /** Nobody's wishes. */
-export const ANY_SERVING: Serving = { tls: undefined, limits: undefined };
+export const ANY_SERVING: Serving = {
+  tls: undefined,
+  limits: undefined,
+  allowedHosts: undefined,
+  auth: undefined,
+};
 
-export const SERVING_KEYS: readonly (keyof Serving)[] = ["tls", "limits"];
+/** The options that say it, for messages. */
+export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string])[] = [
+  ["tls", "tls"],
+  ["limits", "limits"],
+  ["allowedHosts", "allowed_hosts"],
+  ["auth", "auth"],
+];
 
 /** What the wishes of all come to: the first that one of them has, of each. */
 export function jointServing(wishes: readonly Serving[]): Serving {
-  const joint: { -readonly [Key in keyof Serving]: Serving[Key] } = { ...ANY_SERVING };
-  for (const { tls, limits } of wishes) {
-    joint.tls ??= tls;
-    joint.limits ??= limits;
-  }
-  return joint;
+  const first = <Key extends keyof Serving>(key: Key): Serving[Key] | undefined =>
+    wishes.find((one) => one[key] !== undefined)?.[key];
+  return {
+    tls: first("tls"),
+    limits: first("limits"),
+    allowedHosts: first("allowedHosts"),
+    auth: first("auth"),
+  };
 }

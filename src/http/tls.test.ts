@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { type ConnectionOptions, connect, type TLSSocket } from "node:tls";
+import { type ConnectionOptions, connect, getCiphers, type TLSSocket } from "node:tls";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { recordedLogger } from "../../test/scenes/logs.ts";
@@ -18,6 +18,11 @@ import { ANY_SERVING } from "./serving.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const OK = "HTTP/1.1 200 OK";
+const FORBIDDEN = "HTTP/1.1 403 Forbidden";
+
+/** What makes a key, for `openssl req`. */
+const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
+const RSA_KEY = ["-newkey", "rsa:2048"];
 
 /** A listener's certificate and key, and the authority of its clients, in files that tests write. */
 function files(context: TestContext) {
@@ -27,21 +32,27 @@ function files(context: TestContext) {
   return {
     file,
     /** Writes a self-signed certificate of this name, and its key. */
-    issue(name: string): void {
-      const curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
+    issue(name: string, key = EC_KEY): void {
       const out = ["-keyout", file("tls.key"), "-out", file("tls.crt")];
-      execFileSync("openssl", ["req", "-x509", ...curve, "-days", "2", "-subj", `/CN=${name}`, ...out], {
-        stdio: "ignore",
-      });
+      const about = ["-nodes", "-days", "2", "-subj", `/CN=${name}`];
+      execFileSync("openssl", ["req", "-x509", ...key, ...about, ...out], { stdio: "ignore" });
     },
     identity: () => ({ cert: readFileSync(file("tls.crt")), key: readFileSync(file("tls.key")) }),
   };
 }
 
+interface ServeOptions {
+  readonly asksClients?: boolean;
+  readonly listenHost?: string;
+  readonly key?: string[];
+  readonly tls?: object;
+}
+
 /** A listener with the certificate "first", and what is asked of it. */
-async function serve(context: TestContext, { asksClients = false, listenHost = "127.0.0.1" } = {}) {
+async function serve(context: TestContext, options: ServeOptions = {}) {
+  const { asksClients = false, listenHost = "127.0.0.1", key, tls = { min_version: "1.3" } } = options;
   const { file, issue, identity } = files(context);
-  issue("first");
+  issue("first", key);
   if (asksClients) copyFileSync(file("tls.crt"), file("clients.crt"));
   const clock = new FakeClock(Date.now());
   const host = createHost(clock);
@@ -55,7 +66,7 @@ async function serve(context: TestContext, { asksClients = false, listenHost = "
       tls: serverTls.parse({
         cert_file: file("tls.crt"),
         key_file: file("tls.key"),
-        min_version: "1.3",
+        ...tls,
         reload_interval: "1m",
         ...(asksClients ? { client_ca_file: file("clients.crt") } : {}),
       }),
@@ -151,7 +162,51 @@ test("with a client authority, a client must show its certificate", async (conte
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { ask, identity } = await serve(context, { asksClients: true });
   assert.deepEqual(await ask(identity()), { name: "first", status: OK });
-  await assert.rejects(ask(), /certificate required|ECONNRESET/);
+  assert.deepEqual(await ask(), { name: "first", status: FORBIDDEN });
+});
+
+test("a client whose certificate is another authority's, or shows none, learns why it gets nothing", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const { open, identity, issue } = await serve(context, { asksClients: true });
+  issue("stranger");
+  for (const [shown, reason] of [
+    [identity(), /the client's certificate is refused: DEPTH_ZERO_SELF_SIGNED_CERT\n$/],
+    [{}, /a client certificate is needed\n$/],
+  ] as const) {
+    const socket = await open(shown);
+    socket.write("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    const answer = Buffer.concat(await socket.toArray()).toString();
+    assert.match(answer, /^HTTP\/1\.1 403 /);
+    assert.match(answer, reason);
+    assert.doesNotMatch(answer, /hello/);
+  }
+});
+
+test("no session that is gone on with lets in who was refused", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const { open, identity, issue } = await serve(context, { asksClients: true, tls: {} });
+  const owner = identity();
+  issue("stranger");
+  for (const maxVersion of ["TLSv1.2", "TLSv1.3"] as const) {
+    for (const [shown, want] of [
+      [{}, FORBIDDEN],
+      [identity(), FORBIDDEN],
+      [owner, OK],
+    ] as const) {
+      const first = await open({ ...shown, maxVersion });
+      let session: Buffer | undefined = first.getSession();
+      // Of TLS 1.3, the one that can be gone on with comes with the answer.
+      first.on("session", (later: Buffer) => {
+        session = later;
+      });
+      await get(first);
+      assert.ok(session !== undefined);
+      // Nothing is shown the second time.
+      const second = await open({ maxVersion, session });
+      assert.ok(second.isSessionReused(), `a session of ${maxVersion} that can be gone on with`);
+      assert.equal(await get(second), want);
+    }
+  }
 });
 
 test("an empty client authority is not taken for the system's, and an exchanged one ends old sessions", async (context) => {
@@ -174,9 +229,50 @@ test("an empty client authority is not taken for the system's, and an exchanged 
   copyFileSync(file("tls.crt"), file("clients.crt"));
   await claim.refresh();
   assert.deepEqual(await ask(identity()), { name: "second", status: OK });
-  // The server hangs up, which may be known to the client before or after it has asked.
-  const { status } = await ask({ ...first, session }).catch(() => ({ status: "" }));
-  assert.equal(status, "");
+  assert.equal((await ask({ ...first, session })).status, FORBIDDEN);
+});
+
+/** The suites of TLS 1.2, by OpenSSL's names, that the listener speaks with a client which offers one at a time. */
+async function spokenSuites({ open }: Awaited<ReturnType<typeof serve>>): Promise<readonly string[]> {
+  const spoken: string[] = [];
+  for (const name of getCiphers().filter((one) => !/^tls_|psk|srp/.test(one))) {
+    const ciphers = `${name.toUpperCase()}:@SECLEVEL=0`;
+    const socket = await open({ maxVersion: "TLSv1.2", ciphers }).catch(() => undefined);
+    if (socket === undefined) continue;
+    spoken.push(socket.getCipher().name);
+    socket.destroy();
+  }
+  return spoken;
+}
+
+test("where no suites are named, those with forward secrecy are spoken and no others", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const spoken = await spokenSuites(await serve(context, { key: RSA_KEY, tls: {} }));
+  assert.deepEqual(
+    spoken.filter((name) => !name.startsWith("ECDHE-")),
+    [],
+  );
+  assert.ok(spoken.includes("ECDHE-RSA-AES128-GCM-SHA256"), "what every client has is among them");
+});
+
+test("suites without forward secrecy are spoken where they are named", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const tls = { cipher_suites: ["TLS_RSA_WITH_AES_128_CBC_SHA"] };
+  assert.deepEqual(await spokenSuites(await serve(context, { key: RSA_KEY, tls })), ["AES128-SHA"]);
+});
+
+test("keys are agreed on in the groups that curve_preferences names", async (context) => {
+  if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
+  const { open } = await serve(context, { tls: { curve_preferences: ["P384", "X25519"] } });
+  const groupOf = async (ecdhCurve: string): Promise<string | undefined> => {
+    const socket = await open({ ecdhCurve });
+    const { name } = socket.getEphemeralKeyInfo() as { readonly name?: string };
+    socket.destroy();
+    return name;
+  };
+  assert.equal(await groupOf("P-256:P-384"), "secp384r1");
+  assert.equal(await groupOf("X25519"), "X25519");
+  await assert.rejects(groupOf("P-256"), /handshake failure/);
 });
 
 test("a listener without its files says which one it misses", async (context) => {

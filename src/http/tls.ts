@@ -8,8 +8,10 @@ export interface TlsConfig {
   /** With it, clients must show a certificate that one of these authorities signed. */
   readonly clientCaFile: string | undefined;
   readonly minVersion: SecureVersion;
-  /** OpenSSL's cipher list; undefined for Node's choice. */
-  readonly ciphers: string | undefined;
+  /** OpenSSL's cipher list. */
+  readonly ciphers: string;
+  /** OpenSSL's groups for the key agreement; "auto" for its own. */
+  readonly groups: string;
   /** How often the files are read again, in milliseconds; 0 for never. */
   readonly reloadIntervalMs: number;
 }
@@ -23,7 +25,7 @@ export function serverCertificates(
   owner: CertificateOwner,
   use: (options: SecureContextOptions) => void,
 ): Certificates {
-  const { certFile, keyFile, clientCaFile, minVersion, ciphers, reloadIntervalMs } = tls;
+  const { certFile, keyFile, clientCaFile, minVersion, ciphers, groups, reloadIntervalMs } = tls;
   return new Certificates({
     owner,
     sources: {
@@ -35,10 +37,11 @@ export function serverCertificates(
     use: ({ ca, cert, key }) =>
       use({
         minVersion,
+        ciphers,
+        ecdhCurve: groups,
         ...(cert === undefined ? {} : { cert }),
         ...(key === undefined ? {} : { key }),
         ...(ca === undefined ? {} : { ca }),
-        ...(ciphers === undefined ? {} : { ciphers }),
       }),
   });
 }

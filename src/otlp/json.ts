@@ -1,5 +1,6 @@
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { BinaryReader } from "@bufbuild/protobuf/wire";
+import { visible } from "../text/visible.ts";
 import { ResourceMetricsSchema } from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 
 const RESOURCE_METRICS_FIELD = 1;
@@ -21,7 +22,9 @@ export function* requestJson(request: Uint8Array): Generator<string, void, void>
     }
     const entry = fromBinary(ResourceMetricsSchema, reader.bytes());
     // OTLP wants enumerations as numbers, other than protobuf's own mapping.
-    yield before + JSON.stringify(toJson(ResourceMetricsSchema, entry, { enumAsInteger: true }));
+    const json = JSON.stringify(toJson(ResourceMetricsSchema, entry, { enumAsInteger: true }));
+    // The file exporter's files are read by people too.
+    yield before + visible(json);
     before = ",";
   }
   yield before === OPEN ? `${OPEN}]}` : "]}";

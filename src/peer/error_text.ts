@@ -2,7 +2,7 @@
 const NODE_ADVICE = /; if the root CA is installed locally.*$/s;
 
 /** OpenSSL's: thread, number, library, function, reason, and a place in its sources. */
-const OPENSSL = /[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*$/s;
+const OPENSSL = /(?<![0-9A-F])[0-9A-F]+:error:[0-9A-F]+:SSL routines:[^:]*:([^:]+):.*$/s;
 
 /** The reason in an error of OpenSSL's, such as "wrong version number"; undefined in any other. */
 export function opensslReason(error: unknown): string | undefined {

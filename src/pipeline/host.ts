@@ -3,20 +3,23 @@ import type { Host, ReloadControl } from "../component/component.ts";
 import type { Offers } from "../component/offers.ts";
 import type { PodName, RuntimeWitness, Witnesses } from "../component/sandboxes.ts";
 import { Listeners } from "../http/listeners.ts";
+import { ConcealedTexts } from "../text/concealed.ts";
 import { StatusBoard } from "./statuses.ts";
 
 /** What the components of one agent share, at its beginning. */
 export function createHost(
   clock: Clock = systemClock,
   reload: ReloadControl | undefined = undefined,
+  concealed: ConcealedTexts = new ConcealedTexts(),
 ): Host & { readonly statuses: StatusBoard } {
   return {
     authenticators: new OfferMap(),
     listeners: new Listeners(),
     pages: new OfferMap(),
     sandboxes: new OfferMap(),
+    serverAuthenticators: new OfferMap(),
     storages: new OfferMap(),
-    statuses: new StatusBoard(clock),
+    statuses: new StatusBoard(clock, concealed),
     witnesses: new WitnessMap(),
     reload,
   };

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
+import { ConcealedTexts } from "../text/concealed.ts";
 import { StatusBoard } from "./statuses.ts";
 
 const START_MS = 1_000;
@@ -16,6 +17,18 @@ function scene() {
   };
   return { clock, board, now };
 }
+
+test("no reason shows what is concealed", () => {
+  const concealed = new ConcealedTexts();
+  concealed.add("hunter2", "the token");
+  const board = new StatusBoard(new FakeClock(), concealed);
+  board.report("exporter", "out", "recoverable_error", "cannot post to http://h/hunter2");
+  board.outdated("exporter", "out", "cannot read /hunter2");
+  board.holdReadiness("exporter", "out", "waits for hunter2");
+  assert.equal(board.components()[0]?.error, "cannot post to http://h/the token; cannot read /the token");
+  assert.deepEqual(board.outdatedNow(), ['exporter "out": cannot read /the token']);
+  assert.deepEqual(board.unreadyReasons(), ['exporter "out": waits for the token']);
+});
 
 test("old files make a component's state recoverable_error until they are exchanged, whatever it delivers", async () => {
   const { clock, board, now } = scene();

@@ -6,6 +6,7 @@ import type {
   StateDetails,
   Statuses,
 } from "../component/component.ts";
+import { ConcealedTexts } from "../text/concealed.ts";
 
 /** States that nothing but a start leads out of. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
@@ -28,18 +29,22 @@ export class StatusBoard implements Statuses {
   readonly #outdated = new Set<Outdated>();
   readonly #unready = new Map<symbol, string>();
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
+  /** What no reason may show. */
+  readonly #concealed: Pick<ConcealedTexts, "conceal">;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, concealed: Pick<ConcealedTexts, "conceal"> = new ConcealedTexts()) {
     this.#clock = clock;
+    this.#concealed = concealed;
   }
 
   report(
     kind: ComponentKind,
     id: string,
     state: ComponentState,
-    error = "",
+    reason = "",
     { needsRestart = false }: StateDetails = {},
   ): void {
+    const error = this.#concealed.conceal(reason);
     const key = keyOf(kind, id);
     const before = this.#components.get(key);
     if (before?.state === state && before.error === error && before.needsRestart === needsRestart) return;
@@ -50,7 +55,8 @@ export class StatusBoard implements Statuses {
     this.#components.set(key, { kind, id, state, error, sinceMs, needsRestart });
   }
 
-  outdated(kind: ComponentKind, id: string, error: string): () => void {
+  outdated(kind: ComponentKind, id: string, reason: string): () => void {
+    const error = this.#concealed.conceal(reason);
     const one: Outdated = { kind, id, error, sinceMs: this.#clock.nowMs() };
     this.#outdated.add(one);
     return () => this.#outdated.delete(one);
@@ -62,7 +68,7 @@ export class StatusBoard implements Statuses {
   }
 
   holdReadiness(kind: ComponentKind, id: string, reason: string): () => void {
-    return this.holdAgent(`${kind} "${id}": ${reason}`);
+    return this.holdAgent(`${kind} "${id}": ${this.#concealed.conceal(reason)}`);
   }
 
   /** As `holdReadiness`, for what is no single component's reason. */

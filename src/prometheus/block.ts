@@ -24,6 +24,8 @@ export interface Block {
   readonly headers: number;
   /** The family; undefined for a block without a usable point. */
   readonly spec: FamilySpec | undefined;
+  /** Bytes of the lines that were lexed, which is nearly all of the time that it takes. */
+  readonly lexedBytes: number;
   /** The family's numbers by column. */
   readonly values: readonly number[];
   /**
@@ -97,19 +99,21 @@ export interface BlockOptions {
   /** How many samples, and how many lines that must be left out, the block may have before it is cut. */
   readonly samplesMax: number;
   readonly badLinesMax: number;
+  /** How many bytes are lexed before the block is cut at the next line. */
+  readonly bytesMax: number;
 }
 
 /**
  * Lexes the block that begins at `start` of a page whose last byte before `end` is a line feed. The slow way, for
  * bytes not seen before: every check is here, so that none is needed when the same bytes come again.
  */
-export function lexBlock(bytes: Uint8Array, start: number, end: number, options: BlockOptions): Block {
+export function lexBlock(bytes: Buffer, start: number, end: number, options: BlockOptions): Block {
   const lexer = new BlockLexer(bytes, options);
   let pos = start;
   while (pos < end && lexer.hasRoom) {
-    const lineEnd = bytes.indexOf(LF, pos);
-    if (!lexer.take(pos, lineEnd)) break;
-    pos = skipIdleLines(bytes, lineEnd + 1, end);
+    const stop = bytes.indexOf(LF, pos);
+    if (!lexer.take(pos, stop)) break;
+    pos = skipIdleLines(bytes, stop + 1, end);
   }
   return lexer.finish(pos);
 }
@@ -130,7 +134,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 
 class BlockLexer {
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #options: BlockOptions;
   readonly #samples: Sample[] = [];
   #name: string | undefined;
@@ -138,16 +142,19 @@ class BlockLexer {
   #help: string | undefined;
   #headers = 0;
   readonly #leftOut = new LeftOut();
+  #lexedBytes = 0;
   #repeatable = true;
 
-  constructor(bytes: Uint8Array, options: BlockOptions) {
+  constructor(bytes: Buffer, options: BlockOptions) {
     this.#bytes = bytes;
     this.#options = options;
   }
 
   get hasRoom(): boolean {
-    const { samplesMax, badLinesMax } = this.#options;
-    return this.#samples.length < samplesMax && this.#leftOut.lines < badLinesMax;
+    const { samplesMax, badLinesMax, bytesMax } = this.#options;
+    return (
+      this.#samples.length < samplesMax && this.#leftOut.lines < badLinesMax && this.#lexedBytes < bytesMax
+    );
   }
 
   /** Takes the line, or says that it belongs to the next block. */
@@ -156,6 +163,7 @@ class BlockLexer {
     if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
     if (end - start > this.#options.rules.lineBytesMax)
       return this.#leaveOut(start, "line too long", "line_bytes");
+    this.#lexedBytes += end - start;
     const text = decodeLine(this.#bytes, start, end);
     if (text === undefined) return this.#leaveOut(start, "not UTF-8");
     const line = lexLine(text, this.#options.rules);
@@ -210,6 +218,7 @@ class BlockLexer {
       end,
       name,
       headers: this.#headers,
+      lexedBytes: this.#lexedBytes,
       spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
       values: columns.map(({ value }) => value),
       holes: this.#repeatable ? toHoles(columns) : undefined,

@@ -15,6 +15,8 @@ export interface FamilyRecord {
   /** The page on which it stood last, and where in that page's scratch its numbers begin. */
   page: number;
   offset: number;
+  /** Where it begins on that page, in bytes. */
+  start: number;
 }
 
 /** Has the record of each family. It lives as long as somebody holds the family. */
@@ -35,7 +37,7 @@ export class FamilyRecords {
     const known = this.#records.get(family);
     if (known !== undefined) return known;
     const names = ["", ...childSuffixes(family.kind)].map((suffix) => this.#mark(family.name + suffix));
-    const record: FamilyRecord = { family, names, page: 0, offset: 0 };
+    const record: FamilyRecord = { family, names, page: 0, offset: 0, start: 0 };
     this.#records.set(family, record);
     return record;
   }

@@ -168,3 +168,46 @@ test("more variants of a block than are tried are still kept once each", () => {
   for (let scrape = 0; scrape < 3; scrape++) for (const shape of shapes) parse(parser.source([]), shape);
   assert.equal(parser.layoutCount, shapes.length);
 });
+
+/** Lines that are new in every scrape, in many small families, one large one, and under the headers of honest ones. */
+function noise(guest: number, scrape: number): string {
+  const tag = `g${guest}s${scrape}`;
+  const names = Array.from({ length: 60 }, (_, at) => family(`kata_guest_${tag}_${at}`, ["a"]));
+  const long = Array.from({ length: 12 }, (_, at) =>
+    family(`kata_guest_long${at}`, [tag.padEnd(240, "x"), "b"]),
+  );
+  const variants = ["kata_guest_meminfo", "kata_guest_vm_stat"].map((name) => family(name, [tag, "b"]));
+  return [...names, ...long, ...variants].join("");
+}
+
+test("guests that bring new layouts in every scrape cost an honest sandbox none of its own, whenever it comes", () => {
+  const limits = { layoutsMax: 2_000, layoutBytesMax: 8 * 1024 ** 2, newSamplesPerMinuteMax: 2_000 };
+  const parser = newParser(limits);
+  const hostile = Array.from({ length: 12 }, () => parser.source([]));
+  const honest = (seed: number) => {
+    const page = createPage({ flavor: "go", seed, disks: 1 + seed });
+    return { page, source: parser.source([]), lexed: [] as number[] };
+  };
+  const sandboxes = [honest(0), honest(1)];
+  for (let scrape = 0; scrape < 240; scrape++) {
+    if (scrape === 120) sandboxes.push(honest(2));
+    for (const [guest, source] of hostile.entries()) parse(source, noise(guest, scrape));
+    for (const { page, source, lexed: slow } of sandboxes) {
+      slow.push(
+        lexed(parser, () => {
+          const { samples, badLines, skippedLines } = parse(source, page.render());
+          assert.deepEqual([samples, badLines, skippedLines], [page.samples, 0, 0], `scrape ${scrape}`);
+        }),
+      );
+    }
+    parser.nextRound();
+    if (scrape % 4 === 0) parser.nextMinute();
+    assert.ok(parser.layoutCount <= limits.layoutsMax);
+    assert.ok(parser.layoutBytes <= limits.layoutBytesMax);
+  }
+  for (const { lexed: slow } of sandboxes)
+    assert.equal(
+      slow.slice(1).reduce((sum, one) => sum + one),
+      0,
+    );
+});

@@ -75,7 +75,7 @@ function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array {
 
 /** A page, and the same bytes as a view. */
 export interface PageBytes {
-  readonly bytes: Uint8Array;
+  readonly bytes: Buffer;
   readonly view: DataView;
   /** The page's length. Its last byte is a line feed; what stands behind it may be anything. */
   readonly end: number;
@@ -83,7 +83,8 @@ export interface PageBytes {
 
 /**
  * Compares the page at `start` with the layout and reads the numbers into `out` from column `base` on. Returns the
- * position after the block's last line feed, or -1 where the page has something else.
+ * position after the block's last line feed; where the page has something else, `~position` of about where it has, which
+ * is negative.
  */
 export function matchLayout(
   page: PageBytes,
@@ -99,11 +100,11 @@ export function matchLayout(
   let word = 0;
   for (let i = 0; i < lengths.length; i++) {
     const tail = pos + (lengths[i] as number) - WORD;
-    if (tail + WORD > end) return -1;
-    for (; pos < tail; pos += WORD) if (view.getFloat64(pos, true) !== words[word++]) return -1;
-    if (view.getFloat64(tail, true) !== words[word++]) return -1;
+    if (tail + WORD > end) return ~pos;
+    for (; pos < tail; pos += WORD) if (view.getFloat64(pos, true) !== words[word++]) return ~pos;
+    if (view.getFloat64(tail, true) !== words[word++]) return ~tail;
     pos = parseNumber(bytes, tail + WORD, out, base + (columns[i] as number));
-    if (pos < 0) return -1;
+    if (pos < 0) return pos;
   }
   return pos + 1;
 }
@@ -116,10 +117,10 @@ function matchBytes(page: PageBytes, start: number, layout: Layout, out: Float64
   let at = 0;
   for (let i = 0; i < lengths.length; i++) {
     const until = at + (lengths[i] as number);
-    if (pos + until - at > end) return -1;
-    while (at < until) if (bytes[pos++] !== literal[at++]) return -1;
+    if (pos + until - at > end) return ~pos;
+    while (at < until) if (bytes[pos++] !== literal[at++]) return ~pos;
     pos = parseNumber(bytes, pos, out, base + (columns[i] as number));
-    if (pos < 0) return -1;
+    if (pos < 0) return pos;
   }
   return pos + 1;
 }

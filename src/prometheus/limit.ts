@@ -1,5 +1,8 @@
 /** The limits on what a page may bring, by the names of their options. */
 export type Limit =
+  | "body_bytes"
+  | "header_bytes"
+  | "page_memory_bytes"
   | "blocks"
   | "samples"
   | "series"
@@ -8,5 +11,6 @@ export type Limit =
   | "labels"
   | "label_value_bytes"
   | "bad_lines"
+  | "new_bytes"
   | "new_layouts_per_minute"
   | "new_samples_per_minute";

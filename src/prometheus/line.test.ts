@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { lexLine, skipIdleLines } from "./line.ts";
+import { lexLine, lineEnd, skipIdleLines } from "./line.ts";
 import { defaultParseLimits } from "./parse.ts";
 
 const rules = {
@@ -33,7 +33,7 @@ test("sample lines", () => {
   check('up{a="x"} 1', 'up[a="x"] 1');
   check('up{a="x",b="y"} 1.5e3', 'up[a="x" b="y"] 1500');
   check('up{a="x",} 1', 'up[a="x"] 1');
-  check('up{a=""} 1', 'up[a=""] 1');
+  check('up{a="",b="y"} 1', 'up[b="y"] 1');
   check("up +Inf", "up[] Infinity");
   check("ns:up:sum 1", "ns:up:sum[] 1");
   check('up{a="x"}1', 'up[a="x"] 1');
@@ -106,7 +106,22 @@ test("what is longer than a limit is told from what is malformed", () => {
   check('up{a="x",b="x",c="x"} 1', "overlong: too many labels");
   check('up{a="1234567"} 1', "overlong: label value too long");
   check('up{a="☃☃☃"} 1', "overlong: label value too long");
+  check(String.raw`up{a="\\\\\\\\\\\\"} 1`, String.raw`up[a="\\\\\\\\\\\\"] 1`);
   check('up{a="☃☃"} 1', 'up[a="☃☃"] 1');
+});
+
+test("what is too long by its raw length is neither unescaped nor looked at to its end", () => {
+  check(String.raw`up{a="\x${"y".repeat(20)}"} 1`, "overlong: label value too long");
+  check(String.raw`up{a="\n${"y".repeat(20)}`, "bad: label value without quotes");
+  check(String.raw`up{a="\n${"y".repeat(20)}\" 1`, "overlong: label value too long");
+  check('up{a="x",b="x",9', "overlong: too many labels");
+});
+
+test("a line's end is found wherever it is", () => {
+  for (const length of [0, 1, 62, 63, 64, 65, 66, 5_000]) {
+    const bytes = Buffer.from(`##${"x".repeat(length)}\n\n`);
+    assert.equal(lineEnd(bytes, 2), length + 2);
+  }
 });
 
 function checkIdle(idle: string, rest: string): void {

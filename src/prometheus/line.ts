@@ -6,7 +6,11 @@ const TAB = 9;
 const LF = 10;
 const CR = 13;
 const SPACE = 32;
+const QUOTE = 34;
 const HASH = 35;
+const BACKSLASH = 92;
+const UPPER_H = 72;
+const UPPER_T = 84;
 /** `HELP` and `TYPE` as four bytes each, the first one highest. */
 const HELP = 0x48454c50;
 const TYPE = 0x54595045;
@@ -65,19 +69,34 @@ export type Line = SampleLine | HeaderLine | BadLine | OverlongLine;
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
 const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACES = /[ \t]*/y;
-/** A label's value up to its closing quote; escapes are looked at only where there is a backslash. */
-const QUOTED = /"((?:[^"\\\n]|\\.)*)"/y;
 const TOKEN = /[^ \t]+/y;
+
+/** As far as a line's end is looked for byte by byte: a native call for a short line takes longer than that. */
+const SHORT_LINE_BYTES = 64;
+
+/** Where the line feed stands that ends the line. There must be one. */
+export function lineEnd(bytes: Uint8Array, start: number): number {
+  const far = start + SHORT_LINE_BYTES;
+  let pos = start;
+  while (pos < far) if (bytes[pos++] === LF) return pos - 1;
+  return bytes.indexOf(LF, pos);
+}
 
 /** Where the next line with something to say begins: not blank, and no comment other than HELP and TYPE. */
 export function skipIdleLines(bytes: Uint8Array, start: number, end: number): number {
   let pos = start;
   while (pos < end) {
-    let at = skipBlanks(bytes, pos);
-    if (bytes[at] === HASH) {
-      if (startsHeader(bytes, pos)) return pos;
-      while (bytes[at] !== LF) at++;
-    } else if (bytes[at] === CR) at++;
+    if (bytes[pos] === LF) {
+      pos++;
+      continue;
+    }
+    let at = pos;
+    let byte = bytes[at];
+    while (byte === SPACE || byte === TAB) byte = bytes[++at];
+    if (byte === HASH) {
+      if (startsHeader(bytes, at)) return pos;
+      at = lineEnd(bytes, at + 1);
+    } else if (byte === CR) at++;
     if (bytes[at] !== LF) return pos;
     pos = at + 1;
   }
@@ -89,8 +108,11 @@ export function startsHeader(bytes: Uint8Array, start: number): boolean {
   const hash = skipBlanks(bytes, start);
   if (bytes[hash] !== HASH) return false;
   const at = skipBlanks(bytes, hash + 1);
+  const first = bytes[at] as number;
+  // Comments need no more.
+  if (first < UPPER_H || first > UPPER_T) return false;
   const word =
-    ((bytes[at] as number) << 24) |
+    (first << 24) |
     ((bytes[at + 1] as number) << 16) |
     ((bytes[at + 2] as number) << 8) |
     (bytes[at + 3] as number);
@@ -159,8 +181,10 @@ function lexLabels(
   rules: LineRules,
 ): { attributes: Attribute[]; end: number } | BadLine | OverlongLine {
   const attributes: Attribute[] = [];
+  const keys: string[] = [];
   let pos = skip(SPACES, text, start);
   while (text[pos] !== "}") {
+    if (keys.length === rules.labelsMax) return overlong("labels", "too many labels");
     const key = take(LABEL_NAME, text, pos);
     if (key === "") return bad("label without a legal name");
     const fault = key.startsWith("__") ? "reserved label" : rules.labelFault(name, key);
@@ -169,20 +193,43 @@ function lexLabels(
     pos = skip(SPACES, text, pos + key.length);
     if (text[pos] !== "=") return bad('label without "="');
     pos = skip(SPACES, text, pos + 1);
-    const quoted = take(QUOTED, text, pos);
-    if (quoted === "") return bad("label value without quotes");
-    const value = unescapeLabel(quoted.slice(1, -1));
+    if (text[pos] !== '"') return bad("label value without quotes");
+    const valueStart = pos + 1;
+    const rawMax = ESCAPE_BYTES * rules.labelValueBytesMax;
+    const valueEnd = closingQuote(text, valueStart, rawMax);
+    if (valueEnd < 0) return bad("label value without quotes");
+    // Nothing of it is unescaped.
+    if (valueEnd - valueStart > rawMax) return overlong("label_value_bytes", "label value too long");
+    const value = unescapeLabel(text.slice(valueStart, valueEnd));
     if (value === undefined) return bad("invalid escape in a label value");
     if (isLonger(value, rules.labelValueBytesMax))
       return overlong("label_value_bytes", "label value too long");
-    if (attributes.length === rules.labelsMax) return overlong("labels", "too many labels");
-    if (attributes.some((other) => other.key === key)) return bad("label name twice on one line");
-    attributes.push({ key, value });
-    pos = skip(SPACES, text, pos + quoted.length);
+    if (keys.includes(key)) return bad("label name twice on one line");
+    keys.push(key);
+    // To whoever reads it an empty label is none: series that differ in nothing else are one.
+    if (value !== "") attributes.push({ key, value });
+    pos = skip(SPACES, text, valueEnd + 1);
     if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
     else if (text[pos] !== "}") return bad("labels without a closing brace");
   }
   return { attributes, end: pos + 1 };
+}
+
+/** The most that a byte of a value takes in the page. */
+const ESCAPE_BYTES = 2;
+
+/** Where the value's closing quote stands; -1 without one, and a place past `rawMax` where it is longer than that. */
+function closingQuote(text: string, start: number, rawMax: number): number {
+  const quote = text.indexOf('"', start);
+  const backslash = text.indexOf("\\", start);
+  if (quote < 0 || backslash < 0 || quote < backslash) return quote;
+  const stop = Math.min(text.length, start + rawMax + 1);
+  for (let at = backslash; at < stop; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) return at;
+    if (char === BACKSLASH) at++;
+  }
+  return stop === text.length ? -1 : stop;
 }
 
 /** In UTF-8, where no character takes more than three bytes per code unit. */
@@ -192,23 +239,27 @@ function isLonger(text: string, bytesMax: number): boolean {
 
 /** Other escapes than of a backslash and a line feed stand for themselves. */
 function unescapeHelp(text: string): string {
-  if (!text.includes("\\")) return text;
-  return text.replaceAll(/\\([\\n])/g, (_, char) => (char === "n" ? "\n" : "\\"));
+  return withoutEscapes(text, (char) => (char === "n" ? "\n" : char === "\\" ? char : `\\${char}`)) ?? text;
 }
-
-const BACKSLASH = "\\";
 
 /** The text without its escapes; undefined where a backslash stands before another character. */
 function unescapeLabel(text: string): string | undefined {
+  return withoutEscapes(text, (char) =>
+    char === "n" ? "\n" : char === "\\" || char === '"' ? char : undefined,
+  );
+}
+
+/** The text with what each escaped character means; undefined where one means nothing. */
+function withoutEscapes(text: string, meaning: (char: string) => string | undefined): string | undefined {
   let from = 0;
-  let value = "";
-  for (let at = text.indexOf(BACKSLASH); at >= 0; at = text.indexOf(BACKSLASH, from)) {
-    const char = text[at + 1];
-    if (char !== "n" && char !== '"' && char !== BACKSLASH) return undefined;
-    value += text.slice(from, at) + (char === "n" ? "\n" : char);
+  let result = "";
+  for (let at = text.indexOf("\\"); at >= 0; at = text.indexOf("\\", from)) {
+    const char = meaning(text.charAt(at + 1));
+    if (char === undefined) return undefined;
+    result += text.slice(from, at) + char;
     from = at + 2;
   }
-  return from === 0 ? text : value + text.slice(from);
+  return from === 0 ? text : result + text.slice(from);
 }
 
 function take(sticky: RegExp, text: string, pos: number): string {

@@ -13,14 +13,15 @@ const EXACT_DIGITS = 15;
 /** Powers of ten that a double holds exactly, so that one multiplication or division rounds once (Clinger 1990). */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
-/** The longest that Go and Rust write is 24 bytes. */
+/** The longest that Go and Rust write is 24 bytes; longer ones are for the lexer. */
 const RARE_BYTES_MAX = 40;
 
 /**
  * Reads the number at `start`, which must be followed by a line feed, into `out[column]`. Returns the position of the
- * line feed, or -1 where something else stands there. The result is the double nearest to the decimal, always.
+ * line feed; where something else stands there, `~position` of the byte up to which it looked, which is negative. The
+ * result is the double nearest to the decimal, always.
  */
-export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array, column: number): number {
+export function parseNumber(bytes: Buffer, start: number, out: Float64Array, column: number): number {
   let pos = start;
   let char = bytes[pos] as number;
   const negative = char === MINUS;
@@ -47,7 +48,7 @@ export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array,
     power = fraction - pos;
     digits -= power;
   }
-  if (digits === 0 || digits > EXACT_DIGITS) return parseRare(bytes, start, out, column);
+  if (digits === 0 || digits > EXACT_DIGITS) return parseRare(bytes, { start, seen: pos }, out, column);
   if (char === LOWER_E || char === UPPER_E) {
     char = bytes[++pos] as number;
     const minus = char === MINUS;
@@ -58,27 +59,30 @@ export function parseNumber(bytes: Uint8Array, start: number, out: Float64Array,
       exponent = exponent * 10 + digit;
       char = bytes[++pos] as number;
     }
-    if (pos === exponentStart) return -1;
+    if (pos === exponentStart) return ~pos;
     power += minus ? -exponent : exponent;
   }
-  if (char !== LF || power < -22 || power > 22) return parseRare(bytes, start, out, column);
+  if (char !== LF || power < -22 || power > 22) return parseRare(bytes, { start, seen: pos }, out, column);
   const value = power < 0 ? mantissa / (POWERS[-power] as number) : mantissa * (POWERS[power] as number);
   out[column] = negative ? -value : value;
   return pos;
 }
 
 /** Numbers that one rounding does not give exactly, and infinities: a few of a page, so a string may be made. */
-function parseRare(bytes: Uint8Array, start: number, out: Float64Array, column: number): number {
-  let text = "";
-  let pos = start;
-  for (let byte = bytes[pos] as number; byte !== LF; byte = bytes[++pos] as number) {
-    if (pos - start > RARE_BYTES_MAX) return -1;
-    text += String.fromCharCode(byte);
-  }
-  const value = toNumber(text);
-  if (value === undefined) return -1;
+function parseRare(
+  bytes: Buffer,
+  { start, seen }: { readonly start: number; readonly seen: number },
+  out: Float64Array,
+  column: number,
+): number {
+  const longest = start + RARE_BYTES_MAX;
+  let end = seen;
+  while (end <= longest && bytes[end] !== LF) end++;
+  if (end > longest) return ~end;
+  const value = toNumber(bytes.toString("latin1", start, end));
+  if (value === undefined) return ~end;
   out[column] = value;
-  return pos;
+  return end;
 }
 
 const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;

@@ -254,6 +254,8 @@ test("families get the name that define gives, and collide under it", () => {
   const define = (name: string, kind: Kind) => ({
     name: name.startsWith("go_") ? `shim_${name}` : name,
     kind,
+    help: undefined,
+    hasWrongKind: false,
   });
   const parser = newParser({}, { define });
   const { bytes, length } = pageOf("# TYPE go_x gauge\ngo_x 1\n# TYPE shim_go_x gauge\nshim_go_x 2\n");

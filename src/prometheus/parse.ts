@@ -1,13 +1,20 @@
 // Hot path: npm run bench -- parse. Indices are in range by construction, which `as` tells the compiler.
 
 import type { Interner } from "../metrics/interner.ts";
-import type { Family, Kind, Schema } from "../metrics/model.ts";
+import { type Family, type Kind, type Point, pointWidth, type Schema } from "../metrics/model.ts";
 import { type Block, LeftOut, lexBlock } from "./block.ts";
 import { type FamilyRecord, FamilyRecords, type NameMark } from "./family_record.ts";
-import { type KnownLayout, KnownLayouts, type LayoutLimits, type LayoutOwner } from "./known_layouts.ts";
+import {
+  Charged,
+  type KnownLayout,
+  KnownLayouts,
+  type LayoutLimits,
+  type LayoutOwner,
+} from "./known_layouts.ts";
+import { type Kept, KnownSeries } from "./known_series.ts";
 import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
 import type { Limit } from "./limit.ts";
-import { type LineLimits, type LineRules, skipIdleLines, startsHeader } from "./line.ts";
+import { type LineLimits, type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
 import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
@@ -18,6 +25,8 @@ const HASH = 35;
 const VARIANTS_TRIED_MAX = 16;
 /** As far as a block's first line is hashed; names differ well before. */
 const HASHED_BYTES_MAX = 96;
+/** Bytes of one page that are compared in vain, after which only the likeliest layouts of a block are tried. */
+const TRIED_BYTES_MAX = 256 * 1024;
 
 /** Why a family was left out that a guest wrote under a name of the host's. */
 const FORGED = "family of the host in the guest's part";
@@ -30,33 +39,58 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
   readonly samplesMax: number;
   /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
   readonly badLinesMax: number;
+  /**
+   * Bytes of one page that are lexed because no layout fits them; further blocks without one are left out, to be read next
+   * time. A first page is lexed whole, and the largest recorded has 124,806 bytes. It bounds the time of one page: reading
+   * a byte so takes up to 100 times as long as one that is known.
+   */
+  readonly newBytesMax: number;
   /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
   readonly newLayoutsPerMinuteMax: number;
   /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
   readonly newSamplesPerMinuteMax: number;
+  /** Distinct series that one source brings over its life; past them those that are known go on. */
+  readonly seriesMax: number;
 }
 
+/**
+ * Above what honest pages have, and below what the readers of the agent's page set as limits of theirs. A minute may bring
+ * as much that is new as four whole pages, one for each scrape at the default interval.
+ */
 export const defaultParseLimits: ParseLimits = {
-  lineBytesMax: 16 * 1024,
-  nameBytesMax: 256,
-  labelsMax: 32,
-  labelValueBytesMax: 1_024,
-  blocksMax: 1_000,
-  samplesMax: 10_000,
+  lineBytesMax: 4 * 1024,
+  nameBytesMax: 128,
+  labelsMax: 8,
+  labelValueBytesMax: 256,
+  blocksMax: 300,
+  samplesMax: 3_000,
   badLinesMax: 1_000,
-  newLayoutsPerMinuteMax: 2_000,
-  newSamplesPerMinuteMax: 20_000,
+  newBytesMax: 256 * 1024,
+  newLayoutsPerMinuteMax: 1_200,
+  newSamplesPerMinuteMax: 12_000,
+  seriesMax: 5_000,
   layoutsMax: 20_000,
   layoutsPerSourceMax: 2_000,
   layoutBytesMax: 64 * 1024 ** 2,
   layoutBytesPerSourceMax: 4 * 1024 ** 2,
 };
 
+/** What the agent knows a family by that a page has. */
+export interface FamilyDefinition {
+  readonly name: string;
+  /** Another one than the page's only where both are scalar. */
+  readonly kind: Kind;
+  /** Undefined for what the page says. */
+  readonly help: string | undefined;
+  /** Whether the page's TYPE is a fault. */
+  readonly hasWrongKind: boolean;
+}
+
 export interface ParserOptions {
   readonly interner: Interner;
   readonly limits: ParseLimits;
-  /** Gives families the name and kind under which the agent knows them; only scalar kinds can change. */
-  define?(name: string, kind: Kind): { readonly name: string; readonly kind: Kind };
+  /** Says what a family is known by. */
+  define?(name: string, kind: Kind): FamilyDefinition;
   /** Why a page's samples of this metric cannot have this label; undefined where they can. */
   labelFault?(name: string, label: string): string | undefined;
 }
@@ -112,6 +146,8 @@ export class PageParser {
       page: 0,
       minute: 0,
       slowBlocks: 0,
+      slowBytes: 0,
+      triedBytes: 0,
     };
   }
 
@@ -143,6 +179,16 @@ export class PageParser {
   get slowBlocks(): number {
     return this.#shared.slowBlocks;
   }
+
+  /** Bytes of the lines that were lexed, since the start. */
+  get slowBytes(): number {
+    return this.#shared.slowBytes;
+  }
+
+  /** Bytes that were compared with layouts which did not fit, since the start. */
+  get triedBytes(): number {
+    return this.#shared.triedBytes;
+  }
 }
 
 /** What all sources use. One page is parsed at a time, so that they can. */
@@ -157,6 +203,8 @@ interface Shared {
   page: number;
   minute: number;
   slowBlocks: number;
+  slowBytes: number;
+  triedBytes: number;
 }
 
 /** A family of the page at work that is the host's as far as is known. */
@@ -171,8 +219,7 @@ class Source implements PageSource, LayoutOwner {
   #ownFamilies: readonly Family[] = [];
   #ownNames: readonly NameMark[] = [];
   #ownWidth = 0;
-  layouts = 0;
-  layoutBytes = 0;
+  readonly charged = new Charged();
   #trust = TRUST_ALL;
   /** What the trust says of each family. */
   #origins = new WeakMap<FamilyRecord, Origin | { readonly reason: string }>();
@@ -191,12 +238,16 @@ class Source implements PageSource, LayoutOwner {
   #found: FamilyRecord[] = [];
   #width = 0;
   #samples = 0;
+  #newBytes = 0;
+  #triedBytes = 0;
   #leftOut = new LeftOut();
+  readonly #series: KnownSeries;
   readonly #hostPart = new HostPart();
   #hostClaims: HostClaim[] = [];
 
   constructor(shared: Shared, ownFamilies: readonly Family[]) {
     this.#shared = shared;
+    this.#series = new KnownSeries(shared.options.limits.seriesMax);
     this.#schema = shared.options.interner.schema([]);
     this.beginWith(ownFamilies);
   }
@@ -211,11 +262,12 @@ class Source implements PageSource, LayoutOwner {
     return this.#schema;
   }
 
-  parse(bytes: Uint8Array, length: number, trust = TRUST_ALL): Page {
+  parse({ buffer, byteOffset, byteLength }: Uint8Array, length: number, trust = TRUST_ALL): Page {
+    const bytes = Buffer.from(buffer, byteOffset, byteLength);
     const unterminated = length > 0 && bytes[length - 1] !== LF;
     if (unterminated) bytes[length] = LF;
     const end = unterminated ? length + 1 : length;
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const view = new DataView(buffer, byteOffset, byteLength);
     const page: PageBytes = { bytes, view, end };
     this.#begin(trust);
     let pos = skipIdleLines(bytes, 0, end);
@@ -242,6 +294,8 @@ class Source implements PageSource, LayoutOwner {
     this.#found = [];
     this.#width = 0;
     this.#samples = 0;
+    this.#newBytes = 0;
+    this.#triedBytes = 0;
     this.#leftOut = new LeftOut();
   }
 
@@ -263,37 +317,38 @@ class Source implements PageSource, LayoutOwner {
     const hash = hashFirstLine(page.bytes, start);
     const end = this.#matchOther(page, start, hash);
     if (end >= 0) return end;
-    return this.#mayLex() ? this.#lex(page, start, hash) : this.#skipBlock(page, start);
+    const limit = this.#limitOnNew();
+    return limit === undefined ? this.#lex(page, start, hash) : this.#skipBlock(page, start, limit);
   }
 
-  /** What no layout fits is read slowly, so that noise is read for a part of each minute only. */
-  #mayLex(): boolean {
+  /** The limit on what is new that is reached, if one is: noise is read for a part of each page and minute only. */
+  #limitOnNew(): "new_bytes" | "new_layouts_per_minute" | "new_samples_per_minute" | undefined {
     const { minute, options } = this.#shared;
-    const { newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = options.limits;
+    const { newBytesMax, newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = options.limits;
     if (this.#lexMinute !== minute) {
       this.#lexed = 0;
       this.#lexedSamples = 0;
     }
     this.#lexMinute = minute;
-    return this.#lexed < newLayoutsPerMinuteMax && this.#lexedSamples < newSamplesPerMinuteMax;
+    if (this.#lexed >= newLayoutsPerMinuteMax) return "new_layouts_per_minute";
+    if (this.#lexedSamples >= newSamplesPerMinuteMax) return "new_samples_per_minute";
+    return this.#newBytes >= newBytesMax ? "new_bytes" : undefined;
   }
 
   /** Counts and leaves what stands up to the next header line that follows a sample. */
-  #skipBlock({ bytes, end }: PageBytes, start: number): number {
+  #skipBlock({ bytes, end }: PageBytes, start: number, limit: Limit): number {
     let samples = 0;
     let pos = start;
     while (pos < end) {
       const isHeader = startsHeader(bytes, pos);
       if (isHeader && samples > 0) break;
       if (!isHeader) samples++;
-      pos = skipIdleLines(bytes, bytes.indexOf(LF, pos) + 1, end);
+      pos = skipIdleLines(bytes, lineEnd(bytes, pos) + 1, end);
     }
     this.#blocks.push(undefined);
     this.#breakHostPart();
-    const reason = "too much that is new in a minute";
-    const { newLayoutsPerMinuteMax } = this.#shared.options.limits;
-    const limit = this.#lexed >= newLayoutsPerMinuteMax ? "new_layouts_per_minute" : "new_samples_per_minute";
-    this.#leftOut.addSkipped(limit, { position: start, reason }, samples);
+    const per = limit === "new_bytes" ? "page" : "minute";
+    this.#leftOut.addSkipped(limit, { position: start, reason: `too much that is new in a ${per}` }, samples);
     return pos;
   }
 
@@ -307,8 +362,9 @@ class Source implements PageSource, LayoutOwner {
       if (end >= 0) return end;
     }
     const { known } = group;
+    // Variants that differ near their end only would be compared whole, again and again.
     const oldest = Math.max(0, known.length - VARIANTS_TRIED_MAX);
-    for (let i = known.length - 1; i >= oldest; i--) {
+    for (let i = known.length - 1; i >= oldest && this.#triedBytes < TRIED_BYTES_MAX; i--) {
       const end = known[i] === last ? -1 : this.#match(page, start, known[i] as KnownLayout);
       if (end >= 0) return end;
     }
@@ -322,14 +378,20 @@ class Source implements PageSource, LayoutOwner {
     if (known.forgotten || this.#samples + samples > this.#shared.options.limits.samplesMax) return -1;
     const scratch = this.#scratch(samples);
     const last = matchLayout(page, start, layout, scratch, this.#width);
-    if (last < 0) return -1;
+    if (last < 0) return this.#noteTried(~last - start);
     const end = skipIdleLines(page.bytes, last, page.end);
     // Only a HELP or TYPE line surely begins another block; a sample may be one more of this family.
-    if (end < page.end && page.bytes[end] !== HASH) return -1;
-    known.lastRound = this.#shared.layouts.round;
+    if (end < page.end && page.bytes[end] !== HASH) return this.#noteTried(end - start);
+    this.#shared.layouts.show(known, this);
     this.#blocks.push(known);
     this.#claim(known, start, samples);
     return end;
+  }
+
+  #noteTried(bytes: number): -1 {
+    this.#triedBytes += bytes;
+    this.#shared.triedBytes += bytes;
+    return -1;
   }
 
   /** Reads the block at `start` by its grammar, and remembers its layout where that is possible and allowed. */
@@ -343,8 +405,11 @@ class Source implements PageSource, LayoutOwner {
         limits.newSamplesPerMinuteMax - this.#lexedSamples,
       ),
       badLinesMax: limits.badLinesMax - this.#leftOut.lines,
+      bytesMax: limits.newBytesMax - this.#newBytes,
     });
     shared.slowBlocks++;
+    shared.slowBytes += block.lexedBytes;
+    this.#newBytes += block.lexedBytes;
     this.#lexed++;
     this.#lexedSamples += block.values.length;
     this.#leftOut.merge(block.leftOut);
@@ -354,14 +419,21 @@ class Source implements PageSource, LayoutOwner {
       return block.end;
     }
     const { name, kind } = block.spec;
-    const defined = define?.(name, kind) ?? { name, kind };
-    const isOtherKind = defined.kind !== kind;
-    if (isOtherKind) this.#leftOut.addBad({ position: start, reason: "TYPE other than the known one" });
-    const record = shared.records.intern({ ...block.spec, ...defined });
+    const known = define?.(name, kind);
+    const hasWrongKind = known?.hasWrongKind ?? false;
+    const help = known?.help ?? block.spec.help;
+    const record = shared.records.intern({
+      ...block.spec,
+      name: known?.name ?? name,
+      kind: known?.kind ?? kind,
+      help,
+    });
     // A layout would not tell again that the TYPE is wrong.
-    this.#blocks.push(isOtherKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
+    this.#blocks.push(hasWrongKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
     this.#scratch(block.values.length).set(block.values, this.#width);
-    this.#claim({ record, name }, start, block.values.length);
+    const isTaken = this.#claim({ record, name }, start, block.values.length);
+    if (isTaken && hasWrongKind)
+      this.#leftOut.addBad({ position: start, reason: "TYPE other than the known one" });
     return block.end;
   }
 
@@ -384,34 +456,36 @@ class Source implements PageSource, LayoutOwner {
     return this.#shared.layouts.add(hash, layout, { record, name, owner: this });
   }
 
-  /** Makes the numbers at the scratch's end this page's, unless the family is not the page's to define, or is there already. */
-  #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): void {
+  /** Makes the numbers at the scratch's end this page's; not where the family is not the page's to define, or is there already. */
+  #claim({ record, name }: { record: FamilyRecord; name: string }, start: number, samples: number): boolean {
     const origin = this.#originOf(record);
     if (typeof origin !== "string") {
       this.#leftOut.addBad({ position: start, reason: origin.reason }, samples);
-      return;
+      return false;
     }
     const standing = this.#hostPart.meet(origin, name);
     if (standing === "restarted") this.#revokeHostClaims();
     if (standing === "forged") {
       this.#leftOut.addBad({ position: start, reason: FORGED }, samples);
-      return;
+      return false;
     }
     const { page } = this.#shared;
     const { names } = record;
     for (let i = 0; i < names.length; i++) {
       if ((names[i] as NameMark).page !== page) continue;
       this.#leftOut.addBad({ position: start, reason: "family twice in one page" }, samples);
-      return;
+      return false;
     }
     for (let i = 0; i < names.length; i++) (names[i] as NameMark).page = page;
     record.page = page;
     record.offset = this.#width;
+    record.start = start;
     this.#width += record.family.width;
     this.#samples += samples;
     this.#found.push(record);
     if (origin === "host" && this.#trust.hostPart === "last")
       this.#hostClaims.push({ record, start, samples });
+    return true;
   }
 
   #originOf(record: FamilyRecord): Origin | { readonly reason: string } {
@@ -457,11 +531,9 @@ class Source implements PageSource, LayoutOwner {
   /** A limit is reached: the rest of the page is counted and left. */
   #skipRest({ bytes, end }: PageBytes, start: number, limit: Limit): void {
     let lines = 0;
-    let atLineStart = true;
-    for (let pos = start; pos < end; pos++) {
+    for (let pos = start; pos < end; pos = lineEnd(bytes, pos) + 1) {
       const byte = bytes[pos] as number;
-      if (atLineStart && byte !== LF && byte !== HASH) lines++;
-      atLineStart = byte === LF;
+      if (byte !== LF && byte !== HASH) lines++;
     }
     this.#leftOut.addSkipped(limit, { position: start, reason: "a limit on the page is reached" }, lines);
   }
@@ -469,6 +541,7 @@ class Source implements PageSource, LayoutOwner {
   #finish(bytes: Uint8Array, unterminated: boolean): Page {
     this.#previous = this.#blocks;
     if (!this.#sameFamilies()) {
+      this.#leaveOutNewSeries();
       this.#records = this.#found.toSorted((a, b) => a.family.id - b.family.id);
       this.#schema = this.#schemaOf(this.#records);
     }
@@ -484,6 +557,45 @@ class Source implements PageSource, LayoutOwner {
       firstFault: first && { line: lineAt(bytes, first.position), reason: first.reason },
       unterminated,
     };
+  }
+
+  /** Of families that differ from the last page's, keeps what is known or new within the limit. */
+  #leaveOutNewSeries(): void {
+    this.#found = this.#found.flatMap((record) => {
+      const kept = this.#series.admit(record.family);
+      return kept === undefined ? [record] : this.#reduce(record, kept);
+    });
+  }
+
+  /** The family with these points only, whose numbers are put behind all others. */
+  #reduce({ family, offset, start, page }: FamilyRecord, kept: Kept): FamilyRecord[] {
+    const { kind, points } = family;
+    const columns: number[] = [];
+    let column = offset;
+    let next = 0;
+    for (const [index, point] of points.entries()) {
+      const end = column + pointWidth(kind, point.bounds.length);
+      const isKept = kept[next] === index;
+      if (isKept) next++;
+      while (column < end) {
+        if (isKept) columns.push(column);
+        column++;
+      }
+    }
+    const lost = family.width - columns.length;
+    this.#samples -= lost;
+    const reason = "series beyond those that one sandbox can bring";
+    this.#leftOut.addSkipped("series", { position: start, reason }, lost);
+    if (columns.length === 0) return [];
+    const scratch = this.#scratch(columns.length);
+    const reduced = this.#shared.records.intern({
+      ...family,
+      points: kept.map((index) => points[index] as Point),
+    });
+    reduced.page = page;
+    reduced.offset = this.#width;
+    for (const from of columns) scratch[this.#width++] = scratch[from] as number;
+    return [reduced];
   }
 
   #schemaOf(records: readonly FamilyRecord[]): Schema {
@@ -527,7 +639,8 @@ function hashFirstLine(bytes: Uint8Array, start: number): number {
   return hash;
 }
 
-function lineAt(bytes: Uint8Array, position: number): number {
+/** The number of the line of that position, counted from 1. */
+export function lineAt(bytes: Uint8Array, position: number): number {
   let line = 1;
   for (let pos = 0; pos < position; pos++) if (bytes[pos] === LF) line++;
   return line;

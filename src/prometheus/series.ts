@@ -56,7 +56,8 @@ export function seriesText(labels: readonly Label[]): string {
     .join();
 }
 
-function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Label[] {
+/** The point's labels as all of its lines have them, under names that are free. */
+export function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Label[] {
   const names = new Set<string>();
   const bound = BOUND_LABEL[kind];
   const isTaken = (name: string): boolean => reserved.has(name) || names.has(name) || name === bound;
@@ -67,8 +68,8 @@ function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Labe
   });
 }
 
-/** In the order of the point's columns. */
-function linesOf(
+/** The point's lines in the order of its columns. */
+export function linesOf(
   kind: Kind,
   point: Point,
   labels: readonly Label[],

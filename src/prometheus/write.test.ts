@@ -271,13 +271,13 @@ test("attributes of the resource become labels where that is wanted", () => {
   });
 });
 
-test("of scalars that differ in kind, the first that was seen gives the type", () => {
+test("scalars that differ in kind are of no type, whoever came first", () => {
   check({
     readings: [
       reading("s1", [{ name: "mixed", kind: "sum", values: [1] }]),
       reading("s2", [{ name: "mixed", kind: "gauge", values: [2] }]),
     ],
-    want: ["# TYPE mixed counter", 'mixed{sandbox_id="s1"} 1', 'mixed{sandbox_id="s2"} 2'],
+    want: ["# TYPE mixed untyped", 'mixed{sandbox_id="s1"} 1', 'mixed{sandbox_id="s2"} 2'],
     conflicts: ["type mixed"],
   });
 });

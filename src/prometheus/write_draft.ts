@@ -4,8 +4,8 @@ import type { Identity } from "./write_identity.ts";
 /** Something that a page does not show as the source has it, because Prometheus would refuse it or mix up series. */
 export interface Conflict {
   /**
-   * - `type`: families of one name differ in kind; they are written with the type of the first, as a counter in the text
-   *   format only, or the rarer is left out where their lines differ too.
+   * - `type`: families of one name differ in kind; they are written without a type, or the rarer is left out where their
+   *   lines differ too.
    * - `name`: a family is called as another one's `_bucket`, `_sum` or `_count` lines, in OpenMetrics also `_created`;
    *   the rarer is left out.
    * - `value`: a point has a number that its kind forbids, and is left out.

@@ -1,6 +1,8 @@
 import type { Family, Reading } from "../metrics/model.ts";
 import { soundPart } from "../metrics/sound.ts";
 import { isOpenMetricsPoint } from "./openmetrics_points.ts";
+import { type BudgetOptions, PageBudget } from "./page_budget.ts";
+import { TextSizes } from "./page_size.ts";
 import { joinTemplates, type Template } from "./write_copy.ts";
 import { type Conflict, type Contender, Draft, type PageColumn, type Shape } from "./write_draft.ts";
 import { Identities, type IdentityLabels } from "./write_identity.ts";
@@ -12,6 +14,8 @@ export interface PageOptions {
   /** Put before every family's name, with an underscore; empty for none. */
   readonly namespace: string;
   readonly labels: IdentityLabels;
+  /** What its reader takes; anything if left out. */
+  readonly budget?: BudgetOptions;
   /** Hears what had to be changed so that the page is valid; called while a page is composed or written. */
   onConflict(conflict: Conflict): void;
 }
@@ -51,6 +55,7 @@ export class PageComposer {
   readonly #options: PageOptions;
   readonly #identities: Identities;
   readonly #names = new WeakMap<Family, string>();
+  readonly #budget: PageBudget | undefined;
   /** What the last page of each format showed: on a conflict it has the better right. */
   readonly #shown: Record<PageFormat, ReadonlyMap<string, Shape>> = {
     text: new Map(),
@@ -60,10 +65,21 @@ export class PageComposer {
   constructor(options: PageOptions) {
     this.#options = options;
     this.#identities = new Identities(options.labels);
+    this.#budget =
+      options.budget &&
+      new PageBudget(options.budget, {
+        sizes: new TextSizes((family) => this.#nameOf(family)),
+        identityOf: (resource) => this.#identities.of(resource),
+      });
+  }
+
+  /** Takes the measure of a reading that pages will show, so that their making need not. */
+  note(reading: Reading): void {
+    this.#budget?.note(reading);
   }
 
   /** A page of these readings, of which no two may be of one resource. */
-  compose(readings: Iterable<Reading>, { format, prefixes }: ComposeOptions): Page {
+  compose(readings: readonly Reading[], { format, prefixes }: ComposeOptions): Page {
     const { onConflict } = this.#options;
     const isWanted = (name: string): boolean => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true;
     const draft = new Draft({ nameOf: (family) => this.#nameOf(family), isWanted, onConflict });
@@ -73,7 +89,8 @@ export class PageComposer {
       for (const name of families.map((family) => this.#nameOf(family)))
         if (isWanted(name)) onConflict({ reason: "value", name });
     };
-    for (const whole of readings) {
+    // By the whole page, also where only a part of it is wanted: the same sandboxes are cut on every page.
+    for (const whole of this.#budget?.fit(readings) ?? readings) {
       const reading = format === "text" ? whole : soundPart(whole, onUnsound, isOpenMetricsPoint);
       const identity = this.#identities.of(reading.resource);
       draft.add({ identity, reading, suffixStart });

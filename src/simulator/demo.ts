@@ -12,6 +12,7 @@ import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import { parseDuration } from "../config/values.ts";
 import { registry } from "../registry.ts";
+import { visible } from "../text/visible.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";
 import { type Delivery, startOtlpSink } from "./otlp_sink.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";
@@ -109,7 +110,7 @@ async function play(dir: string, options: DemoOptions, context: CommandContext):
   try {
     await agent.start();
     for (const sandbox of simulator.sandboxes.values()) say(`+ ${describe(sandbox)}`);
-    say(introduction(options.address, dir));
+    say(introduction(visible(options.address), visible(dir)));
     const report = setInterval(() => say(describePush(pushed)), REPORT_INTERVAL_MS);
     await stoppedOrAfter(context.stop, options.limitMs).finally(() => clearInterval(report));
   } finally {

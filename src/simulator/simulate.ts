@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { Command } from "../commands/command.ts";
 import { stoppedOrAfter } from "../commands/stopped.ts";
 import { parseDuration } from "../config/values.ts";
+import { visible } from "../text/visible.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";
 import { type SimulatorOptions, startSimulator } from "./simulator.ts";
@@ -77,8 +78,8 @@ export const simulate: Command = async ({ args, stdout, stop }) => {
   const limitMs = optionalMs("duration", values.duration);
   const simulator = await startSimulator(options);
   try {
-    stdout.write(`roots: ${simulator.goRoot} (go), ${simulator.rsRoot} (rs)\n`);
-    stdout.write(`CRI: ${simulator.criEndpoint ?? "none"}\n`);
+    stdout.write(`roots: ${visible(simulator.goRoot)} (go), ${visible(simulator.rsRoot)} (rs)\n`);
+    stdout.write(`CRI: ${visible(simulator.criEndpoint ?? "none")}\n`);
     for (const sandbox of simulator.sandboxes.values())
       if (sandbox.fault !== "none") stdout.write(`${describeFault(sandbox)}\n`);
     stdout.write(`${simulator.sandboxes.size} sandboxes are served. Ctrl-C ends them.\n`);

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -42,6 +43,29 @@ test("a pull reader serves the agent's metrics under the Collector's names", asy
     await own.shutdown();
   }
   await assert.rejects(fetch(`http://127.0.0.1:${port}/metrics`), "the listener is closed");
+});
+
+test("the pull reader's listener answers no page of another host, and changes nothing", async () => {
+  const port = await freePort();
+  const reader = { pull: { exporter: { prometheus: { host: "127.0.0.1", port } } } };
+  const own = await start(telemetryOf({ readers: [reader] }));
+  const ask = (method: string, host: string): Promise<number | undefined> => {
+    const { promise, resolve, reject } = Promise.withResolvers<number | undefined>();
+    request({ port, host: "127.0.0.1", path: "/metrics", method, headers: { host } }, (response) => {
+      response.resume();
+      resolve(response.statusCode);
+    })
+      .on("error", reject)
+      .end();
+    return promise;
+  };
+  try {
+    assert.equal(await ask("GET", `localhost:${port}`), 200);
+    assert.equal(await ask("GET", `evil.example:${port}`), 421);
+    assert.equal(await ask("POST", `localhost:${port}`), 405);
+  } finally {
+    await own.shutdown();
+  }
 });
 
 test("a periodic reader pushes them over OTLP", async () => {

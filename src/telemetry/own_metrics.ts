@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { createSecureContext, type SecureContext } from "node:tls";
 import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
 import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
@@ -14,6 +15,7 @@ import type {
 } from "../config/telemetry.ts";
 import { defaultServerLimits } from "../http/config.ts";
 import { describeAddresses, HttpServer, type Route } from "../http/server.ts";
+import { openSslCiphers } from "../tls/ciphers.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
@@ -117,11 +119,7 @@ async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetri
     metadata,
     credentials: plain
       ? credentials.createInsecure()
-      : credentials.createSsl(
-          await pem(reader.tls.caFile),
-          await pem(reader.tls.keyFile),
-          await pem(reader.tls.certFile),
-        ),
+      : credentials.createFromSecureContext(await clientContext(reader.tls)),
     compression: reader.compression === "gzip" ? CompressionAlgorithm.GZIP : CompressionAlgorithm.NONE,
     timeoutMillis: reader.timeoutMs,
   });
@@ -130,8 +128,19 @@ async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetri
   return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis });
 }
 
-async function pem(path: string | undefined): Promise<Buffer | null> {
-  if (path === undefined) return null;
+/** Made here since the ciphers of the SDK's own are Node's, of which some have no forward secrecy. */
+async function clientContext(tls: PeriodicReaderConfig["tls"]): Promise<SecureContext> {
+  const [ca, key, cert] = await Promise.all([pem(tls.caFile), pem(tls.keyFile), pem(tls.certFile)]);
+  return createSecureContext({
+    ciphers: openSslCiphers(),
+    ...(ca === undefined ? {} : { ca }),
+    ...(key === undefined ? {} : { key }),
+    ...(cert === undefined ? {} : { cert }),
+  });
+}
+
+async function pem(path: string | undefined): Promise<Buffer | undefined> {
+  if (path === undefined) return undefined;
   try {
     return Buffer.from(await readSteadyFile(path));
   } catch (error) {

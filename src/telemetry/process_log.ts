@@ -1,4 +1,5 @@
 import type { Logger } from "pino";
+import { visibleLines } from "../text/visible.ts";
 import type { LineOutput, LossReason } from "./line_output.ts";
 import { createLogger, type LogSettings, type TextOutput } from "./logs.ts";
 
@@ -20,6 +21,7 @@ export interface LogOutput extends TextOutput {
 /** Stray lines wait for the configuration, which says what form they have; further ones before it are written at once. */
 const EARLY_LINES_MAX = 100;
 
+/** Writes lines visibly, whoever made them. */
 export class ProcessLog implements LogOutput {
   readonly #output: LineOutput;
   #logger: Logger | undefined;
@@ -31,7 +33,7 @@ export class ProcessLog implements LogOutput {
   }
 
   write(text: string): void {
-    this.#output.write(text);
+    this.#output.write(visibleLines(text));
   }
 
   lost(): ReadonlyMap<LossReason, number> {

@@ -38,11 +38,42 @@ export const cipherNames: readonly CipherName[] = [
 export const cipherSuites: z.ZodType<readonly CipherName[]> = z
   .array(z.enum(cipherNames, "must be a cipher suite of TLS 1.2 by its IANA name"))
   .min(1)
-  .describe("For TLS 1.2; Node's own choice if left out. Those of TLS 1.3 are always allowed");
+  .describe("For TLS 1.2; if left out, those with forward secrecy. Those of TLS 1.3 are always allowed");
+
+/**
+ * What is spoken where nobody names suites: those that Go's crypto/tls has on by default. All agree on the key by ECDHE, so
+ * that what was recorded stays secret when the certificate's key gets known later. Node's own choice has AES128-SHA.
+ */
+const DEFAULT_CIPHERS = cipherNames.filter(
+  (name) => name.startsWith("TLS_ECDHE_") && !/_CBC_SHA256$/.test(name),
+);
 
 /** OpenSSL's cipher list of the suites. Without one of TLS 1.2 among them, Node speaks TLS 1.3 only. */
-export function openSslCiphers(names: readonly CipherName[]): string {
+export function openSslCiphers(names: readonly CipherName[] = DEFAULT_CIPHERS): string {
   const byName: Readonly<Partial<Record<CipherName, string>>> = OPENSSL_NAMES;
   const chosen = names.map((name) => byName[name]).filter((name) => name !== undefined);
   return [...chosen, ...ALWAYS_ALLOWED].join(":");
+}
+
+/** Groups for the key agreement, by the Collector's names: to OpenSSL's. */
+const OPENSSL_GROUPS = {
+  X25519: "X25519",
+  X25519MLKEM768: "X25519MLKEM768",
+  P256: "P-256",
+  P384: "P-384",
+  P521: "P-521",
+} as const;
+
+export type CurveName = keyof typeof OPENSSL_GROUPS;
+const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the keys of the record
+
+/** `tls::curve_preferences`, of clients and of listeners. */
+export const curvePreferences: z.ZodType<readonly CurveName[]> = z
+  .array(z.enum(curveNames))
+  .min(1)
+  .describe("Groups for the key agreement, the best first; OpenSSL's own if left out");
+
+/** OpenSSL's list of the groups; what Node takes for its own choice where nobody names any. */
+export function openSslGroups(names: readonly CurveName[] | undefined): string {
+  return names === undefined ? "auto" : names.map((name) => OPENSSL_GROUPS[name]).join(":");
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { duration, secret, unsupported } from "../config/values.ts";
-import { type CipherName, cipherSuites } from "./ciphers.ts";
+import { type CipherName, type CurveName, cipherSuites, curvePreferences } from "./ciphers.ts";
 
 /** The Collector's client TLS options (`configtls`), as far as this build has them. */
 export interface ClientTlsConfig {
@@ -17,6 +17,7 @@ export interface ClientTlsConfig {
   readonly server_name_override?: string | undefined;
   readonly include_system_ca_certs_pool: boolean;
   readonly cipher_suites?: readonly CipherName[] | undefined;
+  readonly curve_preferences?: readonly CurveName[] | undefined;
   /** Milliseconds; 0 for never. */
   readonly reload_interval: number;
 }
@@ -55,7 +56,7 @@ export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
       .describe("Trust the system's certificates as well as those of ca_file or ca_pem"),
     cipher_suites: cipherSuites.optional(),
     reload_interval: reloadInterval(),
-    curve_preferences: unsupported("Node's are used"),
+    curve_preferences: curvePreferences.optional(),
     tpm: unsupported("give the key as a file"),
   })
   .superRefine((tls, context) => {

@@ -5,7 +5,7 @@ import {
   type SecureContextOptions,
 } from "node:tls";
 import { type CertificateOwner, Certificates } from "./certificates.ts";
-import { openSslCiphers } from "./ciphers.ts";
+import { openSslCiphers, openSslGroups } from "./ciphers.ts";
 import type { ClientTlsConfig } from "./client_config.ts";
 import type { KeyMaterial, PemSource } from "./key_material.ts";
 
@@ -41,7 +41,8 @@ function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): Se
   const options: SecureContextOptions = {
     minVersion: `TLSv${tls.min_version}`,
     ...(tls.max_version === undefined ? {} : { maxVersion: `TLSv${tls.max_version}` as const }),
-    ...(tls.cipher_suites === undefined ? {} : { ciphers: openSslCiphers(tls.cipher_suites) }),
+    ciphers: openSslCiphers(tls.cipher_suites),
+    ecdhCurve: openSslGroups(tls.curve_preferences),
     ca: trusted(ca, tls.include_system_ca_certs_pool),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { benchAgent } from "./agent.ts";
 import { benchFlood } from "./flood.ts";
 import { benchHostile } from "./hostile.ts";
+import { benchHostileReplies } from "./hostile_replies.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
@@ -33,6 +34,7 @@ const { values, positionals } = parseArgs({
 /** Those that have tables of their own. */
 const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly object[]>>> = {
   hostile: benchHostile,
+  "hostile-replies": benchHostileReplies,
   "hostile-node": benchHostileNode,
   flood: benchFlood,
   pullers: benchPullers,

@@ -35,15 +35,59 @@ test("an authenticator that is none, does not run or cannot serve gRPC is a faul
   await check("sigv4auth", "which serves HTTP requests only, not calls of gRPC; use otlp_http");
 });
 
+test("a listener's authenticator that is none, does not run or has no server side is a fault with its place", async () => {
+  const extensions = [
+    "basicauth: {client_auth: {username: me, password: p}}",
+    'basicauth/server: {htpasswd: {inline: "me:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="}}',
+    "bearertokenauth: {token: t}, bearertokenauth/idle: {token: t}, sigv4auth: ",
+  ].join();
+  const running = "basicauth, basicauth/server, bearertokenauth, sigv4auth";
+  const firstOf = async (exporter: string, more = "") =>
+    (await loaded(extensions + more, exporter, running + more.replace(/:.*/, ""))).split("\n")[0] ?? "";
+  const check = async (id: string, want: string): Promise<void> => {
+    const auth = `auth: {authenticator: ${id}}`;
+    const other = "otlp_grpc: {endpoint: h}";
+    const fault = `::auth::authenticator: references extension "${id}" ${want}`;
+    const page = await firstOf(`${other}, prometheus: {endpoint: "127.0.0.1:0", ${auth}}`);
+    assert.ok(page.endsWith(`exporters::prometheus${fault}`), page);
+    for (const extension of ["health_check", "kata_monitor_api"]) {
+      const faulty = await firstOf(other, `, ${extension}: {${auth}}`);
+      assert.ok(faulty.endsWith(`extensions::${extension}${fault}`), faulty);
+    }
+  };
+  const noServer =
+    "which asks no request for credentials; a basicauth with htpasswd or a bearertokenauth does";
+  await check("basicauth", noServer);
+  await check("sigv4auth", noServer);
+  await check("basicauth/servr", 'which is not configured; did you mean "basicauth/server"?');
+  await check("bearertokenauth/idle", "which is not in service::extensions");
+  const good = "auth: {authenticator: basicauth/server}";
+  assert.match(
+    await firstOf(`otlp_grpc: {endpoint: h}, prometheus: {endpoint: "127.0.0.1:0", ${good}}`),
+    /^\{/,
+  );
+  assert.match(
+    await firstOf(`otlp_grpc: {endpoint: "h:1", ${good}}`),
+    /references extension "basicauth\/server" which is for listeners; a basicauth with client_auth gives/,
+  );
+  const params = good.replace("}", ", request_params: [key]}");
+  assert.match(
+    await firstOf(`otlp_grpc: {endpoint: h}, prometheus: {endpoint: "127.0.0.1:0", ${params}}`),
+    /auth::request_params: is not supported; a URL with a secret is in every log/,
+  );
+});
+
 test("no printed config holds a secret of an authenticator", async () => {
   const extensions = [
     "basicauth: {client_auth: {username: me, password: s3cret-1}}",
+    'basicauth/server: {htpasswd: {inline: "s3cret-7:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="}}',
     "bearertokenauth: {token: s3cret-2}",
     "bearertokenauth/b: {tokens: [s3cret-3]}",
     'oauth2client: {client_id: me, client_secret: s3cret-4, token_url: "http://h/", endpoint_params: {a: s3cret-5}}',
     "headers_setter: {headers: [{key: a, value: s3cret-6}]}",
   ].join();
-  const running = "basicauth, bearertokenauth, bearertokenauth/b, oauth2client, headers_setter";
+  const running =
+    "basicauth, basicauth/server, bearertokenauth, bearertokenauth/b, oauth2client, headers_setter";
   const exporter = 'otlp_grpc: {endpoint: "h:1", auth: {authenticator: oauth2client}}';
   const printed = await loaded(extensions, exporter, running);
   assert.match(printed, /"client_id":"me"/);

@@ -24,8 +24,8 @@ export interface Browser {
 
 const HEIGHT = 800;
 
-/** Starts a browser of its own profile, which is spoken to through a pipe. */
-export async function startBrowser(): Promise<Browser> {
+/** Starts a browser of its own profile, which is spoken to through a pipe; with more arguments than it needs, such as names' addresses. */
+export async function startBrowser(...more: readonly string[]): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), "chromium-"));
   const child = spawn(
     CHROMIUM,
@@ -37,6 +37,7 @@ export async function startBrowser(): Promise<Browser> {
       "--no-first-run",
       "--remote-debugging-pipe",
       `--user-data-dir=${profile}`,
+      ...more,
     ],
     { stdio: ["ignore", "ignore", "ignore", "pipe", "pipe"] },
   );

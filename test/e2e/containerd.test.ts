@@ -120,7 +120,9 @@ test("a ready pod of a real containerd without a directory is an error that name
     sandboxes: () => [sandboxStatus(batch)],
     roots: () => ["/run/vc/sbs"],
     owns: () => false,
-    ask: () => undefined,
+    lastScrape: () => undefined,
+    rawPage: () => undefined,
+    agentUrl: () => undefined,
   });
   // This containerd has one handler, its default.
   const config = factory.schema.parse({ endpoint: containerd.endpoint, kata_handlers: [""] });

@@ -24,8 +24,8 @@ export interface Prometheus {
   query(expression: string): Promise<readonly Sample[]>;
   /** As `query`, of an expression that gives a range vector. */
   range(expression: string): Promise<readonly Samples[]>;
-  /** Health and last error of the only target. */
-  target(): Promise<{ readonly health: string; readonly lastError: string }>;
+  /** Health and last error of a job's target. */
+  target(job?: string): Promise<{ readonly health: string; readonly lastError: string }>;
   close(): Promise<void>;
 }
 
@@ -38,20 +38,24 @@ export interface RecordingRule {
 export interface PrometheusOptions {
   /** Whether it takes remote writes, at `/api/v1/write`. */
   readonly takesWrites?: boolean;
+  /** What it takes of a page, by the names of its scrape config: `label_limit`, `body_size_limit` … */
+  readonly limits?: Readonly<Record<string, number | string>>;
+  /** Scrape configs beside the target's, each with a job_name of its own. */
+  readonly scrapes?: readonly object[];
 }
 
 /** Starts a real Prometheus server that scrapes one target every second. */
 export async function startPrometheus(
   target: string,
   rules: readonly RecordingRule[] = [],
-  { takesWrites = false }: PrometheusOptions = {},
+  { takesWrites = false, limits = {}, scrapes = [] }: PrometheusOptions = {},
 ): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "prometheus-"));
   const port = await freePort();
   const config = {
     global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
     rule_files: [join(folder, "rules.yml")],
-    scrape_configs: [{ job_name: "kata", static_configs: [{ targets: [target] }] }],
+    scrape_configs: [{ job_name: "kata", ...limits, static_configs: [{ targets: [target] }] }, ...scrapes],
   };
   // JSON is YAML.
   await writeFile(join(folder, "rules.yml"), JSON.stringify({ groups: [{ name: "kata", rules }] }));
@@ -99,11 +103,11 @@ export async function startPrometheus(
       return result.map(({ metric, value }) => ({ metric, value: Number(value[1]) }));
     },
     range: (expression) => query<readonly Samples[]>(expression),
-    async target() {
-      const data = (await api("targets")) as {
-        activeTargets: { health?: string; lastError?: string }[];
+    async target(job = "kata") {
+      const { activeTargets } = (await api("targets")) as {
+        activeTargets: { health?: string; lastError?: string; scrapePool?: string }[];
       };
-      const { health = "none", lastError = "" } = data.activeTargets[0] ?? {};
+      const { health = "none", lastError = "" } = activeTargets.find((one) => one.scrapePool === job) ?? {};
       return { health, lastError };
     },
     close,

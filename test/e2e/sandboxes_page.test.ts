@@ -21,7 +21,9 @@ async function serve(context: TestContext, sandboxes: readonly SandboxStatus[]):
     sandboxes: () => sandboxes,
     roots: () => [],
     owns: () => false,
-    ask: () => undefined,
+    lastScrape: () => undefined,
+    rawPage: () => undefined,
+    agentUrl: () => undefined,
   });
   const settings = testSettings({ id: "kata_monitor_api", clock: systemClock, host });
   const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0" }), settings);

@@ -5,9 +5,11 @@ import { join } from "node:path";
 import { createPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
+import { freePort } from "../e2e/agent_process.ts";
 import { type SimulatedNode, startNode } from "../e2e/node.ts";
 import { hasProgram } from "../e2e/peers.ts";
 import { poll } from "../e2e/poll.ts";
+import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
 import type { ForeignParser } from "./foreign_parsers.ts";
 import { HonestPages } from "./honest_pages.ts";
 import { CUTTING_TRICKS, type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
@@ -29,6 +31,8 @@ import {
   readPage,
   strangers,
 } from "./page_checks.ts";
+import { type PushJudges, startPushJudges } from "./push_judges.ts";
+import { FORGED_LABEL, faultsOfHelp } from "./said_of_whom.ts";
 
 export interface HostileNodeOptions {
   readonly seed: number;
@@ -69,22 +73,56 @@ const FAULTS_TOLD_MAX = 12;
  */
 export async function runHostileNode(options: HostileNodeOptions): Promise<void> {
   const { seed } = options;
+  const written = hasProgram("prometheus") ? await startWritten() : undefined;
+  const pushes = await startPushJudges({
+    writesTo: written && `${written.url}/api/v1/write`,
+    identities: [],
+  });
+  const closePeers = async (): Promise<void> => {
+    await pushes.close();
+    await written?.close();
+  };
   const node = await startNode({
     // Another seed than the hostile sandboxes have, whose ids would be the same.
     simulator: { sandboxes: 2, flavor: "mixed", seed: seedOf(seed) },
-    configure: ({ receivers, processors }) => {
+    configure: ({ receivers, processors, exporters, service }) => {
       Object.assign(receivers["kata"] ?? {}, receiverConfig(seed));
       // Sandboxes that the runtime does not know are shown after this.
       Object.assign(processors["cri_metadata"] ?? {}, { wait: "1s" });
+      Object.assign(exporters, pushes.exporters);
+      service.pipelines["metrics"]?.["exporters"]?.push(...Object.keys(pushes.exporters));
     },
+  }).catch(async (error: unknown) => {
+    await closePeers();
+    throw error;
   });
-  const hostile = new HostileNode(options, node);
+  const hostile = new HostileNode(options, { node, pushes });
   try {
     await hostile.run();
   } finally {
     await hostile.close();
     await node.close();
+    await closePeers();
   }
+}
+
+/** A Prometheus to which is written, and which scrapes nobody. */
+async function startWritten(): Promise<Prometheus> {
+  return await startPrometheus(`127.0.0.1:${await freePort()}`, [], { takesWrites: true });
+}
+
+/**
+ * What a careful operator lets a scrape of this agent bring, by what its limits are: a sample has up to 8 labels of the
+ * shim's, 4 of the sandbox's, its name and the target's two.
+ */
+function readerLimits(sandboxes: number): Readonly<Record<string, number | string>> {
+  return {
+    label_limit: 20,
+    label_name_length_limit: 128,
+    label_value_length_limit: 256,
+    sample_limit: sandboxes * 3_100,
+    body_size_limit: "64MB",
+  };
 }
 
 /** What operators may set, as the seed draws it. */
@@ -117,9 +155,19 @@ function isCut({ served }: Slot): boolean {
   return served.some(({ answer }) => CUTTING_TRICKS.has(answer.trick));
 }
 
+/** What a guest says that only the backend or the agent may say. */
+function spokenForOthers({ lines, help }: ReadPage): string[] {
+  const labels = lines.filter(({ series }) => series.includes(FORGED_LABEL));
+  return [
+    ...labels.map(({ series }) => `label that no guest may set: ${series.slice(0, 400)}`),
+    ...[...help].flatMap(([name, text]) => faultsOfHelp(name, text)),
+  ];
+}
+
 class HostileNode {
   readonly #options: HostileNodeOptions;
   readonly #node: SimulatedNode;
+  readonly #pushes: PushJudges;
   readonly #honest: HonestPages;
   readonly #slots: Slot[] = [];
   readonly #random: () => number;
@@ -127,17 +175,23 @@ class HostileNode {
   #ended: string[] = [];
   #round = 0;
 
-  constructor(options: HostileNodeOptions, node: SimulatedNode) {
+  constructor(
+    options: HostileNodeOptions,
+    { node, pushes }: { readonly node: SimulatedNode; readonly pushes: PushJudges },
+  ) {
     this.#options = options;
     this.#node = node;
+    this.#pushes = pushes;
     this.#honest = new HonestPages([...node.simulator.sandboxes.values()]);
     this.#random = seededRandom(options.seed);
+    pushes.know(this.#honest.identities);
   }
 
   async run(): Promise<void> {
     const { rounds, sandboxes, onRound } = this.#options;
     for (let i = 0; i < sandboxes; i++) this.#slots.push(await this.#newSlot(i % 2 === 0 ? "go" : "rs"));
-    if (hasProgram("prometheus")) this.#prometheus = await startScrapingPrometheus(this.#node.listenAddress);
+    if (hasProgram("prometheus"))
+      this.#prometheus = await startScrapingPrometheus(this.#node.listenAddress, readerLimits(sandboxes + 2));
     for (; this.#round < rounds; this.#round++) {
       await this.#prepare();
       await this.#beScraped();
@@ -159,12 +213,13 @@ class HostileNode {
     const isKnown = this.#random() < 0.8;
     if (isKnown) simulator.cri?.add(pod);
     const root = flavor === "go" ? simulator.goRoot : simulator.rsRoot;
-    const shim = new HostileShim({ root, id: pod.id, flavor });
-    await shim.start();
     const { uid, name, namespace } = pod;
     const identity = isKnown
       ? { sandbox_id: pod.id, cri_uid: uid, cri_name: name, cri_namespace: namespace }
       : { sandbox_id: pod.id, cri_uid: "", cri_name: "", cri_namespace: "" };
+    this.#pushes.know([identity]);
+    const shim = new HostileShim({ root, id: pod.id, flavor });
+    await shim.start();
     return { flavor, shim, identity, author: "guest", age: 0, wasCut: false, served: [] };
   }
 
@@ -235,6 +290,8 @@ class HostileNode {
       ...prometheus.takeErrors(),
       ...(health === "up" ? [] : [`target is ${health}: ${lastError}`]),
     ];
+    const { write, otlp } = this.#pushes.requests;
+    if (write === 0 || otlp === 0) faults.push(`${write} remote writes and ${otlp} OTLP requests were read`);
     if (faults.length > 0) await this.#fail(faults, []);
   }
 
@@ -257,7 +314,7 @@ class HostileNode {
     }
     for (const error of this.#prometheus?.takeErrors() ?? [])
       faults.push(`Prometheus: ${error} (one of the relayed pages)`);
-    faults.push(...this.#faultsOfProcess());
+    faults.push(...this.#pushes.takeFaults(), ...this.#faultsOfProcess());
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
     return `${lines} samples, ${forged} of them forged, ${this.#residentMib()} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
@@ -281,7 +338,7 @@ class HostileNode {
 
   #faultsOf(page: ReadPage, format: PulledPage["format"]): string[] {
     const faults = strangers(page, this.#identities());
-    faults.push(...this.#forged(page));
+    faults.push(...this.#forged(page), ...spokenForOthers(page));
     faults.push(...this.#lostOfHosts(page));
     const onlyGuests = this.#slots.every(({ author }) => author === "guest");
     if (onlyGuests && format === "text") {

@@ -1,4 +1,5 @@
 import { below, pick } from "./mutate.ts";
+import { BACKEND_LABELS, FORGED_HELP, FORGED_LABEL } from "./said_of_whom.ts";
 
 /**
  * Here text is a byte per character, so that it can hold what is no UTF-8: it is written as latin1. This makes such
@@ -89,6 +90,9 @@ const NAMES_OF_LABELS = [
   ...["a.b", "a-b", '"a"', asBytes("é"), "\xff", "trace_id"],
 ];
 
+/** Labels that no family of Kata's has. */
+const NEW_LABELS = ["color", "owner", "severity", "alertname", "__tenant_id__", "team", "A", "x_y"];
+
 function typeOf(random: () => number): string {
   return pick(random() < 0.8 ? TYPES : ODD_TYPES, random);
 }
@@ -115,7 +119,7 @@ function familyText(name: string, type: string, { random, mark, number = () => m
   const own = pick(['item="a"', "", 'a="1"'], random);
   const line = (suffix: string, label = ""): string =>
     `${name}${suffix}${braces([own, label])} ${number()}\n`;
-  const header = `# HELP ${name} Forged.\n# TYPE ${name} ${type}\n`;
+  const header = `# HELP ${name} ${FORGED_HELP}\n# TYPE ${name} ${type}\n`;
   if (type === "histogram") {
     const bounds = pick([BOUNDS, ODD_BOUNDS, ["+Inf"], ["1", "2"], []], random);
     const buckets = bounds.map((bound) => line("_bucket", `le="${bound}"`));
@@ -153,6 +157,22 @@ const PIECES: Readonly<Record<string, Piece>> = {
     const own = random() < 0.5 ? ['item="forged"'] : [];
     return `${anyName(forgery)}${braces([...own, ...quoted])}${pick(["", " ", ","], random)} ${mark}\n`;
   },
+  backend_labels: (forgery) => {
+    const { random, mark } = forgery;
+    const names = BACKEND_LABELS.filter(() => random() < 0.2);
+    const own = random() < 0.5 ? ['item="a"'] : [];
+    const labels = names.map((name) => `${name}="${FORGED_LABEL}"`);
+    return `${anyName(forgery)}${braces([...own, ...labels])} ${mark}\n`;
+  },
+  labels_of_nobody: ({ random, mark }) =>
+    Array.from({ length: 3 }, () => {
+      const name = pick(
+        ["kata_guest_meminfo", "kata_agent_threads", "kata_guest_x0", "kata_agent_y1"],
+        random,
+      );
+      const labels = NEW_LABELS.filter(() => random() < 0.4).map((label) => `${label}="${FORGED_LABEL}"`);
+      return `${name}${braces(labels)} ${mark}\n`;
+    }).join(""),
   duplicate_labels: (forgery) =>
     `${anyName(forgery)}{item="a",${pick(["item", "b", "le"], forgery.random)}="a",item="b"} ${forgery.mark}\n`,
   second_headers: (forgery) => {

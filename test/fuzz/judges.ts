@@ -55,10 +55,13 @@ export interface ScrapingPrometheus {
 const KEPT_PAGES = 4;
 const LOOK_MS = 200;
 
-export async function startScrapingPrometheus(agentAddress: string): Promise<ScrapingPrometheus> {
+export async function startScrapingPrometheus(
+  agentAddress: string,
+  limits: Readonly<Record<string, number | string>>,
+): Promise<ScrapingPrometheus> {
   const relay = new Relay(agentAddress);
   const address = await relay.listen();
-  const server = await startPrometheus(address);
+  const server = await startPrometheus(address, [], { limits });
   const errors = new Set<string>();
   const ending = new AbortController();
   const watch = async (): Promise<void> => {

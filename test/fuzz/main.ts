@@ -1,30 +1,64 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { churn, SERIES_MAX } from "./churn.ts";
 import { startForeignParsers } from "./foreign_parsers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
-/** npm run fuzz -- --seed 7 --rounds 100 --sandboxes 16: the same numbers serve the same pages. */
+/**
+ * npm run fuzz -- --seed 7 --rounds 100 --sandboxes 16: the same numbers serve the same pages.
+ * npm run fuzz -- --seed 7 --churn 1h: so much simulated time of guests that bring new series in every scrape.
+ */
 const { values } = parseArgs({
-  options: { seed: { type: "string" }, rounds: { type: "string" }, sandboxes: { type: "string" } },
+  options: {
+    seed: { type: "string" },
+    rounds: { type: "string" },
+    sandboxes: { type: "string" },
+    churn: { type: "string" },
+  },
 });
 const seed = Number(values.seed ?? randomInt(2 ** 31));
-const rounds = Number(values.rounds ?? 50);
 const sandboxes = Number(values.sandboxes ?? 16);
 
-console.log(`npm run fuzz -- --seed ${seed} --rounds ${rounds} --sandboxes ${sandboxes}`);
-const { parsers, missing, close } = await startForeignParsers();
-for (const name of missing) console.log(`${name}: not installed; judges nothing`);
+async function hunt(rounds: number): Promise<void> {
+  console.log(`npm run fuzz -- --seed ${seed} --rounds ${rounds} --sandboxes ${sandboxes}`);
+  const { parsers, missing, close } = await startForeignParsers();
+  for (const name of missing) console.log(`${name}: not installed; judges nothing`);
+  try {
+    const onRound = (round: number, summary: string) => console.log(`round ${round}: ${summary}`);
+    await runHostileNode({ seed, rounds, sandboxes, parsers, onRound });
+  } finally {
+    await close();
+  }
+}
+
+const INTERVAL_MS = 15_000;
+const HONEST = 4;
+
+async function churnFor(duration: string): Promise<void> {
+  const hours = Number(/^(\d+)h$/.exec(duration)?.[1]);
+  if (!(hours > 0)) throw new Error(`--churn takes hours, such as 1h, not "${duration}"`);
+  console.log(`npm run fuzz -- --seed ${seed} --churn ${hours}h --sandboxes ${sandboxes}`);
+  const scrapes = (hours * 3_600_000) / INTERVAL_MS;
+  const options = { seed, hostile: sandboxes, honest: HONEST, scrapes, intervalMs: INTERVAL_MS };
+  const found = await churn(options);
+  console.table(
+    found.map(({ isHostile, readings, series, faults }) => ({
+      sandbox: isHostile ? "hostile" : "honest",
+      readings,
+      series,
+      faults: faults.length,
+    })),
+  );
+  const faults = found.flatMap((one) => one.faults);
+  const most = Math.max(...found.map(({ series }) => series));
+  if (most > SERIES_MAX) faults.push(`${most} series of one sandbox, over ${SERIES_MAX}`);
+  if (faults.length > 0) throw new Error(faults.join("\n"));
+}
+
 try {
-  await runHostileNode({
-    seed,
-    rounds,
-    sandboxes,
-    parsers,
-    onRound: (round, summary) => console.log(`round ${round}: ${summary}`),
-  });
+  if (values.churn === undefined) await hunt(Number(values.rounds ?? 50));
+  else await churnFor(values.churn);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exitCode = 1;
-} finally {
-  await close();
 }

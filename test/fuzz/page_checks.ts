@@ -21,6 +21,8 @@ export interface ReadPage {
   readonly lines: readonly PageLine[];
   /** By name; absent where the page has no TYPE line. */
   readonly types: ReadonlyMap<string, string>;
+  /** By name, as it stands on the page. */
+  readonly help: ReadonlyMap<string, string>;
   /** What no page may have, a sentence each. */
   readonly faults: readonly string[];
 }
@@ -42,6 +44,7 @@ const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
 class PageReader {
   readonly lines: PageLine[] = [];
   readonly types = new Map<string, string>();
+  readonly help = new Map<string, string>();
   readonly faults: string[] = [];
   readonly #format: Format;
   readonly #headers = new Set<string>();
@@ -65,6 +68,7 @@ class PageReader {
     }
     if (this.#headers.has(`${word} ${name}`)) this.fault(`second ${word}`, line);
     this.#headers.add(`${word} ${name}`);
+    if (word === "HELP") this.help.set(name, text);
     if (word === "TYPE") {
       this.types.set(name, text);
       if (!TYPES[this.#format].includes(text)) this.fault("type that the format does not have", line);

@@ -32,7 +32,12 @@ function newParser(interner = new Interner()): PageParser {
   return new PageParser({
     interner,
     limits: LIMITS,
-    define: (name, kind) => ({ name: name.replace(/^go_/, "kata_shim_go_"), kind }),
+    define: (name, kind) => ({
+      name: name.replace(/^go_/, "kata_shim_go_"),
+      kind,
+      help: undefined,
+      hasWrongKind: false,
+    }),
   });
 }
 
@@ -84,6 +89,7 @@ test("no page breaks the parser, and what is remembered of earlier pages changes
   const veteran = newParser();
   const sources = [veteran.source([]), veteran.source([]), veteran.source([])];
   for (let round = 0; round < ROUNDS; round++) {
+    veteran.nextMinute();
     const text = mutate(pages[round % pages.length] ?? Buffer.alloc(0), random);
     const fresh = newParser().source([]);
     const first = parse(fresh, text);
@@ -104,7 +110,7 @@ test("no page breaks the parser, and what is remembered of earlier pages changes
 
 const name = fc.stringMatching(/^[a-z_:][a-z0-9_:]{0,20}$/);
 const labelName = fc.stringMatching(/^[a-z_][a-z0-9_]{0,8}$/).filter((key) => !key.startsWith("__"));
-const labelValue = fc.string({ unit: "grapheme", maxLength: 12 });
+const labelValue = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
 const labels = fc.uniqueArray(fc.tuple(labelName, labelValue), { maxLength: 4, selector: ([key]) => key });
 const family = fc.record({
   name,

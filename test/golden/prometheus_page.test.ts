@@ -71,7 +71,12 @@ function read(pages: Readonly<Record<string, string>>): Reading[] {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
-    define: (name, kind) => ({ name: name.replace(/^go_/, "kata_shim_go_"), kind }),
+    define: (name, kind) => ({
+      name: name.replace(/^go_/, "kata_shim_go_"),
+      kind,
+      help: undefined,
+      hasWrongKind: false,
+    }),
   });
   return Object.entries(pages).map(([id, text]) => {
     const { schema, values, badLines } = parser.source([]).parse(Buffer.from(`${text} `), text.length);

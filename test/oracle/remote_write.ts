@@ -33,27 +33,48 @@ export interface WrittenMetadata {
 
 /** Reads a prometheus.WriteRequest whose series have one sample each; fails on anything else. */
 export function decodeWriteRequest(bytes: Uint8Array): WrittenSample[] {
-  return fields(bytes).map(([field, series]) => {
-    assert.equal(field, TIME_SERIES);
-    const parts = fields(series);
-    const labels = parts.filter(([part]) => part === LABELS).map(([, label]) => decodeLabel(label));
-    const samples = parts.filter(([part]) => part === SAMPLES);
-    assert.equal(samples.length, 1, "one sample in each series");
-    assert.equal(parts.length, labels.length + 1, "nothing but labels and a sample");
-    const { startMs, ...sample } = decodeSample(samples[0]?.[1] ?? assert.fail());
-    assert.equal(startMs, 0, "1.0 has no start");
-    return { labels, ...sample };
-  });
+  const { samples, metadata } = decodeMixed(bytes);
+  assert.equal(metadata.length, 0, "no metadata");
+  return samples;
 }
 
 /** Reads a prometheus.WriteRequest that has metadata only. */
 export function decodeMetadata(bytes: Uint8Array): WrittenMetadata[] {
-  return fields(bytes).map(([field, content]) => {
-    assert.equal(field, METADATA);
-    const parts = numbersAndTexts(content);
-    const textOf = (part: number): string => String(parts.get(part) ?? "");
-    return { type: Number(parts.get(1) ?? 0), name: textOf(2), help: textOf(4), unit: textOf(5) };
-  });
+  const { samples, metadata } = decodeMixed(bytes);
+  assert.equal(samples.length, 0, "no samples");
+  return metadata;
+}
+
+/** Reads a prometheus.WriteRequest that has both. */
+export function decodeMixed(bytes: Uint8Array): {
+  readonly samples: WrittenSample[];
+  readonly metadata: WrittenMetadata[];
+} {
+  const samples: WrittenSample[] = [];
+  const metadata: WrittenMetadata[] = [];
+  for (const [field, content] of fields(bytes)) {
+    if (field === METADATA) metadata.push(decodeFamily(content));
+    else if (field === TIME_SERIES) samples.push(decodeSeries(content));
+    else assert.fail(`field ${field}`);
+  }
+  return { samples, metadata };
+}
+
+function decodeFamily(content: Uint8Array): WrittenMetadata {
+  const parts = numbersAndTexts(content);
+  const textOf = (part: number): string => String(parts.get(part) ?? "");
+  return { type: Number(parts.get(1) ?? 0), name: textOf(2), help: textOf(4), unit: textOf(5) };
+}
+
+function decodeSeries(content: Uint8Array): WrittenSample {
+  const parts = fields(content);
+  const labels = parts.filter(([part]) => part === LABELS).map(([, label]) => decodeLabel(label));
+  const samples = parts.filter(([part]) => part === SAMPLES);
+  assert.equal(samples.length, 1, "one sample in each series");
+  assert.equal(parts.length, labels.length + 1, "nothing but labels and a sample");
+  const { startMs, ...sample } = decodeSample(samples[0]?.[1] ?? assert.fail());
+  assert.equal(startMs, 0, "1.0 has no start");
+  return { labels, ...sample };
 }
 
 /** A sample as 2.0 has it. */

@@ -4,7 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
-import type { ClientAuthenticator, RequestHeaders } from "../../src/component/authenticator.ts";
+import type {
+  ClientAuthenticator,
+  RequestHeaders,
+  ServerAuthenticator,
+  Verdict,
+} from "../../src/component/authenticator.ts";
 import type { ComponentStatus, Extension, ExtensionFactory, Host } from "../../src/component/component.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import { type LogLine, recordedLogger } from "./logs.ts";
@@ -21,33 +26,67 @@ export interface RunningAuthenticator {
   status(): ComponentStatus | undefined;
 }
 
+interface AuthenticatorOptions {
+  readonly id: string;
+  readonly config: object;
+  readonly host?: Host;
+}
+
 /** An extension that gives credentials, in which time stands still; it ends with the test. */
 export async function runningAuthenticator<C>(
   context: TestContext,
   factory: ExtensionFactory<C>,
-  options: { readonly id: string; readonly config: object; readonly host?: Host },
+  options: AuthenticatorOptions,
 ): Promise<RunningAuthenticator> {
-  const { id, host = createHost() } = options;
+  const running = await runningExtension(context, factory, options);
+  const { host } = running;
+  const authenticator =
+    new Map(host.authenticators.all()).get(options.id) ?? assert.fail("it is not offered");
+  const request = { method: "POST", url: "http://peer.test/", body: Buffer.from("body") };
+  return {
+    ...running,
+    authenticator,
+    headers: (before = {}) => authenticator.authenticate({ ...request, headers: before }),
+  };
+}
+
+type RunningExtension = Pick<RunningAuthenticator, "extension" | "host" | "clock" | "lines" | "status">;
+
+export interface RunningServerAuthenticator extends RunningExtension {
+  readonly authenticator: ServerAuthenticator;
+  /** What it makes of a request with these headers. */
+  check(headers: RequestHeaders, peer?: string): Promise<Verdict>;
+}
+
+/** An extension that asks for credentials, in which time stands still; it ends with the test. */
+export async function runningServerAuthenticator<C>(
+  context: TestContext,
+  factory: ExtensionFactory<C>,
+  options: AuthenticatorOptions,
+): Promise<RunningServerAuthenticator> {
+  const running = await runningExtension(context, factory, options);
+  const offered = new Map(running.host.serverAuthenticators.all());
+  const authenticator: ServerAuthenticator = offered.get(options.id) ?? assert.fail("it is not offered");
+  return {
+    ...running,
+    authenticator,
+    check: (headers, peer = "peer") => authenticator.check({ headers, peer }),
+  };
+}
+
+async function runningExtension<C>(
+  context: TestContext,
+  factory: ExtensionFactory<C>,
+  { id, config, host = createHost() }: AuthenticatorOptions,
+): Promise<RunningExtension> {
   const { logger, lines } = recordedLogger();
   const clock = new FakeClock();
-  const extension = factory.create(
-    factory.schema.parse(options.config),
-    testSettings({ id, host, clock, logger }),
-  );
+  const extension = factory.create(factory.schema.parse(config), testSettings({ id, host, clock, logger }));
   context.after(() => extension.shutdown(AbortSignal.abort()));
   await extension.start();
   host.statuses.report("extension", id, "ok");
-  const authenticator = new Map(host.authenticators.all()).get(id) ?? assert.fail("it is not offered");
-  const request = { method: "POST", url: "http://peer.test/", body: Buffer.from("body") };
-  return {
-    extension,
-    authenticator,
-    host,
-    clock,
-    lines,
-    headers: (before = {}) => authenticator.authenticate({ ...request, headers: before }),
-    status: () => host.statuses.components().find((one) => one.id === id),
-  };
+  const status = () => host.statuses.components().find((one) => one.id === id);
+  return { extension, host, clock, lines, status };
 }
 
 /** A folder that goes with the test. */

@@ -27,7 +27,7 @@ export interface FakeTimeScene {
   /** All of them so far, unless they go to a consumer of the test's own. */
   readonly readings: readonly Reading[];
   /** Makes a sandbox whose shim answers each request as `answer` does; the shim tells of a request by the event "asked". */
-  add(id: string, answer?: (socket: Socket) => void): Promise<Server>;
+  add(id: string, answer?: (socket: Socket, request: string) => void): Promise<Server>;
   /** Lets time pass until there is a reading of the sandbox for which this holds; returns the latest such. */
   reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
 }
@@ -59,12 +59,12 @@ export async function withFakeTime(
   );
   if (!(receiver instanceof KataReceiver)) throw new Error("BUG: the factory makes another receiver");
   const servers: Server[] = [];
-  const add = async (id: string, answer: (socket: Socket) => void = () => {}): Promise<Server> => {
+  const add: FakeTimeScene["add"] = async (id, answer = () => {}) => {
     await mkdir(join(root, id), { recursive: true });
     const server = createServer((socket) => {
       socket.on("error", () => socket.destroy());
-      socket.once("data", () => {
-        answer(socket);
+      socket.once("data", (bytes) => {
+        answer(socket, bytes.toString());
         server.emit("asked");
       });
     });

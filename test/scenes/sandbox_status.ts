@@ -15,6 +15,7 @@ export function sandboxStatus(id: string, change: Partial<SandboxStatus> = {}): 
     hasShim: true,
     lastAnswerMs: 0,
     nextScrapeMs: undefined,
+    limits: [],
     ...change,
   };
 }

@@ -1,5 +1,6 @@
 import type { Attributes, Family, Point, Reading } from "../../metrics/model.ts";
 import { pointWidth } from "../../metrics/model.ts";
+import { visible } from "../../text/visible.ts";
 
 type Visit = (family: Family, point: Point, column: number) => void;
 
@@ -14,22 +15,21 @@ function eachPoint(reading: Reading, visit: Visit): void {
   }
 }
 
-/** One line per data point: `name{key=value,…} value`; histograms and summaries list their parts. */
+/** One line per data point, written visibly: `name{key=value,…} value`; histograms and summaries list their parts. */
 export function describeNormal(reading: Reading): string {
   const lines: string[] = [];
   eachPoint(reading, (family, point, column) => {
     const labels = point.attributes.map(({ key, value }) => `${key}=${value}`).join(",");
-    lines.push(
-      `${family.name}${labels === "" ? "" : `{${labels}}`} ${numbers(family, point, reading.values, column)}`,
-    );
+    const series = `${family.name}${labels === "" ? "" : `{${labels}}`}`;
+    lines.push(visible(`${series} ${numbers(family, point, reading.values, column)}`));
   });
   return lines.join("\n");
 }
 
-/** Everything there is: the resource, then each metric with its description, then each point. */
+/** Everything there is, written visibly: the resource, then each metric with its description, then each point. */
 export function describeDetailed(reading: Reading): string {
   const lines = [
-    `Resource ${reading.resource.key}`,
+    `Resource ${visible(reading.resource.key)}`,
     ...attributeLines(reading.resource.attributes, "     -> "),
   ];
   const time = `Timestamp: ${new Date(reading.timeMs).toISOString()}`;
@@ -42,22 +42,22 @@ export function describeDetailed(reading: Reading): string {
       lines.push(
         `Metric #${metric++}`,
         "Descriptor:",
-        `     -> Name: ${family.name}`,
-        `     -> Description: ${family.help}`,
-        `     -> Unit: ${family.unit}`,
+        `     -> Name: ${visible(family.name)}`,
+        `     -> Description: ${visible(family.help)}`,
+        `     -> Unit: ${visible(family.unit)}`,
         `     -> DataType: ${family.kind}`,
       );
       previous = family;
       pointIndex = 0;
     }
     lines.push(`DataPoint #${pointIndex++}`, ...attributeLines(point.attributes, "     -> "));
-    lines.push(...start, time, `Value: ${numbers(family, point, reading.values, column)}`);
+    lines.push(...start, time, visible(`Value: ${numbers(family, point, reading.values, column)}`));
   });
   return lines.join("\n");
 }
 
 function attributeLines(attributes: Attributes, indent: string): string[] {
-  return attributes.map(({ key, value }) => `${indent}${key}: ${value}`);
+  return attributes.map(({ key, value }) => `${indent}${visible(`${key}: ${value}`)}`);
 }
 
 function numbers(family: Family, point: Point, values: Float64Array, column: number): string {

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { Exporter, ExporterFactory, Settings } from "../../component/component.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import { visible } from "../../text/visible.ts";
 import { describeDetailed, describeNormal } from "./describe.ts";
 import { type DebugOutput, openDebugOutput } from "./output.ts";
 
@@ -120,7 +121,7 @@ class DebugExporter implements Exporter {
       }
     });
     this.#write = (message, fields, text) => {
-      const line = `${message}\t${JSON.stringify(fields)}\n${text === "" ? "" : `${text}\n`}`;
+      const line = `${message}\t${visible(JSON.stringify(fields))}\n${text === "" ? "" : `${text}\n`}`;
       for (const output of this.#outputs) output.write(line);
     };
   }

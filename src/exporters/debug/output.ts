@@ -11,18 +11,18 @@ export interface DebugOutput {
   close(deadline: AbortSignal): Promise<void>;
 }
 
-const STANDARD: Readonly<Record<string, typeof STDOUT | typeof STDERR>> = {
-  stdout: STDOUT,
-  "/dev/stdout": STDOUT,
-  stderr: STDERR,
-  "/dev/stderr": STDERR,
-};
+const STANDARD: ReadonlyMap<string, typeof STDOUT | typeof STDERR> = new Map([
+  ["stdout", STDOUT],
+  ["/dev/stdout", STDOUT],
+  ["stderr", STDERR],
+  ["/dev/stderr", STDERR],
+]);
 
 const FILE_MODE = 0o600;
 
 /** Opens "stdout", "stderr" or a file. Throws what the system says; a pipe that nobody reads is ENXIO. */
 export function openDebugOutput(path: string, logger: Logger): DebugOutput {
-  const standardFd = STANDARD[path];
+  const standardFd = STANDARD.get(path);
   const fd = standardFd ?? openAppending(path);
   const output =
     standardFd === undefined ? new LineOutput(writerTo(fd), systemClock) : standardOutput(standardFd);

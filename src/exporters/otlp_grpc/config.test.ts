@@ -57,8 +57,8 @@ test("what is wrong or not supported is refused with a reason", () => {
     'tls::min_version: must be "1.2" or "1.3"; older versions of TLS are not safe',
   );
   check(
-    { tls: { curve_preferences: ["X25519"] } },
-    "tls::curve_preferences: is not supported; Node's are used",
+    { endpoint: "h:1", tls: { curve_preferences: ["P224"] } },
+    'tls::curve_preferences::0: Invalid option: expected one of "X25519"|"X25519MLKEM768"|"P256"|"P384"|"P521"',
   );
   check(
     { tls: { cipher_suites: ["ECDHE-RSA-AES128-SHA"] } },

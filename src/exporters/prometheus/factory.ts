@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
-import { duration, listenAddress } from "../../config/values.ts";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import { duration, listenAddress, size } from "../../config/values.ts";
+import {
+  serverLimits,
+  servingOptions,
+  servingRemarks,
+  servingUses,
+  toServerLimits,
+  toServing,
+} from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import {
   constantLabels,
@@ -15,12 +22,26 @@ import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 const limits = z
   .strictObject({
     resources: z.int().min(1).default(10_000).describe("Sandboxes on the page"),
+    page_samples: z
+      .int()
+      .min(0)
+      .default(0)
+      .describe(
+        "Samples of a page, as the reader's sample_limit; the largest sandboxes are cut. 0 for no limit",
+      ),
+    page_bytes: size({ minBytes: 0 })
+      .optional()
+      .describe(
+        "Bytes of a page before compression, as the reader's body_size_limit; the largest sandboxes are cut. 0 for no limit; 16 MB, or what honest sandboxes need, if left out",
+      ),
     pulls: z.int().min(1).default(16).describe("Pulls at one time; further ones are answered with 503"),
     pull_timeout: duration({ minMs: 100 }).prefault("2m").describe("For a whole pull"),
     ...serverLimits,
   })
   .transform((config) => ({
     resourcesMax: config.resources,
+    pageSamplesMax: config.page_samples === 0 ? Number.POSITIVE_INFINITY : config.page_samples,
+    pageBytesMax: config.page_bytes === 0 ? Number.POSITIVE_INFINITY : config.page_bytes,
     pullsMax: config.pulls,
     pullTimeoutMs: config.pull_timeout,
     server: toServerLimits(config),
@@ -83,5 +104,7 @@ export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,
   sharedClaims: ({ address }) => [listenerClaim(address)],
+  uses: ({ serving }) => servingUses(serving),
+  remarks: ({ address, serving }) => servingRemarks(address, serving),
   create: (config, settings) => new PrometheusExporter(config, settings),
 };

@@ -1,7 +1,9 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { secret, unsupported } from "../../config/values.ts";
-import { type BasicAuthConfig, createBasicAuth } from "./authenticator.ts";
+import { type ClientAuthConfig, createBasicAuthClient } from "./client_side.ts";
+import { parseHtpasswd } from "./htpasswd.ts";
+import { createBasicAuthServer, type HtpasswdConfig } from "./server_side.ts";
 
 const file = (what: string) => z.string().min(1).optional().describe(`A file that holds the ${what}`);
 
@@ -24,24 +26,64 @@ const clientAuth = z
       fault("username", "must not hold a colon, which ends it in the header");
   });
 
+const htpasswd = z
+  .strictObject({
+    file: z
+      .string()
+      .min(1)
+      .optional()
+      .describe("A file of name:hash lines; it is read again when it changes"),
+    inline: secret().optional().describe("Such lines; of a name that is in both, this one counts"),
+  })
+  .superRefine(({ file, inline }, context) => {
+    const fault = (path: string[], message: string): void =>
+      context.addIssue({ code: "custom", path, message, input: inline });
+    if (inline === undefined && file === undefined)
+      fault([], "no credential source provided; give file or inline");
+    const wrong = inline === undefined ? undefined : parseHtpasswd(inline).fault;
+    if (wrong !== undefined) fault(["inline"], `must be lines of name:hash: ${wrong}`);
+  });
+
+/** One side of the two, as the options say. */
+export type BasicAuthConfig =
+  | { readonly side: "client"; readonly client: ClientAuthConfig }
+  | { readonly side: "server"; readonly htpasswd: HtpasswdConfig };
+
 const schema: z.ZodType<BasicAuthConfig> = z
   .strictObject({
-    client_auth: clientAuth.describe("What exporters say who they are with"),
-    htpasswd: unsupported(
-      "it is for receivers that take requests, and this agent has none; give client_auth",
-    ),
+    client_auth: clientAuth.optional().describe("Who exporters' requests say they are"),
+    htpasswd: htpasswd.optional().describe("Who listeners' requests may be"),
   })
-  .transform(({ client_auth: { username, username_file, password, password_file } }) => ({
-    username,
-    usernameFile: username_file,
-    password,
-    passwordFile: password_file,
-  }));
+  .transform(({ client_auth, htpasswd }, context): BasicAuthConfig => {
+    const fail = (key: string, message: string): never => {
+      context.addIssue({ code: "custom", path: [key], message, input: key });
+      return z.NEVER;
+    };
+    if (htpasswd !== undefined) {
+      if (client_auth !== undefined)
+        return fail(
+          "htpasswd",
+          "only one of htpasswd and client_auth can be specified; give each an extension",
+        );
+      return { side: "server", htpasswd: { file: htpasswd.file, inline: htpasswd.inline } };
+    }
+    if (client_auth === undefined)
+      return fail("client_auth", "is required for exporters, or htpasswd for listeners");
+    const { username, username_file, password, password_file } = client_auth;
+    return {
+      side: "client",
+      client: { username, usernameFile: username_file, password, passwordFile: password_file },
+    };
+  });
 
-/** Gives requests a name and a password, by HTTP's scheme Basic. */
+/** Gives exporters' requests a name and a password, or asks listeners' requests for them, by HTTP's scheme Basic. */
 export const factory: ExtensionFactory<BasicAuthConfig> = {
   stability: "beta",
   schema,
-  roles: ["http_authenticator", "grpc_authenticator"],
-  create: createBasicAuth,
+  roles: ({ side }) =>
+    side === "client" ? ["http_authenticator", "grpc_authenticator"] : ["server_authenticator"],
+  create: (config, settings) =>
+    config.side === "client"
+      ? createBasicAuthClient(config.client, settings)
+      : createBasicAuthServer(config.htpasswd, settings),
 };

@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { poll } from "../../../test/e2e/poll.ts";
-import { mountedSecrets, runningAuthenticator } from "../../../test/scenes/authenticator.ts";
+import {
+  mountedSecrets,
+  runningAuthenticator,
+  runningServerAuthenticator,
+} from "../../../test/scenes/authenticator.ts";
 import { factory } from "./factory.ts";
 
 test("a request gets the token in the header and by the scheme that the config says", async (context) => {
@@ -50,6 +54,8 @@ function check(input: object, wanted: string | undefined): void {
 test("there is one token, from one place", () => {
   check({}, "token: no bearer token provided; give token or filename");
   check({ token: "" }, "token: no bearer token provided; give token or filename");
+  check({ token: " " }, "token: must not be empty");
+  check({ tokens: ["a", " "] }, "tokens: must not be empty");
   check({ token: "a", tokens: ["b"] }, "tokens: either tokens or token should be provided, not both");
   check({ token: "a", filename: "/f" }, "filename: cannot be given together with token or tokens");
   check({ token: "a\nb" }, "token: must be printable ASCII");
@@ -58,4 +64,48 @@ test("there is one token, from one place", () => {
     { token: "a", header: "key-bin" },
     "header: must not begin with grpc- or end in -bin, which gRPC keeps for itself",
   );
+});
+
+const serving = (context: Parameters<typeof mountedSecrets>[0], config: object) =>
+  runningServerAuthenticator(context, factory, { id: "bearertokenauth", config });
+
+test("who sends one of the tokens by the scheme is accepted, and nobody else", async (context) => {
+  const check = async (config: object, challenge: string, headers: object, want: string): Promise<void> => {
+    const { authenticator, check } = await serving(context, config);
+    assert.equal(authenticator.challenge, challenge);
+    assert.equal(await check({ ...headers }), want, JSON.stringify(headers));
+  };
+  const bearer = 'Bearer realm="kata-collector"';
+  for (const authorization of ["Bearer abc", "bearer abc", "Bearer def"])
+    await check({ tokens: ["abc", "def"] }, bearer, { authorization }, "accepted");
+  for (const authorization of [
+    "",
+    "Bearer",
+    "Bearer ",
+    "abc",
+    "Basic abc",
+    "Bearerabc",
+    "Bearer ab",
+    "Bearer abc,def",
+  ])
+    await check({ tokens: ["abc", "def"] }, bearer, { authorization }, "refused");
+  await check({ token: "abc" }, bearer, { "x-api-key": "abc" }, "refused");
+  const key = { token: "abc", scheme: "", header: "X-Api-Key" };
+  await check(key, 'x-api-key realm="kata-collector"', { "x-api-key": "abc" }, "accepted");
+  await check(key, 'x-api-key realm="kata-collector"', { "x-api-key": "" }, "refused");
+  await check(key, 'x-api-key realm="kata-collector"', { authorization: "abc" }, "refused");
+});
+
+test("each line of the file is a token, a blank one is none, and a file that changes is taken up", async (context) => {
+  const { file, exchange } = mountedSecrets(context, ["token"]);
+  exchange({ token: "one\r\n\n  two\n\n" });
+  const { check } = await serving(context, { filename: file("token") });
+  const verdict = (token: string) => check({ authorization: `Bearer ${token}` });
+  assert.deepEqual(
+    [await verdict("one"), await verdict("two"), await verdict("")],
+    ["accepted", "accepted", "refused"],
+  );
+  exchange({ token: "three" });
+  await poll("the new token", async () => (await verdict("three")) === "accepted" || undefined);
+  assert.equal(await verdict("one"), "refused");
 });

@@ -9,12 +9,12 @@ const token = secret().refine((text) => HEADER_TEXT.test(text), { error: "must b
 const schema: z.ZodType<BearerTokenConfig> = z
   .strictObject({
     token: token.optional(),
-    tokens: z.array(token).optional().describe("In place of token; the first one is sent"),
+    tokens: z.array(token).optional().describe("In place of token; the first one is sent, each is taken"),
     filename: z
       .string()
       .min(1)
       .optional()
-      .describe("A file whose first line is the token; it is read again when it changes"),
+      .describe("A file with a token on each line; it is read again when it changes"),
     scheme: z
       .string()
       .regex(HEADER_TEXT, "must be printable ASCII")
@@ -30,18 +30,21 @@ const schema: z.ZodType<BearerTokenConfig> = z
     };
     if (token !== undefined && tokens.length > 0)
       return fail("tokens", "either tokens or token should be provided, not both");
-    const given = token ?? tokens[0];
-    if (given !== undefined && filename !== undefined)
+    const given = token === undefined || token === "" ? tokens : [token];
+    if (given.length > 0 && filename !== undefined)
       return fail("filename", "cannot be given together with token or tokens");
-    if ((given ?? "") === "" && filename === undefined)
+    if (given.length === 0 && filename === undefined)
       return fail("token", "no bearer token provided; give token or filename");
-    return { token: given, filename, scheme, header };
+    // Whoever sends none has an empty one.
+    if (given.some((one) => one.trim() === ""))
+      return fail(token === undefined ? "tokens" : "token", "must not be empty");
+    return { tokens: given, filename, scheme, header };
   });
 
-/** Gives requests a token. */
+/** Gives exporters' requests a token, and asks listeners' requests for one. */
 export const factory: ExtensionFactory<BearerTokenConfig> = {
   stability: "beta",
   schema,
-  roles: ["http_authenticator", "grpc_authenticator"],
+  roles: () => ["http_authenticator", "grpc_authenticator", "server_authenticator"],
   create: createBearerTokenAuth,
 };

@@ -48,7 +48,7 @@ const schema: z.ZodType<FileStorageConfig> = z
 export const factory: ExtensionFactory<FileStorageConfig> = {
   stability: "beta",
   schema,
-  roles: ["storage"],
+  roles: () => ["storage"],
   claims: ({ directory }) => [`directory ${resolve(directory)}`],
   create: (config, settings) => new FileStorage(config, settings),
 };

@@ -33,7 +33,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
   // Extensions start in the order of the config, so the other one may come later.
   const next = (): ClientAuthenticator | undefined =>
     additionalAuth === undefined ? undefined : findAuthenticator(settings.host, additionalAuth);
-  return authenticatorExtension(settings, texts, {
+  const client: ClientAuthenticator = {
     refusal: (kind) => refusalOf(settings.host, additionalAuth, kind),
     async authenticate(request) {
       const headers = withRules(request.headers, rules, textOf);
@@ -46,7 +46,8 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
       );
       return (await next()?.renew(refused)) === true || isOther;
     },
-  });
+  };
+  return authenticatorExtension(settings, texts, { client });
 }
 
 function refusalOf(host: Host, additionalAuth: string | undefined, kind: RequestKind): string | undefined {

@@ -55,7 +55,7 @@ const schema: z.ZodType<HeadersSetterConfig> = z
 export const factory: ExtensionFactory<HeadersSetterConfig> = {
   stability: "beta",
   schema,
-  roles: ["http_authenticator", "grpc_authenticator"],
+  roles: () => ["http_authenticator", "grpc_authenticator"],
   // What the other one cannot serve is found when an exporter starts.
   uses: ({ additionalAuth: id }) =>
     id === undefined ? [] : [{ id, role: "http_authenticator", path: ["additional_auth"] }],

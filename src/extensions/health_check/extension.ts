@@ -4,6 +4,7 @@ import { formatDuration, type ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
 import { answerBody, type Route } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
+import { visible } from "../../text/visible.ts";
 import { Health, type HealthRules } from "./health.ts";
 
 export interface HealthCheckConfig {
@@ -141,6 +142,10 @@ function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
   return new URLSearchParams(url.split("?", 2)[1] ?? "");
 }
 
+/** Written visibly, it is the same JSON. */
 function json(response: ServerResponse, status: number, value: unknown): void {
-  answerBody(response, status, { type: "application/json", body: Buffer.from(`${JSON.stringify(value)}\n`) });
+  answerBody(response, status, {
+    type: "application/json",
+    body: Buffer.from(`${visible(JSON.stringify(value))}\n`),
+  });
 }

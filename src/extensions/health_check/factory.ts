@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  serverLimits,
+  servingOptions,
+  servingRemarks,
+  servingUses,
+  toServerLimits,
+  toServing,
+} from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
@@ -53,5 +60,7 @@ export const factory: ExtensionFactory<HealthCheckConfig> = {
   stability: "beta",
   schema,
   sharedClaims: ({ address }) => [listenerClaim(address)],
+  uses: ({ serving }) => servingUses(serving),
+  remarks: ({ address, serving }) => servingRemarks(address, serving),
   create: (config, settings) => new HealthCheck(config, settings),
 };

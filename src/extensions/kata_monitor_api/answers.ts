@@ -1,4 +1,5 @@
 import type { SandboxStatus } from "../../component/sandboxes.ts";
+import { visible } from "../../text/visible.ts";
 import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
 import { podNameOf } from "./sandbox_rows.ts";
 
@@ -24,7 +25,7 @@ export function indexHtml(): string {
 
 /** One id a line. */
 export function idsText(sandboxes: readonly SandboxStatus[]): string {
-  return [...byId(sandboxes).keys()].map((id) => `${id}\n`).join("");
+  return [...byId(sandboxes).keys()].map((id) => `${visible(id)}\n`).join("");
 }
 
 export function idsHtml(sandboxes: readonly SandboxStatus[]): string {

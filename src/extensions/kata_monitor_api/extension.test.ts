@@ -1,11 +1,13 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
+import { poll } from "../../../test/e2e/poll.ts";
 import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
 import type { MetricsPage, PullOptions, Settings } from "../../component/component.ts";
 import type { SandboxSource } from "../../component/sandboxes.ts";
 import { answerText } from "../../http/server.ts";
+import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { KataMonitorApi } from "./extension.ts";
@@ -19,12 +21,42 @@ const SOURCE: SandboxSource = {
   sandboxes: () => [sandboxStatus(ID), sandboxStatus(DEAD, { hasShim: false })],
   roots: () => ["/run/vc/sbs"],
   owns: () => false,
-  ask(id, what) {
-    if (id === DEAD) return Promise.reject(new Error("the sandbox is stale: nobody listens"));
-    if (id !== ID) return undefined;
-    return Promise.resolve(Buffer.from(what === "metrics" ? "kata_shim_fds 9\n" : "vsock://3:1024"));
+  lastScrape(id) {
+    if (id === DEAD) return { ok: false, reason: STALE };
+    return id === ID ? { ok: true, reading: scraped(), ageMs: 2_999 } : undefined;
+  },
+  rawPage(id) {
+    if (id === DEAD) return Promise.reject(new Error(STALE));
+    return id === ID ? Promise.resolve({ bytes: Buffer.from("noise {{{"), ageMs: 1_000 }) : undefined;
+  },
+  agentUrl(id) {
+    if (id === DEAD) return Promise.reject(new Error(STALE));
+    return id === ID ? Promise.resolve("vsock://3:1024") : undefined;
   },
 };
+const STALE = "the sandbox is stale: nobody listens";
+
+/** What a shim's last scrape gave: families, one of them with so many series. */
+function scraped(series = 2, more = ""): Reading {
+  const interner = new Interner();
+  const points = Array.from({ length: series }, (_, i) => ({
+    attributes: [{ key: "item", value: `${i}"${more}` }],
+    bounds: [],
+    boundTexts: [],
+  }));
+  const schema = interner.schema([
+    interner.family({
+      name: "go_threads",
+      kind: "gauge",
+      unit: "",
+      help: "Threads.",
+      points: [{ attributes: [], bounds: [], boundTexts: [] }],
+    }),
+    interner.family({ name: "kata_guest_load", kind: "gauge", unit: "", help: "", points }),
+  ]);
+  const resource = { key: "kata/a", attributes: [{ key: "kata.sandbox.id", value: ID }] };
+  return { resource, schema, values: new Float64Array(schema.width).fill(9), timeMs: 1, startMs: 0 };
+}
 
 interface Scene {
   readonly settings: Settings;
@@ -36,12 +68,21 @@ interface Scene {
     path: string,
     headers?: Record<string, string>,
   ): Promise<{ status: number; type: string; text: string }>;
+  /** The address, for who asks in another way. */
+  readonly url: string;
 }
 
-async function scene(context: TestContext, fail = false): Promise<Scene> {
+async function scene(
+  context: TestContext,
+  {
+    fail = false,
+    config = {},
+    source = SOURCE,
+  }: { fail?: boolean; config?: object; source?: SandboxSource } = {},
+): Promise<Scene> {
   const host = createHost();
   const settings: Settings = testSettings({ id: "kata_monitor_api", clock: systemClock, host });
-  const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0" }), settings);
+  const extension = factory.create(factory.schema.parse({ endpoint: "127.0.0.1:0", ...config }), settings);
   assert.ok(extension instanceof KataMonitorApi);
   const pulls: PullOptions[] = [];
   const page: MetricsPage = {
@@ -52,7 +93,7 @@ async function scene(context: TestContext, fail = false): Promise<Scene> {
     },
   };
   const withdrawPage = host.pages.add("prometheus", page);
-  host.sandboxes.add("kata", SOURCE);
+  host.sandboxes.add("kata", source);
   await extension.start();
   context.after(() => extension.shutdown(AbortSignal.abort()));
   const { address } = extension;
@@ -61,6 +102,7 @@ async function scene(context: TestContext, fail = false): Promise<Scene> {
     settings,
     pulls,
     withdrawPage,
+    url: `http://127.0.0.1:${address.port}`,
     async get(path, headers = {}) {
       const response = await fetch(`http://127.0.0.1:${address.port}${path}`, { headers });
       const text = await response.text();
@@ -118,26 +160,33 @@ test("/metrics is the exporter's page with kata-monitor's own families, unless f
 });
 
 test("a pull that is broken off is a failed scrape", async (context) => {
-  const { get, pulls } = await scene(context, true);
+  const { get, pulls } = await scene(context, { fail: true });
   await assert.rejects(get("/metrics"));
   await assert.rejects(get("/metrics"));
   const [own] = pulls.at(-1)?.own ?? [];
   assert.equal(numbers(own ?? assert.fail())["kata_monitor_scrape_failed_count"], 1);
 });
 
-test("one sandbox can be asked, and nothing but a known id is taken for one", async (context) => {
-  const { get } = await scene(context);
+test("one sandbox has its last scrape as its page, and nothing but a known id is taken for one", async (context) => {
+  const { get, url } = await scene(context);
+  const page = `# HELP go_threads Threads.
+# TYPE go_threads gauge
+go_threads 9
+# TYPE kata_guest_load gauge
+kata_guest_load{item="0\\""} 9
+kata_guest_load{item="1\\""} 9
+`;
   assert.deepEqual(await get(`/metrics?sandbox=${ID}`), {
     status: 200,
     type: "text/plain; charset=utf-8",
-    text: "kata_shim_fds 9\n",
+    text: page,
   });
+  const { headers } = await fetch(`${url}/metrics?sandbox=${ID}`, { method: "HEAD" });
+  assert.deepEqual([headers.get("age"), headers.get("content-type")], ["2", "text/plain; charset=utf-8"]);
   assert.equal((await get(`/agent-url?sandbox=${ID}`)).text, "vsock://3:1024\n");
-  assert.deepEqual(await get(`/metrics?sandbox=${DEAD}`), {
-    status: 500,
-    type: "text/plain; charset=utf-8",
-    text: "the sandbox is stale: nobody listens\n",
-  });
+  const refused = { status: 500, type: "text/plain; charset=utf-8", text: `${STALE}\n` };
+  assert.deepEqual(await get(`/metrics?sandbox=${DEAD}`), refused);
+  assert.deepEqual(await get(`/agent-url?sandbox=${DEAD}`), { ...refused, status: 400 });
   assert.equal((await get("/agent-url")).status, 400);
   for (const id of [
     `../${ID}`,
@@ -151,6 +200,41 @@ test("one sandbox can be asked, and nothing but a known id is taken for one", as
     const answer = await get(`/metrics?sandbox=${id}`);
     assert.deepEqual([answer.status, answer.text], [500, "there is no such sandbox\n"], id);
   }
+});
+
+test("a large page of one sandbox comes whole, and not more than eight are written at a time", async (context) => {
+  const reading = scraped(20_000, "x".repeat(1_000));
+  const source: SandboxSource = { ...SOURCE, lastScrape: () => ({ ok: true, reading, ageMs: 0 }) };
+  const { get, url } = await scene(context, { source });
+  assert.equal((await get(`/metrics?sandbox=${ID}`)).text.match(/\n/g)?.length, 20_000 + 4);
+  const leaving = new AbortController();
+  const open = (): Promise<Response> => fetch(`${url}/metrics?sandbox=${ID}`, { signal: leaving.signal });
+  // Nobody reads their bodies.
+  const held = await Promise.all(Array.from({ length: 8 }, open));
+  assert.deepEqual(new Set(held.map(({ status }) => status)), new Set([200]));
+  const ninth = await fetch(`${url}/metrics?sandbox=${ID}`);
+  assert.deepEqual([ninth.status, ninth.headers.get("retry-after")], [503, "1"]);
+  await ninth.text();
+  leaving.abort();
+  await poll("room for another", async () => {
+    const { status } = await get(`/metrics?sandbox=${ID}`);
+    return status === 200 || undefined;
+  });
+});
+
+test("what a shim sent is shown where the config says so, and not elsewhere", async (context) => {
+  const off = await scene(context);
+  const refused = await off.get(`/metrics?sandbox=${ID}&raw`);
+  assert.equal(refused.status, 403);
+  assert.match(refused.text, /set extensions::kata_monitor_api::raw_pages/);
+
+  const { get, url } = await scene(context, { config: { raw_pages: true } });
+  const raw = await fetch(`${url}/metrics?sandbox=${ID}&raw`);
+  assert.deepEqual([raw.status, raw.headers.get("age"), await raw.text()], [200, "1", "noise {{{"]);
+  assert.equal(raw.headers.get("x-content-type-options"), "nosniff");
+  assert.deepEqual((await get(`/metrics?sandbox=${DEAD}&raw`)).status, 500);
+  assert.equal((await get("/metrics?sandbox=x&raw")).text, "there is no such sandbox\n");
+  assert.match((await get(`/metrics?sandbox=${ID}`)).text, /^# HELP go_threads/);
 });
 
 test("what changes a sandbox, or looks into its shim, is not there", async (context) => {

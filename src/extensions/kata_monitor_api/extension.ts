@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { finished } from "node:stream/promises";
 import type { Extension, MetricsPage, Settings } from "../../component/component.ts";
 import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ListenAddress } from "../../config/values.ts";
@@ -9,16 +10,24 @@ import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 import { STYLE_HASH } from "./html.ts";
 import { MonitorFamilies } from "./monitor_families.ts";
 import { statesHtml, statesText } from "./sandbox_states.ts";
+import { ShimPages } from "./shim_pages.ts";
 
 export interface KataMonitorApiConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
   /** The exporter whose page is served; any where undefined. */
   readonly exporter: string | undefined;
+  /** Whether the bytes that shims send can be seen, as nobody has checked them. */
+  readonly rawPages: boolean;
 }
 
 /** Of a query; more are cut. */
 const PREFIXES_MAX = 100;
+/** Pages of one sandbox that are answered at one time. */
+const PAGES_MAX = 8;
+/** Raw ones that are waited for or answered at one time. */
+const RAW_PAGES_MAX = 8;
+const NO_SANDBOX = "there is no such sandbox";
 
 /** kata-monitor's endpoints and its families about itself. */
 export class KataMonitorApi implements Extension {
@@ -26,6 +35,10 @@ export class KataMonitorApi implements Extension {
   readonly #settings: Settings;
   readonly #families: MonitorFamilies;
   readonly #claim: Claim;
+  readonly #shimPages = new ShimPages();
+  /** Requests for pages of one sandbox that are being answered, and for raw ones. */
+  #pages = 0;
+  #rawPages = 0;
 
   constructor(config: KataMonitorApiConfig, settings: Settings) {
     this.#config = config;
@@ -75,7 +88,8 @@ export class KataMonitorApi implements Extension {
       const query = queryOf(request);
       const id = query.get("sandbox") ?? "";
       if (id === "") await this.#page(request, response, signal, prefixesOf(query));
-      else await this.#ask(response, { id, what: "metrics", failureStatus: 500 });
+      else if (query.has("raw")) await this.#rawPage(response, id);
+      else await this.#lastScrape(request, response, { id, signal });
       failed = false;
     } finally {
       this.#families.end(clock.monotonicMs() - startMs, failed);
@@ -115,26 +129,49 @@ export class KataMonitorApi implements Extension {
   async #agentUrl(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const id = queryOf(request).get("sandbox") ?? "";
     if (id === "") return answerText(response, 400, "which sandbox? /agent-url?sandbox=ID");
-    await this.#ask(response, { id, what: "agent-url", failureStatus: 400 });
+    const url = this.#ofSandbox((source) => source.agentUrl(id));
+    if (url === undefined) return answerText(response, 400, NO_SANDBOX);
+    await url.then(
+      (text) => answerText(response, 200, text),
+      (error: Error) => answerText(response, 400, error.message),
+    );
   }
 
-  /** Answers with what the shim says. An id is looked up among the sandboxes that are known, and is never a path. */
-  async #ask(
+  /** One sandbox's page as its last scrape gave it, under the rules of every page. */
+  async #lastScrape(
+    { method }: IncomingMessage,
     response: ServerResponse,
-    { id, what, failureStatus }: { id: string; what: "metrics" | "agent-url"; failureStatus: number },
+    { id, signal }: { readonly id: string; readonly signal: AbortSignal },
   ): Promise<void> {
-    let answer: Promise<Buffer> | undefined;
-    for (const source of this.#sources()) answer ??= source.ask(id, what);
-    if (answer === undefined) return answerText(response, failureStatus, "there is no such sandbox");
+    const scrape = this.#ofSandbox((source) => source.lastScrape(id));
+    if (scrape === undefined) return answerText(response, 500, NO_SANDBOX);
+    if (!scrape.ok) return answerText(response, 500, scrape.reason);
+    if (this.#pages >= PAGES_MAX) return tooMany(response, `${PAGES_MAX} pages of one sandbox`);
+    this.#pages++;
     try {
-      const bytes = await answer;
-      const line = `${bytes.toString("latin1").trimEnd()}\n`;
-      answerBody(response, 200, {
-        type: "text/plain",
-        body: what === "agent-url" ? Buffer.from(line) : bytes,
-      });
+      setAge(response, scrape.ageMs);
+      await this.#shimPages.answer(response, scrape.reading, { signal, isHead: method === "HEAD" });
+    } finally {
+      this.#pages--;
+    }
+  }
+
+  /** The shim's own bytes, where the operator wants them to be seen. */
+  async #rawPage(response: ServerResponse, id: string): Promise<void> {
+    if (!this.#config.rawPages)
+      return answerText(response, 403, `raw pages are off; set extensions::${this.#settings.id}::raw_pages`);
+    if (this.#rawPages >= RAW_PAGES_MAX) return tooMany(response, `${RAW_PAGES_MAX} raw pages`);
+    this.#rawPages++;
+    try {
+      const page = await this.#ofSandbox((source) => source.rawPage(id));
+      if (page === undefined) return answerText(response, 500, NO_SANDBOX);
+      setAge(response, page.ageMs);
+      answerBody(response, 200, { type: "text/plain", body: page.bytes });
+      await finished(response);
     } catch (error) {
-      answerText(response, failureStatus, error instanceof Error ? error.message : String(error));
+      if (!response.headersSent) answerText(response, 500, (error as Error).message);
+    } finally {
+      this.#rawPages--;
     }
   }
 
@@ -146,6 +183,15 @@ export class KataMonitorApi implements Extension {
     return undefined;
   }
 
+  /** What the first source has that knows the sandbox. An id is looked up among those that are known, and is never a path. */
+  #ofSandbox<T>(ask: (source: SandboxSource) => T | undefined): T | undefined {
+    for (const source of this.#sources()) {
+      const answer = ask(source);
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  }
+
   #sources(): SandboxSource[] {
     return Array.from(this.#settings.host.sandboxes.all(), ([, source]) => source);
   }
@@ -153,6 +199,16 @@ export class KataMonitorApi implements Extension {
   #statuses(): SandboxStatus[] {
     return this.#sources().flatMap((source) => source.sandboxes());
   }
+}
+
+/** How old the numbers are, in whole seconds, as RFC 9111 has it. */
+function setAge(response: ServerResponse, ageMs: number): void {
+  response.setHeader("Age", Math.floor(ageMs / 1_000));
+}
+
+function tooMany(response: ServerResponse, what: string): void {
+  response.setHeader("Retry-After", "1");
+  answerText(response, 503, `${what} at one time are the limit`);
 }
 
 function queryOf({ url = "" }: IncomingMessage): URLSearchParams {

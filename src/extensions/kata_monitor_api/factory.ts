@@ -1,7 +1,14 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { listenAddress } from "../../config/values.ts";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  serverLimits,
+  servingOptions,
+  servingRemarks,
+  servingUses,
+  toServerLimits,
+  toServing,
+} from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
@@ -21,11 +28,16 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
       .min(1)
       .optional()
       .describe("The prometheus exporter whose page is served; if left out, any"),
+    raw_pages: z
+      .boolean()
+      .default(false)
+      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, which no rule has passed"),
   })
   .transform((config) => ({
     address: config.endpoint,
     serving: toServing(config, config.limits),
     exporter: config.exporter,
+    rawPages: config.raw_pages,
   }));
 
 /** Serves kata-monitor's endpoints, and its families about itself beside an exporter's page. */
@@ -33,5 +45,7 @@ export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,
   sharedClaims: ({ address }) => [listenerClaim(address)],
+  uses: ({ serving }) => servingUses(serving),
+  remarks: ({ address, serving }) => servingRemarks(address, serving),
   create: (config, settings) => new KataMonitorApi(config, settings),
 };

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { visible } from "../../text/visible.ts";
 
 /** The one style sheet of all pages. A browser applies it because the Content-Security-Policy names its hash. */
 const STYLE = `
@@ -44,9 +45,9 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** The text as it may stand between tags and in quoted attributes. */
+/** The text as it may stand between tags and in quoted attributes, written visibly. */
 export function escapeHtml(text: string): string {
-  return text.replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
+  return visible(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
 /** Links to what can be asked of a sandbox's shim. */

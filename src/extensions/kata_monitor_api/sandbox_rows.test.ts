@@ -63,7 +63,7 @@ test("a row says whose, since when, when it answered and will be asked, and why"
     nextScrape: { age: "2m40s", time: "2026-11-29T12:02:40Z" },
     inRuntime: "yes",
     runtime: "go",
-    reason: 'says "??[31m?"',
+    reason: 'says "\\n\\u001b[31m\\u202e"',
     directory: `/run/vc/sbs/${"c".repeat(64)}`,
     hasShim: true,
   });

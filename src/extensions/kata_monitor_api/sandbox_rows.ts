@@ -1,4 +1,5 @@
 import type { SandboxStatus } from "../../component/sandboxes.ts";
+import { visible } from "../../text/visible.ts";
 
 /** A point in time as people read it. */
 export interface Moment {
@@ -8,7 +9,7 @@ export interface Moment {
   readonly time: string;
 }
 
-/** What is shown of one sandbox. The texts are printable ASCII; they are not escaped for HTML. */
+/** What is shown of one sandbox. The texts are written visibly; they are not escaped for HTML. */
 export interface SandboxRow {
   readonly id: string;
   /** The first digits, which tell the sandboxes of a node apart. */
@@ -47,7 +48,7 @@ export function sandboxRows(sandboxes: readonly SandboxStatus[], nowMs: number):
 
 /** Namespace and name of the sandbox's pod, for people; undefined while it is not known. */
 export function podNameOf({ pod }: SandboxStatus): string | undefined {
-  return pod === undefined ? undefined : printable(`${pod.namespace}/${pod.name}`);
+  return pod === undefined ? undefined : visible(`${pod.namespace}/${pod.name}`);
 }
 
 /** How sandboxes may fare, the worst first. */
@@ -89,24 +90,30 @@ function compareSince(a: SandboxStatus, b: SandboxStatus): number {
 function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRow {
   const { id, state, code, sinceMs, lastAnswerMs, nextScrapeMs, isListed } = status;
   return {
-    id: printable(id),
-    shortId: printable(id.slice(0, SHORT_ID_LENGTH)),
+    id: visible(id),
+    shortId: visible(id.slice(0, SHORT_ID_LENGTH)),
     pod: podNameOf(status),
-    state: printable(code === "" ? state : `${state} ${code}`),
+    state: visible(code === "" ? state : `${state} ${code}`),
     mood: FARES[badness]?.[1] ?? "bad",
     since: momentOf(sinceMs, nowMs - sinceMs),
     lastAnswer: lastAnswerMs === undefined ? undefined : momentOf(lastAnswerMs, nowMs - lastAnswerMs),
     nextScrape: nextScrapeMs === undefined ? undefined : momentOf(nextScrapeMs, nextScrapeMs - nowMs),
     inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
-    runtime: printable(status.runtime),
-    reason: printable(whyOf(status, nowMs)),
-    directory: printable(status.directory),
+    runtime: visible(status.runtime),
+    reason: visible(whyOf(status, nowMs)),
+    directory: visible(status.directory),
     hasShim: status.hasShim,
   };
 }
 
-/** A VM that answers for long while no runtime knows it has outlived its pod. */
 function whyOf(status: SandboxStatus, nowMs: number): string {
+  const { state, limits } = status;
+  const limited = state === "up" && limits.length > 0 ? `over its limits: ${limits.join(", ")}` : "";
+  return [reasonOf(status, nowMs), limited].filter((one) => one !== "").join("; ");
+}
+
+/** A VM that answers for long while no runtime knows it has outlived its pod. */
+function reasonOf(status: SandboxStatus, nowMs: number): string {
   const { state, reason, code, isListed } = status;
   if (reason !== "" || code !== "") return reason;
   const hasOutlived = state === "up" && isListed === false && isLong(status, nowMs);
@@ -138,9 +145,4 @@ export function describeSpan(spanMs: number): string {
     if (parts.length === 2) break;
   }
   return parts.join("") || "0s";
-}
-
-/** Reasons quote what shims and files say, which must move neither a terminal nor the lines of a page. */
-function printable(text: string): string {
-  return text.replaceAll(/[^\x20-\x7e]/g, "?");
 }

@@ -33,7 +33,7 @@ test("text is a table with the reasons last, then one with exact times and direc
   const lines = statesText([UP, UNSAFE, FAILING], NOW_MS).split("\n");
   assert.deepEqual(lines, [
     "POD                            STATE                      SINCE  ANSWERED  LISTED   RUNTIME  SANDBOX       REASON",
-    '-                              unsafe unknown_hypervisor  1m     never     unknown  rs       aaaaaaaaaaaa  says "<script>??[31m',
+    '-                              unsafe unknown_hypervisor  1m     never     unknown  rs       aaaaaaaaaaaa  says "<script>\\n\\u001b[31m',
     "-                              failing timeout            14m    14m10s    unknown  go       cccccccccccc  no answer within 10 s; next scrape in 2m40s",
     "shop/checkout-8zjhx5dkk-r898k  up                         1h2m   4s        yes      go       bbbbbbbbbbbb",
     "",
@@ -54,7 +54,7 @@ test("the columns of a text fit a terminal, whatever the reasons are", () => {
 
 test("HTML has the same, escaped, and the whole id in one piece", () => {
   const html = statesHtml([UP, UNSAFE, FAILING], NOW_MS);
-  assert.ok(!html.includes("<script>") && html.includes("&quot;&lt;script&gt;??[31m"), html);
+  assert.ok(!html.includes("<script>") && html.includes("&quot;&lt;script&gt;\\n\\u001b[31m"), html);
   assert.ok(html.includes("3 in all, 1 unsafe unknown_hypervisor, 1 failing timeout, 1 up"));
   assert.ok(html.includes("<b>shop/checkout-8zjhx5dkk-r898k</b>"));
   assert.ok(html.includes(`/run/kata/<span class="id">${"a".repeat(64)}</span>`));
@@ -65,4 +65,22 @@ test("HTML has the same, escaped, and the whole id in one piece", () => {
 test("a node without sandboxes has tables without rows", () => {
   assert.match(statesText([], NOW_MS), /^POD .*REASON\n\nSINCE .*DIRECTORY\n$/);
   assert.ok(statesHtml([], NOW_MS).includes("0 in all"));
+});
+
+test("a sandbox that is up and over its limits says which, behind a reason that it has", () => {
+  const over = { limits: ["labels", "samples"] };
+  const text = statesText(
+    [
+      { ...UP, ...over },
+      { ...FAILING, ...over },
+    ],
+    NOW_MS,
+  );
+  assert.match(text, /bbbbbbbbbbbb {2}over its limits: labels, samples\n/);
+  assert.match(text, /cccccccccccc {2}no answer within 10 s; next scrape in 2m40s\n/);
+  const slow = { code: "slow", reason: "took long" };
+  assert.match(
+    statesText([{ ...UP, ...over, ...slow }], NOW_MS),
+    /took long; over its limits: labels, samples\n/,
+  );
 });

@@ -46,7 +46,7 @@ export function createOauth2Client(config: Oauth2ClientConfig, settings: Setting
     fetchToken: () => grant.fetch(),
     onFetched: (error) => reportFetch(settings, error),
   });
-  return withClient(authenticatorExtension(settings, texts, authenticatorOf(cache)), client);
+  return withClient(authenticatorExtension(settings, texts, { client: authenticatorOf(cache) }), client);
 }
 
 /** The old token may be good for a while yet, and exporters tell what is not sent. */

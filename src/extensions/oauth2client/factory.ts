@@ -60,6 +60,6 @@ const schema: z.ZodType<Oauth2ClientConfig> = options
 export const factory: ExtensionFactory<Oauth2ClientConfig> = {
   stability: "beta",
   schema,
-  roles: ["http_authenticator", "grpc_authenticator"],
+  roles: () => ["http_authenticator", "grpc_authenticator"],
   create: createOauth2Client,
 };

@@ -29,15 +29,12 @@ const schema: z.ZodType<GivenScope> = z
 export const factory: ExtensionFactory<GivenScope> = {
   stability: "beta",
   schema,
-  roles: ["http_authenticator"],
+  roles: () => ["http_authenticator"],
   create(scope, settings) {
     const { region } = scope;
     const texts = new CredentialTexts({}, { settings });
     const credentials = defaultProvider(region === undefined ? {} : { clientConfig: { region } });
-    return authenticatorExtension(
-      settings,
-      texts,
-      sigv4Authenticator({ scope, clock: settings.clock, credentials }),
-    );
+    const client = sigv4Authenticator({ scope, clock: settings.clock, credentials });
+    return authenticatorExtension(settings, texts, { client });
   },
 };

@@ -67,6 +67,25 @@ test("a rule by expression takes every label whose whole key matches, sorted by 
   ]);
 });
 
+test("a label that names its attribute by itself cannot say whose series these are", () => {
+  const all = { key_regex: "(.*)" };
+  const pod = (labels: Readonly<Record<string, string>>) => ({ labels: new Map(Object.entries(labels)) });
+  const hostile = pod({
+    ...{
+      job: "etcd",
+      namespace: "kube-system",
+      tenant: "t",
+      "service.name": "billing",
+      "k8s.node.name": "n",
+    },
+    ...{ "kubernetes.io/x": "1", __name__: "up", "exported.job": "x", sandbox_id: "s" },
+  });
+  check({ labels: [{ ...all, tag_name: "$1" }] }, ["kubernetes.io/x=1"], hostile);
+  check({ labels: [{ ...all, tag_name: "team.$1" }] }, ["team.job=etcd"], pod({ job: "etcd" }));
+  // What the operator writes is the operator's business.
+  check({ labels: [{ key: "app", tag_name: "service.name" }] }, ["service.name=web"], pod({ app: "web" }));
+});
+
 test("a tag name refers to groups as Go's Expand does", () => {
   const nameIn = (tagName: string, want: string) => {
     check({ labels: [{ key_regex: "(?<first>pod)-(template)-hash", tag_name: tagName }] }, [`${want}=abc`]);
@@ -89,6 +108,13 @@ test("a later rule wins, but no label replaces the pod's own names", () => {
     },
     ["a=abc"],
   );
+  check({ labels: [{ key_regex: "(.*)", tag_name: "$1" }] }, ["__proto__=a", "constructor=b", "toString=c"], {
+    labels: new Map([
+      ["toString", "c"],
+      ["constructor", "b"],
+      ["__proto__", "a"],
+    ]),
+  });
   const forged = { labels: new Map([["k8s.pod.uid", "somebody else"]]) };
   check({ labels: [{ key_regex: "(.*)", tag_name: "$1" }] }, [], forged);
   check(
@@ -111,6 +137,7 @@ test("a rule that cannot work is refused with its place", () => {
   checkFault({}, "", /either key or key_regex/);
   checkFault({ key: "a", key_regex: "b" }, "", /either key or key_regex/);
   checkFault({ key_regex: "(" }, "key_regex", /must be a regular expression/);
+  checkFault({ key_regex: "(?=a)b" }, "key_regex", /must be a regular expression of RE2: .*no lookaround/);
   checkFault({ key_regex: "a)|(b" }, "key_regex", /must be a regular expression/);
   checkFault({ key_regex: "a.*", tag_name: "a" }, "tag_name", /more than one key may match/);
   checkFault({ key_regex: "(a)", tag_name: "$1_x" }, "tag_name", /has no "1_x"/);

@@ -1,6 +1,9 @@
 import { z } from "zod";
 import type { Pod } from "../../cri/pod.ts";
 import type { Attribute } from "../../metrics/model.ts";
+import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
+import { toLabelName } from "../../prometheus/write_names.ts";
+import { compileExpression } from "../../text/expression.ts";
 
 /** What is always set where the runtime knows it, in this order; `extract.metadata` leaves some out. */
 export const METADATA = [
@@ -50,7 +53,7 @@ function rule(source: "label" | "annotation"): z.ZodType<ExtractRule> {
         .string()
         .min(1)
         .optional()
-        .describe(`Takes every ${source} whose whole key matches, in place of key`),
+        .describe(`Takes every ${source} whose whole key matches this RE2 expression, in place of key`),
       from: z
         .literal("pod", 'must be "pod": the container runtime knows no other object')
         .default("pod")
@@ -67,10 +70,10 @@ function checkRule({ key, key_regex: keyRegex, tag_name: tagName }: ExtractRule,
   if (keyRegex === undefined) return;
   let groups: ReadonlySet<string>;
   try {
-    groups = groupsOf(keyRegex);
+    ({ groups } = compileExpression(keyRegex));
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return fail(["key_regex"], `must be a regular expression: ${reason}`);
+    return fail(["key_regex"], `must be a regular expression of RE2: ${reason}`);
   }
   if (tagName === undefined) return;
   const references = [...tagName.matchAll(REFERENCE)].flatMap(([, short, braced]) => short ?? braced ?? []);
@@ -119,7 +122,7 @@ export function compileExtract({ metadata, labels, annotations }: ExtractConfig)
     for (const take of labelRules) take(pod.labels, taken);
     for (const take of annotationRules) take(pod.annotations, taken);
     const extracted = [...taken].map(([key, value]) => ({ key, value }));
-    return [...own, ...extracted.filter(({ key }) => !(key in names)).slice(0, EXTRACTED_MAX)];
+    return [...own, ...extracted.filter(({ key }) => !Object.hasOwn(names, key)).slice(0, EXTRACTED_MAX)];
   };
 }
 
@@ -133,36 +136,24 @@ function compileRule({ tag_name: tagName, key, key_regex: keyRegex }: ExtractRul
       if (value !== undefined) to.set(name, cut(value));
     };
   }
-  const pattern = wholeKey(keyRegex ?? "");
+  // Without a text of the operator's in front, whoever writes the pod could say job, namespace or service.name.
+  const isNamedByPod = tagName !== undefined && /^\$[^$]/.test(tagName);
+  const expression = compileExpression(keyRegex ?? "");
   return (from, to) => {
     // The runtime writes them in the order of a Go map, which is another one each time.
     for (const [found, value] of [...from].sort(byKey)) {
-      const match = pattern.exec(found);
-      if (match === null) continue;
+      const match = expression.matchWhole(found);
+      if (match === undefined) continue;
       const name = tagName === undefined ? `${prefix}${found}` : expand(tagName, match);
-      if (name !== "") to.set(name, cut(value));
+      if (name !== "" && !(isNamedByPod && isReservedLabel(toLabelName(name)))) to.set(name, cut(value));
     }
   };
 }
 
-function wholeKey(keyRegex: string): RegExp {
-  return new RegExp(`^(?:${keyRegex})$`, "u");
-}
-
-/** The groups of the expression that a tag name may refer to. Throws where it is none. */
-function groupsOf(keyRegex: string): ReadonlySet<string> {
-  // Compiled alone first: "a)|(b" is no expression, but would be one inside our brackets.
-  new RegExp(keyRegex, "u");
-  const empty = new RegExp(`(?:${keyRegex})|`, "u").exec("");
-  const numbers = Array.from({ length: empty?.length ?? 1 }, (_, index) => String(index));
-  return new Set([...numbers, ...Object.keys(empty?.groups ?? {})]);
-}
-
-function expand(tagName: string, match: RegExpExecArray): string {
+function expand(tagName: string, match: ReadonlyMap<string, string>): string {
   return tagName.replace(REFERENCE, (_, short?: string, braced?: string) => {
     const name = short ?? braced;
-    if (name === undefined) return "$";
-    return (/^\d+$/.test(name) ? match[Number(name)] : match.groups?.[name]) ?? "";
+    return name === undefined ? "$" : (match.get(name) ?? "");
   });
 }
 

@@ -23,3 +23,8 @@ test("pods with the runtime's default handler match the empty pattern and a lone
   check(["*"], "", true);
   check([""], "kata", false);
 });
+
+test("a pattern with many stars takes time in proportion to the name", () => {
+  check([`${"*a".repeat(100)}*b`], "a".repeat(5_000), false);
+  check(["*".repeat(253)], "a".repeat(5_000), true);
+});

@@ -1,9 +1,14 @@
 import { z } from "zod";
+import { compileExpression } from "../../text/expression.ts";
 
 const PATTERNS_MAX = 64;
+/** Kubernetes lets a handler's name have 63 characters. */
+const PATTERN_LENGTH_MAX = 253;
 
 /** Checks `kata_handlers`. */
-export const handlersSchema: z.ZodType<readonly string[]> = z.array(z.string()).max(PATTERNS_MAX);
+export const handlersSchema: z.ZodType<readonly string[]> = z
+  .array(z.string().max(PATTERN_LENGTH_MAX))
+  .max(PATTERNS_MAX);
 
 /**
  * Whether a runtime handler's name matches one of the patterns as a whole. `*` is any text and `?` one character; the
@@ -15,7 +20,7 @@ export function compileHandlers(patterns: readonly string[]): (handler: string) 
       if (character === "*") return ".*";
       return character === "?" ? "." : `\\${character}`;
     });
-    return new RegExp(`^${escaped}$`, "su");
+    return compileExpression(`(?s)${escaped}`);
   });
-  return (handler) => expressions.some((expression) => expression.test(handler));
+  return (handler) => expressions.some((expression) => expression.matchWhole(handler) !== undefined);
 }

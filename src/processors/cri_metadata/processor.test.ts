@@ -143,7 +143,9 @@ test("a processor that takes another one's place names also what no runtime list
       sandboxes: () => [sandboxStatus("s1", {})],
       roots: () => ["/run/kata"],
       owns: () => false,
-      ask: () => undefined,
+      lastScrape: () => undefined,
+      rawPage: () => undefined,
+      agentUrl: () => undefined,
     });
     read(resource, 1);
     await clock.advance(30);

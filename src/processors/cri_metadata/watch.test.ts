@@ -43,7 +43,9 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
     sandboxes: () => Array.from(node, (id) => sandboxStatus(id, { isListed: host.witnesses.isListed(id) })),
     roots: () => roots,
     owns: () => false,
-    ask: () => undefined,
+    lastScrape: () => undefined,
+    rawPage: () => undefined,
+    agentUrl: () => undefined,
   });
   const { logger, lines } = recordedLogger();
   const settings = testSettings({ id: "cri_metadata", clock, host, logger });
@@ -116,7 +118,9 @@ test("no pod is missing before every receiver has looked at its roots, and none 
     sandboxes: () => [],
     roots: () => other,
     owns: () => false,
-    ask: () => undefined,
+    lastScrape: () => undefined,
+    rawPage: () => undefined,
+    agentUrl: () => undefined,
   });
   const speaks = (): boolean => messages().some((message) => message.includes("Kata pod"));
   open([paths[0]]);

@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { ReceiverFactory } from "../../component/component.ts";
 import { duration, size } from "../../config/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse.ts";
+import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 import { remarksOnRoots, rootsSchema } from "./root_config.ts";
 import { UNSAFE_HYPERVISORS } from "./verdict.ts";
@@ -12,23 +13,41 @@ const limits = z
   .strictObject({
     sandboxes: count(4_096).describe("Sandboxes that are followed; more are left out and named in the log"),
     body_bytes: size({ minBytes: 1_024 })
-      .prefault("16MiB")
-      .describe("A page; the guest's part can have 4 MiB"),
+      .prefault("1MiB")
+      .describe(
+        "A page, of which what is beyond is left out; with some 200 bytes of identity a sample it is what a sandbox adds to body_size_limit",
+      ),
     page_memory_bytes: size({ minBytes: 1_024 })
       .prefault("64MiB")
       .describe("What all pages that are being received take together beyond 256 KiB each"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
     blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
-    samples: count(defaults.samplesMax).describe("Samples of one page"),
+    samples: count(defaults.samplesMax).describe(
+      "Samples of one page; sample_limit of the page's readers is for all sandboxes",
+    ),
     line_bytes: size().prefault(defaults.lineBytesMax).describe("One line of a page"),
-    labels: count(defaults.labelsMax).describe("Labels of one sample"),
-    name_bytes: size().prefault(defaults.nameBytesMax).describe("A metric's or label's name"),
-    label_value_bytes: size().prefault(defaults.labelValueBytesMax).describe("A label's value"),
+    labels: count(defaults.labelsMax).describe(
+      "Labels of one sample; label_limit of the page's readers counts the sandbox's, the pod's and the target's too",
+    ),
+    name_bytes: size()
+      .prefault(defaults.nameBytesMax)
+      .describe("A metric's or label's name, for label_name_length_limit"),
+    label_value_bytes: size()
+      .prefault(defaults.labelValueBytesMax)
+      .describe("A label's value, for label_value_length_limit"),
     bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+    new_bytes: size()
+      .prefault(defaults.newBytesMax)
+      .describe(
+        "Bytes of one page in lines that look as none did before; what is beyond is left out, to be read with the next page",
+      ),
     new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
       "Families of one sandbox that look as none did before; further ones are left out until the next minute",
     ),
     new_samples_per_minute: count(defaults.newSamplesPerMinuteMax).describe("Samples of such families"),
+    series: count(defaults.seriesMax).describe(
+      "Distinct series of one sandbox over its life; past them new ones are left out, and those that are known go on",
+    ),
     layouts: count(defaults.layoutsMax).describe("Looks of families that are remembered for all sandboxes"),
     layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe("Of them, what one sandbox may bring"),
     layout_bytes: size()
@@ -40,6 +59,11 @@ const limits = z
   })
   .prefault({})
   .describe("What a guest or a node can take; exceeding one costs the excess, which is counted");
+
+const guestLabel = z
+  .string()
+  .regex(/^([a-zA-Z_][a-zA-Z0-9_]*|\*)$/, "must be a label name, or *")
+  .refine((name) => !isReservedLabel(name), "says whose a series is, which no guest may");
 
 const schema: z.ZodType<KataConfig> = z
   .strictObject({
@@ -78,6 +102,12 @@ const schema: z.ZodType<KataConfig> = z
       .describe(
         "Families that shims may serve beside Kata's own, such as kata_shim_new or vendor_*; all others are left out",
       ),
+    guest_labels: z
+      .array(guestLabel)
+      .default([])
+      .describe(
+        "Labels that guests may set on their families beside those that Kata uses; * for all that are not reserved",
+      ),
     limits,
   })
   .transform((input) => ({
@@ -89,6 +119,7 @@ const schema: z.ZodType<KataConfig> = z
     reconcileIntervalMs: input.reconcile_interval,
     unsafeHypervisors: input.unsafe_hypervisors,
     shimFamilies: input.shim_families,
+    guestLabels: input.guest_labels,
     limits: {
       sandboxesMax: input.limits.sandboxes,
       bodyBytesMax: input.limits.body_bytes,
@@ -101,8 +132,10 @@ const schema: z.ZodType<KataConfig> = z
       nameBytesMax: input.limits.name_bytes,
       labelValueBytesMax: input.limits.label_value_bytes,
       badLinesMax: input.limits.bad_lines,
+      newBytesMax: input.limits.new_bytes,
       newLayoutsPerMinuteMax: input.limits.new_layouts_per_minute,
       newSamplesPerMinuteMax: input.limits.new_samples_per_minute,
+      seriesMax: input.limits.series,
       layoutsMax: input.limits.layouts,
       layoutsPerSourceMax: input.limits.layouts_per_sandbox,
       layoutBytesMax: input.limits.layout_bytes,

@@ -3,7 +3,8 @@ import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
 import { defaultParseLimits, PageParser } from "../../prometheus/parse.ts";
 import { createPage } from "../../simulator/pages.ts";
-import { defineFamily, labelFault, type ShimKind, trustOf } from "./families.ts";
+import { defineFamily, labelFaults, trustOf } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 
 const GO_HOST = [
   "# TYPE go_goroutines gauge\ngo_goroutines 17\n",
@@ -32,7 +33,7 @@ function check(
     interner: new Interner(),
     limits: defaultParseLimits,
     define: defineFamily,
-    labelFault,
+    labelFault: labelFaults([]),
   });
   const source = parser.source([]);
   const trust = trustOf(shim, ["vendor_*", "ttt"]);
@@ -50,6 +51,7 @@ function check(
 
 const FORGED = "family of the host in the guest's part";
 const UNKNOWN = "family that no shim has";
+const FOREIGN_LABEL = "label of a guest's that Kata does not use and guest_labels does not name";
 
 test("honest pages of both shims are taken whole, however the Go shim orders the guest's part", () => {
   for (const flavor of ["go", "rs"] as const) {
@@ -73,7 +75,7 @@ test("honest pages of both shims are taken whole, however the Go shim orders the
 test("behind the Go shim's own part a guest cannot define or repeat what is the host's", () => {
   const guest = (text: string, want: readonly string[], reasons: Record<string, number>): void =>
     check("go", GO_HOST + text, [...GO_HOST_NAMES, ...want], reasons);
-  guest("# TYPE kata_guest_x gauge\nkata_guest_x 1\n", ["gauge kata_guest_x 1"], {});
+  guest("# TYPE kata_guest_x gauge\nkata_guest_x 1\n", ["unknown kata_guest_x 1"], {});
   guest("# TYPE kata_hypervisor_fds counter\nkata_hypervisor_fds 1\n", [], { [FORGED]: 1 });
   guest('# TYPE kata_hypervisor_new gauge\nkata_hypervisor_new 1\nkata_hypervisor_new{a="b"} 1\n', [], {
     [FORGED]: 2,
@@ -119,7 +121,7 @@ test("before runtime-rs' own part a guest cannot define, hide or repeat what is 
   );
   guest("kata_shim_new 1\n", [], { [UNKNOWN]: 1 });
   guest("# TYPE kata_hypervisor_vcpu gauge\nkata_hypervisor_vcpu 1\n", [], { [UNKNOWN]: 1 });
-  guest("go_goroutines 1\n", [], { [UNKNOWN]: 1 });
+  guest("# TYPE go_goroutines gauge\ngo_goroutines 1\n", [], { [UNKNOWN]: 1 });
 });
 
 test("Dragonball speaks for itself, other hypervisors of runtime-rs have no part", () => {
@@ -173,15 +175,17 @@ test("the type of a known family is the known one, a guest's own are scalars, an
     '# TYPE kata_guest_h histogram\nkata_guest_h_bucket{le="+Inf"} 1\nkata_guest_h_sum 1\nkata_guest_h_count 1\n',
     [],
     {
-      "histogram or summary of the guest": 3,
+      "histogram without its +Inf bucket": 2,
+      [FOREIGN_LABEL]: 1,
     },
   );
   check(
     "go",
-    '# TYPE kata_guest_x gauge\nkata_guest_x{cri_name="other"} 1\nkata_guest_x{sandbox_id="1",a="b"} 1\nkata_guest_x{a="b"} 2\n',
-    ["gauge kata_guest_x 2"],
+    '# TYPE kata_guest_x gauge\nkata_guest_x{cri_name="other"} 1\nkata_guest_x{sandbox_id="1",a="b"} 1\nkata_guest_x{a="b"} 2\nkata_guest_x{item="b"} 3\n',
+    ["unknown kata_guest_x 3"],
     {
       "reserved label": 2,
+      [FOREIGN_LABEL]: 1,
     },
   );
 });

@@ -1,15 +1,29 @@
 import type { Kind } from "../../metrics/model.ts";
+import { isGuestFamily } from "../../prometheus/guest_families.ts";
+import type { FamilyDefinition } from "../../prometheus/parse.ts";
+import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
+import { KNOWN_FAMILIES, type ShimKind } from "./known_families.ts";
 
-/** Who made the page: what the host's part of it can hold depends on it. */
-export type ShimKind = "go" | "rs" | "rs-dragonball";
+/** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
+const GUEST_LABELS: ReadonlySet<string> = new Set(
+  [...KNOWN_FAMILIES].flatMap(([name, { labels }]) => (isGuestFamily(name) ? labels : [])),
+);
 
-/** Labels that say whose a sample is. The agent sets them; a page that has them is lying. */
-const IDENTITY_LABELS: ReadonlySet<string> = new Set(["sandbox_id", "cri_uid", "cri_name", "cri_namespace"]);
+export type LabelFault = (name: string, label: string) => string | undefined;
 
-/** Why a shim's page cannot set this label on this metric; undefined where it can. */
-export function labelFault(_name: string, label: string): string | undefined {
-  return IDENTITY_LABELS.has(label) ? "reserved label" : undefined;
+/**
+ * Says why a shim's page cannot set a label on a metric. `more` are label names that guests may set beside Kata's own;
+ * `*` stands for all that are not reserved.
+ */
+export function labelFaults(more: readonly string[]): LabelFault {
+  const allowed = new Set([...GUEST_LABELS, ...more]);
+  const allowsAll = allowed.has("*");
+  return (name, label) => {
+    if (isReservedLabel(label)) return "reserved label";
+    if (allowsAll || !isGuestFamily(name) || allowed.has(label)) return undefined;
+    return "label of a guest's that Kata does not use and guest_labels does not name";
+  };
 }
 
 /** As kata-monitor names the shim's own Go families, so that this agent's cannot be taken for them. */
@@ -17,30 +31,31 @@ function renamed(name: string): string {
   return name.startsWith("go_") || name.startsWith("process_") ? `kata_shim_${name}` : name;
 }
 
-/** Families of Kata Containers 4.1 that may stand in a part of the page where the guest can write, with their kinds. */
-const KINDS: ReadonlyMap<string, Kind> = new Map([
-  ["kata_agent_scrape_count", "sum"],
-  ["kata_hypervisor_scrape_count", "sum"],
-  ...gauges("kata_agent", "io_stat proc_stat proc_status threads total_rss total_time total_vm"),
-  ...gauges(
-    "kata_guest",
-    "cpu_time diskstat filesystem_bytes filesystem_inodes load meminfo netdev_stat tasks vm_stat",
-  ),
-  ...gauges("kata_hypervisor", "seccomp signals vcpu"),
-  ...gauges("kata_shim", "fds io_stat proc_stat proc_status threads"),
-]);
+const RENAMED = /^kata_shim_(?=go_|process_)/;
 
-function gauges(prefix: string, names: string): [string, Kind][] {
-  return names.split(" ").map((name) => [`${prefix}_${name}`, "gauge"]);
+/** How a shim's page names the family of this name. */
+export function shimName(name: string): string {
+  return name.replace(RENAMED, "");
 }
 
 /** What the Go shim itself serves: its own families, those of Go, and those of the processes beside it. */
 const GO_HOST_PREFIXES = ["kata_shim_", "kata_hypervisor_", "kata_virtiofsd_", "kata_firecracker_"];
-const GUEST_PREFIXES = ["kata_guest_", "kata_agent_"];
 
-/** The name under which the agent knows a family, and its kind: the known one, whatever the page says. */
-export function defineFamily(name: string, kind: Kind): { name: string; kind: Kind } {
-  return { name: renamed(name), kind: isScalar(kind) ? (KINDS.get(name) ?? kind) : kind };
+/**
+ * What the agent knows a family by. The kind and the HELP of a family of Kata's are the known ones, whatever the page says.
+ * Of one that only guests have they are nobody's: the first guest to bring it would have the word for all others.
+ */
+export function defineFamily(name: string, kind: Kind): FamilyDefinition {
+  const known = KNOWN_FAMILIES.get(name);
+  const definition = { name: renamed(name), kind, help: known?.help, hasWrongKind: false };
+  if (known !== undefined) {
+    // One that is no scalar has other lines: who may bring it is not decided here.
+    if (isScalar(kind) && isScalar(known.kind))
+      return { ...definition, kind: known.kind, hasWrongKind: kind !== known.kind };
+    return definition;
+  }
+  if (!isGuestFamily(name)) return definition;
+  return { ...definition, kind: isScalar(kind) ? "unknown" : kind, help: "" };
 }
 
 /**
@@ -54,12 +69,27 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   return {
     hostPart: shim === "go" ? "first" : "last",
     originOf(name, kind) {
-      if (GUEST_PREFIXES.some((prefix) => name.startsWith(prefix)))
+      if (isGuestFamily(name))
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
       if (AGENT_NAME.test(name)) return UNKNOWN;
       if (isMore(name)) return "host";
       if (shim !== "go") return isRsHostFamily(name, kind, shim) ? "host" : UNKNOWN;
       return GO_HOST_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "host" : UNKNOWN;
+    },
+  };
+}
+
+/**
+ * Who may define what on a page of which only the beginning is known. Where the host's part comes last, all that is known was
+ * written by the guest.
+ */
+export function trustOfCut(trust: PageTrust): PageTrust {
+  if (trust.hostPart === "first") return trust;
+  return {
+    hostPart: "first",
+    originOf(name, kind) {
+      const origin = trust.originOf(name, kind);
+      return origin === "host" ? { reason: "family of the host in the guest's part" } : origin;
     },
   };
 }
@@ -70,8 +100,7 @@ const UNKNOWN = { reason: "family that no shim has" };
 
 /** By name, since a guest could write others of the host's names just before its part. Only Dragonball speaks for itself. */
 function isRsHostFamily(name: string, kind: Kind, shim: ShimKind): boolean {
-  if (!KINDS.has(name) || !isScalar(kind)) return false;
-  return shim === "rs-dragonball" || name.startsWith("kata_shim_");
+  return isScalar(kind) && KNOWN_FAMILIES.get(name)?.shims.includes(shim) === true;
 }
 
 function isScalar(kind: Kind): boolean {

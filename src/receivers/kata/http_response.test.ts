@@ -13,7 +13,7 @@ function read(text: string, step: number): { closed: boolean; got: string } {
   const describe = (progress: Progress): string | undefined => {
     if (progress.state === "incomplete") return undefined;
     if (progress.state === "fault") return `${progress.fault}: ${progress.text}`;
-    return `${progress.whole ? "whole" : "maybe"}: ${page.bytes.toString("latin1", 0, page.length)}`;
+    return `${progress.limit ?? (progress.whole ? "whole" : "maybe")}: ${page.bytes.toString("latin1", 0, page.length)}`;
   };
   const bytes = Buffer.from(text, "latin1");
   for (let at = 0; at < bytes.length; at += step) {
@@ -89,13 +89,23 @@ test("framing that a lenient reader might guess at is a fault", () => {
   check(`${CHUNKED}2\r\nabc\r\n0\r\n\r\n`, false, "malformed: chunk longer than its length");
 });
 
-test("what exceeds a limit is refused before it is taken in", () => {
-  const tooLong = "too_big: page has more than 1000 bytes; raise limits::body_bytes";
-  check(`${OK}Content-Length: 1001\r\n\r\n`, false, tooLong);
-  check(`${CHUNKED}3e9\r\n`, false, tooLong);
-  check(`${CHUNKED}3e8\r\n${"x".repeat(1_000)}\r\n1\r\n`, false, tooLong);
-  check(`${OK}\r\n${"x".repeat(1_001)}`, false, tooLong);
-  check(`${OK}\r\n${"x".repeat(1_000)}`, true, `maybe: ${"x".repeat(1_000)}`);
+test("a body is received whole and kept up to the limit", () => {
+  const all = "x".repeat(1_000);
+  check(`${OK}Content-Length: 1000\r\n\r\n${all}`, false, `whole: ${all}`);
+  check(`${OK}Content-Length: 1001\r\n\r\n${all}y`, false, `body_bytes: ${all}`);
+  check(`${OK}Content-Length: 5000\r\n\r\n${all}`, true, "truncated: reply lacks 4000 of its bytes");
+  check(`${CHUNKED}3e9\r\n${all}y\r\n0\r\n\r\n`, false, `body_bytes: ${all}`);
+  check(`${CHUNKED}3e8\r\n${all}\r\n2\r\nyz\r\n0\r\n\r\n`, false, `body_bytes: ${all}`);
+  check(`${CHUNKED}3e8\r\n${all}\r\n0\r\n\r\n`, false, `whole: ${all}`);
+  check(`${OK}\r\n${all}y`, true, `body_bytes: ${all}`);
+  check(`${OK}\r\n${all}`, true, `maybe: ${all}`);
+});
+
+test("what no shim sends is refused before it is taken in", () => {
+  const tooBig = "too_big: page has more than 16777216 bytes";
+  check(`${OK}Content-Length: 16777217\r\n\r\n`, false, tooBig);
+  check(`${CHUNKED}1000001\r\n`, false, tooBig);
+  check(`${CHUNKED}1\r\nx\r\n1000000\r\n`, false, tooBig);
   check(
     `${OK}${"x".repeat(400)}`,
     false,
@@ -103,6 +113,23 @@ test("what exceeds a limit is refused before it is taken in", () => {
   );
   for (const endless of [`1;${"x".repeat(5_000)}`, `0\r\n${"x: y\r\n".repeat(1_000)}`])
     check(`${CHUNKED}${endless}`, false, "malformed: chunk without a legal length");
+  check(`${CHUNKED}${"1\r\nx\r\n".repeat(30_000)}`, false, "malformed: reply of too many small chunks");
+});
+
+test("a body that never ends is dropped, and broken off in the end", () => {
+  const page = new PageBuffer(new PageMemory(10_000_000));
+  const reader = new ResponseReader(page, LIMITS);
+  const piece = Buffer.alloc(65_536, "x");
+  reader.push(Buffer.from(`${OK}\r\n`), OK.length + 2);
+  let pieces = 0;
+  let progress: Progress;
+  do {
+    progress = reader.push(piece, piece.length);
+    pieces++;
+    assert.ok(page.bytes.length <= 300_000, "what is dropped takes no memory");
+  } while (progress.state === "incomplete");
+  assert.equal(progress.state === "fault" && progress.fault, "too_big");
+  assert.equal(pieces, 257);
 });
 
 test("a body comes out of any chunks as it went in", () => {

@@ -1,5 +1,6 @@
 // Hot path: npm run bench -- scrape.
 
+import type { Limit } from "../../prometheus/limit.ts";
 import type { PageBuffer } from "./page_buffer.ts";
 
 const CR = 13;
@@ -9,7 +10,11 @@ const END_OF_HEAD = "\r\n\r\n";
 /** Larger than any page: more digits are no chunk's length. */
 const CHUNK_DIGITS_MAX = 8;
 /** Of a chunk's length with its extensions, and of all trailers. */
-const FRAMING_BYTES_MAX = 4_096;
+const LINE_BYTES_MAX = 4_096;
+/** Of all such lines of a reply, so that chunks of a byte each are no way to take time. Shims write 2 KiB and more at once. */
+const FRAMING_BYTES_MAX = 64 * 1024;
+/** The longest body that is received; no Kata guest can make a longer one, so that whoever sends it may never end. */
+const RECEIVED_BYTES_MAX = 16 * 1024 ** 2;
 
 /** Why a response gives no page. */
 export type ResponseFault = "malformed" | "status" | "truncated" | "too_big";
@@ -17,12 +22,25 @@ export type ResponseFault = "malformed" | "status" | "truncated" | "too_big";
 export type Progress =
   /** More must come. */
   | { readonly state: "incomplete" }
-  /** The buffer holds the body. `whole` is false where only the connection's end says so: it may be cut. */
-  | { readonly state: "complete"; readonly whole: boolean }
-  | { readonly state: "fault"; readonly fault: ResponseFault; readonly text: string };
+  /**
+   * The buffer holds the body. `whole` is false where it may be cut, because only the connection's end says so, and where it
+   * is cut, because it reached the limit.
+   */
+  | { readonly state: "complete"; readonly whole: boolean; readonly limit: BodyLimit | undefined }
+  | {
+      readonly state: "fault";
+      readonly fault: ResponseFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit;
+    };
+
+/** The limit at which a body is cut, by its option's name. */
+export type BodyLimit = "body_bytes";
 
 export interface ResponseLimits {
   readonly headerBytesMax: number;
+  /** What is beyond is received and dropped: to hang up on a shim costs its sandbox the next pages. */
   readonly bodyBytesMax: number;
 }
 
@@ -30,7 +48,6 @@ export interface ResponseLimits {
 type Expected = "head" | "length" | "close" | "chunk_size" | "chunk" | "chunk_end" | "trailers";
 
 const INCOMPLETE: Progress = { state: "incomplete" };
-const COMPLETE: Progress = { state: "complete", whole: true };
 
 /**
  * Reads one HTTP/1.1 response as it comes and puts its body into the page buffer. Strict where a lenient reader could
@@ -45,6 +62,9 @@ export class ResponseReader {
   #bytesLeft = 0;
   /** Of the chunk size or the trailers that are being read: the text so far. */
   #line = "";
+  /** Of the body, whether it is kept or dropped. */
+  #receivedBytes = 0;
+  #framingBytes = 0;
 
   /** `page` must be clear. */
   constructor(page: PageBuffer, limits: ResponseLimits) {
@@ -66,7 +86,7 @@ export class ResponseReader {
       case "length": {
         const end = Math.min(length, at + this.#bytesLeft);
         this.#bytesLeft -= end - at;
-        return this.#append(bytes, at, end) ?? (this.#bytesLeft === 0 ? COMPLETE : INCOMPLETE);
+        return this.#append(bytes, at, end) ?? (this.#bytesLeft === 0 ? this.#complete(true) : INCOMPLETE);
       }
       default:
         return this.#readChunks(bytes, at, length);
@@ -77,7 +97,7 @@ export class ResponseReader {
   end(): Progress {
     switch (this.#expected) {
       case "close":
-        return { state: "complete", whole: false };
+        return this.#complete(false);
       case "head":
         return fault("truncated", this.#head === "" ? "empty reply" : "reply ends in its head");
       case "length":
@@ -85,6 +105,11 @@ export class ResponseReader {
       default:
         return fault("truncated", "reply ends before its last chunk");
     }
+  }
+
+  #complete(whole: boolean): Progress {
+    const isCut = this.#receivedBytes > this.#limits.bodyBytesMax;
+    return { state: "complete", whole: whole && !isCut, limit: isCut ? "body_bytes" : undefined };
   }
 
   /** Where the body begins, or what there is in its place. */
@@ -99,13 +124,13 @@ export class ResponseReader {
     if (blank < 0) {
       return this.#head.length < headerBytesMax
         ? INCOMPLETE
-        : fault("too_big", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
+        : tooBig("header_bytes", `head has more than ${headerBytesMax} bytes; raise limits::header_bytes`);
     }
     const framing = parseHead(this.#head.slice(0, blank));
     if ("state" in framing) return framing;
     this.#expected = framing.expected;
     this.#bytesLeft = framing.bytes;
-    if (framing.bytes > this.#limits.bodyBytesMax) return this.#tooBig();
+    if (framing.bytes > this.#receivedBytesMax) return this.#tooBig();
     return blank + END_OF_HEAD.length - before;
   }
 
@@ -127,8 +152,10 @@ export class ResponseReader {
       }
       const feed = bytes.indexOf(LF, at);
       const stop = feed < 0 || feed >= end ? end : feed + 1;
-      if (this.#line.length + stop - at > FRAMING_BYTES_MAX)
+      if (this.#line.length + stop - at > LINE_BYTES_MAX)
         return fault("malformed", "chunk without a legal length");
+      this.#framingBytes += stop - at;
+      if (this.#framingBytes > FRAMING_BYTES_MAX) return fault("malformed", "reply of too many small chunks");
       this.#line += bytes.toString("latin1", at, stop);
       at = stop;
       if (!this.#line.endsWith("\n")) continue;
@@ -149,14 +176,14 @@ export class ResponseReader {
       case "chunk_size": {
         const size = parseChunkSize(line);
         if (size === undefined) return fault("malformed", "chunk without a legal length");
-        if (this.#page.length + size > this.#limits.bodyBytesMax) return this.#tooBig();
+        if (this.#receivedBytes + size > this.#receivedBytesMax) return this.#tooBig();
         this.#bytesLeft = size;
         this.#expected = size === 0 ? "trailers" : "chunk";
         break;
       }
       default:
         // Trailers say nothing that matters here; their text is kept, so that all of them share one limit.
-        if (line === "\r\n" || line.endsWith("\n\r\n")) return COMPLETE;
+        if (line === "\r\n" || line.endsWith("\n\r\n")) return this.#complete(true);
         return INCOMPLETE;
     }
     this.#line = "";
@@ -164,14 +191,19 @@ export class ResponseReader {
   }
 
   #append(bytes: Buffer, start: number, end: number): Progress | undefined {
-    if (this.#page.length + end - start > this.#limits.bodyBytesMax) return this.#tooBig();
-    if (this.#page.append(bytes, start, end)) return undefined;
-    return fault("too_big", "no memory left for the page; raise limits::page_memory_bytes");
+    this.#receivedBytes += end - start;
+    if (this.#receivedBytes > this.#receivedBytesMax) return this.#tooBig();
+    const stop = Math.min(end, start + this.#limits.bodyBytesMax - this.#page.length);
+    if (this.#page.append(bytes, start, stop)) return undefined;
+    return tooBig("page_memory_bytes", "no memory left for the page; raise limits::page_memory_bytes");
+  }
+
+  get #receivedBytesMax(): number {
+    return Math.max(RECEIVED_BYTES_MAX, this.#limits.bodyBytesMax);
   }
 
   #tooBig(): Progress {
-    const { bodyBytesMax } = this.#limits;
-    return fault("too_big", `page has more than ${bodyBytesMax} bytes; raise limits::body_bytes`);
+    return tooBig("body_bytes", `page has more than ${this.#receivedBytesMax} bytes`);
   }
 }
 
@@ -214,4 +246,8 @@ function parseChunkSize(line: string): number | undefined {
   const digits = line.slice(0, semicolon < 0 ? line.length - 2 : semicolon).trimEnd();
   if (digits.length > CHUNK_DIGITS_MAX || !/^[0-9a-fA-F]+$/.test(digits)) return undefined;
   return Number.parseInt(digits, 16);
+}
+
+function tooBig(limit: Limit, text: string): Progress {
+  return { state: "fault", fault: "too_big", text, limit };
 }

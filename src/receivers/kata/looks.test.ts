@@ -73,7 +73,9 @@ function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Look
     sandboxes: () => [],
     roots: () => roots,
     owns: (key) => looks.owns(key),
-    ask: () => undefined,
+    lastScrape: () => undefined,
+    rawPage: () => undefined,
+    agentUrl: () => undefined,
   });
   looks.start();
   return {

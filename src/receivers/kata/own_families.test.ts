@@ -1,9 +1,22 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
-import { OwnFamilies, type SandboxFacts, type SandboxReport, type ToldStanding } from "./own_families.ts";
+import type { Limit } from "../../prometheus/limit.ts";
+import {
+  NO_LIMITS,
+  OwnFamilies,
+  type SandboxFacts,
+  type SandboxReport,
+  STATES,
+  type ToldStanding,
+} from "./own_families.ts";
 
-const NOTHING_KNOWN: SandboxFacts = { lastAnswerMs: undefined, isListed: undefined, boot: undefined };
+const NOTHING_KNOWN: SandboxFacts = {
+  lastAnswerMs: undefined,
+  isListed: undefined,
+  boot: undefined,
+  limits: NO_LIMITS,
+};
 const UP: ToldStanding = {
   state: "up",
   code: "",
@@ -51,6 +64,7 @@ test("all that is known is told, times in Unix seconds", () => {
     lastAnswerMs: 1_700_000_000_000,
     isListed: false,
     boot: { socketMs: 350, answerMs: 40 },
+    limits: NO_LIMITS,
   };
   assert.deepEqual(tell({ standing, facts }), [
     ...ALWAYS,
@@ -64,7 +78,7 @@ test("all that is known is told, times in Unix seconds", () => {
 });
 
 test("each part is absent for itself", () => {
-  const facts = { lastAnswerMs: undefined, isListed: true, boot: { socketMs: undefined, answerMs: 40 } };
+  const facts = { ...NOTHING_KNOWN, isListed: true, boot: { socketMs: undefined, answerMs: 40 } };
   assert.deepEqual(tell({ facts }).slice(ALWAYS.length + 1), [
     "in_runtime{} 1",
     "boot_answer_seconds{} 0.04",
@@ -82,4 +96,42 @@ test("reports with the same parts have one shape", () => {
   assert.equal(own.shape(later, { ...NOTHING_KNOWN, isListed: false }), one);
   assert.notEqual(own.shape(UP, NOTHING_KNOWN), one);
   assert.notEqual(own.shape({ ...UP, code: "slow" }, { ...NOTHING_KNOWN, isListed: true }), one);
+});
+
+test("each limit that was met is a point of one family, in order of names", () => {
+  const own = new OwnFamilies(new Interner());
+  const shapeOf = (...limits: Limit[]) => own.shape(UP, { ...NOTHING_KNOWN, limits: new Set(limits) });
+  const { schema, pointCount } = shapeOf("samples", "labels");
+  assert.equal(shapeOf("labels", "samples").schema, schema);
+  assert.notEqual(shapeOf("labels").schema, schema);
+  const limited = schema.families.at(-1) ?? assert.fail();
+  assert.equal(limited.name, "kata_collector_sandbox_limited");
+  assert.deepEqual(
+    limited.points.map(({ attributes }) => attributes),
+    [[{ key: "limit", value: "labels" }], [{ key: "limit", value: "samples" }]],
+  );
+  assert.equal(pointCount, schema.width, "gauges, whose points are their columns");
+  const values = new Float64Array(schema.width);
+  own.fill(values, {
+    standing: UP,
+    facts: { ...NOTHING_KNOWN, limits: new Set<Limit>(["samples", "labels"]) },
+    scrape: SCRAPE,
+  });
+  assert.deepEqual([...values.subarray(-3)], [1, 1, 1], "the state and two limits");
+});
+
+test("a guest that meets other limits with every page makes no more shapes than are remembered", () => {
+  const own = new OwnFamilies(new Interner());
+  const all = ["blocks", "samples", "labels", "series", "line_bytes", "name_bytes", "bad_lines"] as const;
+  const shapes = new Set<object>();
+  for (const state of STATES) {
+    for (let set = 0; set < 2 ** all.length; set++) {
+      for (const isListed of [true, false, undefined]) {
+        const limits = new Set(all.filter((_, i) => (set >> i) & 1));
+        shapes.add(own.shape({ ...UP, state }, { ...NOTHING_KNOWN, isListed, limits }));
+        assert.ok(own.shapeCount <= 1_024);
+      }
+    }
+  }
+  assert.equal(shapes.size, STATES.length * 2 ** all.length * 2, "more than are remembered");
 });

@@ -2,6 +2,8 @@
 
 import type { Interner } from "../../metrics/interner.ts";
 import type { Attribute, Attributes, Family, Schema } from "../../metrics/model.ts";
+import type { Limit } from "../../prometheus/limit.ts";
+import { limitedFamily } from "../../prometheus/limited_family.ts";
 import type { BootTimes } from "./boot_times.ts";
 import type { Moment } from "./moment.ts";
 
@@ -40,7 +42,12 @@ export interface SandboxFacts {
   readonly isListed: boolean | undefined;
   /** Undefined before the first answer. */
   readonly boot: BootTimes | undefined;
+  /** The limits for which something of its last page was left out. */
+  readonly limits: ReadonlySet<Limit>;
 }
+
+/** The limits of a sandbox that keeps them. */
+export const NO_LIMITS: ReadonlySet<Limit> = new Set();
 
 /** What the agent says of one sandbox after one visit. */
 export interface SandboxReport {
@@ -54,8 +61,15 @@ export interface OwnShape {
   readonly families: readonly Family[];
   /** The schema of a reading that has nothing else. */
   readonly schema: Schema;
-  /** The number of points that they add to a reading. */
+  /** The number of points, and thus of columns, that they add to a reading. */
   readonly pointCount: number;
+}
+
+const PREFIX = "kata_collector_sandbox_";
+
+/** Whether it is the agent that says what the family holds. No page can bring one of such a name. */
+export function isOwnFamily(name: string): boolean {
+  return name.startsWith(PREFIX);
 }
 
 /** A family that every report has. */
@@ -125,13 +139,22 @@ function seconds(ms: number | undefined): number | undefined {
   return ms === undefined ? undefined : ms / 1_000;
 }
 
+/**
+ * Shapes that are remembered. Honest sandboxes have a few dozen; a guest that meets other limits with every page makes
+ * all be forgotten now and then, which costs their making.
+ */
+const SHAPES_MAX = 1_024;
+
 /** The agent's own families on every reading, in front of the shim's. */
 export class OwnFamilies {
   readonly #interner: Interner;
   readonly #common: readonly Family[];
   readonly #optional: readonly Family[];
-  /** By state, by code, and by which optional families are there, of which there are a few dozen together. */
-  readonly #known = new Map<SandboxState, Map<string, OwnShape[]>>();
+  /** By state, by code, and by which optional families and limits are there. */
+  readonly #known = new Map<SandboxState, Map<string, Map<number, OwnShape>>>();
+  #shapes = 0;
+  /** The bit that stands for each limit in the key of a shape. */
+  readonly #limitBits = new Map<Limit, number>();
 
   constructor(interner: Interner) {
     this.#interner = interner;
@@ -139,18 +162,28 @@ export class OwnFamilies {
     this.#optional = OPTIONAL.map((column) => this.#gauge(column, []));
   }
 
+  /** Shapes that are remembered. */
+  get shapeCount(): number {
+    return this.#shapes;
+  }
+
   /** The families that tell this standing and these facts. */
   shape(standing: ToldStanding, facts: SandboxFacts): OwnShape {
     const { state, code } = standing;
-    let parts = 0;
-    for (let i = 0; i < OPTIONAL.length; i++)
-      if (OPTIONAL[i]?.value(standing, facts) !== undefined) parts |= 1 << i;
-    const byCode = entry(this.#known, state, () => new Map<string, OwnShape[]>());
-    const byParts = entry(byCode, code, () => []);
-    const known = byParts[parts];
+    const parts = partsOf(standing, facts);
+    const key = parts + this.#limitsKey(facts.limits);
+    const byCode = entry(this.#known, state, () => new Map<string, Map<number, OwnShape>>());
+    const byParts = entry(byCode, code, () => new Map<number, OwnShape>());
+    const known = byParts.get(key);
     if (known !== undefined) return known;
-    const made = this.#create(standing, parts);
-    byParts[parts] = made;
+    if (this.#shapes >= SHAPES_MAX) {
+      this.#known.clear();
+      this.#shapes = 0;
+      return this.shape(standing, facts);
+    }
+    const made = this.#create(standing, parts, facts.limits);
+    byParts.set(key, made);
+    this.#shapes++;
     return made;
   }
 
@@ -169,9 +202,18 @@ export class OwnFamilies {
       const value = OPTIONAL[i]?.value(standing, facts);
       if (value !== undefined) values[column++] = value;
     }
+    values.fill(1, column, column + facts.limits.size);
   }
 
-  #create({ state, code }: ToldStanding, parts: number): OwnShape {
+  /** A number for the set of limits, which leaves the bits of the optional families free. */
+  #limitsKey(limits: ReadonlySet<Limit>): number {
+    let key = 0;
+    for (const limit of limits)
+      key += entry(this.#limitBits, limit, () => 2 ** (OPTIONAL.length + this.#limitBits.size));
+    return key;
+  }
+
+  #create({ state, code }: ToldStanding, parts: number, limits: ReadonlySet<Limit>): OwnShape {
     const attributes: Attribute[] = [{ key: "state", value: state }];
     if (code !== "") attributes.push({ key: "reason", value: code });
     const help = `The state of the sandbox, and the reason where something is wrong: ${STATES.join(", ")}.`;
@@ -179,19 +221,29 @@ export class OwnFamilies {
       ...this.#common,
       this.#gauge({ name: "state", unit: "1", help }, attributes),
       ...this.#optional.filter((_, i) => (parts >> i) & 1),
+      ...(limits.size === 0 ? [] : [this.#interner.family(limitedFamily(limits))]),
     ];
-    return { families, schema: this.#interner.schema(families), pointCount: families.length };
+    const schema = this.#interner.schema(families);
+    return { families, schema, pointCount: schema.width };
   }
 
   #gauge({ name, unit, help }: Column, attributes: Attributes): Family {
     return this.#interner.family({
-      name: `kata_collector_sandbox_${name}`,
+      name: `${PREFIX}${name}`,
       kind: "gauge",
       unit,
       help,
       points: [{ attributes, bounds: [], boundTexts: [] }],
     });
   }
+}
+
+/** Which optional families the report has, as bits. */
+function partsOf(standing: ToldStanding, facts: SandboxFacts): number {
+  let parts = 0;
+  for (let i = 0; i < OPTIONAL.length; i++)
+    if (OPTIONAL[i]?.value(standing, facts) !== undefined) parts |= 1 << i;
+  return parts;
 }
 
 function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {

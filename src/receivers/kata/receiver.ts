@@ -1,7 +1,8 @@
 import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
-import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
+import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
 import type { ParseLimits } from "../../prometheus/parse.ts";
+import { AgentUrls } from "./agent_urls.ts";
 import { Answers } from "./answers.ts";
 import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
 import type { ResponseLimits } from "./http_response.ts";
@@ -9,14 +10,15 @@ import { Looks } from "./looks.ts";
 import { momentOf } from "./moment.ts";
 import { PageMemory } from "./page_buffer.ts";
 import { Pages } from "./pages.ts";
-import { Questions } from "./questions.ts";
+import { RawPages } from "./raw_pages.ts";
 import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { resourceOf, Sandbox, statusOf } from "./sandbox.ts";
+import { describeSandbox, resourceOf, Sandbox, statusOf } from "./sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
 import { every, Lanes } from "./schedule.ts";
-import { type Asked, Scraper } from "./scrape.ts";
+import { Scraper } from "./scrape.ts";
+import { shimPart } from "./shim_page.ts";
 import { Shown } from "./shown.ts";
 import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
@@ -30,6 +32,7 @@ export interface KataConfig {
   readonly reconcileIntervalMs: number;
   readonly unsafeHypervisors: readonly UnsafeHypervisor[];
   readonly shimFamilies: readonly string[];
+  readonly guestLabels: readonly string[];
   readonly limits: ParseLimits &
     ResponseLimits & { readonly pageMemoryBytesMax: number; readonly sandboxesMax: number };
 }
@@ -53,7 +56,8 @@ export class KataReceiver implements Receiver, SandboxSource {
   readonly #shown: Shown;
   readonly #looks: Looks;
   readonly #visits: Visits;
-  readonly #questions: Questions;
+  readonly #rawPages: RawPages;
+  readonly #agentUrls: AgentUrls;
   /** What takes back what the start began; empty before the start and after the end. */
   #undo: readonly (() => void)[] = [];
 
@@ -61,12 +65,13 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#config = config;
     this.#settings = settings;
     const { interner } = settings;
-    const { limits, intervalMs, shimFamilies } = config;
+    const { limits, intervalMs, shimFamilies, guestLabels } = config;
     this.#metrics = new ReceiverMetrics(settings);
     this.#log = new SandboxLog(settings);
     this.#status = new ReceiverStatus(settings, config.roots.length, this.#sandboxes);
-    this.#pages = new Pages({ interner, limits, shimFamilies });
+    this.#pages = new Pages({ interner, limits, shimFamilies, guestLabels });
     this.#shown = new Shown(settings, this.#metrics, next);
+    this.#rawPages = new RawPages(settings.clock, intervalMs);
     this.#looks = this.#createLooks();
     const lanes = createLanes(config, settings);
     this.#visits = new Visits({
@@ -75,6 +80,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       lanes,
       pages: this.#pages,
       shown: this.#shown,
+      rawPages: this.#rawPages,
       metrics: this.#metrics,
       log: this.#log,
       onChange: (sandbox, before) => {
@@ -84,7 +90,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       onGone: ({ found }) => this.#looks.lookAt(found),
       waiting: () => this.#looks.socketlessCount,
     });
-    this.#questions = new Questions(settings, lanes, this.#visits);
+    this.#agentUrls = new AgentUrls(settings, { intervalMs, lanes, visits: this.#visits });
   }
 
   start(): Promise<void> {
@@ -92,7 +98,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     const sandboxes = this.#sandboxes;
     this.#undo = [
       this.#metrics.observe(() => Array.from(sandboxes.values(), ({ standing }) => standing.state)),
-      every(clock, this.#config.intervalMs, () => this.#pages.nextRound()),
+      every(clock, this.#config.intervalMs, () => this.#nextRound()),
       every(clock, MINUTE_MS, () => this.#nextMinute()),
       every(clock, REPORT_MS, () => this.#status.report()),
       host.sandboxes.add(id, this),
@@ -115,7 +121,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     for (const sandbox of this.#sandboxes.values()) this.#visits.end(sandbox);
     this.#log.summarize(this.#sandboxes.values());
     this.#sandboxes.clear();
-    this.#questions.close();
+    this.#rawPages.close();
     await Promise.race([this.#visits.done(), overdue]);
   }
 
@@ -132,10 +138,45 @@ export class KataReceiver implements Receiver, SandboxSource {
     return this.#looks.owns(identityKey);
   }
 
-  ask(id: string, what: Asked): Promise<Buffer> | undefined {
+  lastScrape(id: string): LastScrape | undefined {
+    const sandbox = this.#sandboxOf(id);
+    if (sandbox === undefined) return undefined;
+    const fault = this.#whyNoPage(sandbox);
+    if (fault !== undefined) return { ok: false, reason: fault };
+    const latest = this.#shown.latest(sandbox);
+    return latest === undefined
+      ? { ok: false, reason: this.#noPage(sandbox, "another one of its id is shown in its place") }
+      : { ok: true, reading: shimPart(latest.reading), ageMs: latest.ageMs };
+  }
+
+  rawPage(id: string): Promise<RawPage> | undefined {
+    const sandbox = this.#sandboxOf(id);
+    if (sandbox === undefined) return undefined;
+    const fault = this.#whyNoPage(sandbox);
+    if (fault !== undefined) return Promise.reject(new Error(fault));
+    return this.#rawPages.page(sandbox).catch((error: Error) => {
+      throw new Error(this.#noPage(sandbox, error.message));
+    });
+  }
+
+  agentUrl(id: string): Promise<string> | undefined {
+    const sandbox = this.#sandboxOf(id);
+    return sandbox && this.#agentUrls.ask(sandbox);
+  }
+
+  /** Of several with this id, which lie under different roots, the one that is shown. */
+  #sandboxOf(id: string): Sandbox | undefined {
     const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);
-    const sandbox = found.find((one) => this.#shown.has(one)) ?? found[0];
-    return sandbox && this.#questions.ask(sandbox, what);
+    return found.find((one) => this.#shown.has(one)) ?? found[0];
+  }
+
+  #whyNoPage(sandbox: Sandbox): string | undefined {
+    const { state, reason } = sandbox.standing;
+    return state === "up" ? undefined : this.#noPage(sandbox, `it is ${state}: ${reason}`);
+  }
+
+  #noPage(sandbox: Sandbox, detail: string): string {
+    return `cannot show ${describeSandbox(sandbox, this.#settings.host.witnesses)}: ${detail}`;
   }
 
   #createLooks(): Looks {
@@ -158,6 +199,11 @@ export class KataReceiver implements Receiver, SandboxSource {
       onWatchFault: (root, { message: error }) =>
         logger.warn({ root, error }, "Watching failed; reconciling goes on."),
     });
+  }
+
+  #nextRound(): void {
+    this.#pages.nextRound();
+    this.#rawPages.forgetOld();
   }
 
   #nextMinute(): void {

@@ -107,11 +107,11 @@ test("an unsafe sandbox says why on the page, and whoever asks for it by name is
       const { id, shim } = await simulator.add({ flavor: "rs" });
       await reading(id, (one) => state(one) === "unsafe");
       assert.equal(reasonOf(scene, id), "qemu");
-      for (const what of ["metrics", "agent-url"] as const)
-        await assert.rejects(
-          source.ask(id, what) ?? assert.fail(),
-          /^Error: cannot ask sandbox ".+": it is unsafe: runtime-rs with "qemu"/,
-        );
+      const why = /^Error: cannot (ask|show) sandbox ".+": it is unsafe: runtime-rs with "qemu"/;
+      await assert.rejects(source.agentUrl(id) ?? assert.fail(), why);
+      await assert.rejects(source.rawPage(id) ?? assert.fail(), why);
+      const scrape = source.lastScrape(id) ?? assert.fail();
+      assert.match(scrape.ok ? "" : `Error: ${scrape.reason}`, why);
       assert.equal(shim?.scrapes, 0);
     },
     { simulator: { hypervisor: "qemu" } },
@@ -133,7 +133,7 @@ test("a runtime-rs sandbox is not asked before its state says what runs it, howe
       await someRounds(scene);
       assert.equal(asked, 0);
       await assert.rejects(
-        source.ask("late", "metrics") ?? assert.fail(),
+        source.agentUrl("late") ?? assert.fail(),
         /cannot ask sandbox "late": it is pending: state\.json/,
       );
       assert.ok(directory.endsWith(id));
@@ -142,25 +142,12 @@ test("a runtime-rs sandbox is not asked before its state says what runs it, howe
     }
   }));
 
-test("what is asked by name is what the shim serves; many who ask at once ask it once, and never beside a scrape", () =>
-  withReceiver(async ({ simulator, reading, source }) => {
-    const { id, shim } = await simulator.add({ flavor: "go" });
-    await reading(id, isUp);
-    const answers = await Promise.all(Array.from({ length: 20 }, () => source.ask(id, "metrics")));
-    assert.equal(new Set(answers).size, 1);
-    const text = answers[0]?.toString() ?? "";
-    assert.match(text, /^# HELP go_gc_duration_seconds/);
-    assert.match((await source.ask(id, "agent-url"))?.toString() ?? "", /^vsock:/);
-    assert.equal(source.ask("../x", "metrics"), undefined);
-    assert.ok(shim !== undefined);
-  }));
-
 test("a shim that was given up is left alone by whoever asks by name, too", () =>
   withReceiver(async ({ simulator, reading, source }) => {
     const { id } = await simulator.add({ fault: "hang" });
     await reading(id, (one) => state(one) === "failing");
     await assert.rejects(
-      source.ask(id, "metrics") ?? assert.fail(),
+      source.agentUrl(id) ?? assert.fail(),
       /it is left alone until 2\S+Z: no whole answer/,
     );
   }));
@@ -208,7 +195,7 @@ test("one shim never has two requests at a time, whoever makes them", async () =
         await rename(dir, join(simulator.goRoot, "busy"));
         await reading("busy", isUp);
         for (let round = 0; round < 20; round++)
-          await Promise.all([source.ask("busy", "metrics"), source.ask("busy", "agent-url")]);
+          await Promise.all([source.rawPage("busy"), source.agentUrl("busy")]);
       },
       { config: { collection_interval: "100ms" } },
     );

@@ -68,7 +68,7 @@ test("through all that happens to many sandboxes, the receiver asks no unsafe sh
       for (const { id, life } of lives) {
         life.apply("directory");
         life.apply(LIFE_EVENTS[Math.floor(random() * LIFE_EVENTS.length)] ?? assert.fail());
-        if (random() < 0.2) source.ask(id, "metrics")?.catch(() => {});
+        if (random() < 0.2) source.agentUrl(id)?.catch(() => {});
       }
       await nextRound();
       for (const { id, life } of lives) assert.equal(life.harm, 0, id);
@@ -96,7 +96,7 @@ test("a sandbox whose runtime nobody has named waits for proof, says so, and is 
     assert.deepEqual([state, runtime, one.safeRequests], ["pending", "unknown", 0]);
     assert.match(reason, /name it in receivers::kata::roots/);
     assert.equal(readings.get("a"), undefined);
-    await assert.rejects(source.ask("a", "metrics") ?? assert.fail(), /it is pending: neither/);
+    await assert.rejects(source.agentUrl("a") ?? assert.fail(), /it is pending: neither/);
     one.apply("persist");
     const runtimeIs = (want: Runtime) =>
       reading("a", (each) => isUp(each) && attributeOf(each.resource, "kata.runtime") === want);

@@ -149,7 +149,7 @@ test("scrapes that are put off say until when, on the reading, in the status, an
     assert.equal(Math.round(next * 1_000 - failed.timeMs), 4_000);
     assert.equal(statusOf(scene, "hung").nextScrapeMs, next * 1_000);
     await assert.rejects(
-      receiver.ask("hung", "metrics") ?? assert.fail(),
+      receiver.agentUrl("hung") ?? assert.fail(),
       /^Error: cannot ask sandbox "hung" of pod "shop\/web-1": it is left alone until \S+: no whole answer/,
     );
     assert.match(statusText(scene), /^recoverable_error none of the sandboxes .*: "shop\/web-1"; /);
@@ -168,7 +168,7 @@ test("a shim that did not answer a question by name is left alone by the scrape 
     const { timeMs } = await reading("a", isUp);
     isWell = false;
     const before = requests;
-    const answer = receiver.ask("a", "agent-url") ?? assert.fail();
+    const answer = receiver.agentUrl("a") ?? assert.fail();
     const refused = assert.rejects(answer, /cannot ask sandbox "a": no whole answer within 10000 ms/);
     await poll("the question", () => requests > before || undefined);
     await clock.advance(10_000);

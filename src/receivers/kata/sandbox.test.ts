@@ -3,7 +3,7 @@ import { test } from "node:test";
 import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { createHost } from "../../pipeline/host.ts";
-import type { SandboxState } from "./own_families.ts";
+import { NO_LIMITS, type SandboxState } from "./own_families.ts";
 import { factsOf, outranks, type Sandbox, sandboxNameOf, statusOf, waitsInVain } from "./sandbox.ts";
 import { type Finding, newStanding, type Standing, standingAfter, WELL } from "./standing.ts";
 import type { NotReady } from "./verdict.ts";
@@ -56,7 +56,12 @@ test("the status says whose pod it is, whether the runtime lists it, since when,
   assert.deepEqual([named.pod?.namespace, named.pod?.name, named.isListed], ["shop", "web-1", true]);
   assert.equal(named.nextScrapeMs, START.unixMs + 30_000);
   assert.deepEqual(sandboxNameOf(made, witnesses), { sandbox: "a", pod: "shop/web-1" });
-  assert.deepEqual(factsOf(made, witnesses), { lastAnswerMs: undefined, isListed: true, boot: undefined });
+  assert.deepEqual(factsOf(made, witnesses), {
+    lastAnswerMs: undefined,
+    isListed: true,
+    boot: undefined,
+    limits: NO_LIMITS,
+  });
 });
 
 test("a sandbox waits in vain that is pending for over a minute while the runtime lists it", () => {

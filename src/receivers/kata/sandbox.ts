@@ -1,11 +1,12 @@
 import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
 import type { Resource } from "../../metrics/model.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { Answers } from "./answers.ts";
 import type { FoundSandbox, Runtime } from "./discovery.ts";
-import type { ShimKind } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 import type { Moment } from "./moment.ts";
-import type { SandboxFacts } from "./own_families.ts";
+import { NO_LIMITS, type SandboxFacts } from "./own_families.ts";
 import type { ReadinessCheck } from "./readiness.ts";
 import { phaseOf } from "./schedule.ts";
 import { isStarting, newStanding, type Standing } from "./standing.ts";
@@ -26,6 +27,8 @@ export class Sandbox {
   standing: Standing;
   /** What its shim was when it was last looked at; undefined before it may be asked. */
   shim: ShimKind | undefined;
+  /** The limits for which something of its last page was left out. */
+  limits: ReadonlySet<Limit> = NO_LIMITS;
   readonly #ending = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
 
@@ -84,6 +87,12 @@ export function sandboxNameOf({ found: { id } }: Sandbox, witnesses: Witnesses):
   return pod === undefined ? { sandbox: id } : { sandbox: id, pod: `${pod.namespace}/${pod.name}` };
 }
 
+/** How an error names it. */
+export function describeSandbox(sandbox: Sandbox, witnesses: Witnesses): string {
+  const { sandbox: id, pod } = sandboxNameOf(sandbox, witnesses);
+  return pod === undefined ? `sandbox "${id}"` : `sandbox "${id}" of pod "${pod}"`;
+}
+
 /** What the sandbox's readings are of. */
 export function resourceOf(key: string, id: string, runtime: Runtime): Resource {
   return {
@@ -119,12 +128,13 @@ export function statusOf(sandbox: Sandbox, witnesses: Witnesses): SandboxStatus 
     hasShim: !WITHOUT_SHIM.has(code),
     lastAnswerMs: answers.lastMs,
     nextScrapeMs: nextScrape?.unixMs,
+    limits: [...sandbox.limits].sort(),
   };
 }
 
 /** What a reading of the sandbox tells beside its standing. */
-export function factsOf({ found, answers }: Sandbox, witnesses: Witnesses): SandboxFacts {
-  return { lastAnswerMs: answers.lastMs, isListed: witnesses.isListed(found.id), boot: answers.boot };
+export function factsOf({ found, answers, limits }: Sandbox, witnesses: Witnesses): SandboxFacts {
+  return { lastAnswerMs: answers.lastMs, isListed: witnesses.isListed(found.id), boot: answers.boot, limits };
 }
 
 /** Codes that say that nobody is behind the socket, as far as is known. */

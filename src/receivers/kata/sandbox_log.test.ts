@@ -5,6 +5,7 @@ import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { momentOf } from "./moment.ts";
 import type { Sandbox } from "./sandbox.ts";
@@ -218,27 +219,53 @@ test("what an operator knows and cannot change brings no summary for ever, and i
   assert.deepEqual(Object.keys(reasonsOf(summary())), ["qemu", "timeout"]);
 });
 
-test("lines of a page that cannot be used are said when they begin, and in the summaries while they last", () => {
-  const { log, lines, sandboxes, summary } = scene(1);
-  const [sandbox = assert.fail()] = sandboxes;
-  const page = (badLines: number): Page => ({
+function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: readonly Limit[] }): Page {
+  return {
     schema: { families: [], offsets: [], width: 0 },
     values: new Float64Array(),
     samples: 1,
     badLines,
-    skippedLines: 0,
-    limits: new Set(),
+    skippedLines: limits.length,
+    limits: new Set(limits),
     reasons: new Map(),
     firstFault: { line: 3, reason: "no value" },
     unterminated: false,
-  });
-  log.page(sandbox, page(2));
-  log.page(sandbox, page(2));
+  };
+}
+
+test("lines of a page that cannot be used are said when they begin, and in the summaries while they last", () => {
+  const { log, lines, sandboxes, summary } = scene(1);
+  const [sandbox = assert.fail()] = sandboxes;
+  log.page(sandbox, pageWith({ badLines: 2 }));
+  log.page(sandbox, pageWith({ badLines: 2 }));
   assert.deepEqual(
     lines.map(({ msg, reason }) => [msg, reason]),
     [["Page has lines that cannot be used.", "line 3: no value"]],
   );
   assert.deepEqual(summary()?.["reasons"], { bad_lines: { count: 1, names: ["shop/web-0"] } });
-  log.page(sandbox, page(0));
+  log.page(sandbox, pageWith({}));
   assert.equal(summary(), undefined);
+});
+
+test("each limit that a sandbox meets is said once, with its pod and the option, and in the summaries while it lasts", () => {
+  const { log, lines, sandboxes, summary } = scene(2);
+  const [one = assert.fail(), other = assert.fail()] = sandboxes;
+  for (const limits of [["samples"], ["samples", "labels"], [], ["samples"]] as const) {
+    log.page(one, pageWith({ limits }));
+  }
+  log.page(other, pageWith({ limits: ["labels"] }));
+  assert.deepEqual(
+    lines.map(({ pod, msg, option }) => [pod, msg, option]),
+    [
+      ["web-0", "samples"],
+      ["web-0", "labels"],
+      ["web-1", "labels"],
+    ].map(([pod, limit]) => [
+      `shop/${pod}`,
+      "Sandbox is over a limit; what exceeds it is left out.",
+      `receivers::test::limits::${limit}`,
+    ]),
+  );
+  const names = ["shop/web-0", "shop/web-1"];
+  assert.deepEqual(summary()?.["reasons"], { skipped_lines: { count: 2, names } });
 });

@@ -1,4 +1,5 @@
 import type { Settings } from "../../component/component.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
@@ -34,6 +35,8 @@ export class SandboxLog {
   readonly #unnamed = new Map<string, Set<Sandbox>>();
   /** Sandboxes whose last page had lines that were left out, and under which reason. */
   readonly #leftOut = new Map<Sandbox, "bad_lines" | "skipped_lines">();
+  /** The limits that each sandbox has met, of which the log has said so. */
+  readonly #limits = new WeakMap<Sandbox, Set<Limit>>();
   /** Sandboxes of which the log has said that they wait in vain. */
   readonly #waiting = new Set<Sandbox>();
   #summaries = 0;
@@ -84,19 +87,34 @@ export class SandboxLog {
     this.#write(line, sandbox, { code, reason });
   }
 
-  /** Notes what was left out of the sandbox's page: one line when it begins, and the summaries while it lasts. */
-  page(sandbox: Sandbox, { badLines, skippedLines, firstFault }: Page): void {
+  /**
+   * Notes what was left out of the sandbox's page: one line when lines are bad, and one for each limit, with the option to
+   * raise, when it is met first; the summaries say it while it lasts.
+   */
+  page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: Page): void {
+    const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
+    for (const limit of limits) this.#limited(sandbox, limit, { reason, skipped: skippedLines });
     if (badLines === 0 && skippedLines === 0) {
       this.#leftOut.delete(sandbox);
       return;
     }
-    const isNews = !this.#leftOut.has(sandbox);
+    const before = this.#leftOut.get(sandbox);
     const code = badLines > 0 ? "bad_lines" : "skipped_lines";
     this.#leftOut.set(sandbox, code);
-    if (!isNews) return;
-    const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
+    if (badLines === 0 || before !== undefined) return;
     const line = { level: "warn", message: "Page has lines that cannot be used." } as const;
     this.#write(line, sandbox, { code, reason, bad: badLines, skipped: skippedLines });
+  }
+
+  /** A sandbox meets each limit once in the log: one that goes in and out of it writes no line each time. */
+  #limited(sandbox: Sandbox, limit: Limit, fields: Readonly<Record<string, unknown>>): void {
+    const met = this.#limits.get(sandbox) ?? new Set();
+    this.#limits.set(sandbox, met);
+    if (met.has(limit)) return;
+    met.add(limit);
+    const option = `receivers::${this.#settings.id}::limits::${limit}`;
+    const line = { level: "warn", message: "Sandbox is over a limit; what exceeds it is left out." } as const;
+    this.#write(line, sandbox, { code: "skipped_lines", limit, option, ...fields });
   }
 
   /** Writes the summary, once per minute, if something is wrong or was not written. */

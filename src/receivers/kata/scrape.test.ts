@@ -125,9 +125,20 @@ test("a page larger than the first buffer comes whole, and its memory goes back"
   );
 });
 
-test("a page past the limit is given up at once, without its end", () =>
+test("a page past the limit is cut there, and the shim is heard to its end", () =>
   withShim(
-    (socket) => void socket.write(`${HEAD}\r\n${"x".repeat(410_000)}`),
+    (socket) => socket.end(`${HEAD}\r\n${"x".repeat(410_000)}`),
+    async ({ scrape }) => {
+      const outcome = await scrape();
+      assert.ok(outcome.ok);
+      const { length, whole, limit } = outcome;
+      assert.deepEqual({ length, whole, limit }, { length: 400_000, whole: false, limit: "body_bytes" });
+    },
+  ));
+
+test("a page that no guest can make is given up at once, without its end", () =>
+  withShim(
+    (socket) => void socket.write(`${HEAD}Content-Length: 20000000\r\n\r\n`),
     ({ scrape }) => checkFault(scrape(), "too_big"),
   ));
 

@@ -2,9 +2,16 @@
 
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
+import type { Limit } from "../../prometheus/limit.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { accessWayOut } from "./access_fault.ts";
-import { type Progress, type ResponseFault, type ResponseLimits, ResponseReader } from "./http_response.ts";
+import {
+  type BodyLimit,
+  type Progress,
+  type ResponseFault,
+  type ResponseLimits,
+  ResponseReader,
+} from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
 /** Why a scrape gave no page, besides what can be wrong with a response. */
@@ -36,10 +43,18 @@ export type ScrapeOutcome =
       /** Begins with the page and is longer than it by at least 16 bytes. Valid until the scraper's next scrape. */
       readonly page: Buffer;
       readonly length: number;
-      /** False where only the end of the connection says that the page is whole: it may be cut. */
+      /** False where the page is cut, or where only the end of the connection says that it is whole. */
       readonly whole: boolean;
+      /** The limit at which the page is cut; it had more. */
+      readonly limit: BodyLimit | undefined;
     }
-  | { readonly ok: false; readonly fault: ScrapeFault; readonly text: string };
+  | {
+      readonly ok: false;
+      readonly fault: ScrapeFault;
+      readonly text: string;
+      /** The limit that the answer exceeds, where that is the fault. */
+      readonly limit?: Limit | undefined;
+    };
 
 export interface ScrapeOptions extends ResponseLimits {
   readonly clock: Clock;
@@ -128,10 +143,13 @@ export class Scraper {
         resolve(outcome);
       };
       const follow = (progress: Progress): void => {
-        if (progress.state === "fault") finish({ ok: false, fault: progress.fault, text: progress.text });
+        if (progress.state === "fault") {
+          const { fault, text, limit } = progress;
+          finish({ ok: false, fault, text, limit });
+        }
         if (progress.state !== "complete") return;
         const { bytes: page, length } = this.#page;
-        finish({ ok: true, page, length, whole: progress.whole });
+        finish({ ok: true, page, length, whole: progress.whole, limit: progress.limit });
       };
       const onRead = (length: number): boolean => {
         // A destroyed socket may still deliver what it had read.

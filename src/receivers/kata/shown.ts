@@ -1,6 +1,6 @@
 import type { Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
-import { pointCount, type Schema } from "../../metrics/model.ts";
+import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
 import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
 import { outranks, type Sandbox, sandboxNameOf } from "./sandbox.ts";
@@ -12,6 +12,7 @@ interface LastTold {
   readonly since: Moment;
   /** By the monotonic clock. */
   readonly atMs: number;
+  readonly reading: Reading;
 }
 
 /** The sandboxes that have a reading in the pipeline, and thus need an end. */
@@ -34,6 +35,13 @@ export class Shown {
     return this.#told.get(sandbox.found.id)?.sandbox === sandbox;
   }
 
+  /** What the pipeline was told last of the sandbox, and how long ago; undefined where it does not show it. */
+  latest(sandbox: Sandbox): { readonly reading: Reading; readonly ageMs: number } | undefined {
+    const told = this.#told.get(sandbox.found.id);
+    if (told?.sandbox !== sandbox) return undefined;
+    return { reading: told.reading, ageMs: this.#settings.clock.monotonicMs() - told.atMs };
+  }
+
   /** Whether the pipeline was told where the sandbox stands, within the last `ms`. */
   isCurrent(sandbox: Sandbox, ms: number): boolean {
     const told = this.#told.get(sandbox.found.id);
@@ -51,10 +59,10 @@ export class Shown {
     if (!this.#mayShow(sandbox)) return;
     const { resource, found, standing } = sandbox;
     const { unixMs: timeMs, monotonicMs: atMs } = momentOf(this.#settings.clock);
-    this.#told.set(found.id, { sandbox, since: standing.since, atMs });
     const { bornMs } = found.identity;
     // After a clock was set back nobody knows when it began, by that clock.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
+    this.#told.set(found.id, { sandbox, since: standing.since, atMs, reading });
     this.#metrics.accepted(pointCount(schema));
     this.#next.consume(reading);
   }

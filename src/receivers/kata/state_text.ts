@@ -26,7 +26,7 @@ export function readStateText(text: string): StateText {
 }
 
 /** The keys, with their colons, and the brackets of a valid JSON; other strings match so that nothing in them does. */
-const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"\s*:?|[{}[\]]/g;
+const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?\s*:?|[{}[\]]/g;
 
 /**
  * Why a valid JSON is not to be trusted. JSON.parse takes the last of two equal keys; the shim's reader may take the

@@ -4,10 +4,11 @@ import type { NoRoom } from "../../component/consumer.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
-import type { ShimKind } from "./families.ts";
+import type { ShimKind } from "./known_families.ts";
 import { momentOf } from "./moment.ts";
-import type { ScrapeReport } from "./own_families.ts";
+import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";
+import type { RawPages } from "./raw_pages.ts";
 import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
 import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
@@ -24,6 +25,7 @@ export interface VisitsOptions {
   readonly lanes: Lanes<Scraper>;
   readonly pages: Pages;
   readonly shown: Shown;
+  readonly rawPages: RawPages;
   readonly metrics: ReceiverMetrics;
   readonly log: SandboxLog;
   /** The sandbox's state or code is another one. */
@@ -74,6 +76,7 @@ export class Visits {
   end(sandbox: Sandbox): void {
     this.#timers.get(sandbox)?.();
     this.#timers.delete(sandbox);
+    this.#options.rawPages.refuse(sandbox, "it has ended");
     sandbox.end();
   }
 
@@ -141,6 +144,7 @@ export class Visits {
     const readiness = this.readiness(sandbox);
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
+    sandbox.limits = NO_LIMITS;
     this.settle(sandbox, { kind: "not_ready", why: readiness });
     this.#tellNotReady(sandbox);
     return false;
@@ -191,16 +195,19 @@ export class Visits {
 
   /** Moves the sandbox to where it stands after the finding. */
   settle(sandbox: Sandbox, finding: Finding): void {
-    const { settings, intervalMs, onChange } = this.#options;
+    const { settings, intervalMs, rawPages, onChange } = this.#options;
     const now = momentOf(settings.clock);
     if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
     const before = sandbox.standing;
     sandbox.standing = standingAfter(before, finding, { now, intervalMs });
-    if (sandbox.standing.since !== before.since) onChange(sandbox, before);
+    const { state, reason, since } = sandbox.standing;
+    if (state !== "up") rawPages.refuse(sandbox, `it is ${state}: ${reason}`);
+    if (since !== before.since) onChange(sandbox, before);
   }
 
   async #scrape(sandbox: Sandbox, scraper: Scraper): Promise<void> {
-    const { clock } = this.#options.settings;
+    const { settings, rawPages } = this.#options;
+    const { clock } = settings;
     const startMs = clock.monotonicMs();
     const outcome = await scraper.scrape(join(sandbox.found.directory, SOCKET_NAME), sandbox.ending, {
       maySend: () => sandbox.readiness.isStillReady(),
@@ -208,8 +215,10 @@ export class Visits {
     const durationMs = clock.monotonicMs() - startMs;
     try {
       if (sandbox.ended) return;
-      if (outcome.ok) this.#accept(sandbox, outcome, durationMs);
-      else this.#fail(sandbox, outcome, durationMs);
+      if (outcome.ok) {
+        rawPages.offer(sandbox, outcome.page, outcome.length);
+        this.#accept(sandbox, outcome, durationMs);
+      } else this.#fail(sandbox, outcome, durationMs);
     } finally {
       scraper.release();
     }
@@ -220,10 +229,11 @@ export class Visits {
     const { answers, found, foundAt } = sandbox;
     const now = momentOf(settings.clock);
     answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
-    const facts = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
-    const page = pages.read(sandbox, outcome, facts);
-    const { values, samples, skippedLines, badLines } = page;
+    const before = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
+    const page = pages.read(sandbox, outcome, before);
+    const { samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
+    sandbox.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
     if (samples === 0 && badLines > 0) {
       const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "the page was cut"}`;
       this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
@@ -234,7 +244,8 @@ export class Visits {
     const complaint = answers.note({ nowMs: now.monotonicMs, durationMs, partial });
     this.settle(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
     answers.lastMs = now.unixMs;
-    const { schema, ownPoints } = pages.schemaOf(sandbox, facts);
+    const facts = { ...before, limits: sandbox.limits };
+    const { schema, values, ownPoints } = pages.settled(sandbox, page, facts);
     const scrape = { up: true, durationMs, samples, partial, skippedLines, badLines };
     pages.own.fill(values, { standing: sandbox.standing, facts, scrape });
     metrics.scraped(pointCount(schema) - ownPoints);
@@ -243,7 +254,8 @@ export class Visits {
 
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
     const { settings, metrics, shown } = this.#options;
-    const { fault, text } = outcome;
+    const { fault, text, limit } = outcome;
+    if (fault !== "unusable") sandbox.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
     settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
     this.settle(sandbox, { kind: "failed", fault, text });
     metrics.failed(fault);

@@ -57,7 +57,7 @@ test("what is missing or not supported is a fault", () => {
   check({ client_auth: { username: "a", password: "" } }, undefined);
   check(
     { htpasswd: { inline: "a:b" }, client_auth: { username: "a", password: "b" } },
-    "htpasswd: is not supported; it is for receivers that take requests, and this agent has none; give client_auth",
+    "htpasswd::inline: must be lines of name:hash: line 1 has no hash that is known, or a password in the clear; make it with htpasswd -B",
   );
   check({ client_auth: { password: "b" } }, "client_auth::username: is required, or username_file");
   check(

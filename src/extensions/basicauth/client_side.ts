@@ -1,16 +1,17 @@
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
+import type { ClientAuthenticator } from "../../component/authenticator.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
 /** Each as a text or as a file; the file is preferred. */
-export interface BasicAuthConfig {
+export interface ClientAuthConfig {
   readonly username: string | undefined;
   readonly usernameFile: string | undefined;
   readonly password: string | undefined;
   readonly passwordFile: string | undefined;
 }
 
-export function createBasicAuth(config: BasicAuthConfig, settings: Settings): Extension {
+export function createBasicAuthClient(config: ClientAuthConfig, settings: Settings): Extension {
   const texts = new CredentialTexts(
     {
       username: {
@@ -24,14 +25,15 @@ export function createBasicAuth(config: BasicAuthConfig, settings: Settings): Ex
     { settings },
   );
   const authorization = (): string => basicAuthorization(texts.get("username"), texts.get("password"));
-  return authenticatorExtension(settings, texts, {
+  const client: ClientAuthenticator = {
     refusal: () => undefined,
     authenticate: async ({ headers }) => ({ ...headers, authorization: authorization() }),
     async renew(refused) {
       await texts.look();
       return refused["authorization"] !== authorization();
     },
-  });
+  };
+  return authenticatorExtension(settings, texts, { client });
 }
 
 /** As RFC 7617 has it, in UTF-8. */

@@ -26,7 +26,7 @@ test("a sandbox that ends while it is asked by name has ended, and is not failin
     await receiver.start();
     await reading("a", isUp);
     told.hangs = true;
-    const refusal = assert.rejects(receiver.ask("a", "agent-url") ?? assert.fail(), /"a": it has ended$/);
+    const refusal = assert.rejects(receiver.agentUrl("a") ?? assert.fail(), /"a": it has ended$/);
     await poll("the question", () => told.left > 0 || undefined);
     await rm(join(root, "a"), { recursive: true });
     await poll("the end", async () => {
@@ -47,7 +47,7 @@ test("a question that is not answered is told to the pipeline at the next visit,
     await receiver.start();
     await reading("a", isUp);
     told.hangs = true;
-    const refusal = assert.rejects(receiver.ask("a", "agent-url") ?? assert.fail(), /no whole answer/);
+    const refusal = assert.rejects(receiver.agentUrl("a") ?? assert.fail(), /no whole answer/);
     await poll("the question", () => told.left > 0 || undefined);
     await clock.advance(10_000);
     await refusal;
@@ -57,3 +57,31 @@ test("a question that is not answered is told to the pipeline at the next visit,
     assert.ok(silent.timeMs < nextMs, "it is told while the shim is left alone");
     assert.equal(told.left, 1);
   }));
+
+test("a shim is asked where its agent listens once in an interval, however many want to know it; an answer is short", () => {
+  let questions = 0;
+  let url = "vsock://3:1024\n";
+  return withFakeTime(
+    async ({ clock, add, receiver, reading }) => {
+      await add("a", (socket, request) => {
+        if (!request.startsWith("GET /agent-url ")) return PAGE(socket);
+        questions++;
+        answerPage(url)(socket);
+      });
+      await receiver.start();
+      await reading("a", isUp);
+      const ask = (): Promise<string> => receiver.agentUrl("a") ?? assert.fail();
+      const answers = await Promise.all(Array.from({ length: 20 }, ask));
+      assert.deepEqual(new Set(answers), new Set(["vsock://3:1024"]));
+      await clock.advance(299_000);
+      assert.equal(await ask(), "vsock://3:1024");
+      assert.equal(questions, 1, "the interval is five minutes");
+      await clock.advance(1_000);
+      url = "x".repeat(5_000);
+      for (let i = 0; i < 3; i++) await assert.rejects(ask(), /its answer has more than 4096 bytes/);
+      assert.equal(questions, 2);
+      assert.equal(receiver.agentUrl("../x"), undefined);
+    },
+    { config: { collection_interval: "5m" } },
+  );
+});

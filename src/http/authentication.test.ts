@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { type TestContext, test } from "node:test";
+import { testSettings } from "../../test/scenes/settings.ts";
+import { systemClock } from "../clock/clock.ts";
+import type { ReceivedRequest, Verdict } from "../component/authenticator.ts";
+import { createHost } from "../pipeline/host.ts";
+import { answerText } from "./server.ts";
+import { ANY_SERVING } from "./serving.ts";
+
+/** A listener that asks the authenticator "auth", and what it answers. */
+async function serving(context: TestContext) {
+  const host = createHost();
+  let answered = 0;
+  const claim = host.listeners.claim({
+    owner: { kind: "exporter", settings: testSettings({ host, clock: systemClock }) },
+    address: { host: "127.0.0.1", port: 0 },
+    serving: { ...ANY_SERVING, auth: "auth" },
+    routes: new Map([
+      [
+        "/",
+        async (_request, response) => {
+          answered++;
+          answerText(response, 200, "page");
+        },
+      ],
+    ]),
+    rank: 0,
+  });
+  context.after(() => claim.close(AbortSignal.abort()));
+  await claim.listen();
+  const { address } = claim;
+  assert.ok("port" in address);
+  const url = `http://127.0.0.1:${address.port}`;
+  return {
+    host,
+    ask: (path: string, init: RequestInit = {}) => fetch(`${url}${path}`, init),
+    answered: () => answered,
+  };
+}
+
+test("what the authenticator says decides, before the path does", async (context) => {
+  const { host, ask, answered } = await serving(context);
+  let verdict: Verdict = "accepted";
+  const seen: ReceivedRequest[] = [];
+  const authenticator = {
+    challenge: 'Test realm="a"',
+    async check(request: ReceivedRequest) {
+      seen.push(request);
+      return verdict;
+    },
+  };
+  const withdraw = host.serverAuthenticators.add("auth", authenticator);
+  const headers = { authorization: "Test 1" };
+  assert.equal(await (await ask("/", { headers })).text(), "page\n");
+  assert.equal(seen[0]?.headers["authorization"], "Test 1");
+  assert.equal(seen[0]?.peer, "127.0.0.1");
+  assert.equal((await ask("/nothing")).status, 404);
+
+  verdict = "refused";
+  for (const [path, method] of [
+    ["/", "GET"],
+    ["/", "HEAD"],
+    ["/nothing", "GET"],
+    ["/", "POST"],
+  ] as const) {
+    const refused = await ask(path, { method });
+    assert.equal(refused.status, 401, path);
+    assert.equal(refused.headers.get("www-authenticate"), 'Test realm="a"');
+    assert.doesNotMatch(await refused.text(), /page/);
+  }
+  verdict = "busy";
+  const busy = await ask("/");
+  assert.deepEqual([busy.status, busy.headers.get("retry-after")], [429, "1"]);
+  verdict = "accepted";
+  withdraw();
+  assert.equal((await ask("/")).status, 503);
+  assert.equal(answered(), 1);
+});

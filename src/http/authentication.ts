@@ -1,0 +1,44 @@
+import type { IncomingMessage } from "node:http";
+import type { ServerAuthenticator } from "../component/authenticator.ts";
+import type { Host } from "../component/component.ts";
+import type { Refusal } from "./request_rules.ts";
+
+/** Why a request is not answered, by its credentials; undefined where they are good. Never rejects. */
+export type Authentication = (request: IncomingMessage) => Promise<Refusal | undefined>;
+
+/**
+ * Asks each request for the credentials that the authenticator of that id takes. While none is offered, such as before its
+ * extension has started, no request is answered.
+ */
+export function authenticationBy(host: Host, id: string): Authentication {
+  return async (request) => {
+    const authenticator = new Map(host.serverAuthenticators.all()).get(id);
+    if (authenticator === undefined)
+      return { status: 503, text: `authenticator "${id}" does not run now`, headers: { "Retry-After": "1" } };
+    return await refusalBy(authenticator, request);
+  };
+}
+
+async function refusalBy(
+  authenticator: ServerAuthenticator,
+  { headers, socket }: IncomingMessage,
+): Promise<Refusal | undefined> {
+  // Whoever comes by a unix socket has no address.
+  const verdict = await authenticator.check({ headers, peer: socket.remoteAddress ?? "" });
+  switch (verdict) {
+    case "accepted":
+      return undefined;
+    case "refused":
+      return {
+        status: 401,
+        text: "who is asking? the credentials are missing or wrong",
+        headers: { "WWW-Authenticate": authenticator.challenge },
+      };
+    case "busy":
+      return {
+        status: 429,
+        text: "too many passwords are being checked",
+        headers: { "Retry-After": "1" },
+      };
+  }
+}

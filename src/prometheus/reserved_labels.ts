@@ -1,0 +1,49 @@
+/** What backends, their scrapers and their operators say of a series by themselves. */
+const NAMES: ReadonlySet<string> = new Set([
+  ...["job", "instance", "endpoint", "service", "scheme", "metrics_path", "target", "monitor"],
+  ...[
+    "namespace",
+    "pod",
+    "pod_name",
+    "pod_uid",
+    "container",
+    "container_name",
+    "container_id",
+    "image",
+    "uid",
+  ],
+  ...[
+    "node",
+    "node_name",
+    "host",
+    "hostname",
+    "host_name",
+    "nodename",
+    "cluster",
+    "cluster_id",
+    "cluster_name",
+  ],
+  ...["tenant", "tenant_id", "vm_account_id", "vm_project_id", "receive", "receive_replica", "replica"],
+  ...["prometheus", "prometheus_replica", "alertname", "alertstate", "severity", "team", "owner"],
+  ...["env", "environment", "region", "zone", "availability_zone", "datacenter", "app", "application"],
+  // The agent's own.
+  ...["sandbox_id", "cri_uid", "cri_name", "cri_namespace"],
+]);
+
+/** Of labels that are made of resource attributes, and of those that Prometheus moved out of its own's way. */
+const PREFIXES = [
+  "__",
+  "k8s_",
+  "service_",
+  "host_",
+  "cloud_",
+  "deployment_",
+  "otel_",
+  "telemetry_",
+  "exported_",
+];
+
+/** Whether the label says whose a series is: nobody but the agent, the backend and their operators may set it. */
+export function isReservedLabel(name: string): boolean {
+  return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
+}

@@ -1,0 +1,97 @@
+import { join } from "node:path";
+import type { Settings } from "../../component/component.ts";
+import { SOCKET_NAME } from "./readiness.ts";
+import { describeSandbox, type Sandbox } from "./sandbox.ts";
+import type { Lanes } from "./schedule.ts";
+import { isCutOff, type Scraper } from "./scrape.ts";
+import type { Visits } from "./visits.ts";
+
+/** Shims answer with about 100 bytes. */
+const URL_BYTES_MAX = 4_096;
+
+/** One question, and who asks while it is valid gets its answer. */
+interface Question {
+  readonly answer: Promise<string>;
+  /** When the shim was asked, by the monotonic clock; undefined if it was not. */
+  askedMs: number | undefined;
+  isOver: boolean;
+}
+
+/** Asks shims where their guests' agents listen, under the rules of a scrape, each at most once in an interval. */
+export class AgentUrls {
+  readonly #settings: Settings;
+  readonly #intervalMs: number;
+  readonly #lanes: Lanes<Scraper>;
+  readonly #visits: Visits;
+  readonly #questions = new WeakMap<Sandbox, Question>();
+
+  constructor(
+    settings: Settings,
+    { intervalMs, lanes, visits }: { intervalMs: number; lanes: Lanes<Scraper>; visits: Visits },
+  ) {
+    this.#settings = settings;
+    this.#intervalMs = intervalMs;
+    this.#lanes = lanes;
+    this.#visits = visits;
+  }
+
+  /** The answer, at most an interval old, as is a failure. Rejects where the sandbox may not be asked or does not answer. */
+  ask(sandbox: Sandbox): Promise<string> {
+    const known = this.#questions.get(sandbox);
+    if (known !== undefined && this.#isValid(known)) return known.answer;
+    const question: Question = {
+      answer: sandbox.inTurn(() => this.#ask(sandbox, question)),
+      askedMs: undefined,
+      isOver: false,
+    };
+    const end = (): void => {
+      question.isOver = true;
+    };
+    question.answer.then(end, end);
+    this.#questions.set(sandbox, question);
+    return question.answer;
+  }
+
+  /** A shim that was not asked may be asked at once. */
+  #isValid({ askedMs, isOver }: Question): boolean {
+    if (!isOver) return true;
+    return askedMs !== undefined && this.#settings.clock.monotonicMs() - askedMs < this.#intervalMs;
+  }
+
+  async #ask(sandbox: Sandbox, question: Question): Promise<string> {
+    const { clock } = this.#settings;
+    const { state, nextScrape, reason } = sandbox.standing;
+    if (nextScrape !== undefined && nextScrape.monotonicMs > clock.monotonicMs())
+      throw this.#refusal(
+        sandbox,
+        `it is left alone until ${new Date(nextScrape.unixMs).toISOString()}: ${reason}`,
+      );
+    return await this.#lanes.run(async (scraper) => {
+      const readiness = this.#visits.readiness(sandbox);
+      if (readiness === undefined) throw this.#refusal(sandbox, "it has ended");
+      if (readiness.state !== "ready")
+        throw this.#refusal(sandbox, `it is ${readiness.state}: ${readiness.reason}`);
+      const path = join(sandbox.found.directory, SOCKET_NAME);
+      question.askedMs = clock.monotonicMs();
+      const outcome = await scraper.scrape(path, sandbox.ending, {
+        asked: "agent-url",
+        maySend: () => sandbox.readiness.isStillReady(),
+      });
+      try {
+        if (outcome.ok && outcome.length > URL_BYTES_MAX)
+          throw this.#refusal(sandbox, `its answer has more than ${URL_BYTES_MAX} bytes`);
+        if (outcome.ok) return outcome.page.toString("latin1", 0, outcome.length).trimEnd();
+        if (sandbox.ended) throw this.#refusal(sandbox, "it has ended");
+        const { fault, text } = outcome;
+        if (state === "up" || isCutOff(fault)) this.#visits.settle(sandbox, { kind: "failed", fault, text });
+        throw this.#refusal(sandbox, text);
+      } finally {
+        scraper.release();
+      }
+    });
+  }
+
+  #refusal(sandbox: Sandbox, detail: string): Error {
+    return new Error(`cannot ask ${describeSandbox(sandbox, this.#settings.host.witnesses)}: ${detail}`);
+  }
+}

@@ -1,0 +1,245 @@
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { createServer, request } from "node:http";
+import { join } from "node:path";
+import { type TestContext, test } from "node:test";
+import { hashSync } from "bcryptjs";
+import { mountedSecrets } from "../scenes/authenticator.ts";
+import { freePort } from "./agent_process.ts";
+import { createTestAuthority } from "./certificates.ts";
+import { CHROMIUM, startBrowser } from "./chromium.ts";
+import { startNode } from "./node.ts";
+import { hasProgram, peerIsThere } from "./peers.ts";
+import { poll } from "./poll.ts";
+import { startPrometheus } from "./prometheus.ts";
+
+/** An agent whose page is served in the open and, at other addresses, for those with credentials of each kind. */
+async function guardedNode(context: TestContext) {
+  const authority = createTestAuthority();
+  context.after(() => authority.remove());
+  authority.issue("server", "IP:127.0.0.1");
+  authority.issue("puller", "DNS:puller.test");
+  const other = createTestAuthority();
+  context.after(() => other.remove());
+  other.issue("stranger", "DNS:stranger.test");
+  const secrets = mountedSecrets(context, ["htpasswd", "tokens"]);
+  secrets.exchange({ htpasswd: `puller:${hashSync("right", 6)}`, tokens: "old\ngood\n" });
+  const at = async () => `127.0.0.1:${await freePort()}`;
+  const where = { basic: await at(), bearer: await at(), certificate: await at(), health: await at() };
+  const tls = {
+    cert_file: authority.file("server.crt"),
+    key_file: authority.file("server.key"),
+    client_ca_file: authority.file("ca.crt"),
+  };
+  const node = await startNode({
+    configure(config) {
+      const pages = {
+        "prometheus/basic": {
+          endpoint: where.basic,
+          auth: { authenticator: "basicauth/server" },
+          // So that what a flood meets is the rules about credentials.
+          limits: { requests_per_second: 1_000_000, connections: 10_000 },
+        },
+        "prometheus/bearer": { endpoint: where.bearer, auth: { authenticator: "bearertokenauth" } },
+        "prometheus/certificate": { endpoint: where.certificate, tls },
+      };
+      Object.assign(config.exporters, pages);
+      config.service.pipelines["metrics"]?.["exporters"]?.push(...Object.keys(pages));
+      const extensions = {
+        "basicauth/server": { htpasswd: { file: secrets.file("htpasswd") } },
+        bearertokenauth: { filename: secrets.file("tokens") },
+        health_check: { endpoint: where.health, reload: true },
+      };
+      Object.assign(config, { extensions });
+      Object.assign(config.service, { extensions: Object.keys(extensions) });
+    },
+  });
+  context.after(() => node.close());
+  return { node, where, secrets, authority, other };
+}
+
+/** Scrapes by one set of options, as a job of its own. */
+const job = (job_name: string, target: string, options: object) => ({
+  job_name,
+  ...options,
+  static_configs: [{ targets: [target] }],
+});
+
+test("a real Prometheus pulls with each kind of credentials, and gets nothing with wrong ones", async (context) => {
+  if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const { node, where, authority, other } = await guardedNode(context);
+  const ca_file = authority.file("ca.crt");
+  const shown = ({ file }: typeof authority, name: string) => ({
+    scheme: "https",
+    tls_config: { ca_file, cert_file: file(`${name}.crt`), key_file: file(`${name}.key`) },
+  });
+  const basic = (password: string) => ({ basic_auth: { username: "puller", password } });
+  const bearer = (credentials: string) => ({ authorization: { credentials } });
+  const good = [
+    job("basic", where.basic, basic("right")),
+    job("bearer", where.bearer, bearer("good")),
+    job("certificate", where.certificate, shown(authority, "puller")),
+  ];
+  const bad: readonly (readonly [error: RegExp, scrape: ReturnType<typeof job>])[] = [
+    [/401 Unauthorized/, job("basic_none", where.basic, {})],
+    [/401 Unauthorized/, job("basic_other", where.basic, bearer("good"))],
+    [/401 Unauthorized|429 Too Many/, job("basic_wrong", where.basic, basic("wrong"))],
+    [/401 Unauthorized/, job("bearer_none", where.bearer, {})],
+    [/401 Unauthorized/, job("bearer_wrong", where.bearer, bearer("goo"))],
+    [
+      /403 Forbidden/,
+      job("certificate_none", where.certificate, { scheme: "https", tls_config: { ca_file } }),
+    ],
+    [/403 Forbidden/, job("certificate_stranger", where.certificate, shown(other, "stranger"))],
+    [/EOF|reset/, job("certificate_clear", where.certificate, {})],
+  ];
+  const scrapes = [...good, ...bad.map(([, scrape]) => scrape)];
+  const prometheus = await startPrometheus(node.listenAddress, [], { scrapes });
+  context.after(() => prometheus.close());
+  for (const { job_name } of good)
+    await poll(`sandboxes by ${job_name}`, async () => {
+      const up = await prometheus.query(`kata_collector_sandbox_up{job="${job_name}"} == 1`);
+      return up.length === node.simulator.sandboxes.size || undefined;
+    });
+  for (const [error, { job_name }] of bad) {
+    const { lastError } = await poll(`an end of ${job_name}`, async () => {
+      const target = await prometheus.target(job_name);
+      return target.health === "down" ? target : undefined;
+    });
+    assert.match(lastError, error, job_name);
+    assert.deepEqual(await prometheus.query(`{job="${job_name}",__name__=~"kata_.+"}`), []);
+  }
+});
+
+/** What an address answers: status, headers and text. */
+function ask(address: string, path: string, headers: Readonly<Record<string, string>> = {}, method = "GET") {
+  const { promise, resolve, reject } = Promise.withResolvers<{
+    status: number;
+    challenge: string;
+    text: string;
+  }>();
+  request(`http://${address}${path}`, { method, headers }, (response) => {
+    const challenge = response.headers["www-authenticate"] ?? "";
+    response
+      .toArray()
+      .then(
+        (chunks) =>
+          resolve({ status: response.statusCode ?? 0, challenge, text: Buffer.concat(chunks).toString() }),
+        reject,
+      );
+  })
+    .on("error", reject)
+    .end();
+  return promise;
+}
+
+const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
+
+test("who has no credentials learns what is asked for and no path; secrets that change are taken up", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const { node, where, secrets } = await guardedNode(context);
+  for (const path of ["/", "/metrics", "/nothing"]) {
+    const { status, challenge, text } = await ask(where.basic, path);
+    assert.equal(status, 401);
+    assert.match(challenge, /^Basic realm=/);
+    assert.doesNotMatch(text, /kata_/);
+  }
+  assert.match((await ask(where.bearer, "/metrics")).challenge, /^Bearer realm=/);
+  const until = (address: string, headers: Readonly<Record<string, string>>, want: number) =>
+    poll(
+      `${want} at ${address}`,
+      async () => (await ask(address, "/metrics", headers)).status === want || undefined,
+    );
+  await until(where.basic, basic("puller:right"), 200);
+  await until(where.bearer, { authorization: "Bearer old" }, 200);
+  secrets.exchange({ htpasswd: `puller:${hashSync("new", 6)}`, tokens: "good\nnew\n" });
+  await until(where.basic, basic("puller:new"), 200);
+  await until(where.basic, basic("puller:right"), 401);
+  await until(where.bearer, { authorization: "Bearer new" }, 200);
+  await until(where.bearer, { authorization: "Bearer old" }, 401);
+  assert.doesNotMatch(node.agent.stderr(), /\$2[aby]\$|puller|"new"/, "no secret is in the log");
+});
+
+test("a flood of wrong passwords keeps nobody from the page who is known", async (context) => {
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const { where } = await guardedNode(context);
+  const known = basic("puller:right");
+  assert.equal((await ask(where.basic, "/metrics", known)).status, 200);
+  const wrong = Array.from({ length: 500 }, (_, at) =>
+    ask(where.basic, "/metrics", basic(`puller:wrong ${at}`)),
+  );
+  for (let pull = 0; pull < 20; pull++) {
+    const { status, text } = await ask(where.basic, "/metrics", known);
+    assert.equal(status, 200);
+    assert.match(text, /^kata_/m);
+  }
+  const statuses = (await Promise.all(wrong)).map(({ status }) => status);
+  assert.deepEqual([...new Set(statuses)].sort(), [401, 429]);
+  // Of one peer, one is looked at at a time: far fewer than came.
+  assert.ok(statuses.filter((status) => status === 429).length > 400, `${statuses}`);
+});
+
+test("the example of a Prometheus for guarded listeners is one that Prometheus takes", (context) => {
+  if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
+  const path = join(import.meta.dirname, "../../examples/prometheus-secured.yml");
+  const { status, stdout, stderr } = spawnSync("promtool", ["check", "config", "--syntax-only", path], {
+    encoding: "utf8",
+  });
+  assert.equal(status, 0, stdout + stderr);
+});
+
+/** Whether the agent has been told to reload since it began. */
+async function hasReloaded(health: string): Promise<boolean> {
+  return (await ask(health, "/status?verbose")).text.includes('"reloaded"');
+}
+
+test("no page in a real browser makes the agent reload or reads it by a name of its own", async (context) => {
+  if (!peerIsThere(context, CHROMIUM, hasProgram(CHROMIUM))) return;
+  if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
+  const { where, node } = await guardedNode(context);
+  const evil = createServer((_request, response) => {
+    response.setHeader("Content-Type", "text/html");
+    response.end("<!doctype html><title>evil</title><iframe name=frame></iframe>");
+  }).listen(0, "127.0.0.1");
+  context.after(() => evil.close());
+  await poll("the page's server", () => evil.listening || undefined);
+  const { port } = evil.address() as { readonly port: number };
+  const browser = await startBrowser("--host-resolver-rules=MAP evil.example 127.0.0.1");
+  try {
+    const page = await browser.open(`http://evil.example:${port}/`, { width: 800 });
+    const reload = where.health.replace("127.0.0.1", "evil.example");
+    // By fetch and by a form, to the address and to the name that leads there.
+    await page.evaluate(`void (async () => {
+      for (const host of ["${where.health}", "${reload}"]) {
+        await fetch("http://" + host + "/-/reload", { method: "POST", mode: "no-cors" }).catch(() => {});
+        const form = document.createElement("form");
+        Object.assign(form, { method: "POST", action: "http://" + host + "/-/reload", target: "frame" });
+        document.body.append(form);
+        const loaded = new Promise((resolve) => document.querySelector("iframe").addEventListener("load", resolve, { once: true }));
+        form.submit();
+        await loaded;
+      }
+      document.title = "done";
+    })()`);
+    await poll(
+      "the page to have tried",
+      async () => (await page.evaluate("document.title")) === "done" || undefined,
+    );
+    assert.equal(await hasReloaded(where.health), false);
+    // The page's own name now leads to the agent's page of metrics.
+    const rebound = await browser.open(
+      `http://${node.listenAddress.replace("127.0.0.1", "evil.example")}/metrics`,
+      {
+        width: 800,
+      },
+    );
+    const text = await rebound.evaluate<string>("document.body.innerText");
+    assert.match(text, /this host is not served here/);
+    assert.doesNotMatch(text, /kata_/);
+  } finally {
+    await browser.close();
+  }
+  assert.equal((await ask(where.health, "/-/reload", {}, "POST")).status, 200);
+  assert.equal(await hasReloaded(where.health), true, "so that it can be seen where it happens");
+});

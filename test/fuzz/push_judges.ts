@@ -1,0 +1,98 @@
+import { once } from "node:events";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { gunzipSync } from "node:zlib";
+import { judgeOtlp } from "./otlp_checks.ts";
+import type { Identity } from "./page_checks.ts";
+import { judgeWrite } from "./write_checks.ts";
+
+/** What the agent pushes to: receivers that read every request, and a real Prometheus behind one of them. */
+export interface PushJudges {
+  /** The exporters of the agent's config that push here. */
+  readonly exporters: Readonly<Record<string, Record<string, unknown>>>;
+  /** Whoever may be spoken of from now on, beside those before. */
+  know(identities: readonly Identity[]): void;
+  /** Requests that were read. */
+  readonly requests: Readonly<Record<"write" | "otlp", number>>;
+  /** What was wrong with requests since the last call, a sentence each. */
+  takeFaults(): readonly string[];
+  close(): Promise<void>;
+}
+
+export interface PushJudgesOptions {
+  /** A Prometheus that takes remote writes, whose word on each request counts; none where it is not installed. */
+  readonly writesTo: string | undefined;
+  readonly identities: readonly Identity[];
+}
+
+const FAULTS_KEPT_MAX = 20;
+
+export async function startPushJudges({ writesTo, identities }: PushJudgesOptions): Promise<PushJudges> {
+  const known = new Map<string, Identity>();
+  const know = (more: readonly Identity[]): void => {
+    for (const identity of more) known.set(identity.sandbox_id, identity);
+  };
+  know(identities);
+  const faults: string[] = [];
+  const requests = { write: 0, otlp: 0 };
+  const note = (way: "write" | "otlp", found: readonly string[]): void => {
+    requests[way]++;
+    faults.push(...found.map((fault) => `${way}: ${fault}`).slice(0, FAULTS_KEPT_MAX - faults.length));
+  };
+
+  const write = await listen(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    note("write", judgeWrite(body, known));
+    const status = writesTo === undefined ? 204 : await relay(writesTo, request, body);
+    if (typeof status === "string") faults.push(`write: Prometheus: ${status}`);
+    response.writeHead(typeof status === "number" ? status : 204).end();
+  });
+  const otlp = await listen(async (request, response) => {
+    const body = Buffer.concat(await request.toArray());
+    note("otlp", judgeOtlp(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body, known));
+    response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
+  });
+  return {
+    exporters: {
+      prometheus_remote_write: { http: { endpoint: `${write.url}/api/v1/write` }, send_metadata: true },
+      otlp_http: { endpoint: otlp.url },
+    },
+    know,
+    requests,
+    takeFaults: () => faults.splice(0),
+    async close() {
+      await write.close();
+      await otlp.close();
+    },
+  };
+}
+
+/** Prometheus' status, or what it has against the request. */
+async function relay(url: string, request: IncomingMessage, body: Buffer): Promise<number | string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(request.headers))
+    if (/^(content-(type|encoding)|x-prometheus-)/.test(name) && typeof value === "string")
+      headers[name] = value;
+  const answer = await fetch(url, { method: "POST", headers, body: new Uint8Array(body) });
+  const text = await answer.text();
+  return answer.ok ? answer.status : `status ${answer.status}: ${text.slice(0, 300)}`;
+}
+
+async function listen(
+  take: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
+): Promise<{ url: string; close(): Promise<void> }> {
+  const server: Server = createServer((request, response) => {
+    // An agent that goes away in the middle has pushed nothing.
+    take(request, response).catch(() => response.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    async close() {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
