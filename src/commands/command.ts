@@ -2,7 +2,7 @@ import type { TextOutput } from "../telemetry/logs.ts";
 import type { LogOutput } from "../telemetry/process_log.ts";
 import type { ProcessUsage } from "../telemetry/process_metrics.ts";
 
-/** What a command gets from the process; `main.ts` is the only file that touches the process itself. */
+/** What a command gets from the process; `program.ts` is the only file that touches the process itself. */
 export interface CommandContext {
   /** What stands after the command's name. */
   readonly args: readonly string[];

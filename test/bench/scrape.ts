@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
 import { PageMemory } from "../../src/receivers/kata/page_buffer.ts";
 import { Scraper } from "../../src/receivers/kata/scrape.ts";
-import { startCli } from "../e2e/agent_process.ts";
+import { SIMULATOR_MAIN, startCli } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
 import type { SampleRow } from "./main.ts";
 
@@ -20,7 +20,11 @@ type Get = (socketPath: string) => Promise<number>;
 /** CPU (user and system) of getting full-size Go pages over unix sockets, not of serving or parsing them. */
 export async function benchScrape(): Promise<readonly SampleRow[]> {
   const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const simulator = startCli(["simulate", "--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"]);
+  const simulator = startCli(
+    ["simulate", "--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"],
+    {},
+    SIMULATOR_MAIN,
+  );
   try {
     await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
     const root = join(dir, "run/vc/sbs");

@@ -1,7 +1,7 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { startCli } from "../e2e/agent_process.ts";
+import { SIMULATOR_MAIN, startCli } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
 
 /** A node of Go sandboxes in a process of its own, for as long as `work` takes; `dir` is where it is. */
@@ -11,7 +11,7 @@ export async function withSimulatedNode<T>(
 ): Promise<T> {
   const dir = await mkdtemp(join(tmpdir(), "bench-"));
   const args = ["--dir", dir, "--sandboxes", String(sandboxes), "--flavor", "go", "--faults", faults];
-  const simulator = startCli(["simulate", ...args]);
+  const simulator = startCli(["simulate", ...args], {}, SIMULATOR_MAIN);
   try {
     await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
     return await work(dir);

@@ -9,6 +9,8 @@ import { join } from "node:path";
 import { poll } from "./poll.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
+/** The program of the simulator, with the commands `simulate` and `demo`. */
+export const SIMULATOR_MAIN: string = join(import.meta.dirname, "../../src/simulator/main.ts");
 /** What `npm run build` makes of it: what a node runs, without the cost of stripping types. */
 export const BUILT_MAIN: string = join(import.meta.dirname, "../../dist/main.js");
 

@@ -6,7 +6,14 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { registry } from "../../src/registry.ts";
-import { type CliProcess, freePort, runCli, startAgentProcess, startCli } from "./agent_process.ts";
+import {
+  type CliProcess,
+  freePort,
+  runCli,
+  SIMULATOR_MAIN,
+  startAgentProcess,
+  startCli,
+} from "./agent_process.ts";
 import { startNode } from "./node.ts";
 import { poll } from "./poll.ts";
 
@@ -26,27 +33,32 @@ test("--version and --help go to stdout and give 0", async () => {
   assert.deepEqual([said.code, said.stdout], [0, `kata-collector version ${version}\n`]);
   const help = await runCli(["--help"]);
   assert.equal(help.code, 0);
-  for (const command of [
-    "run",
-    "validate",
-    "components",
-    "print-config",
-    "schema",
-    "monitor",
-    "simulate",
-    "demo",
-  ]) {
-    assert.match(help.stdout, new RegExp(`^  ${command} `, "m"));
-  }
+  const listed = [...help.stdout.matchAll(/^ {2}([a-z][a-z-]*) /gm)].map(([, name]) => name);
+  assert.deepEqual(listed, ["run", "validate", "components", "print-config", "schema", "monitor"]);
 });
 
 test("an unknown command or flag is an error on stderr and gives 1", async () => {
-  for (const args of [["walk"], ["run", "--confg", "x"], ["simulate"], ["validate"]]) {
+  for (const args of [["walk"], ["run", "--confg", "x"], ["validate"]]) {
     const { code, stdout, stderr } = await runCli(args);
     assert.equal(code, 1, args.join(" "));
     assert.equal(stdout, "");
     assert.notEqual(stderr, "");
   }
+});
+
+test("the simulator's commands are its own program's, and the agent says where they are", async () => {
+  for (const name of ["simulate", "demo"]) {
+    const { code, stderr } = await runCli([name, "--help"]);
+    assert.deepEqual(
+      [code, stderr],
+      [1, `Error: no command "${name}" here; it is "npm run ${name}" in a checkout\n`],
+    );
+    const there = await startCli([name, "--help"], {}, SIMULATOR_MAIN).finished;
+    assert.equal(there.code, 0);
+    assert.match(there.stdout, new RegExp(`^Usage: npm run ${name} -- `, "m"));
+  }
+  const { code, stderr } = await startCli(["simulate"], {}, SIMULATOR_MAIN).finished;
+  assert.deepEqual([code, stderr], [1, "Error: --dir is missing; see simulate --help\n"]);
 });
 
 test("every configuration in config and examples is valid", async () => {
@@ -169,9 +181,9 @@ test("a port that is taken is named, and gives 1", async () => {
 
 async function startDemo(duration: string): Promise<{ demo: CliProcess; address: string }> {
   const address = `127.0.0.1:${await freePort()}`;
-  const demo = startCli(["demo", "--duration", duration, "--listen-address", address], {
-    KATA_COLLECTOR_DEMO_TELEMETRY_PORT: String(await freePort()),
-  });
+  const args = ["demo", "--duration", duration, "--listen-address", address];
+  const env = { KATA_COLLECTOR_DEMO_TELEMETRY_PORT: String(await freePort()) };
+  const demo = startCli(args, env, SIMULATOR_MAIN);
   return { demo, address };
 }
 

@@ -1,32 +1,130 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { after, before, test } from "node:test";
+import { productionPackages } from "../../tools/release/production_tree.ts";
+import { makeRelease, releaseDate, SBOM, SUMS } from "../../tools/release/release.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+const DATE = releaseDate(ROOT, "1700000000");
+const PACKAGES = productionPackages(JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")));
 
-test("the built package runs by itself", () => {
-  const folder = mkdtempSync(join(tmpdir(), "package-"));
-  try {
-    const run = (program: string, args: readonly string[], cwd: string): string =>
-      execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-    const packed =
-      run("npm", ["pack", "--silent", "--pack-destination", folder], ROOT).trim().split("\n").at(-1) ?? "";
-    run("tar", ["-xzf", packed], folder);
-    // What an installation would bring: the same packages, from where they are.
-    symlinkSync(join(ROOT, "node_modules"), join(folder, "package/node_modules"));
-    const main = join(folder, "package/dist/main.js");
-    assert.match(run(process.execPath, [main, "--version"], folder), /^kata-collector version /);
-    assert.match(run(process.execPath, [main, "components"], folder), /name: cri_metadata/);
-    const config = join(folder, "package/config/kata-collector.yaml");
-    assert.equal(run(process.execPath, [main, "validate", "--config", config], folder), "");
-    assert.match(
-      run(process.execPath, [main, "demo", "--duration", "1s", "--listen-address", "127.0.0.1:0"], folder),
-      /the demo is over/,
+/** What the package may have besides the packages of others: `dist` is what the agent's program leads to. */
+const KINDS: readonly RegExp[] = [
+  /^package\.json$/,
+  /^(README|CHANGELOG|SECURITY)\.md$/,
+  /^LICENSE$/,
+  /^THIRD_PARTY_LICENSES\.txt$/,
+  /^config\/kata-collector\.yaml$/,
+  /^examples\/[a-z0-9_./-]+\.(ya?ml|service)$/,
+  /^dist\/[a-z0-9_/]+\.js(\.map)?$/,
+];
+/** Words of files that only tests and the simulator have. */
+const NOT_THE_AGENTS = /(^|[_/])(test|tests|fake|fakes|scene|scenes|simulator|simulate|demo)([_./]|$)/;
+
+const folder = mkdtempSync(join(tmpdir(), "package-"));
+let tarball = "";
+
+function run(program: string, args: readonly string[], cwd = folder): string {
+  return execFileSync(program, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+}
+
+before(() => {
+  const [name = ""] = makeRelease({ root: ROOT, out: join(folder, "first"), date: DATE });
+  tarball = join(folder, "first", name);
+});
+after(() => rmSync(folder, { recursive: true, force: true }));
+
+test("the package has the agent, its configuration and examples, and the packages of the lock, and nothing else", () => {
+  const files = run("tar", ["-tzf", tarball])
+    .trim()
+    .split("\n")
+    .map((path) => path.replace(/^package\//, ""));
+  const own = files.filter((path) => !path.startsWith("node_modules/"));
+  assert.deepEqual(
+    own.filter((path) => !KINDS.some((kind) => kind.test(path)) || NOT_THE_AGENTS.test(path)),
+    [],
+  );
+  const sources = own
+    .filter((path) => /^dist\/.*\.js$/.test(path))
+    .map((path) => path.replace(/^dist/, "src").replace(/js$/, "ts"));
+  assert.deepEqual(
+    sources.filter((path) => !existsSync(join(ROOT, path))),
+    [],
+  );
+  for (const kind of KINDS)
+    assert.ok(
+      own.some((path) => kind.test(path)),
+      String(kind),
     );
+  const manifests = PACKAGES.map(({ path }) => `${path}/package.json`);
+  assert.deepEqual(
+    manifests.filter((path) => !files.includes(path)),
+    [],
+  );
+  const isKnown = (file: string): boolean => PACKAGES.some(({ path }) => file.startsWith(`${path}/`));
+  assert.deepEqual(
+    files.filter((path) => !own.includes(path) && !isKnown(path)),
+    [],
+  );
+});
+
+test("what is installed, without a registry and without scripts, is what was tested, and runs", () => {
+  const prefix = join(folder, "prefix");
+  const cache = join(folder, "empty_cache");
+  run("npm", [
+    "install",
+    "--global",
+    "--ignore-scripts",
+    "--offline",
+    "--prefix",
+    prefix,
+    "--cache",
+    cache,
+    tarball,
+  ]);
+  const installed = join(prefix, "lib/node_modules/kata-collector");
+  const there = globSync("**/node_modules/{*,@*/*}/package.json", { cwd: installed })
+    .filter((path) => !/\/node_modules\/@[^/]+\/package\.json$/.test(`/${path}`))
+    .map((path) => {
+      const { version } = JSON.parse(readFileSync(join(installed, path), "utf8"));
+      return `${path.replace(/\/package\.json$/, "")} ${version}`;
+    });
+  assert.deepEqual(there.sort(), PACKAGES.map(({ path, version }) => `${path} ${version}`).sort());
+  const { scripts, devDependencies, workspaces } = JSON.parse(
+    readFileSync(join(installed, "package.json"), "utf8"),
+  );
+  assert.deepEqual([scripts, devDependencies, workspaces], [undefined, undefined, undefined]);
+  // Not by its first line, which takes the node that comes first in the path.
+  const agent = (...args: readonly string[]): string =>
+    run(process.execPath, [join(installed, "dist/main.js"), ...args]);
+  const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  assert.equal(agent("--version"), `kata-collector version ${version}\n`);
+  assert.match(agent("components"), /name: cri_metadata/);
+  assert.equal(agent("validate", "--config", join(installed, "config/kata-collector.yaml")), "");
+  assert.throws(() => agent("demo"), /no command "demo" here; it is "npm run demo" in a checkout/);
+});
+
+test("the checksums are those of the tarball and of an SBOM that names every package once", () => {
+  assert.match(run("sha256sum", ["--check", "--strict", SUMS], join(folder, "first")), /^(.+: OK\n){2}$/);
+  const { components } = JSON.parse(readFileSync(join(folder, "first", SBOM), "utf8"));
+  const purls: string[] = components.map(({ purl }: { purl: string }) => purl);
+  assert.deepEqual(
+    purls.sort(),
+    PACKAGES.map(({ name, version }) => `pkg:npm/${name.replace("@", "%40")}@${version}`).sort(),
+  );
+});
+
+test("a second release has the same bytes, under another umask and after a build that left files", () => {
+  writeFileSync(join(ROOT, "dist/stale.js"), "");
+  const umask = process.umask(0o077);
+  try {
+    makeRelease({ root: ROOT, out: join(folder, "second"), date: DATE });
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.umask(umask);
   }
+  const [first, second] = ["first", "second"].map((out) => readFileSync(join(folder, out, SUMS), "utf8"));
+  assert.equal(second, first);
 });

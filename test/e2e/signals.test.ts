@@ -65,7 +65,12 @@ const USR1 = 10;
 
 test("the package's scripts start node as the program's first line does", () => {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
-  const flags = nodeFlags(join(ROOT, "src/main.ts")).join(" ");
-  for (const name of ["kata-collector", "demo"])
-    assert.match(scripts[name], new RegExp(`^exec node ${flags} src/main\\.ts\\b`), name);
+  for (const [name, main] of [
+    ["kata-collector", "src/main.ts"],
+    ["simulate", "src/simulator/main.ts"],
+    ["demo", "src/simulator/main.ts"],
+  ] as const) {
+    const flags = nodeFlags(join(ROOT, main)).join(" ");
+    assert.ok(scripts[name].startsWith(`exec node ${flags} ${main}`), name);
+  }
 });

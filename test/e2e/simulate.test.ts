@@ -6,9 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SANDBOX_FAULTS } from "../../src/simulator/sandbox_faults.ts";
-import { freePort, runCli } from "./agent_process.ts";
-
-const MAIN = join(import.meta.dirname, "../../src/main.ts");
+import { freePort, SIMULATOR_MAIN, startCli } from "./agent_process.ts";
 
 interface Ended {
   readonly code: number | null;
@@ -18,7 +16,7 @@ interface Ended {
 
 /** Runs the command in a folder of its own, to its end. */
 async function runIn(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
-  const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { ...process.env, ...env } });
+  const child = spawn(process.execPath, [SIMULATOR_MAIN, ...args], { cwd, env: { ...process.env, ...env } });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (bytes) => {
     stdout += String(bytes);
@@ -80,7 +78,7 @@ test("the demo runs where temporary files are in a relative folder", () =>
 
 test("the help of simulate and demo says what every fault is", async () => {
   for (const command of ["simulate", "demo"]) {
-    const { stdout } = await runCli([command, "--help"]);
+    const { stdout } = await startCli([command, "--help"], {}, SIMULATOR_MAIN).finished;
     for (const [name, sentence] of Object.entries(SANDBOX_FAULTS))
       assert.match(stdout, new RegExp(`^  ${name} +${sentence.replaceAll(/[()]/g, ".")}$`, "m"));
   }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CliProcess, startCli } from "../e2e/agent_process.ts";
+import { type CliProcess, SIMULATOR_MAIN, startCli } from "../e2e/agent_process.ts";
 import { poll } from "../e2e/poll.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
@@ -35,7 +35,7 @@ class Runtime {
     mkdirSync(this.#dir, { recursive: true });
     const pods = String(SANDBOXES + COMING);
     const args = ["simulate", "--dir", this.#dir, "--sandboxes", pods, "--seed", String(this.#seed)];
-    const simulator = startCli(args);
+    const simulator = startCli(args, {}, SIMULATOR_MAIN);
     this.#process = simulator;
     await poll("the runtime to serve", () => simulator.stdout().includes("are served") || undefined);
   }

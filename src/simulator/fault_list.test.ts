@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { SANDBOX_FAULTS } from "../simulator/sandbox_faults.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
+import { SANDBOX_FAULTS } from "./sandbox_faults.ts";
 
 test("faults are names with numbers, or names alone", () => {
   assert.deepEqual(parseFaults("", 0), {});

@@ -5,22 +5,22 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
+import type { Command, CommandContext } from "../commands/command.ts";
+import { stoppedOrAfter } from "../commands/stopped.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../config/read_file.ts";
 import { parseDuration } from "../config/values.ts";
 import { registry } from "../registry.ts";
-import { type Delivery, startOtlpSink } from "../simulator/otlp_sink.ts";
-import type { SimulatedSandbox } from "../simulator/simulated_sandbox.ts";
-import { startSimulator } from "../simulator/simulator.ts";
 import { visible } from "../text/visible.ts";
-import type { Command, CommandContext } from "./command.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";
-import { stoppedOrAfter } from "./stopped.ts";
+import { type Delivery, startOtlpSink } from "./otlp_sink.ts";
+import type { SimulatedSandbox } from "./simulated_sandbox.ts";
+import { startSimulator } from "./simulator.ts";
 
 const USAGE = `Runs a simulated node and the agent on it, with config/demo.yaml.
 
-Usage: kata-collector demo [options]
+Usage: npm run demo -- [options]
 
   --duration D        stop by itself after so long, such as 1m
   --sandboxes N       how many (default 6)

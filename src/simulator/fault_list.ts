@@ -1,4 +1,4 @@
-import { SANDBOX_FAULTS, type SandboxFault } from "../simulator/sandbox_faults.ts";
+import { SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
 
 /** How many sandboxes are to have which fault. */
 export type FaultCounts = Partial<Record<SandboxFault, number>>;

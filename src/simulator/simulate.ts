@@ -1,16 +1,16 @@
 import { once } from "node:events";
 import { parseArgs } from "node:util";
+import type { Command } from "../commands/command.ts";
+import { stoppedOrAfter } from "../commands/stopped.ts";
 import { parseDuration } from "../config/values.ts";
-import type { SimulatedSandbox } from "../simulator/simulated_sandbox.ts";
-import { type SimulatorOptions, startSimulator } from "../simulator/simulator.ts";
 import { visible } from "../text/visible.ts";
-import type { Command } from "./command.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
-import { stoppedOrAfter } from "./stopped.ts";
+import type { SimulatedSandbox } from "./simulated_sandbox.ts";
+import { type SimulatorOptions, startSimulator } from "./simulator.ts";
 
 const USAGE = `Serves simulated sandboxes on real unix sockets, in the directory layouts of Kata's runtimes, and a CRI server.
 
-Usage: kata-collector simulate --dir D [options]
+Usage: npm run simulate -- --dir D [options]
 
   --dir D            where to make run/vc/sbs, run/kata and cri.sock
   --sandboxes N      how many (default 10)
