@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
-import { duration, listenAddress } from "../../config/values.ts";
+import { duration, listenAddress, unsupported } from "../../config/values.ts";
 import { serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { listenerClaim } from "../../http/server.ts";
 import {
@@ -15,14 +15,19 @@ import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 const limits = z
   .strictObject({
     resources: z.int().min(1).default(10_000).describe("Sandboxes on the page"),
-    pulls: z.int().min(1).default(16).describe("Pulls at one time; further ones are answered with 503"),
-    pull_timeout: duration({ minMs: 100 }).prefault("2m").describe("For a whole pull"),
+    pulls: z
+      .int()
+      .min(1)
+      .default(16)
+      .describe(
+        "Pulls at one time; one that waits for its puller is cut for a new one, or else that gets 503",
+      ),
+    pull_timeout: unsupported("write_timeout beside limits has its meaning"),
     ...serverLimits,
   })
   .transform((config) => ({
     resourcesMax: config.resources,
     pullsMax: config.pulls,
-    pullTimeoutMs: config.pull_timeout,
     server: toServerLimits(config),
   }));
 
