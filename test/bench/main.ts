@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import { benchAgent } from "./agent.ts";
 import { benchFlood } from "./flood.ts";
 import { benchHostile } from "./hostile.ts";
+import { benchListener } from "./listener.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
@@ -35,6 +36,7 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
   hostile: benchHostile,
   "hostile-node": benchHostileNode,
   flood: benchFlood,
+  listener: benchListener,
   pullers: benchPullers,
   peers: benchPeers,
   push: benchPush,
