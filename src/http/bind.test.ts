@@ -7,10 +7,8 @@ import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { testFolder } from "../../test/scenes/authenticator.ts";
-import { systemClock } from "../clock/clock.ts";
+import { startListener } from "../../test/scenes/listener.ts";
 import { type Binding, bind, type Open } from "./bind.ts";
-import { defaultServerLimits } from "./config.ts";
-import { answerText, HttpServer } from "./server.ts";
 
 const open: Open = async (server, where) => {
   server.listen(where);
@@ -133,15 +131,10 @@ test("a unix socket that cannot be made says why", async (context) => {
 
 test("the limit of connections is that of all addresses, and a close closes all of them", async (context) => {
   if (!hasIpv6) return context.skip("needs IPv6");
-  const server = new HttpServer({
+  const { server, closed: closedFor } = await startListener(context, {
     address: { host: "localhost", port: 0 },
-    tls: undefined,
-    route: () => async (_request, response) => answerText(response, 200, "hello"),
-    limits: { ...defaultServerLimits, connectionsMax: 2 },
-    clock: systemClock,
-    onError: assert.fail,
+    limits: { connectionsMax: 2 },
   });
-  await server.listen();
   const reach = async (index: number) => {
     const address = server.addresses[index];
     assert.ok(address !== undefined && "port" in address);
@@ -150,10 +143,10 @@ test("the limit of connections is that of all addresses, and a close closes all 
     await once(socket, "connect");
     return socket;
   };
-  const held = [await reach(0), await reach(1)];
-  await once((await reach(1)).resume(), "close");
-  await once((await reach(0)).resume(), "close");
-  held[0]?.destroy();
+  const first = await reach(0);
+  const held = [await reach(1), await reach(0)];
+  await once(first.resume(), "close");
+  assert.equal(closedFor("evicted"), 1);
   const closed = held.map((socket) => once(socket.resume(), "close"));
   await server.close(AbortSignal.abort());
   await Promise.all(closed);

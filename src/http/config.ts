@@ -6,7 +6,7 @@ import { duration, type ListenAddress, size, unsupported } from "../config/value
 import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
 import { HOST_PATTERN } from "./hosts.ts";
-import type { ServerLimits } from "./server.ts";
+import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
 
@@ -39,39 +39,45 @@ export const serverTls: z.ZodType<TlsConfig> = z
 /** `limits` of whatever listens, as its schema gives them. */
 export interface ServerLimitsConfig {
   readonly connections: number;
+  readonly connections_per_address: number;
   readonly requests_per_second: number;
+  readonly handshakes_per_second: number;
   readonly url: number;
   readonly request_header: number;
-  readonly request_timeout: number;
-  readonly stall_timeout: number;
+  readonly request_timeout?: undefined;
+  readonly stall_timeout?: undefined;
 }
 
 /** Their schemas, for the component's own strict object. */
 export const serverLimits: {
-  readonly [Key in keyof ServerLimitsConfig]: z.ZodPrefault<z.ZodType<number, number | string>>;
+  readonly [Key in keyof Required<ServerLimitsConfig>]: ServerLimitsConfig[Key] extends number
+    ? z.ZodPrefault<z.ZodType<number, number | string>>
+    : z.ZodOptional<z.ZodUndefined>;
 } = {
-  connections: z.int().min(1).prefault(64).describe("Open connections; further ones are closed at once"),
-  requests_per_second: z
-    .int()
-    .min(1)
-    .prefault(100)
-    .describe("Of all clients together; further ones are answered with 429"),
+  connections: count(256).describe(
+    "Open connections; then one that waits for its client gives way to a new one",
+  ),
+  connections_per_address: count(128).describe("As connections, of one address (IPv6: of a /64)"),
+  requests_per_second: count(100).describe("Of one address; further ones are answered with 429"),
+  handshakes_per_second: count(50).describe("Of one address, of TLS; further ones wait"),
   url: size().prefault("2KiB").describe("A request's path and query"),
   request_header: size({ minBytes: 1_024 }).prefault("16KiB").describe("A request's line and headers"),
-  request_timeout: duration({ minMs: 100 }).prefault("10s").describe("For a request to arrive"),
-  stall_timeout: duration({ minMs: 100 })
-    .prefault("30s")
-    .describe("A client that takes nothing for this long is cut off"),
+  request_timeout: unsupported("read_header_timeout beside limits has its meaning"),
+  stall_timeout: unsupported("write_timeout beside limits bounds an answer as a whole"),
 };
+
+function count(byDefault: number): z.ZodPrefault<z.ZodType<number, number>> {
+  return z.int().min(1).prefault(byDefault);
+}
 
 export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
   return {
     connectionsMax: config.connections,
+    connectionsPerAddressMax: config.connections_per_address,
     requestsPerSecondMax: config.requests_per_second,
+    handshakesPerSecondMax: config.handshakes_per_second,
     urlBytesMax: config.url,
     headerBytesMax: config.request_header,
-    requestTimeoutMs: config.request_timeout,
-    stallTimeoutMs: config.stall_timeout,
   };
 }
 
@@ -80,9 +86,17 @@ export interface ServingConfig {
   readonly tls?: TlsConfig | undefined;
   readonly allowed_hosts?: readonly string[] | undefined;
   readonly auth?: AuthConfig | undefined;
+  readonly read_header_timeout?: number | undefined;
+  readonly read_timeout?: number | undefined;
+  readonly write_timeout?: number | undefined;
+  readonly idle_timeout?: number | undefined;
+  readonly keep_alives_enabled?: boolean | undefined;
 }
 
 const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
+
+const timeout = (meaning: string, byDefault: string): z.ZodType<number | undefined, unknown> =>
+  duration({ minMs: 100 }).optional().describe(`${meaning}; ${byDefault} if left out`);
 
 /** Their schemas, for the component's own strict object. */
 export const servingOptions: {
@@ -98,10 +112,29 @@ export const servingOptions: {
   auth: serverAuthSchema.describe(
     "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
   ),
+  read_header_timeout: timeout("For a request or a TLS handshake to arrive", "10s"),
+  read_timeout: z
+    .union([z.literal(["0", "0s"]).transform(() => 0), duration({ minMs: 100 })])
+    .optional()
+    .describe(
+      "As read_header_timeout, since no request has a body: the shorter one holds; 0s for that alone",
+    ),
+  write_timeout: timeout("From a request to the end of its answer, however steadily its client reads", "30s"),
+  idle_timeout: timeout("For the next request of a connection", "2m"),
+  keep_alives_enabled: z
+    .boolean()
+    .optional()
+    .describe("Whether a connection may bring more than one request; true if left out"),
 };
 
 export function toServing(config: ServingConfig, limits: ServerLimits | undefined): Serving {
-  return { tls: config.tls, limits, allowedHosts: config.allowed_hosts, auth: config.auth?.authenticator };
+  return {
+    tls: config.tls,
+    limits,
+    allowedHosts: config.allowed_hosts,
+    auth: config.auth?.authenticator,
+    timeouts: toServerTimeouts(config),
+  };
 }
 
 /** The extension that an address needs for how it is served. */
@@ -121,6 +154,28 @@ export function servingRemarks(address: ListenAddress, { auth, tls }: Serving): 
       message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls",
     },
   ];
+}
+
+/** What holds where a config has no word on it. An idle connection outlives Prometheus' default interval. */
+export const defaultServerTimeouts: ServerTimeouts = {
+  readMs: 10_000,
+  writeMs: 30_000,
+  idleMs: 120_000,
+  keepAlives: true,
+};
+
+/** Undefined where none is set, so that a component goes along with whoever shares its address. */
+function toServerTimeouts(config: ServingConfig): ServerTimeouts | undefined {
+  const { readMs, writeMs, idleMs, keepAlives } = defaultServerTimeouts;
+  const { read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled } = config;
+  const set = [read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled];
+  if (set.every((value) => value === undefined)) return undefined;
+  return {
+    readMs: Math.min(read_header_timeout ?? readMs, read_timeout || Number.POSITIVE_INFINITY),
+    writeMs: write_timeout ?? writeMs,
+    idleMs: idle_timeout ?? idleMs,
+    keepAlives: keep_alives_enabled ?? keepAlives,
+  };
 }
 
 /** What holds where a config has no word on it. */

@@ -2,10 +2,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { ListenAddress } from "../config/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { authenticationBy } from "./authentication.ts";
-import { defaultServerLimits } from "./config.ts";
+import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
 import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
 import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
 import { serverCertificates } from "./tls.ts";
+import { TurnedAway } from "./turned_away.ts";
 
 export interface ClaimOptions {
   /** Whose it is. */
@@ -95,16 +96,19 @@ class Listener {
   async #start({ address, owner }: ClaimOptions): Promise<void> {
     const claims = [...this.#claims];
     const joint = jointServing(claims.map(({ serving }) => serving));
-    const { tls, limits = defaultServerLimits, allowedHosts, auth } = joint;
-    this.#made = { ...joint, limits };
+    const { tls, limits = defaultServerLimits, timeouts = defaultServerTimeouts, allowedHosts, auth } = joint;
+    this.#made = { ...joint, limits, timeouts };
     const secured = claims.find(({ serving }) => serving.tls !== undefined);
+    const { clock, logger, meter } = owner.settings;
     const server = new HttpServer({
       address,
-      clock: owner.settings.clock,
+      clock,
       tls: tls === undefined ? undefined : { asksClients: tls.clientCaFile !== undefined },
       limits,
       allowedHosts,
       authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
+      timeouts,
+      turnedAway: new TurnedAway({ listener: describeAddress(address), logger, clock }).observe(meter),
       route: (path) => this.#route(path),
       onError: (error) => this.#logTrouble(error),
     });

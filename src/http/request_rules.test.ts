@@ -3,10 +3,12 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
+import { recordedLogger } from "../../test/scenes/logs.ts";
 import { systemClock } from "../clock/clock.ts";
-import { defaultServerLimits } from "./config.ts";
+import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
 import { originForm } from "./request_rules.ts";
 import { answerText, HttpServer, type Route } from "./server.ts";
+import { TurnedAway } from "./turned_away.ts";
 
 /** A listener on loopback that says what it was asked, and counts what was changed. */
 async function serving(context: TestContext, allowedHosts?: readonly string[]) {
@@ -29,8 +31,10 @@ async function serving(context: TestContext, allowedHosts?: readonly string[]) {
     tls: undefined,
     route: (path) => routes.get(path),
     limits: { ...defaultServerLimits, requestsPerSecondMax: 1_000_000 },
+    timeouts: defaultServerTimeouts,
     allowedHosts,
     clock: systemClock,
+    turnedAway: new TurnedAway({ listener: "here", logger: recordedLogger().logger, clock: systemClock }),
     onError: (error) => assert.fail(error),
   });
   await server.listen();

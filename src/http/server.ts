@@ -7,41 +7,60 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer, type Server as TlsServer } from "node:https";
-import type { Socket } from "node:net";
+import { createServer as createNetServer, type Server as NetServer, type Socket } from "node:net";
 import { hostname } from "node:os";
-import type { SecureContextOptions } from "node:tls";
+import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import type { ListenAddress } from "../config/values.ts";
 import { visible } from "../text/visible.ts";
 import type { Authentication } from "./authentication.ts";
 import { type Binding, bind } from "./bind.ts";
+import {
+  type Connection,
+  type ConnectionLimits,
+  Connections,
+  type ConnectionTimeouts,
+} from "./connections.ts";
+import { Handshakes } from "./handshakes.ts";
 import { hostRule } from "./hosts.ts";
+import { type Pot, Rates } from "./rates.ts";
 import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
+import type { RefusedReason, TurnedAway } from "./turned_away.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
  * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
  */
-export type Route = Answer | { readonly method: "POST"; readonly answer: Answer };
-
 export type Answer = (
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
 ) => Promise<void>;
 
-export interface ServerLimits {
-  readonly connectionsMax: number;
-  /** Of all clients together; further requests are answered with 429. */
+export type Route =
+  | Answer
+  | {
+      /** If left out, GET and HEAD. */
+      readonly method?: "POST";
+      /** Whether it is answered at any rate of requests: its answer must cost little more than a refusal. */
+      readonly isHealth?: true;
+      readonly answer: Answer;
+    };
+
+export interface ServerLimits extends ConnectionLimits {
+  /** Of one client and pot (`rates.ts`); further requests are answered with 429. */
   readonly requestsPerSecondMax: number;
+  /** TLS handshakes of one client that begin in a second; further ones wait. */
+  readonly handshakesPerSecondMax: number;
   /** Of a request's target; a longer one is answered with 414. */
   readonly urlBytesMax: number;
   /** Of a request's line and headers; more are answered with 431. */
   readonly headerBytesMax: number;
-  /** From a request's first byte to its last. */
-  readonly requestTimeoutMs: number;
-  /** A client that takes nothing for so long is cut off. */
-  readonly stallTimeoutMs: number;
+}
+
+export interface ServerTimeouts extends ConnectionTimeouts {
+  /** Whether a connection may bring more than one request. */
+  readonly keepAlives: boolean;
 }
 
 export interface HttpServerOptions {
@@ -55,44 +74,49 @@ export interface HttpServerOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** Asks requests for credentials; undefined where they need none. */
   readonly authenticate?: Authentication | undefined;
+  readonly timeouts: ServerTimeouts;
   readonly clock: Clock;
+  /** Hears of what is closed or refused because of a limit. */
+  readonly turnedAway: TurnedAway;
   /** Hears of what goes wrong while the server runs; it goes on. */
   onError(error: Error): void;
 }
 
-/** Prometheus comes again in a minute at the latest, and finds its connection still open. */
-const KEEP_ALIVE_MS = 120_000;
-/** How often Node looks for requests that take too long. */
-const CHECK_INTERVAL_MS = 1_000;
-
 /** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
+  /** Accepts connections; `#server` gets those that have a place. */
+  readonly #front: NetServer;
   readonly #server: Server | TlsServer;
   readonly #rules: RequestRules;
+  readonly #connections: Connections;
+  readonly #rates: Rates;
   readonly #stop = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #binding: Binding | undefined;
-  #connections = 0;
-  /** The second in which requests came last, and how many. */
-  #second = 0;
-  #requests = 0;
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const { limits, tls, address, allowedHosts } = options;
+    const { limits, timeouts, clock, tls, turnedAway, address, allowedHosts } = options;
     this.#rules = {
       urlBytesMax: limits.urlBytesMax,
       isUnix: "path" in address,
       asksCertificates: tls?.asksClients === true,
       answersHost: hostRule(allowedHosts, "path" in address ? [] : [hostname(), address.host]),
     };
+    this.#rates = new Rates(limits.requestsPerSecondMax);
+    this.#connections = new Connections({
+      limits,
+      timeouts,
+      clock,
+      onClosed: (reason, client) => turnedAway.connection(reason, client),
+    });
+    // `#connections` has the time-outs: Node's know neither of TLS nor of who holds how much.
     const serverOptions: ServerOptions = {
       maxHeaderSize: limits.headerBytesMax,
-      headersTimeout: limits.requestTimeoutMs,
-      requestTimeout: limits.requestTimeoutMs,
-      connectionsCheckingInterval: CHECK_INTERVAL_MS,
-      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: 0,
+      requestTimeout: 0,
+      keepAliveTimeout: 0,
     };
     this.#server =
       tls === undefined
@@ -103,8 +127,12 @@ export class HttpServer {
             // Node would hang up without a word; the request is refused with the reason.
             rejectUnauthorized: false,
           });
-    this.#server.on("connection", (socket: Socket) => this.#count(socket));
-    this.#server.timeout = limits.stallTimeoutMs;
+    const begin = tls === undefined ? this.#beginPlain() : this.#beginTls(limits.handshakesPerSecondMax);
+    const frontOptions = { noDelay: true, allowHalfOpen: true, pauseOnConnect: tls !== undefined };
+    this.#front = createNetServer(frontOptions, (socket) => {
+      const connection = this.#connections.admit(socket);
+      if (connection !== undefined) begin(connection);
+    });
     const onRequest = (request: IncomingMessage, response: ServerResponse): void => {
       const work = this.#answer(request, response).finally(() => this.#running.delete(work));
       this.#running.add(work);
@@ -123,12 +151,12 @@ export class HttpServer {
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
-      this.#binding = await bind(this.#server, address);
+      this.#binding = await bind(this.#front, address);
     } catch (error) {
       const cause = error instanceof Error ? error.message : String(error);
       throw new Error(`cannot listen on ${describeAddress(address)}: ${cause}`, { cause: error });
     }
-    for (const server of [this.#server, ...this.#binding.others]) server.on("error", onError);
+    for (const server of [this.#front, ...this.#binding.others]) server.on("error", onError);
   }
 
   /** Secures the connections to come with these certificates. Throws where they are of no use. */
@@ -140,85 +168,133 @@ export class HttpServer {
 
   /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
-    if (!this.#server.listening) return;
-    const servers = [this.#server, ...(this.#binding?.others ?? [])];
+    if (!this.#front.listening) return;
+    const servers = [this.#front, ...(this.#binding?.others ?? [])];
     const closed = Promise.all(servers.map((server) => once(server, "close")));
     for (const server of servers) server.close();
     const cut = (): void => {
       this.#stop.abort(new Error("the agent stops"));
-      this.#server.closeAllConnections();
+      this.#connections.closeAll();
     };
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
+    this.#connections.closeIdle();
     // A connection may bring another request before it is idle.
     while (this.#running.size > 0) await Promise.all(this.#running);
     // What is left is idle, or has sent a part of a request: that is not waited for.
-    this.#server.closeAllConnections();
+    this.#connections.closeAll();
     await closed;
     deadline.removeEventListener("abort", cut);
   }
 
-  /** The limit is that of all addresses together. */
-  #count(socket: Socket): void {
-    if (++this.#connections > this.#options.limits.connectionsMax) socket.destroy();
-    socket.once("close", () => this.#connections--);
+  #beginPlain(): (connection: Connection) => void {
+    return ({ socket }) => this.#server.emit("connection", socket);
+  }
+
+  #beginTls(perSecondMax: number): (connection: Connection) => void {
+    const handshakes = new Handshakes({
+      perSecondMax,
+      clock: this.#options.clock,
+      start: ({ socket }) => this.#server.emit("connection", socket),
+      close: (connection, reason) => this.#connections.cut(connection, reason),
+    });
+    // Before Node's own listener, which reads the first request.
+    this.#server.prependListener("secureConnection", (secure: TLSSocket) => {
+      const connection = this.#connections.of(socketUnder(secure));
+      if (connection === undefined) throw new Error("BUG: a TLS connection that was not admitted");
+      this.#connections.secured(connection, secure);
+      handshakes.done(connection);
+    });
+    return (connection) => handshakes.add(connection);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const connection = this.#connections.of(request.socket);
+    if (connection === undefined) throw new Error("BUG: a request of a connection that was not admitted");
+    if (!this.#connections.begin(connection)) return;
     const gone = new AbortController();
     const closed = once(response, "close");
-    response.once("close", () => gone.abort(new Error("the client has gone")));
-    response.once("timeout", () => {
-      const { remoteAddress = "a client" } = request.socket;
-      this.#options.onError(new Error(`${remoteAddress} took nothing for too long and is cut off`));
-      response.destroy();
+    response.once("close", () => {
+      this.#connections.taken(connection);
+      gone.abort(new Error("the client has gone"));
     });
-    if (!this.#server.listening) response.setHeader("Connection", "close");
+    if (!this.#front.listening || !this.#options.timeouts.keepAlives)
+      response.setHeader("Connection", "close");
     try {
-      await this.#route(request, response, AbortSignal.any([gone.signal, this.#stop.signal]));
+      const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
+      await this.#route(connection, { request, response, signal });
     } catch (error) {
       // A client that goes is no trouble; a write to it may fail before its connection is known to be closed.
       if (!gone.signal.aborted && !request.socket.destroyed) this.#options.onError(error as Error);
       response.destroy();
     }
+    const answered = (): void => this.#connections.answered(connection);
+    // A route may leave its answer to others, who write it later.
+    if (response.writableEnded || response.destroyed) answered();
+    else response.once("prefinish", answered);
     await closed;
   }
 
-  async #route(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
-    const refusal =
-      this.#overRate() ?? refusalOf(request, this.#rules) ?? (await this.#options.authenticate?.(request));
-    if (refusal !== undefined) {
-      for (const [name, value] of Object.entries(refusal.headers ?? {})) response.setHeader(name, value);
-      // What is left of the request is not waited for.
-      response.setHeader("Connection", "close");
-      return answerText(response, refusal.status, refusal.text);
-    }
+  async #route(connection: Connection, { request, response, signal }: Exchange): Promise<void> {
+    const { limits, turnedAway, authenticate } = this.#options;
+    const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
-    const path = request.url.split("?", 1)[0] ?? "/";
-    const route = this.#options.route(path);
-    if (route === undefined) return answerText(response, 404, "not found; what is served is linked from /");
-    const isPost = typeof route === "object";
-    const allowed = isPost ? ["POST"] : ["GET", "HEAD"];
-    if (!allowed.includes(request.method ?? "")) {
-      response.setHeader("Allow", allowed.join(", "));
-      return answerText(response, 405, `only ${allowed.join(" and ")} ${isPost ? "is" : "are"} allowed`);
+    const route = this.#options.route(request.url.split("?", 1)[0] ?? "/");
+    const unserved = rule ?? refusedBy(request, route);
+    const isHealth = unserved === undefined && typeof route === "object" && route.isHealth === true;
+    if (!isHealth && !this.#hasRoom(connection, unserved === undefined ? "page" : "refused")) {
+      turnedAway.request("rate", connection.client);
+      response.setHeader("Retry-After", "1");
+      return answerText(response, 429, `more than ${limits.requestsPerSecondMax} requests in a second`);
     }
-    await (isPost ? route.answer : route)(request, response, signal);
+    // Whoever may not ask is not told what there is.
+    const refused = rule ?? (await authenticate?.(request)) ?? unserved;
+    if (refused !== undefined) {
+      const { reason = "rule", status, text, headers = {} }: Unserved = refused;
+      // What is left of a request that a rule forbids is not waited for. Otherwise the connection stays: a new one would cost more.
+      if (reason === "rule") response.setHeader("Connection", "close");
+      turnedAway.request(reason, connection.client);
+      for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+      return answerText(response, status, text);
+    }
+    const answer = typeof route === "object" ? route.answer : route;
+    await answer?.(request, response, signal);
   }
 
-  /** Undefined where there was room for the request in this second. */
-  #overRate(): Refusal | undefined {
-    const { requestsPerSecondMax } = this.#options.limits;
+  /** Whether the client may ask for something of that pot in this second. */
+  #hasRoom(connection: Connection, pot: Pot): boolean {
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
-    if (second !== this.#second) this.#requests = 0;
-    this.#second = second;
-    if (++this.#requests <= requestsPerSecondMax) return undefined;
-    return {
-      status: 429,
-      text: `more than ${requestsPerSecondMax} requests in a second`,
-      headers: { "Retry-After": "1" },
-    };
+    const isFirst = connection.askedSecond !== second;
+    connection.askedSecond = second;
+    return this.#rates.take(second, connection.client, { pot, isFirst });
   }
+}
+
+/** Why no route gets the request. */
+function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved | undefined {
+  if (route === undefined)
+    return { reason: "unknown_path", status: 404, text: "not found; what is served is linked from /" };
+  const method = typeof route === "object" ? route.method : undefined;
+  const allowed = method === undefined ? ["GET", "HEAD"] : [method];
+  if (allowed.includes(request.method ?? "")) return undefined;
+  const text = `only ${allowed.join(" and ")} ${method === undefined ? "are" : "is"} allowed`;
+  return { reason: "method", status: 405, text, headers: { Allow: allowed.join(", ") } };
+}
+
+/** A refusal with the reason under which it is counted. */
+type Unserved = Refusal & { readonly reason?: RefusedReason };
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly signal: AbortSignal;
+}
+
+/** The accepted socket. Node has no public name for it: addresses and ports tell TCP's apart, but not those of a unix socket. */
+function socketUnder(secure: TLSSocket): Socket {
+  const { _parent: socket } = secure as TLSSocket & { readonly _parent?: Socket };
+  if (socket === undefined) throw new Error("BUG: a TLS connection without a socket under it");
+  return socket;
 }
 
 /** Ends the response with a line of plain text, which may quote what others say. */

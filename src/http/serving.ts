@@ -1,4 +1,4 @@
-import type { ServerLimits } from "./server.ts";
+import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 
 /** How an address is served. What is undefined goes along with whoever shares the address, or else has its default. */
@@ -9,6 +9,7 @@ export interface Serving {
   readonly allowedHosts: readonly string[] | undefined;
   /** The id of the authenticator whose credentials a request must have. */
   readonly auth: string | undefined;
+  readonly timeouts: ServerTimeouts | undefined;
 }
 
 /** Nobody's wishes. */
@@ -17,6 +18,7 @@ export const ANY_SERVING: Serving = {
   limits: undefined,
   allowedHosts: undefined,
   auth: undefined,
+  timeouts: undefined,
 };
 
 /** The options that say it, for messages. */
@@ -25,6 +27,7 @@ export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string]
   ["limits", "limits"],
   ["allowedHosts", "allowed_hosts"],
   ["auth", "auth"],
+  ["timeouts", "time-outs"],
 ];
 
 /** What the wishes of all come to: the first that one of them has, of each. */
@@ -36,5 +39,6 @@ export function jointServing(wishes: readonly Serving[]): Serving {
     limits: first("limits"),
     allowedHosts: first("allowedHosts"),
     auth: first("auth"),
+    timeouts: first("timeouts"),
   };
 }

@@ -12,7 +12,7 @@ import { recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
-import { serverTls } from "./config.ts";
+import { defaultServerTimeouts, serverTls } from "./config.ts";
 import { answerText } from "./server.ts";
 import { ANY_SERVING } from "./serving.ts";
 
@@ -63,6 +63,7 @@ async function serve(context: TestContext, options: ServeOptions = {}) {
     address: { host: listenHost, port: 0 },
     serving: {
       ...ANY_SERVING,
+      timeouts: { ...defaultServerTimeouts, readMs: 600_000 },
       tls: serverTls.parse({
         cert_file: file("tls.crt"),
         key_file: file("tls.key"),
@@ -282,6 +283,7 @@ test("a listener without its files says which one it misses", async (context) =>
     address: { host: "127.0.0.1", port: 0 },
     serving: {
       ...ANY_SERVING,
+      timeouts: { ...defaultServerTimeouts, readMs: 600_000 },
       tls: serverTls.parse({ cert_file: "/nowhere/tls.crt", key_file: "/nowhere/tls.key" }),
     },
     routes: new Map(),

@@ -13,8 +13,9 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "../config/telemetry.ts";
-import { defaultServerLimits } from "../http/config.ts";
-import { describeAddresses, HttpServer, type Route } from "../http/server.ts";
+import { defaultServerLimits, defaultServerTimeouts } from "../http/config.ts";
+import { describeAddress, describeAddresses, HttpServer, type Route } from "../http/server.ts";
+import { TurnedAway } from "../http/turned_away.ts";
 import { openSslCiphers } from "../tls/ciphers.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
@@ -49,6 +50,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
   const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
   const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter(build.command, build.version);
+  for (const { turnedAway } of started) turnedAway?.observe(meter);
   const stopObserving = readers.length === 0 ? () => {} : observeProcess(meter, usage, clock);
   return {
     meter,
@@ -63,6 +65,8 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
 
 interface Reader {
   readonly reader: IMetricReader;
+  /** Of a listener, which is there before the meter is. */
+  readonly turnedAway?: TurnedAway;
   close(): Promise<void>;
 }
 
@@ -86,11 +90,15 @@ async function startPullReader(
   const { PrometheusExporter } = await import("@opentelemetry/exporter-prometheus");
   const exporter = new PrometheusExporter({ withoutScopeInfo, preventServerStart: true });
   const metrics: Route = async (request, response) => exporter.getMetricsRequestHandler(request, response);
+  const address = { host, port };
+  const turnedAway = new TurnedAway({ listener: describeAddress(address), logger, clock });
   const server = new HttpServer({
-    address: { host, port },
+    address,
     tls: undefined,
     route: (path) => (path === "/metrics" ? metrics : undefined),
     limits: defaultServerLimits,
+    timeouts: defaultServerTimeouts,
+    turnedAway,
     clock,
     onError: (error) =>
       logger.warn({ error: error.message }, "Listener of own metrics has trouble; it goes on."),
@@ -102,7 +110,8 @@ async function startPullReader(
     throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
   }
   logger.info({ endpoint: describeAddresses(server.addresses), path: "/metrics" }, "Serving own metrics.");
-  return { reader: exporter, close: () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS)) };
+  const close = () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS));
+  return { reader: exporter, turnedAway, close };
 }
 
 async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetricReader> {

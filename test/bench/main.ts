@@ -3,6 +3,7 @@ import { benchAgent } from "./agent.ts";
 import { benchFlood } from "./flood.ts";
 import { benchHostile } from "./hostile.ts";
 import { benchHostileReplies } from "./hostile_replies.ts";
+import { benchListener } from "./listener.ts";
 import { benchHostileNode, benchPullers } from "./node_load.ts";
 import { benchOtlp } from "./otlp.ts";
 import { benchParse } from "./parse.ts";
@@ -37,6 +38,7 @@ const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly
   "hostile-replies": benchHostileReplies,
   "hostile-node": benchHostileNode,
   flood: benchFlood,
+  listener: benchListener,
   pullers: benchPullers,
   peers: benchPeers,
   push: benchPush,

@@ -13,6 +13,7 @@ import { type ComposeOptions, PageComposer } from "../../prometheus/write_page.t
 import { CutLog } from "./cut_log.ts";
 import { GzipPage } from "./gzip_page.ts";
 import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
+import { Pulls } from "./pulls.ts";
 import { Readings } from "./readings.ts";
 import { SharedPages } from "./shared_pages.ts";
 import { type Puller, streamPage, Turns } from "./stream.ts";
@@ -36,10 +37,8 @@ export interface PullLimits {
   readonly pageSamplesMax: number;
   /** Bytes of a page before compression; infinite for no limit. If undefined, as `PAGE_BYTES_MAX`. */
   readonly pageBytesMax: number | undefined;
-  /** Pulls at one time; further ones are answered with 503. */
+  /** Pulls at one time; further ones are answered with 503 where none can give way (`Pulls`). */
   readonly pullsMax: number;
-  /** For a whole pull, however steadily its puller reads. */
-  readonly pullTimeoutMs: number;
 }
 
 /**
@@ -72,7 +71,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #instruments: Instruments;
   readonly #conflicts: Conflicts;
   readonly #turns = new Turns();
-  #pulls = 0;
+  readonly #pulls: Pulls;
   #leftOutLoggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(config: PrometheusConfig, settings: Settings) {
@@ -97,6 +96,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
       onConflict: (one) => this.#conflicts.add(one),
     });
     this.#sharedPages = new SharedPages(clock);
+    this.#pulls = new Pulls(limits.pullsMax);
     this.#instruments = createInstruments(settings);
     this.#claim = settings.host.listeners.claim({
       owner: { kind: "exporter", settings },
@@ -163,36 +163,33 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     signal: AbortSignal,
     options: PullOptions,
   ): Promise<void> {
-    const { limits, openMetrics, timestamps } = this.#config;
+    const { openMetrics, timestamps } = this.#config;
     const format = openMetrics ? chooseFormat(request.headers.accept) : "text";
     const gzip = acceptsGzip(request.headers["accept-encoding"]);
-    if (this.#pulls >= limits.pullsMax) {
+    const pull = this.#pulls.begin(request, response, signal);
+    if (pull === undefined) {
       this.#countPull(gzip, "rejected");
       response.setHeader("Retry-After", "1");
-      return answerText(response, 503, `${this.#pulls} pulls at one time are the limit; raise limits::pulls`);
+      const { pullsMax } = this.#config.limits;
+      return answerText(response, 503, `${pullsMax} pulls at one time are the limit; raise limits::pulls`);
     }
     response.setHeader("Content-Type", CONTENT_TYPE[format]);
     response.setHeader("Vary", "Accept, Accept-Encoding");
     if (gzip) response.setHeader("Content-Encoding", "gzip");
     if (request.method === "HEAD") {
+      this.#pulls.end(pull);
       response.end();
       return;
     }
-    const { clock } = this.#settings;
-    const late = new AbortController();
-    const cancel = clock.after(limits.pullTimeoutMs, () => late.abort(new Error("pull took too long")));
-    this.#pulls++;
     try {
-      const puller = { out: response, signal: AbortSignal.any([signal, late.signal]) };
-      await this.#send(puller, { format, timestamps, ...options }, gzip);
+      await this.#send(pull, { format, timestamps, ...options }, gzip);
       response.end();
       this.#countPull(gzip, "served");
     } catch (error) {
       this.#countPull(gzip, "cut");
       throw error;
     } finally {
-      this.#pulls--;
-      cancel();
+      this.#pulls.end(pull);
       this.#conflicts.report();
     }
   }

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
-import { duration, listenAddress, size } from "../../config/values.ts";
+import { duration, listenAddress, size, unsupported } from "../../config/values.ts";
 import {
   serverLimits,
   servingOptions,
@@ -34,8 +34,14 @@ const limits = z
       .describe(
         "Bytes of a page before compression, as the reader's body_size_limit; the largest sandboxes are cut. 0 for no limit; 16 MB, or what honest sandboxes need, if left out",
       ),
-    pulls: z.int().min(1).default(16).describe("Pulls at one time; further ones are answered with 503"),
-    pull_timeout: duration({ minMs: 100 }).prefault("2m").describe("For a whole pull"),
+    pulls: z
+      .int()
+      .min(1)
+      .default(16)
+      .describe(
+        "Pulls at one time; one that waits for its puller is cut for a new one, or else that gets 503",
+      ),
+    pull_timeout: unsupported("write_timeout beside limits has its meaning"),
     ...serverLimits,
   })
   .transform((config) => ({
@@ -43,7 +49,6 @@ const limits = z
     pageSamplesMax: config.page_samples === 0 ? Number.POSITIVE_INFINITY : config.page_samples,
     pageBytesMax: config.page_bytes === 0 ? Number.POSITIVE_INFINITY : config.page_bytes,
     pullsMax: config.pulls,
-    pullTimeoutMs: config.pull_timeout,
     server: toServerLimits(config),
   }));
 

@@ -12,18 +12,21 @@ export interface Puller {
   readonly out: Writable;
   /** Aborts when the puller has gone, has been too slow, or the agent must stop. */
   readonly signal: AbortSignal;
+  /** Hears that the puller has taken what was sent. */
+  onTaken(): void;
 }
 
 /** Hands the bytes over. Resolves when their memory may be used again; rejects with the signal's reason. */
-export function send({ out, signal }: Puller, bytes: Uint8Array): Promise<void> {
+export function send({ out, signal, onTaken }: Puller, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
     if (signal.aborted) return abort();
     signal.addEventListener("abort", abort, { once: true });
     out.write(bytes, (error) => {
       signal.removeEventListener("abort", abort);
-      if (error === null || error === undefined) resolve();
-      else reject(error);
+      if (error !== null && error !== undefined) return reject(error);
+      onTaken();
+      resolve();
     });
   });
 }

@@ -42,11 +42,15 @@ export class HealthCheck implements Extension {
     const { clock, host } = settings;
     this.#upSinceMs = clock.nowMs();
     this.#health = new Health(host.statuses, config.rules, () => clock.nowMs());
+    const health = (answer: (request: IncomingMessage, response: ServerResponse) => void): Route => ({
+      isHealth: true,
+      answer: async (request, response) => answer(request, response),
+    });
     const routes = new Map<string, Route>([
-      [config.statusPath, async (request, response) => this.#status(request, response)],
-      ["/live", async (_request, response) => this.#live(response)],
-      ["/ready", async (request, response) => this.#ready(request, response)],
-      [config.path, async (_request, response) => this.#available(response)],
+      [config.statusPath, health((request, response) => this.#status(request, response))],
+      ["/live", health((_request, response) => this.#live(response))],
+      ["/ready", health((request, response) => this.#ready(request, response))],
+      [config.path, health((_request, response) => this.#available(response))],
     ]);
     if (config.reload)
       routes.set("/-/reload", { method: "POST", answer: (_request, response) => this.#reload(response) });

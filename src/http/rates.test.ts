@@ -1,0 +1,39 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { CLIENTS_MAX, type Pot, Rates } from "./rates.ts";
+
+/** How many of `count` requests a client is granted in the second. */
+function granted(
+  rates: Rates,
+  count: number,
+  { second = 1, client = "10.0.0.1", pot = "page" as Pot, isFirst = true } = {},
+): number {
+  let served = 0;
+  for (let i = 0; i < count; i++) if (rates.take(second, client, { pot, isFirst })) served++;
+  return served;
+}
+
+test("each pot of each client has its own limit, in each second", () => {
+  const rates = new Rates(10);
+  assert.equal(granted(rates, 100, { pot: "refused" }), 10);
+  assert.equal(granted(rates, 100), 10);
+  assert.equal(granted(rates, 100, { client: "10.0.0.2" }), 10);
+  assert.equal(granted(rates, 100, { second: 2 }), 10);
+});
+
+test("connections that ask again leave half of a pot to those that ask for the first time", () => {
+  const rates = new Rates(10);
+  assert.equal(granted(rates, 100, { isFirst: false }), 5);
+  assert.equal(granted(rates, 100), 5);
+  assert.equal(granted(new Rates(1), 3, { isFirst: false }), 1, "a limit of one still serves one");
+});
+
+test("a flood of addresses takes no more memory, and nothing from those that came before it", () => {
+  const rates = new Rates(10);
+  assert.equal(granted(rates, 1), 1);
+  for (let i = 0; i < 3 * CLIENTS_MAX; i++) granted(rates, 1, { client: `client ${i}` });
+  assert.equal(rates.clientCount, CLIENTS_MAX + 1);
+  assert.equal(granted(rates, 100), 9);
+  assert.equal(granted(rates, 100, { client: "late" }), 0);
+  assert.equal(granted(rates, 100, { client: "late", second: 2 }), 10);
+});

@@ -1,0 +1,47 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { countingMeter } from "../../test/scenes/counters.ts";
+import { recordedLogger } from "../../test/scenes/logs.ts";
+import { FakeClock } from "../clock/fake_clock.ts";
+import { TurnedAway } from "./turned_away.ts";
+
+test("what is turned away is counted by reason, and a line a minute names who brings most of it", async () => {
+  const clock = new FakeClock();
+  const { logger, lines } = recordedLogger();
+  const { meter, sum } = countingMeter();
+  const turnedAway = new TurnedAway({ listener: "here", logger, clock });
+  turnedAway.connection("evicted", "before the meter");
+  turnedAway.observe(meter);
+  for (let i = 0; i < 10; i++) turnedAway.connection("evicted", "10.0.0.1");
+  for (let i = 0; i < 3; i++) turnedAway.request("rate", "10.0.0.2");
+  await clock.advance(59_999);
+  turnedAway.request("rate", "10.0.0.2");
+  assert.deepEqual(
+    lines.map(({ address }) => address),
+    ["before the meter"],
+  );
+  await clock.advance(1);
+  turnedAway.request("rate", "10.0.0.2");
+  assert.deepEqual(
+    lines.map(({ address, count, of, reason }) => [address, count, of, reason]),
+    [
+      ["before the meter", 1, 1, "evicted"],
+      ["10.0.0.1", 10, 15, "rate"],
+    ],
+  );
+  assert.equal(
+    sum("kata_collector_listener_closed_connections", { listener: "here", reason: "evicted" }),
+    10,
+  );
+  assert.equal(sum("kata_collector_listener_refused_requests", { listener: "here", reason: "rate" }), 5);
+});
+
+test("what belongs to every listener's life is counted and not logged", () => {
+  const { logger, lines } = recordedLogger();
+  const { meter, sum } = countingMeter();
+  const turnedAway = new TurnedAway({ listener: "here", logger, clock: new FakeClock() }).observe(meter);
+  turnedAway.connection("idle_timeout", "10.0.0.1");
+  for (const reason of ["rule", "unknown_path", "method"] as const) turnedAway.request(reason, "10.0.0.1");
+  assert.equal(sum("kata_collector_listener_refused_requests"), 3);
+  assert.deepEqual(lines, []);
+});

@@ -1,0 +1,87 @@
+import type { Counter, Meter } from "@opentelemetry/api";
+import type { Logger } from "pino";
+import type { Clock } from "../clock/clock.ts";
+
+/**
+ * Why a connection was closed before its client wished it: there was no place (`limit`), another one needed its place (`evicted`),
+ * something took too long, its client sent requests faster than it took answers (`pipelining`), or spoke no TLS to a listener that does.
+ */
+export type ClosedReason =
+  | "limit"
+  | "evicted"
+  | "read_timeout"
+  | "write_timeout"
+  | "idle_timeout"
+  | "pipelining"
+  | "not_tls";
+
+/** Why a request got no answer of a route: its client's pot was empty, a rule forbids it, or nothing is served at that path or by that method. */
+export type RefusedReason = "rate" | "rule" | "unknown_path" | "method";
+
+/** What belongs to every listener's life. The log is silent on it. */
+const USUAL: readonly (ClosedReason | RefusedReason)[] = ["idle_timeout", "rule", "unknown_path", "method"];
+const LOG_INTERVAL_MS = 60_000;
+/** Clients that are counted between two lines of the log; of further ones only the sum is known. */
+const CLIENTS_MAX = 256;
+
+export interface TurnedAwayOptions {
+  /** The listener's address as its config has it. */
+  readonly listener: string;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+/** Counts the connections and requests that a listener turns away, and names in the log who brings most of them. */
+export class TurnedAway {
+  readonly #options: TurnedAwayOptions;
+  #closed: Counter | undefined;
+  #refused: Counter | undefined;
+  #byClient = new Map<string, number>();
+  #sum = 0;
+  #loggedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(options: TurnedAwayOptions) {
+    this.#options = options;
+  }
+
+  /** Counts by this meter from now on. */
+  observe(meter: Meter): this {
+    this.#closed = meter.createCounter("kata_collector_listener_closed_connections", {
+      unit: "{connection}",
+      description: "Connections that a listener closed or refused before their clients wished it, by reason.",
+    });
+    this.#refused = meter.createCounter("kata_collector_listener_refused_requests", {
+      unit: "{request}",
+      description: "Requests that a listener answered itself because of a limit, a rule or an unknown path.",
+    });
+    return this;
+  }
+
+  connection(reason: ClosedReason, client: string): void {
+    this.#closed?.add(1, { listener: this.#options.listener, reason });
+    this.#log(reason, client);
+  }
+
+  request(reason: RefusedReason, client: string): void {
+    this.#refused?.add(1, { listener: this.#options.listener, reason });
+    this.#log(reason, client);
+  }
+
+  #log(reason: ClosedReason | RefusedReason, client: string): void {
+    if (USUAL.includes(reason)) return;
+    this.#sum++;
+    const count = this.#byClient.get(client);
+    if (count !== undefined || this.#byClient.size < CLIENTS_MAX)
+      this.#byClient.set(client, (count ?? 0) + 1);
+    const { clock, logger, listener } = this.#options;
+    const nowMs = clock.monotonicMs();
+    if (nowMs - this.#loggedMs < LOG_INTERVAL_MS) return;
+    this.#loggedMs = nowMs;
+    let address = client;
+    for (const [one, its] of this.#byClient) if (its > (this.#byClient.get(address) ?? 0)) address = one;
+    const fields = { listener, address, count: this.#byClient.get(address), of: this.#sum, reason };
+    logger.warn(fields, "Listener turns clients away; most of them are of this address.");
+    this.#byClient = new Map();
+    this.#sum = 0;
+  }
+}
