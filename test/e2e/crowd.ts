@@ -31,6 +31,50 @@ export function crowdOfConnections(target: CrowdTarget, perSecond: number, first
   );
 }
 
+/** Opens so many connections in a second, and says on each the bytes one by one, a turn after the other. */
+export function dripping(target: CrowdTarget, perSecond: number, bytes: Buffer): Crowd {
+  const sockets = new Set<Socket>();
+  const said = new WeakMap<Socket, number>();
+  return repeat(
+    perSecond,
+    () => {
+      open(target, sockets);
+      for (const socket of sockets) {
+        const at = said.get(socket) ?? 0;
+        said.set(socket, at + 1);
+        socket.write(bytes.subarray(at, at + 1));
+      }
+    },
+    sockets,
+  );
+}
+
+/** Opens so many connections in a second, asks for something on each, and takes none of the answer. */
+export function slowReaders(target: CrowdTarget, perSecond: number, request: string): Crowd {
+  const sockets = new Set<Socket>();
+  return repeat(
+    perSecond,
+    () => {
+      open(target, sockets).pause().write(request);
+    },
+    sockets,
+  );
+}
+
+/** Begins so many handshakes in a second, and leaves when they are done. */
+export function handshakes(target: CrowdTarget, perSecond: number): Crowd {
+  const sockets = new Set<Socket>();
+  return repeat(
+    perSecond,
+    () => {
+      const socket = connectTls({ socket: open(target, sockets), rejectUnauthorized: false });
+      socket.on("error", () => {});
+      socket.once("secureConnect", () => socket.destroy());
+    },
+    sockets,
+  );
+}
+
 /** Sends so many requests in a second on so many connections, whatever is answered, and opens again those that are closed. */
 export function floodOnConnections(
   target: CrowdTarget,

@@ -1,11 +1,13 @@
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { churn, SERIES_MAX } from "./churn.ts";
+import { attackListeners } from "./crowded_listeners.ts";
 import { startForeignParsers } from "./foreign_parsers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
 /**
  * npm run fuzz -- --seed 7 --rounds 100 --sandboxes 16: the same numbers serve the same pages.
+ * npm run fuzz -- --seed 7 --rounds 100 --listeners: the same numbers make the same attacks on the listeners.
  * npm run fuzz -- --seed 7 --churn 1h: so much simulated time of guests that bring new series in every scrape.
  */
 const { values } = parseArgs({
@@ -14,6 +16,7 @@ const { values } = parseArgs({
     rounds: { type: "string" },
     sandboxes: { type: "string" },
     churn: { type: "string" },
+    listeners: { type: "boolean" },
   },
 });
 const seed = Number(values.seed ?? randomInt(2 ** 31));
@@ -55,8 +58,20 @@ async function churnFor(duration: string): Promise<void> {
   if (faults.length > 0) throw new Error(faults.join("\n"));
 }
 
+async function crowd(rounds: number): Promise<void> {
+  console.log(`npm run fuzz -- --seed ${seed} --rounds ${rounds} --listeners`);
+  const closing: (() => unknown)[] = [];
+  try {
+    const onRound = (round: number, attacks: string) => console.log(`round ${round}: ${attacks}`);
+    await attackListeners({ after: (close) => closing.push(close) }, { seed, rounds, onRound });
+  } finally {
+    for (const close of closing.reverse()) await close();
+  }
+}
+
 try {
-  if (values.churn === undefined) await hunt(Number(values.rounds ?? 50));
+  if (values.listeners === true) await crowd(Number(values.rounds ?? 20));
+  else if (values.churn === undefined) await hunt(Number(values.rounds ?? 50));
   else await churnFor(values.churn);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
