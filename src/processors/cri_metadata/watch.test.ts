@@ -166,12 +166,15 @@ test("a sandbox that no reading speaks of is asked for once when somebody asks, 
   const server = await start();
   open([paths[0]]);
   await until("the list", () => server.calls.list === 1);
+  const startMs = clock.monotonicMs();
   node.add("s1");
   assert.equal(host.witnesses.isListed("s1"), undefined);
   await until("the verdict", () => host.witnesses.isListed("s1") === false);
   const sinceMs = clock.monotonicMs();
   await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
-  assert.equal(server.calls.list, 2);
+  // Beside the first list, and those that every minute has.
+  const minutes = Math.floor((clock.monotonicMs() - startMs) / 60_000);
+  assert.equal(server.calls.list - minutes, 2);
 });
 
 test("an event about a pod of the node brings its news at once", async (context) => {
