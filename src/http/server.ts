@@ -240,17 +240,17 @@ export class HttpServer {
     const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
     const route = this.#options.route(request.url.split("?", 1)[0] ?? "/");
-    const unserved = rule ?? refusedBy(request, route);
-    const isHealth = unserved === undefined && typeof route === "object" && route.isHealth === true;
-    if (!isHealth && !this.#hasRoom(connection, unserved === undefined ? "page" : "refused")) {
+    // Whoever may not ask is not told what there is.
+    const refused: Unserved | undefined =
+      rule ?? (await authenticate?.(request)) ?? refusedBy(request, route);
+    const isHealth = refused === undefined && typeof route === "object" && route.isHealth === true;
+    if (!isHealth && !this.#hasRoom(connection, refused === undefined ? "page" : "refused")) {
       turnedAway.request("rate", connection.client);
       response.setHeader("Retry-After", "1");
       return answerText(response, 429, `more than ${limits.requestsPerSecondMax} requests in a second`);
     }
-    // Whoever may not ask is not told what there is.
-    const refused = rule ?? (await authenticate?.(request)) ?? unserved;
     if (refused !== undefined) {
-      const { reason = "rule", status, text, headers = {} }: Unserved = refused;
+      const { reason = "rule", status, text, headers = {} } = refused;
       // What is left of a request that a rule forbids is not waited for. Otherwise the connection stays: a new one would cost more.
       if (reason === "rule") response.setHeader("Connection", "close");
       turnedAway.request(reason, connection.client);

@@ -18,7 +18,7 @@ const KINDS: Readonly<Record<string, string>> = {
 /** Every family of an honest page is known, with its kind and its labels. */
 function check(page: string): void {
   const types = [...page.matchAll(/^# TYPE (\S+) (\S+)$/gm)];
-  assert.ok(types.length > 10);
+  assert.ok(types.length > 0);
   for (const [, name = "", type = ""] of types)
     assert.equal(KNOWN_FAMILIES.get(name)?.kind, KINDS[type], name);
   for (const [, sample = "", labels = ""] of page.matchAll(/^([a-z]\w*)\{(.*)\} /gm)) {
