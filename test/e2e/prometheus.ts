@@ -26,6 +26,8 @@ export interface Prometheus {
   range(expression: string): Promise<readonly Samples[]>;
   /** Health and last error of the only target. */
   target(): Promise<{ readonly health: string; readonly lastError: string }>;
+  /** When it was scraped last, as Prometheus writes it. */
+  lastScrape(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -38,20 +40,22 @@ export interface RecordingRule {
 export interface PrometheusOptions {
   /** Whether it takes remote writes, at `/api/v1/write`. */
   readonly takesWrites?: boolean;
+  /** More options of the scrape, such as `sample_limit`. */
+  readonly scrape?: Readonly<Record<string, unknown>>;
 }
 
 /** Starts a real Prometheus server that scrapes one target every second. */
 export async function startPrometheus(
   target: string,
   rules: readonly RecordingRule[] = [],
-  { takesWrites = false }: PrometheusOptions = {},
+  { takesWrites = false, scrape = {} }: PrometheusOptions = {},
 ): Promise<Prometheus> {
   const folder = await mkdtemp(join(tmpdir(), "prometheus-"));
   const port = await freePort();
   const config = {
     global: { scrape_interval: "1s", scrape_timeout: "1s", evaluation_interval: "1s" },
     rule_files: [join(folder, "rules.yml")],
-    scrape_configs: [{ job_name: "kata", static_configs: [{ targets: [target] }] }],
+    scrape_configs: [{ job_name: "kata", static_configs: [{ targets: [target] }], ...scrape }],
   };
   // JSON is YAML.
   await writeFile(join(folder, "rules.yml"), JSON.stringify({ groups: [{ name: "kata", rules }] }));
@@ -78,6 +82,12 @@ export async function startPrometheus(
     const data = (await api(`query?query=${encodeURIComponent(expression)}`)) as { result: T };
     return data.result;
   };
+  const activeTarget = async () => {
+    const data = (await api("targets")) as {
+      activeTargets: { health?: string; lastError?: string; lastScrape?: string }[];
+    };
+    return data.activeTargets[0] ?? {};
+  };
   const close = async (): Promise<void> => {
     server.kill("SIGTERM");
     await exited;
@@ -100,11 +110,11 @@ export async function startPrometheus(
     },
     range: (expression) => query<readonly Samples[]>(expression),
     async target() {
-      const data = (await api("targets")) as {
-        activeTargets: { health?: string; lastError?: string }[];
-      };
-      const { health = "none", lastError = "" } = data.activeTargets[0] ?? {};
+      const { health = "none", lastError = "" } = await activeTarget();
       return { health, lastError };
+    },
+    async lastScrape() {
+      return (await activeTarget()).lastScrape ?? "";
     },
     close,
   };
