@@ -26,6 +26,8 @@ export interface Prometheus {
   range(expression: string): Promise<readonly Samples[]>;
   /** Health and last error of a job's target. */
   target(job?: string): Promise<{ readonly health: string; readonly lastError: string }>;
+  /** When the only target was scraped last, as Prometheus writes it. */
+  lastScrape(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -82,6 +84,12 @@ export async function startPrometheus(
     const data = (await api(`query?query=${encodeURIComponent(expression)}`)) as { result: T };
     return data.result;
   };
+  const activeTarget = async (job: string) => {
+    const { activeTargets } = (await api("targets")) as {
+      activeTargets: { health?: string; lastError?: string; lastScrape?: string; scrapePool?: string }[];
+    };
+    return activeTargets.find((one) => one.scrapePool === job) ?? {};
+  };
   const close = async (): Promise<void> => {
     server.kill("SIGTERM");
     await exited;
@@ -104,11 +112,11 @@ export async function startPrometheus(
     },
     range: (expression) => query<readonly Samples[]>(expression),
     async target(job = "kata") {
-      const { activeTargets } = (await api("targets")) as {
-        activeTargets: { health?: string; lastError?: string; scrapePool?: string }[];
-      };
-      const { health = "none", lastError = "" } = activeTargets.find((one) => one.scrapePool === job) ?? {};
+      const { health = "none", lastError = "" } = await activeTarget(job);
       return { health, lastError };
+    },
+    async lastScrape() {
+      return (await activeTarget("kata")).lastScrape ?? "";
     },
     close,
   };

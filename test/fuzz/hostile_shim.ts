@@ -70,6 +70,10 @@ export class HostileShim {
     await this.#path?.[Symbol.asyncDispose]();
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
   #accept(socket: Socket): void {
     this.#connections.add(socket);
     socket.on("close", () => this.#connections.delete(socket));
