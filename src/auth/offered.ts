@@ -1,11 +1,6 @@
 import type { ClientAuthenticator, RequestKind } from "../component/authenticator.ts";
 import type { Host } from "../component/component.ts";
 
-/** The authenticator of that id; undefined where none is offered now. */
-export function findAuthenticator(host: Host, id: string): ClientAuthenticator | undefined {
-  return new Map(host.authenticators.all()).get(id);
-}
-
 /**
  * The authenticator that a config names, where it names one. Throws, with words for the user, where none is offered that
  * serves requests of the kind.
@@ -16,7 +11,7 @@ export function offeredAuthenticator(
   kind: RequestKind,
 ): ClientAuthenticator | undefined {
   if (id === undefined) return undefined;
-  const found = findAuthenticator(host, id);
+  const found = host.authenticators.get(id);
   if (found === undefined) throw new Error(`authenticator "${id}" is not in service::extensions`);
   const refusal = found.refusal(kind);
   if (refusal !== undefined) throw new Error(`authenticator "${id}" cannot be used here: ${refusal}`);

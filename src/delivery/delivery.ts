@@ -149,7 +149,7 @@ export class Delivery {
   /** Takes the storage's queue in place of the one in memory, with what has come before the start. */
   #openStorage(storage: string): void {
     const { settings, type } = this.#options;
-    const offered = [...settings.host.storages.all()].find(([id]) => id === storage)?.[1];
+    const offered = settings.host.storages.get(storage);
     if (offered === undefined)
       throw new Error(`sending_queue::storage: "${storage}" is not in service::extensions`);
     const queue = offered.openQueue(settings.id.replace(/^[^/]*/, type), (lost, where) => {

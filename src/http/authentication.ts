@@ -12,7 +12,7 @@ export type Authentication = (request: IncomingMessage) => Promise<Refusal | und
  */
 export function authenticationBy(host: Host, id: string): Authentication {
   return async (request) => {
-    const authenticator = new Map(host.serverAuthenticators.all()).get(id);
+    const authenticator = host.serverAuthenticators.get(id);
     if (authenticator === undefined)
       return { status: 503, text: `authenticator "${id}" does not run now`, headers: { "Retry-After": "1" } };
     return await refusalBy(authenticator, request);

@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
 import { parseListenAddress } from "../config/values.ts";
-import { servingOptions, servingRemarks, servingUses, toServing } from "./config.ts";
+import { listening, servingOptions, toServing } from "./config.ts";
 
 const schema = z.strictObject(servingOptions);
 const servingOf = (config: object) => toServing(schema.parse(config), undefined);
 const TLS = { cert_file: "/c", key_file: "/k" };
 const AUTH = { authenticator: "basicauth/server" };
+
+const ADDRESS = { host: "127.0.0.1", port: 8090 };
 
 test("hosts are names or patterns, without a port or scheme", () => {
   const check = (host: string, isGood: boolean): void =>
@@ -18,8 +20,8 @@ test("hosts are names or patterns, without a port or scheme", () => {
 });
 
 test("a listener needs the extension that it names, at the place of the option", () => {
-  assert.deepEqual(servingUses(servingOf({})), []);
-  assert.deepEqual(servingUses(servingOf({ auth: AUTH })), [
+  assert.deepEqual(listening.uses({ address: ADDRESS, serving: servingOf({}) }), []);
+  assert.deepEqual(listening.uses({ address: ADDRESS, serving: servingOf({ auth: AUTH }) }), [
     { id: "basicauth/server", role: "server_authenticator", path: ["auth", "authenticator"] },
   ]);
 });
@@ -27,7 +29,7 @@ test("a listener needs the extension that it names, at the place of the option",
 test("credentials that come from the network in the clear are remarked on", () => {
   const check = (endpoint: string, config: object, count: number): void => {
     const address = parseListenAddress(endpoint) ?? assert.fail(endpoint);
-    assert.equal(servingRemarks(address, servingOf(config)).length, count, endpoint);
+    assert.equal(listening.remarks({ address, serving: servingOf(config) }).length, count, endpoint);
   };
   for (const endpoint of [":8090", "0.0.0.0:8090", "10.0.0.1:8090", "node-1:8090", "[fe80::1]:8090"]) {
     check(endpoint, { auth: AUTH }, 1);

@@ -137,24 +137,34 @@ export function toServing(config: ServingConfig, limits: ServerLimits | undefine
   };
 }
 
-/** The extension that an address needs for how it is served. */
-export function servingUses({ auth }: Serving): readonly ExtensionUse[] {
-  return authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator");
+/** A component's address and how it is served there. */
+interface Listening {
+  readonly address: ListenAddress;
+  readonly serving: Serving;
 }
 
 const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
-/** Warns of passwords and tokens that whoever is on the way can read. */
-export function servingRemarks(address: ListenAddress, { auth, tls }: Serving): readonly Remark[] {
-  if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
-    return [];
-  return [
-    {
-      path: ["auth"],
-      message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls",
-    },
-  ];
-}
+/** What the factory of whatever listens says of its config, for the factory's own object. */
+export const listening = {
+  /** One port is one claim, whatever the host. */
+  sharedClaims: ({ address }: Listening): readonly string[] => [
+    "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
+  ],
+  uses: ({ serving: { auth } }: Listening): readonly ExtensionUse[] =>
+    authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator"),
+  /** Warns of passwords and tokens that whoever is on the way can read. */
+  remarks: ({ address, serving: { auth, tls } }: Listening): readonly Remark[] => {
+    if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
+      return [];
+    return [
+      {
+        path: ["auth"],
+        message: "lets credentials come in the clear, unless what shares the endpoint has tls; add tls",
+      },
+    ];
+  },
+};
 
 /** What holds where a config has no word on it. An idle connection outlives Prometheus' default interval. */
 export const defaultServerTimeouts: ServerTimeouts = {

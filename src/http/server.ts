@@ -335,8 +335,3 @@ export function describeAddress(address: ListenAddress): string {
   if ("path" in address) return `unix://${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
 }
-
-/** The address as a claim of a component: one port is one claim, whatever the host. */
-export function listenerClaim(address: ListenAddress): string {
-  return "path" in address ? `listener ${address.path}` : `listener ${address.port}`;
-}

@@ -12,15 +12,6 @@ export interface Serving {
   readonly timeouts: ServerTimeouts | undefined;
 }
 
-/** Nobody's wishes. */
-export const ANY_SERVING: Serving = {
-  tls: undefined,
-  limits: undefined,
-  allowedHosts: undefined,
-  auth: undefined,
-  timeouts: undefined,
-};
-
 /** The options that say it, for messages. */
 export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string])[] = [
   ["tls", "tls"],
@@ -42,3 +33,6 @@ export function jointServing(wishes: readonly Serving[]): Serving {
     timeouts: first("timeouts"),
   };
 }
+
+/** Nobody's wishes. */
+export const ANY_SERVING: Serving = jointServing([]);

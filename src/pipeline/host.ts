@@ -41,6 +41,10 @@ class OfferMap<T> implements Offers<T> {
     };
   }
 
+  get(id: string): T | undefined {
+    return this.#latest.get(id);
+  }
+
   all(): Iterable<readonly [string, T]> {
     return this.#latest;
   }
@@ -55,6 +59,10 @@ class WitnessMap implements Witnesses {
 
   add(id: string, witness: RuntimeWitness): () => void {
     return this.#offers.add(id, witness);
+  }
+
+  get(id: string): RuntimeWitness | undefined {
+    return this.#offers.get(id);
   }
 
   all(): Iterable<readonly [string, RuntimeWitness]> {

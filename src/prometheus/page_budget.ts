@@ -1,6 +1,6 @@
+import { isGuestFamily, KNOWN_FAMILIES } from "../kata/known_families.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";
-import { GUEST_FAMILIES, isGuestFamily } from "./guest_families.ts";
 import { LIMITED_NAME, limitedFamily, type PageLimit } from "./limited_family.ts";
 import type { TextSize, TextSizes } from "./page_size.ts";
 import type { Identity } from "./write_identity.ts";
@@ -216,7 +216,7 @@ function samplesMeasure(max: number): Measure {
 function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number): readonly Family[] {
   return families
     .filter(({ name }) => isGuestFamily(name))
-    .map((family) => ({ family, known: Number(GUEST_FAMILIES.has(family.name)), cost: costOf(family) }))
+    .map((family) => ({ family, known: Number(KNOWN_FAMILIES.has(family.name)), cost: costOf(family) }))
     .sort((a, b) => a.known - b.known || b.cost - a.cost || a.family.id - b.family.id)
     .map(({ family }) => family);
 }

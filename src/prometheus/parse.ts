@@ -10,7 +10,7 @@ import { createLayout, matchLayout, type PageBytes } from "./layout.ts";
 import type { Limit } from "./limit.ts";
 import { type LineRules, lineEnd, skipIdleLines, startsHeader } from "./line.ts";
 import type { ParseLimits } from "./parse_limits.ts";
-import { HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
+import { FORGED, HostPart, type Origin, type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
 const SPACE = 32;
@@ -22,9 +22,6 @@ const VARIANTS_TRIED_MAX = 16;
 const HASHED_BYTES_MAX = 96;
 /** Bytes of one page that are compared in vain, after which only the likeliest layouts of a block are tried. */
 const TRIED_BYTES_MAX = 256 * 1024;
-
-/** Why a family was left out that a guest wrote under a name of the host's. */
-const FORGED = "family of the host in the guest's part";
 
 /** What the agent knows a family by that a page has. */
 export interface FamilyDefinition {
@@ -90,6 +87,7 @@ export class PageParser {
     const { limits } = options;
     this.#shared = {
       options,
+      define: (name, kind) => options.define?.(name, kind) ?? asWritten(name, kind),
       lineRules: { ...limits, labelFault: (name, label) => options.labelFault?.(name, label) },
       layouts: new KnownLayouts(limits),
       records: new FamilyRecords(options.interner),
@@ -145,6 +143,7 @@ export class PageParser {
 /** What all sources use. One page is parsed at a time, so that they can. */
 interface Shared {
   readonly options: ParserOptions;
+  define(name: string, kind: Kind): FamilyDefinition;
   readonly lineRules: LineRules;
   readonly layouts: KnownLayouts;
   readonly records: FamilyRecords;
@@ -348,7 +347,7 @@ class Source implements PageSource, LayoutOwner {
   /** Reads the block at `start` by its grammar, and remembers its layout where that is possible and allowed. */
   #lex(page: PageBytes, start: number, hash: number): number {
     const shared = this.#shared;
-    const { limits, define } = shared.options;
+    const { limits } = shared.options;
     const block = lexBlock(page.bytes, start, page.end, {
       rules: shared.lineRules,
       samplesMax: Math.min(
@@ -370,15 +369,8 @@ class Source implements PageSource, LayoutOwner {
       return block.end;
     }
     const { name, kind } = block.spec;
-    const known = define?.(name, kind);
-    const hasWrongKind = known?.hasWrongKind ?? false;
-    const help = known?.help ?? block.spec.help;
-    const record = shared.records.intern({
-      ...block.spec,
-      name: known?.name ?? name,
-      kind: known?.kind ?? kind,
-      help,
-    });
+    const { hasWrongKind, help = block.spec.help, ...known } = shared.define(name, kind);
+    const record = shared.records.intern({ ...block.spec, ...known, help });
     // A layout would not tell again that the TYPE is wrong.
     this.#blocks.push(hasWrongKind ? undefined : this.#remember(page, start, hash, { block, record, name }));
     this.#scratch(block.values.length).set(block.values, this.#width);
@@ -390,9 +382,8 @@ class Source implements PageSource, LayoutOwner {
 
   /** Header lines without samples that come after the samples of their family would have said what those are. */
   #leaveOutLateHeaders({ name, headers }: Block, start: number): void {
-    const { options, records, page } = this.#shared;
-    const known = options.define?.(name, "unknown").name ?? name;
-    if (!records.isOnPage(known, page)) return;
+    const { define, records, page } = this.#shared;
+    if (!records.isOnPage(define(name, "unknown").name, page)) return;
     this.#leftOut.addBad({ position: start, reason: "HELP or TYPE after the family's samples" }, headers);
   }
 
@@ -576,6 +567,10 @@ class Source implements PageSource, LayoutOwner {
     }
     return values;
   }
+}
+
+function asWritten(name: string, kind: Kind): FamilyDefinition {
+  return { name, kind, help: undefined, hasWrongKind: false };
 }
 
 /** Hashes what begins the block and holds no number: its header line, or the series where it has no header. */

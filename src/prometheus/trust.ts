@@ -3,6 +3,9 @@ import type { Kind } from "../metrics/model.ts";
 /** Who writes a family: the shim, which is the host's, or the guest, which is nobody's friend. */
 export type Origin = "host" | "guest";
 
+/** Why a family is left out that a guest wrote under a name of the host's. */
+export const FORGED = "family of the host in the guest's part";
+
 /** Who may define which families of a page. */
 export interface PageTrust {
   /**

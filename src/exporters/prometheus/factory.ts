@@ -1,15 +1,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/component.ts";
 import { duration, listenAddress, size, unsupported } from "../../config/values.ts";
-import {
-  serverLimits,
-  servingOptions,
-  servingRemarks,
-  servingUses,
-  toServerLimits,
-  toServing,
-} from "../../http/config.ts";
-import { listenerClaim } from "../../http/server.ts";
+import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import {
   constantLabels,
   fixedNameOptions,
@@ -108,8 +100,6 @@ const schema: z.ZodType<PrometheusConfig> = z
 export const factory: ExporterFactory<PrometheusConfig> = {
   stability: "beta",
   schema,
-  sharedClaims: ({ address }) => [listenerClaim(address)],
-  uses: ({ serving }) => servingUses(serving),
-  remarks: ({ address, serving }) => servingRemarks(address, serving),
+  ...listening,
   create: (config, settings) => new PrometheusExporter(config, settings),
 };

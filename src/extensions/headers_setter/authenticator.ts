@@ -1,7 +1,7 @@
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { rejectHeaderText } from "../../auth/header_text.ts";
-import { findAuthenticator, offeredAuthenticator } from "../../auth/offered.ts";
+import { offeredAuthenticator } from "../../auth/offered.ts";
 import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../component/authenticator.ts";
 import type { Extension, Host, Settings } from "../../component/component.ts";
 
@@ -32,7 +32,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
   const textOf = (index: number): string => texts.get(String(index));
   // Extensions start in the order of the config, so the other one may come later.
   const next = (): ClientAuthenticator | undefined =>
-    additionalAuth === undefined ? undefined : findAuthenticator(settings.host, additionalAuth);
+    additionalAuth === undefined ? undefined : settings.host.authenticators.get(additionalAuth);
   const client: ClientAuthenticator = {
     refusal: (kind) => refusalOf(settings.host, additionalAuth, kind),
     async authenticate(request) {

@@ -1,15 +1,7 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { duration, listenAddress } from "../../config/values.ts";
-import {
-  serverLimits,
-  servingOptions,
-  servingRemarks,
-  servingUses,
-  toServerLimits,
-  toServing,
-} from "../../http/config.ts";
-import { listenerClaim } from "../../http/server.ts";
+import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
 const path = z.string().regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /status");
@@ -59,8 +51,6 @@ const schema: z.ZodType<HealthCheckConfig> = z
 export const factory: ExtensionFactory<HealthCheckConfig> = {
   stability: "beta",
   schema,
-  sharedClaims: ({ address }) => [listenerClaim(address)],
-  uses: ({ serving }) => servingUses(serving),
-  remarks: ({ address, serving }) => servingRemarks(address, serving),
+  ...listening,
   create: (config, settings) => new HealthCheck(config, settings),
 };

@@ -177,10 +177,10 @@ export class KataMonitorApi implements Extension {
 
   #exporterPage(): MetricsPage | undefined {
     const { exporter } = this.#config;
-    for (const [id, page] of this.#settings.host.pages.all()) {
-      if (exporter === undefined || exporter === id) return page;
-    }
-    return undefined;
+    const { pages } = this.#settings.host;
+    if (exporter !== undefined) return pages.get(exporter);
+    const [first] = pages.all();
+    return first?.[1];
   }
 
   /** What the first source has that knows the sandbox. An id is looked up among those that are known, and is never a path. */

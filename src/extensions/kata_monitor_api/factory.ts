@@ -1,15 +1,7 @@
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/component.ts";
 import { listenAddress } from "../../config/values.ts";
-import {
-  serverLimits,
-  servingOptions,
-  servingRemarks,
-  servingUses,
-  toServerLimits,
-  toServing,
-} from "../../http/config.ts";
-import { listenerClaim } from "../../http/server.ts";
+import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
 const schema: z.ZodType<KataMonitorApiConfig> = z
@@ -44,8 +36,6 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
 export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,
-  sharedClaims: ({ address }) => [listenerClaim(address)],
-  uses: ({ serving }) => servingUses(serving),
-  remarks: ({ address, serving }) => servingRemarks(address, serving),
+  ...listening,
   create: (config, settings) => new KataMonitorApi(config, settings),
 };

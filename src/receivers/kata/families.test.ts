@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
 import { PageParser } from "../../prometheus/parse.ts";
 import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { defineFamily, labelFaults, trustOf } from "./families.ts";
-import type { ShimKind } from "./known_families.ts";
 
 const GO_HOST = [
   "# TYPE go_goroutines gauge\ngo_goroutines 17\n",

@@ -1,9 +1,8 @@
+import { isGuestFamily, KNOWN_FAMILIES, type ShimKind } from "../../kata/known_families.ts";
 import type { Kind } from "../../metrics/model.ts";
-import { isGuestFamily } from "../../prometheus/guest_families.ts";
 import type { FamilyDefinition } from "../../prometheus/parse.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
-import type { PageTrust } from "../../prometheus/trust.ts";
-import { KNOWN_FAMILIES, type ShimKind } from "./known_families.ts";
+import { FORGED, type PageTrust } from "../../prometheus/trust.ts";
 
 /** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(
@@ -89,7 +88,7 @@ export function trustOfCut(trust: PageTrust): PageTrust {
     hostPart: "first",
     originOf(name, kind) {
       const origin = trust.originOf(name, kind);
-      return origin === "host" ? { reason: "family of the host in the guest's part" } : origin;
+      return origin === "host" ? { reason: FORGED } : origin;
     },
   };
 }

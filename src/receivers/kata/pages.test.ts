@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { knownSandbox } from "../../../test/scenes/sandbox.ts";
+import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
 import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
-import type { ShimKind } from "./known_families.ts";
 import { Pages } from "./pages.ts";
 import { Sandbox } from "./sandbox.ts";
 

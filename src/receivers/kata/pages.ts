@@ -1,3 +1,4 @@
+import type { ShimKind } from "../../kata/known_families.ts";
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
 import { lineAt, type Page, PageParser, type PageSource } from "../../prometheus/parse.ts";
@@ -5,7 +6,6 @@ import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import type { PageTrust } from "../../prometheus/trust.ts";
 import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import type { BodyLimit } from "./http_response.ts";
-import type { ShimKind } from "./known_families.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
 import type { Sandbox } from "./sandbox.ts";
 import type { ScrapeOutcome } from "./scrape.ts";

@@ -1,9 +1,9 @@
 import type { Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
+import type { ShimKind } from "../../kata/known_families.ts";
 import { accessFault } from "./access_fault.ts";
 import { type FoundSandbox, JAILER } from "./discovery.ts";
 import { statOf } from "./identity.ts";
-import type { ShimKind } from "./known_families.ts";
 import { StateFile } from "./state_file.ts";
 import { type NotReady, notReady, type UnsafeHypervisor, verdictOn } from "./verdict.ts";
 

@@ -1,10 +1,10 @@
 import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
+import type { ShimKind } from "../../kata/known_families.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { Limit } from "../../prometheus/limit.ts";
 import type { PageSource } from "../../prometheus/parse.ts";
 import type { Answers } from "./answers.ts";
 import type { FoundSandbox, Runtime } from "./discovery.ts";
-import type { ShimKind } from "./known_families.ts";
 import type { Moment } from "./moment.ts";
 import { NO_LIMITS, type SandboxFacts } from "./own_families.ts";
 import type { ReadinessCheck } from "./readiness.ts";

@@ -1,5 +1,5 @@
+import type { ShimKind } from "../../kata/known_families.ts";
 import type { Runtime } from "./discovery.ts";
-import type { ShimKind } from "./known_families.ts";
 import type { StateReading } from "./state_file.ts";
 
 /** Why a sandbox is not asked, as a word. */

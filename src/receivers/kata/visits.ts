@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
+import type { ShimKind } from "../../kata/known_families.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
-import type { ShimKind } from "./known_families.ts";
 import { momentOf } from "./moment.ts";
 import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
 import type { Pages } from "./pages.ts";

@@ -1,4 +1,4 @@
-import type { Kind } from "../../metrics/model.ts";
+import type { Kind } from "../metrics/model.ts";
 
 /** Who made the page: what the host's part of it can hold depends on it. */
 export type ShimKind = "go" | "rs" | "rs-dragonball";
@@ -126,6 +126,13 @@ export const KNOWN_FAMILIES: ReadonlyMap<string, KnownFamily> = new Map(
     { kind: kind as Kind, labels: parts(labels), shims: parts(shims) as ShimKind[], help },
   ]),
 );
+
+const GUEST_PREFIXES = ["kata_guest_", "kata_agent_"];
+
+/** Whether a guest says what the family holds; all others are the host's or the agent's. */
+export function isGuestFamily(name: string): boolean {
+  return GUEST_PREFIXES.some((prefix) => name.startsWith(prefix));
+}
 
 function parts(list: string): string[] {
   return list === "-" ? [] : list.split(",");
