@@ -89,3 +89,12 @@ test("a page's new series beyond the limit are left out, counted and named; the 
     assert.equal(page.schema.width, page.values.length);
   }
 });
+
+test("nothing is remembered of a name none of whose series may stay, however many there are", () => {
+  const series = new KnownSeries(3);
+  series.admit(family("a", ["1", "2", "3"]));
+  const before = series.nameCount;
+  for (let i = 0; i < 1_000; i++) assert.deepEqual(series.admit(family(`new_${i}`, ["1", "2"])), []);
+  assert.equal(series.nameCount, before);
+  assert.deepEqual([series.admit(family("a", ["3", "4"])), series.nameCount], [[0], before]);
+});

@@ -34,6 +34,11 @@ export class KnownSeries {
     return this.#count;
   }
 
+  /** Names of which something is remembered; each has a series at least. */
+  get nameCount(): number {
+    return this.#families.size + this.#series.size;
+  }
+
   /** Takes a family of a page. Undefined where all of its points may stay. */
   admit(family: Family): Kept | undefined {
     if (this.#whole.has(family)) return undefined;
@@ -63,7 +68,8 @@ export class KnownSeries {
   }
 
   #takePoints(family: Family): Kept {
-    const series = this.#seriesOf(family.name);
+    const { name } = family;
+    const series = this.#series.get(name) ?? new Set(this.#families.get(name)?.points.map(keyOf));
     const kept: number[] = [];
     for (const [index, point] of family.points.entries()) {
       const key = keyOf(point);
@@ -75,17 +81,12 @@ export class KnownSeries {
       }
       kept.push(index);
     }
+    // Past the limit names come without end.
+    if (series.size > 0) {
+      this.#families.delete(name);
+      this.#series.set(name, series);
+    }
     return kept;
-  }
-
-  /** The single series of the name, made of the only variant so far where there is one. */
-  #seriesOf(name: string): Set<string> {
-    const known = this.#series.get(name);
-    if (known !== undefined) return known;
-    const series = new Set(this.#families.get(name)?.points.map(keyOf));
-    this.#families.delete(name);
-    this.#series.set(name, series);
-    return series;
   }
 }
 
