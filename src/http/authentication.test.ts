@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { ReceivedRequest, Verdict } from "../component/authenticator.ts";
 import { createHost } from "../pipeline/host.ts";
+import { authenticationBy } from "./authentication.ts";
 import { answerText } from "./server.ts";
 import { ANY_SERVING } from "./serving.ts";
 
@@ -75,4 +78,30 @@ test("what the authenticator says decides, before the path does", async (context
   withdraw();
   assert.equal((await ask("/")).status, 503);
   assert.equal(answered(), 1);
+});
+
+test("all addresses of one network, and all clients of a unix socket, are one peer to whoever checks passwords", async () => {
+  const host = createHost();
+  const seen = new Set<string>();
+  host.serverAuthenticators.add("auth", {
+    challenge: "",
+    async check({ peer }) {
+      seen.add(peer);
+      return "accepted";
+    },
+  });
+  const authenticate = authenticationBy(host, "auth");
+  const comeFrom = async (...addresses: readonly (string | undefined)[]): Promise<number> => {
+    seen.clear();
+    for (const address of addresses) {
+      const socket = new Socket();
+      Object.defineProperty(socket, "remoteAddress", { value: address });
+      await authenticate(new IncomingMessage(socket));
+    }
+    return seen.size;
+  };
+  assert.equal(await comeFrom("2001:db8::1", "2001:db8::2", "2001:db8:0:0:ffff::3"), 1);
+  assert.equal(await comeFrom("10.0.0.1", "::ffff:10.0.0.1"), 1);
+  assert.equal(await comeFrom(undefined, undefined), 1);
+  assert.equal(await comeFrom("10.0.0.1", "10.0.0.2", "2001:db8::1", "2001:db8:0:1::1", undefined), 5);
 });

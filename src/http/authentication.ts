@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ServerAuthenticator } from "../component/authenticator.ts";
 import type { Host } from "../component/component.ts";
+import { clientOf } from "./client_address.ts";
 import type { Refusal } from "./request_rules.ts";
 
 /** Why a request is not answered, by its credentials; undefined where they are good. Never rejects. */
@@ -23,8 +24,7 @@ async function refusalBy(
   authenticator: ServerAuthenticator,
   { headers, socket }: IncomingMessage,
 ): Promise<Refusal | undefined> {
-  // Whoever comes by a unix socket has no address.
-  const verdict = await authenticator.check({ headers, peer: socket.remoteAddress ?? "" });
+  const verdict = await authenticator.check({ headers, peer: clientOf(socket.remoteAddress) });
   switch (verdict) {
     case "accepted":
       return undefined;
