@@ -73,17 +73,18 @@ export class Agent {
     const { build, usage, reload } = this.#options;
     const { telemetry } = this.#config.service;
     this.logger.info({ version: build.version }, `Starting ${build.command}...`);
+    const host = createHost(systemClock, reload, this.#concealed);
+    this.#statuses = host.statuses;
     this.#metrics = await startOwnMetrics({
       telemetry,
       build,
       usage,
       logger: this.logger,
       clock: systemClock,
+      settingsOf: (meter) => this.#settingsOf(meter, host)("extension", "service::telemetry::metrics"),
     });
     const { meter } = this.#metrics;
     observeLog(meter, this.#options.logOutput);
-    const host = createHost(systemClock, reload, this.#concealed);
-    this.#statuses = host.statuses;
     this.#graph = new Graph({
       clock: systemClock,
       settings: this.#settingsOf(meter, host),
@@ -119,7 +120,8 @@ export class Agent {
     await this.#changing;
     this.#config = config;
     this.#loggers.setLevel(telemetry.logs.level);
-    for (const error of await this.#graph.refresh())
+    const failures = await Promise.all([this.#graph.refresh(), this.#metrics?.refresh() ?? []]);
+    for (const error of failures.flat())
       this.logger.error(
         { error: error.message },
         "Component could not read its files again; it goes on with the old.",

@@ -20,16 +20,14 @@ export const authSchema: z.ZodType<AuthConfig | undefined> = z
   .describe("Credentials from an extension");
 
 /** The Collector's `auth` of a server. */
-export const serverAuthSchema: z.ZodType<AuthConfig | undefined> = z
-  .strictObject({
-    authenticator: z
-      .string()
-      .trim()
-      .min(1, "must be an extension's id")
-      .describe("The extension that asks requests who they are: basicauth with htpasswd, or bearertokenauth"),
-    request_params: unsupported("a URL with a secret is in every log on its way; send a header"),
-  })
-  .optional();
+export const serverAuthSchema: z.ZodType<AuthConfig> = z.strictObject({
+  authenticator: z
+    .string()
+    .trim()
+    .min(1, "must be an extension's id")
+    .describe("The extension that asks requests who they are: basicauth with htpasswd, or bearertokenauth"),
+  request_params: unsupported("a URL with a secret is in every log on its way; send a header"),
+});
 
 /** The authenticator that a component needs, where its config names one. */
 export function authUse(auth: AuthConfig | undefined, role: ExtensionRole): readonly ExtensionUse[] {

@@ -1,3 +1,4 @@
+import { listening } from "../http/config.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkClaims } from "./claims.ts";
 import { checkSection, SECTIONS } from "./components.ts";
@@ -9,7 +10,7 @@ import { type ConfigNode, nodeAt } from "./node.ts";
 import { checkReferences } from "./pipelines.ts";
 import type { SecretLines } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
-import { checkUses } from "./uses.ts";
+import { checkUses, pullReaderPath } from "./uses.ts";
 
 export type CheckedConfig = Omit<AgentConfig, "concealed">;
 
@@ -53,7 +54,13 @@ export async function checkConfig(
     exporters: exporters.origins,
     extensions: extensions.origins,
   });
-  checkUses(findings, { receivers, processors, exporters, extensions }, used);
+  const telemetry = service.value?.telemetry;
+  const sections = { receivers, processors, exporters, extensions };
+  checkUses(findings, { sections, telemetry }, used);
+  for (const [index, reader] of telemetry?.metrics.readers.entries() ?? [])
+    if (reader.kind === "pull")
+      for (const { path, message } of listening.remarks(reader))
+        findings.warn([...pullReaderPath(index), ...path], message);
   if (faults.length > 0 || service.value === undefined) return { config: undefined, faults, warnings };
   const config: CheckedConfig = {
     receivers: receivers.components,

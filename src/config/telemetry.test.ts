@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { ANY_SERVING } from "../http/serving.ts";
 import { accepted, refused } from "./fake_catalog.ts";
 import type { TelemetryConfig } from "./telemetry.ts";
 
@@ -22,7 +23,14 @@ test("the defaults are the Collector's", async () => {
   assert.deepEqual(await telemetry(""), {
     metrics: {
       level: "normal",
-      readers: [{ kind: "pull", host: "localhost", port: 8888, withoutScopeInfo: true }],
+      readers: [
+        {
+          kind: "pull",
+          address: { host: "localhost", port: 8888 },
+          serving: ANY_SERVING,
+          withoutScopeInfo: true,
+        },
+      ],
     },
     logs: { level: "info", encoding: "console", initialFields: {} },
     resource: {},
@@ -40,8 +48,13 @@ test("readers take the Collector's shapes", async () => {
   assert.equal(metrics.level, "detailed");
   const none = { caFile: undefined, certFile: undefined, keyFile: undefined };
   assert.deepEqual(metrics.readers, [
-    { kind: "pull", host: "0.0.0.0", port: 9999, withoutScopeInfo: false },
-    { kind: "pull", host: "localhost", port: 8888, withoutScopeInfo: true },
+    { kind: "pull", address: { host: "0.0.0.0", port: 9999 }, serving: ANY_SERVING, withoutScopeInfo: false },
+    {
+      kind: "pull",
+      address: { host: "localhost", port: 8888 },
+      serving: ANY_SERVING,
+      withoutScopeInfo: true,
+    },
     {
       kind: "periodic",
       intervalMs: 5_000,

@@ -1,13 +1,15 @@
 import { z } from "zod";
-import { secret, TIMER_MS_MAX, unsupported } from "./values.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../http/config.ts";
+import type { Serving } from "../http/serving.ts";
+import { type ListenAddress, secret, TIMER_MS_MAX, unsupported } from "./values.ts";
 
 export type TelemetryLevel = "none" | "basic" | "normal" | "detailed";
 
 /** `service::telemetry::metrics::readers[].pull.exporter.prometheus` */
 export interface PullReaderConfig {
   readonly kind: "pull";
-  readonly host: string;
-  readonly port: number;
+  readonly address: ListenAddress;
+  readonly serving: Serving;
   readonly withoutScopeInfo: boolean;
 }
 
@@ -56,13 +58,20 @@ const pullReader = z
             .literal(false, { error: 'must be false: counters end in "_total" here' })
             .optional(),
           with_resource_constant_labels: unsupported("the resource is in target_info"),
+          ...servingOptions,
+          limits: z.strictObject(serverLimits).transform(toServerLimits).optional(),
         })
         .prefault({}),
     }),
   })
   .transform(({ exporter: { prometheus } }): PullReaderConfig => {
-    const { host, port, without_scope_info: withoutScopeInfo } = prometheus;
-    return { kind: "pull", host, port, withoutScopeInfo };
+    const { host, port, limits, without_scope_info: withoutScopeInfo } = prometheus;
+    return {
+      kind: "pull",
+      address: { host, port },
+      serving: toServing(prometheus, limits),
+      withoutScopeInfo,
+    };
   });
 
 const milliseconds = z.int().min(1).max(TIMER_MS_MAX);

@@ -1,8 +1,11 @@
 import type { Using } from "../component/component.ts";
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
+import { listening } from "../http/config.ts";
 import type { CheckedSection, Section } from "./components.ts";
 import { didYouMean } from "./fault.ts";
 import type { Findings } from "./findings.ts";
+import type { Path } from "./node.ts";
+import type { TelemetryConfig } from "./telemetry.ts";
 
 type Sections = Readonly<Record<Section, CheckedSection<unknown>>>;
 
@@ -16,20 +19,32 @@ const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
 const SERVER_ONLY = "which is for listeners; a basicauth with client_auth gives requests credentials";
 const HTTP_ONLY = "which serves HTTP requests only, not calls of gRPC; use otlp_http";
 
+/** Where a pull reader's options stand in a config. */
+export function pullReaderPath(index: number): Path {
+  return ["service", "telemetry", "metrics", "readers", index, "pull", "exporter", "prometheus"];
+}
+
 /**
  * Checks that each extension that a component names in its config runs, and is what the component takes it for. `used`
  * has what the service section refers to.
  */
-export function checkUses(findings: Findings, sections: Sections, used: ReadonlySet<string>): void {
-  for (const section of ["exporters", "extensions"] as const) {
-    for (const [id, { factory, config }] of sections[section].components) {
-      for (const use of (factory as Using).uses?.(config) ?? []) {
-        const fault = faultOf(use, sections.extensions, used);
-        const path = [section, id, ...use.path];
-        if (fault !== undefined) findings.fault(path, `references extension "${use.id}" ${fault}`);
-      }
+export function checkUses(
+  findings: Findings,
+  { sections, telemetry }: { readonly sections: Sections; readonly telemetry: TelemetryConfig | undefined },
+  used: ReadonlySet<string>,
+): void {
+  const check = (uses: readonly ExtensionUse[], at: Path): void => {
+    for (const use of uses) {
+      const fault = faultOf(use, sections.extensions, used);
+      if (fault !== undefined)
+        findings.fault([...at, ...use.path], `references extension "${use.id}" ${fault}`);
     }
-  }
+  };
+  for (const section of ["exporters", "extensions"] as const)
+    for (const [id, { factory, config }] of sections[section].components)
+      check((factory as Using).uses?.(config) ?? [], [section, id]);
+  for (const [index, reader] of telemetry?.metrics.readers.entries() ?? [])
+    if (reader.kind === "pull") check(listening.uses(reader), pullReaderPath(index));
 }
 
 function faultOf(

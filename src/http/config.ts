@@ -95,12 +95,14 @@ export interface ServingConfig {
 
 const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
 
-const timeout = (meaning: string, byDefault: string): z.ZodType<number | undefined, unknown> =>
+const timeout = (meaning: string, byDefault: string): z.ZodOptional<z.ZodType<number, unknown>> =>
   duration({ minMs: 100 }).optional().describe(`${meaning}; ${byDefault} if left out`);
 
 /** Their schemas, for the component's own strict object. */
 export const servingOptions: {
-  readonly [Key in keyof Required<ServingConfig>]: z.ZodType<ServingConfig[Key], unknown>;
+  readonly [Key in keyof Required<ServingConfig>]: z.ZodOptional<
+    z.ZodType<NonNullable<ServingConfig[Key]>, unknown>
+  >;
 } = {
   tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
   allowed_hosts: z
@@ -109,9 +111,11 @@ export const servingOptions: {
     .describe(
       "Hosts that a request may be for, beside IP addresses and localhost; if left out, local names, and any for a GET from the network",
     ),
-  auth: serverAuthSchema.describe(
-    "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
-  ),
+  auth: serverAuthSchema
+    .optional()
+    .describe(
+      "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
+    ),
   read_header_timeout: timeout("For a request or a TLS handshake to arrive", "10s"),
   read_timeout: z
     .union([z.literal(["0", "0s"]).transform(() => 0), duration({ minMs: 100 })])

@@ -108,7 +108,7 @@ class Listener {
       allowedHosts,
       authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
       timeouts,
-      turnedAway: new TurnedAway({ listener: describeAddress(address), logger, clock }).observe(meter),
+      turnedAway: new TurnedAway({ listener: describeAddress(address), logger, clock, meter }),
       route: (path) => this.#route(path),
       onError: (error) => this.#logTrouble(error),
     });

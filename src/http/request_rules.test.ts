@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
+import { createNoopMeter } from "@opentelemetry/api";
 import fc from "fast-check";
 import { recordedLogger } from "../../test/scenes/logs.ts";
 import { systemClock } from "../clock/clock.ts";
@@ -34,7 +35,12 @@ async function serving(context: TestContext, allowedHosts?: readonly string[]) {
     timeouts: defaultServerTimeouts,
     allowedHosts,
     clock: systemClock,
-    turnedAway: new TurnedAway({ listener: "here", logger: recordedLogger().logger, clock: systemClock }),
+    turnedAway: new TurnedAway({
+      listener: "here",
+      logger: recordedLogger().logger,
+      clock: systemClock,
+      meter: createNoopMeter(),
+    }),
     onError: (error) => assert.fail(error),
   });
   await server.listen();

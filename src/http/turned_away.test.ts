@@ -9,29 +9,28 @@ test("what is turned away is counted by reason, and a line a minute names who br
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
-  const turnedAway = new TurnedAway({ listener: "here", logger, clock });
-  turnedAway.connection("evicted", "before the meter");
-  turnedAway.observe(meter);
+  const turnedAway = new TurnedAway({ listener: "here", logger, clock, meter });
+  turnedAway.connection("evicted", "10.0.0.3");
   for (let i = 0; i < 10; i++) turnedAway.connection("evicted", "10.0.0.1");
   for (let i = 0; i < 3; i++) turnedAway.request("rate", "10.0.0.2");
   await clock.advance(59_999);
   turnedAway.request("rate", "10.0.0.2");
   assert.deepEqual(
     lines.map(({ address }) => address),
-    ["before the meter"],
+    ["10.0.0.3"],
   );
   await clock.advance(1);
   turnedAway.request("rate", "10.0.0.2");
   assert.deepEqual(
     lines.map(({ address, count, of, reason }) => [address, count, of, reason]),
     [
-      ["before the meter", 1, 1, "evicted"],
+      ["10.0.0.3", 1, 1, "evicted"],
       ["10.0.0.1", 10, 15, "rate"],
     ],
   );
   assert.equal(
     sum("kata_collector_listener_closed_connections", { listener: "here", reason: "evicted" }),
-    10,
+    11,
   );
   assert.equal(sum("kata_collector_listener_refused_requests", { listener: "here", reason: "rate" }), 5);
 });
@@ -39,7 +38,7 @@ test("what is turned away is counted by reason, and a line a minute names who br
 test("what belongs to every listener's life is counted and not logged", () => {
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
-  const turnedAway = new TurnedAway({ listener: "here", logger, clock: new FakeClock() }).observe(meter);
+  const turnedAway = new TurnedAway({ listener: "here", logger, clock: new FakeClock(), meter });
   turnedAway.connection("idle_timeout", "10.0.0.1");
   for (const reason of ["rule", "unknown_path", "method"] as const) turnedAway.request(reason, "10.0.0.1");
   assert.equal(sum("kata_collector_listener_refused_requests"), 3);

@@ -29,23 +29,21 @@ export interface TurnedAwayOptions {
   readonly listener: string;
   readonly logger: Logger;
   readonly clock: Clock;
+  readonly meter: Meter;
 }
 
 /** Counts the connections and requests that a listener turns away, and names in the log who brings most of them. */
 export class TurnedAway {
   readonly #options: TurnedAwayOptions;
-  #closed: Counter | undefined;
-  #refused: Counter | undefined;
+  readonly #closed: Counter;
+  readonly #refused: Counter;
   #byClient = new Map<string, number>();
   #sum = 0;
   #loggedMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: TurnedAwayOptions) {
     this.#options = options;
-  }
-
-  /** Counts by this meter from now on. */
-  observe(meter: Meter): this {
+    const { meter } = options;
     this.#closed = meter.createCounter("kata_collector_listener_closed_connections", {
       unit: "{connection}",
       description: "Connections that a listener closed or refused before their clients wished it, by reason.",
@@ -54,16 +52,15 @@ export class TurnedAway {
       unit: "{request}",
       description: "Requests that a listener answered itself because of a limit, a rule or an unknown path.",
     });
-    return this;
   }
 
   connection(reason: ClosedReason, client: string): void {
-    this.#closed?.add(1, { listener: this.#options.listener, reason });
+    this.#closed.add(1, { listener: this.#options.listener, reason });
     this.#log(reason, client);
   }
 
   request(reason: RefusedReason, client: string): void {
-    this.#refused?.add(1, { listener: this.#options.listener, reason });
+    this.#refused.add(1, { listener: this.#options.listener, reason });
     this.#log(reason, client);
   }
 

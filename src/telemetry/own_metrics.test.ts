@@ -6,21 +6,26 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { ServerCredentials } from "@grpc/grpc-js";
+import type { Meter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { freePort } from "../../test/e2e/agent_process.ts";
 import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
+import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
+import type { Host } from "../component/component.ts";
 import { type TelemetryConfig, telemetrySchema } from "../config/telemetry.ts";
+import { createHost } from "../pipeline/host.ts";
 import { startOtlpSink } from "../simulator/otlp_sink.ts";
 import { startOwnMetrics } from "./own_metrics.ts";
 
 const build = { command: "kata-collector", description: "", version: "1.2.3" };
 
-function start(telemetry: TelemetryConfig) {
+function start(telemetry: TelemetryConfig, host: Host = createHost()) {
   const logger = pino({ level: "silent" });
-  return startOwnMetrics({ telemetry, build, usage: process, logger, clock: systemClock });
+  const settingsOf = (meter: Meter) => testSettings({ id: "own", clock: systemClock, logger, meter, host });
+  return startOwnMetrics({ telemetry, build, usage: process, logger, clock: systemClock, settingsOf });
 }
 
 /** The config that the user's words give. */
@@ -63,6 +68,25 @@ test("the pull reader's listener answers no page of another host, and changes no
     assert.equal(await ask("GET", `localhost:${port}`), 200);
     assert.equal(await ask("GET", `evil.example:${port}`), 421);
     assert.equal(await ask("POST", `localhost:${port}`), 405);
+  } finally {
+    await own.shutdown();
+  }
+});
+
+test("the pull reader's listener asks for credentials where it is told to", async () => {
+  const port = await freePort();
+  const prometheus = { host: "127.0.0.1", port, auth: { authenticator: "auth" } };
+  const host = createHost();
+  const own = await start(telemetryOf({ readers: [{ pull: { exporter: { prometheus } } }] }), host);
+  const ask = async (authorization: string): Promise<number> =>
+    (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { authorization } })).status;
+  try {
+    assert.equal(await ask("right"), 503, "its extension has not started");
+    host.serverAuthenticators.add("auth", {
+      challenge: "Test",
+      check: async ({ headers }) => (headers["authorization"] === "right" ? "accepted" : "refused"),
+    });
+    assert.deepEqual([await ask("right"), await ask("wrong")], [200, 401]);
   } finally {
     await own.shutdown();
   }

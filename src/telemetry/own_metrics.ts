@@ -5,7 +5,7 @@ import { resourceFromAttributes } from "@opentelemetry/resources";
 import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
-import type { BuildInfo } from "../component/component.ts";
+import type { BuildInfo, Settings } from "../component/component.ts";
 import { readSteadyFile } from "../config/read_file.ts";
 import type {
   MetricReaderConfig,
@@ -13,9 +13,8 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "../config/telemetry.ts";
-import { defaultServerLimits, defaultServerTimeouts } from "../http/config.ts";
-import { describeAddress, describeAddresses, HttpServer, type Route } from "../http/server.ts";
-import { TurnedAway } from "../http/turned_away.ts";
+import type { Claim } from "../http/listeners.ts";
+import type { Route } from "../http/server.ts";
 import { openSslCiphers } from "../tls/ciphers.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
@@ -25,11 +24,15 @@ export interface OwnMetricsOptions {
   readonly usage: ProcessUsage;
   readonly logger: Logger;
   readonly clock: Clock;
+  /** What the listener of a pull reader gets from the agent, as a component does. */
+  settingsOf(meter: Meter): Settings;
 }
 
 /** The agent's own metrics, through the OpenTelemetry SDK. */
 export interface OwnMetrics {
   readonly meter: Meter;
+  /** Reads the certificates of listeners again. Resolves to why some of them go on with the old. */
+  refresh(): Promise<readonly Error[]>;
   /** Sends what periodic readers still hold and closes every listener. */
   shutdown(): Promise<void>;
 }
@@ -40,81 +43,82 @@ export interface OwnMetrics {
  * they are a third of the agent's memory.
  */
 export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
-  const { telemetry, build, usage, logger, clock } = options;
+  const { telemetry, build, usage, logger, clock, settingsOf } = options;
   diag.setLogger(sdkLogger(logger), { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true });
-  const started: Reader[] = [];
+  const created: Reader[] = [];
   if (telemetry.metrics.level !== "none") {
-    for (const reader of telemetry.metrics.readers) started.push(await startReader(reader, options));
+    for (const reader of telemetry.metrics.readers) created.push(await createReader(reader));
   }
-  const readers = started.map(({ reader }) => reader);
+  const readers = created.map(({ reader }) => reader);
   const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
   const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter(build.command, build.version);
-  for (const { turnedAway } of started) turnedAway?.observe(meter);
+  const claims = created.flatMap(({ claim }) => claim?.(settingsOf(meter)) ?? []);
   const stopObserving = readers.length === 0 ? () => {} : observeProcess(meter, usage, clock);
+  const shutdown = async (): Promise<void> => {
+    stopObserving();
+    await provider.shutdown();
+    await Promise.all(claims.map((claim) => claim.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS))));
+    diag.disable();
+  };
+  try {
+    for (const claim of claims) {
+      await claim.listen();
+      logger.info({ endpoint: claim.endpoint, path: PATH }, "Serving own metrics.");
+    }
+  } catch (error) {
+    await shutdown();
+    const cause = error instanceof Error ? error.message : String(error);
+    throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
+  }
   return {
     meter,
-    async shutdown() {
-      stopObserving();
-      await provider.shutdown();
-      await Promise.all(started.map(({ close }) => close()));
-      diag.disable();
+    async refresh() {
+      const results = await Promise.allSettled(claims.map((claim) => claim.refresh()));
+      return results.flatMap((one) => (one.status === "rejected" ? [one.reason as Error] : []));
     },
+    shutdown,
   };
 }
 
 interface Reader {
   readonly reader: IMetricReader;
-  /** Of a listener, which is there before the meter is. */
-  readonly turnedAway?: TurnedAway;
-  close(): Promise<void>;
+  /** Its share of a listener, of a reader that is pulled. */
+  claim?(settings: Settings): Claim;
 }
 
+const PATH = "/metrics";
 /** Pulls of a page this small are over at once. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
-async function startReader(reader: MetricReaderConfig, options: OwnMetricsOptions): Promise<Reader> {
+async function createReader(reader: MetricReaderConfig): Promise<Reader> {
   switch (reader.kind) {
     case "pull":
-      return await startPullReader(reader, options);
+      return await createPullReader(reader);
     case "periodic":
-      return { reader: await startPeriodicReader(reader), close: () => Promise.resolve() };
+      return { reader: await createPeriodicReader(reader) };
   }
 }
 
-/** Listens by the agent's own server, since the SDK's has no limit on anything. */
-async function startPullReader(
-  { host, port, withoutScopeInfo }: PullReaderConfig,
-  { logger, clock }: OwnMetricsOptions,
-): Promise<Reader> {
+/** Served by a listener of the agent's, since the SDK's has no limit on anything and asks nobody who they are. */
+async function createPullReader({ address, serving, withoutScopeInfo }: PullReaderConfig): Promise<Reader> {
   const { PrometheusExporter } = await import("@opentelemetry/exporter-prometheus");
   const exporter = new PrometheusExporter({ withoutScopeInfo, preventServerStart: true });
   const metrics: Route = async (request, response) => exporter.getMetricsRequestHandler(request, response);
-  const address = { host, port };
-  const turnedAway = new TurnedAway({ listener: describeAddress(address), logger, clock });
-  const server = new HttpServer({
-    address,
-    tls: undefined,
-    route: (path) => (path === "/metrics" ? metrics : undefined),
-    limits: defaultServerLimits,
-    timeouts: defaultServerTimeouts,
-    turnedAway,
-    clock,
-    onError: (error) =>
-      logger.warn({ error: error.message }, "Listener of own metrics has trouble; it goes on."),
-  });
-  try {
-    await server.listen();
-  } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
-    throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
-  }
-  logger.info({ endpoint: describeAddresses(server.addresses), path: "/metrics" }, "Serving own metrics.");
-  const close = () => server.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS));
-  return { reader: exporter, turnedAway, close };
+  return {
+    reader: exporter,
+    claim: (settings) =>
+      settings.host.listeners.claim({
+        owner: { kind: "extension", settings },
+        address,
+        serving,
+        routes: new Map([[PATH, metrics]]),
+        rank: 0,
+      }),
+  };
 }
 
-async function startPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetricReader> {
+async function createPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetricReader> {
   const { OTLPMetricExporter } = await import("@opentelemetry/exporter-metrics-otlp-grpc");
   const { CompressionAlgorithm } = await import("@opentelemetry/otlp-exporter-base");
   const { credentials, Metadata } = await import("@grpc/grpc-js");

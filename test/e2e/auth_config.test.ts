@@ -6,11 +6,16 @@ import { printableConfig } from "../../src/config/print.ts";
 import { registry } from "../../src/registry.ts";
 
 /** What is printed of a config with these extensions and exporters, or its faults. */
-async function loaded(extensions: string, exporter: string, running: string): Promise<string> {
+async function loaded(
+  extensions: string,
+  exporter: string,
+  running: string,
+  telemetry = "",
+): Promise<string> {
   const text = `receivers: {kata: }
 extensions: {${extensions}}
 exporters: {${exporter}}
-service: {extensions: [${running}], pipelines: {metrics: {receivers: [kata], exporters: [otlp_grpc]}}}
+service: {extensions: [${running}], ${telemetry}pipelines: {metrics: {receivers: [kata], exporters: [otlp_grpc]}}}
 `;
   const readFile = () => Promise.resolve(Buffer.from(text));
   const result = await loadConfig({ uris: ["f"], sets: [], env: {}, readFile }, registry);
@@ -35,6 +40,23 @@ test("an authenticator that is none, does not run or cannot serve gRPC is a faul
   await check("sigv4auth", "which serves HTTP requests only, not calls of gRPC; use otlp_http");
 });
 
+test("credentials for the agent's own metrics that come in the clear are remarked on at their place", async () => {
+  const warningsOf = async (host: string): Promise<readonly string[]> => {
+    const reader = `{pull: {exporter: {prometheus: {host: ${host}, auth: {authenticator: bearertokenauth}}}}}`;
+    const text = `receivers: {kata: }
+extensions: {bearertokenauth: {token: t}}
+exporters: {nop: }
+service: {extensions: [bearertokenauth], telemetry: {metrics: {readers: [${reader}]}}, pipelines: {metrics: {receivers: [kata], exporters: [nop]}}}
+`;
+    const readFile = () => Promise.resolve(Buffer.from(text));
+    const { warnings } = await loadConfig({ uris: ["f"], sets: [], env: {}, readFile }, registry);
+    return warnings.map(({ path }) => path.join("::"));
+  };
+  const at = "service::telemetry::metrics::readers::0::pull::exporter::prometheus::auth";
+  assert.deepEqual(await warningsOf("0.0.0.0"), [at]);
+  assert.deepEqual(await warningsOf("localhost"), []);
+});
+
 test("a listener's authenticator that is none, does not run or has no server side is a fault with its place", async () => {
   const extensions = [
     "basicauth: {client_auth: {username: me, password: p}}",
@@ -54,6 +76,10 @@ test("a listener's authenticator that is none, does not run or has no server sid
       const faulty = await firstOf(other, `, ${extension}: {${auth}}`);
       assert.ok(faulty.endsWith(`extensions::${extension}${fault}`), faulty);
     }
+    const reader = `telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {${auth}}}}}]}}, `;
+    const [own = ""] = (await loaded(extensions, other, running, reader)).split("\n");
+    const at = "service::telemetry::metrics::readers::0::pull::exporter::prometheus";
+    assert.ok(own.endsWith(`${at}${fault}`), own);
   };
   const noServer =
     "which asks no request for credentials; a basicauth with htpasswd or a bearertokenauth does";

@@ -25,7 +25,8 @@ async function guardedNode(context: TestContext) {
   const secrets = mountedSecrets(context, ["htpasswd", "tokens"]);
   secrets.exchange({ htpasswd: `puller:${hashSync("right", 6)}`, tokens: "old\ngood\n" });
   const at = async () => `127.0.0.1:${await freePort()}`;
-  const where = { basic: await at(), bearer: await at(), certificate: await at(), health: await at() };
+  const pages = { basic: await at(), bearer: await at(), certificate: await at(), health: await at() };
+  const where = { ...pages, own: await at(), ownCertificate: await at() };
   const tls = {
     cert_file: authority.file("server.crt"),
     key_file: authority.file("server.key"),
@@ -51,6 +52,15 @@ async function guardedNode(context: TestContext) {
         health_check: { endpoint: where.health, reload: true },
       };
       Object.assign(config, { extensions });
+      const own = (address: string, more: object) => {
+        const [host, port] = address.split(":");
+        return { pull: { exporter: { prometheus: { host, port: Number(port), ...more } } } };
+      };
+      const readers = [
+        own(where.own, { auth: { authenticator: "basicauth/server" } }),
+        own(where.ownCertificate, { tls }),
+      ];
+      config.service.telemetry = { metrics: { readers } };
       Object.assign(config.service, { extensions: Object.keys(extensions) });
     },
   });
@@ -81,6 +91,10 @@ test("a real Prometheus pulls with each kind of credentials, and gets nothing wi
     job("bearer", where.bearer, bearer("good")),
     job("certificate", where.certificate, shown(authority, "puller")),
   ];
+  const own = [
+    job("own_basic", where.own, basic("right")),
+    job("own_certificate", where.ownCertificate, shown(authority, "puller")),
+  ];
   const bad: readonly (readonly [error: RegExp, scrape: ReturnType<typeof job>])[] = [
     [/401 Unauthorized/, job("basic_none", where.basic, {})],
     [/401 Unauthorized/, job("basic_other", where.basic, bearer("good"))],
@@ -93,8 +107,10 @@ test("a real Prometheus pulls with each kind of credentials, and gets nothing wi
     ],
     [/403 Forbidden/, job("certificate_stranger", where.certificate, shown(other, "stranger"))],
     [/EOF|reset/, job("certificate_clear", where.certificate, {})],
+    [/401 Unauthorized/, job("own_none", where.own, {})],
+    [/403 Forbidden/, job("own_stranger", where.ownCertificate, shown(other, "stranger"))],
   ];
-  const scrapes = [...good, ...bad.map(([, scrape]) => scrape)];
+  const scrapes = [...good, ...own, ...bad.map(([, scrape]) => scrape)];
   const prometheus = await startPrometheus(node.listenAddress, [], { scrapes });
   context.after(() => prometheus.close());
   for (const { job_name } of good)
@@ -102,13 +118,18 @@ test("a real Prometheus pulls with each kind of credentials, and gets nothing wi
       const up = await prometheus.query(`kata_collector_sandbox_up{job="${job_name}"} == 1`);
       return up.length === node.simulator.sandboxes.size || undefined;
     });
+  for (const { job_name } of own)
+    await poll(`the agent's own metrics by ${job_name}`, async () => {
+      const own = await prometheus.query(`otelcol_process_memory_rss{job="${job_name}"}`);
+      return own.length === 1 || undefined;
+    });
   for (const [error, { job_name }] of bad) {
     const { lastError } = await poll(`an end of ${job_name}`, async () => {
       const target = await prometheus.target(job_name);
       return target.health === "down" ? target : undefined;
     });
     assert.match(lastError, error, job_name);
-    assert.deepEqual(await prometheus.query(`{job="${job_name}",__name__=~"kata_.+"}`), []);
+    assert.deepEqual(await prometheus.query(`{job="${job_name}",__name__=~"(kata|otelcol)_.+"}`), []);
   }
 });
 

@@ -51,7 +51,7 @@ export async function startListener(context: TestContext, options: ListenerOptio
     limits: { ...defaultServerLimits, ...options.limits },
     timeouts: { ...defaultServerTimeouts, ...options.timeouts },
     clock,
-    turnedAway: new TurnedAway({ listener: "here", logger, clock }).observe(counting.meter),
+    turnedAway: new TurnedAway({ listener: "here", logger, clock, meter: counting.meter }),
     onError: (error) => logger.error({ error }, "Trouble."),
   });
   if (tls !== undefined) server.secure(tls);
