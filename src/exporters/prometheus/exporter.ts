@@ -3,6 +3,7 @@ import type { Counter } from "@opentelemetry/api";
 import type { Exporter, MetricsPage, PullOptions, Settings } from "../../component/component.ts";
 import type { ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
+import { type Puller, streamPage, Turns } from "../../http/page_stream.ts";
 import { answerBody, answerText } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
@@ -16,7 +17,6 @@ import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
 import { Pulls } from "./pulls.ts";
 import { Readings } from "./readings.ts";
 import { SharedPages } from "./shared_pages.ts";
-import { type Puller, streamPage, Turns } from "./stream.ts";
 
 export interface PrometheusConfig {
   readonly address: ListenAddress;

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { clientOf } from "../../http/client_address.ts";
-import type { Puller } from "./stream.ts";
+import type { Puller } from "../../http/page_stream.ts";
 
 /** A pull under way. */
 export interface Pull extends Puller {

@@ -35,7 +35,7 @@ export class KataMonitorApi implements Extension {
   readonly #settings: Settings;
   readonly #families: MonitorFamilies;
   readonly #claim: Claim;
-  readonly #shimPages = new ShimPages();
+  readonly #shimPages: ShimPages;
   /** Requests for pages of one sandbox that are being answered, and for raw ones. */
   #pages = 0;
   #rawPages = 0;
@@ -45,6 +45,7 @@ export class KataMonitorApi implements Extension {
     this.#settings = settings;
     const { clock, host, interner } = settings;
     this.#families = new MonitorFamilies(interner, clock.nowMs());
+    this.#shimPages = new ShimPages(clock);
     this.#claim = host.listeners.claim({
       owner: { kind: "extension", settings },
       address: config.address,

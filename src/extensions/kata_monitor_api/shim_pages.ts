@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import type { Clock } from "../../clock/clock.ts";
+import { streamPage, Turns } from "../../http/page_stream.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { Chunk, PageWriter } from "../../prometheus/write.ts";
+import { PageWriter } from "../../prometheus/write.ts";
 import { PageComposer } from "../../prometheus/write_page.ts";
-
-const CHUNK_BYTES = 64 * 1024;
 
 /** Writes the page of one sandbox as its shim would: the samples of its reading, with no label that says whose they are. */
 export class ShimPages {
@@ -13,6 +12,12 @@ export class ShimPages {
     labels: { mapped: [], constant: [], others: false },
     onConflict: () => {},
   });
+  readonly #clock: Clock;
+  readonly #turns = new Turns();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Answers at the client's pace; the page is never in memory as a whole. Rejects when the signal aborts. */
   async answer(
@@ -25,15 +30,17 @@ export class ShimPages {
       "Content-Security-Policy": "default-src 'none'",
       "X-Content-Type-Options": "nosniff",
     });
+    if (isHead) {
+      response.end();
+      return;
+    }
     // All names begin with nothing. Without a choice of names, this page would say what the next one shows.
     const page = this.#composer.compose([reading], { format: "text", prefixes: [""] });
-    const writer = new PageWriter(page, { timestamps: false });
-    const chunk = new Chunk(CHUNK_BYTES);
-    for (let length = isHead ? 0 : writer.fill(chunk); length > 0; length = writer.fill(chunk)) {
-      // What was written may wait in the socket while the chunk is filled again.
-      const isTaken = response.write(Buffer.from(chunk.bytes.subarray(0, length)));
-      if (!isTaken) await once(response, "drain", { signal });
-    }
+    const puller = { out: response, signal, onTaken: () => {} };
+    await streamPage(new PageWriter(page, { timestamps: false }), puller, {
+      clock: this.#clock,
+      turns: this.#turns,
+    });
     response.end();
   }
 }

@@ -1,6 +1,6 @@
 import type { Writable } from "node:stream";
-import type { Clock } from "../../clock/clock.ts";
-import { Chunk, type PageWriter } from "../../prometheus/write.ts";
+import type { Clock } from "../clock/clock.ts";
+import { Chunk, type PageWriter } from "../prometheus/write.ts";
 
 /** Large enough that the calls per chunk cost little; written in about 30 µs. */
 export const CHUNK_BYTES: number = 128 * 1024;
