@@ -28,6 +28,11 @@ function entry({ agent }: SimulatedNode, message: string): Promise<Readonly<Reco
   );
 }
 
+/** Until then nobody hears of a pod before the next list, a minute later. */
+async function followed({ simulator }: SimulatedNode): Promise<void> {
+  await poll("the stream of events", () => simulator.cri?.calls.events || undefined);
+}
+
 test("an agent that looks where no sandbox is asks the runtime all the same, and says which pods it does not see", async () => {
   const node = await startNode({
     simulator: { sandboxes: 0 },
@@ -37,6 +42,7 @@ test("an agent that looks where no sandbox is asks the runtime all the same, and
   });
   const { cri } = node.simulator;
   try {
+    await followed(node);
     cri?.add(POD);
     const missing = await entry(node, "Ready Kata pods have no sandbox");
     assert.deepEqual(missing["pods"], [{ sandbox: POD.id, pod: "shop/web-1" }]);
@@ -63,6 +69,7 @@ test("a sandbox whose pod the runtime has forgotten stays on the page under its 
     (await line())?.includes(`cri_name="${leaked.pod.name}"`) ?? false;
   try {
     await poll("the name", async () => (await named()) || undefined);
+    await followed(node);
     const lists = node.simulator.cri?.calls.list ?? 0;
     // The event of its end is a reason for a list.
     node.simulator.cri?.remove(leaked.id);
