@@ -1,20 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { isDeepStrictEqual } from "node:util";
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import { systemClock } from "./clock/clock.ts";
-import type { BuildInfo, ComponentKind, Host, ReloadControl, Settings } from "./component/component.ts";
-import type { AgentConfig } from "./config/load.ts";
-import type { TelemetryConfig } from "./config/telemetry.ts";
+import type { BuildInfo, Settings } from "./component/component.ts";
+import type { Host } from "./component/host.ts";
+import type { ReloadControl } from "./component/reload.ts";
+import type { ComponentKind } from "./component/status.ts";
+import type { AgentConfig } from "./config/agent_config.ts";
 import { Interner } from "./metrics/interner.ts";
 import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { pipelineCounters } from "./pipeline/observe.ts";
 import type { StatusBoard } from "./pipeline/statuses.ts";
-import { createLogger, LoggerFamily } from "./telemetry/logs.ts";
+import { createLogger, LoggerFamily } from "./reporting/logs.ts";
+import type { LogOutput } from "./reporting/process_log.ts";
+import type { TelemetryConfig } from "./telemetry/config.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
-import type { LogOutput } from "./telemetry/process_log.ts";
 import { observeLog, type ProcessUsage } from "./telemetry/process_metrics.ts";
 import { ConcealedTexts } from "./text/concealed.ts";
+import { messageOf } from "./text/error_text.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
@@ -105,7 +111,7 @@ export class Agent {
     try {
       await this.#change(config);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       throw new Error(this.#concealed.conceal(message), { cause: error });
     }
   }

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
+// SPDX-License-Identifier: Apache-2.0
 // The young generation is kept small: V8 would let it grow to 48 MB, three times what the agent's data takes, and save
 // a twentieth of the CPU (npm run bench -- agent). The other two hold before the first line of this file runs: no signal
 // opens a debugger, and no warning of Node's goes to stderr as text.

@@ -1,10 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import inspector from "node:inspector";
 import { readBuildInfo } from "./build_info.ts";
 import type { Command } from "./commands/command.ts";
 import { stoppedOrAfter } from "./commands/stopped.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, STOP_SIGNALS, stopSignal } from "./process/signals.ts";
-import type { ProcessLog, StrayLine } from "./telemetry/process_log.ts";
+import type { ProcessLog, StrayLine } from "./reporting/process_log.ts";
+import { messageOf } from "./text/error_text.ts";
 import { visible, visibleLines } from "./text/visible.ts";
 
 interface Entry {
@@ -123,8 +126,8 @@ function endAtOnce(stop: AbortSignal): never {
 
 /** The log, into which goes all that Node and libraries would write to stderr as text. */
 async function openLog(stop: AbortSignal): Promise<ProcessLog> {
-  const { STDERR, standardOutput } = await import("./telemetry/descriptor.ts");
-  const { ProcessLog } = await import("./telemetry/process_log.ts");
+  const { STDERR, standardOutput } = await import("./reporting/descriptor.ts");
+  const { ProcessLog } = await import("./reporting/process_log.ts");
   const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
   // Node makes a socket or a foreign pipe non-blocking when it opens it as a stream.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
@@ -158,7 +161,7 @@ export async function runProgram(program: Program): Promise<void> {
     const code = await runCommand(program, process.argv.slice(2), { opening, stop });
     if (code !== 0) process.exitCode = code;
   } catch (error) {
-    fail(error instanceof Error ? error.message : String(error));
+    fail(messageOf(error));
   }
   // Whoever reads our output may take their time, such as a pager; a signal ends the wait.
   if (process.stdout.writableLength > 0) {

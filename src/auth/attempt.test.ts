@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { ClientAuthenticator, RequestHeaders } from "../component/authenticator.ts";
 import { answerWithoutCredentials, sendAuthenticated } from "./attempt.ts";
+import type { ClientAuthenticator, RequestHeaders } from "./authenticator.ts";
 import { LastingError } from "./lasting_error.ts";
 
 const REQUEST = { method: "POST", url: "http://peer.test/", headers: { a: "b" }, body: Buffer.from("") };

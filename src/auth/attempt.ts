@@ -1,5 +1,9 @@
-import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../component/authenticator.ts";
-import type { Failure } from "../delivery/answer.ts";
+// SPDX-License-Identifier: Apache-2.0
+import { unlessAborted } from "../clock/abort.ts";
+
+import type { Failure } from "../peer/answer.ts";
+import { messageOf } from "../text/error_text.ts";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "./authenticator.ts";
 import { LastingError } from "./lasting_error.ts";
 
 export interface AttemptOptions<T> {
@@ -29,21 +33,14 @@ export async function sendAuthenticated<T>(
 
 /** What it means for a request that there are no credentials for it; `address` says whom it was for. */
 export function answerWithoutCredentials(error: unknown, address: string): Failure {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const kind = error instanceof LastingError ? "hold" : "busy";
   return { kind, status: "credentials", error: `${address}: ${text}` };
 }
 
-async function beforeAbort<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  let abort = (): void => {};
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(new Error("cannot get credentials before the attempt's deadline"));
-    signal.addEventListener("abort", abort, { once: true });
-    if (signal.aborted) abort();
+/** As `unlessAborted`, with words that say what the attempt lacked. */
+function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return unlessAborted(work, signal).catch((error: unknown) => {
+    throw error === signal.reason ? new Error("cannot get credentials before the attempt's deadline") : error;
   });
-  try {
-    return await Promise.race([promise, aborted]);
-  } finally {
-    signal.removeEventListener("abort", abort);
-  }
 }

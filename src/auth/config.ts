@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
-import { unsupported } from "../config/values.ts";
+import { unsupported } from "../options/values.ts";
 
 /** The Collector's `auth` of a client. */
 export interface AuthConfig {

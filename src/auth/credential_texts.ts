@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../component/component.ts";
-import { readSteadyFile, reasonOf } from "../config/read_file.ts";
+import { readSteadyFile, reasonOf } from "../files/read_file.ts";
 import { FileWatch } from "./file_watch.ts";
 
 /** Where a text comes from: the config, or a file that it names; the file is preferred. */

@@ -1,5 +1,7 @@
-import type { ClientAuthenticator, ServerAuthenticator } from "../component/authenticator.ts";
+// SPDX-License-Identifier: Apache-2.0
 import type { Extension, Settings } from "../component/component.ts";
+import type { ClientAuthenticator, ServerAuthenticator } from "./authenticator.ts";
+import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "./authenticator.ts";
 import type { CredentialTexts } from "./credential_texts.ts";
 
 /** The sides that an authenticator has. */
@@ -21,8 +23,8 @@ export function authenticatorExtension(
   return {
     async start() {
       await texts.start();
-      if (client !== undefined) offers.push(host.authenticators.add(id, client));
-      if (server !== undefined) offers.push(host.serverAuthenticators.add(id, server));
+      if (client !== undefined) offers.push(host.single(CLIENT_AUTHENTICATORS).add(id, client));
+      if (server !== undefined) offers.push(host.single(SERVER_AUTHENTICATORS).add(id, server));
     },
     refresh: () => texts.refresh(),
     async shutdown() {

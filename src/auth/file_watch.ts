@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { lstatSync, readlinkSync } from "node:fs";
 import { dirname, parse, resolve, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { z } from "zod";
-import { httpHeaderName } from "../push_http/config.ts";
+import { httpHeaderName } from "../options/headers.ts";
 
 /** The name of a header that a request may have over HTTP and gRPC, in lower case. */
 export const authHeaderName: z.ZodType<string, string> = httpHeaderName

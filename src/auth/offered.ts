@@ -1,5 +1,7 @@
-import type { ClientAuthenticator, RequestKind } from "../component/authenticator.ts";
-import type { Host } from "../component/component.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { Host } from "../component/host.ts";
+import type { ClientAuthenticator, RequestKind } from "./authenticator.ts";
+import { CLIENT_AUTHENTICATORS } from "./authenticator.ts";
 
 /**
  * The authenticator that a config names, where it names one. Throws, with words for the user, where none is offered that
@@ -11,7 +13,7 @@ export function offeredAuthenticator(
   kind: RequestKind,
 ): ClientAuthenticator | undefined {
   if (id === undefined) return undefined;
-  const found = host.authenticators.get(id);
+  const found = host.single(CLIENT_AUTHENTICATORS).get(id);
   if (found === undefined) throw new Error(`authenticator "${id}" is not in service::extensions`);
   const refusal = found.refusal(kind);
   if (refusal !== undefined) throw new Error(`authenticator "${id}" cannot be used here: ${refusal}`);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Time as a component sees it, so that a test can hold it still. */
 export interface Clock {
   /** Unix milliseconds; may jump. For timestamps only. */

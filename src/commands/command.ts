@@ -1,5 +1,6 @@
-import type { TextOutput } from "../telemetry/logs.ts";
-import type { LogOutput } from "../telemetry/process_log.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { TextOutput } from "../reporting/logs.ts";
+import type { LogOutput } from "../reporting/process_log.ts";
 import type { ProcessUsage } from "../telemetry/process_metrics.ts";
 
 /** What a command gets from the process; `program.ts` is the only file that touches the process itself. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { stringify } from "yaml";
 import { readBuildInfo } from "../build_info.ts";
 import type { CatalogSection } from "../config/catalog.ts";

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { watch } from "chokidar";
 import type { ConfigNode } from "../config/node.ts";
-import { readSteadyFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
+import { readSteadyFile } from "../files/read_file.ts";
 
 /** Events are a hint that may be missed where a file is swapped by links; a look at the files is not. */
 const LOOK_INTERVAL_MS = 5_000;

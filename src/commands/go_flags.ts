@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A flag as Go's flag package knows them. */
 export interface GoFlag {
   readonly kind: "text" | "bool";

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readBuildInfo } from "../build_info.ts";
-import { readConfigFile } from "../config/read_file.ts";
-import { parseListenAddress } from "../config/values.ts";
 import { parseCriEndpoint } from "../cri/endpoint.ts";
+import { readConfigFile } from "../files/read_file.ts";
+import { parseListenAddress } from "../options/values.ts";
 import { visible } from "../text/visible.ts";
 import { cipherNames } from "../tls/ciphers.ts";
 import type { Command } from "./command.ts";

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from "node:util";
 import { Document, visit } from "yaml";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { printableConfig } from "../config/print.ts";
-import { readConfigFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
+import { readConfigFile } from "../files/read_file.ts";
 import { registry } from "../registry.ts";
 import { visibleLines } from "../text/visible.ts";
 import type { Command, CommandContext } from "./command.ts";

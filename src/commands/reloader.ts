@@ -1,11 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Counter } from "@opentelemetry/api";
 import type { Agent } from "../agent.ts";
-import type { ReloadControl, ReloadOutcome, ReloadResult } from "../component/component.ts";
+import type { ReloadControl, ReloadOutcome, ReloadResult } from "../component/reload.ts";
 import type { Catalog } from "../config/catalog.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
+import { messageOf } from "../text/error_text.ts";
 
 /** Reads an agent's configuration again, as often as somebody asks, one time after the other. */
 export class Reloader implements ReloadControl {
@@ -107,7 +110,7 @@ export class Reloader implements ReloadControl {
       await agent.change(loaded.config);
       return [];
     } catch (error) {
-      return [error instanceof Error ? error.message : String(error)];
+      return [messageOf(error)];
     }
   }
 }

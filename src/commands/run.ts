@@ -1,14 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
 import { type Fault, renderFaults } from "../config/fault.ts";
 import { type LoadResult, loadConfig } from "../config/load.ts";
 import type { ConfigNode } from "../config/node.ts";
-import { readConfigFile } from "../config/read_file.ts";
 import type { ConfigSource } from "../config/source.ts";
+import { readConfigFile } from "../files/read_file.ts";
 import { registry } from "../registry.ts";
-import { createLogger } from "../telemetry/logs.ts";
-import type { LogOutput } from "../telemetry/process_log.ts";
+import { createLogger } from "../reporting/logs.ts";
+import type { LogOutput } from "../reporting/process_log.ts";
 import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 import { ConfigFiles } from "./config_files.ts";

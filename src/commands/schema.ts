@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { configJsonSchema } from "../config/json_schema.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";

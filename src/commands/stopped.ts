@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Resolves when the signal aborts, or after `limitMs` where one is given. */
 export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<void> {
   return new Promise((resolve) => {

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
-import { readConfigFile } from "../config/read_file.ts";
+import { readConfigFile } from "../files/read_file.ts";
 import { registry } from "../registry.ts";
 import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What an extension can be to other components: two of the authenticators give requests their credentials, one asks for them. */
 export type ExtensionRole = "storage" | "http_authenticator" | "grpc_authenticator" | "server_authenticator";
 

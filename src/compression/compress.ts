@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { promisify } from "node:util";
 import { constants, deflate, gzip, zstdCompress } from "node:zlib";
 import { toLz4Frame } from "./lz4_frames.ts";

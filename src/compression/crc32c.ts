@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The polynomial of Castagnoli, its bits reversed. `node:zlib` has only the other CRC-32. */
 const POLYNOMIAL = 0x82f63b78;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- push. Indices are in range by construction, which `as number` tells the compiler.
 
 // LZ4's frame format (lz4_Frame_format.md 1.6): magic number; version 1 with independent blocks and no checksums; blocks of

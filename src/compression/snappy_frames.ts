@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { compress, uncompress } from "snappyjs";
 import { crc32c } from "./crc32c.ts";
 

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type {
   ExporterFactory,
   ExtensionFactory,
   ProcessorFactory,
   ReceiverFactory,
   Stability,
-} from "../component/component.ts";
+} from "../component/factory.ts";
 
 /** A component of this build; its code is imported only when a config names it. */
 export interface CatalogEntry<F> {

@@ -1,18 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
 import { listening } from "../http/config.ts";
+import type { CheckedConfig } from "./agent_config.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkClaims } from "./claims.ts";
 import { checkSection, SECTIONS } from "./components.ts";
 import { didYouMean, type Fault } from "./fault.ts";
 import { Findings } from "./findings.ts";
 import { checkNode } from "./issues.ts";
-import type { AgentConfig } from "./load.ts";
 import { type ConfigNode, nodeAt } from "./node.ts";
 import { checkReferences } from "./pipelines.ts";
 import type { SecretLines } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
 import { checkUses, pullReaderPath } from "./uses.ts";
-
-export type CheckedConfig = Omit<AgentConfig, "concealed">;
 
 export interface CheckResult {
   /** Undefined where there are faults. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { test } from "node:test";
 import { refused, warned } from "./fake_catalog.ts";
 

@@ -1,5 +1,6 @@
-import type { Claiming } from "../component/component.ts";
-import type { CheckedConfig } from "./check.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { Claiming } from "../component/factory.ts";
+import type { CheckedConfig } from "./agent_config.ts";
 import { SECTIONS } from "./components.ts";
 import type { Findings } from "./findings.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import { Reference } from "./input.ts";
 import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";

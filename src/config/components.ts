@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
-import type { Remarking } from "../component/component.ts";
+import type { Remarking } from "../component/factory.ts";
+import type { ComponentConfig } from "./agent_config.ts";
 import type { Catalog, CatalogEntry, CatalogSection } from "./catalog.ts";
 import { didYouMean, type Origin } from "./fault.ts";
 import type { Findings } from "./findings.ts";
 import { parseId } from "./ids.ts";
 import { checkNode } from "./issues.ts";
-import type { ComponentConfig } from "./load.ts";
 import { isNull, type MapNode, nodeAt } from "./node.ts";
 
 export type Section = keyof Catalog;

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+import { reasonOf } from "../files/read_file.ts";
 import type { Fault, Origin } from "./fault.ts";
 import type { Foreign } from "./foreign.ts";
 import { type ConfigNode, type Entry, moveTo, type Path } from "./node.ts";
-import { reasonOf } from "./read_file.ts";
 import { CONFIG_BYTES_MAX, parseYamlText } from "./yaml.ts";
 
 export interface ExpandOptions {

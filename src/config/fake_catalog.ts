@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { z } from "zod";
+import { duration, listenAddress, secret, size } from "../options/values.ts";
+import type { AgentConfig } from "./agent_config.ts";
 import type { Catalog, CatalogEntry } from "./catalog.ts";
 import { renderFaults } from "./fault.ts";
-import { type AgentConfig, type LoadResult, loadConfig } from "./load.ts";
-import { duration, listenAddress, secret, size } from "./values.ts";
+import { type LoadResult, loadConfig } from "./load.ts";
 
 const path = z.string().regex(/^\//, "must be an absolute path");
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { visible } from "../text/visible.ts";
 
 /** Where something stands in the config, for a person to find it. Lines and columns count from 1. */

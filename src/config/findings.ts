@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Fault, Origin } from "./fault.ts";
 import { type ConfigNode, originOf, type Path } from "./node.ts";
 import type { SecretLines } from "./secrets.ts";

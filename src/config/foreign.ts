@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ConcealedTexts } from "../text/concealed.ts";
 import type { Fault } from "./fault.ts";
 import { type ConfigNode, type Entry, nodeAt, type Path, type ScalarNode } from "./node.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A component's or a pipeline's id: `type` or `type/name`. */
 export interface Id {
   readonly type: string;

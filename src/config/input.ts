@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type ConfigNode, isNull } from "./node.ts";
 import { type Place, placeIn, takesNull, wantsListOfTexts, wantsText } from "./schema_place.ts";
 

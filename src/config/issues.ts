@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { z } from "zod";
 import { didYouMean, type Fault } from "./fault.ts";
 import { toInput } from "./input.ts";

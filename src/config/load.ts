@@ -1,48 +1,15 @@
-import type {
-  ExporterFactory,
-  ExtensionFactory,
-  ProcessorFactory,
-  ReceiverFactory,
-} from "../component/component.ts";
-import type { ConcealedTexts } from "../text/concealed.ts";
-import { withBatchProcessors } from "./batch_processors.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { AgentConfig } from "./agent_config.ts";
 import type { Catalog } from "./catalog.ts";
 import { checkConfig } from "./check.ts";
 import { expandTree } from "./expand.ts";
+import { withExporterDefaults } from "./exporter_defaults.ts";
 import type { Fault } from "./fault.ts";
 import { Foreign } from "./foreign.ts";
 import { type ConfigNode, isNull, mergeNodes } from "./node.ts";
 import { reservedKeyFaults } from "./reserved_key.ts";
 import { SecretLines } from "./secrets.ts";
-import type { PipelineConfig } from "./service.ts";
 import { type ConfigSource, readSources } from "./source.ts";
-import type { TelemetryConfig } from "./telemetry.ts";
-
-/** A configured component: its factory, and what the factory's schema made of the user's words. */
-export interface ComponentConfig<F> {
-  /** As the user wrote it: `type` or `type/name`. */
-  readonly id: string;
-  /** The registry's name of the type, also where the user wrote an older one. */
-  readonly type: string;
-  readonly factory: F;
-  readonly config: unknown;
-}
-
-/** A config without a fault: everything it names is there. */
-export interface AgentConfig {
-  readonly receivers: ReadonlyMap<string, ComponentConfig<ReceiverFactory<unknown>>>;
-  readonly processors: ReadonlyMap<string, ComponentConfig<ProcessorFactory<unknown>>>;
-  readonly exporters: ReadonlyMap<string, ComponentConfig<ExporterFactory<unknown>>>;
-  readonly extensions: ReadonlyMap<string, ComponentConfig<ExtensionFactory<unknown>>>;
-  readonly service: {
-    readonly extensions: readonly string[];
-    readonly pipelines: ReadonlyMap<string, PipelineConfig>;
-    readonly shutdownTimeoutMs: number;
-    readonly telemetry: TelemetryConfig;
-  };
-  /** Values that came out of variables and files; people see their references. */
-  readonly concealed: ConcealedTexts;
-}
 
 /** `tree` is the config merged and expanded, for printing; it is missing where a source could not be read. */
 export type LoadResult = { readonly warnings: readonly Fault[] } & (
@@ -60,7 +27,7 @@ export async function loadConfig(source: ConfigSource, catalog: Catalog): Promis
   const foreign = new Foreign();
   const expanded = await expandTree(merged, { env, readFile: source.readFile, faults, warnings, foreign });
   faults.push(...reservedKeyFaults(expanded));
-  const tree = await withBatchProcessors(expanded, catalog);
+  const tree = await withExporterDefaults(expanded, catalog);
   const secretLines = new SecretLines();
   const checked = await checkConfig(tree, catalog, secretLines);
   // A value that could not be expanded, or a key that cannot be, is no further fault of its place.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Origin } from "./fault.ts";
 
 /** A config as a tree that remembers where everything stands, through merging and expansion. */

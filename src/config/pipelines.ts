@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Section } from "./components.ts";
 import { didYouMean, type Origin } from "./fault.ts";
 import type { Findings } from "./findings.ts";

@@ -1,11 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: references are what is tested here
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
+import { shownAsParsed } from "../options/values.ts";
 import { complete } from "./complete.ts";
 import { fakeCatalog, type Given, loadFake, SERVICE, withOptions } from "./fake_catalog.ts";
 import { printableConfig } from "./print.ts";
-import { shownAsParsed } from "./values.ts";
 
 async function printed(given: Given | string, unredacted = false): Promise<Record<string, unknown>> {
   const { tree } = await loadFake(given);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import type { Catalog, CatalogSection } from "./catalog.ts";
 import { type CompleteOptions, complete } from "./complete.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Fault } from "./fault.ts";
 import type { ConfigNode, Path } from "./node.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
 /** A place in a schema: what may stand there, wrappers taken off. Empty where the schema knows no such place. */

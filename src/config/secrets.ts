@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import { type Fault, suggest } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";

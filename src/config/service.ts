@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { type TelemetryConfig, telemetrySchema } from "./telemetry.ts";
-import { duration } from "./values.ts";
+import { duration } from "../options/values.ts";
+import { type TelemetryConfig, telemetrySchema } from "../telemetry/config.ts";
 
 export interface PipelineConfig {
   readonly receivers: readonly string[];

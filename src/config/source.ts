@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+import { reasonOf } from "../files/read_file.ts";
 import type { Fault } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";
-import { reasonOf } from "./read_file.ts";
 import { parseYaml } from "./yaml.ts";
 
 /** Where a config comes from. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
 /** What is wrong with a text as YAML, and where a person finds it. */

@@ -1,11 +1,12 @@
-import type { Using } from "../component/component.ts";
+// SPDX-License-Identifier: Apache-2.0
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
+import type { Using } from "../component/factory.ts";
 import { listening } from "../http/config.ts";
+import type { TelemetryConfig } from "../telemetry/config.ts";
 import type { CheckedSection, Section } from "./components.ts";
 import { didYouMean } from "./fault.ts";
 import type { Findings } from "./findings.ts";
 import type { Path } from "./node.ts";
-import type { TelemetryConfig } from "./telemetry.ts";
 
 type Sections = Readonly<Record<Section, CheckedSection<unknown>>>;
 

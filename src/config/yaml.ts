@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import {
   type Document,
   isAlias,
@@ -8,13 +9,14 @@ import {
   type YAMLMap,
   type Node as YamlNode,
 } from "yaml";
+import { FILE_BYTES_MAX } from "../files/read_file.ts";
 import type { Fault, Origin } from "./fault.ts";
 import type { ConfigNode, Entry, ScalarNode } from "./node.ts";
 import { SENSITIVE_NAME } from "./secrets.ts";
 import { syntaxProblems, TAGS_TEXT } from "./syntax.ts";
 
 /** A config is written by people: more than this is a mistake, and parsing it would hold up the start for seconds. */
-export const CONFIG_BYTES_MAX: number = 1024 * 1024;
+export const CONFIG_BYTES_MAX: number = FILE_BYTES_MAX;
 /** What a document may grow to when its aliases are followed. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 100;

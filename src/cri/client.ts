@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type ChannelOptions,
@@ -8,6 +10,7 @@ import {
   type ServiceError,
   status,
 } from "@grpc/grpc-js";
+import { messageOf } from "../text/error_text.ts";
 import { Deadline } from "./deadline.ts";
 import {
   GetEventsRequestSchema,
@@ -183,7 +186,7 @@ export class CriClient {
         try {
           resolve(read(answer));
         } catch (cause) {
-          fail("malformed", cause instanceof Error ? cause.message : String(cause));
+          fail("malformed", messageOf(cause));
         }
       };
       const path = `${SERVICE}/${method}`;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What the kubelet gives a runtime that was seen to be slow in the worst of reports; a longer first deadline stays as it is. */
 const GROWN_MS_MAX = 30_000;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { CriClient, CriError } from "./client.ts";
 import type { PodEvent, PodList } from "./pod.ts";
 import { checkSocket } from "./socket.ts";

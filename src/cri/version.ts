@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Who answers at an endpoint, as the CRI's Version call says it. */
 export interface RuntimeVersion {
   /** Such as "containerd" or "cri-o". */

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
+import type { Answer } from "../peer/answer.ts";
 import { BROKEN_OFF, brokenOff } from "../peer/broken_off.ts";
-import type { Answer } from "./answer.ts";
 
 /** What goes out as one request: encoded requests that are joined by putting one behind the other. */
 export interface Batch {

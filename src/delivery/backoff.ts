@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { RetryConfig } from "./retry_config.ts";
 
 /** Intervals of 0, or a `multiplier` below 1, leave nothing to wait for; a peer in trouble must not be asked without a pause. */

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { duration, size, unsupported } from "../config/values.ts";
+import { duration, size, unsupported } from "../options/values.ts";
 import type { Sizer, TakeLimit } from "./queue.ts";
 import { DAY_MS, type RetryConfig } from "./retry_config.ts";
 

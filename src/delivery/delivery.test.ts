@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { Writable } from "node:stream";
 import { test } from "node:test";
@@ -10,12 +11,13 @@ import {
 import { pino } from "pino";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { QueueStorage } from "../component/component.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../peer/answer.ts";
 import type { Send } from "./attempt.ts";
 import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
+import type { QueueStorage } from "./queue_storage.ts";
+import { QUEUE_STORAGES } from "./queue_storage.ts";
 import { retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
@@ -63,7 +65,8 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
     retry_on_failure: { ...retrySchema.parse({}), ...retry },
     sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
-  const { storages, statuses } = settings.host;
+  const { statuses } = settings.host;
+  const storages = settings.host.single(QUEUE_STORAGES);
   const states: string[] = [];
   statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
   const delivery = new Delivery({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { Family, Resource } from "../metrics/model.ts";
@@ -8,6 +9,7 @@ import { Intake } from "./intake.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import { Pace } from "./pace.ts";
 import type { Outgoing, Queued, RequestQueue } from "./queue.ts";
+import { QUEUE_STORAGES } from "./queue_storage.ts";
 import { type DeliveryReport, reportDeliveries } from "./report.ts";
 import { Sender } from "./sender.ts";
 import type { SizeFinding } from "./size_limit.ts";
@@ -149,7 +151,7 @@ export class Delivery {
   /** Takes the storage's queue in place of the one in memory, with what has come before the start. */
   #openStorage(storage: string): void {
     const { settings, type } = this.#options;
-    const offered = settings.host.storages.get(storage);
+    const offered = settings.host.single(QUEUE_STORAGES).get(storage);
     if (offered === undefined)
       throw new Error(`sending_queue::storage: "${storage}" is not in service::extensions`);
     const queue = offered.openQueue(settings.id.replace(/^[^/]*/, type), (lost, where) => {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, fsyncSync, openSync, statfsSync } from "node:fs";
 
 /** There is space for a request while so much is left, which is more than almost any request has… */

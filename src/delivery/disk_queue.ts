@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock/clock.ts";
+import { messageOf } from "../text/error_text.ts";
 import { Acks } from "./disk_acks.ts";
 import { hasDiskSpace, hasSpace, syncDirectory } from "./disk_directory.ts";
 import { type Damage, Segment } from "./disk_segment.ts";
@@ -121,7 +124,7 @@ export class DiskQueue implements RequestQueue {
       segment.append(bytes, header, { sync: fsync === "always" });
     } catch (error) {
       this.#failedMs = this.#options.clock.monotonicMs();
-      return describe(error);
+      return messageOf(error);
     } finally {
       quota.bytes += segment.bytes - before;
     }
@@ -212,7 +215,7 @@ export class DiskQueue implements RequestQueue {
       if (this.#options.fsync !== "never") syncDirectory(directory);
       return segment;
     } catch (error) {
-      return describe(error);
+      return messageOf(error);
     }
   }
 
@@ -232,8 +235,4 @@ export class DiskQueue implements RequestQueue {
       this.#acks.drop(segment.firstSequence, next);
     }
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

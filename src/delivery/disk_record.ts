@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { crc32 } from "node:zlib";
 
 /** What stands before a request on disk. All numbers are little-endian. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { QueueConfig } from "./config.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../component/component.ts";
 import { createOtlpEncoder } from "../otlp/encode.ts";
 import { OtlpRequests } from "../otlp/requests.ts";

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
-import { formatDuration } from "../config/values.ts";
+import { formatDuration } from "../options/values.ts";
 
 /** How full the queue is: sizes in the sizer's unit. */
 export interface QueueState {

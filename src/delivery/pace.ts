@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { RetryConfig } from "./retry_config.ts";

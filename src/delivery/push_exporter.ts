@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Exporter, Settings } from "../component/component.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 import type { OnUnsound } from "../metrics/sound.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../peer/answer.ts";
 import type { Send } from "./attempt.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { Delivery } from "./delivery.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** An encoded request about one resource. Two of them, one behind the other, are a request too: so batches are made. */
 export interface Outgoing {
   readonly bytes: Uint8Array;

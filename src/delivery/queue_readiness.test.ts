@@ -1,12 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../peer/answer.ts";
 import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import type { RequestQueue } from "./queue.ts";
+import { QUEUE_STORAGES } from "./queue_storage.ts";
 import { retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
@@ -36,7 +38,7 @@ function scene(queue: object) {
     send: () => new Promise((resolve) => answers.push(resolve)),
   });
   return {
-    ...{ delivery, clock, storages: settings.host.storages },
+    ...{ delivery, clock, storages: settings.host.single(QUEUE_STORAGES) },
     take: (): boolean => delivery.take(REQUEST),
     unready: () => settings.host.statuses.unreadyReasons(),
     async deliverOne(): Promise<void> {

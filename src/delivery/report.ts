@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attributes, Meter } from "@opentelemetry/api";
-import type { ComponentState, Settings } from "../component/component.ts";
-import { observed } from "../telemetry/observed.ts";
-import type { Failure } from "./answer.ts";
+import type { Settings } from "../component/component.ts";
+import type { ComponentState } from "../component/status.ts";
+import type { Failure } from "../peer/answer.ts";
+import { observed } from "../reporting/observed.ts";
+import { RepeatedLog, type Repetition } from "../reporting/repeated_log.ts";
 import { OutageLog, type QueueState } from "./outage.ts";
-import { RepeatedLog, type Repetition } from "./repeated_log.ts";
 
 /** Why points were lost after they had been accepted. */
 export type LossReason =

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { duration } from "../config/values.ts";
-import type { StatusRules } from "./answer.ts";
+import { duration } from "../options/values.ts";
+import type { StatusRules } from "../peer/answer.ts";
 
 /** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
 export interface RetryConfig {

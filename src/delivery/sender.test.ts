@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
@@ -5,7 +6,7 @@ import { countingMeter } from "../../test/scenes/counters.ts";
 import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Answer } from "./answer.ts";
+import type { Answer } from "../peer/answer.ts";
 import type { Batch } from "./attempt.ts";
 import { queueSchema } from "./config.ts";
 import { Delivery } from "./delivery.ts";

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
-import { type Answer, type Failure, underRules } from "./answer.ts";
+import { type Answer, type Failure, underRules } from "../peer/answer.ts";
 import { Attempt, type Send } from "./attempt.ts";
 import type { Mark, Pace } from "./pace.ts";
 import { type Queued, sizeOfAll } from "./queue.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 
 /** Peers that take less are not met with; one that refuses at random must not make requests ever smaller. */

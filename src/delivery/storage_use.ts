@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ExtensionUse } from "../component/extension_use.ts";
 import type { QueueConfig } from "./config.ts";
 

@@ -1,12 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
 import { testSettings } from "../../test/scenes/settings.ts";
+import type { ReceivedRequest, Verdict } from "../auth/authenticator.ts";
+import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
 import { systemClock } from "../clock/clock.ts";
-import type { ReceivedRequest, Verdict } from "../component/authenticator.ts";
 import { createHost } from "../pipeline/host.ts";
 import { authenticationBy } from "./authentication.ts";
+import { LISTENERS } from "./listeners.ts";
 import { answerText } from "./server.ts";
 import { ANY_SERVING } from "./serving.ts";
 
@@ -14,7 +17,7 @@ import { ANY_SERVING } from "./serving.ts";
 async function serving(context: TestContext) {
   const host = createHost();
   let answered = 0;
-  const claim = host.listeners.claim({
+  const claim = host.single(LISTENERS).claim({
     owner: { kind: "exporter", settings: testSettings({ host, clock: systemClock }) },
     address: { host: "127.0.0.1", port: 0 },
     serving: { ...ANY_SERVING, auth: "auth" },
@@ -52,7 +55,7 @@ test("what the authenticator says decides, before the path does", async (context
       return verdict;
     },
   };
-  const withdraw = host.serverAuthenticators.add("auth", authenticator);
+  const withdraw = host.single(SERVER_AUTHENTICATORS).add("auth", authenticator);
   const headers = { authorization: "Test 1" };
   assert.equal(await (await ask("/", { headers })).text(), "page\n");
   assert.equal(seen[0]?.headers["authorization"], "Test 1");
@@ -83,7 +86,7 @@ test("what the authenticator says decides, before the path does", async (context
 test("all addresses of one network, and all clients of a unix socket, are one peer to whoever checks passwords", async () => {
   const host = createHost();
   const seen = new Set<string>();
-  host.serverAuthenticators.add("auth", {
+  host.single(SERVER_AUTHENTICATORS).add("auth", {
     challenge: "",
     async check({ peer }) {
       seen.add(peer);

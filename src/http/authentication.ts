@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage } from "node:http";
-import type { ServerAuthenticator } from "../component/authenticator.ts";
-import type { Host } from "../component/component.ts";
+import type { ServerAuthenticator } from "../auth/authenticator.ts";
+import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
+import type { Host } from "../component/host.ts";
 import { clientOf } from "./client_address.ts";
 import type { Refusal } from "./request_rules.ts";
 
@@ -13,7 +15,7 @@ export type Authentication = (request: IncomingMessage) => Promise<Refusal | und
  */
 export function authenticationBy(host: Host, id: string): Authentication {
   return async (request) => {
-    const authenticator = host.serverAuthenticators.get(id);
+    const authenticator = host.single(SERVER_AUTHENTICATORS).get(id);
     if (authenticator === undefined)
       return { status: 503, text: `authenticator "${id}" does not run now`, headers: { "Retry-After": "1" } };
     return await refusalBy(authenticator, request);

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { chmod, lstat, unlink } from "node:fs/promises";
 import { connect, createServer, type ListenOptions, type Server } from "node:net";
 import { dirname } from "node:path";
-import type { ListenAddress } from "../config/values.ts";
+import type { ListenAddress } from "../options/values.ts";
 
 /** Opens the server at one address; rejects with what the system says. */
 export type Open = (server: Server, where: ListenOptions) => Promise<void>;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Clients of a unix socket have no address: all of them are one client. */
 const UNIX = "unix socket";
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;

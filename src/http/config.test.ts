@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { parseListenAddress } from "../config/values.ts";
+import { parseListenAddress } from "../options/values.ts";
 import { listening, servingOptions, toServing } from "./config.ts";
 
 const schema = z.strictObject(servingOptions);

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { type AuthConfig, authUse, serverAuthSchema } from "../auth/config.ts";
-import type { Remark } from "../component/component.ts";
 import type { ExtensionUse } from "../component/extension_use.ts";
-import { duration, type ListenAddress, size, unsupported } from "../config/values.ts";
+import type { Remark } from "../component/factory.ts";
+import { duration, type ListenAddress, size, unsupported } from "../options/values.ts";
 import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "../tls/ciphers.ts";
 import { reloadInterval } from "../tls/client_config.ts";
 import { HOST_PATTERN } from "./hosts.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import { clientOf } from "./client_address.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isIP, isIPv6 } from "node:net";
 
 /** Through what a request has come: a unix socket, an address of the loopback interface, or another one. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -5,7 +6,7 @@ import { type TestContext, test } from "node:test";
 import { recordedLogger } from "../../test/scenes/logs.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
-import type { ListenAddress } from "../config/values.ts";
+import type { ListenAddress } from "../options/values.ts";
 import { defaultServerLimits } from "./config.ts";
 import { type Claim, type ClaimOptions, Listeners } from "./listeners.ts";
 import { answerText, type Route } from "./server.ts";

@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isDeepStrictEqual } from "node:util";
-import type { ListenAddress } from "../config/values.ts";
+import type { Single } from "../component/single.ts";
+import type { ListenAddress } from "../options/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { authenticationBy } from "./authentication.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
@@ -164,3 +166,6 @@ function isOther(wanted: unknown, had: unknown): boolean {
 function nameOf({ owner }: ClaimOptions): string {
   return `${owner.kind} "${owner.settings.id}"`;
 }
+
+/** The listeners of one agent. */
+export const LISTENERS: Single<Listeners> = { name: "listeners", make: () => new Listeners() };

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a request draws on: those that no route gets have a pot of their own, and take nothing from pullers of the same address. */
 export type Pot = "page" | "refused";
 

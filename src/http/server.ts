@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { once } from "node:events";
 import {
   createServer,
@@ -11,7 +13,8 @@ import { createServer as createNetServer, type Server as NetServer, type Socket 
 import { hostname } from "node:os";
 import type { SecureContextOptions, TLSSocket } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import type { ListenAddress } from "../config/values.ts";
+import type { ListenAddress } from "../options/values.ts";
+import { messageOf } from "../text/error_text.ts";
 import { visible } from "../text/visible.ts";
 import type { Authentication } from "./authentication.ts";
 import { type Binding, bind } from "./bind.ts";
@@ -153,7 +156,7 @@ export class HttpServer {
     try {
       this.#binding = await bind(this.#front, address);
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
+      const cause = messageOf(error);
       throw new Error(`cannot listen on ${describeAddress(address)}: ${cause}`, { cause: error });
     }
     for (const server of [this.#front, ...this.#binding.others]) server.on("error", onError);

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
@@ -13,6 +14,7 @@ import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { defaultServerTimeouts, serverTls } from "./config.ts";
+import { LISTENERS } from "./listeners.ts";
 import { answerText } from "./server.ts";
 import { ANY_SERVING } from "./serving.ts";
 
@@ -58,7 +60,7 @@ async function serve(context: TestContext, options: ServeOptions = {}) {
   const host = createHost(clock);
   host.statuses.report("exporter", "page", "ok");
   const { logger, lines } = recordedLogger();
-  const claim = host.listeners.claim({
+  const claim = host.single(LISTENERS).claim({
     owner: { kind: "exporter", settings: testSettings({ id: "page", clock, host, logger }) },
     address: { host: listenHost, port: 0 },
     serving: {
@@ -278,17 +280,19 @@ test("keys are agreed on in the groups that curve_preferences names", async (con
 
 test("a listener without its files says which one it misses", async (context) => {
   const { logger } = recordedLogger();
-  const claim = createHost().listeners.claim({
-    owner: { kind: "exporter", settings: testSettings({ logger }) },
-    address: { host: "127.0.0.1", port: 0 },
-    serving: {
-      ...ANY_SERVING,
-      timeouts: { ...defaultServerTimeouts, readMs: 600_000 },
-      tls: serverTls.parse({ cert_file: "/nowhere/tls.crt", key_file: "/nowhere/tls.key" }),
-    },
-    routes: new Map(),
-    rank: 0,
-  });
+  const claim = createHost()
+    .single(LISTENERS)
+    .claim({
+      owner: { kind: "exporter", settings: testSettings({ logger }) },
+      address: { host: "127.0.0.1", port: 0 },
+      serving: {
+        ...ANY_SERVING,
+        timeouts: { ...defaultServerTimeouts, readMs: 600_000 },
+        tls: serverTls.parse({ cert_file: "/nowhere/tls.crt", key_file: "/nowhere/tls.key" }),
+      },
+      routes: new Map(),
+      rank: 0,
+    });
   context.after(() => claim.close(AbortSignal.abort()));
   await assert.rejects(
     claim.listen(),

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SecureContextOptions, SecureVersion } from "node:tls";
 import { type CertificateOwner, Certificates } from "../tls/certificates.ts";
 

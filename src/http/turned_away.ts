@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Counter, Meter } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";

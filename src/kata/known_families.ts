@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../metrics/model.ts";
 
 /** Who made the page: what the host's part of it can hold depends on it. */

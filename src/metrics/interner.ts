@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Family, type Kind, type Point, pointWidth, type Schema } from "./model.ts";
 import { WeakValues } from "./weak_values.ts";
 

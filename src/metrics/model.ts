@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a point's number means; the vocabulary of OTLP, to which the Prometheus text types map one to one. */
 export type Kind = "gauge" | "sum" | "histogram" | "summary" | "unknown";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Family, type Point, pointWidth, type Schema } from "./model.ts";
 
 /** The family with only these of its points. It is not interned. */

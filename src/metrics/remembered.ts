@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The function, asked once for each object; an answer is forgotten with its object. */
 export function remembered<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, Value>();

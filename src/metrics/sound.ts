@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
 
 import {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A map that does not keep its values alive, and drops the keys of those that are gone. */
 export class WeakValues<T extends object> {
   readonly #refs = new Map<string, WeakRef<T>>();

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { fromBinary, fromJson, type JsonValue } from "@bufbuild/protobuf";
 import { StatusSchema } from "./generated/google/rpc/status_pb.ts";
 import {

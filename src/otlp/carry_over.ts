@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Family, type Point, pointWidth, type Schema } from "../metrics/model.ts";
 import { rememberedPair } from "../metrics/remembered.ts";
 import { isCounting } from "./counters.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
 /** An option of every exporter of OTLP: whether it says when series end. */

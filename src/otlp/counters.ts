@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Kind, pointWidth, type Schema } from "../metrics/model.ts";
 import { remembered } from "../metrics/remembered.ts";
 

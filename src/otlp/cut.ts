@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Entry } from "./entry.ts";
 import type { Envelope } from "./envelope.ts";
 

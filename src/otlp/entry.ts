@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";
 import { remembered } from "../metrics/remembered.ts";
 import { type MetricPlan, planEndedFamily, planFamily } from "./metric_plan.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Resource } from "../metrics/model.ts";
 import { remembered } from "../metrics/remembered.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";

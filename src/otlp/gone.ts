@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
 import { familyPart, schemaPart } from "../metrics/part.ts";
 import { rememberedPair } from "../metrics/remembered.ts";

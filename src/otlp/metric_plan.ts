@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Attributes, type Family, type Kind, type Point, pointWidth } from "../metrics/model.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { isCounting } from "./counters.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const nanos = new BigUint64Array(1);
 const nanosBits = new Float64Array(nanos.buffer);
 

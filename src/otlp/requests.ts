@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Ended, Reading, Resource, Schema } from "../metrics/model.ts";
 import { type OnUnsound, soundPart } from "../metrics/sound.ts";
 import type { OtlpEncoder, OtlpRequest } from "./encode.ts";

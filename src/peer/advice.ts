@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { PeerCertificate } from "node:tls";
 import { opensslReason } from "./error_text.ts";
 import { type Speech, speechOf } from "./first_bytes.ts";

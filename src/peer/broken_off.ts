@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** In place of how long the attempt has waited. */
 export const BROKEN_OFF = "the attempt was broken off";
 

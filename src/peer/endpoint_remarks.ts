@@ -1,4 +1,5 @@
-import type { Remark } from "../component/component.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { Remark } from "../component/factory.ts";
 
 /** What of an exporter's endpoint the rules look at. */
 export interface WrittenEndpoint {

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+import { messageOf } from "../text/error_text.ts";
+
 /** Node's advice about its own command line, which whoever runs the agent does not write. */
 const NODE_ADVICE = /; if the root CA is installed locally.*$/s;
 
@@ -12,7 +15,5 @@ export function opensslReason(error: unknown): string | undefined {
 /** The text of a connection's error. One that tried several addresses keeps its words in the attempts. */
 export function errorText(error: unknown): string {
   if (error instanceof AggregateError && error.message === "") return error.errors.map(errorText).join(", ");
-  return (error instanceof Error ? error.message : String(error))
-    .replace(NODE_ADVICE, "")
-    .replace(OPENSSL, "$1");
+  return messageOf(error).replace(NODE_ADVICE, "").replace(OPENSSL, "$1");
 }

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a server shows that it speaks. */
 export type Speech = "tls" | "http1" | "http2";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const SECONDS = /^[0-9]+(\.[0-9]+)?$/;
 /** All forms of a date begin with the day of the week. `Date.parse` alone finds years in many a text. */
 const DATE = /^(mon|tue|wed|thu|fri|sat|sun)/i;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Consumer } from "../component/consumer.ts";
 
 /** A consumer that passes everything on to `target`, but for what `overrides` does in its place. */

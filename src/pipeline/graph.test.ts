@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
@@ -5,9 +6,11 @@ import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { z } from "zod";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Host, Settings, Statuses } from "../component/component.ts";
+import type { Settings } from "../component/component.ts";
 import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
+import type { Host } from "../component/host.ts";
+import type { Statuses } from "../component/status.ts";
 import { Interner } from "../metrics/interner.ts";
 import type { Reading } from "../metrics/model.ts";
 import { Graph } from "./graph.ts";

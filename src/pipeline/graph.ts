@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../clock/clock.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";
+import { messageOf } from "../text/error_text.ts";
 import { fanOut } from "./fan_out.ts";
 import { makeNode, type Node, type NodeOptions, shutDownNodes } from "./node.ts";
 import { Orphans } from "./open_resources.ts";
@@ -72,7 +75,7 @@ export class Graph {
       whenStarted();
       if (failures.size === 0) throw error;
       const errors = [error, ...failures.values()];
-      throw new AggregateError(errors, errors.map(message).join("; and then: "));
+      throw new AggregateError(errors, errors.map(messageOf).join("; and then: "));
     }
     // What is new takes over before the old drains: a peer that hangs must not stop the scraping.
     const old = this.#running(leaving);
@@ -92,7 +95,7 @@ export class Graph {
       await this.#nodes
         .get(spec.key)
         ?.component.refresh?.()
-        .catch((error: unknown) => failures.push(new Error(`${nameOf(spec)}: ${message(error)}`)));
+        .catch((error: unknown) => failures.push(new Error(`${nameOf(spec)}: ${messageOf(error)}`)));
     }
     return failures;
   }
@@ -152,8 +155,8 @@ export class Graph {
       try {
         await component.start();
       } catch (error) {
-        statuses.report(kind, id, "permanent_error", message(error));
-        throw new Error(`cannot start ${nameOf(spec)}: ${message(error)}`, { cause: error });
+        statuses.report(kind, id, "permanent_error", messageOf(error));
+        throw new Error(`cannot start ${nameOf(spec)}: ${messageOf(error)}`, { cause: error });
       }
       // A component that has met something by now has said so.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
@@ -258,8 +261,4 @@ export class Graph {
     }
     return relay;
   }
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

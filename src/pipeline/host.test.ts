@@ -1,10 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { fakeWitness } from "../../test/scenes/witness.ts";
+import { WITNESSES } from "../kata/witnesses.ts";
 import { createHost } from "./host.ts";
 
 test("of two offers of one id the later counts, and when it is taken back the earlier does again", () => {
-  const { witnesses } = createHost();
+  const witnesses = createHost().single(WITNESSES);
   const withdrawFirst = witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
   const withdrawLater = witnesses.add("cri", fakeWitness({ listed: [] }));
   assert.equal(witnesses.isListed("a"), false);

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type {
   ComponentKind,
   ComponentState,
   ComponentStatus,
   StateDetails,
   Statuses,
-} from "../component/component.ts";
+} from "../component/status.ts";
 
 /**
  * The statuses as one instance of a component has them. An exchange puts another instance under the same id, so what an

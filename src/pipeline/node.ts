@@ -1,15 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Component, Exporter, Processor, Settings } from "../component/component.ts";
+import type { Consumer } from "../component/consumer.ts";
 import type {
-  Component,
-  ComponentKind,
-  Exporter,
   ExporterFactory,
   ExtensionFactory,
-  Processor,
   ProcessorFactory,
   ReceiverFactory,
-  Settings,
-} from "../component/component.ts";
-import type { Consumer } from "../component/consumer.ts";
+} from "../component/factory.ts";
+import type { ComponentKind } from "../component/status.ts";
+import { messageOf } from "../text/error_text.ts";
 import { guard } from "./guard.ts";
 import { InstanceStatuses } from "./instance_statuses.ts";
 import { counted, type PipelineCounters } from "./observe.ts";
@@ -82,7 +82,7 @@ export async function shutDownNodes(
       await component.shutdown(deadline);
     } catch (error) {
       clean = false;
-      const words = error instanceof Error ? error.message : String(error);
+      const words = messageOf(error);
       onError(new Error(`cannot shut down ${nameOf(spec)}: ${words}`, { cause: error }));
     }
   };

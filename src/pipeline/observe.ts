@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attributes, Counter, Meter } from "@opentelemetry/api";
 import type { Consumer } from "../component/consumer.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";

@@ -1,14 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isDeepStrictEqual } from "node:util";
+import type { ExtensionRole } from "../component/extension_use.ts";
 import type {
   Claiming,
-  ComponentKind,
   ExporterFactory,
   ExtensionFactory,
   ProcessorFactory,
   ReceiverFactory,
   Using,
-} from "../component/component.ts";
-import type { ExtensionRole } from "../component/extension_use.ts";
+} from "../component/factory.ts";
+import type { ComponentKind } from "../component/status.ts";
 import { keyOf } from "./statuses.ts";
 
 /** A checked component of the config: its factory, and what the factory's schema made of the user's words. */

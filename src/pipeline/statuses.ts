@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 import type {
   ComponentKind,
@@ -5,7 +6,7 @@ import type {
   ComponentStatus,
   StateDetails,
   Statuses,
-} from "../component/component.ts";
+} from "../component/status.ts";
 import { ConcealedTexts } from "../text/concealed.ts";
 
 /** States that nothing but a start leads out of. */

@@ -1,4 +1,5 @@
-import type { StrayLine } from "../telemetry/process_log.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { StrayLine } from "../reporting/process_log.ts";
 
 /** How Node was started. */
 export interface NodeStart {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The part of `process` by which signals are heard. */
 export interface SignalSource {
   on(signal: NodeJS.Signals, listener: () => void): unknown;

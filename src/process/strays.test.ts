@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
-import type { StrayLine } from "../telemetry/process_log.ts";
+import type { StrayLine } from "../reporting/process_log.ts";
 import { captureWarnings, consoleInto, endOnUncaught } from "./strays.ts";
 
 function recorded(): { readonly lines: StrayLine[]; say(line: StrayLine): void } {

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Console } from "node:console";
 import { Writable } from "node:stream";
 import { format } from "node:util";
-import type { StrayLine } from "../telemetry/process_log.ts";
+import type { StrayLine } from "../reporting/process_log.ts";
 
 /** The part of `process` by which Node says what would otherwise go to stderr as text. */
 export interface StraySource {

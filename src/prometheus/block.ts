@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FamilySpec } from "../metrics/interner.ts";
 import type { Kind } from "../metrics/model.ts";
 import { childSuffixes } from "./family_record.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Family, Kind } from "../metrics/model.ts";
 import { WeakValues } from "../metrics/weak_values.ts";

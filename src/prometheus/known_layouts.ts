@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FamilyRecord } from "./family_record.ts";
 import type { Layout } from "./layout.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { hash } from "node:crypto";
 import { type Family, type Point, pointWidth } from "../metrics/model.ts";
 

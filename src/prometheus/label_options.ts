@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { IdentityLabels } from "./write_identity.ts";
 import { BOUND_LABELS, isLabelName } from "./write_names.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The limits on what a page may bring, by the names of their options. */
 export type Limit =
   | "body_bytes"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { FamilySpec } from "../metrics/interner.ts";
 
 /** The family that says for which limits something of a sandbox was left out. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attribute } from "../metrics/model.ts";
 import type { Limit } from "./limit.ts";
 import { toNumber } from "./number.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isGuestFamily, KNOWN_FAMILIES } from "../kata/known_families.ts";
 import type { Interner } from "../metrics/interner.ts";
 import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";

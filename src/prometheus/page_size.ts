@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Schema } from "../metrics/model.ts";
 import { remembered } from "../metrics/remembered.ts";
 import { type Label, labelsOf, linesOf } from "./series.ts";

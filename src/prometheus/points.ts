@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attribute, Kind, Point } from "../metrics/model.ts";
 import { toNumber } from "./number.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What backends, their scrapers and their operators say of a series by themselves. */
 const NAMES: ReadonlySet<string> = new Set([
   ...["job", "instance", "endpoint", "service", "scheme", "metrics_path", "target", "monitor"],

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind, Point } from "../metrics/model.ts";
 import { freeLabelName, labelText, toLabelName } from "./write_names.ts";
 

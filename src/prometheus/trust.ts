@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../metrics/model.ts";
 
 /** Who writes a family: the shim, which is the host's, or the guest, which is nobody's friend. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind, Reading, Schema } from "../metrics/model.ts";
 import type { Identity } from "./write_identity.ts";
 

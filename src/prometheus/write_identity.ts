@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Attribute, attributeOf, type Family, type Resource } from "../metrics/model.ts";
 import { type Template, toTemplate } from "./write_copy.ts";
 import type { Conflict } from "./write_draft.ts";

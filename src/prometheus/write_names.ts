@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Text format 0.0.4, or OpenMetrics 1.0. */
 export type PageFormat = "text" | "openmetrics";
 

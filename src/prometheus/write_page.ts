@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Reading } from "../metrics/model.ts";
 import { soundPart } from "../metrics/sound.ts";
 import { isOpenMetricsPoint } from "./openmetrics_points.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../metrics/model.ts";
 import { type Series, seriesOf } from "./series.ts";
 import { joinTemplates, toTemplate } from "./write_copy.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Conflict, Contender, Shape } from "./write_draft.ts";
 import type { PageFormat } from "./write_names.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isExcepted, isLoopback, type ProxyTarget } from "./no_proxy.ts";
 import { type ForwardProxy, parseProxyUrl } from "./proxy_url.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { BlockList, isIP } from "node:net";
 
 /** A host and a port as a client names them; an IPv6 address without brackets. */

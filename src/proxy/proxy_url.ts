@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
 /** A forward proxy. Its credentials are secret: `address` is what may be shown. */

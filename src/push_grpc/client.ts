@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import { unlessAborted } from "../clock/abort.ts";
 import type { Clock } from "../clock/clock.ts";
-import { unlessAborted } from "../clock/unless_aborted.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { withLowerCaseNames } from "../peer/header_names.ts";
+import { messageOf } from "../text/error_text.ts";
 import type { GrpcConnection } from "./connection.ts";
 import { ConnectFailure } from "./connector.ts";
 import type { Exchange } from "./exchange.ts";
@@ -152,7 +155,7 @@ export class GrpcClient {
 function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailure {
   if (signal.aborted)
     return ended(signal, `no connection within ${timeoutMs} ms; a firewall may drop what is sent`);
-  const details = error instanceof Error ? error.message : String(error);
+  const details = messageOf(error);
   return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
 }
 

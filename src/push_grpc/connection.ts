@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type ClientHttp2Session, constants, connect as http2Connect } from "node:http2";
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";

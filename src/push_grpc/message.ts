@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { type Compress, compressor } from "../compression/compress.ts";
 import { fromSnappyFrames } from "../compression/snappy_frames.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { type GrpcWireServer, startGrpcWireServer } from "../../test/e2e/grpc_wire_server.ts";

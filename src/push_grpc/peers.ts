@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import type { Place } from "../peer/dial.ts";
+import { messageOf } from "../text/error_text.ts";
 import type { GrpcConnection } from "./connection.ts";
 import { addressOf, ConnectFailure, type GrpcConnector } from "./connector.ts";
 import { GrpcCode } from "./status.ts";
@@ -203,7 +206,7 @@ async function firstOf(opening: readonly Promise<GrpcConnection>[]): Promise<Grp
 function joined(failures: readonly unknown[]): unknown {
   const [first] = failures;
   if (failures.length <= 1) return first;
-  const texts = failures.map((one) => (one instanceof Error ? one.message : String(one)));
+  const texts = failures.map((one) => messageOf(one));
   const code = first instanceof ConnectFailure ? first.code : GrpcCode.UNAVAILABLE;
   return new ConnectFailure(texts.join(", "), code, new AggregateError(failures));
 }

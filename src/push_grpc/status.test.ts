@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http2";
 import { test } from "node:test";

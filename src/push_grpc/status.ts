@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { constants, type IncomingHttpHeaders } from "node:http2";
 import { retryAfterMs } from "../peer/retry_after.ts";
 

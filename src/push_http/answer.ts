@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from "node:http";
 
 /** What a server said. */

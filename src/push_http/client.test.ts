@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,7 +11,7 @@ import { poll } from "../../test/e2e/poll.ts";
 import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { Answer } from "../delivery/answer.ts";
+import type { Answer } from "../peer/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
 import { httpClientOptions } from "./config.ts";
 import { parsePushUrl } from "./url.ts";

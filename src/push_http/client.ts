@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import { arch, platform } from "node:os";
 import { answerWithoutCredentials, sendAuthenticated } from "../auth/attempt.ts";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../auth/authenticator.ts";
 import { offeredAuthenticator } from "../auth/offered.ts";
-import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../component/authenticator.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
-import { type Answer, meaningOfHttp, saysTooLarge } from "../delivery/answer.ts";
 import { type Approach, adviceOnAnswer } from "../peer/advice.ts";
+import { type Answer, meaningOfHttp, saysTooLarge } from "../peer/answer.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
@@ -9,7 +10,7 @@ import { poll } from "../../test/e2e/poll.ts";
 import { type HttpAnswer, startPushServer } from "../../test/e2e/push_server.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
 import { systemClock } from "../clock/clock.ts";
-import type { FailureKind } from "../delivery/answer.ts";
+import type { FailureKind } from "../peer/answer.ts";
 import { connectHttp } from "./client.ts";
 import { httpClientOptions } from "./config.ts";
 import { parsePushUrl } from "./url.ts";

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../auth/config.ts";
-import { headersOption } from "../config/headers.ts";
-import { duration, unsupported } from "../config/values.ts";
+import { headersOption, httpHeaderName } from "../options/headers.ts";
+import { duration, unsupported } from "../options/values.ts";
 import { type ForwardProxy, proxyUrl } from "../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 
@@ -17,30 +18,6 @@ export interface HttpClientConfig {
   readonly idle_conn_timeout: number;
   readonly disable_keep_alives: boolean;
 }
-
-/** They frame the message, or say what is in it, which is not the user's to decide. */
-const OWN_HEADERS: ReadonlySet<string> = new Set([
-  "connection",
-  "content-encoding",
-  "content-length",
-  "content-type",
-  "expect",
-  "proxy-authorization",
-  "keep-alive",
-  "te",
-  "trailer",
-  "transfer-encoding",
-  "upgrade",
-  "x-prometheus-remote-write-version",
-]);
-
-/** The name of a header that is the user's to set. */
-export const httpHeaderName: z.ZodString = z
-  .string()
-  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "is no name that a header can have" })
-  .refine((name) => !OWN_HEADERS.has(name.toLowerCase()), {
-    error: "is a header that the exporter itself decides about",
-  });
 
 const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no limit`);
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Agent } from "node:http";
 import type { SecureContext } from "node:tls";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";

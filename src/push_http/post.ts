@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Agent, type OutgoingHttpHeaders, request } from "node:http";
 import { request as tlsRequest } from "node:https";
 import { describeStatus, type PushAnswer, readAnswer } from "./answer.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Agent, type RequestOptions } from "node:http";
 import { Agent as TlsAgent } from "node:https";
 import { isIP } from "node:net";

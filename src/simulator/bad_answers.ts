@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
 import { FLOOD_SERIES, floodPiece } from "./bad_pages.ts";
 import type { NumberStyle } from "./number_text.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Bytes that are no page, without a line feed for long. */
 export const GARBAGE: Buffer = Buffer.from(
   Uint8Array.from({ length: 8_192 }, (_, at) => (at * 167 + 13) % 256),

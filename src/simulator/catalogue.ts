@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The metrics that shims and guest agents serve, as of Kata Containers 4.1: names, items and kinds. */
 
 export const PROC_STATUS_ITEMS: readonly string[] =

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { CPU_ITEMS } from "./catalogue.ts";
 import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
 

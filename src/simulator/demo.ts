@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -9,8 +10,8 @@ import type { Command, CommandContext } from "../commands/command.ts";
 import { stoppedOrAfter } from "../commands/stopped.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
-import { readConfigFile } from "../config/read_file.ts";
-import { parseDuration } from "../config/values.ts";
+import { readConfigFile } from "../files/read_file.ts";
+import { parseDuration } from "../options/values.ts";
 import { registry } from "../registry.ts";
 import { visible } from "../text/visible.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";

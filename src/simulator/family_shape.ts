@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Motion } from "./motion.ts";
 
 /** What a family of a simulated page looks like: everything but its numbers, and so the same for many sandboxes. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
 
 /** How many sandboxes are to have which fault. */

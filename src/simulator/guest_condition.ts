@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { DiskLoad } from "./disk_family.ts";
 import { gauge, type Motion, NEVER, perSecond } from "./motion.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { GuestUse } from "./guest_condition.ts";
 import { counter, fixed, gauge, type Motion, perSecond, RARELY, SELDOM } from "./motion.ts";
 

@@ -1,4 +1,5 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
+// SPDX-License-Identifier: Apache-2.0
 // The simulator is a program of its own, so that nothing which the package is built from leads to it.
 import { runProgram } from "../program.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How a number begins, and how it moves on from one scrape to the next. One serves the same number of all sandboxes. */
 export interface Motion {
   first(random: () => number): number;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How a shim spells numbers: Go as `%g` (1.5e+06 from a million up), Rust as plain decimals. */
 export type NumberStyle = "go" | "rs";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 

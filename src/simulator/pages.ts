@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 import { TICK_MS } from "./cpu_family.ts";
 import type { FamilyShape } from "./family_shape.ts";

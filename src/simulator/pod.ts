@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SimulatedPod } from "./cri_server.ts";
 
 const APPS = ["checkout", "frontend", "ledger", "search", "payments", "inventory", "mailer", "gateway"];

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { NumberStyle } from "./number_text.ts";
 import { type Fault, SHIM_FAULTS } from "./shim.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { chmod, link, rename, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { NumberStyle } from "./number_text.ts";
 
 /** What a client asked for, as far as shims care. */

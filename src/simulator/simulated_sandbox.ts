@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { SimulatedPod } from "./cri_server.ts";
 import type { NumberStyle } from "./number_text.ts";

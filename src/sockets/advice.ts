@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { stat } from "node:fs/promises";
 
 /** Why nobody can connect to a socket, where that is more than the kernel says, and what mends it. */

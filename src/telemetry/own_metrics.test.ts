@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
@@ -13,11 +14,12 @@ import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { testSettings } from "../../test/scenes/settings.ts";
+import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
 import { systemClock } from "../clock/clock.ts";
-import type { Host } from "../component/component.ts";
-import { type TelemetryConfig, telemetrySchema } from "../config/telemetry.ts";
+import type { Host } from "../component/host.ts";
 import { createHost } from "../pipeline/host.ts";
 import { startOtlpSink } from "../simulator/otlp_sink.ts";
+import { type TelemetryConfig, telemetrySchema } from "./config.ts";
 import { startOwnMetrics } from "./own_metrics.ts";
 
 const build = { command: "kata-collector", description: "", version: "1.2.3" };
@@ -82,7 +84,7 @@ test("the pull reader's listener asks for credentials where it is told to", asyn
     (await fetch(`http://127.0.0.1:${port}/metrics`, { headers: { authorization } })).status;
   try {
     assert.equal(await ask("right"), 503, "its extension has not started");
-    host.serverAuthenticators.add("auth", {
+    host.single(SERVER_AUTHENTICATORS).add("auth", {
       challenge: "Test",
       check: async ({ headers }) => (headers["authorization"] === "right" ? "accepted" : "refused"),
     });

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { randomUUID } from "node:crypto";
 import { createSecureContext, type SecureContext } from "node:tls";
 import { type DiagLogger, DiagLogLevel, diag, type Meter } from "@opentelemetry/api";
@@ -6,16 +8,18 @@ import { type IMetricReader, MeterProvider, PeriodicExportingMetricReader } from
 import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
-import { readSteadyFile } from "../config/read_file.ts";
+import { readSteadyFile } from "../files/read_file.ts";
+import type { Claim } from "../http/listeners.ts";
+import { LISTENERS } from "../http/listeners.ts";
+import type { Route } from "../http/server.ts";
+import { messageOf } from "../text/error_text.ts";
+import { openSslCiphers } from "../tls/ciphers.ts";
 import type {
   MetricReaderConfig,
   PeriodicReaderConfig,
   PullReaderConfig,
   TelemetryConfig,
-} from "../config/telemetry.ts";
-import type { Claim } from "../http/listeners.ts";
-import type { Route } from "../http/server.ts";
-import { openSslCiphers } from "../tls/ciphers.ts";
+} from "./config.ts";
 import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
@@ -68,7 +72,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
     }
   } catch (error) {
     await shutdown();
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     throw new Error(`cannot serve the agent's own metrics: ${cause}`, { cause: error });
   }
   return {
@@ -108,7 +112,7 @@ async function createPullReader({ address, serving, withoutScopeInfo }: PullRead
   return {
     reader: exporter,
     claim: (settings) =>
-      settings.host.listeners.claim({
+      settings.host.single(LISTENERS).claim({
         owner: { kind: "extension", settings },
         address,
         serving,
@@ -157,7 +161,7 @@ async function pem(path: string | undefined): Promise<Buffer | undefined> {
   try {
     return Buffer.from(await readSteadyFile(path));
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     throw new Error(`cannot read a PEM file of the agent's own metrics: ${cause}`, { cause: error });
   }
 }

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
-import { LOSS_REASONS } from "./line_output.ts";
-import type { LogOutput } from "./process_log.ts";
+import { LOSS_REASONS } from "../reporting/line_output.ts";
+import type { LogOutput } from "../reporting/process_log.ts";
 
 /** What this module asks of the process; `process` satisfies it. */
 export interface ProcessUsage {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A shorter text is a word of too many lines to be named in them by a reference. */
 const LENGTH_MIN = 6;
 /** A text of so many characters is found inside of words too. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { RE2JS, RE2JSException } from "re2js";
 
 /** A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both are. */

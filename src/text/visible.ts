@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * Characters that a person does not see as such: control characters (C0, DEL, C1), line and paragraph separators, those that
  * turn the direction of reading, other format characters and what Unicode lets a renderer leave out, and halves of

@@ -1,5 +1,9 @@
-import type { ComponentKind, Settings } from "../component/component.ts";
-import { observed } from "../telemetry/observed.ts";
+// SPDX-License-Identifier: Apache-2.0
+
+import type { Settings } from "../component/component.ts";
+import type { ComponentKind } from "../component/status.ts";
+import { observed } from "../reporting/observed.ts";
+import { messageOf } from "../text/error_text.ts";
 import { isSameMaterial, type KeyMaterial, type KeySources, readKeyMaterial } from "./key_material.ts";
 
 /** Whose certificates they are, for logs, metrics and the component's status. */
@@ -101,7 +105,7 @@ export class Certificates {
   #goOnWithOld(error: unknown): void {
     const { kind, settings } = this.#options.owner;
     const { id, clock, host, logger } = settings;
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     const before = this.#failure;
     const isSame = before?.message === message;
     const nowMs = clock.monotonicMs();

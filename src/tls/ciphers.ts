@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
 /** Cipher suites of TLS 1.2 that Go's crypto/tls offers and Node has: IANA's name to OpenSSL's. */

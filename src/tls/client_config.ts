@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { duration, secret, unsupported } from "../config/values.ts";
+import { duration, secret, unsupported } from "../options/values.ts";
 import { type CipherName, type CurveName, cipherSuites, curvePreferences } from "./ciphers.ts";
 
 /** The Collector's client TLS options (`configtls`), as far as this build has them. */

@@ -1,9 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import {
   createSecureContext,
   getCACertificates,
   type SecureContext,
   type SecureContextOptions,
 } from "node:tls";
+import { messageOf } from "../text/error_text.ts";
 import { type CertificateOwner, Certificates } from "./certificates.ts";
 import { openSslCiphers, openSslGroups } from "./ciphers.ts";
 import type { ClientTlsConfig } from "./client_config.ts";
@@ -50,7 +53,7 @@ function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): Se
   try {
     return createSecureContext(options);
   } catch (error) {
-    const cause = error instanceof Error ? error.message : String(error);
+    const cause = messageOf(error);
     throw new Error(`cannot use the certificates or key of tls: ${cause}`, { cause: error });
   }
 }

@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { readSteadyFile } from "../config/read_file.ts";
+import { readSteadyFile } from "../files/read_file.ts";
+import { messageOf } from "../text/error_text.ts";
 
 /** Where a text in PEM comes from: an option that holds it, or one that names a file. */
 export interface PemSource {
@@ -111,8 +114,4 @@ function describe({ option, from }: PemSource): string {
 
 function unusable(source: PemSource, why: string): Error {
   return new Error(`cannot use ${describe(source)}: ${why}`);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

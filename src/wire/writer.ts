@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const TEXT = new TextEncoder();
 const INITIAL_BYTES = 256;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";

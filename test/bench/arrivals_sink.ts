@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Arrival, type Arrived, summarize } from "./arrivals.ts";
 import { GRPC_HEAD_BYTES, startSinks } from "./sinks.ts";
 

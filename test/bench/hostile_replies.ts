@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { ResponseReader } from "../../src/receivers/kata/http_response.ts";
 import { PageBuffer, PageMemory } from "../../src/receivers/kata/page_buffer.ts";
 

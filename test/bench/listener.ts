@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
 import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
 import { type Crowd, floodOfConnections, floodOnConnections } from "../e2e/crowd.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** A sample as most parsers hand it out: an object of its own, with its name and labels as strings. */
 export interface NaiveSample {
   readonly name: string;

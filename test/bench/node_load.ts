@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
 import { createServer, request } from "node:http";

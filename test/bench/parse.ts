@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Interner } from "../../src/metrics/interner.ts";
 import { type Page, PageParser } from "../../src/prometheus/parse.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { startSinks } from "./sinks.ts";
 
 /** The answer to any message: bytes of all requests since the last one. */

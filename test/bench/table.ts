@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { cpus, totalmem } from "node:os";
 
 /** Columns are as wide as their widest cell; the first is a name and stands left, the others are numbers and stand right. */

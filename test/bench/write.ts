@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { constants, gzipSync } from "node:zlib";
 import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
 import { Interner } from "../../src/metrics/interner.ts";

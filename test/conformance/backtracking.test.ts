@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -51,7 +52,7 @@ function pieces({ source, flags }: RegExp): ReadonlySet<string> {
 
 test("the search for expressions finds them", () => {
   const found = literals().map(({ file }) => file);
-  for (const file of ["config/values.ts", "config/secrets.ts", "peer/error_text.ts", "prometheus/line.ts"])
+  for (const file of ["options/values.ts", "config/secrets.ts", "peer/error_text.ts", "prometheus/line.ts"])
     assert.ok(found.includes(file), file);
 });
 

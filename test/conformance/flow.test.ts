@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,8 +8,9 @@ import fc from "fast-check";
 import { pino } from "pino";
 import { z } from "zod";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
-import type { Component, ReceiverFactory } from "../../src/component/component.ts";
+import type { Component } from "../../src/component/component.ts";
 import type { Consumer, NoRoom } from "../../src/component/consumer.ts";
+import type { ReceiverFactory } from "../../src/component/factory.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { fanOut } from "../../src/pipeline/fan_out.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: it is looked for in sources
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -25,9 +26,9 @@ import { createOtlpEncoder } from "../../src/otlp/encode.ts";
 import { requestJson } from "../../src/otlp/json.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import { captureWarnings, consoleInto, endOnUncaught } from "../../src/process/strays.ts";
-import { LineOutput } from "../../src/telemetry/line_output.ts";
-import { createLogger } from "../../src/telemetry/logs.ts";
-import { ProcessLog } from "../../src/telemetry/process_log.ts";
+import { LineOutput } from "../../src/reporting/line_output.ts";
+import { createLogger } from "../../src/reporting/logs.ts";
+import { ProcessLog } from "../../src/reporting/process_log.ts";
 import { sandboxStatus } from "../scenes/sandbox_status.ts";
 import { testSettings } from "../scenes/settings.ts";
 

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { ServerCredentials, status } from "@grpc/grpc-js";
-import type { Exporter, ExporterFactory, ExtensionFactory, Host } from "../../src/component/component.ts";
+import type { Exporter } from "../../src/component/component.ts";
+import type { ExporterFactory, ExtensionFactory } from "../../src/component/factory.ts";
+import type { Host } from "../../src/component/host.ts";
 import { factory as grpc } from "../../src/exporters/otlp_grpc/factory.ts";
 import { factory as http } from "../../src/exporters/otlp_http/factory.ts";
 import { factory as remoteWrite } from "../../src/exporters/prometheus_remote_write/factory.ts";

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
 import { CriClient } from "../../src/cri/client.ts";
+import { SANDBOX_SOURCES } from "../../src/kata/sandboxes.ts";
+import { WITNESSES } from "../../src/kata/witnesses.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Resource } from "../../src/metrics/model.ts";
 import { factory } from "../../src/processors/cri_metadata/factory.ts";
@@ -113,7 +116,8 @@ test("a ready pod of a real containerd without a directory is an error that name
   const clock = new FakeClock(Date.now() + 3_600_000);
   const { meter, read } = readableMeter(context);
   const settings = testSettings({ id: "cri_metadata", clock, meter });
-  const { sandboxes, witnesses } = settings.host;
+  const sandboxes = settings.host.single(SANDBOX_SOURCES);
+  const witnesses = settings.host.single(WITNESSES);
   const web = await containerd.runPod(WEB);
   const batch = await containerd.runPod(BATCH);
   sandboxes.add("kata", {

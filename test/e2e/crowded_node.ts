@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { get as getPlain, type IncomingMessage } from "node:http";

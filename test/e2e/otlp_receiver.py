@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An OTLP metrics receiver made of parts that are not ours: grpcio, and the messages of opentelemetry-proto.
 
 Prints a line {"port": n} when it listens on the loopback, then every request as a line of JSON (protobuf's own

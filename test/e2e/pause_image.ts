@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 
 /** An image with one program that waits for ever, as an OCI archive; a sandbox needs one, and no registry is asked. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** Asks until the answer is not undefined, at most `limitMs`; then fails, naming what was waited for. */

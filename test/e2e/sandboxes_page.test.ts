@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
-import type { SandboxStatus } from "../../src/component/sandboxes.ts";
 import { KataMonitorApi } from "../../src/extensions/kata_monitor_api/extension.ts";
 import { factory } from "../../src/extensions/kata_monitor_api/factory.ts";
+import type { SandboxStatus } from "../../src/kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../src/kata/sandboxes.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import { sandboxStatus } from "../scenes/sandbox_status.ts";
 import { testSettings } from "../scenes/settings.ts";
@@ -17,7 +19,7 @@ const HOSTILE = `</td></table><script>document.title="run"</script><img src=x on
 /** Serves the sandboxes' page; its URL without the path. */
 async function serve(context: TestContext, sandboxes: readonly SandboxStatus[]): Promise<string> {
   const host = createHost();
-  host.sandboxes.add("kata", {
+  host.single(SANDBOX_SOURCES).add("kata", {
     sandboxes: () => sandboxes,
     roots: () => [],
     owns: () => false,

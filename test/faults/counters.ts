@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What an agent says of itself, in data points where nothing else is said. */
 export interface Counters {
   /** Of readings that receivers handed on; the ends of series are not among them. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { suite, test } from "node:test";
 import { peerIsThere } from "../e2e/peers.ts";
 import { perform } from "./scenario.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { create, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, ServerCredentials, status } from "@grpc/grpc-js";

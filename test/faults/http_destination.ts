@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
 import { type HttpAnswer, type PostedRequest, startPushServer } from "../e2e/push_server.ts";

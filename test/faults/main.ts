@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
 import { perform } from "./scenario.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Numbers of one kind over time. */
 export interface Series {
   readonly name: string;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { status } from "@grpc/grpc-js";
 import { type Passage, startGate } from "./gate.ts";
 import { startGrpcDestination } from "./grpc_destination.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** What a destination has to say to a request that it does not take, in the words of both protocols. */
 export interface Refusal {
   /** The status of HTTP. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Account, accountOf, assertBalanced } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
 import type { Protocol, Recorder, RecorderOptions } from "./recorder.ts";

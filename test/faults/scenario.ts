@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** How large a run is, and what it prints on. */
 export interface Scale {
   /** Of every random decision; times are the machine's, so that a replay is like the first run and not the same. */

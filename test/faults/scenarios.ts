@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { backlog } from "./backlog.ts";
 import { clocks } from "./clocks.ts";
 import { corruption } from "./corruption.ts";

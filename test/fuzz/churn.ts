@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Socket } from "node:net";
 import { setTimeout as realTime } from "node:timers/promises";
 import type { Consumer } from "../../src/component/consumer.ts";

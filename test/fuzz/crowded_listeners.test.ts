@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { test } from "node:test";
 import { hasProgram, peerIsThere } from "../e2e/peers.ts";
 import { attackListeners } from "./crowded_listeners.ts";

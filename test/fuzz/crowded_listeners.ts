@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { startCrowdedNode } from "../e2e/crowded_node.ts";

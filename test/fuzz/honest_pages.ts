@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts";
 import { expectedLines, expectedTypes, type Identity, type PageLine, type ReadPage } from "./page_checks.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { gzipSync } from "node:zlib";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { below, pick } from "./mutate.ts";

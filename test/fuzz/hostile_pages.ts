@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createPage, type SimulatedPage } from "../../src/simulator/pages.ts";
 import { seededRandom, shuffled } from "../../src/simulator/random.ts";
 import { type Forgery, hostileText, oddCount } from "./hostile_text.ts";

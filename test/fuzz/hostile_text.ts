@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { below, pick } from "./mutate.ts";
 import { BACKEND_LABELS, FORGED_HELP, FORGED_LABEL } from "./said_of_whom.ts";
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Reads pages with prometheus_client's parsers, one after the other.
 
 Each page comes as a line `format bytes` and so many bytes of UTF-8. The answer is a line of JSON: what the parser has

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { shuffled } from "../../src/simulator/random.ts";
 
 /** Texts that have broken parsers of the format, or might. */

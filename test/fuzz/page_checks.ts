@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What a page must be, told without any code of the agent's: a second opinion, on purpose written another way than
  * `src/prometheus`.

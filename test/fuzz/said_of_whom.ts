@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Identity } from "./page_checks.ts";
 
 /** Stands in the values of labels that no guest may set; it must not come out on any way. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { uncompress } from "snappyjs";
 import { decodeMixed, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
 import type { Identity } from "./page_checks.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Reads a frame of LZ4 by the format's description, strictly: no checksums, independent blocks, an end mark. */
 export function readLz4Frame(frame: Uint8Array): Buffer {
   const bytes = Buffer.from(frame);

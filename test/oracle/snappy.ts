@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 
 /** Decodes snappy's block format as its description says, and fails on whatever that does not allow. */

@@ -1,16 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { FakeClock } from "../../src/clock/fake_clock.ts";
 import type {
   ClientAuthenticator,
   RequestHeaders,
   ServerAuthenticator,
   Verdict,
-} from "../../src/component/authenticator.ts";
-import type { ComponentStatus, Extension, ExtensionFactory, Host } from "../../src/component/component.ts";
+} from "../../src/auth/authenticator.ts";
+import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "../../src/auth/authenticator.ts";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
+import type { Extension } from "../../src/component/component.ts";
+import type { ExtensionFactory } from "../../src/component/factory.ts";
+import type { Host } from "../../src/component/host.ts";
+import type { ComponentStatus } from "../../src/component/status.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import { type LogLine, recordedLogger } from "./logs.ts";
 import { testSettings } from "./settings.ts";
@@ -41,7 +46,7 @@ export async function runningAuthenticator<C>(
   const running = await runningExtension(context, factory, options);
   const { host } = running;
   const authenticator =
-    new Map(host.authenticators.all()).get(options.id) ?? assert.fail("it is not offered");
+    new Map(host.single(CLIENT_AUTHENTICATORS).all()).get(options.id) ?? assert.fail("it is not offered");
   const request = { method: "POST", url: "http://peer.test/", body: Buffer.from("body") };
   return {
     ...running,
@@ -65,7 +70,7 @@ export async function runningServerAuthenticator<C>(
   options: AuthenticatorOptions,
 ): Promise<RunningServerAuthenticator> {
   const running = await runningExtension(context, factory, options);
-  const offered = new Map(running.host.serverAuthenticators.all());
+  const offered = new Map(running.host.single(SERVER_AUTHENTICATORS).all());
   const authenticator: ServerAuthenticator = offered.get(options.id) ?? assert.fail("it is not offered");
   return {
     ...running,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
 
 /** A meter whose counters the test can read. */

@@ -1,6 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { TestContext } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
-import type { Exporter, ExporterFactory, Host } from "../../src/component/component.ts";
+import type { Exporter } from "../../src/component/component.ts";
+import type { ExporterFactory } from "../../src/component/factory.ts";
+import type { Host } from "../../src/component/host.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { createHost } from "../../src/pipeline/host.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
@@ -6,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
 import type { Consumer } from "../../src/component/consumer.ts";
-import type { Witnesses } from "../../src/component/sandboxes.ts";
+import type { Witnesses } from "../../src/kata/witnesses.ts";
+import { WITNESSES } from "../../src/kata/witnesses.ts";
 import { attributeOf, type Reading } from "../../src/metrics/model.ts";
 import { createHost } from "../../src/pipeline/host.ts";
 import type { StatusBoard } from "../../src/pipeline/statuses.ts";
@@ -78,7 +80,8 @@ export async function withFakeTime(
       await clock.advance(100);
       return readings.findLast((one) => attributeOf(one.resource, "kata.sandbox.id") === id && wanted(one));
     });
-  const { statuses, witnesses } = host;
+  const { statuses } = host;
+  const witnesses = host.single(WITNESSES);
   try {
     await play({ root, clock, receiver, log, statuses, witnesses, readings, add, reading });
   } finally {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { renderFault } from "../../src/config/fault.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { TestContext } from "node:test";
 import type { Meter } from "@opentelemetry/api";
 import {

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
 import type { NoRoom } from "../../src/component/consumer.ts";
-import type { SandboxSource } from "../../src/component/sandboxes.ts";
+import type { SandboxSource } from "../../src/kata/sandboxes.ts";
 import { attributeOf, type Reading, type Resource } from "../../src/metrics/model.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { KataReceiver } from "../../src/receivers/kata/receiver.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ListedPod } from "../../src/cri/pod.ts";
 
 /** A ready Kata pod "shop/<id>-pod" of unknown age as a runtime lists it, with changes. */

@@ -1,10 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type SecureContextOptions } from "node:tls";
 import { type Clock, systemClock } from "../../src/clock/clock.ts";
-import type { ListenAddress } from "../../src/config/values.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "../../src/http/config.ts";
 import {
   answerText,
@@ -14,6 +14,7 @@ import {
   type ServerTimeouts,
 } from "../../src/http/server.ts";
 import { TurnedAway } from "../../src/http/turned_away.ts";
+import type { ListenAddress } from "../../src/options/values.ts";
 import { type CountingMeter, countingMeter } from "./counters.ts";
 import { type LogLine, recordedLogger } from "./logs.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { Writable } from "node:stream";
 import { type Logger, pino } from "pino";
 import { poll } from "../e2e/poll.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import { type LoadResult, loadConfig } from "../../src/config/load.ts";
 import { registry } from "../../src/registry.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Makes the page that a guest shows in its n-th scrape. */
 export type PageMaker = (scrape: number) => Buffer;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { Answers } from "../../src/receivers/kata/answers.ts";
 import type { Moment } from "../../src/receivers/kata/moment.ts";

@@ -1,4 +1,5 @@
-import type { SandboxStatus } from "../../src/component/sandboxes.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { SandboxStatus } from "../../src/kata/sandboxes.ts";
 
 /** The status of a Go sandbox that is up and whose pod is not known, with changes. */
 export function sandboxStatus(id: string, change: Partial<SandboxStatus> = {}): SandboxStatus {

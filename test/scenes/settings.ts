@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createNoopMeter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { FakeClock } from "../../src/clock/fake_clock.ts";

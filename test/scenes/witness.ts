@@ -1,4 +1,5 @@
-import type { RuntimeWitness } from "../../src/component/sandboxes.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { RuntimeWitness } from "../../src/kata/witnesses.ts";
 
 /** A container runtime that names these pods, by sandbox id as "namespace/name", and lists these sandboxes. */
 export function fakeWitness(says: {

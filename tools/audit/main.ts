@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Says whether the packages that the agent runs with have known vulnerabilities: exit code 0 for none, 1 for some, and 2 where the
 // registry does not say.
 import { join } from "node:path";

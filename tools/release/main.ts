@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes release/: the package's tarball, its SBOM and their checksums.
 import { join } from "node:path";
 import { makeRelease, releaseDate } from "./release.ts";

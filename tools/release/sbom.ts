@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { LockedPackage } from "./production_tree.ts";

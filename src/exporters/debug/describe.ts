@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attributes, Family, Point, Reading } from "../../metrics/model.ts";
 import { pointWidth } from "../../metrics/model.ts";
 import { visible } from "../../text/visible.ts";

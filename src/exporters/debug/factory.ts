@@ -1,6 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { z } from "zod";
-import type { Exporter, ExporterFactory, Settings } from "../../component/component.ts";
+import type { Exporter, Settings } from "../../component/component.ts";
+import type { ExporterFactory } from "../../component/factory.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import { messageOf } from "../../text/error_text.ts";
 import { visible } from "../../text/visible.ts";
 import { describeDetailed, describeNormal } from "./describe.ts";
 import { type DebugOutput, openDebugOutput } from "./output.ts";
@@ -115,7 +119,7 @@ class DebugExporter implements Exporter {
       try {
         return [openDebugOutput(path, logger)];
       } catch (error) {
-        const cause = error instanceof Error ? error.message : String(error);
+        const cause = messageOf(error);
         logger.error({ path, error: cause }, "Debug output cannot be opened.");
         return [];
       }

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, openSync } from "node:fs";
 import type { Logger } from "pino";
 import { systemClock } from "../../clock/clock.ts";
-import { STDERR, STDOUT, standardOutput, writerTo } from "../../telemetry/descriptor.ts";
-import { LineOutput } from "../../telemetry/line_output.ts";
+import { STDERR, STDOUT, standardOutput, writerTo } from "../../reporting/descriptor.ts";
+import { LineOutput } from "../../reporting/line_output.ts";
 
 /** Where the exporter writes without the agent's logger. */
 export interface DebugOutput {

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { duration, unsupported } from "../../config/values.ts";
 import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
 import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { duration, unsupported } from "../../options/values.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import type { Rotation } from "./rotation.ts";
 

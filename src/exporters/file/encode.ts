@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { promisify } from "node:util";
 import { zstdCompress } from "node:zlib";
 import { pacedJson } from "../../otlp/paced_json.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +11,7 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
 import { lineOf } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
-import type { Host } from "../../component/component.ts";
+import type { Host } from "../../component/host.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,

@@ -1,10 +1,11 @@
-import { unlessAborted } from "../../clock/unless_aborted.ts";
-import type { Host, Settings } from "../../component/component.ts";
-import type { Answer } from "../../delivery/answer.ts";
+// SPDX-License-Identifier: Apache-2.0
+import { unlessAborted } from "../../clock/abort.ts";
+import type { Settings } from "../../component/component.ts";
+import type { Single } from "../../component/single.ts";
 import type { Send } from "../../delivery/attempt.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
-import type { Listeners } from "../../http/listeners.ts";
+import type { Answer } from "../../peer/answer.ts";
 import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";
@@ -22,14 +23,8 @@ const PASSING: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** By agent, which has one object of listeners: the files that its exporters have taken. A reload's exporter goes on there. */
-const WRITTEN = new WeakMap<Listeners, Set<string>>();
-
-function writtenBy({ listeners }: Host): Set<string> {
-  const written = WRITTEN.get(listeners) ?? new Set();
-  WRITTEN.set(listeners, written);
-  return written;
-}
+/** The files that the agent's exporters have taken: a reload's exporter goes on where an earlier one has written. */
+const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
 
 /** Readings → OTLP requests → queue, batches and retries → records → the file. */
 export function createFileExporter(config: FileConfig, settings: Settings): PushExporter {
@@ -39,7 +34,7 @@ export function createFileExporter(config: FileConfig, settings: Settings): Push
 async function openFile(config: FileConfig, { host, clock, logger }: Settings): Promise<Transport> {
   const { path, directoryMode, fileMode, rotation } = config;
   const encoding = encodingOf(config);
-  const keep = config.keep || writtenBy(host).has(path);
+  const keep = config.keep || host.single(WRITTEN_PATHS).has(path);
   const { framing } = encoding;
   const file = new OutputFile({ path, framing, keep, directoryMode, fileMode, rotation, clock, logger });
   try {
@@ -49,7 +44,7 @@ async function openFile(config: FileConfig, { host, clock, logger }: Settings): 
     if (!PASSING.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
     logger.warn({ path, error: text }, "The file cannot be opened; trying again later.");
   }
-  writtenBy(host).add(path);
+  host.single(WRITTEN_PATHS).add(path);
   return {
     send: writer(path, encoding, file),
     // The deadline ends the wait, not the closing; a file that could not be closed has said so when it was written to.

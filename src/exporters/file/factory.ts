@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
-import type { ExporterFactory } from "../../component/component.ts";
+import type { ExporterFactory } from "../../component/factory.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
 import { type FileConfig, fileSchema } from "./config.ts";
 import { createFileExporter } from "./exporter.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** Reads so many bytes at a place in a file; fewer only where it ends. */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 

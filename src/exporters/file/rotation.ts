@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { basename, dirname, extname, join } from "node:path";
 
 /** When a new file is begun, and how long the old ones stay. */

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ExporterFactory } from "../../component/component.ts";
+import type { ExporterFactory } from "../../component/factory.ts";
 
 /** Accepts everything and does nothing with it: to run a pipeline without a destination. */
 export const factory: ExporterFactory<Record<string, never>> = {

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SecureContext } from "node:tls";
 import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.ts";
-import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
-import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/attempt.ts";
+import type { Answer } from "../../peer/answer.ts";
 import { chooseProxy } from "../../proxy/choose.ts";
 import type { ForwardProxy } from "../../proxy/proxy_url.ts";
 import { GrpcClient } from "../../push_grpc/client.ts";

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../../auth/config.ts";
-import { headersOption } from "../../config/headers.ts";
-import { duration, unsupported } from "../../config/values.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { headersOption } from "../../options/headers.ts";
+import { duration, unsupported } from "../../options/values.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import { type ForwardProxy, proxyUrl } from "../../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { SecureContext } from "node:tls";
+import type { ClientAuthenticator } from "../../auth/authenticator.ts";
 import { offeredAuthenticator } from "../../auth/offered.ts";
-import type { ClientAuthenticator } from "../../component/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
-import type { Answer } from "../../delivery/answer.ts";
 import type { Send } from "../../delivery/attempt.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
+import type { Answer } from "../../peer/answer.ts";
 import type { ForwardProxy } from "../../proxy/proxy_url.ts";
 import { addressOf } from "../../push_grpc/connector.ts";
 import type { Certificates } from "../../tls/certificates.ts";

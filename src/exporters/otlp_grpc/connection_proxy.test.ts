@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
@@ -9,7 +10,7 @@ import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
 import { poll } from "../../../test/e2e/poll.ts";
 import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
-import type { Answer } from "../../delivery/answer.ts";
+import type { Answer } from "../../peer/answer.ts";
 import { otlpGrpcSchema } from "./config.ts";
 import { connectGrpc } from "./connection.ts";
 

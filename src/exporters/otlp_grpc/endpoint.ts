@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Place } from "../../peer/dial.ts";
 
 /** Where to send, and what the scheme says about TLS. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter } from "../../delivery/push_exporter.ts";

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { authUse } from "../../auth/config.ts";
-import type { ExporterFactory } from "../../component/component.ts";
+import type { ExporterFactory } from "../../component/factory.ts";
 import { storageUse } from "../../delivery/storage_use.ts";
 import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
 import { createOtlpGrpcExporter } from "./exporter.ts";

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http2";
 import { test } from "node:test";
-import type { Failure } from "../../delivery/answer.ts";
+import type { Failure } from "../../peer/answer.ts";
 import { statusOfHttp } from "../../push_grpc/status.ts";
 import { answerOfFailure } from "./outcome.ts";
 

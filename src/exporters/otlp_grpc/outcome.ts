@@ -1,5 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
+import { readAcceptance } from "../../otlp/answer.ts";
+import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
+import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
 import {
   type Answer,
   type Failure,
@@ -7,10 +11,7 @@ import {
   meaningOfGrpc,
   meaningOfHttp,
   saysTooLarge,
-} from "../../delivery/answer.ts";
-import { readAcceptance } from "../../otlp/answer.ts";
-import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
-import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
+} from "../../peer/answer.ts";
 import { codeName, GrpcCode, type GrpcFailure } from "../../push_grpc/status.ts";
 
 /** Receivers' texts go to the log; a line should stay one. */

@@ -1,5 +1,6 @@
-import type { Remark } from "../../component/component.ts";
-import { formatDuration } from "../../config/values.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { Remark } from "../../component/factory.ts";
+import { formatDuration } from "../../options/values.ts";
 import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 

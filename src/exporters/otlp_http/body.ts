@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Compression, compressor } from "../../compression/compress.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { pacedJson } from "../../otlp/paced_json.ts";

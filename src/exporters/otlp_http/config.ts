@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { CODECS, type Codec, type Compression, LEVELS } from "../../compression/compress.ts";
-import { unsupported } from "../../config/values.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
 import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { unsupported } from "../../options/values.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";

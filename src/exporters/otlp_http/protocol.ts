@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
 import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { PushProtocol } from "../../push_http/client.ts";

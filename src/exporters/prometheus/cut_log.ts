@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { attributeOf, type Resource } from "../../metrics/model.ts";
 import type { PageLimit } from "../../prometheus/limited_family.ts";

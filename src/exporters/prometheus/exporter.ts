@@ -1,12 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
-import type { Exporter, MetricsPage, PullOptions, Settings } from "../../component/component.ts";
-import type { ListenAddress } from "../../config/values.ts";
+import type { Exporter, Settings } from "../../component/component.ts";
 import type { Claim } from "../../http/listeners.ts";
+import { LISTENERS } from "../../http/listeners.ts";
+import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";
+import { METRICS_PAGES } from "../../http/metrics_page.ts";
 import { type Puller, streamPage, Turns } from "../../http/page_stream.ts";
 import { answerBody, answerText } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
+import type { ListenAddress } from "../../options/values.ts";
 import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
 import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";
@@ -98,7 +102,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#sharedPages = new SharedPages(clock);
     this.#pulls = new Pulls(limits.pullsMax);
     this.#instruments = createInstruments(settings);
-    this.#claim = settings.host.listeners.claim({
+    this.#claim = settings.host.single(LISTENERS).claim({
       owner: { kind: "exporter", settings },
       address: config.address,
       serving: config.serving,
@@ -117,7 +121,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
 
   async start(): Promise<void> {
     await this.#claim.listen();
-    this.#withdraw = this.#settings.host.pages.add(this.#settings.id, this);
+    this.#withdraw = this.#settings.host.single(METRICS_PAGES).add(this.#settings.id, this);
     const { endpoint } = this.#claim;
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ExporterFactory } from "../../component/component.ts";
-import { duration, listenAddress, size, unsupported } from "../../config/values.ts";
+import type { ExporterFactory } from "../../component/factory.ts";
 import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import { duration, listenAddress, size, unsupported } from "../../options/values.ts";
 import {
   constantLabels,
   fixedNameOptions,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { constants, createGzip, type Gzip } from "node:zlib";
 import { CHUNK_BYTES, type Puller, send } from "../../http/page_stream.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { PageFormat } from "../../prometheus/write_names.ts";
 
 export const CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { clientOf } from "../../http/client_address.ts";
 import type { Puller } from "../../http/page_stream.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { varintBytes } from "../../wire/writer.ts";
 import { decodeRecord, type MessageVersion, type QueuedRequest } from "./record.ts";
 

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
-import { unsupported } from "../../config/values.ts";
 import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
 import { type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { unsupported } from "../../options/values.ts";
 import {
   constantLabels,
   fixedNameOptions,

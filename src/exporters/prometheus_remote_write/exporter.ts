@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { PushExporter, type RequestMaker } from "../../delivery/push_exporter.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
 import { type Label, seriesOf } from "../../prometheus/series.ts";
 import type { Conflict } from "../../prometheus/write_draft.ts";

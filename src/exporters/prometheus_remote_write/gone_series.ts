@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { seriesText } from "../../prometheus/series.ts";
 import type { SeriesIdentity } from "./identity.ts";
 import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";

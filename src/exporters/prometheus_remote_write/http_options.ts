@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { attemptTimeout } from "../../delivery/retry_config.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";

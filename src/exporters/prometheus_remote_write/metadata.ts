@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Outgoing } from "../../delivery/queue.ts";
 import { Outline } from "./outline.ts";
 import { METRIC_TYPE } from "./outline_v2.ts";

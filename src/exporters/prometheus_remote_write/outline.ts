@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 const TEXT = new TextEncoder();
 /** Most texts have no character beyond, and calling the encoder for each label would take longer than compressing it. */
 const ASCII_MAX = 0x7f;

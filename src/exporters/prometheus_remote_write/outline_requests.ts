@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Outline } from "./outline.ts";
 import { OutlineV1 } from "./outline_v1.ts";
 import { OutlineV2 } from "./outline_v2.ts";

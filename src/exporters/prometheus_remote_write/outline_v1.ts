@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { HOLE, Outline, REQUEST_BYTES, TIME_BYTES, VALUE_BYTES } from "./outline.ts";
 import type { OutlineDraft } from "./outline_requests.ts";
 import { isSlot, type RequestLabel, type RequestSeries } from "./request_series.ts";

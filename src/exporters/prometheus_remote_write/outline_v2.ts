@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind } from "../../metrics/model.ts";
 import type { Slot } from "./identity.ts";
 import { HOLE, Outline, TIME_BYTES, VALUE_BYTES } from "./outline.ts";

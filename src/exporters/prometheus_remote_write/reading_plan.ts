@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Family, pointCount, type Reading } from "../../metrics/model.ts";
 import type { Conflict } from "../../prometheus/write_draft.ts";
 import type { IdentityLabels } from "../../prometheus/write_identity.ts";

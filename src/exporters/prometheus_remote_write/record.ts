@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { asLiteral } from "./snappy.ts";
 
 /** 1 for `prometheus.WriteRequest` of remote write 1.0, 2 for `io.prometheus.write.v2.Request`. */

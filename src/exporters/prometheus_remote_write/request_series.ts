@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
 import type { Label } from "../../prometheus/series.ts";
 import type { SeriesShape, Slot } from "./identity.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Snappy's block format: https://github.com/google/snappy/blob/main/format_description.txt
 
 import type { Outline } from "./outline.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { WeakValues } from "../../metrics/weak_values.ts";
 import type { SeriesIdentity } from "./identity.ts";
 import { outlineRequests } from "./outline_requests.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
@@ -5,8 +6,8 @@ import { decodeRequestV2, decodeWriteRequest } from "../../../test/oracle/remote
 import { decodeSnappy } from "../../../test/oracle/snappy.ts";
 import { reading, resource, writer } from "../../../test/scenes/remote_write.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
-import type { Answer } from "../../delivery/answer.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
+import type { Answer } from "../../peer/answer.ts";
 import { remoteWriteSchema } from "./config.ts";
 import type { MessageVersion } from "./record.ts";
 import { connectRemoteWrite } from "./transport.ts";

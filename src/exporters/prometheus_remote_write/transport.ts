@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
-import type { Answer } from "../../delivery/answer.ts";
 import type { Batch } from "../../delivery/attempt.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
+import type { Answer } from "../../peer/answer.ts";
 import { HttpPushClient, type PushProtocol } from "../../push_http/client.ts";
 import { HttpConnections } from "../../push_http/connections.ts";
 import { bodiesOf } from "./bodies.ts";

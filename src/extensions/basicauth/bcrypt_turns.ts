@@ -1,5 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
+import { messageOf } from "../../text/error_text.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
 /** What does the comparisons: a worker thread, or in tests what stands for it. */
@@ -113,7 +116,7 @@ export class BcryptTurns {
   }
 
   #logFailure(cause: unknown): void {
-    const error = cause instanceof Error ? cause.message : String(cause);
+    const error = messageOf(cause);
     this.#options.logger.error({ error }, "A password cannot be checked; a new thread is tried.");
   }
 

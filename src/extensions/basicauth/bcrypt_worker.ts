@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
 export interface Comparison {

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ClientAuthenticator } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
-import type { ClientAuthenticator } from "../../component/authenticator.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
 /** Each as a text or as a file; the file is preferred. */

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { secret, unsupported } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
+import { secret, unsupported } from "../../options/values.ts";
 import { type ClientAuthConfig, createBasicAuthClient } from "./client_side.ts";
 import { parseHtpasswd } from "./htpasswd.ts";
 import { createBasicAuthServer, type HtpasswdConfig } from "./server_side.ts";

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ReceivedRequest, ServerAuthenticator, Verdict } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { isAmong, keyedHash } from "../../auth/keyed_hash.ts";
-import type { ReceivedRequest, ServerAuthenticator, Verdict } from "../../component/authenticator.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 import { BcryptTurns } from "./bcrypt_turns.ts";
 import { startBcryptWorker } from "./bcrypt_worker.ts";

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ClientAuthenticator, ServerAuthenticator } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { rejectHeaderText } from "../../auth/header_text.ts";
 import { isAmong, keyedHash } from "../../auth/keyed_hash.ts";
-import type { ClientAuthenticator, ServerAuthenticator } from "../../component/authenticator.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
 export interface BearerTokenConfig {

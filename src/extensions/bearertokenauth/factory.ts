@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { authHeaderName, HEADER_TEXT } from "../../auth/header_text.ts";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { secret, unsupported } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
+import { secret, unsupported } from "../../options/values.ts";
 import { type BearerTokenConfig, createBearerTokenAuth } from "./authenticator.ts";
 
 const token = secret().refine((text) => HEADER_TEXT.test(text), { error: "must be printable ASCII" });

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { duration, size, unsupported } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
+import { duration, size, unsupported } from "../../options/values.ts";
 import { FileStorage, type FileStorageConfig } from "./storage.ts";
 
 const fsync = z

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -8,7 +9,9 @@ import { type TestContext, test } from "node:test";
 import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
+import type { Extension, Settings } from "../../component/component.ts";
+import type { QueueStorage } from "../../delivery/queue_storage.ts";
+import { QUEUE_STORAGES } from "../../delivery/queue_storage.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
@@ -29,7 +32,7 @@ function storageAt(context: TestContext, config: object, settings: Partial<Setti
     extension,
     async storage() {
       await extension.start();
-      const [offer] = host.storages.all();
+      const [offer] = host.single(QUEUE_STORAGES).all();
       return offer?.[1] ?? assert.fail("the storage is not offered");
     },
   };

@@ -1,11 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { accessSync, constants, existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
-import type { Extension, QueueStorage, Settings } from "../../component/component.ts";
+import type { Extension, Settings } from "../../component/component.ts";
 import { DiskQueue, type Fsync, type Quota } from "../../delivery/disk_queue.ts";
 import type { QueueSize, RequestQueue } from "../../delivery/queue.ts";
+import type { QueueStorage } from "../../delivery/queue_storage.ts";
+import { QUEUE_STORAGES } from "../../delivery/queue_storage.ts";
 import { makeDirectory } from "../../files/make.ts";
-import { observed } from "../../telemetry/observed.ts";
+import { observed } from "../../reporting/observed.ts";
+import { messageOf } from "../../text/error_text.ts";
 
 export interface FileStorageConfig {
   readonly directory: string;
@@ -53,11 +58,11 @@ export class FileStorage implements Extension, QueueStorage {
       await this.#prepare();
       this.#lock = await this.#takeLock(join(directory, LOCK));
     } catch (error) {
-      const cause = error instanceof Error ? error.message : String(error);
+      const cause = messageOf(error);
       throw new Error(`cannot use directory "${directory}" as a storage: ${cause}`, { cause: error });
     }
     this.#countUnopened();
-    const withdraw = this.#settings.host.storages.add(this.#settings.id, this);
+    const withdraw = this.#settings.host.single(QUEUE_STORAGES).add(this.#settings.id, this);
     const stopObserving = this.#observe();
     this.#withdraw = () => {
       withdraw();

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { runningAuthenticator, testFolder } from "../../../test/scenes/authenticator.ts";
+import { CLIENT_AUTHENTICATORS } from "../../auth/authenticator.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 
@@ -50,7 +52,7 @@ test("another authenticator comes after, and what it cannot serve is refused", a
     authenticator.refusal("http"),
     'additional_auth: authenticator "signer" is not in service::extensions',
   );
-  host.authenticators.add("signer", {
+  host.single(CLIENT_AUTHENTICATORS).add("signer", {
     refusal: (kind) => (kind === "grpc" ? "it signs HTTP" : undefined),
     authenticate: async ({ headers: before }) => ({ ...before, signed: Object.keys(before).join() }),
     renew: async () => true,

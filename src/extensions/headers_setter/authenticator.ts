@@ -1,9 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0
+
+import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../auth/authenticator.ts";
+import { CLIENT_AUTHENTICATORS } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { rejectHeaderText } from "../../auth/header_text.ts";
 import { offeredAuthenticator } from "../../auth/offered.ts";
-import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../component/authenticator.ts";
-import type { Extension, Host, Settings } from "../../component/component.ts";
+import type { Extension, Settings } from "../../component/component.ts";
+import type { Host } from "../../component/host.ts";
+import { messageOf } from "../../text/error_text.ts";
 
 export interface HeaderRule {
   /** In lower case. */
@@ -32,7 +37,9 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
   const textOf = (index: number): string => texts.get(String(index));
   // Extensions start in the order of the config, so the other one may come later.
   const next = (): ClientAuthenticator | undefined =>
-    additionalAuth === undefined ? undefined : settings.host.authenticators.get(additionalAuth);
+    additionalAuth === undefined
+      ? undefined
+      : settings.host.single(CLIENT_AUTHENTICATORS).get(additionalAuth);
   const client: ClientAuthenticator = {
     refusal: (kind) => refusalOf(settings.host, additionalAuth, kind),
     async authenticate(request) {
@@ -55,7 +62,7 @@ function refusalOf(host: Host, additionalAuth: string | undefined, kind: Request
     offeredAuthenticator(host, additionalAuth, kind);
     return undefined;
   } catch (error) {
-    return `additional_auth: ${error instanceof Error ? error.message : String(error)}`;
+    return `additional_auth: ${messageOf(error)}`;
   }
 }
 

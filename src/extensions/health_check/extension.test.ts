@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import type { ComponentState, ReloadControl } from "../../component/component.ts";
+import type { ReloadControl } from "../../component/reload.ts";
+import type { ComponentState } from "../../component/status.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { HealthCheck } from "./extension.ts";
 import { factory } from "./factory.ts";

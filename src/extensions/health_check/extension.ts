@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
-import { formatDuration, type ListenAddress } from "../../config/values.ts";
 import type { Claim } from "../../http/listeners.ts";
+import { LISTENERS } from "../../http/listeners.ts";
 import { answerBody, type Route } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
+import { formatDuration, type ListenAddress } from "../../options/values.ts";
 import { visible } from "../../text/visible.ts";
 import { Health, type HealthRules } from "./health.ts";
 
@@ -54,7 +56,7 @@ export class HealthCheck implements Extension {
     ]);
     if (config.reload)
       routes.set("/-/reload", { method: "POST", answer: (_request, response) => this.#reload(response) });
-    this.#claim = host.listeners.claim({
+    this.#claim = host.single(LISTENERS).claim({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,

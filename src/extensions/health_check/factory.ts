@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { duration, listenAddress } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
 import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import { duration, listenAddress } from "../../options/values.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
 const path = z.string().regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /status");

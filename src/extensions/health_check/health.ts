@@ -1,4 +1,6 @@
-import type { ComponentState, ComponentStatus, ReloadOutcome, Statuses } from "../../component/component.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { ReloadOutcome } from "../../component/reload.ts";
+import type { ComponentState, ComponentStatus, Statuses } from "../../component/status.ts";
 
 export interface HealthRules {
   readonly includePermanentErrors: boolean;

@@ -1,12 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { poll } from "../../../test/e2e/poll.ts";
 import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
-import type { MetricsPage, PullOptions, Settings } from "../../component/component.ts";
-import type { SandboxSource } from "../../component/sandboxes.ts";
+import type { Settings } from "../../component/component.ts";
+import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";
+import { METRICS_PAGES } from "../../http/metrics_page.ts";
 import { answerText } from "../../http/server.ts";
+import type { SandboxSource } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createHost } from "../../pipeline/host.ts";
@@ -92,8 +96,8 @@ async function scene(
       answerText(response, 200, "page");
     },
   };
-  const withdrawPage = host.pages.add("prometheus", page);
-  host.sandboxes.add("kata", source);
+  const withdrawPage = host.single(METRICS_PAGES).add("prometheus", page);
+  host.single(SANDBOX_SOURCES).add("kata", source);
   await extension.start();
   context.after(() => extension.shutdown(AbortSignal.abort()));
   const { address } = extension;

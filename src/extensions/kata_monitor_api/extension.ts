@@ -1,11 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream/promises";
-import type { Extension, MetricsPage, Settings } from "../../component/component.ts";
-import type { SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
-import type { ListenAddress } from "../../config/values.ts";
+import type { Extension, Settings } from "../../component/component.ts";
 import type { Claim } from "../../http/listeners.ts";
+import { LISTENERS } from "../../http/listeners.ts";
+import type { MetricsPage } from "../../http/metrics_page.ts";
+import { METRICS_PAGES } from "../../http/metrics_page.ts";
 import { answerBody, answerText, type Route } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
+import type { SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import type { ListenAddress } from "../../options/values.ts";
 import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 import { STYLE_HASH } from "./html.ts";
 import { MonitorFamilies } from "./monitor_families.ts";
@@ -46,7 +51,7 @@ export class KataMonitorApi implements Extension {
     const { clock, host, interner } = settings;
     this.#families = new MonitorFamilies(interner, clock.nowMs());
     this.#shimPages = new ShimPages(clock);
-    this.#claim = host.listeners.claim({
+    this.#claim = host.single(LISTENERS).claim({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,
@@ -178,7 +183,7 @@ export class KataMonitorApi implements Extension {
 
   #exporterPage(): MetricsPage | undefined {
     const { exporter } = this.#config;
-    const { pages } = this.#settings.host;
+    const pages = this.#settings.host.single(METRICS_PAGES);
     if (exporter !== undefined) return pages.get(exporter);
     const [first] = pages.all();
     return first?.[1];
@@ -194,7 +199,7 @@ export class KataMonitorApi implements Extension {
   }
 
   #sources(): SandboxSource[] {
-    return Array.from(this.#settings.host.sandboxes.all(), ([, source]) => source);
+    return Array.from(this.#settings.host.single(SANDBOX_SOURCES).all(), ([, source]) => source);
   }
 
   #statuses(): SandboxStatus[] {

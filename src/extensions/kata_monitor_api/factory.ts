@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { listenAddress } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
 import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import { listenAddress } from "../../options/values.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
 const schema: z.ZodType<KataMonitorApiConfig> = z

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Interner } from "../../metrics/interner.ts";
 import type { Family, Kind, Point, Reading, Resource, Schema } from "../../metrics/model.ts";
 import { type ProcessUsage, readProcessUsage } from "./process_usage.ts";

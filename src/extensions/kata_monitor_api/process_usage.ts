@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from "node:fs";
 
 /** What the kernel says of this process, as Prometheus' Go client reports it. NaN for what cannot be read. */

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
-import type { SandboxStatus } from "../../component/sandboxes.ts";
+import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { describeSpan, sandboxRows } from "./sandbox_rows.ts";
 
 const NOW_MS = Date.parse("2026-11-29T12:00:00.900Z");

@@ -1,4 +1,5 @@
-import type { SandboxStatus } from "../../component/sandboxes.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { visible } from "../../text/visible.ts";
 
 /** A point in time as people read it. */

@@ -1,4 +1,5 @@
-import type { SandboxStatus } from "../../component/sandboxes.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
 import { type Moment, type SandboxRow, sandboxRows } from "./sandbox_rows.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../clock/clock.ts";
 import { streamPage, Turns } from "../../http/page_stream.ts";

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { HEADER_TEXT } from "../../auth/header_text.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
-import { meaningOfHttp } from "../../delivery/answer.ts";
+import { meaningOfHttp } from "../../peer/answer.ts";
 import { describeStatus, type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { Token } from "./token_cache.ts";
 

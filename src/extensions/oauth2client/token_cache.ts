@@ -1,4 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import type { Clock } from "../../clock/clock.ts";
+import { messageOf } from "../../text/error_text.ts";
 
 /** What an OAuth 2.0 server grants. */
 export interface Token {
@@ -89,7 +92,7 @@ export class TokenCache {
       return this.#held;
     } catch (error) {
       this.#failure = { error, untilMs: clock.monotonicMs() + RETRY_MS };
-      onFetched(error instanceof Error ? error.message : String(error));
+      onFetched(messageOf(error));
       throw error;
     }
   }

@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Agent } from "node:http";
 import type { Settings } from "../../component/component.ts";
-import { formatDuration } from "../../config/values.ts";
+import { formatDuration } from "../../options/values.ts";
 import type { PushAnswer } from "../../push_http/answer.ts";
 import { HttpConnections } from "../../push_http/connections.ts";
 import { postOnce } from "../../push_http/post.ts";

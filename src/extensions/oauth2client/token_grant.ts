@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 import { REDACTED } from "../../config/secrets.ts";
 import { errorText } from "../../peer/error_text.ts";

@@ -1,9 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import { defaultProvider } from "@aws-sdk/credential-provider-node";
 import { z } from "zod";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
-import type { ExtensionFactory } from "../../component/component.ts";
-import { unsupported } from "../../config/values.ts";
+import type { ExtensionFactory } from "../../component/factory.ts";
+import { unsupported } from "../../options/values.ts";
 import type { GivenScope } from "./scope.ts";
 import { sigv4Authenticator } from "./signer.ts";
 

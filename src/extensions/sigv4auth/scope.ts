@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 
 /** Whom a signature is for. */

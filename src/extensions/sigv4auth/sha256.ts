@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash, createHmac, type Hash, type Hmac } from "node:crypto";
 
 type Source = string | ArrayBuffer | ArrayBufferView;

@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { createHash, createHmac } from "node:crypto";
 import { test } from "node:test";
+import type { RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import type { RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
 import { type AwsCredentials, sigv4Authenticator } from "./signer.ts";
 
 /** Those of AWS's own test suite for signatures. */

@@ -1,7 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { SignatureV4 } from "@smithy/signature-v4";
+import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
 import type { Clock } from "../../clock/clock.ts";
-import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../component/authenticator.ts";
+import { messageOf } from "../../text/error_text.ts";
 import { type GivenScope, scopeOf } from "./scope.ts";
 import { Sha256 } from "./sha256.ts";
 
@@ -63,7 +66,7 @@ async function credentialsOf({ credentials }: SignerOptions): Promise<AwsCredent
   try {
     return await credentials();
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     // A node that has none may get them tomorrow: until then its data is kept.
     throw new LastingError(`cannot get credentials of AWS: ${reason}`, { cause: error });
   }

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import { z } from "zod";
-import type { Processor, ProcessorFactory } from "../../component/component.ts";
+import type { Processor } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
-import { duration, formatDuration } from "../../config/values.ts";
+import type { ExporterDefaults, ProcessorFactory } from "../../component/factory.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
+import { duration, formatDuration, parseDuration } from "../../options/values.ts";
 
 /** The options of the Collector's processor, in milliseconds and data points. */
 interface BatchConfig {
@@ -41,13 +43,34 @@ const schema: z.ZodType<BatchConfig> = z
       fail("metadata_keys", `duplicate entry in metadata_keys: "${twice}" (case-insensitive)`);
   });
 
+/** The processor's options, and what they are called where exporters make batches. */
+const EXPORTER_OPTIONS: ReadonlyMap<string, string> = new Map([
+  ["timeout", "flush_timeout"],
+  ["send_batch_size", "min_size"],
+  ["send_batch_max_size", "max_size"],
+]);
+
+const exporterDefaults: ExporterDefaults = {
+  path: ["sending_queue", "batch"],
+  translate(option, value) {
+    const name = EXPORTER_OPTIONS.get(option);
+    const number = option === "timeout" ? parseDuration(String(value)) : value;
+    if (name === undefined || typeof number !== "number") return undefined;
+    if (number !== 0) return { option: name, value };
+    // An exporter always waits a little, and its requests have a largest size.
+    if (option === "timeout") return { option: name, value: "1ms" };
+    return option === "send_batch_max_size" ? undefined : { option: name, value };
+  },
+};
+
 /**
- * The older way to say how exporters make their batches. They are told so when the configuration is read
- * (`config/batch_processors.ts`); readings pass here as they are.
+ * The older way to say how exporters make their batches. Exporters get its options when the configuration is read;
+ * readings pass here as they are.
  */
 export const factory: ProcessorFactory<BatchConfig> = {
   stability: "stable",
   schema,
+  exporterDefaults,
   create: (config, { logger }, next) => new BatchProcessor(config, logger, next),
 };
 

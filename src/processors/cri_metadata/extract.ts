@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+
 import { z } from "zod";
 import type { Pod } from "../../cri/pod.ts";
 import type { Attribute } from "../../metrics/model.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import { toLabelName } from "../../prometheus/write_names.ts";
+import { messageOf } from "../../text/error_text.ts";
 import { compileExpression } from "../../text/expression.ts";
 
 /** What is always set where the runtime knows it, in this order; `extract.metadata` leaves some out. */
@@ -72,7 +75,7 @@ function checkRule({ key, key_regex: keyRegex, tag_name: tagName }: ExtractRule,
   try {
     ({ groups } = compileExpression(keyRegex));
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     return fail(["key_regex"], `must be a regular expression of RE2: ${reason}`);
   }
   if (tagName === undefined) return;

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ProcessorFactory } from "../../component/component.ts";
-import { duration } from "../../config/values.ts";
+import type { ProcessorFactory } from "../../component/factory.ts";
 import { criEndpoint } from "../../cri/endpoint.ts";
+import { duration } from "../../options/values.ts";
 import { extractSchema } from "./extract.ts";
 import { handlersSchema } from "./handlers.ts";
 import { type CriMetadataConfig, CriMetadataProcessor } from "./processor.ts";

@@ -1,10 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Counter, Meter, ObservableGauge } from "@opentelemetry/api";
 import type { Clock } from "../../clock/clock.ts";
 import { CriError, type CriFailure } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
 import { ContainerRuntime, type RuntimeIdentity } from "../../cri/runtime.ts";
-import { observed } from "../../telemetry/observed.ts";
+import { observed } from "../../reporting/observed.ts";
 
 /** How often runtimes are asked for their lists without another reason. */
 const LIST_INTERVAL_MS = 60_000;

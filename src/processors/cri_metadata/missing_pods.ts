@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Meter, ObservableGauge } from "@opentelemetry/api";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import type { ListedPod } from "../../cri/pod.ts";
-import { observed } from "../../telemetry/observed.ts";
+import { observed } from "../../reporting/observed.ts";
 
 /** Two lists this far apart must agree: a pod that is being removed loses its directory before it leaves the list. */
 const CONFIRM_MS = 5_000;

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,6 +8,7 @@ import { pino } from "pino";
 import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading, Resource } from "../../metrics/model.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
@@ -139,7 +141,7 @@ test("a processor that takes another one's place names also what no runtime list
     const server = await start();
     const resource = sandbox("s1");
     server.add(pod("s1"));
-    host.sandboxes.add("kata", {
+    host.single(SANDBOX_SOURCES).add("kata", {
       sandboxes: () => [sandboxStatus("s1", {})],
       roots: () => ["/run/kata"],
       owns: () => false,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Counter } from "@opentelemetry/api";
 import type { Processor, Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";

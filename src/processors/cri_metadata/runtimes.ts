@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import type { CriError } from "../../cri/client.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { CriError } from "../../cri/client.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";

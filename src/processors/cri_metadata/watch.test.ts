@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdtemp, open as openFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -9,6 +10,8 @@ import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { RuntimeWatch } from "./watch.ts";
@@ -38,9 +41,10 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const host = createHost(clock);
   const node = new Set(sandboxes);
   const roots = ["/run/vc/sbs"];
-  host.sandboxes.add("kata", {
+  host.single(SANDBOX_SOURCES).add("kata", {
     // As a receiver does it.
-    sandboxes: () => Array.from(node, (id) => sandboxStatus(id, { isListed: host.witnesses.isListed(id) })),
+    sandboxes: () =>
+      Array.from(node, (id) => sandboxStatus(id, { isListed: host.single(WITNESSES).isListed(id) })),
     roots: () => roots,
     owns: () => false,
     lastScrape: () => undefined,
@@ -96,16 +100,16 @@ test("pods of Kata in a place where nobody looks: a warning, after two minutes a
     messages().some((message) => message.startsWith("Ready Kata pods have no")),
   );
   assert.ok(clock.monotonicMs() < 30_000);
-  assert.equal(host.witnesses.missingPods, undefined);
-  await until("the error", () => host.witnesses.missingPods !== undefined);
+  assert.equal(host.single(WITNESSES).missingPods, undefined);
+  await until("the error", () => host.single(WITNESSES).missingPods !== undefined);
   assert.ok(clock.monotonicMs() >= 120_000);
   assert.equal(status()?.state, "ok", "it is the receivers that are blind");
   assert.match(
-    host.witnesses.missingPods ?? "",
+    host.single(WITNESSES).missingPods ?? "",
     /under "\/run\/vc\/sbs": shop\/s1-pod \(s1\); name the node's directories/,
   );
   node.add("s1");
-  await until("the end", () => host.witnesses.missingPods === undefined);
+  await until("the end", () => host.single(WITNESSES).missingPods === undefined);
   assert.equal(messages().at(-1), "Every ready Kata pod has a sandbox again.");
 });
 
@@ -114,7 +118,7 @@ test("no pod is missing before every receiver has looked at its roots, and none 
   const server = await start();
   server.add(pod("s1"));
   const other: string[] = [];
-  host.sandboxes.add("kata/late", {
+  host.single(SANDBOX_SOURCES).add("kata/late", {
     sandboxes: () => [],
     roots: () => other,
     owns: () => false,
@@ -145,7 +149,7 @@ test("a sandbox whose pod was deleted is not in the runtime any more, and keeps 
   server.add(pod("s1"));
   server.add(pod("s2"));
   const watch = open([paths[0]]);
-  const { witnesses } = host;
+  const witnesses = host.single(WITNESSES);
   assert.equal(witnesses.isListed("s1"), undefined);
   await until("the list", () => witnesses.isListed("s1") === true);
   server.remove("s1");
@@ -168,8 +172,8 @@ test("a sandbox that no reading speaks of is asked for once when somebody asks, 
   await until("the list", () => server.calls.list === 1);
   const startMs = clock.monotonicMs();
   node.add("s1");
-  assert.equal(host.witnesses.isListed("s1"), undefined);
-  await until("the verdict", () => host.witnesses.isListed("s1") === false);
+  assert.equal(host.single(WITNESSES).isListed("s1"), undefined);
+  await until("the verdict", () => host.single(WITNESSES).isListed("s1") === false);
   const sinceMs = clock.monotonicMs();
   await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
   // Beside the first list, and those that every minute has.
@@ -185,7 +189,7 @@ test("an event about a pod of the node brings its news at once", async (context)
   await until("the stream", () => server.calls.events === 1);
   server.remove("s1");
   const sinceMs = clock.monotonicMs();
-  await until("the verdict", () => host.witnesses.isListed("s1") === false);
+  await until("the verdict", () => host.single(WITNESSES).isListed("s1") === false);
   assert.ok(clock.monotonicMs() - sinceMs <= 30_000, "not only with the next minute's list");
 });
 
@@ -195,7 +199,7 @@ test("of two runtimes the one with the node's pods is found, and waited for when
   const second = await start(1);
   second.add(pod("s1"));
   open(paths);
-  const { witnesses } = host;
+  const witnesses = host.single(WITNESSES);
   await until("the name", () => witnesses.podOf("s1") !== undefined);
   await second.close();
   await until("the outage", () => status()?.state === "recoverable_error");
@@ -233,8 +237,8 @@ test("a node without a runtime has no witness that says a thing", async (context
   const { open, paths, host, status, until } = await bench(context, "s1");
   open(paths);
   await until("the error", () => status()?.state === "recoverable_error");
-  assert.equal(host.witnesses.isListed("s1"), undefined);
-  assert.equal(host.witnesses.podOf("s1"), undefined);
+  assert.equal(host.single(WITNESSES).isListed("s1"), undefined);
+  assert.equal(host.single(WITNESSES).podOf("s1"), undefined);
 });
 
 test("a shutdown in the middle of a call leaves nothing behind", async (context) => {

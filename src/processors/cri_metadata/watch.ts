@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
-import type { SandboxSource } from "../../component/sandboxes.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
+import type { SandboxSource } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { compileHandlers } from "./handlers.ts";
 import { PodLookup, type PodLookupListener } from "./lookup.ts";
 import { MissingPods } from "./missing_pods.ts";
@@ -74,7 +77,7 @@ export class RuntimeWatch {
   }
 
   start(): void {
-    const { witnesses } = this.#options.settings.host;
+    const witnesses = this.#options.settings.host.single(WITNESSES);
     const before = Array.from(witnesses.all(), ([, one]) => one).filter((one) => one instanceof ListWitness);
     for (const id of this.#sandboxIds()) {
       for (const witness of before) {
@@ -151,7 +154,7 @@ export class RuntimeWatch {
   }
 
   #sources(): readonly SandboxSource[] {
-    return Array.from(this.#options.settings.host.sandboxes.all(), ([, source]) => source);
+    return Array.from(this.#options.settings.host.single(SANDBOX_SOURCES).all(), ([, source]) => source);
   }
 
   /** Where receivers look; empty where there is none, or one that does not know its sandboxes yet. */

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
-import type { PodName, RuntimeWitness } from "../../component/sandboxes.ts";
 import type { ListedPod } from "../../cri/pod.ts";
+import type { PodName } from "../../kata/sandboxes.ts";
+import type { RuntimeWitness } from "../../kata/witnesses.ts";
 import type { Runtimes } from "./runtimes.ts";
 
 /** How long a sandbox may be listed no more before it is said: pods end, and lists are made meanwhile. */

@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { duration } from "../../config/values.ts";
+import { duration } from "../../options/values.ts";
 
 /** The Collector's options; durations are in milliseconds, 0 where not given. */
 export interface MemoryLimiterConfig {

@@ -1,4 +1,6 @@
-import type { ProcessorFactory, Settings } from "../../component/component.ts";
+// SPDX-License-Identifier: Apache-2.0
+import type { Settings } from "../../component/component.ts";
+import type { ProcessorFactory } from "../../component/factory.ts";
 import { type MemoryLimiterConfig, memoryLimiterSchema } from "./config.ts";
 import { systemMemory } from "./memory.ts";
 import { MemoryMonitor } from "./monitor.ts";

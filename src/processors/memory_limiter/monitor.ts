@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
-import type { Statuses } from "../../component/component.ts";
-import { RepeatedLog } from "../../delivery/repeated_log.ts";
+import type { Statuses } from "../../component/status.ts";
+import { RepeatedLog } from "../../reporting/repeated_log.ts";
 import { leastFor, limitsOf, type MemoryLimiterConfig } from "./config.ts";
 import type { Memory, MemoryUsage } from "./memory.ts";
 

@@ -1,6 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Attributes, Counter } from "@opentelemetry/api";
-import type { Processor, Settings, Statuses } from "../../component/component.ts";
+import type { Processor, Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
+import type { Statuses } from "../../component/status.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import type { MemoryMonitor } from "./monitor.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What to tell a user about a path that cannot be looked at, with the ways out where the agent lacks rights. Without
  * them root's directories are closed to other users, and a security module denies even root.

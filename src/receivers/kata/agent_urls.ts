@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { SOCKET_NAME } from "./readiness.ts";
 import { describeSandbox, type Sandbox } from "./sandbox.ts";
 import type { Lanes } from "./schedule.ts";
@@ -92,6 +94,8 @@ export class AgentUrls {
   }
 
   #refusal(sandbox: Sandbox, detail: string): Error {
-    return new Error(`cannot ask ${describeSandbox(sandbox, this.#settings.host.witnesses)}: ${detail}`);
+    return new Error(
+      `cannot ask ${describeSandbox(sandbox, this.#settings.host.single(WITNESSES))}: ${detail}`,
+    );
   }
 }

@@ -1,4 +1,5 @@
-import { formatDuration } from "../../config/values.ts";
+// SPDX-License-Identifier: Apache-2.0
+import { formatDuration } from "../../options/values.ts";
 import type { BootTimes } from "./boot_times.ts";
 import type { Complaint } from "./standing.ts";
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { FoundSandbox } from "./discovery.ts";
 import { statOf } from "./identity.ts";

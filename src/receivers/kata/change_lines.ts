@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Standing } from "./standing.ts";
 
 /** The log line for a change of a sandbox's standing; the message is one of few constant sentences. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type Dir, type Dirent, opendirSync } from "node:fs";
 import { type Identity, identityOf, keyBehind } from "./identity.ts";
 import { LeftOut } from "./left_out.ts";

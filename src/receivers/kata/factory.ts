@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import type { ReceiverFactory } from "../../component/component.ts";
-import { duration, size } from "../../config/values.ts";
+import type { ReceiverFactory } from "../../component/factory.ts";
+import { duration, size } from "../../options/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";

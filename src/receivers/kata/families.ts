@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { isGuestFamily, KNOWN_FAMILIES, type ShimKind } from "../../kata/known_families.ts";
 import type { Kind } from "../../metrics/model.ts";
 import type { FamilyDefinition } from "../../prometheus/parse.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- scrape.
 
 import type { Limit } from "../../prometheus/limit.ts";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { type BigIntStats, lstatSync, type Stats, statSync } from "node:fs";
 
 /** Tells a directory from another one that takes its name later. */

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Root } from "./discovery.ts";
 
 /** Why something under a root is left out, though it looks like a sandbox. */

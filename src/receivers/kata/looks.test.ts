@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
@@ -8,7 +9,8 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { command, lacksMounts } from "../../../test/faults/mounts.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Offers } from "../../component/offers.ts";
-import type { SandboxSource } from "../../component/sandboxes.ts";
+import type { SandboxSource } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { Looks } from "./looks.ts";
 import { SOCKET_NAME } from "./readiness.ts";
@@ -101,7 +103,7 @@ function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Look
 
 async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
   const dir = await mkdtemp(join(tmpdir(), "looks-"));
-  const { sandboxes: sources } = createHost();
+  const sources = createHost().single(SANDBOX_SOURCES);
   const begun: Looked[] = [];
   const servers: Server[] = [];
   const scene: Scene = {

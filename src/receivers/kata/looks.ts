@@ -1,6 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
 import type { Offers } from "../../component/offers.ts";
-import type { SandboxSource } from "../../component/sandboxes.ts";
+import type { SandboxSource } from "../../kata/sandboxes.ts";
 import { Discovery, type DiscoveryEvents, type FoundSandbox, type Root } from "./discovery.ts";
 import { statOf } from "./identity.ts";
 import { SOCKET_NAME } from "./readiness.ts";

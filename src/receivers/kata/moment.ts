@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
 
 /** One instant by both clocks: the first is for people, the second for durations. */

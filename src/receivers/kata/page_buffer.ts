@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- scrape.
 
 /** The usual page fits; a larger one makes it grow. */

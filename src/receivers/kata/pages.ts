@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ShimKind } from "../../kata/known_families.ts";
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";

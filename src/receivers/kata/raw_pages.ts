@@ -1,5 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
-import type { RawPage } from "../../component/sandboxes.ts";
+import type { RawPage } from "../../kata/sandboxes.ts";
 import type { Sandbox } from "./sandbox.ts";
 
 /** Sandboxes whose raw pages are waited for or kept at one time. */

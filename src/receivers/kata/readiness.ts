@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Stats } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import type { ShimKind } from "../../kata/known_families.ts";

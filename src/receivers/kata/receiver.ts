@@ -1,6 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+import { aborted } from "../../clock/abort.ts";
 import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
-import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../component/sandboxes.ts";
+import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
 import { Answers } from "./answers.ts";
@@ -101,7 +105,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       every(clock, this.#config.intervalMs, () => this.#nextRound()),
       every(clock, MINUTE_MS, () => this.#nextMinute()),
       every(clock, REPORT_MS, () => this.#status.report()),
-      host.sandboxes.add(id, this),
+      host.single(SANDBOX_SOURCES).add(id, this),
       this.#status.holdReadiness(),
     ];
     this.#looks.start();
@@ -126,7 +130,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   sandboxes(): readonly SandboxStatus[] {
-    const { witnesses } = this.#settings.host;
+    const witnesses = this.#settings.host.single(WITNESSES);
     return Array.from(this.#sandboxes.values(), (sandbox) => statusOf(sandbox, witnesses));
   }
 
@@ -176,7 +180,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   #noPage(sandbox: Sandbox, detail: string): string {
-    return `cannot show ${describeSandbox(sandbox, this.#settings.host.witnesses)}: ${detail}`;
+    return `cannot show ${describeSandbox(sandbox, this.#settings.host.single(WITNESSES))}: ${detail}`;
   }
 
   #createLooks(): Looks {
@@ -184,7 +188,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     const { clock, logger, host, id } = this.#settings;
     return new Looks({
       id,
-      sources: host.sandboxes,
+      sources: host.single(SANDBOX_SOURCES),
       clock,
       roots,
       initialDelayMs,
@@ -258,13 +262,5 @@ function createLanes({ limits, timeoutMs, concurrency }: KataConfig, { clock }: 
     clock,
     limit: concurrency,
     make: () => new Scraper({ clock, timeoutMs, headerBytesMax, bodyBytesMax, memory }),
-  });
-}
-
-/** Resolves when the signal aborts. */
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
   });
 }

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Counter } from "@opentelemetry/api";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
-import { observed } from "../../telemetry/observed.ts";
+import { observed } from "../../reporting/observed.ts";
 import { type SandboxState, STATES } from "./own_families.ts";
 import type { ScrapeFault } from "./scrape.ts";
 

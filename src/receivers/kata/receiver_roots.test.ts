@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { symlink } from "node:fs/promises";
@@ -6,6 +7,7 @@ import { test } from "node:test";
 import { isUp, withReceiver } from "../../../test/scenes/kata_receiver.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { systemClock } from "../../clock/clock.ts";
+import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { factory } from "./factory.ts";
 
 test("real sandboxes are scraped though more empty directories than the limit are there before them", () =>
@@ -37,7 +39,7 @@ test("a second receiver that leads to the same directory by another path never a
     const link = `${simulator.goRoot}-link`;
     await symlink(simulator.goRoot, link);
     const host = testSettings().host;
-    host.sandboxes.add("kata", source);
+    host.single(SANDBOX_SOURCES).add("kata", source);
     const settings = testSettings({ id: "kata/other", clock: systemClock, host });
     const config = factory.schema.parse({
       roots: [link],

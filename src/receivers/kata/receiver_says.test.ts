@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import { mkdir, rm } from "node:fs/promises";
@@ -8,7 +9,7 @@ import { poll } from "../../../test/e2e/poll.ts";
 import { answerPage, type FakeTimeScene, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
 import { isUp, state, value } from "../../../test/scenes/kata_receiver.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
-import type { SandboxStatus } from "../../component/sandboxes.ts";
+import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { attributeOf, type Reading } from "../../metrics/model.ts";
 
 const SHIM = "# TYPE kata_shim_fds gauge\nkata_shim_fds 1\n";

@@ -1,9 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { StatusBoard } from "../../pipeline/statuses.ts";
 import type { RootState } from "./discovery.ts";
@@ -28,7 +30,7 @@ function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "re
   const clock = new FakeClock();
   const statuses = new StatusBoard(clock);
   const host = { ...createHost(), statuses };
-  host.witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
+  host.single(WITNESSES).add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
   const sandboxes = new Map<string, Sandbox>();
   for (const [index, row] of rows.entries()) {
     const id = String.fromCharCode(97 + index);
@@ -126,7 +128,7 @@ test("readiness waits until every root has been looked at, whatever its state, o
 test("a receiver of which the runtime knows pods that are under no root is blind, whatever answers", () => {
   const { host, status, now } = scene([UP]);
   const missingPods = "cannot find sandboxes of ready pods";
-  const takeBack = host.witnesses.add("blind", fakeWitness({ listed: [], missingPods }));
+  const takeBack = host.single(WITNESSES).add("blind", fakeWitness({ listed: [], missingPods }));
   status.report();
   assert.deepEqual([now().state, now().error], ["recoverable_error", missingPods]);
   takeBack();

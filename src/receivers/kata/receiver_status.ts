@@ -1,4 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import type { RootState } from "./discovery.ts";
 import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
 
@@ -78,7 +80,7 @@ export class ReceiverStatus {
 
   /** Pods that have no sandbox under the roots, and sandboxes that do not answer. */
   #blindness(): Trouble | undefined {
-    const { missingPods } = this.#settings.host.witnesses;
+    const { missingPods } = this.#settings.host.single(WITNESSES);
     const texts = [missingPods, this.#silence()].filter((text) => text !== undefined);
     return texts.length === 0 ? undefined : { text: texts.join("; "), isPermanent: false };
   }
@@ -94,19 +96,19 @@ export class ReceiverStatus {
       // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
       const isExcused =
         maybeStarts(sandbox, nowMs) || standing.state === "ending" || standing.state === "unsafe";
-      if (!isExcused || waitsInVain(sandbox, nowMs, host.witnesses)) silent.push(sandbox);
+      if (!isExcused || waitsInVain(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
     }
     const [first] = silent;
     if (first === undefined) return undefined;
     const { reason } = first.standing;
-    const { sandbox: id } = sandboxNameOf(first, host.witnesses);
+    const { sandbox: id } = sandboxNameOf(first, host.single(WITNESSES));
     const fault = faultOf(silent);
     const names = this.#names(silent);
     return `${fault}: ${names}; of sandbox "${id}": ${reason}`;
   }
 
   #names(sandboxes: readonly Sandbox[]): string {
-    const { witnesses } = this.#settings.host;
+    const witnesses = this.#settings.host.single(WITNESSES);
     const names = sandboxes.slice(0, NAMES_MAX).map((one) => {
       const { sandbox, pod } = sandboxNameOf(one, witnesses);
       return `"${pod ?? sandbox}"`;

@@ -1,7 +1,8 @@
+// SPDX-License-Identifier: Apache-2.0
 import { resolve } from "node:path";
 import { z } from "zod";
-import type { Remark } from "../../component/component.ts";
-import { shownAsParsed } from "../../config/values.ts";
+import type { Remark } from "../../component/factory.ts";
+import { shownAsParsed } from "../../options/values.ts";
 import type { Root, Runtime } from "./discovery.ts";
 
 const DEFAULT_ROOTS: readonly string[] = ["/run/vc/sbs", "/run/kata"];

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { NO_LIMITS, type SandboxState } from "./own_families.ts";
 import { factsOf, outranks, type Sandbox, sandboxNameOf, statusOf, waitsInVain } from "./sandbox.ts";
@@ -34,7 +36,7 @@ test("a shim seems to run where its socket is there and nobody found it dead", (
   const hasShim = (...findings: readonly Finding[]): boolean => {
     const made = sandbox(0, "up");
     made.standing = standingOf(...findings);
-    return statusOf(made, createHost().witnesses).hasShim;
+    return statusOf(made, createHost().single(WITNESSES)).hasShim;
   };
   assert.ok(!hasShim());
   assert.ok(!hasShim(notReady("pending", "no_socket")));
@@ -46,7 +48,7 @@ test("a shim seems to run where its socket is there and nobody found it dead", (
 });
 
 test("the status says whose pod it is, whether the runtime lists it, since when, and when it is asked next", () => {
-  const { witnesses } = createHost();
+  const witnesses = createHost().single(WITNESSES);
   const made = sandbox(0, "up");
   const { pod, isListed, nextScrapeMs, sinceMs } = statusOf(made, witnesses);
   assert.deepEqual([pod, isListed, nextScrapeMs, sinceMs], [undefined, undefined, undefined, START.unixMs]);
@@ -65,7 +67,7 @@ test("the status says whose pod it is, whether the runtime lists it, since when,
 });
 
 test("a sandbox waits in vain that is pending for over a minute while the runtime lists it", () => {
-  const { witnesses } = createHost();
+  const witnesses = createHost().single(WITNESSES);
   const made = sandbox(0, "up");
   const isInVain = (afterMs: number): boolean => waitsInVain(made, START.monotonicMs + afterMs, witnesses);
   made.standing = standingOf(notReady("pending", "no_socket"));

@@ -1,5 +1,7 @@
-import type { SandboxStatus, Witnesses } from "../../component/sandboxes.ts";
+// SPDX-License-Identifier: Apache-2.0
 import type { ShimKind } from "../../kata/known_families.ts";
+import type { SandboxStatus } from "../../kata/sandboxes.ts";
+import type { Witnesses } from "../../kata/witnesses.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { Limit } from "../../prometheus/limit.ts";
 import type { PageSource } from "../../prometheus/parse.ts";

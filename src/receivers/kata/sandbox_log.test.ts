@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LogLine, recordedLogger } from "../../../test/scenes/logs.ts";
@@ -5,6 +6,7 @@ import { knownSandbox } from "../../../test/scenes/sandbox.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/limit.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { momentOf } from "./moment.ts";
@@ -41,7 +43,7 @@ function scene(count: number): Scene {
   const settings = testSettings({ clock, logger });
   const ids = Array.from({ length: count }, (_, index) => String(index));
   const pods = Object.fromEntries(ids.map((id) => [id, `shop/web-${id}`]));
-  settings.host.witnesses.add("cri", fakeWitness({ pods, listed: ids }));
+  settings.host.single(WITNESSES).add("cri", fakeWitness({ pods, listed: ids }));
   const log = new SandboxLog(settings);
   const sandboxes = ids.map((id) => knownSandbox(id, { now: momentOf(clock) }));
   return {

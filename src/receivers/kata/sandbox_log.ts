@@ -1,4 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/limit.ts";
 import type { Page } from "../../prometheus/parse.ts";
 import { roundedDuration } from "./answers.ts";
@@ -148,7 +150,7 @@ export class SandboxLog {
     };
     for (const sandbox of sandboxes) {
       const { standing } = sandbox;
-      if (isSick(sandbox, nowMs) || waitsInVain(sandbox, nowMs, host.witnesses))
+      if (isSick(sandbox, nowMs) || waitsInVain(sandbox, nowMs, host.single(WITNESSES)))
         add(standing.code, sandbox, !isSettled(standing, nowMs));
     }
     for (const [sandbox, code] of this.#leftOut) add(code, sandbox, true);
@@ -158,7 +160,7 @@ export class SandboxLog {
 
   /** How many there are, and the next ten names. */
   #named(sandboxes: readonly Sandbox[]): { readonly count: number; readonly names: readonly string[] } {
-    const { witnesses } = this.#settings.host;
+    const witnesses = this.#settings.host.single(WITNESSES);
     const count = sandboxes.length;
     const first = count > NAMES_MAX ? (this.#summaries * NAMES_MAX) % count : 0;
     const names = Array.from({ length: Math.min(count, NAMES_MAX) }, (_, i) => {
@@ -172,7 +174,7 @@ export class SandboxLog {
     if (this.#left[level] > 0) {
       this.#left[level]--;
       const { logger, host } = this.#settings;
-      logger[level]({ ...sandboxNameOf(sandbox, host.witnesses), ...fields }, message);
+      logger[level]({ ...sandboxNameOf(sandbox, host.single(WITNESSES)), ...fields }, message);
       return;
     }
     this.#unwritten.set(message, (this.#unwritten.get(message) ?? 0) + 1);

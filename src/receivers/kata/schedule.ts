@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 import type { Clock } from "../../clock/clock.ts";
 import type { Standing } from "./standing.ts";

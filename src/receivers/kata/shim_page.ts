@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Reading, Schema } from "../../metrics/model.ts";
 import { schemaPart } from "../../metrics/part.ts";
 import { remembered } from "../../metrics/remembered.ts";

@@ -1,5 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
 import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
@@ -97,7 +99,7 @@ export class Shown {
     const { logger, host } = this.#settings;
     logger.warn(
       {
-        ...sandboxNameOf(hidden, host.witnesses),
+        ...sandboxNameOf(hidden, host.single(WITNESSES)),
         hidden: hidden.found.directory,
         shown: shown.found.directory,
       },

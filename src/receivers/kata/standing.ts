@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { Moment } from "./moment.ts";
 import type { SandboxState } from "./own_families.ts";
 import { pauseMs } from "./schedule.ts";

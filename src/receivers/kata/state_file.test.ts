@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { lstatSync, readFileSync, type Stats } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { readStateText, type StateText } from "./state_text.ts";
 

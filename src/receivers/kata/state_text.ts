@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /** The state of a real sandbox nests less than ten deep. */
 const DEPTH_MAX = 64;
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import type { ShimKind } from "../../kata/known_families.ts";
 import type { Runtime } from "./discovery.ts";
 import type { StateReading } from "./state_file.ts";

@@ -1,7 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 import type { ShimKind } from "../../kata/known_families.ts";
+import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount } from "../../metrics/model.ts";
 import { birthsOf, bootTimes } from "./boot_times.ts";
 import { isStillThere } from "./discovery.ts";
@@ -110,7 +112,10 @@ export class Visits {
       noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
-      logger.error({ ...sandboxNameOf(sandbox, host.witnesses), error }, "BUG: Visit to a sandbox failed.");
+      logger.error(
+        { ...sandboxNameOf(sandbox, host.single(WITNESSES)), error },
+        "BUG: Visit to a sandbox failed.",
+      );
     }
     const nowMs = clock.monotonicMs();
     const { phase, foundAt, standing } = sandbox;
@@ -156,7 +161,7 @@ export class Visits {
    */
   #tellNotReady(sandbox: Sandbox): void {
     const { settings, log, intervalMs, shown } = this.#options;
-    const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.witnesses);
+    const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.single(WITNESSES));
     if (isInVain) log.waitsInVain(sandbox);
     const { state, code } = sandbox.standing;
     const isWorthIt = isInVain || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
@@ -229,7 +234,7 @@ export class Visits {
     const { answers, found, foundAt } = sandbox;
     const now = momentOf(settings.clock);
     answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
-    const before = { ...factsOf(sandbox, settings.host.witnesses), lastAnswerMs: now.unixMs };
+    const before = { ...factsOf(sandbox, settings.host.single(WITNESSES)), lastAnswerMs: now.unixMs };
     const page = pages.read(sandbox, outcome, before);
     const { samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
@@ -267,7 +272,7 @@ export class Visits {
   #report(sandbox: Sandbox, scrape: ScrapeReport): void {
     const { pages, shown, settings } = this.#options;
     const { standing } = sandbox;
-    const facts = factsOf(sandbox, settings.host.witnesses);
+    const facts = factsOf(sandbox, settings.host.single(WITNESSES));
     const { schema } = pages.own.shape(standing, facts);
     const values = new Float64Array(schema.width);
     pages.own.fill(values, { standing, facts, scrape });

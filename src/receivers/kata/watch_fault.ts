@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /**
  * What to tell a user about a root that cannot be watched: which limit of the node to raise, and what that costs until
  * then. Sandboxes are found by looking at the root in any case.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // An OTLP receiver with the enforcement policy that grpc-go has by default: who pings more often than every five
 // minutes is sent away. Prints a line of JSON for each thing that happens, the first with the port on the loopback, and
 // ends when its standard input does, so that it never outlives the test that started it.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads pages with the parser of Prometheus' Go libraries, as kata-monitor and many exporters do.
 //
 // Each page comes as a line `format bytes` and so many bytes. The answer is a line of JSON: what the parser has against

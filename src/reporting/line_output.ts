@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from "../clock/clock.ts";
+
+/** Why lines were lost: too many were waiting, nobody reads, the disk is full, or something else. */
+export const LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
+export type LossReason = (typeof LOSS_REASONS)[number];
+
+/**
+ * Writes bytes and returns how many were taken, at once or later. Throws or rejects with what the system says; EAGAIN
+ * means that the reader is behind.
+ */
+export type Attempt = (bytes: Buffer) => number | Promise<number>;
+
+/** What was lost since lines last passed. */
+export interface Losses {
+  readonly lines: Readonly<Partial<Record<LossReason, number>>>;
+  readonly sinceMs: number;
+}
+
+/** Hears of lines that are lost. */
+export interface LossListener {
+  /** The first line since lines last passed is lost; with what the system says. */
+  onLoss?(reason: LossReason, cause: string): void;
+  /** Lines pass again. */
+  onPassing(losses: Losses): void;
+}
+
+/** Of lines that wait for a slow reader, in bytes; a single longer line may wait too. */
+const BACKLOG_BYTES_MAX = 1024 * 1024;
+/** After which a reader that is behind is tried again. */
+const RETRY_MS = 20;
+/** Where a reader keeps being behind, losses are told of this often. */
+const TELL_INTERVAL_MS = 10_000;
+
+const REASONS: Readonly<Record<string, LossReason>> = {
+  EPIPE: "no_reader",
+  ECONNRESET: "no_reader",
+  ENXIO: "no_reader",
+  ENOSPC: "no_space",
+  EDQUOT: "no_space",
+  EFBIG: "no_space",
+};
+
+/**
+ * Writes whole lines, in their order, and never throws. Lines wait for a slow reader up to a limit; those that cannot be
+ * written are dropped and counted. A line of which a part is written is finished before anything else is.
+ */
+export class LineOutput {
+  readonly #attempt: Attempt;
+  readonly #clock: Clock;
+  readonly #waiting: Buffer[] = [];
+  #waitingBytes = 0;
+  /** Whether a part of the first line that waits is written. */
+  #isTorn = false;
+  #isRunning = false;
+  /** The last run, which is over unless `#isRunning`. */
+  #run: Promise<void> = Promise.resolve();
+  readonly #lost = new Map<LossReason, number>();
+  #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  readonly #listeners = new Set<LossListener>();
+
+  constructor(attempt: Attempt, clock: Clock) {
+    this.#attempt = attempt;
+    this.#clock = clock;
+  }
+
+  /** Lines lost so far. */
+  get lost(): ReadonlyMap<LossReason, number> {
+    return this.#lost;
+  }
+
+  /** Whether no write is under way and none is going to be tried again by itself. */
+  get isIdle(): boolean {
+    return !this.#isRunning;
+  }
+
+  /** Tells the listener of losses until the returned function is called. */
+  listen(listener: LossListener): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  /** Writes the text, which ends in a line feed, as one piece. */
+  write(text: string): void {
+    const bytes = Buffer.from(text);
+    if (this.#waiting.length > 0 && this.#waitingBytes + bytes.length > BACKLOG_BYTES_MAX) {
+      this.#lose("backlog", 1, "the reader is behind");
+      return;
+    }
+    this.#waiting.push(bytes);
+    this.#waitingBytes += bytes.length;
+    if (!this.#isRunning) this.#run = this.#writeWaiting();
+  }
+
+  /** Resolves when nothing waits any more, or when the signal aborts. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    const aborted = new Promise<void>((resolve) => {
+      if (deadline.aborted) resolve();
+      deadline.addEventListener("abort", () => resolve(), { once: true });
+    });
+    while (this.#isRunning && !deadline.aborted) await Promise.race([this.#run, aborted]);
+  }
+
+  /** Where the reader keeps up, all of it is written before this returns a promise. */
+  async #writeWaiting(): Promise<void> {
+    this.#isRunning = true;
+    for (let line = this.#waiting[0]; line !== undefined; line = this.#waiting[0]) {
+      try {
+        const taken = this.#attempt(line);
+        this.#take(typeof taken === "number" ? taken : await taken);
+      } catch (error) {
+        const { code = "", message } = error as NodeJS.ErrnoException;
+        if (code === "EAGAIN") {
+          await this.#pause();
+          continue;
+        }
+        this.#dropWaiting(REASONS[code] ?? "error", message);
+        if (this.#isTorn) break;
+      }
+    }
+    this.#isRunning = false;
+  }
+
+  #pause(): Promise<void> {
+    return new Promise((resolve) => void this.#clock.after(RETRY_MS, resolve));
+  }
+
+  #take(count: number): void {
+    const line = this.#waiting[0] ?? Buffer.alloc(0);
+    this.#waitingBytes -= count;
+    this.#isTorn = count < line.length;
+    if (this.#isTorn) this.#waiting[0] = line.subarray(count);
+    else this.#waiting.shift();
+    if (!this.#isTorn) this.#tellLosses();
+  }
+
+  #tellLosses(): void {
+    const losses = this.#untold;
+    if (losses === undefined) return;
+    const nowMs = this.#clock.monotonicMs();
+    if (this.#waitingBytes > BACKLOG_BYTES_MAX / 2 && nowMs - this.#toldMs < TELL_INTERVAL_MS) return;
+    this.#toldMs = nowMs;
+    this.#untold = undefined;
+    for (const listener of this.#listeners) listener.onPassing(losses);
+  }
+
+  /** The rest of a torn line stays, so that the next one does not end up in the middle of it. */
+  #dropWaiting(reason: LossReason, cause: string): void {
+    const dropped = this.#waiting.splice(this.#isTorn ? 1 : 0);
+    for (const { length } of dropped) this.#waitingBytes -= length;
+    if (dropped.length > 0) this.#lose(reason, dropped.length, cause);
+  }
+
+  #lose(reason: LossReason, count: number, cause: string): void {
+    this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + count);
+    const isFirst = this.#untold === undefined;
+    this.#untold ??= { lines: {}, sinceMs: this.#clock.nowMs() };
+    this.#untold.lines[reason] = (this.#untold.lines[reason] ?? 0) + count;
+    if (isFirst) for (const listener of this.#listeners) listener.onLoss?.(reason, cause);
+  }
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Logger } from "pino";
+import { visibleLines } from "../text/visible.ts";
+import type { LineOutput, LossReason } from "./line_output.ts";
+import { createLogger, type LogSettings, type TextOutput } from "./logs.ts";
+
+/** A line of a part of the process that has no logger, such as a library. */
+export interface StrayLine {
+  readonly level: LogSettings["level"];
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** The log of the process: what the agent's logger writes, and all else that is said meanwhile, in one form. */
+export interface LogOutput extends TextOutput {
+  /** Writes the stray lines by this logger from now on, and those that came before, and says by it which lines were lost. */
+  attach(logger: Logger): void;
+  /** Lines lost so far. */
+  lost(): ReadonlyMap<LossReason, number>;
+}
+
+/** Stray lines wait for the configuration, which says what form they have; further ones before it are written at once. */
+const EARLY_LINES_MAX = 100;
+
+/** Writes lines visibly, whoever made them. */
+export class ProcessLog implements LogOutput {
+  readonly #output: LineOutput;
+  #logger: Logger | undefined;
+  #early: StrayLine[] = [];
+  #stopListening: () => void = () => {};
+
+  constructor(output: LineOutput) {
+    this.#output = output;
+  }
+
+  write(text: string): void {
+    this.#output.write(visibleLines(text));
+  }
+
+  lost(): ReadonlyMap<LossReason, number> {
+    return this.#output.lost;
+  }
+
+  attach(logger: Logger): void {
+    this.#logger = logger;
+    this.#stopListening();
+    this.#stopListening = this.#output.listen({
+      onPassing: ({ lines, sinceMs }) =>
+        logger.error(
+          { lines, since: new Date(sinceMs).toISOString() },
+          "Log lines were lost; lines pass again.",
+        ),
+    });
+    for (const line of this.#early.splice(0)) this.say(line);
+  }
+
+  say(line: StrayLine): void {
+    if (this.#logger !== undefined) this.#logger[line.level](line.fields, line.message);
+    else if (this.#early.push(line) > EARLY_LINES_MAX) this.#attachDefault();
+  }
+
+  /** Writes all that waits, at the end of the process. Resolves at the deadline at the latest. */
+  async drain(deadline: AbortSignal): Promise<void> {
+    if (this.#early.length > 0) this.#attachDefault();
+    await this.#output.drain(deadline);
+  }
+
+  #attachDefault(): void {
+    this.attach(createLogger({ level: "info", encoding: "console", initialFields: {} }, this));
+  }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from "../clock/clock.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** What happened since the last line. */
+export interface Repetition {
+  readonly requests: number;
+  readonly points: number;
+}
+
+export interface RepeatedLogOptions {
+  readonly clock: Clock;
+  /** The first interval. */
+  readonly intervalMs: number;
+  /** Gets the fields of the latest report, and the sums over all that it stands for. */
+  write(fields: Fields, repetition: Repetition): void;
+}
+
+/** An interval grows no longer than this. */
+const INTERVAL_MAX_MS = 600_000;
+
+/** Writes the first report at once, and what follows as one line per interval, which doubles while reports come. */
+export class RepeatedLog {
+  readonly #options: RepeatedLogOptions;
+  #latest: Fields = {};
+  #requests = 0;
+  #points = 0;
+  #cancel: (() => void) | undefined;
+
+  constructor(options: RepeatedLogOptions) {
+    this.#options = options;
+  }
+
+  report(points: number, fields: Fields, requests = 1): void {
+    this.#latest = fields;
+    this.#requests += requests;
+    this.#points += points;
+    if (this.#cancel === undefined) this.#write(this.#options.intervalMs);
+  }
+
+  /** Writes what is held back; no timer is left. */
+  close(): void {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    if (this.#requests > 0) this.#options.write(this.#latest, this.#take());
+  }
+
+  #write(intervalMs: number): void {
+    this.#options.write(this.#latest, this.#take());
+    this.#cancel = this.#options.clock.after(intervalMs, () => {
+      this.#cancel = undefined;
+      if (this.#requests > 0) this.#write(Math.min(intervalMs * 2, INTERVAL_MAX_MS));
+    });
+  }
+
+  #take(): Repetition {
+    const repetition = { requests: this.#requests, points: this.#points };
+    this.#requests = 0;
+    this.#points = 0;
+    return repetition;
+  }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { messageOf } from "./error_text.ts";
+
+test("an error's text is its message, and that of anything else what it is as a text", () => {
+  const rows: [unknown, string][] = [
+    [new Error("no such file"), "no such file"],
+    [new AggregateError([new Error("one")], "all failed"), "all failed"],
+    ["a text", "a text"],
+    [undefined, "undefined"],
+    [42, "42"],
+  ];
+  for (const [thrown, want] of rows) assert.equal(messageOf(thrown), want);
+});
