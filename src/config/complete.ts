@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import { Reference } from "./input.ts";
-import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";
+import { inputDefault, placeOf, type SchemaPlace, schemasIn, shapesAt } from "./schema_place.ts";
 import { REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
 
 export interface CompleteOptions {
@@ -47,7 +47,7 @@ function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
 }
 
 /** Of several kinds of map, the one that the given keys fit. */
-function keysToComplete(place: Place, given: ReadonlyMap<string, unknown>): readonly string[] {
+function keysToComplete(place: SchemaPlace, given: ReadonlyMap<string, unknown>): readonly string[] {
   const shapes = shapesAt(place);
   return shapes.find((keys) => [...given.keys()].every((key) => keys.includes(key))) ?? [];
 }

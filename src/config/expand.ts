@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { reasonOf } from "../files/read_file.ts";
-import type { Fault, Origin } from "./fault.ts";
+import type { ConfigOrigin, Fault } from "./fault.ts";
 import type { Foreign } from "./foreign.ts";
-import { type ConfigNode, type Entry, moveTo, type Path } from "./node.ts";
+import { type ConfigNode, type MapEntry, moveTo, type Path } from "./node.ts";
 import { CONFIG_BYTES_MAX, parseYamlText } from "./yaml.ts";
 
 export interface ExpandOptions {
@@ -41,7 +41,7 @@ export async function expandTree(tree: ConfigNode, options: ExpandOptions): Prom
 interface Context extends ExpandOptions {
   charsLeft: number;
   /** The scalar that was last found to expand without an end: one fault about it is enough. */
-  endlessAt: Origin | undefined;
+  endlessAt: ConfigOrigin | undefined;
   /** References whose values hold what looks like one, and about which a warning says so. */
   readonly noted: Set<string>;
 }
@@ -65,7 +65,7 @@ async function expandNode(node: ConfigNode, context: Context, at: At): Promise<C
   const under = (step: string | number): At => ({ ...at, path: [...at.path, step] });
   switch (node.kind) {
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, entry] of node.entries) {
         entries.set(key, { ...entry, value: await expandNode(entry.value, context, under(key)) });
       }
@@ -87,11 +87,11 @@ async function expandNode(node: ConfigNode, context: Context, at: At): Promise<C
 
 /** The expansion of one scalar: knows its place for faults. */
 class Expansion {
-  readonly #origin: Origin;
+  readonly #origin: ConfigOrigin;
   readonly #path: Path;
   readonly #context: Context;
 
-  constructor(origin: Origin, path: Path, context: Context) {
+  constructor(origin: ConfigOrigin, path: Path, context: Context) {
     this.#origin = origin;
     this.#path = path;
     this.#context = context;

@@ -2,7 +2,7 @@
 import type { ExporterDefaults } from "../component/factory.ts";
 import type { Catalog } from "./catalog.ts";
 import { typeOf } from "./components.ts";
-import { type ConfigNode, type Entry, type MapNode, nodeAt } from "./node.ts";
+import { type ConfigNode, type MapEntry, type MapNode, nodeAt } from "./node.ts";
 import { keysAt, placeAt } from "./schema_place.ts";
 
 /**
@@ -64,7 +64,7 @@ async function hasOption(id: string, path: readonly string[], { exporters }: Cat
 
 /** The processor's options under the exporter's names. A faulty one is left out: the processor's own schema reports it. */
 function translated(processor: MapNode, { translate }: ExporterDefaults): MapNode {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, MapEntry>();
   for (const [key, entry] of processor.entries) {
     if (entry.value.kind !== "scalar") continue;
     const meant = translate(key, entry.value.value);
@@ -87,6 +87,6 @@ function withDefault(tree: ConfigNode, path: readonly string[], value: MapNode):
   return withEntry(tree, step, { ...entry, value: withDefault(entry.value, rest, value) });
 }
 
-function withEntry(map: MapNode, key: string, entry: Entry): MapNode {
+function withEntry(map: MapNode, key: string, entry: MapEntry): MapNode {
   return { ...map, entries: new Map([...map.entries, [key, entry]]) };
 }

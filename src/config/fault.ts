@@ -2,7 +2,7 @@
 import { visible } from "../text/visible.ts";
 
 /** Where something stands in the config, for a person to find it. Lines and columns count from 1. */
-export interface Origin {
+export interface ConfigOrigin {
   /** The file as the user named it, or what stands for one: `--set`, `yaml:…`, `env:…`. */
   readonly file: string;
   readonly line: number;
@@ -13,7 +13,7 @@ export interface Origin {
 
 /** One thing that is wrong with a config. */
 export interface Fault {
-  readonly origin: Origin | undefined;
+  readonly origin: ConfigOrigin | undefined;
   /** Keys from the top, printed as `a::b::c`; empty for a fault of a whole file. */
   readonly path: readonly (string | number)[];
   readonly message: string;
@@ -54,44 +54,4 @@ export function renderFaults(faults: readonly Fault[], label = ""): string {
   const shown = sorted.slice(0, FAULTS_SHOWN_MAX).map((fault) => `${renderFault(fault, label)}\n`);
   const left = sorted.length - shown.length;
   return shown.join("") + (left > 0 ? `and ${left} more\n` : "");
-}
-
-/** The known name that is most like `name`, where one is near enough to be meant. */
-export function suggest(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** `; did you mean "x"?`, or nothing. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const best = suggest(name, known);
-  return best === undefined ? "" : `; did you mean "${best}"?`;
-}
-
-/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
-      }
-      row.push(cost);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
 }

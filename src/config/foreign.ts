@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConcealedTexts } from "../text/concealed.ts";
 import type { Fault } from "./fault.ts";
-import { type ConfigNode, type Entry, nodeAt, type Path, type ScalarNode } from "./node.ts";
+import { type ConfigNode, type MapEntry, nodeAt, type Path, type ScalarNode } from "./node.ts";
 
 /**
  * The values of one config that came out of `${env:…}` and `${file:…}`, and how people are shown them: by the reference that
@@ -72,7 +72,7 @@ function withReference(node: ConfigNode, reference: string): ConfigNode {
     case "list":
       return { ...node, reference, items: node.items.map((item) => withReference(item, reference)) };
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, entry] of node.entries)
         entries.set(key, { ...entry, value: withReference(entry.value, reference) });
       return { ...node, reference, entries };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ConfigNode, isNull } from "./node.ts";
-import { type Place, placeIn, takesNull, wantsListOfTexts, wantsText } from "./schema_place.ts";
+import { placeIn, type SchemaPlace, takesNull, wantsListOfTexts, wantsText } from "./schema_place.ts";
 
 /**
  * The tree as plain data for the schema whose place is given, by the Collector's rules of decoding:
@@ -8,7 +8,7 @@ import { type Place, placeIn, takesNull, wantsListOfTexts, wantsText } from "./s
  * - where a list of texts is wanted, one text is split at its commas;
  * - a null entry is left out, so that the default holds, unless the schema takes null or does not know the key.
  */
-export function toInput(node: ConfigNode, place: Place): unknown {
+export function toInput(node: ConfigNode, place: SchemaPlace): unknown {
   return inputOf(node, place, false);
 }
 
@@ -22,11 +22,11 @@ export class Reference {
 }
 
 /** As `toInput`, for people to read: with a `Reference` in place of each value that came from outside of the config. */
-export function toShownInput(node: ConfigNode, place: Place): unknown {
+export function toShownInput(node: ConfigNode, place: SchemaPlace): unknown {
   return inputOf(node, place, true);
 }
 
-function inputOf(node: ConfigNode, place: Place, named: boolean): unknown {
+function inputOf(node: ConfigNode, place: SchemaPlace, named: boolean): unknown {
   if (named && node.reference !== undefined) return new Reference(node.reference);
   if (node.expandedFrom !== undefined && wantsText(place)) return node.expandedFrom;
   switch (node.kind) {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Origin } from "./fault.ts";
+import type { ConfigOrigin } from "./fault.ts";
 
 /** A config as a tree that remembers where everything stands, through merging and expansion. */
 export type ConfigNode = MapNode | ListNode | ScalarNode;
 
 interface Node {
-  readonly origin: Origin;
+  readonly origin: ConfigOrigin;
   /**
    * Set where the value came out of `${…}`: the text that stood there. A field that wants a text gets this one, so that
    * "0123", "{x}" or "a #b" from the environment stay as they are.
@@ -20,11 +20,11 @@ interface Node {
 
 export interface MapNode extends Node {
   readonly kind: "map";
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
-export interface Entry {
-  readonly keyOrigin: Origin;
+export interface MapEntry {
+  readonly keyOrigin: ConfigOrigin;
   readonly value: ConfigNode;
 }
 
@@ -67,7 +67,7 @@ export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
 }
 
 /** Where a person looks for `path`: the value of a scalar, the key of anything else, or of the nearest that is there. */
-export function originOf(root: ConfigNode, path: Path): Origin {
+export function originOf(root: ConfigNode, path: Path): ConfigOrigin {
   let node = root;
   let origin = root.origin;
   for (const step of path) {
@@ -87,21 +87,21 @@ export function originOf(root: ConfigNode, path: Path): Origin {
 }
 
 /** Where the key at the end of `path` stands, or what `originOf` says. */
-export function keyOriginOf(root: ConfigNode, path: Path): Origin {
+export function keyOriginOf(root: ConfigNode, path: Path): ConfigOrigin {
   const parent = nodeAt(root, path.slice(0, -1));
   const entry = parent?.kind === "map" ? parent.entries.get(String(path.at(-1))) : undefined;
   return entry?.keyOrigin ?? originOf(root, path);
 }
 
 /** What stands in a variable or another file is found by the reference to it. */
-export function moveTo(origin: Origin, node: ConfigNode): ConfigNode {
+export function moveTo(origin: ConfigOrigin, node: ConfigNode): ConfigNode {
   switch (node.kind) {
     case "scalar":
       return { ...node, origin };
     case "list":
       return { ...node, origin, items: node.items.map((item) => moveTo(origin, item)) };
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, { value }] of node.entries) {
         entries.set(key, { keyOrigin: origin, value: moveTo(origin, value) });
       }

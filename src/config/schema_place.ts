@@ -2,7 +2,7 @@
 import { z } from "zod";
 
 /** A place in a schema: what may stand there, wrappers taken off. Empty where the schema knows no such place. */
-export interface Place {
+export interface SchemaPlace {
   readonly schemas: readonly z.ZodType[];
   /** Whether what stands there must not be shown. */
   readonly secret: boolean;
@@ -27,8 +27,8 @@ function definition(schema: z.ZodType): Definition {
 const NULL: z.ZodType = z.null();
 
 /** The place where any of these schemas applies. */
-export function placeOf(...schemas: readonly z.ZodType[]): Place {
-  const found = schemas.map((schema): Place => {
+export function placeOf(...schemas: readonly z.ZodType[]): SchemaPlace {
+  const found = schemas.map((schema): SchemaPlace => {
     const secret = schema.meta()?.["secret"] === true;
     const { type, innerType, in: input, options } = definition(schema);
     const inner = innerType ?? input;
@@ -43,13 +43,13 @@ export function placeOf(...schemas: readonly z.ZodType[]): Place {
 }
 
 /** The place under `place` that a key or an index leads to. What is inside of a secret is secret. */
-export function placeIn(place: Place, step: PropertyKey): Place {
+export function placeIn(place: SchemaPlace, step: PropertyKey): SchemaPlace {
   const under = placeOf(...schemasIn(place, step));
   return place.secret ? { ...under, secret: true } : under;
 }
 
 /** The schemas under `place`, with their wrappers, which know the defaults. */
-export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.ZodType[] {
+export function schemasIn({ schemas }: SchemaPlace, step: PropertyKey): readonly z.ZodType[] {
   return schemas.flatMap((schema) => {
     const { shape, element, valueType } = definition(schema);
     const own = shape !== undefined && Object.hasOwn(shape, step) ? shape[String(step)] : undefined;
@@ -58,21 +58,21 @@ export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.Zod
 }
 
 /** False where the schema knows no such place, or only says why there is none. */
-export function takesSomething({ schemas }: Place): boolean {
+export function takesSomething({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => definition(schema).type !== "undefined");
 }
 
-export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): Place {
-  return path.reduce<Place>(placeIn, placeOf(schema));
+export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): SchemaPlace {
+  return path.reduce<SchemaPlace>(placeIn, placeOf(schema));
 }
 
 /** The keys that may stand at a place; for a map of any keys, none. */
-export function keysAt({ schemas }: Place): readonly string[] {
+export function keysAt({ schemas }: SchemaPlace): readonly string[] {
   return schemas.flatMap((schema) => Object.keys(definition(schema).shape ?? {}));
 }
 
 /** The keys of each kind of map that may stand at a place. */
-export function shapesAt({ schemas }: Place): readonly (readonly string[])[] {
+export function shapesAt({ schemas }: SchemaPlace): readonly (readonly string[])[] {
   return schemas.flatMap((schema) => {
     const { shape } = definition(schema);
     return shape === undefined ? [] : [Object.keys(shape)];
@@ -90,13 +90,13 @@ export function inputDefault(schema: z.ZodType): unknown {
 const TEXT_TYPES: ReadonlySet<string> = new Set(["string", "enum", "template_literal"]);
 
 /** Whether only a text may stand there, apart from null. */
-export function wantsText({ schemas }: Place): boolean {
+export function wantsText({ schemas }: SchemaPlace): boolean {
   const types = schemas.map((schema) => definition(schema).type).filter((type) => type !== "null");
   return types.length > 0 && types.every((type) => TEXT_TYPES.has(type));
 }
 
 /** Whether a list may stand there that may hold texts, and no text by itself. */
-export function wantsListOfTexts(place: Place): boolean {
+export function wantsListOfTexts(place: SchemaPlace): boolean {
   const types = place.schemas.map((schema) => definition(schema).type);
   if (!types.includes("array") || types.some((type) => TEXT_TYPES.has(type))) return false;
   return placeIn(place, 0).schemas.some((schema) => TEXT_TYPES.has(definition(schema).type));
@@ -105,6 +105,6 @@ export function wantsListOfTexts(place: Place): boolean {
 const NULL_TYPES: ReadonlySet<string> = new Set(["null", "unknown", "any"]);
 
 /** Whether a null there means itself. */
-export function takesNull({ schemas }: Place): boolean {
+export function takesNull({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => NULL_TYPES.has(definition(schema).type));
 }

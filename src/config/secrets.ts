@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
-import { type Fault, suggest } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";
-import { keysAt, type Place, placeIn, placeOf, takesSomething } from "./schema_place.ts";
+import { keysAt, placeIn, placeOf, type SchemaPlace, takesSomething } from "./schema_place.ts";
+import { suggest } from "./suggestion.ts";
 
 /** What stands for a secret wherever a config is shown. */
 export const REDACTED = "[REDACTED]";
@@ -60,7 +61,7 @@ export class SecretLines {
     return { ...fault, origin: { ...origin, source: "" } };
   }
 
-  #add(node: ConfigNode, place: Place): void {
+  #add(node: ConfigNode, place: SchemaPlace): void {
     switch (node.kind) {
       case "scalar":
         if (node.value !== null && (holdsSecret(place) || tellsSecret(node.value)))
@@ -79,12 +80,12 @@ export class SecretLines {
 }
 
 /** Whether a text there is one: a place for a map of secrets may hold them in a text by mistake. */
-export function holdsSecret(place: Place): boolean {
+export function holdsSecret(place: SchemaPlace): boolean {
   return place.secret || placeIn(place, "any").secret;
 }
 
 /** A key that the schema does not know may be a secret's, misspelt. */
-function placeUnder(place: Place, key: string): Place {
+function placeUnder(place: SchemaPlace, key: string): SchemaPlace {
   const under = placeIn(place, key);
   if (under.secret || takesSomething(under)) return under;
   const meant = suggest(key, keysAt(place));

@@ -2,13 +2,13 @@
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
 /** What is wrong with a text as YAML, and where a person finds it. */
-export interface SyntaxProblem {
+export interface SyntaxFault {
   readonly offset: number;
   readonly message: string;
 }
 
 /** Of one document; what comes after the first few is mostly their consequence. */
-const PROBLEMS_MAX = 10;
+const FAULTS_MAX = 10;
 
 export const TAGS_TEXT =
   'tags ("!name") are not supported; a config has plain texts, numbers, lists and maps';
@@ -20,7 +20,7 @@ const TEXT: Readonly<Record<string, string>> = {
 };
 
 /** All that the parser has to say about a document, in our words. */
-export function syntaxProblems(document: Document.Parsed): readonly SyntaxProblem[] {
+export function syntaxFaults(document: Document.Parsed): readonly SyntaxFault[] {
   const { yaml } = document.directives;
   if (yaml.explicit === true && yaml.version !== "1.2") {
     return [{ offset: 0, message: `a config is YAML 1.2, not ${yaml.version}; remove the %YAML line` }];
@@ -31,10 +31,10 @@ export function syntaxProblems(document: Document.Parsed): readonly SyntaxProble
     return [{ offset: tooDeep.pos[0], message: "the config is nested too deeply" }];
   }
   const openings = new Set<number>();
-  return errors.slice(0, PROBLEMS_MAX).map((error) => unclosed(document, error, openings) ?? plain(error));
+  return errors.slice(0, FAULTS_MAX).map((error) => unclosed(document, error, openings) ?? plain(error));
 }
 
-function plain({ code, message, pos }: YAMLError): SyntaxProblem {
+function plain({ code, message, pos }: YAMLError): SyntaxFault {
   return { offset: pos[0], message: TEXT[code] ?? `invalid YAML: ${message}` };
 }
 
@@ -46,7 +46,7 @@ function unclosed(
   document: Document.Parsed,
   { message, pos }: YAMLError,
   reported: Set<number>,
-): SyntaxProblem | undefined {
+): SyntaxFault | undefined {
   const [, what] = /^(Missing closing|Flow sequence|Flow map)\b/.exec(message) ?? [];
   if (what === undefined) return undefined;
   let begin: number | undefined;

@@ -3,12 +3,12 @@ import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts"
 import type { Using } from "../component/factory.ts";
 import { listening } from "../http/config.ts";
 import type { TelemetryConfig } from "../telemetry/config.ts";
-import type { CheckedSection, Section } from "./components.ts";
-import { didYouMean } from "./fault.ts";
-import type { Findings } from "./findings.ts";
+import type { CheckedSection, ConfigSection } from "./components.ts";
+import type { FaultList } from "./fault_list.ts";
 import type { Path } from "./node.ts";
+import { didYouMean } from "./suggestion.ts";
 
-type Sections = Readonly<Record<Section, CheckedSection<unknown>>>;
+type Sections = Readonly<Record<ConfigSection, CheckedSection<unknown>>>;
 
 const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
   storage: "which keeps no queues; a file_storage does",
@@ -30,15 +30,14 @@ export function pullReaderPath(index: number): Path {
  * has what the service section refers to.
  */
 export function checkUses(
-  findings: Findings,
+  faults: FaultList,
   { sections, telemetry }: { readonly sections: Sections; readonly telemetry: TelemetryConfig | undefined },
   used: ReadonlySet<string>,
 ): void {
   const check = (uses: readonly ExtensionUse[], at: Path): void => {
     for (const use of uses) {
       const fault = faultOf(use, sections.extensions, used);
-      if (fault !== undefined)
-        findings.fault([...at, ...use.path], `references extension "${use.id}" ${fault}`);
+      if (fault !== undefined) faults.add([...at, ...use.path], `references extension "${use.id}" ${fault}`);
     }
   };
   for (const section of ["exporters", "extensions"] as const)

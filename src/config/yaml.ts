@@ -10,10 +10,10 @@ import {
   type Node as YamlNode,
 } from "yaml";
 import { FILE_BYTES_MAX } from "../files/read_file.ts";
-import type { Fault, Origin } from "./fault.ts";
-import type { ConfigNode, Entry, ScalarNode } from "./node.ts";
+import type { ConfigOrigin, Fault } from "./fault.ts";
+import type { ConfigNode, MapEntry, ScalarNode } from "./node.ts";
 import { SENSITIVE_NAME } from "./secrets.ts";
-import { syntaxProblems, TAGS_TEXT } from "./syntax.ts";
+import { syntaxFaults, TAGS_TEXT } from "./syntax.ts";
 
 /** A config is written by people: more than this is a mistake, and parsing it would hold up the start for seconds. */
 export const CONFIG_BYTES_MAX: number = FILE_BYTES_MAX;
@@ -77,7 +77,7 @@ interface Source {
   deepest: number;
 }
 
-function originAt({ file, lines, lineStarts }: Source, offset: number): Origin {
+function originAt({ file, lines, lineStarts }: Source, offset: number): ConfigOrigin {
   let low = 0;
   for (let high = lineStarts.length; high - low > 1; ) {
     const middle = (low + high) >> 1;
@@ -103,7 +103,7 @@ function fail(source: Source, offset: number, message: string): void {
 }
 
 function reportSyntax(source: Source, document: Document.Parsed): void {
-  for (const { offset, message } of syntaxProblems(document)) {
+  for (const { offset, message } of syntaxFaults(document)) {
     const origin = originAt(source, offset);
     // Where a value ends is not known here, so a line that seems to hold a secret is not shown at all.
     const shown = SENSITIVE_NAME.test(origin.source) ? { ...origin, source: "" } : origin;
@@ -159,7 +159,7 @@ function plainNode(source: Source, node: YamlNode | null, { offset, depth }: At)
 }
 
 function mapNode(source: Source, node: YAMLMap, { offset, depth }: At): ConfigNode {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, MapEntry>();
   for (const { key, value } of node.items) {
     const keyNode = key as YamlNode; // parseDocument makes a node even of an empty key
     const keyOffset = keyNode.range?.[0] ?? offset;

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from "zod";
-import { didYouMean, type Fault } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import { toInput } from "./input.ts";
 import { type ConfigNode, isNull, keyOriginOf, nodeAt, originOf, type Path } from "./node.ts";
 import { keysAt, placeAt, placeOf } from "./schema_place.ts";
 import { holdsSecret, REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
+import { didYouMean } from "./suggestion.ts";
 
 type Issue = z.core.$ZodIssue;
 
