@@ -8,6 +8,7 @@ import type {
   Statuses,
 } from "../component/status.ts";
 import { ConcealedTexts } from "../text/concealed.ts";
+import { componentKey } from "./component_key.ts";
 
 /** States that nothing but a start leads out of. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
@@ -46,7 +47,7 @@ export class StatusBoard implements Statuses {
     { needsRestart = false }: StateDetails = {},
   ): void {
     const error = this.#concealed.conceal(reason);
-    const key = keyOf(kind, id);
+    const key = componentKey(kind, id);
     const before = this.#components.get(key);
     if (before?.state === state && before.error === error && before.needsRestart === needsRestart) return;
     // What a component meets while it stops, or after, is no news of it.
@@ -103,7 +104,7 @@ export class StatusBoard implements Statuses {
   arrange(pipelines: ReadonlyMap<string, readonly string[]>, extensions: readonly string[]): void {
     this.#pipelines = pipelines;
     const known = new Set([...pipelines.values()].flat());
-    for (const id of extensions) known.add(keyOf("extension", id));
+    for (const id of extensions) known.add(componentKey("extension", id));
     for (const key of this.#components.keys()) if (!known.has(key)) this.#components.delete(key);
   }
 
@@ -121,8 +122,4 @@ export class StatusBoard implements Statuses {
       sinceMs: Math.min(...times, ...(hasFailed ? [sinceMs] : [])),
     };
   }
-}
-
-export function keyOf(kind: ComponentKind, id: string): string {
-  return `${kind}:${id}`;
 }
