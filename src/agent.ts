@@ -18,7 +18,7 @@ import { createLogger, LoggerFamily } from "./reporting/logs.ts";
 import type { LogOutput } from "./reporting/process_log.ts";
 import type { TelemetryConfig } from "./telemetry/config.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
-import { observeLog, type ProcessUsage } from "./telemetry/process_metrics.ts";
+import { observeLog, type UsageSource } from "./telemetry/process_metrics.ts";
 import { ConcealedTexts } from "./text/concealed.ts";
 import { messageOf } from "./text/error_text.ts";
 
@@ -29,7 +29,7 @@ export interface AgentOptions {
   readonly env: Settings["env"];
   /** Where `service::telemetry::logs` goes. */
   readonly logOutput: LogOutput;
-  readonly usage: ProcessUsage;
+  readonly usage: UsageSource;
   /** How a component asks for a reload; left out where there is nothing to read again. */
   readonly reload?: ReloadControl;
 }

@@ -2,15 +2,15 @@
 
 import inspector from "node:inspector";
 import { readBuildInfo } from "./build_info.ts";
-import type { Command } from "./commands/command.ts";
-import { stoppedOrAfter } from "./commands/stopped.ts";
+import type { Command } from "./process/command.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, STOP_SIGNALS, stopSignal } from "./process/signals.ts";
+import { stoppedOrAfter } from "./process/stopped.ts";
 import type { ProcessLog, StrayLine } from "./reporting/process_log.ts";
 import { messageOf } from "./text/error_text.ts";
 import { visible, visibleLines } from "./text/visible.ts";
 
-interface Entry {
+interface CommandEntry {
   readonly summary: string;
   /** Whether it runs an agent: SIGHUP means something to it, other than its end, and it says how Node was started. */
   readonly isAgent?: true;
@@ -21,7 +21,7 @@ interface Entry {
 
 /** What a program can do. The agent is one program, the simulator of a checkout another. */
 export interface Program {
-  readonly commands: Readonly<Record<string, Entry>>;
+  readonly commands: Readonly<Record<string, CommandEntry>>;
   /** The command that is meant where the arguments begin with an option. */
   readonly defaultCommand?: string;
   /** Where commands are that this program does not have. */
@@ -91,7 +91,7 @@ async function runCommand(
   return await command({ args, env, stdout, stderr: log, usage: process, stop, onHangup });
 }
 
-function commandNamed({ commands, elsewhere = {} }: Program, name: string): Entry {
+function commandNamed({ commands, elsewhere = {} }: Program, name: string): CommandEntry {
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (entry !== undefined) return entry;
   if (Object.hasOwn(elsewhere, name)) throw new Error(`no command "${name}" here; it is ${elsewhere[name]}`);

@@ -2,8 +2,8 @@
 import { stringify } from "yaml";
 import { readBuildInfo } from "../build_info.ts";
 import type { CatalogSection } from "../config/catalog.ts";
+import type { Command } from "../process/command.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
 
 /** Lists what this build has, in the shape of the Collector's command of that name. */
 export const components: Command = ({ stdout }) => {

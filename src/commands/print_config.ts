@@ -6,9 +6,9 @@ import { loadConfig } from "../config/load.ts";
 import { printableConfig } from "../config/print.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readConfigFile } from "../files/read_file.ts";
+import type { Command, CommandContext } from "../process/command.ts";
 import { registry } from "../registry.ts";
 import { visibleLines } from "../text/visible.ts";
-import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 
 const OPTIONS = {

@@ -7,14 +7,14 @@ import { type LoadResult, loadConfig } from "../config/load.ts";
 import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readConfigFile } from "../files/read_file.ts";
+import type { Command, CommandContext } from "../process/command.ts";
+import { stoppedOrAfter, unlessStopped } from "../process/stopped.ts";
 import { registry } from "../registry.ts";
 import { createLogger } from "../reporting/logs.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
-import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 import { ConfigFiles } from "./config_files.ts";
 import { Reloader } from "./reloader.ts";
-import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
 
 type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { configJsonSchema } from "../config/json_schema.ts";
+import type { Command } from "../process/command.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
 
 /** Prints a JSON Schema of the whole configuration: an editor then completes keys and marks faults. */
 export const schema: Command = async ({ stdout }) => {

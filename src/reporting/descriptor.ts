@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { constants, fstatSync, openSync, write, writeSync } from "node:fs";
 import { systemClock } from "../clock/clock.ts";
-import { type Attempt, LineOutput } from "./line_output.ts";
+import { LineOutput, type WriteBytes } from "./line_output.ts";
 
 export const STDOUT = 1;
 export const STDERR = 2;
@@ -23,7 +23,7 @@ export function standardOutput(fd: typeof STDOUT | typeof STDERR, unblock?: () =
  * socket without blocking, to a file in another thread. `unblock` is called where only the descriptor itself will do, and
  * makes it non-blocking for every process that shares it.
  */
-export function writerTo(fd: number, unblock: () => void = () => {}): Attempt {
+export function writerTo(fd: number, unblock: () => void = () => {}): WriteBytes {
   if (fstatSync(fd).isFile()) return inThread(fd);
   const own = reopened(fd);
   if (own === undefined) unblock();
@@ -40,7 +40,7 @@ function reopened(fd: number): number | undefined {
   }
 }
 
-function inThread(fd: number): Attempt {
+function inThread(fd: number): WriteBytes {
   return (bytes) =>
     new Promise((resolve, reject) => {
       write(fd, bytes, (error, written) => {

@@ -2,25 +2,25 @@
 import type { Clock } from "../clock/clock.ts";
 
 /** Why lines were lost: too many were waiting, nobody reads, the disk is full, or something else. */
-export const LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
-export type LossReason = (typeof LOSS_REASONS)[number];
+export const LINE_LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
+export type LineLossReason = (typeof LINE_LOSS_REASONS)[number];
 
 /**
  * Writes bytes and returns how many were taken, at once or later. Throws or rejects with what the system says; EAGAIN
  * means that the reader is behind.
  */
-export type Attempt = (bytes: Buffer) => number | Promise<number>;
+export type WriteBytes = (bytes: Buffer) => number | Promise<number>;
 
 /** What was lost since lines last passed. */
 export interface Losses {
-  readonly lines: Readonly<Partial<Record<LossReason, number>>>;
+  readonly lines: Readonly<Partial<Record<LineLossReason, number>>>;
   readonly sinceMs: number;
 }
 
 /** Hears of lines that are lost. */
 export interface LossListener {
   /** The first line since lines last passed is lost; with what the system says. */
-  onLoss?(reason: LossReason, cause: string): void;
+  onLoss?(reason: LineLossReason, cause: string): void;
   /** Lines pass again. */
   onPassing(losses: Losses): void;
 }
@@ -32,7 +32,7 @@ const RETRY_MS = 20;
 /** Where a reader keeps being behind, losses are told of this often. */
 const TELL_INTERVAL_MS = 10_000;
 
-const REASONS: Readonly<Record<string, LossReason>> = {
+const REASONS: Readonly<Record<string, LineLossReason>> = {
   EPIPE: "no_reader",
   ECONNRESET: "no_reader",
   ENXIO: "no_reader",
@@ -46,7 +46,7 @@ const REASONS: Readonly<Record<string, LossReason>> = {
  * written are dropped and counted. A line of which a part is written is finished before anything else is.
  */
 export class LineOutput {
-  readonly #attempt: Attempt;
+  readonly #attempt: WriteBytes;
   readonly #clock: Clock;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
@@ -55,18 +55,18 @@ export class LineOutput {
   #isRunning = false;
   /** The last run, which is over unless `#isRunning`. */
   #run: Promise<void> = Promise.resolve();
-  readonly #lost = new Map<LossReason, number>();
-  #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
+  readonly #lost = new Map<LineLossReason, number>();
+  #untold: { lines: Partial<Record<LineLossReason, number>>; sinceMs: number } | undefined;
   #toldMs = Number.NEGATIVE_INFINITY;
   readonly #listeners = new Set<LossListener>();
 
-  constructor(attempt: Attempt, clock: Clock) {
+  constructor(attempt: WriteBytes, clock: Clock) {
     this.#attempt = attempt;
     this.#clock = clock;
   }
 
   /** Lines lost so far. */
-  get lost(): ReadonlyMap<LossReason, number> {
+  get lost(): ReadonlyMap<LineLossReason, number> {
     return this.#lost;
   }
 
@@ -146,13 +146,13 @@ export class LineOutput {
   }
 
   /** The rest of a torn line stays, so that the next one does not end up in the middle of it. */
-  #dropWaiting(reason: LossReason, cause: string): void {
+  #dropWaiting(reason: LineLossReason, cause: string): void {
     const dropped = this.#waiting.splice(this.#isTorn ? 1 : 0);
     for (const { length } of dropped) this.#waitingBytes -= length;
     if (dropped.length > 0) this.#lose(reason, dropped.length, cause);
   }
 
-  #lose(reason: LossReason, count: number, cause: string): void {
+  #lose(reason: LineLossReason, count: number, cause: string): void {
     this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + count);
     const isFirst = this.#untold === undefined;
     this.#untold ??= { lines: {}, sinceMs: this.#clock.nowMs() };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import { visibleLines } from "../text/visible.ts";
-import type { LineOutput, LossReason } from "./line_output.ts";
+import type { LineLossReason, LineOutput } from "./line_output.ts";
 import { createLogger, type LogSettings, type TextOutput } from "./logs.ts";
 
 /** A line of a part of the process that has no logger, such as a library. */
@@ -16,7 +16,7 @@ export interface LogOutput extends TextOutput {
   /** Writes the stray lines by this logger from now on, and those that came before, and says by it which lines were lost. */
   attach(logger: Logger): void;
   /** Lines lost so far. */
-  lost(): ReadonlyMap<LossReason, number>;
+  lost(): ReadonlyMap<LineLossReason, number>;
 }
 
 /** Stray lines wait for the configuration, which says what form they have; further ones before it are written at once. */
@@ -37,7 +37,7 @@ export class ProcessLog implements LogOutput {
     this.#output.write(visibleLines(text));
   }
 
-  lost(): ReadonlyMap<LossReason, number> {
+  lost(): ReadonlyMap<LineLossReason, number> {
     return this.#output.lost;
   }
 

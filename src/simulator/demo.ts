@@ -6,16 +6,16 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
-import type { Command, CommandContext } from "../commands/command.ts";
-import { stoppedOrAfter } from "../commands/stopped.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../files/read_file.ts";
 import { parseDuration } from "../options/values.ts";
+import type { Command, CommandContext } from "../process/command.ts";
+import { stoppedOrAfter } from "../process/stopped.ts";
 import { registry } from "../registry.ts";
 import { visible } from "../text/visible.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";
-import { type Delivery, startOtlpSink } from "./otlp_sink.ts";
+import { type PushedRequest, startOtlpSink } from "./otlp_sink.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";
 import { startSimulator } from "./simulator.ts";
 
@@ -169,7 +169,7 @@ interface Pushed {
   endedPoints: number;
 }
 
-function addDelivery(pushed: Pushed, { resources, points, endedPoints }: Delivery): void {
+function addDelivery(pushed: Pushed, { resources, points, endedPoints }: PushedRequest): void {
   pushed.requests++;
   pushed.resources += resources;
   pushed.points += points;

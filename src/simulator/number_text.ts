@@ -9,7 +9,7 @@ const PLUS = 43;
 const LETTER_E = 101;
 
 /** The longest spelling of Go's, such as -1.7976931348623157e+308. Rust's have no end, but no shim serves such numbers. */
-export const NUMBER_BYTES_MAX = 24;
+export const NUMBER_TEXT_BYTES_MAX = 24;
 
 /** As Go's expfmt does, which knows no minus zero. */
 export function formatGo(value: number): string {

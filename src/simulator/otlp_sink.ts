@@ -3,7 +3,7 @@ import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
 /** What one pushed request held. */
-export interface Delivery {
+export interface PushedRequest {
   readonly resources: number;
   readonly points: number;
   /** Points that say that their series has ended (flag "no recorded value"). */
@@ -17,7 +17,7 @@ export interface OtlpSink {
 }
 
 /** A destination for the demo: a real OTLP gRPC server that counts what it is sent and keeps nothing. */
-export async function startOtlpSink(onDelivery: (delivery: Delivery) => void): Promise<OtlpSink> {
+export async function startOtlpSink(onDelivery: (delivery: PushedRequest) => void): Promise<OtlpSink> {
   const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
   const bytes = (value: Buffer): Buffer => value;
   const method = {
@@ -61,7 +61,7 @@ const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
 const DATA_POINTS = 1;
 
 /** Walks a request without building it: only counts are wanted. */
-export function countRequest(request: Uint8Array): Delivery {
+export function countRequest(request: Uint8Array): PushedRequest {
   let resources = 0;
   let points = 0;
   let endedPoints = 0;

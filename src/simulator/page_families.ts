@@ -33,7 +33,7 @@ export interface PageSizes {
   readonly disks?: number;
   readonly guestInterfaces?: number;
   /** In the hypervisor's network namespace, which only Go shims show. */
-  readonly hostInterfaces?: number;
+  readonly shimInterfaces?: number;
   readonly cpus?: number;
   /** The items of the guest kernel's /proc/vmstat; those of a 6.x kernel by default. */
   readonly vmstatItems?: readonly string[];
@@ -50,7 +50,7 @@ export interface PageFamilies {
 const MIB = 1_048_576;
 /** Of simulated processes: an instant in 2026. */
 const START_SECONDS = 1_787_400_000;
-const HOST_INTERFACES = ["lo", "eth0", "tap0_kata", "tunl0", "sit0", "ip6tnl0"];
+const SHIM_INTERFACES = ["lo", "eth0", "tap0_kata", "tunl0", "sit0", "ip6tnl0"];
 
 /** A family of one number. */
 function single(
@@ -121,7 +121,7 @@ function processFamilies(
 
 /** Sorted by name, as the Go shim's registry gives them. */
 export function goShimFamilies({
-  hostInterfaces = 6,
+  shimInterfaces = 6,
   cpus = 1,
   condition = "well",
 }: PageSizes): FamilyShape[] {
@@ -134,7 +134,7 @@ export function goShimFamilies({
     ...processFamilies("kata_virtiofsd", "virtiofsd", { flavor: "go" }),
     grid("kata_hypervisor_netdev", "Network devices of the hypervisor.", {
       label: "interface",
-      of: HOST_INTERFACES.slice(0, hostInterfaces),
+      of: SHIM_INTERFACES.slice(0, shimInterfaces),
       names: NETDEV_ITEMS,
       motion: netdevMotion,
     }),

@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { TICK_MS } from "./cpu_family.ts";
 import type { FamilyShape } from "./family_shape.ts";
 import type { GuestConditionName } from "./guest_condition.ts";
-import { LineWriter, NUMBER_BYTES_MAX, type NumberStyle } from "./number_text.ts";
+import { LineWriter, NUMBER_TEXT_BYTES_MAX, type NumberStyle } from "./number_text.ts";
 import {
   agentFamilies,
   goShimFamilies,
@@ -13,7 +13,7 @@ import {
 } from "./page_families.ts";
 import { seededRandom, shuffled } from "./random.ts";
 
-export interface PageOptions extends PageSizes {
+export interface SimulatedPageOptions extends PageSizes {
   readonly flavor: NumberStyle;
   /** The same seed makes the same pages, scrape by scrape, where no clock is given. */
   readonly seed: number;
@@ -43,12 +43,12 @@ const INTERVAL_MS = 15_000;
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
 const MOVING_SHARE = 4;
 
-export function createPage({ seed, clock, ...shape }: PageOptions): SimulatedPage {
+export function createPage({ seed, clock, ...shape }: SimulatedPageOptions): SimulatedPage {
   return new Page(shape, { random: seededRandom(seed), clock });
 }
 
 /** What pages of one layout have in common. */
-type PageShape = Omit<PageOptions, "seed" | "clock">;
+type PageShape = Omit<SimulatedPageOptions, "seed" | "clock">;
 
 /** Where everything is; the same for all pages of one shape. */
 interface Layout {
@@ -91,7 +91,7 @@ function makeLayout({ shim, agent }: PageFamilies): Layout {
     columns.push(samples);
     samples += lines.length;
     bytesMax += header.length;
-    for (const line of lines) bytesMax += line.length + NUMBER_BYTES_MAX;
+    for (const line of lines) bytesMax += line.length + NUMBER_TEXT_BYTES_MAX;
   }
   const indices = families.map((_, index) => index);
   return {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NumberStyle } from "./number_text.ts";
-import { type Fault, SHIM_FAULTS } from "./shim.ts";
+import { SHIM_FAULTS, type ShimFault } from "./shim.ts";
 
 /** What can be wrong with what is there of a sandbox, and what that means. A sandbox is made with it, and keeps it. */
 const PLACE_FAULTS: Readonly<Record<PlaceFault, string>> = {
@@ -15,7 +15,7 @@ type PlaceFault = "leaked_vm" | "no_directory" | "old_state" | "dead_persist" | 
 
 /** All faults of simulated sandboxes by their names, each with what such a sandbox does or is. */
 export const SANDBOX_FAULTS: Readonly<Record<SandboxFault, string>> = { ...SHIM_FAULTS, ...PLACE_FAULTS };
-export type SandboxFault = Fault | PlaceFault;
+export type SandboxFault = ShimFault | PlaceFault;
 
 /** The only runtime that has the fault; undefined where both have. */
 export function flavorOf(fault: SandboxFault): NumberStyle | undefined {
@@ -24,7 +24,7 @@ export function flavorOf(fault: SandboxFault): NumberStyle | undefined {
 }
 
 /** What is wrong with the shim of a sandbox that has the fault. */
-export function shimFaultOf(fault: SandboxFault): Fault {
+export function shimFaultOf(fault: SandboxFault): ShimFault {
   switch (fault) {
     case "leaked_vm":
     case "no_directory":

@@ -9,7 +9,7 @@ const HOUR_MS = 3_600_000;
 const FILE_TIME_STEP_MS = 5;
 
 /** With the mode that the runtime gives it. Rejects where it is there already. */
-export async function makeDirectory(directory: string, flavor: NumberStyle): Promise<void> {
+export async function makeSandboxDirectory(directory: string, flavor: NumberStyle): Promise<void> {
   try {
     await mkdir(directory, { mode: flavor === "go" ? 0o700 : 0o755 });
   } catch (error) {

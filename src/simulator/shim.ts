@@ -19,7 +19,7 @@ import {
 } from "./shim_http.ts";
 
 /** What can be wrong with a shim or its guest, and what that means. */
-export const SHIM_FAULTS: Readonly<Record<Fault, string>> = {
+export const SHIM_FAULTS: Readonly<Record<ShimFault, string>> = {
   none: "nothing is wrong",
   hang: "takes requests and never answers",
   slow: "answers in small pieces: a page takes half a minute",
@@ -39,7 +39,7 @@ export const SHIM_FAULTS: Readonly<Record<Fault, string>> = {
   memory_pressure: "has a guest without free memory, with major faults and OOM kills",
   slow_disk: "has a guest that waits for its disk nearly all of the time",
 };
-export type Fault =
+export type ShimFault =
   | "none"
   | "hang"
   | "slow"
@@ -71,9 +71,9 @@ const ANSWER_DELAY_MS = 9_000;
 
 /** A shim's management socket, serving `/metrics` and `/agent-url` as the real ones do. */
 export interface Shim {
-  readonly fault: Fault;
+  readonly fault: ShimFault;
   /** Takes effect at the next request; "refuse" at once, and what follows it too. */
-  setFault(fault: Fault): Promise<void>;
+  setFault(fault: ShimFault): Promise<void>;
   /** The text that was served last. */
   readonly lastPage: Buffer | undefined;
   /** Requests for `/metrics` that were begun. */
@@ -96,7 +96,7 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
 }
 
 class SocketShim implements Shim {
-  fault: Fault = "none";
+  fault: ShimFault = "none";
   lastPage: Buffer | undefined;
   scrapes = 0;
   readonly #options: ShimOptions;
@@ -117,7 +117,7 @@ class SocketShim implements Shim {
     await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
   }
 
-  async setFault(fault: Fault): Promise<void> {
+  async setFault(fault: ShimFault): Promise<void> {
     this.fault = fault;
     this.#options.page.setCondition(GUEST_CONDITIONS.find((condition) => condition === fault) ?? "well");
     if (fault === "refuse") await this.#abandon();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import type { Command } from "../commands/command.ts";
-import { stoppedOrAfter } from "../commands/stopped.ts";
 import { parseDuration } from "../options/values.ts";
+import type { Command } from "../process/command.ts";
+import { stoppedOrAfter } from "../process/stopped.ts";
 import { visible } from "../text/visible.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";

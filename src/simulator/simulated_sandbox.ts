@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { SimulatedPod } from "./cri_server.ts";
 import type { NumberStyle } from "./number_text.ts";
 import { type SandboxFault, shimFaultOf } from "./sandbox_faults.ts";
-import type { Fault, Shim } from "./shim.ts";
+import type { Shim, ShimFault } from "./shim.ts";
 
 /** A sandbox of a simulated node, as those see it who play with the node. */
 export interface SimulatedSandbox {
@@ -19,7 +19,7 @@ export interface SimulatedSandbox {
   /** Undefined while the guest boots, and where there is none. */
   readonly shim: Shim | undefined;
   /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
-  setFault(fault: Fault): Promise<void>;
+  setFault(fault: ShimFault): Promise<void>;
 }
 
 interface Place {
@@ -55,7 +55,7 @@ export class NodeSandbox implements SimulatedSandbox {
     return join(this.directory, "shim-monitor.sock");
   }
 
-  async setFault(fault: Fault): Promise<void> {
+  async setFault(fault: ShimFault): Promise<void> {
     this.fault = fault;
     if (this.#booted) await this.shim?.setFault(fault);
   }

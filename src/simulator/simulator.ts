@@ -8,7 +8,7 @@ import type { NumberStyle } from "./number_text.ts";
 import { randomPod } from "./pod.ts";
 import { seededRandom } from "./random.ts";
 import { flavorOf, SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
-import { makeDirectory } from "./sandbox_files.ts";
+import { makeSandboxDirectory } from "./sandbox_files.ts";
 import { type Started, type StartOptions, startSandbox } from "./sandbox_start.ts";
 import { NodeSandbox, type SimulatedSandbox } from "./simulated_sandbox.ts";
 
@@ -128,7 +128,7 @@ class SimulatedNode implements Simulator {
     this.#made++;
     const pod = options.pod ?? randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
     const directory = join(flavor === "go" ? this.goRoot : this.rsRoot, pod.id);
-    if (fault !== "no_directory") await makeDirectory(directory, flavor);
+    if (fault !== "no_directory") await makeSandboxDirectory(directory, flavor);
     const sandbox = new NodeSandbox({ flavor, pod, directory }, fault);
     this.sandboxes.set(pod.id, sandbox);
     this.events.emit("added", sandbox);

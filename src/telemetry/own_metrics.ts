@@ -20,12 +20,12 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "./config.ts";
-import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
+import { observeProcess, type UsageSource } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
   readonly telemetry: TelemetryConfig;
   readonly build: BuildInfo;
-  readonly usage: ProcessUsage;
+  readonly usage: UsageSource;
   readonly logger: Logger;
   readonly clock: Clock;
   /** What the listener of a pull reader gets from the agent, as a component does. */

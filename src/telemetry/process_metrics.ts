@@ -2,11 +2,11 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
-import { LOSS_REASONS } from "../reporting/line_output.ts";
+import { LINE_LOSS_REASONS } from "../reporting/line_output.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
 
 /** What this module asks of the process; `process` satisfies it. */
-export interface ProcessUsage {
+export interface UsageSource {
   cpuUsage(): { readonly user: number; readonly system: number };
   memoryUsage(): {
     readonly rss: number;
@@ -20,7 +20,7 @@ export interface ProcessUsage {
 const DELAY_RESOLUTION_MS = 50;
 
 /** The Collector's metrics of its own process, and how long our event loop stood still. Returns what ends them. */
-export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock): () => void {
+export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): () => void {
   const startedMs = clock.monotonicMs();
   const counter = (name: string, unit: string, description: string, read: () => number): void => {
     meter
@@ -77,7 +77,7 @@ export function observeLog(meter: Meter, log: LogOutput): void {
       description: "Log lines that could not be written, by reason.",
     })
     .addCallback((result) => {
-      for (const reason of LOSS_REASONS) result.observe(log.lost().get(reason) ?? 0, { reason });
+      for (const reason of LINE_LOSS_REASONS) result.observe(log.lost().get(reason) ?? 0, { reason });
     });
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TextOutput } from "../reporting/logs.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
-import type { ProcessUsage } from "../telemetry/process_metrics.ts";
+import type { UsageSource } from "../telemetry/process_metrics.ts";
 
 /** What a command gets from the process; `program.ts` is the only file that touches the process itself. */
 export interface CommandContext {
@@ -12,7 +12,7 @@ export interface CommandContext {
   /** The process's log too, once there is a logger for it. */
   readonly stderr: LogOutput;
   /** What the process has used so far; `process` itself will do. */
-  readonly usage: ProcessUsage;
+  readonly usage: UsageSource;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;
   /** Calls the listener at each SIGHUP, which without any ends the process. */
