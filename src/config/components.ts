@@ -13,13 +13,15 @@ import { didYouMean } from "./suggestion.ts";
 export type ConfigSection = keyof Catalog;
 export const SECTIONS: readonly ConfigSection[] = ["receivers", "processors", "exporters", "extensions"];
 
-/** The components of one section: those without a fault, and all ids that are taken, with their places. */
+/** The result of checking one section. */
 export interface CheckedSection<F> {
+  /** The components without a fault, by id. */
   readonly components: ReadonlyMap<string, ComponentConfig<F>>;
+  /** Where each id of the section is, also that of a component with faults. */
   readonly origins: ReadonlyMap<string, ConfigOrigin>;
 }
 
-/** Checks every component of a section; their code is imported now, and only theirs. */
+/** Checks every component of a section against its schema. Imports the code of these components only. */
 export async function checkSection<F extends { readonly schema: ZodType }>(
   section: ConfigSection,
   catalog: CatalogSection<F>,
@@ -66,13 +68,13 @@ function sectionMap(section: ConfigSection, faults: FaultList): MapNode | undefi
 }
 
 interface Found<F> {
-  /** As the registry has it. */
+  /** The type's name in the registry. */
   readonly type: string;
   readonly writtenType: string;
   readonly entry: CatalogEntry<F>;
 }
 
-/** The catalog's entry for an id; a text says why there is none. */
+/** Returns the catalog's entry for an id, or a text that says why there is none. */
 export function typeOf<F>(id: string, catalog: CatalogSection<F>): Found<F> | string {
   const parsed = parseId(id);
   if (typeof parsed === "string") return parsed;

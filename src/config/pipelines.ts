@@ -9,25 +9,25 @@ import { placeOf } from "./schema_place.ts";
 import { idsSchema } from "./service.ts";
 import { didYouMean } from "./suggestion.ts";
 
-/** Which ids each section has, faulty ones too: a reference to one of those is no further fault. */
+/** The ids of each section. A component with faults is among them: a reference to it is no further fault. */
 export type ConfiguredIds = Readonly<Record<ConfigSection, ReadonlyMap<string, ConfigOrigin>>>;
 
 const PIPELINE_SECTIONS = ["receivers", "processors", "exporters"] as const;
-/** What the Collector's pipelines carry beside metrics. */
+/** The signals of the Collector other than metrics. */
 const OTHER_SIGNALS: readonly string[] = ["logs", "profiles", "traces"];
 
 /**
- * Checks what the service section refers to. It reads the tree and not what the schema made of it, so that a fault
- * elsewhere in the section hides nothing. Returns what it refers to: "receivers::kata".
+ * Checks the components that the service section refers to, and returns them as "receivers::kata". It reads the tree and
+ * not the schema's result, so that a fault elsewhere in the section hides nothing.
  */
 export function checkReferences(faults: FaultList, configured: ConfiguredIds): ReadonlySet<string> {
   const used = new Set<string>();
-  /** The number of ids; undefined where there is no list to count. */
+  /** Returns the number of ids, or undefined if there is no list. */
   const check = (path: Path, section: ConfigSection): number | undefined => {
     const ids = idsAt(faults, path);
     const known = configured[section];
     for (const [index, id] of (ids ?? []).entries()) {
-      if (typeof id !== "string") continue; // the schema's fault
+      if (typeof id !== "string") continue; // The schema reports it.
       used.add(`${section}::${id}`);
       const reference = `references ${section.slice(0, -1)} "${id}"`;
       if (!known.has(id)) {
@@ -64,7 +64,7 @@ export function checkReferences(faults: FaultList, configured: ConfiguredIds): R
   return used;
 }
 
-/** The ids as the user wrote them; undefined where they are not given in a list. */
+/** Returns the ids as the user wrote them, or undefined if they are no list. */
 function idsAt({ tree }: FaultList, path: Path): readonly unknown[] | undefined {
   const node = nodeAt(tree, path);
   if (node === undefined || isNull(node)) return [];

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The known name that is most like `name`, where one is near enough to be meant. */
+/** Returns the known name that is most like `name`, if one is near enough to be meant. */
 export function suggest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
@@ -13,13 +13,13 @@ export function suggest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** `; did you mean "x"?`, or nothing. */
+/** Returns `; did you mean "x"?`, or an empty text. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const best = suggest(name, known);
   return best === undefined ? "" : `; did you mean "${best}"?`;
 }
 
-/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
+/** Counts the insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
 function editDistance(a: string, b: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: b.length + 1 }, (_, index) => index);

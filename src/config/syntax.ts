@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
-/** What is wrong with a text as YAML, and where a person finds it. */
+/** What is wrong with a text as YAML, before it has a place in a file. */
 export interface SyntaxFault {
   readonly offset: number;
   readonly message: string;
 }
 
-/** Of one document; what comes after the first few is mostly their consequence. */
+/** The limit for one document. Faults after the first ones are mostly their consequences. */
 const FAULTS_MAX = 10;
 
 export const TAGS_TEXT =
@@ -19,7 +19,7 @@ const TEXT: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: TAGS_TEXT,
 };
 
-/** All that the parser has to say about a document, in our words. */
+/** Returns the parser's errors and warnings about a document, in plain words. */
 export function syntaxFaults(document: Document.Parsed): readonly SyntaxFault[] {
   const { yaml } = document.directives;
   if (yaml.explicit === true && yaml.version !== "1.2") {
@@ -39,8 +39,8 @@ function plain({ code, message, pos }: YAMLError): SyntaxFault {
 }
 
 /**
- * The parser finds what is not closed where it ends, which may be the end of the file; a person looks where it begins.
- * Of several that end there, it is the innermost that has not been reported.
+ * Moves the fault of an unclosed quote, list or map from its end, which may be the end of the file, to its beginning. If
+ * several end at that place, it is about the innermost that has not been reported.
  */
 function unclosed(
   document: Document.Parsed,

@@ -20,14 +20,14 @@ const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
 const SERVER_ONLY = "which is for listeners; a basicauth with client_auth gives requests credentials";
 const HTTP_ONLY = "which serves HTTP requests only, not calls of gRPC; use otlp_http";
 
-/** Where a pull reader's options stand in a config. */
+/** Returns the path of a pull reader's options in a config. */
 export function pullReaderPath(index: number): Path {
   return ["service", "telemetry", "metrics", "readers", index, "pull", "exporter", "prometheus"];
 }
 
 /**
- * Checks that each extension that a component names in its config runs, and is what the component takes it for. `used`
- * has what the service section refers to.
+ * Checks each extension that a component names in its config: whether it runs, and has the role that the component needs.
+ * `used` has the components that the service section refers to.
  */
 export function checkUses(
   faults: FaultList,
@@ -55,7 +55,7 @@ function faultOf(
   if (!origins.has(id)) return `which is not configured${didYouMean(id, [...origins.keys()])}`;
   if (!used.has(`extensions::${id}`)) return "which is not in service::extensions";
   const found = components.get(id);
-  // One with a fault of its own is not there; what it could be is not known then.
+  // An extension with a fault of its own is missing here, and its roles are not known.
   if (found === undefined) return undefined;
   const roles = (found.factory as Using).roles?.(found.config) ?? [];
   if (roles.includes(role)) return undefined;
