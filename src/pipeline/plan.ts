@@ -8,7 +8,7 @@ import type {
 import type { ComponentKind } from "../component/status.ts";
 import { componentKey } from "./component_key.ts";
 
-/** A checked component of the config: its factory, and what the factory's schema made of the user's words. */
+/** A component of a checked config: its factory, and what the factory's schema returned. */
 export interface BlueprintPart<F> {
   readonly id: string;
   readonly factory: F;
@@ -21,7 +21,7 @@ export interface PipelineParts {
   readonly exporters: readonly string[];
 }
 
-/** What a graph is built from. Every id that a pipeline or `extensions` names is in the map of its kind. */
+/** A checked config, as far as the graph needs it. Each id that a pipeline or `extensions` names is in the map of its kind. */
 export interface Blueprint {
   readonly receivers: ReadonlyMap<string, BlueprintPart<ReceiverFactory<unknown>>>;
   readonly processors: ReadonlyMap<string, BlueprintPart<ProcessorFactory<unknown>>>;
@@ -33,21 +33,21 @@ export interface Blueprint {
   };
 }
 
-/** One component that a graph is to have. */
+/** The plan of one component. */
 export interface Spec {
-  /** Unique in the graph: a processor is there once for each of its pipelines. */
+  /** Unique in the graph. A processor has one for each of its pipelines. */
   readonly key: string;
   readonly kind: ComponentKind;
   readonly id: string;
   readonly pipeline: string | undefined;
   readonly part: BlueprintPart<unknown>;
-  /** The keys of those that it hands readings to. */
+  /** The keys of the components that it hands readings to. */
   readonly outputs: readonly string[];
 }
 
 /**
- * The components that the pipelines and extensions name, consumers before producers, which is the order of their start.
- * As in the Collector, one receiver and one exporter instance serves all its pipelines.
+ * Returns the components that the pipelines and `extensions` name, in the order of their start: consumers before producers.
+ * As in the Collector, a receiver or exporter has one instance for all its pipelines.
  */
 export function planGraph(blueprint: Blueprint): readonly Spec[] {
   const { service } = blueprint;
@@ -71,7 +71,7 @@ export function planGraph(blueprint: Blueprint): readonly Spec[] {
   return [...extensions, ...exporters.values(), ...processors, ...receivers];
 }
 
-/** The components of each pipeline, as statuses name them. */
+/** Returns the components of each pipeline, by the keys that statuses use. */
 export function membersOf({ service }: Blueprint): ReadonlyMap<string, readonly string[]> {
   return new Map(
     [...service.pipelines].map(([name, { receivers, processors, exporters }]) => [
@@ -85,7 +85,7 @@ export function membersOf({ service }: Blueprint): ReadonlyMap<string, readonly 
   );
 }
 
-/** A part of a graph, in words. */
+/** Returns the name of a component for a message: `processor "batch" of pipeline "metrics"`. */
 export function nameOf({ kind, id, pipeline }: Spec): string {
   return `${kind} "${id}"${pipeline === undefined ? "" : ` of pipeline "${pipeline}"`}`;
 }
