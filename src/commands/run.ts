@@ -20,7 +20,10 @@ type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
 const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
-/** Runs the agent until it is told to stop, also before it has begun. 1 when the config has faults or something cannot start. */
+/**
+ * Runs the agent until it is told to stop, also before it has begun. 1 when the config has faults or something cannot
+ * start.
+ */
 export const run: Command = async (context) => {
   const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the kubelet gives a runtime that was seen to be slow in the worst of reports; a longer first deadline stays as it is. */
+/**
+ * What the kubelet gives a runtime that was seen to be slow in the worst of reports; a longer first deadline stays as it
+ * is.
+ */
 const GROWN_MS_MAX = 30_000;
 
 /**

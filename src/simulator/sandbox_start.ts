@@ -10,7 +10,10 @@ import type { NodeSandbox } from "./simulated_sandbox.ts";
 
 /** How the sandboxes of a node start, and what they are. */
 export interface StartOptions {
-  /** How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its socket. */
+  /**
+   * How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its
+   * socket.
+   */
   readonly bootDelayMs?: number;
   /** How late "slow_shim" answers; 9 s if left out. */
   readonly answerDelayMs?: number | undefined;

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { RE2JS, RE2JSException } from "re2js";
 
-/** A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both are. */
+/**
+ * A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both
+ * are.
+ */
 export interface Expression {
   /** The groups of a match, by number (`"0"` is the whole) and by name. */
   readonly groups: ReadonlySet<string>;
