@@ -5,7 +5,7 @@ import type { Clock } from "../clock/clock.ts";
 import { LINE_LOSS_REASONS } from "../reporting/line_output.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
 
-/** What this module asks of the process; `process` satisfies it. */
+/** The part of `process` that tells of CPU time and memory. */
 export interface UsageSource {
   cpuUsage(): { readonly user: number; readonly system: number };
   memoryUsage(): {
@@ -16,10 +16,13 @@ export interface UsageSource {
   };
 }
 
-/** Each tick is a wake-up, so they are as rare as they can be to see the 50 ms that the agent promises to stay under. */
+/** How often the event loop is checked. Each check wakes the process up, and 50 ms suffice to see the delays that matter. */
 const DELAY_RESOLUTION_MS = 50;
 
-/** The Collector's metrics of its own process, and how long our event loop stood still. Returns what ends them. */
+/**
+ * Makes the Collector's metrics of its process, and a metric of the event loop's longest delay. Returns a function that ends
+ * the latter.
+ */
 export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): () => void {
   const startedMs = clock.monotonicMs();
   const counter = (name: string, unit: string, description: string, read: () => number): void => {
@@ -69,7 +72,7 @@ export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): 
   return () => delay.disable();
 }
 
-/** Log lines that could not be written, by reason. */
+/** Makes the metric of log lines that could not be written, by reason. */
 export function observeLog(meter: Meter, log: LogOutput): void {
   meter
     .createObservableCounter("kata_collector_log_lines_lost", {
@@ -81,7 +84,7 @@ export function observeLog(meter: Meter, log: LogOutput): void {
     });
 }
 
-/** The histogram holds times between ticks, so an idle loop shows the resolution: it is taken off. */
+/** The histogram has the times between two checks, so the resolution is subtracted. */
 function takeLongestDelayMs(delay: ReturnType<typeof monitorEventLoopDelay>): number {
   const longestMs = delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - DELAY_RESOLUTION_MS);
   delay.reset();
