@@ -65,7 +65,7 @@ export class ContainerRuntime {
     this.#client.events({
       event: this.#options.onEvent,
       end: (failure) => {
-        // Any other end would come again at once. For example, CRI-O without `enable_pod_events` ends the stream without an error.
+        // Any other end would come again at once: CRI-O without `enable_pod_events`, for one, ends the stream without an error.
         const broke = failure === "unavailable" || failure === "timeout";
         this.#events = broke ? "closed" : "unusable";
       },

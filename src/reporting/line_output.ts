@@ -6,8 +6,8 @@ export const LINE_LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] a
 export type LineLossReason = (typeof LINE_LOSS_REASONS)[number];
 
 /**
- * Writes bytes and returns how many were written, at once or as a promise. Throws or rejects with the system's error. EAGAIN means
- * that the reader is behind.
+ * Writes bytes and returns how many were written, at once or as a promise. Throws or rejects with the system's error. EAGAIN
+ * means that the reader is behind.
  */
 export type WriteBytes = (bytes: Buffer) => number | Promise<number>;
 

@@ -2,11 +2,11 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
-/** What one pushed request held. */
+/** The contents of one pushed request. */
 export interface PushedRequest {
   readonly resources: number;
   readonly points: number;
-  /** Points that say that their series has ended (flag "no recorded value"). */
+  /** Points with the flag "no recorded value", which end their series. */
   readonly endedPoints: number;
 }
 
@@ -16,7 +16,7 @@ export interface OtlpSink {
   close(): void;
 }
 
-/** A destination for the demo: a real OTLP gRPC server that counts what it is sent and keeps nothing. */
+/** Starts a destination for the demo: a real OTLP gRPC server that counts the points of each request and keeps nothing. */
 export async function startOtlpSink(onDelivery: (delivery: PushedRequest) => void): Promise<OtlpSink> {
   const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
   const bytes = (value: Buffer): Buffer => value;
@@ -60,7 +60,7 @@ const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
 ]);
 const DATA_POINTS = 1;
 
-/** Walks a request without building it: only counts are wanted. */
+/** Counts the points of a request without decoding it as a whole. */
 export function countRequest(request: Uint8Array): PushedRequest {
   let resources = 0;
   let points = 0;

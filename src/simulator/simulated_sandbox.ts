@@ -5,20 +5,20 @@ import type { NumberStyle } from "./number_text.ts";
 import { type SandboxFault, shimFaultOf } from "./sandbox_faults.ts";
 import type { Shim, ShimFault } from "./shim.ts";
 
-/** A sandbox of a simulated node, as those see it who play with the node. */
+/** A sandbox of a simulated node, as the users of the simulator see it. */
 export interface SimulatedSandbox {
   readonly id: string;
   readonly flavor: NumberStyle;
   readonly pod: SimulatedPod;
   readonly directory: string;
   readonly socketPath: string;
-  /** What it was made with, or what was set since. */
+  /** The fault that it was made with, or that was set since. */
   readonly fault: SandboxFault;
   /** Whether the container runtime lists its pod. */
   readonly isListed: boolean;
-  /** Undefined while the guest boots, and where there is none. */
+  /** Undefined before the shim has started, and if the sandbox has none. */
   readonly shim: Shim | undefined;
-  /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
+  /** Sets the fault for the next requests; "refuse" takes effect at once. While the guest boots, it is kept for later. */
   setFault(fault: ShimFault): Promise<void>;
 }
 
@@ -28,7 +28,7 @@ interface Place {
   readonly directory: string;
 }
 
-/** The same for the node itself. */
+/** A sandbox of a simulated node, as the node itself uses it. */
 export class NodeSandbox implements SimulatedSandbox {
   readonly flavor: NumberStyle;
   readonly pod: SimulatedPod;
