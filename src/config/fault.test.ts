@@ -12,11 +12,11 @@ test("a fault has its place, its path, its source line and a caret under the col
   assert.equal(rendered, "agent.yaml:3:6: a::0::b: agent.yaml3\n      x: wrong\n         ^");
 });
 
-test("a label stands between place and path, where tools that read file:line:column expect it", () => {
+test("a label is between place and path, where tools that read file:line:column expect it", () => {
   assert.equal(renderFaults([fault("f", 1, 2)], "warning: "), "f:1:2: warning: a::0::b: f1\n");
 });
 
-test("the caret stands under its character, whatever is written visibly before it", () => {
+test("the caret is under its character, even if hidden characters before it are written out", () => {
   assert.deepEqual(
     renderFault(fault("f", 1, 4, "\t\u202ea: x"))
       .split("\n")

@@ -102,7 +102,7 @@ test("an unknown key is refused even without a value", async () => {
   await check("tls: {x: }", '26: receivers::kata::tls: unknown key "x"; the keys are insecure, ca_file');
 });
 
-test("keys that objects have by nature are keys like others", async () => {
+test("keys that every JavaScript object has are keys like others", async () => {
   const keys =
     "interval, name, count, ratio, token, headers, mode, listen, body, list, roots, free, tls, sending_queue, gone";
   await check("constructor: 2", `20: receivers::kata: unknown key "constructor"; the keys are ${keys}`);
@@ -119,7 +119,7 @@ test("a map's keys are checked too", async () => {
   await check("headers: {A-B: x}", '30: receivers::kata::headers: must be lower case, got key "A-B"');
 });
 
-test("null means itself where the schema takes it", async () => {
+test("null is a value if the schema takes it", async () => {
   assert.deepEqual((await kataOptions("free: {a: , b: 1}"))["free"], { a: null, b: 1 });
 });
 

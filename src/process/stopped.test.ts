@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
 
-test("waiting ends with the signal, also where it has come already, or with the time", async () => {
+test("a wait ends with the signal, also if that has come already, or after its time", async () => {
   await stoppedOrAfter(AbortSignal.abort());
   await stoppedOrAfter(new AbortController().signal, 1);
   const stop = new AbortController();
@@ -12,14 +12,14 @@ test("waiting ends with the signal, also where it has come already, or with the 
   await waiting;
 });
 
-test("what has come already is waited for by no timer, which would hold the process", async () => {
+test("a wait for a signal that has come already sets no timer, which would keep the process alive", async () => {
   const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === "Timeout").length;
   const before = timers();
   await stoppedOrAfter(AbortSignal.abort(), 5_000);
   assert.equal(timers(), before);
 });
 
-test("work that ends, ends as it would; work that hangs is given up a while after the signal", async () => {
+test("work that ends resolves or rejects as usual, and work that hangs is given up a while after the signal", async () => {
   const stop = new AbortController();
   const options = { stop: stop.signal, graceMs: 1 };
   await unlessStopped(Promise.resolve(), options);

@@ -60,7 +60,7 @@ const anyNumber = fc.oneof(
   fc.nat().map((value) => value / 100),
 );
 
-test("both spellings mean the number", () => {
+test("both ways of writing mean the same number", () => {
   fc.assert(
     fc.property(anyNumber, (value) => {
       assert.equal(Number(formatGo(value)), value === 0 ? 0 : value);

@@ -7,7 +7,7 @@ const PLACE_FAULTS: Readonly<Record<PlaceFault, string>> = {
   leaked_vm:
     "loses its pod after a while (--leak-delay): the runtime no longer lists it, and its VM lives on",
   no_directory: "is a ready pod for the runtime, and has no directory",
-  old_state: "boots for ever on runtime-rs beside a state.json of an earlier life; a scrape would end it",
+  old_state: "boots forever on runtime-rs, with a state.json of an earlier life; a scrape would end it",
   dead_persist: "is the persist.json that a dead sandbox of the Go runtime left, without a socket",
   left_directory: "is an empty directory that was left behind",
 };

@@ -96,7 +96,7 @@ const otlp = z
       .regex(/^(https?:\/\/)?[^/\s]+\/?$/, 'must be such as "http://host:4317" or "https://host:4317"')
       .describe('"http://host:4317" without TLS, "https://host:4317" with it'),
     insecure: z.boolean().default(false).describe("Send in the clear where the endpoint has no scheme"),
-    certificate: file("What to trust in place of the system's certificates"),
+    certificate: file("The certificates to trust instead of the system's"),
     client_certificate: file("The client's certificate"),
     client_key: file("The client's key"),
     compression: z.enum(["gzip", "none"]).default("none"),
