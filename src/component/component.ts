@@ -53,9 +53,13 @@ export interface Component {
   refresh?(): Promise<void>;
 }
 
+/** Makes readings and hands them on. */
 export type Receiver = Component;
+/** Takes the readings of one component and hands them to the next. */
 export type Processor = Component & Consumer;
+/** Takes readings and brings them out of the agent. */
 export type Exporter = Component & Consumer;
+/** Does work outside of the pipelines. */
 export type Extension = Component;
 
 /** Everything that a component gets from the agent, apart from its config. */

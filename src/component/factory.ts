@@ -4,6 +4,7 @@ import type { Exporter, Extension, Processor, Receiver, Settings } from "./compo
 import type { Consumer } from "./consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "./extension_use.ts";
 
+/** The Collector's stability levels, as far as this build has them. */
 export type Stability = "development" | "alpha" | "beta" | "stable";
 
 /** A warning about a config that is accepted but will probably not do what its author meant. */

@@ -14,6 +14,7 @@ export type ComponentState =
   | "stopping"
   | "stopped";
 
+/** The state of one component. All instances of a processor have one together. */
 export interface ComponentStatus {
   readonly kind: ComponentKind;
   readonly id: string;

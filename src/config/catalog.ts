@@ -15,6 +15,7 @@ export interface CatalogEntry<F> {
   load(): Promise<F>;
 }
 
+/** The components of one kind, by type. */
 export type CatalogSection<F> = Readonly<Record<string, CatalogEntry<F>>>;
 
 /** The components of a build, by kind and type. `registry.ts` has the catalog that the agent runs with. */

@@ -10,6 +10,7 @@ import { isNull, type MapNode, nodeAt } from "./node.ts";
 import { checkNode } from "./schema_faults.ts";
 import { didYouMean } from "./suggestion.ts";
 
+/** A section of a config that lists components of one kind. */
 export type ConfigSection = keyof Catalog;
 export const SECTIONS: readonly ConfigSection[] = ["receivers", "processors", "exporters", "extensions"];
 

@@ -23,6 +23,7 @@ export interface MapNode extends Node {
   readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
+/** One key of a map, with its place and its value. */
 export interface MapEntry {
   readonly keyOrigin: ConfigOrigin;
   readonly value: ConfigNode;
@@ -38,8 +39,10 @@ export interface ScalarNode extends Node {
   readonly value: string | number | boolean | null;
 }
 
+/** Keys and indices that lead from the top of a tree to a node. */
 export type Path = readonly (string | number)[];
 
+/** Whether the node is a null, which is also the value of a key without one. */
 export function isNull(node: ConfigNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }

@@ -3,12 +3,14 @@ import { z } from "zod";
 import { duration } from "../options/values.ts";
 import { type TelemetryConfig, telemetrySchema } from "../telemetry/config.ts";
 
+/** The ids of a pipeline's components. */
 export interface PipelineConfig {
   readonly receivers: readonly string[];
   readonly processors: readonly string[];
   readonly exporters: readonly string[];
 }
 
+/** The `service` section, before its ids are checked. */
 export interface ServiceConfig {
   readonly extensions: readonly string[];
   readonly pipelines: Readonly<Record<string, PipelineConfig>>;

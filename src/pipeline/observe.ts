@@ -12,6 +12,7 @@ export interface PipelineCounters {
   readonly exchanged: Counter;
 }
 
+/** Makes the counters. */
 export function pipelineCounters(meter: Meter): PipelineCounters {
   return {
     incoming: meter.createCounter("otelcol_processor_incoming_items", {

@@ -15,6 +15,7 @@ export interface BlueprintPart<F> {
   readonly config: unknown;
 }
 
+/** The ids of a pipeline's components; processors in the order in which readings pass them. */
 export interface PipelineParts {
   readonly receivers: readonly string[];
   readonly processors: readonly string[];

@@ -3,6 +3,7 @@ import { type Logger, pino } from "pino";
 import type { ConcealedTexts } from "../text/concealed.ts";
 import { visible, visibleLines } from "../text/visible.ts";
 
+/** The form of a log, as in `service::telemetry::logs`. */
 export interface LogSettings {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly encoding: "console" | "json";

@@ -165,6 +165,7 @@ const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
   },
 };
 
+/** Returns the numbers of a guest in the condition. */
 export function guestCondition(name: GuestConditionName): GuestCondition {
   return CONDITIONS[name];
 }

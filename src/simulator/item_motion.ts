@@ -119,6 +119,7 @@ const MEMINFO_FIXED: Readonly<Record<string, number>> = {
   vmalloc_total: 14_073_748_835_531_776,
 };
 
+/** Returns how an item of the guest's /proc/meminfo changes, in bytes. */
 export function meminfoMotion(item: string): Motion {
   const constant = MEMINFO_FIXED[item];
   if (constant !== undefined) return fixed(constant);
@@ -137,6 +138,7 @@ const VMSTAT_GAUGES =
 const VMSTAT_COUNTERS =
   /^(nr_(dirtied|written)|numa_(hit|local)|pg(activate|alloc_(dma32|normal)|fault|free|majfault|pgin|pgout|reuse)$|slabs_scanned|thp_fault_alloc|workingset_(nodes|refault_file))/;
 
+/** Returns how an item of the guest's /proc/vmstat changes, in pages or events. */
 export function vmstatMotion(item: string): Motion {
   if (item === "nr_free_pages") return gauge({ around: 459_000, spread: spreadOf(4 * 459_000) });
   if (VMSTAT_GAUGES.test(item)) return gauge({ around: 1_800 });
@@ -144,6 +146,7 @@ export function vmstatMotion(item: string): Motion {
   return item.startsWith("nr_") ? SELDOM : RARELY;
 }
 
+/** Returns how an item of a file system with `total` bytes or inodes changes. */
 export function filesystemMotion(item: string, total: number): Motion {
   if (item === "total") return fixed(total);
   return gauge({

@@ -46,6 +46,7 @@ const INTERVAL_MS = 15_000;
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
 const MOVING_SHARE = 4;
 
+/** Makes the page of one sandbox. */
 export function createPage({ seed, clock, ...shape }: SimulatedPageOptions): SimulatedPage {
   return new Page(shape, { random: seededRandom(seed), clock });
 }

@@ -35,7 +35,7 @@ export const SHIM_FAULTS: Readonly<Record<ShimFault, string>> = {
   hostile: "serves a guest that forges, redefines and makes noise",
   churning: "serves families that no page had before, on every page",
   abort: "ends at the first scrape, as released runtime-rs shims do with QEMU or Firecracker",
-  stolen_cpu: "has a guest whose CPUs the host gives to others three quarters of the time",
+  stolen_cpu: "has a guest whose CPUs the node gives to others three quarters of the time",
   memory_pressure: "has a guest without free memory, with major faults and OOM kills",
   slow_disk: "has a guest that waits for its disk nearly all of the time",
 };

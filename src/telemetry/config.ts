@@ -4,6 +4,7 @@ import { serverLimits, servingOptions, toServerLimits, toServing } from "../http
 import type { Serving } from "../http/serving.ts";
 import { type ListenAddress, secret, TIMER_MS_MAX, unsupported } from "../options/values.ts";
 
+/** How much the agent measures of itself. All levels but "none" have the same metrics. */
 export type TelemetryLevel = "none" | "basic" | "normal" | "detailed";
 
 /** Serves the metrics to Prometheus: `service::telemetry::metrics::readers[].pull.exporter.prometheus`. */
@@ -33,6 +34,7 @@ export interface PeriodicReaderConfig {
 
 export type MetricReaderConfig = PullReaderConfig | PeriodicReaderConfig;
 
+/** The config of `service::telemetry`. */
 export interface TelemetryConfig {
   readonly metrics: { readonly level: TelemetryLevel; readonly readers: readonly MetricReaderConfig[] };
   readonly logs: {
