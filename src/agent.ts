@@ -156,7 +156,7 @@ export class Agent {
       setTimeout(() => {
         this.logger.error(
           { shutdownTimeoutMs },
-          "Shutdown ran over its deadline; what still works is left behind.",
+          "Shutdown ran over its deadline; components that still run are left behind.",
         );
         resolve(false);
       }, shutdownTimeoutMs + OVERRUN_MS).unref();

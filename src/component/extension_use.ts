@@ -9,8 +9,11 @@
 export type ExtensionRole = "storage" | "http_authenticator" | "grpc_authenticator" | "server_authenticator";
 
 /**
- * An extension that a component needs. The extension starts before the component and stops after it. When a reload
- * exchanges the extension, it exchanges the component too.
+ * An extension that a component needs.
+ *
+ * - Extensions start before all other components and stop after them. Among themselves, they start in the order of
+ *   `service::extensions` and stop at the same time.
+ * - A reload that exchanges the extension exchanges the component too.
  */
 export interface ExtensionUse {
   /** The extension's id in `service::extensions`. */
