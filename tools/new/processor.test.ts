@@ -16,6 +16,8 @@ import { type TestContext, test } from "node:test";
 import { makeProcessor } from "./processor.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
+/** No processor of a checkout has it. */
+const NAME = "made_by_a_test";
 
 /** The checkout by links, with a registry and a folder of processors of its own. */
 function checkout(t: TestContext): string {
@@ -33,11 +35,11 @@ function checkout(t: TestContext): string {
 
 test("a new processor is in the registry, in order, and passes its own test", (t) => {
   const root = checkout(t);
-  const written = makeProcessor(root, "drop_families");
+  const written = makeProcessor(root, NAME);
   const names = (text: string): string[] => text.match(/(?<=\.\/processors\/)\w+/g) ?? [];
   const before = names(readFileSync(join(ROOT, "src/registry.ts"), "utf8"));
   const after = names(readFileSync(join(root, "src/registry.ts"), "utf8"));
-  assert.deepEqual(after, [...before, "drop_families"].sort());
+  assert.deepEqual(after, [...before, NAME].sort());
   const tests = written.filter((path) => path.endsWith(".test.ts"));
   assert.equal(tests.length, 1);
   const { NODE_TEST_CONTEXT: _, ...env } = process.env;
@@ -50,7 +52,7 @@ test("a new processor is in the registry, in order, and passes its own test", (t
 
 test("whatever a new processor imports is there, types too, which nothing loads at run time", (t) => {
   const root = checkout(t);
-  for (const path of makeProcessor(root, "drop_families").filter((path) => /factory.*\.ts$/.test(path))) {
+  for (const path of makeProcessor(root, NAME).filter((path) => /factory.*\.ts$/.test(path))) {
     const text = readFileSync(join(root, path), "utf8");
     for (const [, names = "", from = ""] of text.matchAll(/import (?:type )?\{ (.*) \} from "(\..*)"/g)) {
       const file = join(root, dirname(path), from);
