@@ -10,8 +10,8 @@ import type { Consumer } from "../../src/component/consumer.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { registry } from "../../src/registry.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { freePort } from "../kit/node/agent_process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "conformance-"));
 after(() => rmSync(folder, { recursive: true }));

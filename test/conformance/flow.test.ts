@@ -22,9 +22,9 @@ import { counted, pipelineCounters } from "../../src/pipeline/observe.ts";
 import type { Blueprint } from "../../src/pipeline/plan.ts";
 import { Relay } from "../../src/pipeline/relay.ts";
 import { registry } from "../../src/registry.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { countingMeter } from "../scenes/counters.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { countingMeter } from "../kit/component/counters.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { freePort } from "../kit/node/agent_process.ts";
 
 // The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
 

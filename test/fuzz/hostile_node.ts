@@ -6,23 +6,19 @@ import { join } from "node:path";
 import { createPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { type SimulatedNode, startNode } from "../e2e/node.ts";
-import { hasProgram } from "../e2e/peers.ts";
-import { poll } from "../e2e/poll.ts";
-import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
-import type { ForeignParser } from "./foreign_parsers.ts";
+import type { HostileAnswer } from "../kit/kata/hostile_shim.ts";
+import { HostileShim } from "../kit/kata/hostile_shim.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import type { ForeignParser } from "../kit/page_parsers/foreign_parsers.ts";
+import { hasProgram } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
+import { type PulledPage, pull } from "../kit/pulled_page.ts";
 import { HonestPages } from "./honest_pages.ts";
-import { CUTTING_TRICKS, type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
+import { CUTTING_TRICKS, hostileAnswer } from "./hostile_answers.ts";
 import { type Author, type HostilePage, hostFamilies, hostilePage, MARKS } from "./hostile_pages.ts";
-import { HostileShim } from "./hostile_shim.ts";
-import {
-  type PulledPage,
-  promtoolFault,
-  pull,
-  type ScrapingPrometheus,
-  startScrapingPrometheus,
-} from "./judges.ts";
+import { promtoolFault, type ScrapingPrometheus, startScrapingPrometheus } from "./judges.ts";
 import { below, pick } from "./mutate.ts";
 import {
   expectedLines,
