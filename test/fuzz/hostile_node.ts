@@ -399,26 +399,52 @@ class HostileNode {
 
   async #fail(faults: readonly string[], pages: readonly PulledPage[]): Promise<never> {
     const { seed, sandboxes } = this.#options;
-    const folder = await mkdtemp(join(tmpdir(), "hostile-"));
-    for (const { format, body } of pages) await writeFile(join(folder, `agent.${format}.txt`), body);
-    for (const [index, page] of (this.#prometheus?.pages ?? []).entries())
-      await writeFile(join(folder, `relayed.${index}.${page.format}.txt`), page.body);
-    for (const { shim, author, flavor, served } of this.#slots) {
-      for (const [request, { page, answer }] of served.entries()) {
-        const name = `${shim.id.slice(0, 8)}.${flavor}.${author}.${request}.${answer.trick}.page`;
-        await writeFile(join(folder, name), page.bytes);
-      }
-    }
-    const tricks = this.#slots.map(({ shim, served }) => [
-      shim.id,
-      served.map(({ page, answer }) => `${answer.trick}: ${page.tricks.join(" ")}`),
-    ]);
-    await writeFile(join(folder, "tricks.json"), JSON.stringify(Object.fromEntries(tricks), undefined, 2));
-    await writeFile(join(folder, "faults.txt"), faults.join("\n"));
-    await writeFile(join(folder, "agent.log"), this.#node.agent.stderr());
+    const folder = await keepEvidence({
+      faults,
+      pages,
+      relayed: this.#prometheus?.pages ?? [],
+      slots: this.#slots,
+      log: this.#node.agent.stderr(),
+    });
     const told = faults.slice(0, FAULTS_TOLD_MAX).join("\n  ");
     throw new Error(
       `seed ${seed}, sandboxes ${sandboxes}, round ${this.#round}: ${faults.length} faults; pages are in ${folder}\n  ${told}`,
     );
   }
+}
+
+/** Writes what a failed round was made of into a new folder, which stays, and returns its path. */
+async function keepEvidence({
+  faults,
+  pages,
+  relayed,
+  slots,
+  log,
+}: {
+  readonly faults: readonly string[];
+  /** The agent's pages of the round. */
+  readonly pages: readonly PulledPage[];
+  /** The pages that Prometheus got last. */
+  readonly relayed: readonly PulledPage[];
+  readonly slots: readonly Slot[];
+  readonly log: string;
+}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "hostile-"));
+  for (const { format, body } of pages) await writeFile(join(folder, `agent.${format}.txt`), body);
+  for (const [index, page] of relayed.entries())
+    await writeFile(join(folder, `relayed.${index}.${page.format}.txt`), page.body);
+  for (const { shim, author, flavor, served } of slots) {
+    for (const [request, { page, answer }] of served.entries()) {
+      const name = `${shim.id.slice(0, 8)}.${flavor}.${author}.${request}.${answer.trick}.page`;
+      await writeFile(join(folder, name), page.bytes);
+    }
+  }
+  const tricks = slots.map(({ shim, served }) => [
+    shim.id,
+    served.map(({ page, answer }) => `${answer.trick}: ${page.tricks.join(" ")}`),
+  ]);
+  await writeFile(join(folder, "tricks.json"), JSON.stringify(Object.fromEntries(tricks), undefined, 2));
+  await writeFile(join(folder, "faults.txt"), faults.join("\n"));
+  await writeFile(join(folder, "agent.log"), log);
+  return folder;
 }
