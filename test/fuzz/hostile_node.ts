@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +12,7 @@ import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import type { ForeignParser } from "../kit/page_parsers/foreign_parsers.ts";
 import { hasProgram } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
+import { residentMib } from "../kit/process_usage.ts";
 import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
 import { type PulledPage, pull } from "../kit/pulled_page.ts";
 import { HonestPages } from "./honest_pages.ts";
@@ -314,7 +314,7 @@ class HostileNode {
     faults.push(...this.#pushes.takeFaults(), ...this.#faultsOfProcess());
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
-    return `${lines} samples, ${forged} of them forged, ${this.#residentMib()} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+    return `${lines} samples, ${forged} of them forged, ${residentMib(this.#node.agent.pid).toFixed(0)} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
   }
 
   /** What parsers that others wrote have against the page, which has so many samples. */
@@ -389,12 +389,6 @@ class HostileNode {
       faults.push("the agent has ended");
     }
     return faults;
-  }
-
-  /** Memory of the agent, for whoever watches a long hunt. */
-  #residentMib(): number {
-    const status = readFileSync(`/proc/${this.#node.agent.pid}/status`, "utf8");
-    return Math.round(Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1_024);
   }
 
   async #fail(faults: readonly string[], pages: readonly PulledPage[]): Promise<never> {
