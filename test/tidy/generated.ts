@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { metricsPage } from "./own_metrics.ts";
 import { withCodeMap } from "./places.ts";
 import { ROOT } from "./sources.ts";
 
@@ -8,6 +9,8 @@ import { ROOT } from "./sources.ts";
 export interface GeneratedDocument {
   /** Relative to the project's root. */
   readonly path: string;
+  /** A program that making it needs. */
+  readonly needs?: string;
   /** Makes the document's text as it should be. */
   make(): Promise<string>;
 }
@@ -18,4 +21,5 @@ export const GENERATED: readonly GeneratedDocument[] = [
     path: "src/README.md",
     make: async () => withCodeMap(readFileSync(join(ROOT, "src/README.md"), "utf8")),
   },
+  { path: "docs/metrics.md", needs: "openssl", make: metricsPage },
 ];

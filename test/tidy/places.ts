@@ -144,7 +144,7 @@ function dependenciesOf(rank: number): Place[] {
   return PLACES.filter((_, at) => at !== rank && ranks.includes(at));
 }
 
-/** The first sentence of the folder's README, without its full stop, its capital and its links. */
+/** The first sentence of the folder's README, without its full stop, its capital and its links; files get their folder. */
 function aboutOf({ path, about }: Place): string {
   if (about !== undefined) return about;
   const readme = readFileSync(join(ROOT, "src", path, "README.md"), "utf8");
@@ -152,6 +152,7 @@ function aboutOf({ path, about }: Place): string {
   const text = paragraph
     .replaceAll("\n", " ")
     .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
+    .replaceAll(/`(\w+\.ts)`/g, `\`${path}/$1\``)
     .trim();
   const [sentence = ""] = /^.*?(?=[.:]?$|\.\s)/.exec(text) ?? [];
   return /^[A-Z][a-z ]/.test(sentence) ? sentence.charAt(0).toLowerCase() + sentence.slice(1) : sentence;
