@@ -5,13 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
 import type { Component } from "../../src/component/component.ts";
 import type { Consumer } from "../../src/component/consumer.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { registry } from "../../src/registry.ts";
 import { testSettings } from "../kit/component/settings.ts";
 import { smallestConfig } from "../kit/component/smallest_config.ts";
+import { poll } from "../kit/poll.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "conformance-"));
 after(() => rmSync(folder, { recursive: true }));
@@ -78,8 +81,42 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
 
     test(`${id}: refuses a key that it does not know`, async () => {
       const factory = await entry.load();
-      const config = { ...((await smallestConfig(id, folder)) as object), no_such_key: 1 };
+      const config = { ...(await smallestConfig(id, folder)), no_such_key: 1 };
       assert.equal(factory.schema.safeParse(config).success, false);
+    });
+
+    test(`${id}: gives back what it holds, so that another of the same config can start`, async () => {
+      const factory = await entry.load();
+      const config = factory.schema.parse(await smallestConfig(id, folder));
+      // A reload starts it in the same agent, a restart in another one.
+      const host = createHost();
+      for (const settings of [{ host }, { host }, {}]) {
+        const next = sink();
+        const component: Component = factory.create(
+          config,
+          testSettings({ id: type, clock: systemClock, interner, ...settings }),
+          next,
+        );
+        await component.start();
+        await component.shutdown(deadline());
+      }
+    });
+
+    test(`${id}: leaves no timer behind`, async () => {
+      const factory = await entry.load();
+      const config = factory.schema.parse(await smallestConfig(id, folder));
+      const clock = new FakeClock();
+      const component: Made["component"] = factory.create(
+        config,
+        testSettings({ id: type, clock, interner }),
+        sink(),
+      );
+      await component.start();
+      component.consume?.(reading("s1"));
+      await clock.advance(1_000);
+      await component.shutdown(AbortSignal.abort());
+      // An attempt to connect that was under way notices the shutdown a little later.
+      await poll("all timers to be cancelled", () => clock.timerCount === 0 || undefined, 2_000);
     });
 
     if (section === "receivers" || section === "extensions") continue;
