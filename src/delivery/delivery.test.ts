@@ -9,7 +9,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import type { Send } from "./attempt.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
+import { type LogLine, recordedLogger } from "../../test/kit/component/logs.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { OutageLog } from "./outage.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { queueSchema } from "./config.ts";

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import fc from "fast-check";
-import { countingMeter } from "../../test/scenes/counters.ts";
-import { type LogLine, recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { countingMeter } from "../../test/kit/component/counters.ts";
+import { type LogLine, recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import type { Batch } from "./attempt.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { fromBinary, toJson } from "@bufbuild/protobuf";
 import { ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
 import fc from "fast-check";
-import { toSdkMetrics } from "../../test/oracle/otel_sdk.ts";
+import { toSdkMetrics } from "../../test/kit/oracle/otel_sdk.ts";
 import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
 import { createOtlpEncoder, type OtlpRequest } from "./encode.ts";

@@ -8,7 +8,7 @@ import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/fam
 import { wholeLines } from "../../src/receivers/kata/shim_page.ts";
 import { HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { hostileMakers, type PageMaker } from "../scenes/page_makers.ts";
+import { hostileMakers, type PageMaker } from "../kit/kata/page_makers.ts";
 
 /** The time that pages of a kind take, of one sandbox whose limits count for minutes of four scrapes. */
 export interface HostileRow {

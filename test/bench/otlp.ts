@@ -7,7 +7,7 @@ import { OtlpRequests } from "../../src/otlp/requests.ts";
 import { PageParser } from "../../src/prometheus/parse.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { toSdkMetrics } from "../oracle/otel_sdk.ts";
+import { toSdkMetrics } from "../kit/oracle/otel_sdk.ts";
 import type { SampleRow } from "./main.ts";
 import { toResourceMetrics } from "./naive_otel.ts";
 import { naiveParse } from "./naive_parse.ts";

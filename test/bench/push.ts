@@ -14,7 +14,7 @@ import { PageParser } from "../../src/prometheus/parse.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { registry } from "../../src/registry.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import type { SinkBytes } from "./push_sink.ts";
 import type { SinkPorts } from "./sinks.ts";
 

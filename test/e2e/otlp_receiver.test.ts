@@ -11,7 +11,8 @@ import { createHost } from "../../src/pipeline/host.ts";
 import { PageParser } from "../../src/prometheus/parse.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { recordedLogger } from "../scenes/logs.ts";
+import { recordedLogger } from "../kit/component/logs.ts";
+import { peerIsThere } from "../kit/peers.ts";
 import {
   OTLP_RECEIVER_NEEDS,
   type OtlpJsonAttribute,
@@ -19,7 +20,6 @@ import {
   type OtlpJsonPoint,
   startOtlpReceiver,
 } from "./otlp_receiver.ts";
-import { peerIsThere } from "./peers.ts";
 
 const START_MS = 1_699_999_000_000;
 

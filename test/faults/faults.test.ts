@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { suite, test } from "node:test";
-import { peerIsThere } from "../e2e/peers.ts";
+import { peerIsThere } from "../kit/peers.ts";
 import { perform } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 

@@ -11,7 +11,7 @@ import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
 import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
 import type { PageFormat } from "../../src/prometheus/write_names.ts";
 import { PageComposer } from "../../src/prometheus/write_page.ts";
-import { hasProgram, peerIsThere } from "../e2e/peers.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
 
 /** After a change that is meant: UPDATE_GOLDEN=1 node --test test/golden/prometheus_page.test.ts, then read the diff. */
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";

@@ -3,13 +3,17 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { ServerCredentials } from "@grpc/grpc-js";
-import { createTestAuthority } from "../../../test/e2e/certificates.ts";
-import { startForwardProxy } from "../../../test/e2e/forward_proxy.ts";
-import { type OtlpServer, type OtlpServerOptions, startOtlpServer } from "../../../test/e2e/otlp_server.ts";
-import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { poll } from "../../../test/e2e/poll.ts";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { createTestAuthority } from "../../../test/kit/certificates.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { startForwardProxy } from "../../../test/kit/destinations/forward_proxy.ts";
+import {
+  type OtlpServer,
+  type OtlpServerOptions,
+  startOtlpServer,
+} from "../../../test/kit/destinations/otlp_server.ts";
+import { hasProgram, peerIsThere } from "../../../test/kit/peers.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { otlpGrpcSchema } from "./config.ts";
 import { connectGrpc } from "./connection.ts";

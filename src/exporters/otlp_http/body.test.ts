@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { JsonMetricsSerializer, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
-import { toSdkMetrics } from "../../../test/oracle/otel_sdk.ts";
+import { toSdkMetrics } from "../../../test/kit/oracle/otel_sdk.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { faultsOf } from "../../../test/scenes/faults.ts";
+import { faultsOf } from "../../../test/kit/component/config_faults.ts";
 import { remoteWriteSchema } from "./config.ts";
 
 const ENDPOINT = "http://prometheus:9090/api/v1/write";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { parse } from "yaml";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import type { Consumer } from "../../component/consumer.ts";
 import { loadConfig } from "../../config/load.ts";
 import { type QueueConfig, queueSchema } from "../../delivery/config.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
 import { defaultParseLimits } from "../../prometheus/parse_limits.ts";

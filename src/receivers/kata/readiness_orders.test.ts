@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { test } from "node:test";
 import fc from "fast-check";
-import { LIFE_EVENTS, type LifeEvent, SandboxLife } from "../../../test/scenes/sandbox_life.ts";
+import { LIFE_EVENTS, type LifeEvent, SandboxLife } from "../../../test/kit/kata/sandbox_life.ts";
 import { systemClock } from "../../clock/clock.ts";
 import type { FoundSandbox, Root } from "./discovery.ts";
 import { isStillThere } from "./discovery.ts";

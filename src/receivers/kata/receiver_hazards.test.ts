@@ -6,8 +6,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { isUp, type Scene, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import { isUp, type Scene, state, value, withReceiver } from "../../../test/kit/kata/receiver.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 
 /** The reason that the latest reading of the sandbox gives for its state. */

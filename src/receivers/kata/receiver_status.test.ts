@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { command, lacksMounts, mountExt4, mountTmpfs } from "../../../test/faults/mounts.ts";
+import { command, lacksMounts, mountExt4, mountTmpfs } from "../../../test/kit/mounts.ts";
 import { stateWithout } from "./root_state.ts";
 
 function withDirectory(play: (dir: string) => void): void {

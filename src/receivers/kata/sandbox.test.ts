@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { NO_LIMITS, type SandboxState } from "./own_families.ts";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LogLine, recordedLogger } from "../../../test/scenes/logs.ts";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { type LogLine, recordedLogger } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/limit.ts";

@@ -6,7 +6,7 @@ import { createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { PageMemory } from "./page_buffer.ts";

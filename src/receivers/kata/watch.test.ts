@@ -6,7 +6,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rename, rm, symlink, writeFil
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { RootWatch } from "./watch.ts";
 
 interface Scene {
