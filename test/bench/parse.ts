@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Interner } from "../../src/metrics/interner.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { type Page, PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import type { SampleRow } from "./main.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";

@@ -8,8 +8,8 @@ import type { Exporter } from "../../src/component/component.ts";
 import { factory } from "../../src/exporters/otlp_grpc/factory.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import { createHost } from "../../src/pipeline/host.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { recordedLogger } from "../scenes/logs.ts";
 import {

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { type Page, PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);

@@ -5,8 +5,8 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import { type Family, type Point, pointWidth } from "../../src/metrics/model.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { type Page, PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
 
 /** Pages recorded from real shims; they are not part of the project. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PageFormat } from "../../prometheus/write_names.ts";
+import type { PageFormat } from "../../prometheus/series/names.ts";
 
 export const CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",

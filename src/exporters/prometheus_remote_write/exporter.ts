@@ -2,7 +2,7 @@
 import type { Settings } from "../../component/component.ts";
 import { PushExporter, type RequestMaker } from "../../delivery/push_exporter.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
-import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
+import { Conflicts, type ConflictWords } from "../../prometheus/series/conflict_log.ts";
 import type { RemoteWriteConfig } from "./config.ts";
 import { RemoteWriteRequests } from "./requests.ts";
 import { connectRemoteWrite } from "./transport.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
-import { type Label, seriesOf } from "../../prometheus/series.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
+import type { Conflict } from "../../prometheus/page/contenders.ts";
+import { type Label, seriesOf } from "../../prometheus/series/series.ts";
 import type { SeriesFace } from "./identity.ts";
 
 /** A series without its resource's labels. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { seriesText } from "../../prometheus/series.ts";
+import { seriesText } from "../../prometheus/series/series.ts";
 import type { SeriesIdentity } from "./identity.ts";
 import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
 import { TARGET_INFO } from "./target_info.ts";

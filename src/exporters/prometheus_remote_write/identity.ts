@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Resource, Schema } from "../../metrics/model.ts";
-import type { Label } from "../../prometheus/series.ts";
-import { type IdentityLabels, identityLabelsOf } from "../../prometheus/write_identity.ts";
+import { type IdentityLabels, identityLabelsOf } from "../../prometheus/series/resource_labels.ts";
+import type { Label } from "../../prometheus/series/series.ts";
 import { byName, type OwnSeries } from "./family_series.ts";
 import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
 import { infoLabels, serviceLabels } from "./target_info.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Family, pointCount, type Reading } from "../../metrics/model.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { PageComposer } from "../../prometheus/page/compose.ts";
+import type { Conflict } from "../../prometheus/page/contenders.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
 import { type OwnSeries, ownSeries } from "./family_series.ts";
 import type { SeriesIdentity } from "./identity.ts";
 import { targetInfoBlocks } from "./target_info.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
-import type { Label } from "../../prometheus/series.ts";
+import type { Label } from "../../prometheus/series/series.ts";
 import type { SeriesShape, Slot } from "./identity.ts";
 import type { FamilyBlock } from "./reading_plan.ts";
 import { TARGET_INFO } from "./target_info.ts";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Resource } from "../../metrics/model.ts";
-import type { Label } from "../../prometheus/series.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { freeLabelName, toLabelName } from "../../prometheus/write_names.ts";
+import type { Conflict } from "../../prometheus/page/contenders.ts";
+import { freeLabelName, toLabelName } from "../../prometheus/series/names.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
+import type { Label } from "../../prometheus/series/series.ts";
 import type { FamilyBlock } from "./reading_plan.ts";
 
 /** The family of the series that has, as its labels, what else is known of a resource. Its number is always 1. */

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
-import { PageParser } from "../../prometheus/parse.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { defineFamily, labelFaults, trustOf } from "./families.ts";
 

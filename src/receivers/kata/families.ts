@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isGuestFamily, KNOWN_FAMILIES, type ShimKind } from "../../kata/known_families.ts";
 import type { Kind } from "../../metrics/model.ts";
-import type { FamilyDefinition } from "../../prometheus/parse.ts";
-import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
-import { FORGED, type PageTrust } from "../../prometheus/trust.ts";
+import type { FamilyDefinition } from "../../prometheus/parse/page_parser.ts";
+import { FORGED, type PageTrust } from "../../prometheus/parse/trust.ts";
+import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 
 /** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(

@@ -2,9 +2,9 @@
 import type { ShimKind } from "../../kata/known_families.ts";
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
-import { lineAt, type Page, PageParser, type PageSource } from "../../prometheus/parse.ts";
-import type { ParseLimits } from "../../prometheus/parse_limits.ts";
-import type { PageTrust } from "../../prometheus/trust.ts";
+import { lineAt, type Page, PageParser, type PageSource } from "../../prometheus/parse/page_parser.ts";
+import type { ParseLimits } from "../../prometheus/parse/parse_limits.ts";
+import type { PageTrust } from "../../prometheus/parse/trust.ts";
 import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import type { BodyLimit } from "./http_response.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { Page } from "../../prometheus/parse/page_parser.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
 import type { Departure } from "./discovery.ts";
