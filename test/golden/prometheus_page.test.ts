@@ -7,9 +7,9 @@ import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { PageComposer } from "../../src/prometheus/page/compose.ts";
+import type { PageFormat } from "../../src/prometheus/page/page_format.ts";
 import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
-import type { PageFormat } from "../../src/prometheus/series/names.ts";
 import { Chunk, PageWriter } from "../../src/prometheus/write/page_writer.ts";
 import { hasProgram, peerIsThere } from "../e2e/peers.ts";
 

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FamilySpec, Interner } from "../../metrics/interner.ts";
 import type { Attribute, Point, Reading, Resource } from "../../metrics/model.ts";
-import type { PageFormat } from "../series/names.ts";
 import { Chunk, PageWriter } from "../write/page_writer.ts";
 import { type BudgetOptions, waterLevel } from "./budget.ts";
-import { PageComposer, type PageOptions } from "./compose.ts";
+import { type ComposerOptions, PageComposer } from "./compose.ts";
+import type { PageFormat } from "./page_format.ts";
 
 const interner = new Interner();
 
@@ -50,7 +50,7 @@ function reading(id: string, ...more: readonly FamilyInput[]): Reading {
 
 const HONEST: FamilyInput = { name: "kata_guest_meminfo", series: 1_700 };
 
-function scene(budget: Partial<BudgetOptions>, options: Partial<PageOptions> = {}) {
+function scene(budget: Partial<BudgetOptions>, options: Partial<ComposerOptions> = {}) {
   const cuts: string[] = [];
   const tooLarge: string[] = [];
   const composer = new PageComposer({

@@ -2,9 +2,9 @@
 import { isGuestFamily, KNOWN_FAMILIES } from "../../kata/known_families.ts";
 import type { Interner } from "../../metrics/interner.ts";
 import type { Family, Reading, Resource, Schema } from "../../metrics/model.ts";
-import type { Identity } from "../series/resource_labels.ts";
-import { NUMBER_BYTES_MAX } from "../write/number.ts";
+import type { ResourceText } from "../series/resource_text.ts";
 import { LIMITED_NAME, limitedFamily, type PageLimit } from "./limited_family.ts";
+import { LABELS_END, WRITTEN_NUMBER_BYTES_MAX } from "./page_format.ts";
 import type { TextSize, TextSizes } from "./text_size.ts";
 
 /**
@@ -15,7 +15,7 @@ export const FLOOR_SAMPLES = 2_000;
 /** What the floor allows a line to have before the labels of its sandbox, on average. Kata's own have up to 110. */
 const FLOOR_PREFIX_BYTES = 160;
 /** And for those labels: what is more was not the operator's doing, but that of a pod's author. */
-const FLOOR_IDENTITY_BYTES_MAX = 1_024;
+const FLOOR_LABEL_BYTES_MAX = 1_024;
 /** A line feed, and a blank and a time before it. */
 const LINE_END_BYTES = { plain: 1, timed: 18 };
 const EOF_BYTES = 6;
@@ -67,7 +67,7 @@ interface SchemaPart {
 export class PageBudget {
   readonly #options: BudgetOptions;
   readonly #sizes: TextSizes;
-  readonly #identityOf: (resource: Resource) => Identity;
+  readonly #textOf: (resource: Resource) => ResourceText;
   readonly #measures: readonly Measure[];
   readonly #parts = new WeakMap<Schema, Map<string, SchemaPart>>();
   /** By whole reading, what was left of it: page after page, as long as it is the latest. */
@@ -75,11 +75,11 @@ export class PageBudget {
 
   constructor(
     options: BudgetOptions,
-    { sizes, identityOf }: { sizes: TextSizes; identityOf(resource: Resource): Identity },
+    { sizes, textOf }: { sizes: TextSizes; textOf(resource: Resource): ResourceText },
   ) {
     this.#options = options;
     this.#sizes = sizes;
-    this.#identityOf = identityOf;
+    this.#textOf = textOf;
     const measures = [samplesMeasure(options.samplesMax), this.#bytesMeasure()];
     this.#measures = measures.filter(({ max }) => max < Number.POSITIVE_INFINITY);
   }
@@ -174,31 +174,35 @@ export class PageBudget {
 
   #bytesMeasure(): Measure {
     const { bytesMax, timestamps } = this.#options;
-    const lineBytes = NUMBER_BYTES_MAX + (timestamps ? LINE_END_BYTES.timed : LINE_END_BYTES.plain);
-    const perLine = ({ template }: Identity): number => template.length + lineBytes;
-    const textBytes = (size: TextSize, identity: Identity): number =>
-      size.prefixBytes + size.lines * perLine(identity);
+    const lineBytes = WRITTEN_NUMBER_BYTES_MAX + (timestamps ? LINE_END_BYTES.timed : LINE_END_BYTES.plain);
+    const textBytes = (size: TextSize, labels: ResourceText): number =>
+      size.prefixBytes + size.lines * (suffixBytes(labels) + lineBytes);
     return {
       limit: "page_bytes",
       max: bytesMax,
       base: EOF_BYTES,
       of: ({ resource, schema }, sharers) => {
-        const identity = this.#identityOf(resource);
-        const size = this.#sizes.ofSchema(identity.face, schema);
-        return textBytes(size, identity) + size.headerBytes / sharers;
+        const labels = this.#textOf(resource);
+        const size = this.#sizes.ofSchema(labels.labelSet, schema);
+        return textBytes(size, labels) + size.headerBytes / sharers;
       },
       ofFamily: (family, resource) => {
-        const identity = this.#identityOf(resource);
-        const size = this.#sizes.ofFamily(identity.face, family);
-        return textBytes(size, identity) + size.headerBytes;
+        const labels = this.#textOf(resource);
+        const size = this.#sizes.ofFamily(labels.labelSet, family);
+        return textBytes(size, labels) + size.headerBytes;
       },
       floor: (resource) => {
-        const identityBytes = Math.min(this.#identityOf(resource).template.length, FLOOR_IDENTITY_BYTES_MAX);
-        return FLOOR_SAMPLES * (FLOOR_PREFIX_BYTES + identityBytes + lineBytes);
+        const labelBytes = Math.min(suffixBytes(this.#textOf(resource)), FLOOR_LABEL_BYTES_MAX);
+        return FLOOR_SAMPLES * (FLOOR_PREFIX_BYTES + labelBytes + lineBytes);
       },
-      note: LIMITED_BYTES + FLOOR_IDENTITY_BYTES_MAX,
+      note: LIMITED_BYTES + FLOOR_LABEL_BYTES_MAX,
     };
   }
+}
+
+/** The length of what a line has between the sample's own labels and its number. */
+function suffixBytes({ bytes }: ResourceText): number {
+  return bytes === 0 ? 0 : bytes + LABELS_END.length;
 }
 
 function samplesMeasure(max: number): Measure {

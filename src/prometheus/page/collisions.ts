@@ -1,39 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
-
-import type { PageFormat } from "../series/names.ts";
-import type { Conflict, Contender, Shape } from "./contenders.ts";
+import type { Conflict } from "../series/conflict.ts";
+import { CREATED_SUFFIX, childSuffixes } from "../series/suffixes.ts";
+import type { Contender, LineShape } from "./contenders.ts";
+import type { PageFormat } from "./page_format.ts";
 
 /**
- * What is on the page stays until so many times more resources want something else in its place: a page does not change
- * its mind with every sandbox, and yet the first to come, which may be a lying guest, does not shut out all others.
+ * A contender that the last page showed counts this many times its resources. So the page does not change with every
+ * sandbox that comes or goes. But the first to come, which may be a lying guest, cannot shut out all others for ever.
  */
-const TAKEOVER_RATIO = 2;
+const SHOWN_WEIGHT = 2;
 
-/** What a line's name may have behind the family's. OpenMetrics keeps `_created` for when the family began to count. */
-const LINE_SUFFIXES: Readonly<Record<PageFormat, Readonly<Record<Shape, readonly string[]>>>> = {
-  text: { unknown: [], summary: ["_sum", "_count"], histogram: ["_bucket", "_sum", "_count"] },
-  openmetrics: {
-    unknown: [],
-    summary: ["_sum", "_count", "_created"],
-    histogram: ["_bucket", "_sum", "_count", "_created"],
-  },
-};
-
-export interface SettleOptions {
+export interface CollisionOptions {
   readonly format: PageFormat;
-  /** The shapes of the page of this format before. */
-  readonly shown: ReadonlyMap<string, Shape>;
+  /** The shape of each name on the last page of this format. */
+  readonly shown: ReadonlyMap<string, LineShape>;
   onConflict(conflict: Conflict): void;
 }
 
-/** Decides who is on the page where names collide. The result is in order of names. */
-export function settle(
+/** Decides which contenders are on the page where their names collide. Returns them in order of names. */
+export function resolveCollisions(
   contenders: readonly Contender[],
-  { format, shown, onConflict }: SettleOptions,
+  { format, shown, onConflict }: CollisionOptions,
 ): readonly Contender[] {
   const wins = (a: Contender, b: Contender): boolean => strength(a, shown) >= strength(b, shown);
   const winners = new Map<string, Contender>();
-  // Among equals the earlier stays: the one with the family that was seen first.
+  // Among equals the earlier one wins: the one whose family was seen first.
   for (const contender of contenders.toSorted((a, b) => firstId(a) - firstId(b))) {
     const { name } = contender;
     const rival = winners.get(name);
@@ -42,7 +33,7 @@ export function settle(
   }
   for (const winner of [...winners.values()].sort(byName)) {
     if (winners.get(winner.name) !== winner) continue;
-    const rivals = namesBeside(winner, format)
+    const rivals = childNames(winner, format)
       .map((name) => winners.get(name))
       .filter((rival) => rival !== undefined && rival !== winner) as Contender[];
     const losers = rivals.every((rival) => wins(winner, rival)) ? rivals : [winner];
@@ -52,9 +43,11 @@ export function settle(
   return [...winners.values()].sort(byName);
 }
 
-/** The names that a family takes beside its own. */
-export function namesBeside({ name, shape }: Contender, format: PageFormat): string[] {
-  return LINE_SUFFIXES[format][shape].map((suffix) => name + suffix);
+/** The names that a family takes in addition to its own. */
+export function childNames({ name, shape }: Contender, format: PageFormat): string[] {
+  const names = childSuffixes(shape).map((suffix) => name + suffix);
+  if (format === "openmetrics" && shape !== "unknown") names.push(name + CREATED_SUFFIX);
+  return names;
 }
 
 function hasManyKinds({ families }: Contender): boolean {
@@ -62,8 +55,8 @@ function hasManyKinds({ families }: Contender): boolean {
   return others.some(({ kind }) => kind !== first?.kind);
 }
 
-function strength({ name, shape, rows }: Contender, shown: ReadonlyMap<string, Shape>): number {
-  return shown.get(name) === shape ? rows * TAKEOVER_RATIO : rows;
+function strength({ name, shape, rows }: Contender, shown: ReadonlyMap<string, LineShape>): number {
+  return shown.get(name) === shape ? rows * SHOWN_WEIGHT : rows;
 }
 
 function firstId({ families }: Contender): number {
@@ -72,7 +65,7 @@ function firstId({ families }: Contender): number {
   return first;
 }
 
-/** By code units: a locale's order would differ from machine to machine. */
+/** Compares by code units, since the order of a locale would differ from machine to machine. */
 function byName(a: Contender, b: Contender): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }

@@ -1,126 +1,136 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Reading } from "../../metrics/model.ts";
 import { soundPart } from "../../metrics/sound.ts";
-import { type PageFormat, toMetricName } from "../series/names.ts";
-import { Identities, type IdentityLabels } from "../series/resource_labels.ts";
-import { joinTemplates, type Template } from "../write/template.ts";
+import type { Conflict } from "../series/conflict.ts";
+import { writtenName } from "../series/names.ts";
+import type { IdentityLabels } from "../series/resource_labels.ts";
+import { ResourceTexts } from "../series/resource_text.ts";
 import { type BudgetOptions, PageBudget } from "./budget.ts";
-import { settle } from "./collisions.ts";
-import { type Conflict, type Contender, Draft, type PageColumn, type Shape } from "./contenders.ts";
+import { resolveCollisions } from "./collisions.ts";
+import { type Contender, Contenders, type LineShape, type PageRow, type RowsAtOffset } from "./contenders.ts";
 import { type Declaration, declare } from "./declarations.ts";
 import { isOpenMetricsPoint } from "./openmetrics_points.ts";
+import type { PageFormat } from "./page_format.ts";
 import { TextSizes } from "./text_size.ts";
 
-export interface PageOptions {
+export interface ComposerOptions {
   /** Put before every family's name, with an underscore; empty for none. */
   readonly namespace: string;
   readonly labels: IdentityLabels;
-  /** What its reader takes; anything if left out. */
+  /** The limits that the page's reader has; no limits if left out. */
   readonly budget?: BudgetOptions;
-  /** Hears what had to be changed so that the page is valid; called while a page is composed or written. */
+  /** Called for each change that keeps the page valid, while a page is composed or written. */
   onConflict(conflict: Conflict): void;
 }
 
-/** A name with its HELP and TYPE, and all that goes under it. */
-export interface Section {
+/** A family under its written name. For one composer and family always the same object. */
+export interface NamedFamily {
+  readonly name: string;
+  readonly family: Family;
+}
+
+/** A name with its HELP and TYPE lines, and all families that are written under it. */
+export interface PageSection {
   readonly name: string;
   readonly declaration: Declaration;
   readonly help: string;
-  /** In the order in which the families were first seen, which is stable. */
-  readonly parts: readonly Part[];
+  /** In the order in which the families were first seen. So it is the same on every page. */
+  readonly parts: readonly SectionPart[];
 }
 
-export interface Part {
-  readonly family: Family;
-  readonly columns: readonly PageColumn[];
+/** One family of a section, and the rows that have it. */
+export interface SectionPart {
+  readonly named: NamedFamily;
+  readonly places: readonly RowsAtOffset[];
 }
 
-/** What one pull shows: the readings of one moment. */
-export interface Page {
+/** The content of one page: the readings of one moment, sorted for writing. */
+export interface ComposedPage {
   readonly format: PageFormat;
+  readonly rows: readonly PageRow[];
   /** In order of names. */
-  readonly sections: readonly Section[];
-  /** The labels of all resources, one behind the other. */
-  readonly suffixes: DataView;
+  readonly sections: readonly PageSection[];
   readonly onConflict: (conflict: Conflict) => void;
 }
 
 export interface ComposeOptions {
   readonly format: PageFormat;
-  /** Beginnings of the names of the families that are wanted; all are where this is absent. */
+  /** The page has only families whose names begin with one of these; all families if absent. */
   readonly prefixes?: readonly string[] | undefined;
 }
 
-/** Composes pages of readings; remembers what keeps a page like the one before it. */
+/** Composes pages of readings. It remembers which family had a name, so that one page is like the one before. */
 export class PageComposer {
-  readonly #options: PageOptions;
-  readonly #identities: Identities;
-  readonly #names = new WeakMap<Family, string>();
+  readonly #options: ComposerOptions;
+  readonly #texts: ResourceTexts;
+  readonly #named = new WeakMap<Family, NamedFamily>();
   readonly #budget: PageBudget | undefined;
-  /** What the last page of each format showed: on a conflict it has the better right. */
-  readonly #shown: Record<PageFormat, ReadonlyMap<string, Shape>> = {
+  /** The shapes that the last page of each format showed. They have precedence in a conflict. */
+  readonly #shown: Record<PageFormat, ReadonlyMap<string, LineShape>> = {
     text: new Map(),
     openmetrics: new Map(),
   };
 
-  constructor(options: PageOptions) {
+  constructor(options: ComposerOptions) {
     this.#options = options;
-    this.#identities = new Identities(options.labels);
+    this.#texts = new ResourceTexts(options.labels);
     this.#budget =
       options.budget &&
       new PageBudget(options.budget, {
         sizes: new TextSizes((family) => this.#nameOf(family)),
-        identityOf: (resource) => this.#identities.of(resource),
+        textOf: (resource) => this.#texts.of(resource),
       });
   }
 
-  /** Takes the measure of a reading that pages will show, so that their making need not. */
+  /** Measures a reading when it comes. So composing a page of many new readings need not measure all of them at once. */
   note(reading: Reading): void {
     this.#budget?.note(reading);
   }
 
-  /** A page of these readings, of which no two may be of one resource. */
-  compose(readings: readonly Reading[], { format, prefixes }: ComposeOptions): Page {
+  /** Composes a page of these readings. No two of them may be of one resource. */
+  compose(readings: readonly Reading[], { format, prefixes }: ComposeOptions): ComposedPage {
     const { onConflict } = this.#options;
     const isWanted = (name: string): boolean => prefixes?.some((prefix) => name.startsWith(prefix)) ?? true;
-    const draft = new Draft({ nameOf: (family) => this.#nameOf(family), isWanted, onConflict });
-    const templates: Template[] = [];
-    let suffixStart = 0;
+    const contenders = new Contenders({ nameOf: (family) => this.#nameOf(family), isWanted, onConflict });
+    const rows: PageRow[] = [];
     const onUnsound = (families: readonly Family[]): void => {
       for (const name of families.map((family) => this.#nameOf(family)))
         if (isWanted(name)) onConflict({ reason: "value", name });
     };
-    // By the whole page, also where only a part of it is wanted: the same sandboxes are cut on every page.
+    // The budget is of the whole page, even if only a part of it is wanted: the same sandboxes are cut on every page.
     for (const whole of this.#budget?.fit(readings) ?? readings) {
       const reading = format === "text" ? whole : soundPart(whole, onUnsound, isOpenMetricsPoint);
-      const identity = this.#identities.of(reading.resource);
-      draft.add({ identity, reading, suffixStart });
-      templates.push(identity.template);
-      suffixStart += identity.template.length;
+      const row = { index: rows.length, labels: this.#texts.of(reading.resource), reading };
+      contenders.add(row);
+      rows.push(row);
     }
-    const winners = settle(draft.finish(), { format, shown: this.#shown[format], onConflict });
+    const shown = this.#shown[format];
+    const winners = resolveCollisions(contenders.finish(), { format, shown, onConflict });
     if (prefixes === undefined)
       this.#shown[format] = new Map(winners.map(({ name, shape }) => [name, shape]));
-    return { format, sections: toSections(winners, format), suffixes: joinTemplates(templates), onConflict };
+    return { format, rows, sections: this.#sections(winners, format), onConflict };
+  }
+
+  #sections(winners: readonly Contender[], format: PageFormat): PageSection[] {
+    const declarations = declare(winners, format);
+    return winners.map(({ name, families }, index) => {
+      const parts = [...families]
+        .sort(([a], [b]) => a.id - b.id)
+        .map(([family, places]) => ({ named: this.#namedOf(family), places }));
+      const help = parts.find(({ named }) => named.family.help !== "")?.named.family.help ?? "";
+      return { name, declaration: declarations[index] as Declaration, help, parts };
+    });
   }
 
   #nameOf(family: Family): string {
-    const known = this.#names.get(family);
-    if (known !== undefined) return known;
-    const { namespace } = this.#options;
-    const name = toMetricName(namespace === "" ? family.name : `${namespace}_${family.name}`);
-    this.#names.set(family, name);
-    return name;
+    return this.#namedOf(family).name;
   }
-}
 
-function toSections(winners: readonly Contender[], format: PageFormat): Section[] {
-  const declarations = declare(winners, format);
-  return winners.map(({ name, families }, index) => {
-    const parts = [...families]
-      .map(([family, columns]) => ({ family, columns }))
-      .sort((a, b) => a.family.id - b.family.id);
-    const help = parts.find(({ family }) => family.help !== "")?.family.help ?? "";
-    return { name, declaration: declarations[index] as Declaration, help, parts };
-  });
+  #namedOf(family: Family): NamedFamily {
+    const known = this.#named.get(family);
+    if (known !== undefined) return known;
+    const named = { name: writtenName(this.#options.namespace, family.name), family };
+    this.#named.set(family, named);
+    return named;
+  }
 }

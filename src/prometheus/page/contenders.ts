@@ -1,75 +1,63 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind, Reading, Schema } from "../../metrics/model.ts";
-import type { Identity } from "../series/resource_labels.ts";
-
-/** Something that a page does not show as the source has it, because Prometheus would refuse it or mix up series. */
-export interface Conflict {
-  /**
-   * - `type`: families of one name differ in kind; they are written without a type, or the rarer is left out where their
-   *   lines differ too.
-   * - `name`: a family is called as another one's `_bucket`, `_sum` or `_count` lines, in OpenMetrics also `_created`;
-   *   the rarer is left out.
-   * - `value`: a point has a number that its kind forbids, and is left out.
-   * - `series`: the same series from the same or another resource; the later is left out.
-   * - `label`: a label is called as another one; it is written as `exported_…`.
-   */
-  readonly reason: "type" | "name" | "value" | "series" | "label";
-  /** The family's name on the page. */
-  readonly name: string;
-}
+import type { Conflict } from "../series/conflict.ts";
+import type { ResourceText } from "../series/resource_text.ts";
 
 /** One resource on a page. */
 export interface PageRow {
-  readonly identity: Identity;
+  /** The row's position among all rows of the page. */
+  readonly index: number;
+  readonly labels: ResourceText;
   readonly reading: Reading;
-  /** Where in the page's suffixes its labels begin. */
-  readonly suffixStart: number;
 }
 
 /** Rows whose readings have a family in the same columns. */
-export interface PageColumn {
+export interface RowsAtOffset {
+  /** The family's first column in these readings. */
   readonly offset: number;
   readonly rows: readonly PageRow[];
 }
 
-/** What a family's lines look like. Scalars of different kinds can stand under one name, if need be without a type. */
-export type Shape = Extract<Kind, "histogram" | "summary" | "unknown">;
+/** The form of a family's lines. Scalars of different kinds can share one name, if need be without a type. */
+export type LineShape = Extract<Kind, "histogram" | "summary" | "unknown">;
 
-/** The families of one page name and shape, from all resources that have them. */
+/** All families with one written name and one shape. Contenders with the same name compete for it. */
 export interface Contender {
   readonly name: string;
-  readonly shape: Shape;
-  readonly families: Map<Family, PageColumn[]>;
-  /** The number of resources. */
+  readonly shape: LineShape;
+  readonly families: Map<Family, RowsAtOffset[]>;
+  /** The number of resources that have one of the families. */
   rows: number;
 }
 
-export interface DraftOptions {
+export interface ContendersOptions {
+  /** Returns the name under which a family is written. */
   nameOf(family: Family): string;
   /** Whether families of the name go on the page. */
   isWanted(name: string): boolean;
   onConflict(conflict: Conflict): void;
 }
 
-/** Sorts the rows of a page by what they bring. Rows of one schema are taken together: the work is per schema. */
-export class Draft {
-  readonly #options: DraftOptions;
-  readonly #byIdentity = new Map<string, PageRow[]>();
+/** Groups the rows of a page by the families that they bring. Rows with the same schema are grouped at once. */
+export class Contenders {
+  readonly #options: ContendersOptions;
+  readonly #byLabels = new Map<string, PageRow[]>();
   readonly #contenders = new Map<string, Contender>();
 
-  constructor(options: DraftOptions) {
+  constructor(options: ContendersOptions) {
     this.#options = options;
   }
 
   add(row: PageRow): void {
-    const twins = this.#byIdentity.get(row.identity.text);
-    if (twins === undefined) this.#byIdentity.set(row.identity.text, [row]);
+    const twins = this.#byLabels.get(row.labels.text);
+    if (twins === undefined) this.#byLabels.set(row.labels.text, [row]);
     else twins.push(row);
   }
 
+  /** Returns the contenders of all rows. Nothing may be added afterwards. */
   finish(): Contender[] {
     const bySchema = new Map<Schema, PageRow[]>();
-    for (const rows of this.#byIdentity.values()) {
+    for (const rows of this.#byLabels.values()) {
       if (rows.length > 1) {
         this.#addTwins(rows);
         continue;
@@ -84,7 +72,7 @@ export class Draft {
     return [...this.#contenders.values()];
   }
 
-  /** Resources that cannot be told apart by their labels: each name goes to the first that has it. */
+  /** Adds resources with the same labels, which a reader cannot tell apart. Each name goes to the first that has it. */
   #addTwins(rows: readonly PageRow[]): void {
     const taken = new Set<string>();
     for (const row of rows) this.#addRows(row.reading.schema, [row], taken);
@@ -102,14 +90,14 @@ export class Draft {
       taken.add(name);
       const contender = this.#contender(name, shapeOf(family.kind));
       contender.rows += rows.length;
-      const column = { offset: schema.offsets[index] ?? 0, rows };
-      const columns = contender.families.get(family);
-      if (columns === undefined) contender.families.set(family, [column]);
-      else columns.push(column);
+      const place = { offset: schema.offsets[index] ?? 0, rows };
+      const places = contender.families.get(family);
+      if (places === undefined) contender.families.set(family, [place]);
+      else places.push(place);
     }
   }
 
-  #contender(name: string, shape: Shape): Contender {
+  #contender(name: string, shape: LineShape): Contender {
     const key = `${shape} ${name}`;
     const known = this.#contenders.get(key);
     if (known !== undefined) return known;
@@ -119,6 +107,6 @@ export class Draft {
   }
 }
 
-function shapeOf(kind: Kind): Shape {
+function shapeOf(kind: Kind): LineShape {
   return kind === "histogram" || kind === "summary" ? kind : "unknown";
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Schema } from "../../metrics/model.ts";
 import { remembered } from "../../metrics/remembered.ts";
-import { helpText, labelText } from "../series/names.ts";
-import type { Face } from "../series/resource_labels.ts";
+import type { LabelSet } from "../series/label_sets.ts";
+import { labelText } from "../series/names.ts";
 import { type Label, labelsOf, linesOf } from "../series/series.ts";
+import { helpText } from "./page_format.ts";
 
 /** What a family, or all of a schema, takes on a page beside numbers and the labels of resources. */
 export interface TextSize {
@@ -22,27 +23,29 @@ const LINE_SIGNS = "{ ";
 /** Measures text as `compilePlan` would write it, without writing it. A line that is left out as a double is counted. */
 export class TextSizes {
   readonly #nameOf: (family: Family) => string;
-  readonly #ofFamily: (face: Face) => (family: Family) => TextSize;
-  readonly #ofSchema: (face: Face) => (schema: Schema) => TextSize;
+  readonly #ofFamily: (labelSet: LabelSet) => (family: Family) => TextSize;
+  readonly #ofSchema: (labelSet: LabelSet) => (schema: Schema) => TextSize;
 
   constructor(nameOf: (family: Family) => string) {
     this.#nameOf = nameOf;
-    this.#ofFamily = remembered((face: Face) => remembered((family: Family) => this.#measure(family, face)));
-    this.#ofSchema = remembered((face: Face) => {
-      const of = this.#ofFamily(face);
+    this.#ofFamily = remembered((labelSet: LabelSet) =>
+      remembered((family: Family) => this.#measure(family, labelSet)),
+    );
+    this.#ofSchema = remembered((labelSet: LabelSet) => {
+      const of = this.#ofFamily(labelSet);
       return remembered((schema: Schema) => sumOf(schema.families.map(of)));
     });
   }
 
-  ofFamily(face: Face, family: Family): TextSize {
-    return this.#ofFamily(face)(family);
+  ofFamily(labelSet: LabelSet, family: Family): TextSize {
+    return this.#ofFamily(labelSet)(family);
   }
 
-  ofSchema(face: Face, schema: Schema): TextSize {
-    return this.#ofSchema(face)(schema);
+  ofSchema(labelSet: LabelSet, schema: Schema): TextSize {
+    return this.#ofSchema(labelSet)(schema);
   }
 
-  #measure(family: Family, { names }: Face): TextSize {
+  #measure(family: Family, { names }: LabelSet): TextSize {
     const name = this.#nameOf(family);
     let prefixBytes = 0;
     for (const point of family.points) {

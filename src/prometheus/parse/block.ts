@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FamilySpec } from "../../metrics/interner.ts";
 import type { Kind } from "../../metrics/model.ts";
-import { childSuffixes } from "./family_record.ts";
+import { childSuffixes } from "../series/suffixes.ts";
 import type { Limit } from "./limit.ts";
 import {
   type HeaderLine,

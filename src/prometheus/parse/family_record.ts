@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FamilySpec, Interner } from "../../metrics/interner.ts";
-import type { Family, Kind } from "../../metrics/model.ts";
+import type { Family } from "../../metrics/model.ts";
 import { WeakValues } from "../../metrics/weak_values.ts";
+import { childSuffixes } from "../series/suffixes.ts";
 
 /** A series name, and the page on which a family took it last. */
 export interface NameMark {
@@ -55,10 +56,4 @@ export class FamilyRecords {
     this.#marks.set(name, mark);
     return mark;
   }
-}
-
-/** The suffixes that lines of a kind may add to the family's name. */
-export function childSuffixes(kind: Kind): readonly string[] {
-  if (kind === "histogram") return ["_bucket", "_sum", "_count"];
-  return kind === "summary" ? ["_sum", "_count"] : [];
 }

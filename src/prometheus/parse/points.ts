@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Attribute, Kind, Point } from "../../metrics/model.ts";
+import { COUNT_SUFFIX, SUM_SUFFIX } from "../series/suffixes.ts";
 import { toNumber } from "./number.ts";
 
 /** A sample line of a block, as far as points are made of it. */
@@ -67,7 +68,7 @@ function assembleCompounds<Sample extends BlockSample>(
   const boundLabel = kind === "histogram" ? "le" : "quantile";
   for (const sample of samples) {
     const suffix = sample.name.slice(name.length);
-    const isTotal = suffix === "_sum" || suffix === "_count";
+    const isTotal = suffix === SUM_SUFFIX || suffix === COUNT_SUFFIX;
     const attributes = isTotal
       ? sample.attributes
       : sample.attributes.filter(({ key }) => key !== boundLabel);
@@ -78,7 +79,7 @@ function assembleCompounds<Sample extends BlockSample>(
       compounds.set(key, compound);
     }
     compound.samples.push(sample);
-    if (isTotal) addTotal(compound, suffix === "_sum" ? "sum" : "count", sample);
+    if (isTotal) addTotal(compound, suffix === SUM_SUFFIX ? "sum" : "count", sample);
     else addBound(compound, kind, sample);
   }
   const points: Point[] = [];

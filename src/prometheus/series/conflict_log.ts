@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Counter } from "@opentelemetry/api";
 import type { Settings } from "../../component/component.ts";
-import type { Conflict } from "../page/contenders.ts";
+import type { Conflict } from "./conflict.ts";
 
-/** Every page finds a conflict again; it is logged at most so often. */
+/** The least time between two log lines. Every page finds the same conflicts again. */
 const LOG_INTERVAL_MS = 60_000;
-/** Names of families in one log line. */
+/** The most family names in one log line. */
 const NAMES_LOGGED_MAX = 5;
 
-export interface ConflictWords {
+/** The texts by which one exporter reports its conflicts. */
+export interface ConflictTexts {
   /** The counter's name and description. */
   readonly metric: string;
   readonly description: string;
@@ -16,28 +17,29 @@ export interface ConflictWords {
   readonly message: string;
 }
 
-/** Counts what cannot be shown as its source has it, and names some of it in the log. */
-export class Conflicts {
+/** Counts the conflicts of one exporter, and names some of them in the log. */
+export class ConflictLog {
   readonly #settings: Settings;
-  readonly #words: ConflictWords;
+  readonly #texts: ConflictTexts;
   readonly #counter: Counter;
   readonly #counts = new Map<Conflict["reason"], number>();
   readonly #names = new Set<string>();
   #loggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(settings: Settings, words: ConflictWords) {
+  constructor(settings: Settings, texts: ConflictTexts) {
     this.#settings = settings;
-    this.#words = words;
-    const { description } = words;
-    this.#counter = settings.meter.createCounter(words.metric, { unit: "{conflict}", description });
+    this.#texts = texts;
+    const { description } = texts;
+    this.#counter = settings.meter.createCounter(texts.metric, { unit: "{conflict}", description });
   }
 
+  /** Notes a conflict for the next report. */
   add({ reason, name }: Conflict): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     if (this.#names.size < NAMES_LOGGED_MAX) this.#names.add(`${name} (${reason})`);
   }
 
-  /** Hands on what was added since the last time. */
+  /** Counts and logs the conflicts that were added since the last report. */
   report(): void {
     if (this.#counts.size === 0) return;
     const { id, clock, logger } = this.#settings;
@@ -49,7 +51,7 @@ export class Conflicts {
     const nowMs = clock.monotonicMs();
     if (nowMs - this.#loggedMs >= LOG_INTERVAL_MS) {
       this.#loggedMs = nowMs;
-      logger.warn({ count: sum, names: [...this.#names] }, this.#words.message);
+      logger.warn({ count: sum, names: [...this.#names] }, this.#texts.message);
     }
     this.#counts.clear();
     this.#names.clear();

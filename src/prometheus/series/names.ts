@@ -1,34 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Text format 0.0.4, or OpenMetrics 1.0. */
-export type PageFormat = "text" | "openmetrics";
-
-/** The label that Prometheus itself puts before a name that is taken. */
+/** The prefix that Prometheus itself puts before the name of a label that is taken. */
 const EXPORTED = "exported_";
 
-/** Labels that histograms and summaries write themselves, on whatever resource. */
+/** Labels that histograms and summaries write themselves, whatever the resource. */
 export const BOUND_LABELS: ReadonlySet<string> = new Set(["le", "quantile"]);
 
 const LEGAL_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LEGAL_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** Whether every Prometheus takes it as a metric's name (the character set before UTF-8 names). */
-export function isMetricName(text: string): boolean {
-  return LEGAL_METRIC_NAME.test(text);
-}
-
-/** As `isMetricName`, of a label. `__name__` is none: it is how a series' metric is called. */
+/** Whether every Prometheus accepts the text as a label's name, also those before UTF-8 names. `__name__` is none: it holds the metric's name. */
 export function isLabelName(text: string): boolean {
   return LEGAL_LABEL_NAME.test(text) && text !== "__name__";
 }
 
-/** The name with every character that is not legal replaced by an underscore, as the OpenTelemetry mapping says. */
-export function toMetricName(text: string): string {
+/** The name with every illegal character replaced by an underscore, as the OpenTelemetry mapping demands. */
+function toMetricName(text: string): string {
   if (LEGAL_METRIC_NAME.test(text)) return text;
   const legal = text.replaceAll(/[^a-zA-Z0-9_:]/g, "_");
   return LEGAL_METRIC_NAME.test(legal) ? legal : `_${legal}`;
 }
 
-/** As `toMetricName`, of a label. */
+/** The legal name of a family, with the namespace and an underscore before it unless the namespace is empty. */
+export function writtenName(namespace: string, name: string): string {
+  return toMetricName(namespace === "" ? name : `${namespace}_${name}`);
+}
+
+/** The label name with every illegal character replaced by an underscore. */
 export function toLabelName(text: string): string {
   if (LEGAL_LABEL_NAME.test(text)) return text;
   const legal = text.replaceAll(/[^a-zA-Z0-9_]/g, "_");
@@ -36,8 +33,8 @@ export function toLabelName(text: string): string {
 }
 
 /**
- * The label's name, or `exported_` before it, as often as it takes to find one that is free. Names that begin with two
- * underscores are Prometheus' own.
+ * The label's name if it is free, otherwise the name with `exported_` before it, repeated until it is free. Names that begin
+ * with two underscores are never free: they belong to Prometheus.
  */
 export function freeLabelName(name: string, isTaken: (name: string) => boolean): string {
   let free = name;
@@ -50,14 +47,8 @@ export function labelText(name: string, value: string): string {
   return `${name}="${escapeQuoted(value)}"`;
 }
 
-/** The text of a HELP line; OpenMetrics escapes quotes too. */
-export function helpText(help: string, format: PageFormat): string {
-  return format === "openmetrics"
-    ? escapeQuoted(help)
-    : help.replaceAll("\\", "\\\\").replaceAll("\n", "\\n");
-}
-
-function escapeQuoted(text: string): string {
+/** The text with backslashes, quotes and line feeds escaped, as it must be between quotes. */
+export function escapeQuoted(text: string): string {
   if (!/[\\"\n]/.test(text)) return text;
   return text.replaceAll("\\", "\\\\").replaceAll('"', '\\"').replaceAll("\n", "\\n");
 }

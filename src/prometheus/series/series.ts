@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind, Point } from "../../metrics/model.ts";
 import { freeLabelName, labelText, toLabelName } from "./names.ts";
+import { BUCKET_SUFFIX, COUNT_SUFFIX, SUM_SUFFIX } from "./suffixes.ts";
 
 export type Label = readonly [name: string, value: string];
 
@@ -83,15 +84,15 @@ export function linesOf(
       return [["", labels]];
     case "histogram":
       return [
-        ...[...bounds, "+Inf"].map((le) => ["_bucket", [...labels, ["le", le]]] as const),
-        ["_sum", labels],
-        ["_count", labels],
+        ...[...bounds, "+Inf"].map((le) => [BUCKET_SUFFIX, [...labels, ["le", le]]] as const),
+        [SUM_SUFFIX, labels],
+        [COUNT_SUFFIX, labels],
       ];
     case "summary":
       return [
         ...bounds.map((quantile) => ["", [...labels, ["quantile", quantile]]] as const),
-        ["_sum", labels],
-        ["_count", labels],
+        [SUM_SUFFIX, labels],
+        [COUNT_SUFFIX, labels],
       ];
   }
 }

@@ -2,13 +2,14 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
+import { WRITTEN_NUMBER_BYTES_MAX } from "../page/page_format.ts";
 import { toNumber } from "../parse/number.ts";
-import { NUMBER_BYTES_MAX, writeNumber } from "./number.ts";
+import { writeNumber } from "./number.ts";
 
 const AT = 3;
 
 function write(value: number): string {
-  const out = new Uint8Array(AT + NUMBER_BYTES_MAX);
+  const out = new Uint8Array(AT + WRITTEN_NUMBER_BYTES_MAX);
   return Buffer.from(out.subarray(AT, writeNumber(out, AT, Float64Array.of(value), 0))).toString("latin1");
 }
 
@@ -60,7 +61,7 @@ test("every number reads back as the same bits, and fits", () => {
   fc.assert(
     fc.property(numbers, (value) => {
       const text = write(value);
-      assert.ok(text.length <= NUMBER_BYTES_MAX, text);
+      assert.ok(text.length <= WRITTEN_NUMBER_BYTES_MAX, text);
       assert.ok(Object.is(toNumber(text), value), `${value} was written as ${text}`);
     }),
     { numRuns: 20_000 },

@@ -5,9 +5,6 @@ const MINUS = 45;
 const DOT = 46;
 const ZERO = 48;
 
-/** The longest spellings are of numbers just above a millionth: -0.0000010705438171498827. */
-export const NUMBER_BYTES_MAX = 25;
-
 /** Every integer below it is a double. */
 const EXACT_MAX = 2 ** 53;
 /** Below it an integer has 32 bits, with which V8 computes without a call. */
@@ -21,9 +18,9 @@ const PAIRS: Uint8Array = Uint8Array.from(
 );
 
 /**
- * Writes `values[index]` at `pos` as the text formats spell numbers and returns the position behind it. Whoever reads it
- * gets the same 64 bits again (any NaN for a NaN). There must be room for `NUMBER_BYTES_MAX` bytes. (The number comes
- * in its array because V8 would put it on the heap for the call.)
+ * Writes `values[index]` at `pos` as the text formats spell numbers, and returns the position after it. A reader of the text
+ * gets the same 64 bits again, or any NaN for a NaN. The caller must leave room for `WRITTEN_NUMBER_BYTES_MAX` bytes. The
+ * number is passed in its array, because V8 would allocate it on the heap for the call.
  */
 export function writeNumber(out: Uint8Array, pos: number, values: Float64Array, index: number): number {
   const value = values[index] as number;

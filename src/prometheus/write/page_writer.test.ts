@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type FamilySpec, Interner } from "../../metrics/interner.ts";
 import type { Attribute, Kind, Point, Reading } from "../../metrics/model.ts";
-import { type ComposeOptions, PageComposer, type PageOptions } from "../page/compose.ts";
-import type { Conflict } from "../page/contenders.ts";
+import { type ComposeOptions, type ComposerOptions, PageComposer } from "../page/compose.ts";
+import type { Conflict } from "../series/conflict.ts";
 import { Chunk, PageWriter, type WriteOptions } from "./page_writer.ts";
 
 const interner = new Interner();
@@ -37,7 +37,7 @@ function reading(id: string, inputs: readonly FamilyInput[], more: readonly Attr
   };
 }
 
-function composer(options: Partial<PageOptions> = {}) {
+function composer(options: Partial<ComposerOptions> = {}) {
   const conflicts: Conflict[] = [];
   const pages = new PageComposer({
     namespace: "",
@@ -59,7 +59,7 @@ function composer(options: Partial<PageOptions> = {}) {
 interface Case {
   readonly readings: readonly Reading[];
   readonly options?: Options;
-  readonly page?: Partial<PageOptions>;
+  readonly page?: Partial<ComposerOptions>;
   readonly want: readonly string[];
   readonly conflicts?: readonly string[];
 }

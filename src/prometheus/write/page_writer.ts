@@ -1,21 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- write. Indices are in range by construction, which `as number` tells the compiler.
 
-import type { Page, Section } from "../page/compose.ts";
-import { helpText, type PageFormat } from "../series/names.ts";
+import type { ComposedPage, PageSection } from "../page/compose.ts";
+import { helpText, type PageFormat } from "../page/page_format.ts";
 import type { FamilyPlan } from "./family_plan.ts";
 import { writeNumber } from "./number.ts";
+import { joinSuffixes } from "./resource_suffixes.ts";
 import { copyWords, OVERSHOOT_BYTES, type Template, toTemplate } from "./template.ts";
 import { rowsByPlan, Tile } from "./tile.ts";
 
 const LF = 10;
 
 export interface WriteOptions {
-  /** Whether lines tell when their numbers were taken. */
+  /** Whether each line says when its number was taken. */
   readonly timestamps: boolean;
 }
 
-/** A buffer that a page is written into, again and again. */
+/** A buffer that is filled with a page, piece by piece. */
 export class Chunk {
   bytes: Uint8Array;
   view: DataView;
@@ -25,41 +26,41 @@ export class Chunk {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** For lines longer than the whole chunk. What was in it is gone. */
+  /** Makes room for a line that is longer than the whole chunk. The chunk's content is lost. */
   grow(size: number): void {
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
   }
 }
 
-/** Lines that have one plan: for each row the lines `lineStart` to `lineEnd`, which are one point. */
+/** The lines of one point for all rows of a tile: of each row, the plan's lines from `lineStart` to before `lineEnd`. */
 interface Run {
   readonly plan: FamilyPlan;
   readonly lineStart: number;
   readonly lineEnd: number;
   readonly suffixes: DataView;
-  /** Holds these rows until the next run is asked for. */
+  /** Holds these rows until the next run is requested. */
   readonly tile: Tile;
 }
 
 /**
- * Writes a page chunk by chunk, as fast as its reader takes it: the page is never in memory as a whole.
+ * Writes a page chunk by chunk. The caller decides the pace, and the page is never in memory as a whole.
  *
- * A family's lines are ordered by tiles of rows, in a tile by series, and in a series by row; the lines of one histogram
- * or summary stay together, which OpenMetrics asks for.
+ * The lines of a family are ordered by tile, in a tile by series, and in a series by row. Such lines compress well. The lines
+ * of one histogram or summary stay together, as OpenMetrics demands.
  */
 export class PageWriter {
   readonly #pieces: Iterator<Template | Run, undefined>;
   #piece: Template | Run | undefined;
-  /** Lines of the run at work that are written. */
-  #done = 0;
+  /** The number of lines of the current run that are written. */
+  #written = 0;
 
-  constructor(page: Page, options: WriteOptions) {
+  constructor(page: ComposedPage, options: WriteOptions) {
     this.#pieces = pieces(page, options);
     this.#advance();
   }
 
-  /** Fills the chunk from its start and returns the number of bytes written, which is 0 only at the page's end. */
+  /** Fills the chunk from its start and returns the number of bytes written. It is 0 only at the page's end. */
   fill(chunk: Chunk): number {
     let pos = 0;
     for (let piece = this.#piece; piece !== undefined; piece = this.#piece) {
@@ -70,9 +71,9 @@ export class PageWriter {
         chunk.grow(bytesMax + OVERSHOOT_BYTES);
       } else if ("tile" in piece) {
         const lines = (piece.lineEnd - piece.lineStart) * piece.tile.rows;
-        const until = Math.min(lines, this.#done + Math.floor(room / bytesMax));
-        pos = writeLines(chunk, pos, piece, this.#done, until);
-        this.#done = until;
+        const until = Math.min(lines, this.#written + Math.floor(room / bytesMax));
+        pos = writeLines(chunk, pos, piece, this.#written, until);
+        this.#written = until;
         if (until === lines) this.#advance();
       } else {
         pos = copyWords(chunk.view, pos, piece.view, 0, piece.length);
@@ -85,11 +86,11 @@ export class PageWriter {
   #advance(): void {
     const { value, done } = this.#pieces.next();
     this.#piece = done === true ? undefined : value;
-    this.#done = 0;
+    this.#written = 0;
   }
 }
 
-/** Writes the lines `from` to `until` of the run, for which there is room, and returns the position behind them. */
+/** Writes the run's lines `from` to before `until` and returns the position after them. The chunk must have room. */
 function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: number): number {
   const { bytes, view } = chunk;
   const { plan, lineStart, lineEnd, suffixes, tile } = run;
@@ -116,20 +117,23 @@ function writeLines(chunk: Chunk, pos: number, run: Run, from: number, until: nu
   return pos;
 }
 
-function* pieces(page: Page, { timestamps }: WriteOptions): Generator<Template | Run, undefined> {
+function* pieces(page: ComposedPage, { timestamps }: WriteOptions): Generator<Template | Run, undefined> {
+  const { format } = page;
+  const suffixes = joinSuffixes(page.rows);
   const tile = new Tile();
+  const options = { format, timestamps, suffixStarts: suffixes.starts };
   for (const section of page.sections) {
-    yield toTemplate(headerText(section, page.format));
+    yield toTemplate(headerText(section, format));
     for (const part of section.parts) {
-      for (const rows of rowsByPlan(page, section.name, part)) {
+      for (const rows of rowsByPlan(page, part)) {
         for (let from = 0; from < rows.rows.length; ) {
-          from += tile.load(from, rows, { format: page.format, timestamps });
-          yield* runsOf(rows.plan, page.suffixes, tile);
+          from += tile.load(from, rows, options);
+          yield* runsOf(rows.plan, suffixes.bytes, tile);
         }
       }
     }
   }
-  if (page.format === "openmetrics") yield toTemplate("# EOF\n");
+  if (format === "openmetrics") yield toTemplate("# EOF\n");
   return undefined;
 }
 
@@ -141,7 +145,7 @@ function* runsOf(plan: FamilyPlan, suffixes: DataView, tile: Tile): Generator<Ru
   }
 }
 
-function headerText({ declaration, help }: Section, format: PageFormat): string {
+function headerText({ declaration, help }: PageSection, format: PageFormat): string {
   const { name, type } = declaration;
   const helpLine = help === "" ? "" : `# HELP ${name} ${helpText(help, format)}\n`;
   return `${helpLine}# TYPE ${name} ${type}\n`;

@@ -3,19 +3,19 @@
 
 const WORD = 8;
 
-/** `copyWords` may write so many bytes past the end of what it copies: whoever calls it leaves the room. */
+/** `copyWords` may write this many bytes after the end of its copy. The caller must leave room for them. */
 export const OVERSHOOT_BYTES: number = WORD - 1;
 
 const encoder = new TextEncoder();
 
-/** Text to be copied many times. Zeros stand behind it, so that its last word can be read whole. */
+/** Text to be copied many times. It is followed by zeros, so that its last word can be read whole. */
 export interface Template {
   readonly view: DataView;
-  /** In bytes, without the zeros. */
+  /** The length of the text in bytes, without the zeros. */
   readonly length: number;
 }
 
-/** The text in UTF-8. */
+/** Encodes the text in UTF-8. */
 export function toTemplate(text: string): Template {
   const bytes = encoder.encode(text);
   const padded = new Uint8Array(bytes.length + OVERSHOOT_BYTES);
@@ -23,7 +23,7 @@ export function toTemplate(text: string): Template {
   return { view: new DataView(padded.buffer), length: bytes.length };
 }
 
-/** The templates one behind the other, ready to be copied from. */
+/** Joins the templates to one, followed by zeros like each of them. */
 export function joinTemplates(templates: readonly Template[]): DataView {
   const length = templates.reduce((sum, template) => sum + template.length, 0);
   const joined = new DataView(new ArrayBuffer(length + OVERSHOOT_BYTES));
@@ -33,9 +33,9 @@ export function joinTemplates(templates: readonly Template[]): DataView {
 }
 
 /**
- * Copies `length` bytes of `from`, beginning at `start`, to `pos` and returns the position behind them. Words of eight
- * bytes travel as doubles, which is what V8 moves fastest; a double keeps its bits unless it is a NaN, and UTF-8 is
- * none: that would take a byte 0xFF, or 0x7F after one from 0xF0 up.
+ * Copies `length` bytes of `from`, beginning at `start`, to `pos` in `out`, and returns the position after them. It moves
+ * words of eight bytes as doubles, since V8 moves these fastest. A double keeps its bits unless it is a NaN, and eight bytes
+ * of UTF-8 are never one: a NaN needs a byte 0xFF, or 0x7F after a byte from 0xF0 up.
  */
 export function copyWords(out: DataView, pos: number, from: DataView, start: number, length: number): number {
   const end = pos + length;
