@@ -2,6 +2,7 @@
 import type { FamilySpec } from "../../metrics/interner.ts";
 import type { Kind } from "../../metrics/model.ts";
 import { childSuffixes } from "../series/suffixes.ts";
+import { LeftOutLines } from "./left_out_lines.ts";
 import type { Limit } from "./limit.ts";
 import {
   type HeaderLine,
@@ -33,66 +34,15 @@ export interface Block {
    * The places of the numbers in the page's order. Undefined where the block has something that a layout cannot say
    * again: a line that was left out, a timestamp, a carriage return.
    */
-  readonly holes: readonly Hole[] | undefined;
-  readonly leftOut: LeftOut;
+  readonly holes: readonly NumberSpan[] | undefined;
+  readonly leftOut: LeftOutLines;
 }
 
 /** Where in the page the number of a column stands. */
-export interface Hole {
+export interface NumberSpan {
   readonly start: number;
   readonly end: number;
   readonly column: number;
-}
-
-/** Why a line of the page was left out; `position` lies within the line. */
-export interface Fault {
-  readonly position: number;
-  readonly reason: string;
-}
-
-/** Lines of a page that were left out. */
-export class LeftOut {
-  /** Lines that are no good by themselves, or that say what they may not. */
-  bad = 0;
-  /** Lines over a limit. */
-  skipped = 0;
-  /** All of them by reason, of which there are a few dozen. */
-  readonly reasons: Map<string, number> = new Map();
-  /** The limits that were reached. */
-  readonly limits: Set<Limit> = new Set();
-  /** The fault that stands first in the page. */
-  first: Fault | undefined;
-
-  get lines(): number {
-    return this.bad + this.skipped;
-  }
-
-  addBad(fault: Fault, lines = 1): void {
-    this.bad += lines;
-    this.#note(fault, lines);
-  }
-
-  addSkipped(limit: Limit, fault: Fault, lines = 1): void {
-    if (lines > 0) this.limits.add(limit);
-    this.skipped += lines;
-    this.#note(fault, lines);
-  }
-
-  #note(fault: Fault, lines: number): void {
-    if (lines === 0) return;
-    this.reasons.set(fault.reason, (this.reasons.get(fault.reason) ?? 0) + lines);
-    if (this.first === undefined || fault.position < this.first.position) this.first = fault;
-  }
-
-  merge(other: LeftOut): void {
-    if (other.first === undefined) return;
-    this.bad += other.bad;
-    this.skipped += other.skipped;
-    for (const limit of other.limits) this.limits.add(limit);
-    for (const [reason, lines] of other.reasons)
-      this.reasons.set(reason, (this.reasons.get(reason) ?? 0) + lines);
-    if (this.first === undefined || other.first.position < this.first.position) this.first = other.first;
-  }
 }
 
 export interface BlockOptions {
@@ -142,7 +92,7 @@ class BlockLexer {
   #kind: Kind | undefined;
   #help: string | undefined;
   #headers = 0;
-  readonly #leftOut = new LeftOut();
+  readonly #leftOut = new LeftOutLines();
   #lexedBytes = 0;
   #repeatable = true;
 
@@ -222,13 +172,13 @@ class BlockLexer {
       lexedBytes: this.#lexedBytes,
       spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
       values: columns.map(({ value }) => value),
-      holes: this.#repeatable ? toHoles(columns) : undefined,
+      holes: this.#repeatable ? toSpans(columns) : undefined,
       leftOut: this.#leftOut,
     };
   }
 }
 
-function toHoles(columns: readonly Sample[]): Hole[] {
+function toSpans(columns: readonly Sample[]): NumberSpan[] {
   return columns.map(({ start, end }, column) => ({ start, end, column })).sort((a, b) => a.start - b.start);
 }
 

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
 import { createPage, type PageOptions } from "../../simulator/pages.ts";
-import { type Page, PageParser, type PageSource } from "./page_parser.ts";
+import { PageParser } from "./page_parser.ts";
+import type { PageSource } from "./page_source.ts";
 import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
+import type { ParsedPage } from "./parsed_page.ts";
 
 function newParser(limits: Partial<ParseLimits> = {}): PageParser {
   return new PageParser({
@@ -13,7 +15,7 @@ function newParser(limits: Partial<ParseLimits> = {}): PageParser {
   });
 }
 
-function parse(source: PageSource, text: string | Buffer): Page {
+function parse(source: PageSource, text: string | Buffer): ParsedPage {
   const page = Buffer.concat([Buffer.from(text), Buffer.alloc(16)]);
   return source.parse(page, page.length - 16);
 }
@@ -51,7 +53,7 @@ test("sandboxes share what their pages have in common", () => {
   const parser = newParser();
   const shape: Omit<PageOptions, "seed"> = { flavor: "go", disks: 2 };
   const first = parse(parser.source([]), createPage({ ...shape, seed: 1 }).render());
-  let second: Page | undefined;
+  let second: ParsedPage | undefined;
   const slow = lexed(parser, () => {
     second = parse(parser.source([]), createPage({ ...shape, seed: 2 }).render());
   });

@@ -4,8 +4,10 @@ import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
 import type { Kind } from "../../metrics/model.ts";
 import { KnownSeries } from "./known_series.ts";
-import { type Page, PageParser, type PageSource } from "./page_parser.ts";
+import { PageParser } from "./page_parser.ts";
+import type { PageSource } from "./page_source.ts";
 import { defaultParseLimits } from "./parse_limits.ts";
+import type { ParsedPage } from "./parsed_page.ts";
 
 const interner = new Interner();
 
@@ -58,14 +60,14 @@ test("long labels are remembered as hashes", () => {
   assert.equal(series.count, 2);
 });
 
-function parse(source: PageSource, text: string): Page {
+function parse(source: PageSource, text: string): ParsedPage {
   return source.parse(Buffer.from(`${text}\0`), text.length);
 }
 
 test("a page's new series beyond the limit are left out, counted and named; the numbers of the others are theirs", () => {
   const parser = new PageParser({ interner, limits: { ...defaultParseLimits, seriesMax: 4 } });
   const source = parser.source([]);
-  const numbers = ({ schema, values }: Page): Record<string, number> => {
+  const numbers = ({ schema, values }: ParsedPage): Record<string, number> => {
     const found: Record<string, number> = {};
     let column = 0;
     for (const { name, points } of schema.families)

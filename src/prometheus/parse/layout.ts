@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- parse. Indices are in range by construction, which `as number` tells the compiler.
 
-import type { Hole } from "./block.ts";
+import type { NumberSpan } from "./block.ts";
 import { parseNumber } from "./number.ts";
 
 const WORD = 8;
@@ -27,7 +27,7 @@ export interface Layout {
 }
 
 /** The layout of the block that begins at `start` and whose numbers stand in these holes, in the page's order. */
-export function createLayout(bytes: Uint8Array, start: number, holes: readonly Hole[]): Layout {
+export function createLayout(bytes: Uint8Array, start: number, holes: readonly NumberSpan[]): Layout {
   const lengths = new Int32Array(holes.length);
   let size = 0;
   let from = start;

@@ -83,6 +83,13 @@ export function lineEnd(bytes: Uint8Array, start: number): number {
   return bytes.indexOf(LF, pos);
 }
 
+/** Returns the number of the line that has this position, counted from 1. */
+export function lineAt(bytes: Uint8Array, position: number): number {
+  let line = 1;
+  for (let pos = 0; pos < position; pos++) if (bytes[pos] === LF) line++;
+  return line;
+}
+
 /** Where the next line with something to say begins: not blank, and no comment other than HELP and TYPE. */
 export function skipIdleLines(bytes: Uint8Array, start: number, end: number): number {
   let pos = start;

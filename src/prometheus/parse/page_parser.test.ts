@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
 import type { Family, Kind, Schema } from "../../metrics/model.ts";
-import { type Page, PageParser, type ParserOptions } from "./page_parser.ts";
+import { PageParser } from "./page_parser.ts";
 import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
+import type { ParsedPage } from "./parsed_page.ts";
+import type { ParserOptions } from "./parser_state.ts";
 
 function newParser(limits: Partial<ParseLimits> = {}, options: Partial<ParserOptions> = {}): PageParser {
   const all = { ...defaultParseLimits, ...limits };
@@ -18,7 +20,7 @@ function pageOf(text: string): { bytes: Buffer; length: number } {
 }
 
 /** A family a line: kind, name, help where there is one, then each point's labels, bounds and numbers. */
-function describe(page: Page): string[] {
+function describe(page: ParsedPage): string[] {
   const { schema, values } = page;
   assert.equal(values.length, schema.width);
   let column = 0;
@@ -41,7 +43,7 @@ function describe(page: Page): string[] {
 }
 
 /** Parses the page again and again: however often it was seen, the result is the same. */
-function check(text: string, want: readonly string[], limits: Partial<ParseLimits> = {}): Page {
+function check(text: string, want: readonly string[], limits: Partial<ParseLimits> = {}): ParsedPage {
   const parser = newParser(limits);
   const { bytes, length } = pageOf(text);
   const first = parser.source([]).parse(bytes, length);

@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { hostileMakers, type PageMaker } from "../../../test/scenes/page_makers.ts";
 import { Interner } from "../../metrics/interner.ts";
-import { type Page, PageParser } from "./page_parser.ts";
+import { PageParser } from "./page_parser.ts";
 import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
+import type { ParsedPage } from "./parsed_page.ts";
 
 const MIB = 1_024 ** 2;
 const { lineBytesMax, newBytesMax, blocksMax } = defaultParseLimits;
@@ -20,7 +21,7 @@ interface Work {
 function parseAll(make: PageMaker, scrapes: number, limits: Partial<ParseLimits> = {}) {
   const parser = new PageParser({ interner: new Interner(), limits: { ...defaultParseLimits, ...limits } });
   const source = parser.source([]);
-  return Array.from({ length: scrapes }, (_, scrape): { page: Page; work: Work; bytes: number } => {
+  return Array.from({ length: scrapes }, (_, scrape): { page: ParsedPage; work: Work; bytes: number } => {
     const text = make(scrape);
     const { slowBytes, slowBlocks, triedBytes } = parser;
     const page = source.parse(Buffer.concat([text, Buffer.alloc(16)]), text.length);

@@ -1,51 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../../metrics/model.ts";
 
-/** Who writes a family: the shim, which is the host's, or the guest, which is nobody's friend. */
-export type Origin = "host" | "guest";
+/**
+ * Who writes a family of a shim's page. The shim writes about itself and its processes on the node, and is trusted. The guest
+ * is not: it may write anything, also under the names of the shim's families.
+ */
+export type FamilyOrigin = "shim" | "guest";
 
-/** Why a family is left out that a guest wrote under a name of the host's. */
+/** Why nobody may define a family. */
+export interface Untrusted {
+  readonly reason: string;
+}
+
+/** The reason for which a family of the guest is left out that has the name of one of the shim's. */
 export const FORGED = "family of the host in the guest's part";
 
 /** Who may define which families of a page. */
 export interface PageTrust {
   /**
-   * Where the shim's own families stand, in order of names: what stands elsewhere under their names was written by the
-   * guest, and is left out.
+   * The place of the shim's own families on the page, where they are in order of names. A family elsewhere with a name of
+   * theirs was written by the guest, and is left out.
    */
-  readonly hostPart: "first" | "last";
-  /** Who may define a family of this name, as the agent calls it, and kind; or why nobody may. */
-  originOf(name: string, kind: Kind): Origin | { readonly reason: string };
+  readonly shimPart: "first" | "last";
+  /** Returns who may define a family of this name, as the agent calls it, and kind; or why nobody may. */
+  originOf(name: string, kind: Kind): FamilyOrigin | Untrusted;
 }
 
-/** For pages that one hand has written. */
-export const TRUST_ALL: PageTrust = { hostPart: "first", originOf: () => "guest" };
+/** For pages that have one author. */
+export const TRUST_ALL: PageTrust = { shimPart: "first", originOf: () => "guest" };
 
-/** Tells the host's families from those that a guest calls alike, by where they stand in a page. */
-export class HostPart {
-  #trust = TRUST_ALL;
+/** Tells the shim's families from forged ones by their place on one page. */
+export class ShimPart {
+  readonly #place: PageTrust["shimPart"];
   #ended = false;
   #lastName = "";
 
-  begin(trust: PageTrust): void {
-    this.#trust = trust;
-    this.#ended = false;
-    this.#lastName = "";
+  constructor({ shimPart }: PageTrust) {
+    this.#place = shimPart;
+  }
+
+  /** Whether the shim's part is the page's last. Then it is only known at the page's end which families are the shim's. */
+  get isLast(): boolean {
+    return this.#place === "last";
   }
 
   /**
-   * Meets the page's next family, by its name on the page. "kept" if it may stay; "forged" if it is the guest's under a
-   * name of the host's; "restarted" if it may stay, and all of the host's names before it were forged.
+   * Takes the page's next family, by its name on the page, and returns what it shows:
+   * - "kept": the family may stay;
+   * - "forged": the guest wrote it under a name of the shim's;
+   * - "restarted": the family may stay, but all families before it that seemed to be the shim's were forged.
    */
-  meet(origin: Origin, name: string): "kept" | "forged" | "restarted" {
-    const follows = origin === "host" && name > this.#lastName;
-    if (this.#trust.hostPart === "first") {
+  meet(origin: FamilyOrigin, name: string): "kept" | "forged" | "restarted" {
+    const follows = origin === "shim" && name > this.#lastName;
+    if (this.#place === "first") {
       if (!follows) this.#ended = true;
       else if (!this.#ended) this.#lastName = name;
-      return origin === "host" && this.#ended ? "forged" : "kept";
+      return origin === "shim" && this.#ended ? "forged" : "kept";
     }
     const restarted = !follows && this.#lastName !== "";
-    this.#lastName = origin === "host" ? name : "";
+    this.#lastName = origin === "shim" ? name : "";
     return restarted ? "restarted" : "kept";
   }
 }

@@ -231,5 +231,5 @@ test("an operator who lets shims have anything of Kata's does not let them speak
   const trust = trustOf("rs", ["kata_*"]);
   for (const name of ["kata_collector_sandboxes", "kata_monitor_running_shim_count"])
     assert.deepEqual(trust.originOf(name, "gauge"), { reason: UNKNOWN });
-  assert.equal(trust.originOf("kata_new", "gauge"), "host");
+  assert.equal(trust.originOf("kata_new", "gauge"), "shim");
 });

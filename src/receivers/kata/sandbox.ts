@@ -4,7 +4,7 @@ import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import type { Witnesses } from "../../kata/witnesses.ts";
 import type { Resource } from "../../metrics/model.ts";
 import type { Limit } from "../../prometheus/parse/limit.ts";
-import type { PageSource } from "../../prometheus/parse/page_parser.ts";
+import type { PageSource } from "../../prometheus/parse/page_source.ts";
 import type { Answers } from "./answers.ts";
 import type { FoundSandbox, Runtime } from "./discovery.ts";
 import type { Moment } from "./moment.ts";

@@ -8,7 +8,7 @@ import { fakeWitness } from "../../../test/scenes/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/parse/limit.ts";
-import type { Page } from "../../prometheus/parse/page_parser.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
 import { momentOf } from "./moment.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
@@ -221,7 +221,13 @@ test("what an operator knows and cannot change brings no summary for ever, and i
   assert.deepEqual(Object.keys(reasonsOf(summary())), ["qemu", "timeout"]);
 });
 
-function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: readonly Limit[] }): Page {
+function pageWith({
+  badLines = 0,
+  limits = [],
+}: {
+  badLines?: number;
+  limits?: readonly Limit[];
+}): ParsedPage {
   return {
     schema: { families: [], offsets: [], width: 0 },
     values: new Float64Array(),
