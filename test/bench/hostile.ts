@@ -2,7 +2,7 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Interner } from "../../src/metrics/interner.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/families.ts";
 import { wholeLines } from "../../src/receivers/kata/shim_page.ts";

@@ -10,8 +10,8 @@ import {
   labelOptions,
   labelsTwice,
   toIdentityLabels,
-} from "../../prometheus/label_options.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
+} from "../../prometheus/series/label_options.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
 import type { HttpClientConfig } from "../../push_http/config.ts";
 import type { PushUrl } from "../../push_http/url.ts";
 import { httpOptions, mergeHttpOptions } from "./http_options.ts";

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Outgoing } from "../../delivery/queue.ts";
+import type { FamilyBlock } from "./family_series.ts";
 import { Outline } from "./outline.ts";
 import { METRIC_TYPE } from "./outline_v2.ts";
-import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
+import type { ReadingPlan } from "./reading_plan.ts";
 import { compileTemplate } from "./template.ts";
 
 // Tags of prometheus.WriteRequest and MetricMetadata: field numbers with wire types.

@@ -3,8 +3,8 @@
 import { z } from "zod";
 import type { Pod } from "../../cri/pod.ts";
 import type { Attribute } from "../../metrics/model.ts";
-import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
-import { toLabelName } from "../../prometheus/write_names.ts";
+import { toLabelName } from "../../prometheus/series/names.ts";
+import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 import { messageOf } from "../../text/error_text.ts";
 import { compileExpression } from "../../text/expression.ts";
 

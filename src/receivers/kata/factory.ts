@@ -2,8 +2,8 @@
 import { z } from "zod";
 import type { ReceiverFactory } from "../../component/factory.ts";
 import { duration, size } from "../../options/values.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
-import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
+import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 import { remarksOnRoots, rootsSchema } from "./root_config.ts";
 import { UNSAFE_HYPERVISORS } from "./verdict.ts";

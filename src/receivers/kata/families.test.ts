@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
-import { PageParser } from "../../prometheus/parse.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { defineFamily, labelFaults, trustOf } from "./families.ts";
 
@@ -231,5 +231,5 @@ test("an operator who lets shims have anything of Kata's does not let them speak
   const trust = trustOf("rs", ["kata_*"]);
   for (const name of ["kata_collector_sandboxes", "kata_monitor_running_shim_count"])
     assert.deepEqual(trust.originOf(name, "gauge"), { reason: UNKNOWN });
-  assert.equal(trust.originOf("kata_new", "gauge"), "host");
+  assert.equal(trust.originOf("kata_new", "gauge"), "shim");
 });

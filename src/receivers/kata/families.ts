@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isGuestFamily, KNOWN_FAMILIES, type ShimKind } from "../../kata/known_families.ts";
 import type { Kind } from "../../metrics/model.ts";
-import type { FamilyDefinition } from "../../prometheus/parse.ts";
-import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
-import { FORGED, type PageTrust } from "../../prometheus/trust.ts";
+import type { FamilyDefinition } from "../../prometheus/parse/parser_state.ts";
+import { FORGED, type PageTrust } from "../../prometheus/parse/trust.ts";
+import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 
 /** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(
@@ -67,14 +67,14 @@ export function defineFamily(name: string, kind: Kind): FamilyDefinition {
 export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   const isMore = nameMatcher(more);
   return {
-    hostPart: shim === "go" ? "first" : "last",
+    shimPart: shim === "go" ? "first" : "last",
     originOf(name, kind) {
       if (isGuestFamily(name))
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
       if (AGENT_NAME.test(name)) return UNKNOWN;
-      if (isMore(name)) return "host";
-      if (shim !== "go") return isRsHostFamily(name, kind, shim) ? "host" : UNKNOWN;
-      return GO_HOST_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "host" : UNKNOWN;
+      if (isMore(name)) return "shim";
+      if (shim !== "go") return isRsHostFamily(name, kind, shim) ? "shim" : UNKNOWN;
+      return GO_HOST_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "shim" : UNKNOWN;
     },
   };
 }
@@ -84,12 +84,12 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
  * written by the guest.
  */
 export function trustOfCut(trust: PageTrust): PageTrust {
-  if (trust.hostPart === "first") return trust;
+  if (trust.shimPart === "first") return trust;
   return {
-    hostPart: "first",
+    shimPart: "first",
     originOf(name, kind) {
       const origin = trust.originOf(name, kind);
-      return origin === "host" ? { reason: FORGED } : origin;
+      return origin === "shim" ? { reason: FORGED } : origin;
     },
   };
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- scrape.
 
-import type { Limit } from "../../prometheus/limit.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
 import type { PageBuffer } from "./page_buffer.ts";
 
 const CR = 13;

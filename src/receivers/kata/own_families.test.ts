@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
-import type { Limit } from "../../prometheus/limit.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
 import {
   NO_LIMITS,
   OwnFamilies,

@@ -3,8 +3,8 @@
 
 import type { Interner } from "../../metrics/interner.ts";
 import type { Attribute, Attributes, Family, Schema } from "../../metrics/model.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import { limitedFamily } from "../../prometheus/limited_family.ts";
+import { limitedFamily } from "../../prometheus/page/limited_family.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
 import type { BootTimes } from "./boot_times.ts";
 import type { Moment } from "./moment.ts";
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { Interner } from "../../metrics/interner.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { Pages } from "./pages.ts";
 import { Sandbox } from "./sandbox.ts";
 

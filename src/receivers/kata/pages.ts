@@ -2,9 +2,12 @@
 import type { ShimKind } from "../../kata/known_families.ts";
 import type { Interner } from "../../metrics/interner.ts";
 import type { Schema } from "../../metrics/model.ts";
-import { lineAt, type Page, PageParser, type PageSource } from "../../prometheus/parse.ts";
-import type { ParseLimits } from "../../prometheus/parse_limits.ts";
-import type { PageTrust } from "../../prometheus/trust.ts";
+import { lineAt } from "../../prometheus/parse/line.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import type { PageSource } from "../../prometheus/parse/page_source.ts";
+import type { ParseLimits } from "../../prometheus/parse/parse_limits.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
+import type { PageTrust } from "../../prometheus/parse/trust.ts";
 import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import type { BodyLimit } from "./http_response.ts";
 import { OwnFamilies, type SandboxFacts, type ToldStanding } from "./own_families.ts";
@@ -57,7 +60,7 @@ export class Pages {
   }
 
   /** Parses an answer. Its reading begins with the agent's own families; the facts say which. */
-  read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): Page {
+  read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): ParsedPage {
     const { page, length, whole, limit } = answer;
     const { source, standing } = sandbox;
     // What the page makes of the standing is not known yet, but how many families tell it is.
@@ -73,7 +76,7 @@ export class Pages {
   /** The columns of the page that was read last, once its sandbox has settled, and how many of them are the agent's. */
   settled(
     { source, standing }: Sandbox,
-    { schema: before, values }: Page,
+    { schema: before, values }: ParsedPage,
     facts: SandboxFacts,
   ): { readonly schema: Schema; readonly values: Float64Array; readonly ownPoints: number } {
     const { families, pointCount: ownPoints } = this.own.shape(standing, facts);
@@ -94,7 +97,7 @@ export class Pages {
 }
 
 /** The page with what is beyond the limit, from that line on, counted as one line, since nobody has looked at it. */
-function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
+function withRestLeftOut(page: ParsedPage, limit: BodyLimit, line: number): ParsedPage {
   const reason = `page is longer than limits::${limit}`;
   return {
     ...page,

@@ -5,7 +5,7 @@ import type { Consumer } from "../../component/consumer.ts";
 import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { ParseLimits } from "../../prometheus/parse_limits.ts";
+import type { ParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
 import { Answers } from "./answers.ts";
 import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";

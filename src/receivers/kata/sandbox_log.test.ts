@@ -7,8 +7,8 @@ import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
 import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
 import { momentOf } from "./moment.ts";
 import type { Sandbox } from "./sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
@@ -221,7 +221,13 @@ test("what an operator knows and cannot change brings no summary for ever, and i
   assert.deepEqual(Object.keys(reasonsOf(summary())), ["qemu", "timeout"]);
 });
 
-function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: readonly Limit[] }): Page {
+function pageWith({
+  badLines = 0,
+  limits = [],
+}: {
+  badLines?: number;
+  limits?: readonly Limit[];
+}): ParsedPage {
   return {
     schema: { families: [], offsets: [], width: 0 },
     values: new Float64Array(),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
 import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
 import type { Departure } from "./discovery.ts";
@@ -93,7 +93,7 @@ export class SandboxLog {
    * Notes what was left out of the sandbox's page: one line when lines are bad, and one for each limit, with the option to
    * raise, when it is met first; the summaries say it while it lasts.
    */
-  page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: Page): void {
+  page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: ParsedPage): void {
     const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
     for (const limit of limits) this.#limited(sandbox, limit, { reason, skipped: skippedLines });
     if (badLines === 0 && skippedLines === 0) {

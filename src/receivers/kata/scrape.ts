@@ -3,7 +3,7 @@
 
 import { connect, type Socket } from "node:net";
 import type { Clock } from "../../clock/clock.ts";
-import type { Limit } from "../../prometheus/limit.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
 import { shortSocketPath } from "../../sockets/short_path.ts";
 import { accessWayOut } from "./access_fault.ts";
 import {

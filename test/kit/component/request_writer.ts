@@ -18,7 +18,9 @@ import {
   type Resource,
   type Schema,
 } from "../../../src/metrics/model.ts";
-import { labelOptions, toIdentityLabels } from "../../../src/prometheus/label_options.ts";
+
+import { labelOptions, toIdentityLabels } from "../../../src/prometheus/series/label_options.ts";
+
 import { decodeRequestV2, decodeWriteRequest, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
 import { decodeSnappy } from "../oracle/snappy.ts";
 
