@@ -7,7 +7,7 @@ import { Interner } from "../../src/metrics/interner.ts";
 import { type Family, type Point, pointWidth } from "../../src/metrics/model.ts";
 import { type Page, PageParser } from "../../src/prometheus/parse.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
-import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
+import { defineFamily, trustOf } from "../../src/receivers/kata/pages/families.ts";
 
 /** Pages recorded from real shims; they are not part of the project. */
 const PAGES = join(import.meta.dirname, "../../../shared/pages");

@@ -2,10 +2,11 @@
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import { SOCKET_NAME } from "./readiness.ts";
-import { describeSandbox, type Sandbox } from "./sandbox.ts";
-import type { Lanes } from "./schedule.ts";
-import { isCutOff, type Scraper } from "./scrape.ts";
+import { SOCKET_NAME } from "./discovery/found_sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { describeSandbox } from "./sandbox/sandbox_name.ts";
+import type { Lanes } from "./scraping/lanes.ts";
+import { isCutOff, type Scraper } from "./scraping/scrape.ts";
 import type { Visits } from "./visits.ts";
 
 /** Shims answer with about 100 bytes. */
@@ -62,7 +63,7 @@ export class AgentUrls {
 
   async #ask(sandbox: Sandbox, question: Question): Promise<string> {
     const { clock } = this.#settings;
-    const { state, nextScrape, reason } = sandbox.standing;
+    const { state, nextScrape, reason } = sandbox.condition;
     if (nextScrape !== undefined && nextScrape.monotonicMs > clock.monotonicMs())
       throw this.#refusal(
         sandbox,

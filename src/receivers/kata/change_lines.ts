@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Standing } from "./standing.ts";
+import type { Condition } from "./sandbox/condition.ts";
 
-/** The log line for a change of a sandbox's standing; the message is one of few constant sentences. */
+/** The log line for a change of a sandbox's condition; the message is one of few constant sentences. */
 export interface ChangeLine {
   readonly level: "info" | "warn";
   readonly message: string;
@@ -18,8 +18,8 @@ const WARNINGS = {
 
 /** The line for a change to `now`; undefined for one that is none to a person, such as the steps of a pod's start. */
 export function changeLine(
-  before: Standing,
-  now: Standing,
+  before: Condition,
+  now: Condition,
   { hasAnswered, isStart }: { readonly hasAnswered: boolean; readonly isStart: boolean },
 ): ChangeLine | undefined {
   switch (now.state) {

@@ -4,9 +4,9 @@ import type { ReceiverFactory } from "../../component/factory.ts";
 import { duration, size } from "../../options/values.ts";
 import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
 import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
+import { UNSAFE_HYPERVISORS } from "./proof/verdict.ts";
 import { type KataConfig, KataReceiver } from "./receiver.ts";
 import { remarksOnRoots, rootsSchema } from "./root_config.ts";
-import { UNSAFE_HYPERVISORS } from "./verdict.ts";
 
 const defaults = defaultParseLimits;
 const count = (value: number) => z.int().min(1).default(value);

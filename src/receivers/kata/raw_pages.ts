@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
 import type { RawPage } from "../../kata/sandboxes.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 /** Sandboxes whose raw pages are waited for or kept at one time. */
 const PAGES_MAX = 4;

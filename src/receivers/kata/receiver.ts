@@ -7,24 +7,29 @@ import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
-import { Answers } from "./answers.ts";
-import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
-import type { ResponseLimits } from "./http_response.ts";
-import { Looks } from "./looks.ts";
-import { momentOf } from "./moment.ts";
-import { PageMemory } from "./page_buffer.ts";
-import { Pages } from "./pages.ts";
+import type { Departure } from "./discovery/discovery.ts";
+import type { FoundSandbox } from "./discovery/found_sandbox.ts";
+import type { Root } from "./discovery/root.ts";
+import type { RootState } from "./discovery/root_state.ts";
+import { ScanScheduler } from "./discovery/scan_scheduler.ts";
+import { every } from "./every.ts";
+import { Pages } from "./pages/pages.ts";
+import { shimPart } from "./pages/shim_page.ts";
+import { ReadinessCheck } from "./proof/readiness.ts";
+import type { UnsafeHypervisor } from "./proof/verdict.ts";
 import { RawPages } from "./raw_pages.ts";
-import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { describeSandbox, resourceOf, Sandbox, statusOf } from "./sandbox.ts";
+import { Answers } from "./sandbox/answers.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import { resourceOf, Sandbox, statusOf } from "./sandbox/sandbox.ts";
+import { describeSandbox } from "./sandbox/sandbox_name.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import { every, Lanes } from "./schedule.ts";
-import { Scraper } from "./scrape.ts";
-import { shimPart } from "./shim_page.ts";
+import type { ResponseLimits } from "./scraping/http_response.ts";
+import { Lanes } from "./scraping/lanes.ts";
+import { PageMemory } from "./scraping/page_buffer.ts";
+import { Scraper } from "./scraping/scrape.ts";
 import { Shown } from "./shown.ts";
-import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
 
 export interface KataConfig {
@@ -58,7 +63,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   readonly #status: ReceiverStatus;
   readonly #pages: Pages;
   readonly #shown: Shown;
-  readonly #looks: Looks;
+  readonly #scans: ScanScheduler;
   readonly #visits: Visits;
   readonly #rawPages: RawPages;
   readonly #agentUrls: AgentUrls;
@@ -76,7 +81,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#pages = new Pages({ interner, limits, shimFamilies, guestLabels });
     this.#shown = new Shown(settings, this.#metrics, next);
     this.#rawPages = new RawPages(settings.clock, intervalMs);
-    this.#looks = this.#createLooks();
+    this.#scans = this.#createScans();
     const lanes = createLanes(config, settings);
     this.#visits = new Visits({
       settings,
@@ -91,8 +96,8 @@ export class KataReceiver implements Receiver, SandboxSource {
         this.#log.changed(sandbox, before);
         this.#status.report();
       },
-      onGone: ({ found }) => this.#looks.lookAt(found),
-      waiting: () => this.#looks.socketlessCount,
+      onGone: ({ found }) => this.#scans.lookAt(found),
+      waiting: () => this.#scans.socketlessCount,
     });
     this.#agentUrls = new AgentUrls(settings, { intervalMs, lanes, visits: this.#visits });
   }
@@ -101,21 +106,21 @@ export class KataReceiver implements Receiver, SandboxSource {
     const { clock, host, id } = this.#settings;
     const sandboxes = this.#sandboxes;
     this.#undo = [
-      this.#metrics.observe(() => Array.from(sandboxes.values(), ({ standing }) => standing.state)),
+      this.#metrics.observe(() => Array.from(sandboxes.values(), ({ condition }) => condition.state)),
       every(clock, this.#config.intervalMs, () => this.#nextRound()),
       every(clock, MINUTE_MS, () => this.#nextMinute()),
       every(clock, REPORT_MS, () => this.#status.report()),
       host.single(SANDBOX_SOURCES).add(id, this),
       this.#status.holdReadiness(),
     ];
-    this.#looks.start();
+    this.#scans.start();
     return Promise.resolve();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     for (const undo of this.#undo) undo();
     this.#undo = [];
-    this.#looks.stop();
+    this.#scans.stop();
     this.#visits.stop();
     const overdue = aborted(deadline);
     const grace = Promise.withResolvers<void>();
@@ -139,7 +144,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   owns(identityKey: string): boolean {
-    return this.#looks.owns(identityKey);
+    return this.#scans.owns(identityKey);
   }
 
   lastScrape(id: string): LastScrape | undefined {
@@ -175,7 +180,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   #whyNoPage(sandbox: Sandbox): string | undefined {
-    const { state, reason } = sandbox.standing;
+    const { state, reason } = sandbox.condition;
     return state === "up" ? undefined : this.#noPage(sandbox, `it is ${state}: ${reason}`);
   }
 
@@ -183,10 +188,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     return `cannot show ${describeSandbox(sandbox, this.#settings.host.single(WITNESSES))}: ${detail}`;
   }
 
-  #createLooks(): Looks {
+  #createScans(): ScanScheduler {
     const { roots, initialDelayMs, reconcileIntervalMs, limits } = this.#config;
     const { clock, logger, host, id } = this.#settings;
-    return new Looks({
+    return new ScanScheduler({
       id,
       sources: host.single(SANDBOX_SOURCES),
       clock,
@@ -224,7 +229,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       source: this.#pages.source(),
       answers: new Answers(this.#config.timeoutMs),
       rank: this.#config.roots.indexOf(root),
-      now: momentOf(clock),
+      now: instantOf(clock),
       readiness: new ReadinessCheck(found, { allowed, nowMs: () => clock.nowMs() }),
     });
     this.#sandboxes.set(directory, sandbox);

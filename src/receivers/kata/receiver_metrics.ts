@@ -3,8 +3,8 @@ import type { Counter } from "@opentelemetry/api";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 import { observed } from "../../reporting/observed.ts";
-import { type SandboxState, STATES } from "./own_families.ts";
-import type { ScrapeFault } from "./scrape.ts";
+import { type SandboxState, STATES } from "./sandbox/sandbox_state.ts";
+import type { ScrapeFault } from "./scraping/scrape.ts";
 
 /** What the receiver says of itself, under the Collector's names where it has them. */
 export class ReceiverMetrics {

@@ -9,7 +9,7 @@ import { isUp, type Scene, withReceiver } from "../../../test/scenes/kata_receiv
 import { LIFE_EVENTS, SandboxLife } from "../../../test/scenes/sandbox_life.ts";
 import { attributeOf } from "../../metrics/model.ts";
 import { seededRandom } from "../../simulator/random.ts";
-import type { Runtime } from "./discovery.ts";
+import type { Runtime } from "./discovery/root.ts";
 
 /** Roots below a temporary directory, with the runtime that the receiver makes of how they are written. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { RootState } from "./discovery.ts";
-import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import type { RootState } from "./discovery/root_state.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
 /** Sandboxes that a status names. */
 const NAMES_MAX = 3;
@@ -91,16 +93,16 @@ export class ReceiverStatus {
     const nowMs = clock.monotonicMs();
     const silent: Sandbox[] = [];
     for (const sandbox of this.#sandboxes.values()) {
-      const { standing } = sandbox;
-      if (standing.state === "up") return undefined;
+      const { condition } = sandbox;
+      if (condition.state === "up") return undefined;
       // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
       const isExcused =
-        maybeStarts(sandbox, nowMs) || standing.state === "ending" || standing.state === "unsafe";
-      if (!isExcused || waitsInVain(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
+        mayBeStarting(sandbox, nowMs) || condition.state === "ending" || condition.state === "unsafe";
+      if (!isExcused || isStuckPending(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
     }
     const [first] = silent;
     if (first === undefined) return undefined;
-    const { reason } = first.standing;
+    const { reason } = first.condition;
     const { sandbox: id } = sandboxNameOf(first, host.single(WITNESSES));
     const fault = faultOf(silent);
     const names = this.#names(silent);
@@ -121,7 +123,7 @@ export class ReceiverStatus {
 /** What sandboxes have in common of which none answers. */
 function faultOf(silent: readonly Sandbox[]): string {
   const all = (wanted: string): boolean =>
-    silent.every(({ standing: { state, code } }) => state === wanted || code === wanted);
+    silent.every(({ condition: { state, code } }) => state === wanted || code === wanted);
   if (all("unreadable")) return "none of the sandboxes can be looked at";
   if (all("stale")) return "all sandboxes are stale, since nobody listens on their sockets";
   return "none of the sandboxes that should answer does";

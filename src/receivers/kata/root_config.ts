@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { Remark } from "../../component/factory.ts";
 import { shownAsParsed } from "../../options/values.ts";
-import type { Root, Runtime } from "./discovery.ts";
+import type { Root, Runtime } from "./discovery/root.ts";
 
 const DEFAULT_ROOTS: readonly string[] = ["/run/vc/sbs", "/run/kata"];
 /**

@@ -3,11 +3,13 @@ import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/limit.ts";
 import type { Page } from "../../prometheus/parse.ts";
-import { roundedDuration } from "./answers.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
-import type { Departure } from "./discovery.ts";
-import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
-import type { Standing } from "./standing.ts";
+import type { Departure } from "./discovery/discovery.ts";
+import { roundedDuration } from "./sandbox/answers.ts";
+import type { Condition } from "./sandbox/condition.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
 /** Lines of one level that are written between two summaries; further ones are counted in the summary. */
 const LINES_MAX = 60;
@@ -56,19 +58,19 @@ export class SandboxLog {
   ended(sandbox: Sandbox, why: Departure): void {
     this.#leftOut.delete(sandbox);
     this.#waiting.delete(sandbox);
-    const { foundAt, standing } = sandbox;
+    const { foundAt, condition } = sandbox;
     const ageMs = this.#settings.clock.monotonicMs() - foundAt.monotonicMs;
-    const fields = { before: describe(standing), followed: roundedDuration(ageMs) };
+    const fields = { before: describe(condition), followed: roundedDuration(ageMs) };
     const message = why === "removed" ? "Sandbox ended." : "Sandbox is not followed any more.";
     this.#write({ level: "info", message }, sandbox, fields);
   }
 
   /** Notes that the sandbox's state or code has changed. */
-  changed(sandbox: Sandbox, before: Standing): void {
-    const { standing: now, answers } = sandbox;
+  changed(sandbox: Sandbox, before: Condition): void {
+    const { condition: now, answers } = sandbox;
     this.#waiting.delete(sandbox);
     const hasAnswered = answers.lastMs !== undefined;
-    const isStart = maybeStarts(sandbox, now.since.monotonicMs);
+    const isStart = mayBeStarting(sandbox, now.since.monotonicMs);
     const line = changeLine(before, now, { hasAnswered, isStart });
     if (line === undefined) return;
     this.#write(line, sandbox, {
@@ -81,10 +83,10 @@ export class SandboxLog {
   }
 
   /** Notes that the sandbox is pending for longer than a start takes, though the runtime says that its pod runs. */
-  waitsInVain(sandbox: Sandbox): void {
+  isStuckPending(sandbox: Sandbox): void {
     if (this.#waiting.has(sandbox)) return;
     this.#waiting.add(sandbox);
-    const { code, reason } = sandbox.standing;
+    const { code, reason } = sandbox.condition;
     const line = { level: "warn", message: "Sandbox runs and cannot be scraped." } as const;
     this.#write(line, sandbox, { code, reason });
   }
@@ -149,9 +151,9 @@ export class SandboxLog {
       sick.set(code, one);
     };
     for (const sandbox of sandboxes) {
-      const { standing } = sandbox;
-      if (isSick(sandbox, nowMs) || waitsInVain(sandbox, nowMs, host.single(WITNESSES)))
-        add(standing.code, sandbox, !isSettled(standing, nowMs));
+      const { condition } = sandbox;
+      if (isSick(sandbox, nowMs) || isStuckPending(sandbox, nowMs, host.single(WITNESSES)))
+        add(condition.code, sandbox, !isSettled(condition, nowMs));
     }
     for (const [sandbox, code] of this.#leftOut) add(code, sandbox, true);
     for (const [code, unnamed] of this.#unnamed) for (const sandbox of unnamed) add(code, sandbox, true);
@@ -192,13 +194,13 @@ function bootFields({ answers: { boot } }: Sandbox): Readonly<Record<string, str
   return fields;
 }
 
-function describe({ state, code }: Standing): string {
+function describe({ state, code }: Condition): string {
   return code === "" ? state : `${state} (${code})`;
 }
 
 /** Whether somebody should know where the sandbox stands. */
 function isSick(sandbox: Sandbox, nowMs: number): boolean {
-  const { state, code } = sandbox.standing;
+  const { state, code } = sandbox.condition;
   switch (state) {
     case "failing":
     case "unsafe":
@@ -207,13 +209,13 @@ function isSick(sandbox: Sandbox, nowMs: number): boolean {
       return code !== "";
     case "stale":
     case "pending":
-      return !maybeStarts(sandbox, nowMs);
+      return !mayBeStarting(sandbox, nowMs);
     case "ending":
       return false;
   }
 }
 
-/** Whether the standing says nothing new: an unsafe sandbox stays so, and so does a guest whose policy forbids metrics. */
-function isSettled({ state, since }: Standing, nowMs: number): boolean {
+/** Whether the condition says nothing new: an unsafe sandbox stays so, and so does a guest whose policy forbids metrics. */
+function isSettled({ state, since }: Condition, nowMs: number): boolean {
   return (state === "unsafe" || state === "up") && nowMs - since.monotonicMs > SETTLED_MS;
 }

@@ -3,15 +3,16 @@ import type { Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
-import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { outranks, type Sandbox, sandboxNameOf } from "./sandbox.ts";
+import { type Instant, instantOf } from "./sandbox/instant.ts";
+import { outranks, type Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
 
 /** What the pipeline was told last of a sandbox. */
 interface LastTold {
   readonly sandbox: Sandbox;
   /** Since when it was in the state that was told. */
-  readonly since: Moment;
+  readonly since: Instant;
   /** By the monotonic clock. */
   readonly atMs: number;
   readonly reading: Reading;
@@ -47,7 +48,7 @@ export class Shown {
   /** Whether the pipeline was told where the sandbox stands, within the last `ms`. */
   isCurrent(sandbox: Sandbox, ms: number): boolean {
     const told = this.#told.get(sandbox.found.id);
-    if (told?.sandbox !== sandbox || told.since !== sandbox.standing.since) return false;
+    if (told?.sandbox !== sandbox || told.since !== sandbox.condition.since) return false;
     return this.#settings.clock.monotonicMs() - told.atMs < ms;
   }
 
@@ -59,12 +60,12 @@ export class Shown {
   /** Hands a reading of the sandbox on, unless another sandbox of its id is shown in its place. */
   hand(sandbox: Sandbox, schema: Schema, values: Float64Array): void {
     if (!this.#mayShow(sandbox)) return;
-    const { resource, found, standing } = sandbox;
-    const { unixMs: timeMs, monotonicMs: atMs } = momentOf(this.#settings.clock);
+    const { resource, found, condition } = sandbox;
+    const { unixMs: timeMs, monotonicMs: atMs } = instantOf(this.#settings.clock);
     const { bornMs } = found.identity;
     // After a clock was set back nobody knows when it began, by that clock.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
-    this.#told.set(found.id, { sandbox, since: standing.since, atMs, reading });
+    this.#told.set(found.id, { sandbox, since: condition.since, atMs, reading });
     this.#metrics.accepted(pointCount(schema));
     this.#next.consume(reading);
   }

@@ -5,21 +5,25 @@ import type { NoRoom } from "../../component/consumer.ts";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount } from "../../metrics/model.ts";
-import { birthsOf, bootTimes } from "./boot_times.ts";
-import { isStillThere } from "./discovery.ts";
-import { momentOf } from "./moment.ts";
-import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
-import type { Pages } from "./pages.ts";
+import { isStillThere, SOCKET_NAME } from "./discovery/found_sandbox.ts";
+import type { ScrapeReport } from "./pages/own_families.ts";
+import type { Pages } from "./pages/pages.ts";
+import { isPartial } from "./pages/shim_page.ts";
+import type { Readiness } from "./proof/readiness.ts";
 import type { RawPages } from "./raw_pages.ts";
-import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import { NO_LIMITS } from "./sandbox/answers.ts";
+import { birthsOf, bootTimes } from "./sandbox/boot_times.ts";
+import { type Condition, conditionAfter, type Finding, WELL } from "./sandbox/condition.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import { factsOf, resourceOf, runtimeOf, type Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { nextVisitMs } from "./sandbox/schedule.ts";
+import { isStuckPending } from "./sandbox/starting.ts";
 import type { SandboxLog } from "./sandbox_log.ts";
-import { type Lanes, nextVisitMs } from "./schedule.ts";
-import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
-import { isPartial } from "./shim_page.ts";
+import type { Lanes } from "./scraping/lanes.ts";
+import { isCutOff, type ScrapeOutcome, type Scraper } from "./scraping/scrape.ts";
 import type { Shown } from "./shown.ts";
-import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts";
 
 export interface VisitsOptions {
   readonly settings: Settings;
@@ -31,7 +35,7 @@ export interface VisitsOptions {
   readonly metrics: ReceiverMetrics;
   readonly log: SandboxLog;
   /** The sandbox's state or code is another one. */
-  onChange(sandbox: Sandbox, before: Standing): void;
+  onChange(sandbox: Sandbox, before: Condition): void;
   /** The sandbox's directory is not the one that was found. */
   onGone(sandbox: Sandbox): void;
   /** How many sandboxes wait for their socket. */
@@ -118,9 +122,9 @@ export class Visits {
       );
     }
     const nowMs = clock.monotonicMs();
-    const { phase, foundAt, standing } = sandbox;
+    const { phase, foundAt, condition } = sandbox;
     const ageMs = nowMs - foundAt.monotonicMs;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
+    const nextMs = nextVisitMs(condition, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
@@ -128,7 +132,7 @@ export class Visits {
   async #attend(sandbox: Sandbox): Promise<NoRoom | undefined> {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
-    const { nextScrape } = sandbox.standing;
+    const { nextScrape } = sandbox.condition;
     // Somebody asked for it by name while this visit waited, and was not answered: the pipeline does not know yet.
     if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) {
       this.#tell(sandbox, Number.POSITIVE_INFINITY);
@@ -149,7 +153,7 @@ export class Visits {
     const readiness = this.readiness(sandbox);
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
-    sandbox.limits = NO_LIMITS;
+    sandbox.answers.limits = NO_LIMITS;
     this.settle(sandbox, { kind: "not_ready", why: readiness });
     this.#tellNotReady(sandbox);
     return false;
@@ -161,9 +165,9 @@ export class Visits {
    */
   #tellNotReady(sandbox: Sandbox): void {
     const { settings, log, intervalMs, shown } = this.#options;
-    const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.single(WITNESSES));
-    if (isInVain) log.waitsInVain(sandbox);
-    const { state, code } = sandbox.standing;
+    const isInVain = isStuckPending(sandbox, settings.clock.monotonicMs(), settings.host.single(WITNESSES));
+    if (isInVain) log.isStuckPending(sandbox);
+    const { state, code } = sandbox.condition;
     const isWorthIt = isInVain || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
     if (isWorthIt) this.#tell(sandbox, intervalMs * TOLD_PART);
   }
@@ -201,11 +205,11 @@ export class Visits {
   /** Moves the sandbox to where it stands after the finding. */
   settle(sandbox: Sandbox, finding: Finding): void {
     const { settings, intervalMs, rawPages, onChange } = this.#options;
-    const now = momentOf(settings.clock);
+    const now = instantOf(settings.clock);
     if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
-    const before = sandbox.standing;
-    sandbox.standing = standingAfter(before, finding, { now, intervalMs });
-    const { state, reason, since } = sandbox.standing;
+    const before = sandbox.condition;
+    sandbox.condition = conditionAfter(before, finding, { now, intervalMs });
+    const { state, reason, since } = sandbox.condition;
     if (state !== "up") rawPages.refuse(sandbox, `it is ${state}: ${reason}`);
     if (since !== before.since) onChange(sandbox, before);
   }
@@ -232,13 +236,13 @@ export class Visits {
   #accept(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: true }, durationMs: number): void {
     const { settings, pages, metrics, shown, log } = this.#options;
     const { answers, found, foundAt } = sandbox;
-    const now = momentOf(settings.clock);
+    const now = instantOf(settings.clock);
     answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
     const before = { ...factsOf(sandbox, settings.host.single(WITNESSES)), lastAnswerMs: now.unixMs };
     const page = pages.read(sandbox, outcome, before);
     const { samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
-    sandbox.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
+    sandbox.answers.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
     if (samples === 0 && badLines > 0) {
       const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "the page was cut"}`;
       this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
@@ -249,10 +253,10 @@ export class Visits {
     const complaint = answers.note({ nowMs: now.monotonicMs, durationMs, partial });
     this.settle(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
     answers.lastMs = now.unixMs;
-    const facts = { ...before, limits: sandbox.limits };
+    const facts = { ...before, limits: sandbox.answers.limits };
     const { schema, values, ownPoints } = pages.settled(sandbox, page, facts);
     const scrape = { up: true, durationMs, samples, partial, skippedLines, badLines };
-    pages.own.fill(values, { standing: sandbox.standing, facts, scrape });
+    pages.own.fill(values, { condition: sandbox.condition, facts, scrape });
     metrics.scraped(pointCount(schema) - ownPoints);
     shown.hand(sandbox, schema, values);
   }
@@ -260,22 +264,22 @@ export class Visits {
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
     const { settings, metrics, shown } = this.#options;
     const { fault, text, limit } = outcome;
-    if (fault !== "unusable") sandbox.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
+    if (fault !== "unusable") sandbox.answers.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
     settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
     this.settle(sandbox, { kind: "failed", fault, text });
     metrics.failed(fault);
-    if (sandbox.standing.state !== "pending" || shown.has(sandbox))
+    if (sandbox.condition.state !== "pending" || shown.has(sandbox))
       this.#report(sandbox, { ...NOTHING, durationMs });
   }
 
   /** A reading of the agent's own families alone. */
   #report(sandbox: Sandbox, scrape: ScrapeReport): void {
     const { pages, shown, settings } = this.#options;
-    const { standing } = sandbox;
+    const { condition } = sandbox;
     const facts = factsOf(sandbox, settings.host.single(WITNESSES));
-    const { schema } = pages.own.shape(standing, facts);
+    const { schema } = pages.own.shape(condition, facts);
     const values = new Float64Array(schema.width);
-    pages.own.fill(values, { standing, facts, scrape });
+    pages.own.fill(values, { condition, facts, scrape });
     shown.hand(sandbox, schema, values);
   }
 }

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { ShimKind } from "../../../kata/known_families.ts";
+import type { Interner } from "../../../metrics/interner.ts";
+import type { Schema } from "../../../metrics/model.ts";
+import { lineAt, type Page, PageParser, type PageSource } from "../../../prometheus/parse.ts";
+import type { ParseLimits } from "../../../prometheus/parse_limits.ts";
+import type { PageTrust } from "../../../prometheus/trust.ts";
+import type { Sandbox, SandboxFacts } from "../sandbox/sandbox.ts";
+import type { BodyLimit } from "../scraping/http_response.ts";
+import type { ScrapeOutcome } from "../scraping/scrape.ts";
+import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
+import { OwnFamilies, type ShownCondition } from "./own_families.ts";
+import { wholeLines } from "./shim_page.ts";
+
+/** The usual condition of a sandbox that answers. */
+const UP: ShownCondition = {
+  state: "up",
+  code: "",
+  since: { unixMs: 0, monotonicMs: 0 },
+  nextScrape: undefined,
+};
+
+/** Reads the pages of all sandboxes: who may define which family, and which families stand in front. */
+export class Pages {
+  readonly own: OwnFamilies;
+  readonly #parser: PageParser;
+  readonly #trusts: Readonly<Record<ShimKind, PageTrust>>;
+  /** Of pages that are cut, where the end is missing. */
+  readonly #trustsOfCut: Readonly<Record<ShimKind, PageTrust>>;
+
+  constructor(options: {
+    readonly interner: Interner;
+    readonly limits: ParseLimits;
+    readonly shimFamilies: readonly string[];
+    readonly guestLabels: readonly string[];
+  }) {
+    const { interner, limits, shimFamilies, guestLabels } = options;
+    this.own = new OwnFamilies(interner);
+    this.#parser = new PageParser({
+      interner,
+      limits,
+      define: defineFamily,
+      labelFault: labelFaults(guestLabels),
+    });
+    const trustsBy = (trust: (shim: ShimKind) => PageTrust): Record<ShimKind, PageTrust> => ({
+      go: trust("go"),
+      rs: trust("rs"),
+      "rs-dragonball": trust("rs-dragonball"),
+    });
+    this.#trusts = trustsBy((shim) => trustOf(shim, shimFamilies));
+    this.#trustsOfCut = trustsBy((shim) => trustOfCut(this.#trusts[shim]));
+  }
+
+  /** What parses the pages of one more sandbox. */
+  source(): PageSource {
+    return this.#parser.source([]);
+  }
+
+  /** Parses an answer. Its reading begins with the agent's own families; the facts say which. */
+  read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): Page {
+    const { page, length, whole, limit } = answer;
+    const { source, condition } = sandbox;
+    // What the page makes of the condition is not known yet, but how many families tell it is.
+    source.beginWith(this.own.shape(condition.state === "up" ? condition : UP, facts).families);
+    const usable = whole ? length : wholeLines(page, length);
+    const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
+    const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
+    if (limit !== undefined) return withRestLeftOut(read, limit, lineAt(page, usable));
+    // The line that was cut off is lost.
+    return usable === length ? read : { ...read, badLines: read.badLines + 1 };
+  }
+
+  /** The columns of the page that was read last, once its sandbox has settled, and how many of them are the agent's. */
+  settled(
+    { source, condition }: Sandbox,
+    { schema: before, values }: Page,
+    facts: SandboxFacts,
+  ): { readonly schema: Schema; readonly values: Float64Array; readonly ownPoints: number } {
+    const { families, pointCount: ownPoints } = this.own.shape(condition, facts);
+    const schema = source.beginWith(families);
+    const wider = schema.width - before.width;
+    return { schema, values: wider === 0 ? values : widened(values, wider), ownPoints };
+  }
+
+  /** Begins the next round, once per collection interval. */
+  nextRound(): void {
+    this.#parser.nextRound();
+  }
+
+  /** Begins the next minute: each sandbox may bring new layouts again. */
+  nextMinute(): void {
+    this.#parser.nextMinute();
+  }
+}
+
+/** The page with what is beyond the limit, from that line on, counted as one line, since nobody has looked at it. */
+function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
+  const reason = `page is longer than limits::${limit}`;
+  return {
+    ...page,
+    skippedLines: page.skippedLines + 1,
+    limits: new Set(page.limits).add(limit),
+    reasons: new Map(page.reasons).set(reason, 1),
+    firstFault: page.firstFault ?? { line, reason },
+  };
+}
+
+/** The numbers with so many more columns before the page's own, or fewer: other limits were met than on the page before. */
+function widened(values: Float64Array, by: number): Float64Array {
+  const wider = new Float64Array(values.length + by);
+  wider.set(by > 0 ? values : values.subarray(-by), Math.max(0, by));
+  return wider;
+}
