@@ -5,8 +5,8 @@ import type { Consumer } from "../../component/consumer.ts";
 import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
+import type { KataConfig } from "./config.ts";
 import type { Departure } from "./discovery/discovery.ts";
 import type { FoundSandbox } from "./discovery/found_sandbox.ts";
 import type { Root } from "./discovery/root.ts";
@@ -16,7 +16,6 @@ import { every } from "./every.ts";
 import { Pages } from "./pages/pages.ts";
 import { shimPart } from "./pages/shim_page.ts";
 import { ReadinessCheck } from "./proof/readiness.ts";
-import type { UnsafeHypervisor } from "./proof/verdict.ts";
 import { RawPages } from "./raw_pages.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
@@ -25,38 +24,26 @@ import { instantOf } from "./sandbox/instant.ts";
 import { resourceOf, Sandbox, statusOf } from "./sandbox/sandbox.ts";
 import { describeSandbox } from "./sandbox/sandbox_name.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import type { ResponseLimits } from "./scraping/http_response.ts";
 import { Lanes } from "./scraping/lanes.ts";
 import { PageMemory } from "./scraping/page_buffer.ts";
 import { Scraper } from "./scraping/scrape.ts";
 import { Shown } from "./shown.ts";
 import { Visits } from "./visits.ts";
 
-export interface KataConfig {
-  readonly roots: readonly Root[];
-  readonly intervalMs: number;
-  readonly initialDelayMs: number;
-  readonly timeoutMs: number;
-  readonly concurrency: number;
-  readonly reconcileIntervalMs: number;
-  readonly unsafeHypervisors: readonly UnsafeHypervisor[];
-  readonly shimFamilies: readonly string[];
-  readonly guestLabels: readonly string[];
-  readonly limits: ParseLimits &
-    ResponseLimits & { readonly pageMemoryBytesMax: number; readonly sandboxesMax: number };
-}
-
 const MINUTE_MS = 60_000;
-/** Between two reports without a reason: by then a start may be over, or a pod known that the status can name. */
+/** The time between two regular reports of the status: meanwhile a start may be over, or a pod's name be known. */
 const REPORT_MS = 10_000;
-/** A shim that is cut off in its answer may keep the guest's part from whoever asks next. */
+/** How long the end waits for scrapes: a shim that is cut off in its answer may leave the guest out of its next pages. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
-/** Finds the node's sandboxes in the file system and scrapes each at its own rhythm. Its parts do the work; it owns their lives. */
+/**
+ * Finds the node's sandboxes in the file system and scrapes each one at its own rhythm. The parts do the work; this class
+ * connects them, starts and ends them, and answers questions about the sandboxes.
+ */
 export class KataReceiver implements Receiver, SandboxSource {
   readonly #config: KataConfig;
   readonly #settings: Settings;
-  /** By directory. */
+  /** The sandboxes by directory. */
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #metrics: ReceiverMetrics;
   readonly #log: SandboxLog;
@@ -67,7 +54,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   readonly #visits: Visits;
   readonly #rawPages: RawPages;
   readonly #agentUrls: AgentUrls;
-  /** What takes back what the start began; empty before the start and after the end. */
+  /** Functions that undo what the start began; empty before the start and after the end. */
   #undo: readonly (() => void)[] = [];
 
   constructor(config: KataConfig, settings: Settings, next: Consumer) {
@@ -140,7 +127,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   roots(): readonly string[] {
-    return this.#status.hasLooked ? this.#config.roots.map(({ path }) => path) : [];
+    return this.#status.hasScanned ? this.#config.roots.map(({ path }) => path) : [];
   }
 
   owns(identityKey: string): boolean {
@@ -173,7 +160,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     return sandbox && this.#agentUrls.ask(sandbox);
   }
 
-  /** Of several with this id, which lie under different roots, the one that is shown. */
+  /** Returns the sandbox of this id. If several roots have one, it is the one that the pipeline shows. */
   #sandboxOf(id: string): Sandbox | undefined {
     const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);
     return found.find((one) => this.#shown.has(one)) ?? found[0];
@@ -212,7 +199,7 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #nextRound(): void {
     this.#pages.nextRound();
-    this.#rawPages.forgetOld();
+    this.#rawPages.dropOld();
   }
 
   #nextMinute(): void {
@@ -259,7 +246,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 }
 
-/** The scrapes that may run at a time, and the memory that their pages share. */
+/** Makes the lanes in which scrapes run, with scrapers that share the memory of large pages. */
 function createLanes({ limits, timeoutMs, concurrency }: KataConfig, { clock }: Settings): Lanes<Scraper> {
   const { headerBytesMax, bodyBytesMax } = limits;
   const memory = new PageMemory(limits.pageMemoryBytesMax);

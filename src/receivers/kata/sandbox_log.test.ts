@@ -155,8 +155,8 @@ test("a sandbox that waits in vain is said once, and in every summary until it a
   settle(sandbox, NO_SOCKET);
   assert.equal(summary(), undefined);
   await clock.advance(61_000);
-  log.isStuckPending(sandbox);
-  log.isStuckPending(sandbox);
+  log.stuck(sandbox);
+  log.stuck(sandbox);
   assert.deepEqual(
     lines.map(({ msg }) => msg),
     ["Sandbox runs and cannot be scraped."],

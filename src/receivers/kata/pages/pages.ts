@@ -12,7 +12,7 @@ import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import { OwnFamilies, type ShownCondition } from "./own_families.ts";
 import { wholeLines } from "./shim_page.ts";
 
-/** The usual condition of a sandbox that answers. */
+/** The usual condition of a sandbox that answers; its times do not matter. */
 const UP: ShownCondition = {
   state: "up",
   code: "",
@@ -20,12 +20,12 @@ const UP: ShownCondition = {
   nextScrape: undefined,
 };
 
-/** Reads the pages of all sandboxes: who may define which family, and which families stand in front. */
+/** Reads the pages of all sandboxes: parses them by the rules of trust, and puts the agent's own families in front. */
 export class Pages {
   readonly own: OwnFamilies;
   readonly #parser: PageParser;
   readonly #trusts: Readonly<Record<ShimKind, PageTrust>>;
-  /** Of pages that are cut, where the end is missing. */
+  /** The rules for pages that were cut, so that their end is missing. */
   readonly #trustsOfCut: Readonly<Record<ShimKind, PageTrust>>;
 
   constructor(options: {
@@ -51,27 +51,30 @@ export class Pages {
     this.#trustsOfCut = trustsBy((shim) => trustOfCut(this.#trusts[shim]));
   }
 
-  /** What parses the pages of one more sandbox. */
+  /** Returns the parser of the pages of one more sandbox. */
   source(): PageSource {
     return this.#parser.source([]);
   }
 
-  /** Parses an answer. Its reading begins with the agent's own families; the facts say which. */
+  /** Parses an answer. The page begins with room for the agent's own families; `facts` says which these are. */
   read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): Page {
     const { page, length, whole, limit } = answer;
     const { source, condition } = sandbox;
-    // What the page makes of the condition is not known yet, but how many families tell it is.
+    // The page may change the sandbox's condition, but hardly ever the number of families that show it.
     source.beginWith(this.own.shape(condition.state === "up" ? condition : UP, facts).families);
     const usable = whole ? length : wholeLines(page, length);
     const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
     const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
     if (limit !== undefined) return withRestLeftOut(read, limit, lineAt(page, usable));
-    // The line that was cut off is lost.
+    // The part of a line at the cut is a bad line.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
 
-  /** The columns of the page that was read last, once its sandbox has settled, and how many of them are the agent's. */
-  settled(
+  /**
+   * Returns the columns of the page that was read last, with room for the families of the sandbox's new condition in front,
+   * and the number of those columns.
+   */
+  columns(
     { source, condition }: Sandbox,
     { schema: before, values }: Page,
     facts: SandboxFacts,
@@ -82,18 +85,18 @@ export class Pages {
     return { schema, values: wider === 0 ? values : widened(values, wider), ownPoints };
   }
 
-  /** Begins the next round, once per collection interval. */
+  /** Begins the next round of scrapes. To be called once per collection interval. */
   nextRound(): void {
     this.#parser.nextRound();
   }
 
-  /** Begins the next minute: each sandbox may bring new layouts again. */
+  /** Begins the next minute: each sandbox may bring new layouts again. To be called once per minute. */
   nextMinute(): void {
     this.#parser.nextMinute();
   }
 }
 
-/** The page with what is beyond the limit, from that line on, counted as one line, since nobody has looked at it. */
+/** Returns the page with one skipped line more: the rest from `line` on, which was not read, counts as one. */
 function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
   const reason = `page is longer than limits::${limit}`;
   return {
@@ -105,7 +108,10 @@ function withRestLeftOut(page: Page, limit: BodyLimit, line: number): Page {
   };
 }
 
-/** The numbers with so many more columns before the page's own, or fewer: other limits were met than on the page before. */
+/**
+ * Returns the numbers with `by` more columns in front of the page's own, or fewer if it is negative, as when the page before
+ * exceeded other limits.
+ */
 function widened(values: Float64Array, by: number): Float64Array {
   const wider = new Float64Array(values.length + by);
   wider.set(by > 0 ? values : values.subarray(-by), Math.max(0, by));

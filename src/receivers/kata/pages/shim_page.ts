@@ -7,12 +7,12 @@ import { isOwnFamily } from "./own_families.ts";
 
 const LF = 10;
 
-/** Whether the guest agent's part of the page is missing: it always counts its scrapes. */
+/** Returns whether the guest agent's part of the page is missing. The part always has the count of the agent's scrapes. */
 export const isPartial: (schema: Schema) => boolean = remembered(
   ({ families }) => !families.some(({ name }) => name === "kata_agent_scrape_count"),
 );
 
-/** The reading as the shim's page has it: without the agent's own families, which are its first, and under the shim's names. */
+/** Returns the reading as the shim's page has it: under the shim's names, and without the agent's own families in front. */
 export function shimPart(reading: Reading): Reading {
   const schema = shimSchema(reading.schema);
   return { ...reading, schema, values: reading.values.subarray(reading.schema.width - schema.width) };
@@ -26,7 +26,7 @@ const shimSchema = remembered(({ families }: Schema) =>
   ),
 );
 
-/** Of a page that may be cut, the length up to its last line feed: a part of a number must never be taken for it. */
+/** Returns the length of a page up to its last line feed. If the page was cut, a part of a number must not count as one. */
 export function wholeLines(page: Buffer, length: number): number {
   return page.subarray(0, length).lastIndexOf(LF) + 1;
 }
