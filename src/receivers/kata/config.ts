@@ -26,54 +26,62 @@ const defaults = defaultParseLimits;
 const count = (value: number) => z.int().min(1).default(value);
 const limits = z
   .strictObject({
-    sandboxes: count(4_096).describe("Sandboxes that are followed; more are left out and named in the log"),
+    sandboxes: count(4_096).describe(
+      "Sandboxes that are followed; further ones are left out, and the log says so",
+    ),
     body_bytes: size({ minBytes: 1_024 })
       .prefault("1MiB")
       .describe(
-        "A page, of which what is beyond is left out; with some 200 bytes of identity a sample it is what a sandbox adds to body_size_limit",
+        "One page; the rest of a longer page is left out. With some 200 bytes of identity for each sample, this is what a sandbox adds to body_size_limit",
       ),
     page_memory_bytes: size({ minBytes: 1_024 })
       .prefault("64MiB")
-      .describe("What all pages that are being received take together beyond 256 KiB each"),
+      .describe("Memory of all pages that are being received, beyond 256 KiB for each"),
     header_bytes: size({ minBytes: 256 }).prefault("16KiB").describe("The head of a shim's answer"),
-    blocks: count(defaults.blocksMax).describe("Families of one page, good or bad"),
+    blocks: count(defaults.blocksMax).describe("Families of one page, good and bad ones"),
     samples: count(defaults.samplesMax).describe(
-      "Samples of one page; sample_limit of the page's readers is for all sandboxes",
+      "Samples of one page; a reader's sample_limit must fit the samples of all sandboxes together",
     ),
     line_bytes: size().prefault(defaults.lineBytesMax).describe("One line of a page"),
     labels: count(defaults.labelsMax).describe(
-      "Labels of one sample; label_limit of the page's readers counts the sandbox's, the pod's and the target's too",
+      "Labels of one sample; a reader's label_limit also counts the labels of the sandbox, the pod and the target",
     ),
     name_bytes: size()
       .prefault(defaults.nameBytesMax)
-      .describe("A metric's or label's name, for label_name_length_limit"),
+      .describe("The name of a metric or label; see a reader's label_name_length_limit"),
     label_value_bytes: size()
       .prefault(defaults.labelValueBytesMax)
-      .describe("A label's value, for label_value_length_limit"),
-    bad_lines: count(defaults.badLinesMax).describe("Bad lines of one page; past them the rest is left out"),
+      .describe("The value of a label; see a reader's label_value_length_limit"),
+    bad_lines: count(defaults.badLinesMax).describe(
+      "Bad lines of one page; after so many the rest of the page is left out",
+    ),
     new_bytes: size()
       .prefault(defaults.newBytesMax)
       .describe(
-        "Bytes of one page in lines that look as none did before; what is beyond is left out, to be read with the next page",
+        "Bytes of one page in lines of a new form; further ones are left out of this page and read with the next one",
       ),
     new_layouts_per_minute: count(defaults.newLayoutsPerMinuteMax).describe(
-      "Families of one sandbox that look as none did before; further ones are left out until the next minute",
+      "Families of one sandbox of a new form; further ones are left out until the next minute",
     ),
-    new_samples_per_minute: count(defaults.newSamplesPerMinuteMax).describe("Samples of such families"),
+    new_samples_per_minute: count(defaults.newSamplesPerMinuteMax).describe(
+      "Samples in families of a new form",
+    ),
     series: count(defaults.seriesMax).describe(
-      "Distinct series of one sandbox over its life; past them new ones are left out, and those that are known go on",
+      "Distinct series of one sandbox over its life; after so many new series are left out, and known ones go on",
     ),
-    layouts: count(defaults.layoutsMax).describe("Looks of families that are remembered for all sandboxes"),
-    layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe("Of them, what one sandbox may bring"),
+    layouts: count(defaults.layoutsMax).describe("Forms of families that are remembered for all sandboxes"),
+    layouts_per_sandbox: count(defaults.layoutsPerSourceMax).describe(
+      "Those of them that one sandbox may bring",
+    ),
     layout_bytes: size()
       .prefault(defaults.layoutBytesMax)
-      .describe("Memory for the text between the numbers, remembered for all sandboxes"),
+      .describe("Memory of the texts between the numbers, for all sandboxes"),
     layout_bytes_per_sandbox: size()
       .prefault(defaults.layoutBytesPerSourceMax)
-      .describe("Of it, what one sandbox may bring"),
+      .describe("The part of it that one sandbox may take"),
   })
   .prefault({})
-  .describe("What a guest or a node can take; exceeding one costs the excess, which is counted");
+  .describe("Limits of what a guest or a node can take; what exceeds one is left out and counted");
 
 const guestLabel = z
   .string()
@@ -85,27 +93,29 @@ export const schema: z.ZodType<KataConfig> = z
     roots: rootsSchema,
     collection_interval: duration({ minMs: 100 })
       .prefault("15s")
-      .describe("Between two scrapes of a sandbox"),
-    initial_delay: duration().prefault("0s").describe("Before the first look at the roots"),
+      .describe("Time between two scrapes of a sandbox"),
+    initial_delay: duration().prefault("0s").describe("Time before the first scan of the roots"),
     timeout: duration({ minMs: 1_000 })
       .prefault("10s")
       .describe(
-        "For one scrape; a shorter one than the guest needs can cost the guest's part of the next pages",
+        "Time for one scrape; if it is shorter than the guest needs, the guest's part of the next pages can be missing",
       ),
     concurrency: z
       .int()
       .min(1)
       .max(1_024)
       .default(16)
-      .describe("Scrapes at a time, one per sandbox; one that takes over a second does not count any more"),
+      .describe(
+        "Scrapes at a time, one per sandbox; a scrape that takes over a second is not counted any more",
+      ),
     reconcile_interval: duration({ minMs: 1_000 })
       .prefault("10s")
-      .describe("Between two looks at the roots whatever the watcher says"),
+      .describe("Time between two scans of the roots, in addition to what the watcher reports"),
     unsafe_hypervisors: z
       .array(z.enum(UNSAFE_HYPERVISORS))
       .default([])
       .describe(
-        'runtime-rs sandboxes of these are scraped too, which on Kata up to 4.1.0 ends their pods; "unknown" is any that the agent has never heard of',
+        'Hypervisors whose runtime-rs sandboxes are scraped too, which ends their pods on Kata up to 4.1.0; "unknown" is any that the agent does not know',
       ),
     shim_families: z
       .array(
@@ -115,13 +125,13 @@ export const schema: z.ZodType<KataConfig> = z
       )
       .default([])
       .describe(
-        "Families that shims may serve beside Kata's own, such as kata_shim_new or vendor_*; all others are left out",
+        "Families that shims may serve in addition to Kata's own, such as kata_shim_new or vendor_*; all others are left out",
       ),
     guest_labels: z
       .array(guestLabel)
       .default([])
       .describe(
-        "Labels that guests may set on their families beside those that Kata uses; * for all that are not reserved",
+        "Labels that guests may set on their families in addition to those that Kata uses; * for all that are not reserved",
       ),
     limits,
   })

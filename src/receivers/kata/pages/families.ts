@@ -5,16 +5,17 @@ import type { FamilyDefinition } from "../../../prometheus/parse.ts";
 import { isReservedLabel } from "../../../prometheus/reserved_labels.ts";
 import { FORGED, type PageTrust } from "../../../prometheus/trust.ts";
 
-/** The labels of the guest's families, of all of them: a newer Kata may give one of them another's. */
+/** The labels of all the guest's families together, since a newer Kata may use a label in one more of them. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(
   [...KNOWN_FAMILIES].flatMap(([name, { labels }]) => (isGuestFamily(name) ? labels : [])),
 );
 
+/** Returns why a page may not set this label on this metric; undefined if it may. */
 export type LabelFault = (name: string, label: string) => string | undefined;
 
 /**
- * Says why a shim's page cannot set a label on a metric. `more` are label names that guests may set beside Kata's own;
- * `*` stands for all that are not reserved.
+ * Makes the rule for labels of a shim's page. `more` are the labels that guests may set in addition to Kata's own; `*` means
+ * all that are not reserved.
  */
 export function labelFaults(more: readonly string[]): LabelFault {
   const allowed = new Set([...GUEST_LABELS, ...more]);
@@ -26,30 +27,31 @@ export function labelFaults(more: readonly string[]): LabelFault {
   };
 }
 
-/** As kata-monitor names the shim's own Go families, so that this agent's cannot be taken for them. */
+/** Renames the Go families of the shim as kata-monitor does, so that nobody takes them for the agent's own. */
 function renamed(name: string): string {
   return name.startsWith("go_") || name.startsWith("process_") ? `kata_shim_${name}` : name;
 }
 
 const RENAMED = /^kata_shim_(?=go_|process_)/;
 
-/** How a shim's page names the family of this name. */
+/** Returns the name that a family has on a shim's page. */
 export function shimName(name: string): string {
   return name.replace(RENAMED, "");
 }
 
-/** What the Go shim itself serves: its own families, those of Go, and those of the processes beside it. */
-const GO_HOST_PREFIXES = ["kata_shim_", "kata_hypervisor_", "kata_virtiofsd_", "kata_firecracker_"];
+/** The beginnings of the families that the Go shim writes for itself and for the other processes of its sandbox on the node. */
+const GO_SHIM_PREFIXES = ["kata_shim_", "kata_hypervisor_", "kata_virtiofsd_", "kata_firecracker_"];
 
 /**
- * What the agent knows a family by. The kind and the HELP of a family of Kata's are the known ones, whatever the page says.
- * Of one that only guests have they are nobody's: the first guest to bring it would have the word for all others.
+ * Returns the name, kind and HELP under which the agent keeps a family. If Kata has the family, kind and HELP are the known
+ * ones, whatever the page says. A family that only guests have gets no kind and no HELP, because the first guest that brings
+ * it would decide them for all others.
  */
 export function defineFamily(name: string, kind: Kind): FamilyDefinition {
   const known = KNOWN_FAMILIES.get(name);
   const definition = { name: renamed(name), kind, help: known?.help, hasWrongKind: false };
   if (known !== undefined) {
-    // One that is no scalar has other lines: who may bring it is not decided here.
+    // A family that is no scalar has other lines, so its kind cannot be replaced; `trustOf` decides who may bring it.
     if (isScalar(kind) && isScalar(known.kind))
       return { ...definition, kind: known.kind, hasWrongKind: kind !== known.kind };
     return definition;
@@ -59,10 +61,11 @@ export function defineFamily(name: string, kind: Kind): FamilyDefinition {
 }
 
 /**
- * Who may define what on a shim's page. The Go shim writes its own families first, in order of names, and the guest's
- * behind them; runtime-rs writes what the guest sent, as it came, and its own families behind that.
+ * Returns who may define which family of a shim's page. The Go shim writes its own families first, in order of names, and
+ * then the guest's. runtime-rs first writes what the guest sent, unchanged, and then its own families.
  *
- * `more` are names that the operator wants beside those that this agent knows; one that ends in `*` is a prefix.
+ * `more` are the names that the operator allows in addition to those that this agent knows. A name that ends in `*` is a
+ * prefix.
  */
 export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
   const isMore = nameMatcher(more);
@@ -73,15 +76,15 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
         return isScalar(kind) ? "guest" : { reason: "histogram or summary of the guest" };
       if (AGENT_NAME.test(name)) return UNKNOWN;
       if (isMore(name)) return "host";
-      if (shim !== "go") return isRsHostFamily(name, kind, shim) ? "host" : UNKNOWN;
-      return GO_HOST_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "host" : UNKNOWN;
+      if (shim !== "go") return isRsShimFamily(name, kind, shim) ? "host" : UNKNOWN;
+      return GO_SHIM_PREFIXES.some((prefix) => name.startsWith(prefix)) ? "host" : UNKNOWN;
     },
   };
 }
 
 /**
- * Who may define what on a page of which only the beginning is known. Where the host's part comes last, all that is known was
- * written by the guest.
+ * Returns who may define which family of a page of which only the beginning is known. If the shim's part comes last, the
+ * beginning was written by the guest.
  */
 export function trustOfCut(trust: PageTrust): PageTrust {
   if (trust.hostPart === "first") return trust;
@@ -94,12 +97,15 @@ export function trustOfCut(trust: PageTrust): PageTrust {
   };
 }
 
-/** Whatever an operator lets shims have, these speak of the agent. */
+/** Families of the agent itself, which no shim may bring even if the operator names them. */
 const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };
 
-/** By name, since a guest could write others of the host's names just before its part. Only Dragonball speaks for itself. */
-function isRsHostFamily(name: string, kind: Kind, shim: ShimKind): boolean {
+/**
+ * Only known names count: a guest could write any other family just before the shim's part, where it looks like a part of it.
+ * Each kind of shim has families of its own.
+ */
+function isRsShimFamily(name: string, kind: Kind, shim: ShimKind): boolean {
   return isScalar(kind) && KNOWN_FAMILIES.get(name)?.shims.includes(shim) === true;
 }
 

@@ -2,15 +2,15 @@
 /** The state of a real sandbox nests less than ten deep. */
 const DEPTH_MAX = 64;
 
-/** The shim's record of the hypervisor, as a text says it. */
+/** The hypervisor that the text of a state.json names, or why it names none. */
 export type StateText =
   | { readonly kind: "named"; readonly hypervisor: string }
-  /** No JSON, or one without a hypervisor: the shim may have written only a part of it. */
+  /** The text is no JSON, or has no hypervisor: the shim may have written only a part of it. */
   | { readonly kind: "unnamed" }
-  /** A reader may take it for something else than its writer meant. */
+  /** Readers may understand the text differently, so that it proves nothing. */
   | { readonly kind: "doubtful"; readonly reason: string };
 
-/** Reads which hypervisor the text of a state.json names. Never throws; takes time in proportion to the text. */
+/** Returns which hypervisor the text of a state.json names. Never throws; the time is proportional to the text's length. */
 export function readStateText(text: string): StateText {
   let state: { hypervisor?: { hypervisor_type?: unknown } } | null;
   try {
@@ -26,12 +26,12 @@ export function readStateText(text: string): StateText {
     : { kind: "unnamed" };
 }
 
-/** The keys, with their colons, and the brackets of a valid JSON; other strings match so that nothing in them does. */
+/** The keys of a valid JSON with their colons, and its brackets. Other strings match as a whole, so that nothing in them does. */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?\s*:?|[{}[\]]/g;
 
 /**
- * Why a valid JSON is not to be trusted. JSON.parse takes the last of two equal keys; the shim's reader may take the
- * first.
+ * Returns why a valid JSON cannot be trusted; undefined if it can. JSON.parse takes the last of two equal keys, and the
+ * shim's reader may take the first.
  */
 function doubtOf(json: string): string | undefined {
   let depth = 0;

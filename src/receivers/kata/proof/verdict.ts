@@ -3,7 +3,7 @@ import type { ShimKind } from "../../../kata/known_families.ts";
 import type { Runtime } from "../discovery/root.ts";
 import type { StateReading } from "./state_file.ts";
 
-/** Why a sandbox is not asked, as a word. */
+/** Why a sandbox is not asked, as a word for machines. */
 export type NotReadyCode =
   | "no_socket"
   | "no_state"
@@ -16,35 +16,39 @@ export type NotReadyCode =
   | "unknown_hypervisor"
   | "removal";
 
+/** A sandbox that may not be asked now, and why. */
 export interface NotReady {
-  /** `pending` may change by itself, `unsafe` is never asked, `ending` is being torn down. */
+  /** A `pending` sandbox may become ready by itself; an `unsafe` one is never asked; an `ending` one is being removed. */
   readonly state: "pending" | "unsafe" | "ending";
   readonly code: NotReadyCode;
   readonly reason: string;
 }
 
 /**
- * What an operator can allow: hypervisors under which released runtime-rs shims abort, and end their pod, when they
- * are asked for metrics (kata-containers issue 13708), and those of which this agent does not know.
+ * Hypervisors that an operator can allow: those under which released runtime-rs shims abort, and end their pod, when they
+ * are asked for metrics (kata-containers issue 13708), and as "unknown" those that this agent does not know.
  */
 export const UNSAFE_HYPERVISORS = ["qemu", "firecracker", "unknown"] as const;
 export type UnsafeHypervisor = (typeof UNSAFE_HYPERVISORS)[number];
 
-/** As runtime-rs spells those that survive a scrape; Cloud Hypervisor's name has changed. */
+/** Hypervisors that survive a scrape, as runtime-rs spells them. The name of Cloud Hypervisor has changed. */
 const SAFE_HYPERVISORS: readonly string[] = ["dragonball", "clh", "cloud-hypervisor", "remote", "openvmm"];
 
-/** What a sandbox's files say of who is behind its socket. */
+/** What a sandbox's files say about the shim behind its socket. */
 export interface Evidence {
-  /** The runtime of its root. */
+  /** The runtime of the sandbox's root. */
   readonly runtime: Runtime;
   readonly state: StateReading;
   /** Only the Go shim writes a persist.json. */
   readonly hasPersist: boolean;
-  /** Whether it is in the jailer's tree, where a jailed Firecracker keeps its state. Asked where no state.json decides. */
+  /**
+   * Returns whether the jailer's tree has the sandbox: a jailed Firecracker keeps its state there. Called only if no
+   * state.json decides.
+   */
   isJailed(): boolean;
 }
 
-/** Which shim may be asked, or why none may. */
+/** Returns the kind of the shim if it may be asked, or why it may not. */
 export function verdictOn(evidence: Evidence, allowed: readonly UnsafeHypervisor[]): ShimKind | NotReady {
   const { runtime, state } = evidence;
   switch (state.kind) {
@@ -66,8 +70,8 @@ export function verdictOn(evidence: Evidence, allowed: readonly UnsafeHypervisor
 }
 
 /**
- * Whether it is the Go shim, where no state.json of this sandbox says otherwise. A rootless VMM keeps its persist.json
- * elsewhere, so a root of Go asks for none, unless runtime-rs has been seen there.
+ * Returns whether the shim is the Go shim, if no state.json of this sandbox decides. A rootless VMM keeps its persist.json
+ * elsewhere, so under a root of the Go shim none is needed, unless an old state.json shows that runtime-rs was there.
  */
 function isGo({ runtime, state, hasPersist }: Evidence): boolean {
   if (runtime === "go" && state.kind === "absent") return true;

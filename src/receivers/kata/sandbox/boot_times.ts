@@ -4,38 +4,38 @@ import { statOf } from "../discovery/directory_identity.ts";
 import { type FoundSandbox, SOCKET_NAME } from "../discovery/found_sandbox.ts";
 import type { Instant } from "./instant.ts";
 
-/** How long a sandbox took to start; a part is undefined where the agent did not see it. */
+/** How long a sandbox took to start. A time is undefined if the agent did not see it, or if clocks contradict each other. */
 export interface BootTimes {
-  /** From the directory's birth to the socket's. */
+  /** The time from the birth of the directory to the birth of the socket. */
   readonly socketMs: number | undefined;
-  /** From the socket's birth to its shim's first answer. */
+  /** The time from the birth of the socket to the shim's first answer. */
   readonly answerMs: number | undefined;
 }
 
 /** When a sandbox's files were made, in Unix milliseconds. */
 export interface Births {
   readonly directoryMs: number;
-  /** False where the file system knows no births: the directory's is then the time of its last change before it was found. */
+  /** False if the file system knows no times of birth: `directoryMs` is then the directory's last change before it was found. */
   readonly isExact: boolean;
   readonly socketMs: number;
 }
 
 const UNSEEN: BootTimes = { socketMs: undefined, answerMs: undefined };
 
-/** The clocks may differ by so much between two moments before they contradict each other. */
+/** The two clocks contradict each other if the time between two instants differs by more than this. */
 const DRIFT_MS_MAX = 1_000;
 
-/** The clock of files ticks a hundred times a second or more often: their times may lag by a tick. */
+/** The clock of files ticks at least a hundred times a second, so their times may be late by a tick. */
 const LAG_MS_MAX = 20;
 
 /**
- * The boot times of a sandbox that gives its first answer now. A sandbox that was there before the receiver began says
- * nothing: its first answer to this agent is not its first.
+ * Returns the times of a sandbox that gives its first answer now. For a sandbox that existed before the receiver began they
+ * are undefined: its first answer to this agent is not its first answer.
  */
 export function bootTimes(
   births: Births | undefined,
   times: {
-    /** By the monotonic clock, as the receiver began. */
+    /** When the receiver began, by the monotonic clock. */
     readonly begunMs: number;
     readonly found: Instant;
     readonly answered: Instant;
@@ -52,7 +52,7 @@ export function bootTimes(
   };
 }
 
-/** Undefined where a file has gone or cannot be looked at: the times are then left out. */
+/** Reads when the sandbox's files were made. Returns undefined if a file is gone or cannot be looked at. */
 export function birthsOf({ directory, identity }: FoundSandbox): Births | undefined {
   try {
     const [own, socket] = [statOf(directory), statOf(join(directory, SOCKET_NAME))];
@@ -64,12 +64,13 @@ export function birthsOf({ directory, identity }: FoundSandbox): Births | undefi
   }
 }
 
-/** Whether the clock that shows the time of day was set between the two. */
+/** Returns whether the clock of the time of day was set between the two instants. */
 function contradict(one: Instant, other: Instant): boolean {
   const byDay = other.unixMs - one.unixMs;
   return Math.abs(byDay - (other.monotonicMs - one.monotonicMs)) > DRIFT_MS_MAX;
 }
 
+/** Returns the duration, or undefined if it is negative. */
 function forward(ms: number): number | undefined {
   return ms >= 0 ? ms : undefined;
 }

@@ -8,31 +8,35 @@ const CR = 13;
 const LF = 10;
 const END_OF_HEAD = "\r\n\r\n";
 
-/** Larger than any page: more digits are no chunk's length. */
+/** Digits of a chunk's length: eight are enough for any page. */
 const CHUNK_DIGITS_MAX = 8;
-/** Of a chunk's length with its extensions, and of all trailers. */
+/** Bytes of one line with a chunk's length and extensions, and of all trailers together. */
 const LINE_BYTES_MAX = 4_096;
-/** Of all such lines of a reply, so that chunks of a byte each are no way to take time. Shims write 2 KiB and more at once. */
+/**
+ * Bytes of all such lines of a response, so that nobody can take the agent's time with chunks of one byte. Shims write
+ * 2 KiB or more at once.
+ */
 const FRAMING_BYTES_MAX = 64 * 1024;
-/** The longest body that is received; no Kata guest can make a longer one, so that whoever sends it may never end. */
+/** The longest body that is received. No Kata guest can make a longer one, so a sender that exceeds it may never end. */
 const RECEIVED_BYTES_MAX = 16 * 1024 ** 2;
 
-/** Why a response gives no page. */
+/** Why a response has no page. */
 export type ResponseFault = "malformed" | "status" | "truncated" | "too_big";
 
+/** The state of a response after some of its bytes. */
 export type Progress =
-  /** More must come. */
+  /** More bytes must come. */
   | { readonly state: "incomplete" }
   /**
-   * The buffer holds the body. `whole` is false where it may be cut, because only the connection's end says so, and where it
-   * is cut, because it reached the limit.
+   * The buffer holds the body. `whole` is false if the body may be cut, because only the end of the connection shows its end,
+   * or was cut at `limit`.
    */
   | { readonly state: "complete"; readonly whole: boolean; readonly limit: BodyLimit | undefined }
   | {
       readonly state: "fault";
       readonly fault: ResponseFault;
       readonly text: string;
-      /** The limit that the answer exceeds, where that is the fault. */
+      /** The limit that the response exceeds, if that is the fault. */
       readonly limit?: Limit;
     };
 
@@ -41,29 +45,29 @@ export type BodyLimit = "body_bytes";
 
 export interface ResponseLimits {
   readonly headerBytesMax: number;
-  /** What is beyond is received and dropped: to hang up on a shim costs its sandbox the next pages. */
+  /** The rest of a longer body is received and dropped: closing the connection would cost the sandbox its next pages. */
   readonly bodyBytesMax: number;
 }
 
-/** What comes next. */
+/** The part of the response that comes next. "close" is a body that ends with the connection. */
 type Expected = "head" | "length" | "close" | "chunk_size" | "chunk" | "chunk_end" | "trailers";
 
 const INCOMPLETE: Progress = { state: "incomplete" };
 
 /**
- * Reads one HTTP/1.1 response as it comes and puts its body into the page buffer. Strict where a lenient reader could
- * take a cut page for a whole one; each byte is looked at once, however the sender cuts them.
+ * Reads one HTTP/1.1 response as it comes, and puts its body into the page buffer. It is strict where a lenient reader could
+ * take a cut page for a whole one. Each byte is looked at once, in whatever pieces the bytes come.
  */
 export class ResponseReader {
   readonly #page: PageBuffer;
   readonly #limits: ResponseLimits;
   #expected: Expected = "head";
   #head = "";
-  /** Of a body or chunk whose length is known. */
+  /** Bytes that a body or chunk of known length still lacks. */
   #bytesLeft = 0;
-  /** Of the chunk size or the trailers that are being read: the text so far. */
+  /** The text so far of the chunk length or the trailers that are being read. */
   #line = "";
-  /** Of the body, whether it is kept or dropped. */
+  /** Bytes of the body that have come, kept and dropped ones. */
   #receivedBytes = 0;
   #framingBytes = 0;
 
@@ -73,7 +77,7 @@ export class ResponseReader {
     this.#limits = limits;
   }
 
-  /** Takes the first `length` of `bytes`. Not to be called again once the state is another than "incomplete". */
+  /** Reads the first `length` of `bytes`. Must not be called any more after it has returned another state than "incomplete". */
   push(bytes: Buffer, length: number): Progress {
     let at = 0;
     if (this.#expected === "head") {
@@ -94,7 +98,7 @@ export class ResponseReader {
     }
   }
 
-  /** Says what there is when the sender has closed the connection. */
+  /** Returns the final state after the sender has closed the connection. */
   end(): Progress {
     switch (this.#expected) {
       case "close":
@@ -113,11 +117,11 @@ export class ResponseReader {
     return { state: "complete", whole: whole && !isCut, limit: isCut ? "body_bytes" : undefined };
   }
 
-  /** Where the body begins, or what there is in its place. */
+  /** Returns where the body begins in `bytes`; or the state of a head that is incomplete or at fault. */
   #readHead(bytes: Buffer, length: number): number | Progress {
     const before = this.#head.length;
     const { headerBytesMax } = this.#limits;
-    // Usually the whole head is there; then no more than it is made a text.
+    // Usually the whole head has come, and only its bytes are made a string.
     const found = bytes.indexOf(END_OF_HEAD);
     const seen = found < 0 ? length : Math.min(length, found + END_OF_HEAD.length);
     this.#head += bytes.toString("latin1", 0, Math.min(seen, headerBytesMax - before));
@@ -145,7 +149,7 @@ export class ResponseReader {
         this.#bytesLeft -= stop - at;
         at = stop;
         if (this.#bytesLeft > 0) continue;
-        // Usually the chunk's end is there too, and needs no text.
+        // Usually the chunk's end has come too, and is read without making a string.
         const ends = at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF;
         if (ends) at += 2;
         this.#expected = ends ? "chunk_size" : "chunk_end";
@@ -166,7 +170,7 @@ export class ResponseReader {
     return INCOMPLETE;
   }
 
-  /** A line of framing, with its line feed. */
+  /** Reads a line of a chunk's framing; `line` includes the line feed. */
   #readLine(line: string): Progress {
     if (line.charCodeAt(line.length - 2) !== CR) return fault("malformed", "chunk without a legal length");
     switch (this.#expected) {
@@ -183,7 +187,7 @@ export class ResponseReader {
         break;
       }
       default:
-        // Trailers say nothing that matters here; their text is kept, so that all of them share one limit.
+        // Trailers have no use here. Their text is kept only so that all of them together have one limit.
         if (line === "\r\n" || line.endsWith("\n\r\n")) return this.#complete(true);
         return INCOMPLETE;
     }
@@ -212,7 +216,7 @@ function fault(kind: ResponseFault, text: string): Progress {
   return { state: "fault", fault: kind, text };
 }
 
-/** How the body ends, as the head says; a fault where there is no page behind it. */
+/** Returns how the body ends, as the head says, or a fault if no page follows. `bytes` is a body's length if it is known. */
 function parseHead(head: string): { readonly expected: Expected; readonly bytes: number } | Progress {
   const [statusLine = "", ...fields] = head.split("\r\n");
   const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/.exec(statusLine)?.[1];
@@ -241,7 +245,7 @@ function parseHead(head: string): { readonly expected: Expected; readonly bytes:
   return length === undefined ? { expected: "close", bytes: 0 } : { expected: "length", bytes: length };
 }
 
-/** Of a line such as `1f4;name=value`; undefined where it is none. */
+/** Returns the length that a line such as `1f4;name=value` gives; undefined if the line is not valid. */
 function parseChunkSize(line: string): number | undefined {
   const semicolon = line.indexOf(";");
   const digits = line.slice(0, semicolon < 0 ? line.length - 2 : semicolon).trimEnd();

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- scrape.
 
-/** The usual page fits; a larger one makes it grow. */
+/** The first size of a buffer: the usual page fits, and a larger one makes it grow. */
 const BYTES_MIN = 256 * 1024;
-/** The parser reads so far past a page's end. */
+/** Bytes after a page's end that the parser may read. */
 const SLACK_BYTES = 16;
 
 /**
- * The memory that large pages under way may take together, so that many of them at a time cannot fill the node's. What a
- * usual page needs is not counted in it: however much others take, there is room for that.
+ * The memory that all large pages may take together, so that many of them at a time cannot fill the node's memory. The size
+ * of a usual page is not counted: each scrape has that much, however large the other pages are.
  */
 export class PageMemory {
   readonly bytesMax: number;
@@ -22,6 +22,7 @@ export class PageMemory {
     return this.#bytes;
   }
 
+  /** Takes the bytes and returns true, or returns false if there are not enough. `bytes` is negative to give some back. */
   take(bytes: number): boolean {
     if (this.#bytes + bytes > this.bytesMax) return false;
     this.#bytes += bytes;
@@ -33,7 +34,7 @@ export class PageMemory {
   }
 }
 
-/** Where one page after the other is put together. */
+/** The memory in which one page after the other is put together. */
 export class PageBuffer {
   readonly #memory: PageMemory;
   #bytes: Buffer = Buffer.alloc(SLACK_BYTES);
@@ -43,7 +44,7 @@ export class PageBuffer {
     this.#memory = memory;
   }
 
-  /** At least 16 bytes longer than `length`. Valid until `clear` or `append`. */
+  /** The buffer, at least 16 bytes longer than `length`. Valid until the next `clear` or `append`. */
   get bytes(): Buffer {
     return this.#bytes;
   }
@@ -52,13 +53,13 @@ export class PageBuffer {
     return this.#length;
   }
 
-  /** Forgets the page; memory that only a large one needs is given back. */
+  /** Drops the page. Frees the memory if it is more than a usual page needs. */
   clear(): void {
     this.#length = 0;
     if (this.#bytes.length > BYTES_MIN) this.#resize(SLACK_BYTES);
   }
 
-  /** Adds `source` from `start` to `end`; false where there is no memory for it. */
+  /** Appends the bytes of `source` from `start` to `end`. Returns false, and appends nothing, if there is no memory left. */
   append(source: Buffer, start: number, end: number): boolean {
     const length = this.#length + end - start;
     if (length + SLACK_BYTES > this.#bytes.length && !this.#grow(length + SLACK_BYTES)) return false;
@@ -81,6 +82,7 @@ export class PageBuffer {
   }
 }
 
+/** Returns how many bytes of a buffer of this size count in the shared memory. */
 function counted(bytes: number): number {
   return Math.max(0, bytes - BYTES_MIN);
 }

@@ -15,45 +15,51 @@ import {
 } from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
-/** Why a scrape gave no page, besides what can be wrong with a response. */
+/** Why a scrape gave no page: a fault of the response, or one of these. */
 export type ScrapeFault =
   | ResponseFault
   /** Nobody listens on the socket. */
   | "refused"
-  /** There is no socket, or none any more that may be asked. */
+  /** There is no socket, or none that may still be asked. */
   | "missing"
   | "unreachable"
   | "timeout"
-  /** The page came whole, and nothing on it can be used. */
+  /** The page came whole, but no line of it is a metric. */
   | "unusable"
   /** The sandbox or the agent is ending. */
   | "cancelled";
 
-/** Faults at which this agent hangs up on a shim that still works on its answer. */
+/** Faults at which this agent closes the connection while the shim still works on its answer. */
 const BROKEN_OFF: ReadonlySet<ScrapeFault> = new Set(["timeout", "too_big", "malformed"]);
 
-/** Whether a scrape with this fault was broken off by this agent. A shim may take that ill: it is left alone for a while. */
+/**
+ * Returns whether this agent broke off the scrape. A Go shim may then leave the guest out of its next pages, so it is not
+ * asked for a while.
+ */
 export function isCutOff(fault: ScrapeFault): boolean {
   return BROKEN_OFF.has(fault);
 }
 
-/** What came of asking a shim. */
+/** The result of asking a shim. */
 export type ScrapeOutcome =
   | {
       readonly ok: true;
-      /** Begins with the page and is longer than it by at least 16 bytes. Valid until the scraper's next scrape. */
+      /**
+       * Its first `length` bytes are the page; at least 16 bytes follow. Valid until the scraper's `release` or next scrape.
+       * The caller must not write to it.
+       */
       readonly page: Buffer;
       readonly length: number;
-      /** False where the page is cut, or where only the end of the connection says that it is whole. */
+      /** False if the page was cut, or if only the end of the connection says that it is whole. */
       readonly whole: boolean;
-      /** The limit at which the page is cut; it had more. */
+      /** The limit at which the page was cut; undefined if it was not. */
       readonly limit: BodyLimit | undefined;
     }
   | {
       readonly ok: false;
       readonly fault: ScrapeFault;
       readonly text: string;
-      /** The limit that the answer exceeds, where that is the fault. */
+      /** The limit that the answer exceeds, if that is the fault. */
       readonly limit?: Limit | undefined;
     };
 
@@ -63,17 +69,17 @@ export interface ScrapeOptions extends ResponseLimits {
   readonly memory: PageMemory;
 }
 
-/** All that is ever asked for: other paths on this socket change the sandbox. */
+/** The only things that are ever asked for: other paths on this socket change the sandbox. */
 export type Asked = "metrics" | "agent-url";
 
 export interface AskOptions {
-  /** The metrics if left out. */
+  /** "metrics" if left out. */
   readonly asked?: Asked;
-  /** Asked once, when the shim is connected to and before it gets a byte; it gets none unless the answer is true. */
+  /** Called once, after the connection is made and before the shim gets a byte. It gets none if this returns false. */
   maySend?(): boolean;
 }
 
-/** A timer that is so late tells that the agent itself stood still, suspended or starved, and not the shim. */
+/** If the timer of a time-out is later than this, the agent itself stood still (suspended or starved), and not the shim. */
 const STANDSTILL_MS = 100;
 
 const REQUESTS: Readonly<Record<Asked, string>> = {
@@ -85,7 +91,7 @@ function requestText(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kata-collector\r\nAccept: text/plain\r\nConnection: close\r\n\r\n`;
 }
 
-/** All sockets read into it: what it holds is copied on before the next read, since nothing here runs in parallel. */
+/** All sockets read into this buffer. Its bytes are copied before the next read, since nothing here runs in parallel. */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 const CODE_FAULT: Readonly<Record<string, ScrapeFault>> = {
@@ -97,7 +103,7 @@ const CODE_FAULT: Readonly<Record<string, ScrapeFault>> = {
   EPIPE: "truncated",
 };
 
-/** Scrapes shims one after the other into the same memory; there is one per scrape that may run at a time. */
+/** Scrapes one shim after the other into the same memory. There is one scraper for each scrape that may run at a time. */
 export class Scraper {
   readonly #options: ScrapeOptions;
   readonly #page: PageBuffer;
@@ -107,21 +113,21 @@ export class Scraper {
     this.#page = new PageBuffer(options.memory);
   }
 
-  /** Gives back what a large page took. The last outcome's page is then void. */
+  /** Frees the memory of a large page. The page of the last outcome must not be used any more. */
   release(): void {
     this.#page.clear();
   }
 
   /**
-   * Asks the shim behind the socket. Never rejects; ends within the time-out, or when `cancel` aborts. Where the agent stood
-   * still when the time was over, it begins once more: what the shim has answered has not been read yet.
+   * Asks the shim behind the socket. Never rejects. Ends within the time-out, or when `cancel` aborts. If the agent stood
+   * still when the time was over, the time begins once more: the shim may have answered, and nobody has read it.
    */
   async scrape(socketPath: string, cancel: AbortSignal, options: AskOptions = {}): Promise<ScrapeOutcome> {
     try {
       await using short = await shortSocketPath(socketPath);
       const outcome = await this.#ask(short.path, cancel, options);
       if (outcome.ok || short.path === socketPath) return outcome;
-      // Nobody finds a sandbox by a descriptor's number.
+      // The short path names the directory by a file descriptor, which would tell an operator nothing.
       return { ...outcome, text: outcome.text.replace(short.path, socketPath) };
     } catch (error) {
       return failure(error);
