@@ -21,7 +21,7 @@ export interface SandboxStatus {
   /** Whether a container runtime lists the sandbox; undefined if none answers. */
   readonly isListed: boolean | undefined;
   readonly state: string;
-  /** Why it is in this state, as a word for machines; empty if it is up and nothing is wrong. */
+  /** The reason for the state, as a word for machines; empty if the sandbox is up and nothing is wrong. */
   readonly code: string;
   /** The same as a text for people. */
   readonly reason: string;

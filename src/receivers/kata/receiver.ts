@@ -33,7 +33,7 @@ import { Visits } from "./visits.ts";
 const MINUTE_MS = 60_000;
 /** The time between two regular reports of the status: meanwhile a start may be over, or a pod's name be known. */
 const REPORT_MS = 10_000;
-/** How long the end waits for scrapes: a shim that is cut off in its answer may leave the guest out of its next pages. */
+/** The time for which the end waits for scrapes under way: a shim that is cut off in its answer may leave the guest out of its next pages. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
 /**

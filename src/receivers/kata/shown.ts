@@ -25,7 +25,7 @@ export class Shown {
   readonly #next: Consumer;
   /** The last readings by the sandbox's id. */
   readonly #last = new Map<string, LastReading>();
-  /** Sandboxes that were hidden by another one of the same id, which the log has said once. */
+  /** Sandboxes that another one of the same id has hidden. The log says it once for each. */
   readonly #shadowed = new WeakSet<Sandbox>();
 
   constructor(settings: Settings, metrics: ReceiverMetrics, next: Consumer) {
@@ -64,7 +64,7 @@ export class Shown {
     const { resource, found, condition } = sandbox;
     const { unixMs: timeMs, monotonicMs: atMs } = instantOf(this.#settings.clock);
     const { bornMs } = found.identity;
-    // If the clock was set back since, the time of the sandbox's birth is not known by it.
+    // A birth that is later than now shows that the clock was set back: the start is then unknown, which is 0.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
     this.#last.set(found.id, { sandbox, since: condition.since, atMs, reading });
     this.#metrics.accepted(pointCount(schema));

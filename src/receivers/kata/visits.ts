@@ -42,7 +42,7 @@ export interface VisitsOptions {
   waiting(): number;
 }
 
-/** How soon a sandbox is visited again that a reload kept from being scraped: a reload is short, an interval may be long. */
+/** The time until the next visit after a reload kept the sandbox from being scraped. A reload is short; an interval may be long. */
 const EXCHANGE_MS = 1_000;
 
 /**

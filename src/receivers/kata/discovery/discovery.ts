@@ -9,7 +9,7 @@ import type { Root, Runtime } from "./root.ts";
 import { READABLE, type RootState, stateWithout } from "./root_state.ts";
 
 /**
- * Why a sandbox is no longer followed: its directory is gone (`removed`), or it is `evicted`, because it has no socket and
+ * The reason why a sandbox is no longer followed: its directory is gone (`removed`), or it is `evicted`, because it has no socket and
  * its place is needed for one that has, or because its root turned out to be the same directory as another one.
  */
 export type Departure = "removed" | "evicted";
@@ -51,8 +51,8 @@ const ADMITTED_MAX = 200;
 const ENTRIES = 256;
 
 /**
- * Follows which sandboxes exist: each directory under a root is one, whatever anybody else says. The file system is asked
- * and not trusted to report changes: a scan compares the directories that are there with those that were there.
+ * Follows which sandboxes exist: each directory under a root is one, whatever the container runtime lists. Events of
+ * the file system are not relied on: a scan compares the directories that exist with those that existed at the last scan.
  *
  * Nothing is remembered of a directory that is ignored, and each scan checks it anew. So a flood of directories costs no
  * memory, and none of them stays hidden for ever.

@@ -43,12 +43,12 @@ export class FollowedSandboxes {
     return this.#byKey.get(identityKey);
   }
 
-  /** All sandboxes. One that is added or deleted while the list is read is seen or left out, as in a Map. */
+  /** Returns all sandboxes. Sandboxes may be added and deleted while the result is read, as with a Map. */
   all(): Iterable<FoundSandbox> {
     return this.#byDirectory.values();
   }
 
-  /** The sandboxes without a socket, the oldest first. */
+  /** Returns the sandboxes without a socket, the oldest first. They may be deleted while the result is read. */
   socketless(): Iterable<FoundSandbox> {
     return this.#socketless;
   }

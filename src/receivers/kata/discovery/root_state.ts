@@ -4,7 +4,7 @@ import { dirname, resolve } from "node:path";
 import { accessFault } from "./access_fault.ts";
 
 /**
- * Whether a root can be listed. The sandboxes of a root that becomes unreadable are kept; a missing or removed root has no
+ * The state of a root: whether it can be listed. The sandboxes of a root that becomes unreadable are kept; a missing or removed root has no
  * sandboxes.
  */
 export type RootState =

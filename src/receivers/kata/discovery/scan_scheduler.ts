@@ -30,7 +30,7 @@ const HINT_DELAY_MS = 30;
 const NAMES_MAX = 256;
 /** Newcomers that are kept. There may be thousands of directories without a socket, so only the latest are checked again. */
 const NEWCOMERS_MAX = 256;
-/** How soon the agent sees that a root came, went or was replaced, or that a newcomer has got its socket. */
+/** The time within which the agent sees that a root came, went or was replaced, or that a newcomer has got its socket. */
 const CHECK_MS = 1_000;
 /** The pause between two slices of a scan that something asked for. */
 const URGENT_PAUSE_MS = 30;

@@ -22,7 +22,7 @@ export interface ScrapeReport {
 /** The part of a sandbox's condition that its readings show. */
 export interface ShownCondition {
   readonly state: SandboxState;
-  /** Why it is in this state; empty if it is up and nothing is wrong. */
+  /** The reason for the state; empty if it is up and nothing is wrong. */
   readonly code: string;
   readonly since: Instant;
   /** Undefined if scrapes are not put off. */

@@ -8,7 +8,7 @@ import { type FoundSandbox, JAILER, SOCKET_NAME } from "../discovery/found_sandb
 import { StateFile } from "./state_file.ts";
 import { type NotReady, notReady, type UnsafeHypervisor, verdictOn } from "./verdict.ts";
 
-/** Whether a sandbox may be asked now, and of which kind its shim is; or why it may not. */
+/** The result of a look at a sandbox: it may be asked, and its shim is of this kind; or it may not, for this reason. */
 export type Readiness = { readonly state: "ready"; readonly shim: ShimKind } | NotReady;
 
 export interface ReadinessOptions {

@@ -3,7 +3,7 @@ import type { ShimKind } from "../../../kata/known_families.ts";
 import type { Runtime } from "../discovery/root.ts";
 import type { StateReading } from "./state_file.ts";
 
-/** Why a sandbox is not asked, as a word for machines. */
+/** The reason why a sandbox is not asked, as a word for machines. */
 export type NotReadyCode =
   | "no_socket"
   | "no_state"
@@ -26,7 +26,7 @@ export interface NotReady {
 
 /**
  * Hypervisors that an operator can allow: those under which released runtime-rs shims abort, and end their pod, when they
- * are asked for metrics (kata-containers issue 13708), and as "unknown" those that this agent does not know.
+ * are asked for metrics (kata-containers issue 13708), and, as "unknown", hypervisors that this agent does not know.
  */
 export const UNSAFE_HYPERVISORS = ["qemu", "firecracker", "unknown"] as const;
 export type UnsafeHypervisor = (typeof UNSAFE_HYPERVISORS)[number];
@@ -34,7 +34,7 @@ export type UnsafeHypervisor = (typeof UNSAFE_HYPERVISORS)[number];
 /** Hypervisors that survive a scrape, as runtime-rs spells them. The name of Cloud Hypervisor has changed. */
 const SAFE_HYPERVISORS: readonly string[] = ["dragonball", "clh", "cloud-hypervisor", "remote", "openvmm"];
 
-/** What a sandbox's files say about the shim behind its socket. */
+/** The facts from a sandbox's files that tell which shim is behind its socket. */
 export interface Evidence {
   /** The runtime of the sandbox's root. */
   readonly runtime: Runtime;

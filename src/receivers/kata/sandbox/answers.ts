@@ -26,7 +26,7 @@ export const NO_LIMITS: ReadonlySet<Limit> = new Set();
 /** Remembers the answers of one shim, and says what is wrong with them. */
 export class Answers {
   readonly #timeoutMs: number;
-  /** How long the last answer took; undefined if it was not slow. */
+  /** The duration of the last answer; undefined if it was not slow. */
   #slowMs: number | undefined;
   /** One bit for each remembered page, the latest in the lowest bit: whether it had the guest's part. */
   #guestParts = 0;

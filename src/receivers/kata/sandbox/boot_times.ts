@@ -4,7 +4,7 @@ import { statOf } from "../discovery/directory_identity.ts";
 import { type FoundSandbox, SOCKET_NAME } from "../discovery/found_sandbox.ts";
 import type { Instant } from "./instant.ts";
 
-/** How long a sandbox took to start. A time is undefined if the agent did not see it, or if clocks contradict each other. */
+/** The times that a sandbox took to start. A time is undefined if the agent did not see it, or if clocks contradict each other. */
 export interface BootTimes {
   /** The time from the birth of the directory to the birth of the socket. */
   readonly socketMs: number | undefined;
@@ -12,7 +12,7 @@ export interface BootTimes {
   readonly answerMs: number | undefined;
 }
 
-/** When a sandbox's files were made, in Unix milliseconds. */
+/** The times at which a sandbox's files were made, in Unix milliseconds. */
 export interface Births {
   readonly directoryMs: number;
   /** False if the file system knows no times of birth: `directoryMs` is then the directory's last change before it was found. */

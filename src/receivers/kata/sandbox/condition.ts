@@ -5,7 +5,7 @@ import { isCutOff, type ScrapeFault } from "../scraping/scrape.ts";
 import type { Instant } from "./instant.ts";
 import type { SandboxState } from "./sandbox_state.ts";
 
-/** What is wrong with the answers of a sandbox that is up. */
+/** A fault in the answers of a sandbox that is up. */
 export interface Complaint {
   readonly code: "slow" | "partial";
   readonly reason: string;
@@ -14,7 +14,7 @@ export interface Complaint {
 /** The state of a sandbox with its reason, and what its next visit depends on. */
 export interface Condition {
   readonly state: SandboxState;
-  /** Why it is in this state, as a word for machines; empty if it is up and nothing is wrong. */
+  /** The reason for the state, as a word for machines; empty if the sandbox is up and nothing is wrong. */
   readonly code: NotReadyCode | ScrapeFault | Complaint["code"] | "new" | "";
   /** The same as a text for people. */
   readonly reason: string;

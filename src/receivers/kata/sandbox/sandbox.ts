@@ -125,7 +125,7 @@ const WITHOUT_SHIM: ReadonlySet<string> = new Set([
   "refused",
 ]);
 
-/** What is known of a sandbox in addition to its condition. */
+/** The facts that a reading shows in addition to the sandbox's condition. */
 export interface SandboxFacts {
   /** Unix milliseconds; undefined before the first answer. */
   readonly lastAnswerMs: number | undefined;

@@ -6,7 +6,7 @@ import type { Sandbox } from "./sandbox.ts";
 /** A pod's start takes less than this; a directory without a pod may wait for a socket for ever. */
 const WAIT_MS_MAX = 60_000;
 
-/** How long after it was found a sandbox that has not answered yet may have a code that means a fault later. */
+/** The time after which a code means a fault, for a sandbox that has not answered since it was found. */
 const START_MS_MAX: Readonly<Record<string, number>> = {
   // A shim that starts refuses connections for a moment.
   refused: 10_000,

@@ -20,7 +20,7 @@ const FRAMING_BYTES_MAX = 64 * 1024;
 /** The longest body that is received. No Kata guest can make a longer one, so a sender that exceeds it may never end. */
 const RECEIVED_BYTES_MAX = 16 * 1024 ** 2;
 
-/** Why a response has no page. */
+/** The reason why a response has no page. */
 export type ResponseFault = "malformed" | "status" | "truncated" | "too_big";
 
 /** The state of a response after some of its bytes. */

@@ -15,10 +15,10 @@ import {
 } from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
-/** Why a scrape gave no page: a fault of the response, or one of these. */
+/** The reason why a scrape gave no page: a fault of the response, or one of these. */
 export type ScrapeFault =
   | ResponseFault
-  /** Nobody listens on the socket. */
+  /** No process listens on the socket. */
   | "refused"
   /** There is no socket, or none that may still be asked. */
   | "missing"
@@ -120,7 +120,7 @@ export class Scraper {
 
   /**
    * Asks the shim behind the socket. Never rejects. Ends within the time-out, or when `cancel` aborts. If the agent stood
-   * still when the time was over, the time begins once more: the shim may have answered, and nobody has read it.
+   * still when the time was over, the time begins once more: the shim may have answered already, and the answer is not read yet.
    */
   async scrape(socketPath: string, cancel: AbortSignal, options: AskOptions = {}): Promise<ScrapeOutcome> {
     try {
