@@ -9,7 +9,7 @@ import { Chunk, PageWriter } from "../../src/prometheus/write/page_writer.ts";
 import { type ForeignParser, startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
 import { goOnWithout } from "../kit/peers.ts";
 import type { Format } from "../kit/pulled_page.ts";
-import { type Format, readPage, readPage } from "./page_checks.ts";
+import { readPage } from "./page_checks.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
 const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);

@@ -8,7 +8,7 @@ import { type Family, type Point, pointWidth } from "../../src/metrics/model.ts"
 import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
 import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import type { ParsedPage } from "../../src/prometheus/parse/parsed_page.ts";
-import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
+import { defineFamily, trustOf } from "../../src/receivers/kata/pages/families.ts";
 
 /** Pages recorded from real shims; they are not part of the project. */
 const PAGES = join(import.meta.dirname, "../../../shared/pages");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hostileMakers, type PageMaker } from "../../../test/kit/kata/page_makers.ts";
 import { Interner } from "../../metrics/interner.ts";
 import { PageParser } from "./page_parser.ts";
 import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";

@@ -63,8 +63,8 @@ test("a directory without a socket, as VM templates and leaks leave it, shows no
     await mkdir(join(scene.simulator.goRoot, id));
     await someRounds(scene);
     assert.equal(scene.readings.get(id), undefined);
-    const { state: standing, hasShim } = statusOf(scene, id) ?? assert.fail();
-    assert.deepEqual([standing, hasShim], ["pending", false]);
+    const { state, hasShim } = statusOf(scene, id) ?? assert.fail();
+    assert.deepEqual([state, hasShim], ["pending", false]);
   }));
 
 test("a sandbox that ctr made has its own id, and is scraped under it", () =>

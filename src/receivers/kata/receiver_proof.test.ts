@@ -9,7 +9,7 @@ import { LIFE_EVENTS, SandboxLife } from "../../../test/kit/kata/sandbox_life.ts
 import { poll } from "../../../test/kit/poll.ts";
 import { attributeOf } from "../../metrics/model.ts";
 import { seededRandom } from "../../simulator/random.ts";
-import type { Runtime } from "./discovery.ts";
+import type { Runtime } from "./discovery/root.ts";
 
 /** Roots below a temporary directory, with the runtime that the receiver makes of how they are written. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [

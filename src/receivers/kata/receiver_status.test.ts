@@ -8,13 +8,13 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { StatusBoard } from "../../pipeline/statuses.ts";
-import type { RootState } from "./discovery.ts";
+import type { RootState } from "./discovery/root_state.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import type { Sandbox } from "./sandbox.ts";
-import type { Standing } from "./standing.ts";
+import type { Condition } from "./sandbox/condition.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 const NOW = { unixMs: 0, monotonicMs: 0 };
-type Row = Pick<Standing, "state" | "code"> & { readonly reason?: string };
+type Row = Pick<Condition, "state" | "code"> & { readonly reason?: string };
 
 const UP: Row = { state: "up", code: "" };
 const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket yet" };

@@ -9,10 +9,10 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import type { Limit } from "../../prometheus/parse/limit.ts";
 import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
-import { momentOf } from "./moment.ts";
-import type { Sandbox } from "./sandbox.ts";
+import { conditionAfter, type Finding, WELL } from "./sandbox/condition.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import { type Finding, standingAfter, WELL } from "./standing.ts";
 
 const WARN = 40;
 
@@ -45,17 +45,17 @@ function scene(count: number): Scene {
   const pods = Object.fromEntries(ids.map((id) => [id, `shop/web-${id}`]));
   settings.host.single(WITNESSES).add("cri", fakeWitness({ pods, listed: ids }));
   const log = new SandboxLog(settings);
-  const sandboxes = ids.map((id) => knownSandbox(id, { now: momentOf(clock) }));
+  const sandboxes = ids.map((id) => knownSandbox(id, { now: instantOf(clock) }));
   return {
     clock,
     log,
     lines,
     sandboxes,
     settle(sandbox, finding) {
-      const before = sandbox.standing;
-      const now = momentOf(clock);
-      sandbox.standing = standingAfter(before, finding, { now, intervalMs: 15_000 });
-      if (sandbox.standing.since !== before.since) log.changed(sandbox, before);
+      const before = sandbox.condition;
+      const now = instantOf(clock);
+      sandbox.condition = conditionAfter(before, finding, { now, intervalMs: 15_000 });
+      if (sandbox.condition.since !== before.since) log.changed(sandbox, before);
       if (finding.kind === "answered") sandbox.answers.lastMs = now.unixMs;
     },
     summary() {
@@ -155,8 +155,8 @@ test("a sandbox that waits in vain is said once, and in every summary until it a
   settle(sandbox, NO_SOCKET);
   assert.equal(summary(), undefined);
   await clock.advance(61_000);
-  log.waitsInVain(sandbox);
-  log.waitsInVain(sandbox);
+  log.stuck(sandbox);
+  log.stuck(sandbox);
   assert.deepEqual(
     lines.map(({ msg }) => msg),
     ["Sandbox runs and cannot be scraped."],
