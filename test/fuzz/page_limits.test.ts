@@ -116,7 +116,7 @@ test("whatever a page holds, its reading is within every limit, and each line th
 
 test("an honest page of the largest kind loses nothing at the default limits", () => {
   for (const flavor of ["go", "rs"] as const) {
-    const page = createPage({ flavor, seed: SEED, disks: 41, guestInterfaces: 8, hostInterfaces: 8 });
+    const page = createPage({ flavor, seed: SEED, disks: 41, guestInterfaces: 8, shimInterfaces: 8 });
     const text = page.render();
     const parser = new PageParser({ interner: new Interner(), limits: defaultParseLimits });
     const { samples, badLines, skippedLines, limits } = parser

@@ -74,7 +74,7 @@ function checkSound(page: ParsedPage, text: Buffer): void {
 }
 
 function corpus(): readonly Buffer[] {
-  const small = createPage({ flavor: "go", seed: SEED, disks: 1, guestInterfaces: 1, hostInterfaces: 1 });
+  const small = createPage({ flavor: "go", seed: SEED, disks: 1, guestInterfaces: 1, shimInterfaces: 1 });
   const rust = createPage({ flavor: "rs", seed: SEED, disks: 1, guestInterfaces: 1 });
   const odd = '# HELP é ☃\n# TYPE m gauge\nm{d="/mnt/é",x="\\"\\\\"} 1\na 1\nb 2 1700000000000\r\n';
   return [...[1, 2, 3].flatMap(() => [small.render(), rust.render()]), Buffer.from(odd)];

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Interner } from "../../metrics/interner.ts";
-import { createPage, type PageOptions } from "../../simulator/pages.ts";
+import { createPage, type SimulatedPageOptions } from "../../simulator/pages.ts";
 import { PageParser } from "./page_parser.ts";
 import type { PageSource } from "./page_source.ts";
 import { defaultParseLimits, type ParseLimits } from "./parse_limits.ts";
@@ -51,7 +51,7 @@ test("a page is lexed once, whatever its blocks' order and its numbers", () => {
 
 test("sandboxes share what their pages have in common", () => {
   const parser = newParser();
-  const shape: Omit<PageOptions, "seed"> = { flavor: "go", disks: 2 };
+  const shape: Omit<SimulatedPageOptions, "seed"> = { flavor: "go", disks: 2 };
   const first = parse(parser.source([]), createPage({ ...shape, seed: 1 }).render());
   let second: ParsedPage | undefined;
   const slow = lexed(parser, () => {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Resolves when the signal aborts, or after `limitMs` where one is given. */
+/** Resolves when the signal aborts, or after `limitMs` milliseconds if that is given. */
 export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<void> {
   return new Promise((resolve) => {
-    // A timer would hold the process for the rest of its time.
+    // A timer would keep the process alive until it fires.
     if (stop.aborted) return resolve();
     const timer = limitMs === undefined ? undefined : setTimeout(resolve, limitMs);
     stop.addEventListener(
@@ -16,7 +16,7 @@ export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<voi
   });
 }
 
-/** Settles as the work does, or rejects when it has not ended `graceMs` after the signal aborted: something in it hangs. */
+/** Resolves or rejects as the work does. Rejects `graceMs` milliseconds after the signal has aborted if the work hangs. */
 export async function unlessStopped(
   work: Promise<void>,
   { stop, graceMs }: { readonly stop: AbortSignal; readonly graceMs: number },

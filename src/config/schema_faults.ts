@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { z } from "zod";
-import { didYouMean, type Fault } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import { toInput } from "./input.ts";
 import { type ConfigNode, isNull, keyOriginOf, nodeAt, originOf, type Path } from "./node.ts";
 import { keysAt, placeAt, placeOf } from "./schema_place.ts";
 import { holdsSecret, REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
+import { didYouMean } from "./suggestion.ts";
 
+/** zod's word for what it finds wrong. Each issue becomes one fault or more. */
 type Issue = z.core.$ZodIssue;
 
 export interface Checked<T> {
+  /** Undefined if there are faults. */
   readonly value: T | undefined;
   readonly faults: readonly Fault[];
 }
@@ -16,8 +19,8 @@ export interface Checked<T> {
 const SHOWN_CHARS_MAX = 80;
 
 /**
- * Checks the part of the tree at `path` against its schema. Every issue becomes a fault with its place, what was
- * wanted and what was got. What is null or not there at all is checked as an empty map.
+ * Checks the part of the tree at `path` against its schema. Each fault has its place, and says what was wanted and what was
+ * got. A part that is null or missing is checked as an empty map.
  */
 export function checkNode<T>(tree: ConfigNode, path: Path, schema: z.ZodType<T>): Checked<T> {
   const node = nodeAt(tree, path);
@@ -31,7 +34,7 @@ export function checkNode<T>(tree: ConfigNode, path: Path, schema: z.ZodType<T>)
   };
 }
 
-/** Of a union without a text of its own, the alternatives of the right type say best what is wrong. */
+/** Replaces the issue of a union without a text of its own by the issues of the alternative that fits best. */
 function flatten(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union" || issue.errors.length === 0 || !isTerse(issue)) return [issue];
   const isOfOtherType = (issues: readonly Issue[]): boolean =>
@@ -89,7 +92,7 @@ function list(keys: readonly string[]): string {
   return keys.length === 0 ? "there are none here" : `the keys are ${keys.join(", ")}`;
 }
 
-/** Our own texts stand as they are; zod's say too little. */
+/** Whether the text is zod's own, which says too little. */
 function isTerse({ message }: Issue): boolean {
   return /^(Invalid|Too|Unrecognized)\b/.test(message);
 }

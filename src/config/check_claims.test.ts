@@ -2,7 +2,7 @@
 import { test } from "node:test";
 import { refused, warned } from "./fake_catalog.ts";
 
-test("no two components that run have the same for themselves", async () => {
+test("no two components that run claim the same thing", async () => {
   const service =
     "service: {pipelines: {metrics: {receivers: [kata, kata/b], exporters: [out]}}, extensions: [health]}";
   await refused(
@@ -12,7 +12,7 @@ test("no two components that run have the same for themselves", async () => {
   );
 });
 
-test("what does not run has nothing", async () => {
+test("a component that does not run claims nothing", async () => {
   const service = "service: {pipelines: {metrics: {receivers: [kata], exporters: [out]}}}";
   await warned(
     `receivers: {kata: {name: a}, kata/b: {name: a}}\nexporters: {out: }\n${service}`,
