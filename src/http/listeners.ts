@@ -10,18 +10,18 @@ import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serv
 import { serverCertificates } from "./tls.ts";
 import { TurnedAway } from "./turned_away.ts";
 
-export interface ClaimOptions {
+export interface ShareOptions {
   /** Whose it is. */
   readonly owner: CertificateOwner;
   readonly address: ListenAddress;
   readonly serving: Serving;
   readonly routes: ReadonlyMap<string, Route>;
-  /** Of two claims on one path the higher rank has it; of equal rank, it is a fault. */
+  /** Of two shares on one path the higher rank has it; of equal rank, it is a fault. */
   readonly rank: number;
 }
 
 /** A component's share of a listener. */
-export interface Claim {
+export interface Share {
   /** The first of the addresses that it really listens at, which matters when the port was 0. */
   readonly address: ListenAddress;
   /** All of them, in words for the log. */
@@ -38,8 +38,8 @@ export interface Claim {
 export class Listeners {
   readonly #byAddress = new Map<string, Listener>();
 
-  /** Without effect on the outside until the claim listens. */
-  claim(options: ClaimOptions): Claim {
+  /** Without effect on the outside until the share listens. */
+  share(options: ShareOptions): Share {
     const { address } = options;
     // Port 0 is a different port for everyone.
     if ("port" in address && address.port === 0) return new Listener().add(options, () => {});
@@ -50,19 +50,19 @@ export class Listeners {
   }
 }
 
-/** One address, and the claims on it. */
+/** One address, and the shares on it. */
 class Listener {
-  readonly #claims = new Set<ClaimOptions>();
+  readonly #shares = new Set<ShareOptions>();
   /** Those that want it open. */
-  readonly #active = new Set<ClaimOptions>();
+  readonly #active = new Set<ShareOptions>();
   #server: HttpServer | undefined;
   #certificates: Certificates | undefined;
   /** What the server was made with. */
   #made = ANY_SERVING;
   #listening: Promise<void> | undefined;
 
-  add(options: ClaimOptions, onEmpty: () => void): Claim {
-    this.#claims.add(options);
+  add(options: ShareOptions, onEmpty: () => void): Share {
+    this.#shares.add(options);
     const server = (): HttpServer | undefined => this.#server;
     return {
       get address() {
@@ -74,9 +74,9 @@ class Listener {
       listen: () => this.#listen(options),
       refresh: async () => await this.#certificates?.load(),
       close: async (deadline) => {
-        this.#claims.delete(options);
+        this.#shares.delete(options);
         this.#active.delete(options);
-        if (this.#claims.size === 0) onEmpty();
+        if (this.#shares.size === 0) onEmpty();
         if (this.#active.size > 0) return;
         const closing = this.#server;
         this.#certificates?.close();
@@ -88,19 +88,19 @@ class Listener {
     };
   }
 
-  async #listen(options: ClaimOptions): Promise<void> {
+  async #listen(options: ShareOptions): Promise<void> {
     this.#check(options);
     this.#active.add(options);
     this.#listening ??= this.#start(options);
     await this.#listening;
   }
 
-  async #start({ address, owner }: ClaimOptions): Promise<void> {
-    const claims = [...this.#claims];
-    const joint = jointServing(claims.map(({ serving }) => serving));
+  async #start({ address, owner }: ShareOptions): Promise<void> {
+    const shares = [...this.#shares];
+    const joint = jointServing(shares.map(({ serving }) => serving));
     const { tls, limits = defaultServerLimits, timeouts = defaultServerTimeouts, allowedHosts, auth } = joint;
     this.#made = { ...joint, limits, timeouts };
-    const secured = claims.find(({ serving }) => serving.tls !== undefined);
+    const secured = shares.find(({ serving }) => serving.tls !== undefined);
     const { clock, logger, meter } = owner.settings;
     const server = new HttpServer({
       address,
@@ -123,37 +123,37 @@ class Listener {
   }
 
   #logTrouble(error: Error): void {
-    const [first] = this.#claims;
+    const [first] = this.#shares;
     first?.owner.settings.logger.warn({ error: error.message }, "Listener has trouble; it goes on.");
   }
 
   #route(path: string): Route | undefined {
-    let best: ClaimOptions | undefined;
-    for (const claim of this.#claims)
-      if (claim.routes.has(path) && (best === undefined || claim.rank > best.rank)) best = claim;
+    let best: ShareOptions | undefined;
+    for (const share of this.#shares)
+      if (share.routes.has(path) && (best === undefined || share.rank > best.rank)) best = share;
     return best?.routes.get(path);
   }
 
-  /** Throws where a claim cannot stand beside another one. */
-  #check(claim: ClaimOptions): void {
-    const where = describeAddress(claim.address);
+  /** Throws where a share cannot stand beside another one. */
+  #check(share: ShareOptions): void {
+    const where = describeAddress(share.address);
     if (this.#server !== undefined) {
       for (const [key, option] of SERVING_OPTIONS)
-        if (isOther(claim.serving[key], this.#made[key]))
+        if (isOther(share.serving[key], this.#made[key]))
           throw new Error(
-            `${nameOf(claim)} wants other ${option} than ${where} is served with; that needs a restart`,
+            `${nameOf(share)} wants other ${option} than ${where} is served with; that needs a restart`,
           );
     }
-    for (const other of this.#claims) {
-      if (other === claim) continue;
-      const both = `${nameOf(claim)} and ${nameOf(other)} share ${where}`;
+    for (const other of this.#shares) {
+      if (other === share) continue;
+      const both = `${nameOf(share)} and ${nameOf(other)} share ${where}`;
       for (const [key, option] of SERVING_OPTIONS) {
         const theirs = other.serving[key];
-        if (theirs !== undefined && isOther(claim.serving[key], theirs))
+        if (theirs !== undefined && isOther(share.serving[key], theirs))
           throw new Error(`${both} and differ in ${option}`);
       }
-      const path = [...claim.routes.keys()].find((one) => other.routes.has(one));
-      if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);
+      const path = [...share.routes.keys()].find((one) => other.routes.has(one));
+      if (path !== undefined && other.rank === share.rank) throw new Error(`${both} and both serve ${path}`);
     }
   }
 }
@@ -163,7 +163,7 @@ function isOther(wanted: unknown, had: unknown): boolean {
   return wanted !== undefined && !isDeepStrictEqual(wanted, had);
 }
 
-function nameOf({ owner }: ClaimOptions): string {
+function nameOf({ owner }: ShareOptions): string {
   return `${owner.kind} "${owner.settings.id}"`;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
+import type { Share } from "../../http/listeners.ts";
 import { LISTENERS } from "../../http/listeners.ts";
 import { answerBody, type Route } from "../../http/server.ts";
 import type { Serving } from "../../http/serving.ts";
@@ -34,7 +34,7 @@ export class HealthCheck implements Extension {
   readonly #config: HealthCheckConfig;
   readonly #settings: Settings;
   readonly #health: Health;
-  readonly #claim: Claim;
+  readonly #share: Share;
   readonly #upSinceMs: number;
   readonly #gone = Promise.withResolvers<undefined>();
 
@@ -56,7 +56,7 @@ export class HealthCheck implements Extension {
     ]);
     if (config.reload)
       routes.set("/-/reload", { method: "POST", answer: (_request, response) => this.#reload(response) });
-    this.#claim = host.single(LISTENERS).claim({
+    this.#share = host.single(LISTENERS).share({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,
@@ -67,21 +67,21 @@ export class HealthCheck implements Extension {
 
   /** Where it listens; the port is the real one where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
-    this.#settings.logger.info({ endpoint: this.#claim.endpoint }, "Serving health checks.");
+    await this.#share.listen();
+    this.#settings.logger.info({ endpoint: this.#share.endpoint }, "Serving health checks.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#gone.resolve(undefined);
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
   }
 
   #available(response: ServerResponse): void {

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream/promises";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
+import type { Share } from "../../http/listeners.ts";
 import { LISTENERS } from "../../http/listeners.ts";
 import type { MetricsPage } from "../../http/metrics_page.ts";
 import { METRICS_PAGES } from "../../http/metrics_page.ts";
@@ -39,7 +39,7 @@ export class KataMonitorApi implements Extension {
   readonly #config: KataMonitorApiConfig;
   readonly #settings: Settings;
   readonly #families: MonitorFamilies;
-  readonly #claim: Claim;
+  readonly #share: Share;
   readonly #shimPages: ShimPages;
   /** Requests for pages of one sandbox that are being answered, and for raw ones. */
   #pages = 0;
@@ -51,7 +51,7 @@ export class KataMonitorApi implements Extension {
     const { clock, host, interner } = settings;
     this.#families = new MonitorFamilies(interner, clock.nowMs());
     this.#shimPages = new ShimPages(clock);
-    this.#claim = host.single(LISTENERS).claim({
+    this.#share = host.single(LISTENERS).share({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,
@@ -68,21 +68,21 @@ export class KataMonitorApi implements Extension {
 
   /** Where it listens; the port is the real one where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
-    const { endpoint } = this.#claim;
+    await this.#share.listen();
+    const { endpoint } = this.#share;
     this.#settings.logger.info({ endpoint }, "Serving kata-monitor's endpoints.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
