@@ -8,6 +8,7 @@ import type { Serving } from "../../http/serving.ts";
 import { formatDuration, type ListenAddress } from "../../options/values.ts";
 import { visible } from "../../text/visible.ts";
 import { Health, type HealthRules } from "./health.ts";
+import { statusJson } from "./status_json.ts";
 
 export interface HealthCheckConfig {
   readonly address: ListenAddress;
@@ -124,13 +125,12 @@ export class HealthCheck implements Extension {
     const query = queryOf(request);
     const tree = this.#health.tree(this.#settings.host.reload?.last);
     const pipeline = query.get("pipeline");
-    const part = pipeline === null ? tree : tree.components?.[`pipeline:${pipeline}`];
+    const part = pipeline === null ? tree : tree.parts[`pipeline:${pipeline}`];
     if (part === undefined) {
       json(response, 404, { error: "there is no such pipeline" });
       return;
     }
-    const { components: _, ...short } = part;
-    json(response, part.healthy ? 200 : 503, query.has("verbose") ? part : short);
+    json(response, part.isHealthy ? 200 : 503, statusJson(part, { verbose: query.has("verbose") }));
   }
 
   async #reload(response: ServerResponse): Promise<void> {

@@ -31,16 +31,17 @@ const SEVERITY: readonly ComponentState[] = [
   "fatal_error",
 ];
 
+/** The health of the agent, of a group of components, or of one component. */
 export interface StatusTree {
-  readonly healthy: boolean;
+  readonly isHealthy: boolean;
+  /** The state as the Collector's health_check v2 writes it. */
   readonly status: string;
-  readonly status_time?: string;
-  readonly error?: string;
-  /** Whether only a restart of the agent mends it; left out where not. */
-  readonly needs_restart?: true;
-  readonly components?: Readonly<Record<string, StatusTree>>;
-  /** Of the last reload, at the top only, and where there was one. */
-  readonly config?: { readonly reloaded: boolean; readonly time: string; readonly faults: readonly string[] };
+  /** The parts by name; empty for a component. */
+  readonly parts: Readonly<Record<string, StatusTree>>;
+  /** Only a component has one. */
+  readonly component?: ComponentStatus;
+  /** The last reload. Only the whole agent has one, and only after a reload. */
+  readonly reload?: ReloadOutcome;
 }
 
 /** How the agent, each pipeline and each component fare. */
@@ -94,30 +95,28 @@ export class Health {
       parts[`pipeline:${pipeline}`] = this.#group(members);
     }
     return {
-      healthy: this.isHealthy,
+      isHealthy: this.isHealthy,
       status: STATE_NAMES[worst(byKey.values())],
-      components: parts,
-      ...(last === undefined ? {} : { config: reloadOf(last) }),
+      parts,
+      ...(last === undefined ? {} : { reload: last }),
     };
   }
 
   #group(members: readonly (readonly [string, ComponentStatus])[]): StatusTree {
     const statuses = members.map(([, status]) => status);
     return {
-      healthy: statuses.every((status) => this.#isComponentHealthy(status)),
+      isHealthy: statuses.every((status) => this.#isComponentHealthy(status)),
       status: STATE_NAMES[worst(statuses)],
-      components: Object.fromEntries(members.map(([key, status]) => [key, this.#leaf(status)])),
+      parts: Object.fromEntries(members.map(([key, status]) => [key, this.#leaf(status)])),
     };
   }
 
   #leaf(status: ComponentStatus): StatusTree {
-    const { state, error, sinceMs, needsRestart } = status;
     return {
-      healthy: this.#isComponentHealthy(status),
-      status: STATE_NAMES[state],
-      status_time: new Date(sinceMs).toISOString(),
-      ...(error === "" ? {} : { error }),
-      ...(needsRestart ? { needs_restart: true } : {}),
+      isHealthy: this.#isComponentHealthy(status),
+      status: STATE_NAMES[status.state],
+      parts: {},
+      component: status,
     };
   }
 
@@ -142,8 +141,4 @@ function worst(statuses: Iterable<ComponentStatus>): ComponentState {
   let found = 0;
   for (const { state } of statuses) found = Math.max(found, SEVERITY.indexOf(state));
   return SEVERITY[found] ?? "ok";
-}
-
-function reloadOf({ ok, faults, atMs }: ReloadOutcome) {
-  return { reloaded: ok, time: new Date(atMs).toISOString(), faults };
 }
