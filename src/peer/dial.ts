@@ -3,10 +3,10 @@ import { connect, isIP, type Socket } from "node:net";
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from "node:tls";
 
 /** Where a connection leads: a TCP address, or the path of a unix socket. */
-export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+export type PeerAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
 /** Opens a connection. Rejects with the system's error, or with the signal's reason when it aborts before. */
-export async function dial(place: Place, signal: AbortSignal): Promise<Socket> {
+export async function dial(place: PeerAddress, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
   const socket = connect(place);
   await established(socket, "connect", signal);

@@ -12,21 +12,21 @@ import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
 import { poll } from "../../test/e2e/poll.ts";
 import { systemClock } from "../clock/clock.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { ClosedEarly, type Place } from "./dial.ts";
+import { ClosedEarly, type PeerAddress } from "./dial.ts";
 import { FailedPeer } from "./failed_peer.ts";
 
 const GRPC = { protocol: "gRPC", isTls: false, hasCertificate: false } as const;
 const ENDED = new ClosedEarly("ended");
 const NEVER = new AbortController().signal;
 
-async function listening(context: TestContext, server: Server): Promise<Place> {
+async function listening(context: TestContext, server: Server): Promise<PeerAddress> {
   context.after(() => server.close());
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return { host: "127.0.0.1", port: (server.address() as AddressInfo).port };
 }
 
-async function finding(place: Place, approach = GRPC): Promise<string> {
+async function finding(place: PeerAddress, approach = GRPC): Promise<string> {
   return await new FailedPeer(systemClock, approach).explain(ENDED, { place, signal: NEVER });
 }
 

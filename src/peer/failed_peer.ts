@@ -3,7 +3,7 @@ import type { Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
 import { type Approach, adviceOn, adviceOnSpeech, isUnclear } from "./advice.ts";
-import { dial, type Place, secure } from "./dial.ts";
+import { dial, type PeerAddress, secure } from "./dial.ts";
 import { type Speech, speechOf } from "./first_bytes.ts";
 
 /** One look may take so long, and a peer is looked at so often. */
@@ -16,7 +16,7 @@ const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\
 
 export interface ExplainOptions {
   /** Undefined where nobody may be looked at, as behind a proxy. */
-  readonly place: Place | undefined;
+  readonly place: PeerAddress | undefined;
   /** Whoever asks waits no longer when it aborts, and gets no more than the error tells. */
   readonly signal: AbortSignal;
 }
@@ -44,7 +44,7 @@ export class FailedPeer {
   }
 
   /** What was found in the last minute is not looked for again. */
-  async #at(place: Place, signal: AbortSignal): Promise<string> {
+  async #at(place: PeerAddress, signal: AbortSignal): Promise<string> {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#untilMs) {
       this.#untilMs = nowMs + INTERVAL_MS;
@@ -59,13 +59,13 @@ export class FailedPeer {
     return advice;
   }
 
-  async #look(place: Place): Promise<string> {
+  async #look(place: PeerAddress): Promise<string> {
     return adviceOnSpeech(await speechAt(place, this.#clock), this.#approach);
   }
 }
 
 /** What the server there speaks: first in the clear, and where it says nothing to that, in TLS. */
-async function speechAt(place: Place, clock: Clock): Promise<Speech | undefined> {
+async function speechAt(place: PeerAddress, clock: Clock): Promise<Speech | undefined> {
   return (
     (await within(clock, (signal) => answerAt(place, signal))) ??
     (await within(clock, (signal) => tlsAt(place, signal)))
@@ -85,7 +85,7 @@ async function within<T>(clock: Clock, look: (signal: AbortSignal) => Promise<T>
   }
 }
 
-async function answerAt(place: Place, signal: AbortSignal): Promise<Speech | undefined> {
+async function answerAt(place: PeerAddress, signal: AbortSignal): Promise<Speech | undefined> {
   const socket = await dial(place, signal);
   try {
     socket.write(OPENING);
@@ -110,7 +110,7 @@ async function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer> 
 }
 
 /** Whose certificate it is does not matter here: nothing is said to the server. */
-async function tlsAt(place: Place, signal: AbortSignal): Promise<Speech> {
+async function tlsAt(place: PeerAddress, signal: AbortSignal): Promise<Speech> {
   const options = {
     secureContext: createSecureContext(),
     rejectUnauthorized: false,

@@ -5,9 +5,9 @@ import type { Clock } from "../clock/clock.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { withLowerCaseNames } from "../peer/header_names.ts";
 import { messageOf } from "../text/error_text.ts";
-import type { GrpcConnection } from "./connection.ts";
+import type { Http2Connection } from "./connection.ts";
 import { ConnectFailure } from "./connector.ts";
-import type { Exchange } from "./exchange.ts";
+import type { StreamOutcome } from "./exchange.ts";
 import { ACCEPTED_ENCODINGS, frameMessage, type MessageEncoding, readMessage } from "./message.ts";
 import type { GrpcPeers } from "./peers.ts";
 import { GrpcCode, type GrpcFailure, readStatus, resetName, statusOfHttp } from "./status.ts";
@@ -77,14 +77,14 @@ export class GrpcClient {
   async #attempt(
     call: UnaryCall,
     body: readonly Uint8Array[],
-  ): Promise<Exchange & { readonly reason: string }> {
+  ): Promise<StreamOutcome & { readonly reason: string }> {
     // A connection that comes later is for the calls after this one.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
   }
 
-  async #connection(signal: AbortSignal): Promise<GrpcConnection> {
+  async #connection(signal: AbortSignal): Promise<Http2Connection> {
     const { peers, waitForReady, clock } = this.#options;
     for (;;) {
       try {
@@ -113,7 +113,7 @@ export class GrpcClient {
     };
   }
 
-  #read(call: UnaryCall, answer: Exchange & { readonly reason: string }): UnaryAnswer {
+  #read(call: UnaryCall, answer: StreamOutcome & { readonly reason: string }): UnaryAnswer {
     const { headers, trailers, body } = answer;
     const status = readStatus(trailers) ?? (headers === undefined ? undefined : readStatus(headers));
     if (status?.code === GrpcCode.OK)
@@ -126,7 +126,7 @@ export class GrpcClient {
     return failed({ code: GrpcCode.UNAVAILABLE, details: this.#endOf(answer) });
   }
 
-  #endOf({ resetCode, reason, error }: Exchange & { readonly reason: string }): string {
+  #endOf({ resetCode, reason, error }: StreamOutcome & { readonly reason: string }): string {
     if (reason !== "") return reason;
     if (resetCode === 0) return error?.message ?? "the connection ended without an answer";
     const name = resetName(resetCode);
@@ -141,7 +141,7 @@ export class GrpcClient {
   }
 
   /** Who does not know an encoding must say UNIMPLEMENTED, and which ones there are. */
-  #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: Exchange): string {
+  #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: StreamOutcome): string {
     const { encoding } = this.#options;
     const accepted = headers["grpc-accept-encoding"];
     if (code !== GrpcCode.UNIMPLEMENTED || encoding === "identity") return "";
@@ -170,7 +170,7 @@ function failed(failure: GrpcFailure): UnaryAnswer {
 }
 
 /** A stream that its server refused, such as one that crossed its GOAWAY on the way. */
-function isUnseen({ headers, resetCode }: Exchange): boolean {
+function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 

@@ -3,7 +3,7 @@ import { type ClientHttp2Session, constants, connect as http2Connect } from "nod
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import { ClosedEarly } from "../peer/dial.ts";
-import { type Exchange, type ExchangeRequest, exchange } from "./exchange.ts";
+import { type ExchangeRequest, exchange, type StreamOutcome } from "./exchange.ts";
 
 /** When a connection is asked whether it is alive. */
 export interface Keepalive {
@@ -23,7 +23,7 @@ export interface ConnectionOptions {
 }
 
 /** A connection of HTTP/2 that its server has greeted. It ends with `close`, or when its server or the network ends it. */
-export class GrpcConnection {
+export class Http2Connection {
   readonly #session: ClientHttp2Session;
   readonly #options: ConnectionOptions;
   #isOpen = true;
@@ -67,7 +67,7 @@ export class GrpcConnection {
   }
 
   /** As `exchange`, on a connection that is open. */
-  async exchange(request: ExchangeRequest): Promise<Exchange> {
+  async exchange(request: ExchangeRequest): Promise<StreamOutcome> {
     this.#calls++;
     try {
       const answer = await exchange(this.#session, request);
@@ -121,7 +121,7 @@ export class GrpcConnection {
 export async function openConnection(
   options: ConnectionOptions,
   signal: AbortSignal,
-): Promise<GrpcConnection> {
+): Promise<Http2Connection> {
   const { socket, isTls } = options;
   // The authority stands in each request; here only the scheme has a meaning.
   const session = http2Connect(isTls ? "https://peer" : "http://peer", {
@@ -129,7 +129,7 @@ export async function openConnection(
     settings: { enablePush: false },
   });
   await greeted(session, socket, signal);
-  return new GrpcConnection(session, options);
+  return new Http2Connection(session, options);
 }
 
 function greeted(session: ClientHttp2Session, socket: Socket, signal: AbortSignal): Promise<void> {

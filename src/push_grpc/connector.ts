@@ -2,12 +2,12 @@
 import type { Socket } from "node:net";
 import type { SecureContext } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { dial, type Place, secure } from "../peer/dial.ts";
+import { dial, type PeerAddress, secure } from "../peer/dial.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
 import type { ForwardProxy } from "../proxy/proxy_url.ts";
 import { openTunnel, PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
-import { type GrpcConnection, type Keepalive, openConnection } from "./connection.ts";
+import { type Http2Connection, type Keepalive, openConnection } from "./connection.ts";
 import { GrpcCode } from "./status.ts";
 
 /** TLS as the peer is to be met with. */
@@ -65,7 +65,7 @@ export class GrpcConnector {
   }
 
   /** Rejects with a ConnectFailure. */
-  async open(place: Place, stop: AbortSignal): Promise<GrpcConnection> {
+  async open(place: PeerAddress, stop: AbortSignal): Promise<Http2Connection> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(CONNECT_MS, () =>
       deadline.abort(new Error(`no connection within ${CONNECT_MS} ms`)),
@@ -81,20 +81,20 @@ export class GrpcConnector {
     }
   }
 
-  async #connect(place: Place, signal: AbortSignal): Promise<GrpcConnection> {
+  async #connect(place: PeerAddress, signal: AbortSignal): Promise<Http2Connection> {
     const { tls, host, keepalive, clock } = this.#options;
     const plain = await this.#reach(place, signal);
     const socket = tls === undefined ? plain : await secureFor(plain, { tls, host, signal });
     return await openConnection({ socket, isTls: tls !== undefined, keepalive, clock }, signal);
   }
 
-  async #reach(place: Place, signal: AbortSignal): Promise<Socket> {
+  async #reach(place: PeerAddress, signal: AbortSignal): Promise<Socket> {
     const { proxy, secureContext } = this.#options;
     if (proxy === undefined || "path" in place) return await dial(place, signal);
     return await openTunnel({ proxy, target: place, secureContext }, signal);
   }
 
-  async #explained(place: Place, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
+  async #explained(place: PeerAddress, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
     const text = errorText(error);
     if (error instanceof ProxyError) {
       const wantsUser = error.status === PROXY_AUTHENTICATION_REQUIRED;
@@ -124,7 +124,7 @@ function secureFor(
 }
 
 /** The place in the form of an endpoint. */
-export function addressOf(place: Place): string {
+export function addressOf(place: PeerAddress): string {
   if ("path" in place) return `unix:${place.path}`;
   return place.host.includes(":") ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`;
 }

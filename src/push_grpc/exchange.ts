@@ -14,7 +14,7 @@ export interface ExchangeRequest {
 }
 
 /** What came back on a stream until it was closed. */
-export interface Exchange {
+export interface StreamOutcome {
   /** Undefined where no answer came. */
   readonly headers: IncomingHttpHeaders | undefined;
   readonly trailers: IncomingHttpHeaders;
@@ -26,7 +26,7 @@ export interface Exchange {
 }
 
 /** One request and its answer on a stream of its own. Never rejects; resolves soon after the signal aborts. */
-export function exchange(session: ClientHttp2Session, request: ExchangeRequest): Promise<Exchange> {
+export function exchange(session: ClientHttp2Session, request: ExchangeRequest): Promise<StreamOutcome> {
   const { signal } = request;
   return new Promise((resolve) => {
     let headers: IncomingHttpHeaders | undefined;

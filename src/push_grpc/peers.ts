@@ -3,14 +3,14 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../clock/clock.ts";
-import type { Place } from "../peer/dial.ts";
+import type { PeerAddress } from "../peer/dial.ts";
 import { messageOf } from "../text/error_text.ts";
-import type { GrpcConnection } from "./connection.ts";
+import type { Http2Connection } from "./connection.ts";
 import { addressOf, ConnectFailure, type GrpcConnector } from "./connector.ts";
 import { GrpcCode } from "./status.ts";
 
 export interface PeersOptions {
-  readonly target: Place;
+  readonly target: PeerAddress;
   readonly connector: GrpcConnector;
   /** Which connection a call gets: each in turn, or the first that can be had. */
   readonly balancer: "round_robin" | "pick_first";
@@ -43,7 +43,7 @@ export class GrpcPeers {
   }
 
   /** A connection for one call. Rejects with a ConnectFailure where none of the addresses can be reached. */
-  async connection(): Promise<GrpcConnection> {
+  async connection(): Promise<Http2Connection> {
     if (this.#peers.length === 0 || this.#peers.some(({ isStale }) => isStale)) await this.#resolveOnce();
     return this.#options.balancer === "round_robin" ? await this.#inTurn() : await this.#first();
   }
@@ -59,7 +59,7 @@ export class GrpcPeers {
     this.#stop.abort(new Error("the client was closed"));
   }
 
-  async #inTurn(): Promise<GrpcConnection> {
+  async #inTurn(): Promise<Http2Connection> {
     const ready = this.#peers.flatMap(({ ready }) => ready ?? []);
     const next = ready[this.#turn++ % Math.max(1, ready.length)];
     if (next === undefined) return await firstOf(this.#peers.map((peer) => peer.open()));
@@ -68,7 +68,7 @@ export class GrpcPeers {
     return next;
   }
 
-  async #first(): Promise<GrpcConnection> {
+  async #first(): Promise<Http2Connection> {
     const failures: unknown[] = [];
     const ready = this.#peers.flatMap(({ ready }) => ready ?? [])[0];
     if (ready !== undefined) return ready;
@@ -103,7 +103,7 @@ export class GrpcPeers {
     for (const gone of before.values()) gone.close();
   }
 
-  async #places(): Promise<readonly Place[]> {
+  async #places(): Promise<readonly PeerAddress[]> {
     const { target, isResolvedElsewhere } = this.#options;
     if ("path" in target || isResolvedElsewhere || isIP(target.host) !== 0) return [target];
     const { host, port } = target;
@@ -120,7 +120,7 @@ function unknownHost(host: string, why: string): ConnectFailure {
 }
 
 interface PeerOptions {
-  readonly place: Place;
+  readonly place: PeerAddress;
   readonly connector: GrpcConnector;
   readonly clock: Clock;
   readonly stop: AbortSignal;
@@ -130,8 +130,8 @@ interface PeerOptions {
 class Peer {
   readonly address: string;
   readonly #options: PeerOptions;
-  #connection: GrpcConnection | undefined;
-  #opening: Promise<GrpcConnection> | undefined;
+  #connection: Http2Connection | undefined;
+  #opening: Promise<Http2Connection> | undefined;
   #hasFailed = false;
   #failedMs = Number.NEGATIVE_INFINITY;
 
@@ -152,7 +152,7 @@ class Peer {
   }
 
   /** The connection, where there is one that takes calls. */
-  get ready(): GrpcConnection | undefined {
+  get ready(): Http2Connection | undefined {
     return this.#connection?.isOpen === true ? this.#connection : undefined;
   }
 
@@ -163,7 +163,7 @@ class Peer {
   }
 
   /** The connection that is there, is being opened, or is opened now. */
-  open(): Promise<GrpcConnection> {
+  open(): Promise<Http2Connection> {
     const { ready } = this;
     if (ready !== undefined) return Promise.resolve(ready);
     this.#opening ??= this.#connect().finally(() => {
@@ -181,7 +181,7 @@ class Peer {
     );
   }
 
-  async #connect(): Promise<GrpcConnection> {
+  async #connect(): Promise<Http2Connection> {
     const { place, connector, clock, stop } = this.#options;
     try {
       this.#connection = await connector.open(place, stop);
@@ -194,7 +194,7 @@ class Peer {
   }
 }
 
-async function firstOf(opening: readonly Promise<GrpcConnection>[]): Promise<GrpcConnection> {
+async function firstOf(opening: readonly Promise<Http2Connection>[]): Promise<Http2Connection> {
   try {
     return await Promise.any(opening);
   } catch (error) {

@@ -37,7 +37,9 @@ export interface PushProtocol {
 
 export interface HttpPushOptions {
   readonly url: PushUrl;
-  readonly config: HttpClientConfig & { readonly timeout: number };
+  readonly config: HttpClientConfig;
+  /** The deadline of one attempt, for the error that says that it has passed. */
+  readonly timeoutMs: number;
   readonly protocol: PushProtocol;
   /** The exporter's. */
   readonly settings: Settings;
@@ -78,7 +80,7 @@ export class HttpPushClient {
       },
     };
     const { proxy } = connections.route;
-    const hasCertificate = (config.tls.cert_file ?? config.tls.cert_pem) !== undefined;
+    const hasCertificate = config.tls.cert !== undefined;
     this.#approach = { protocol: "HTTP", isTls: url.isTls, hasCertificate };
     this.#failures = new FailedPeer(settings.clock, this.#approach);
     this.#where = formatUrl(url) + (proxy === undefined ? "" : ` through proxy ${proxy.address}`);
@@ -153,7 +155,7 @@ export class HttpPushClient {
     if (isBrokenOff(signal))
       return { kind: "busy", status: "shutdown", error: `${this.#where}: ${BROKEN_OFF}` };
     if (signal.aborted) {
-      const text = `${this.#where}: no answer within ${this.#options.config.timeout} ms`;
+      const text = `${this.#where}: no answer within ${this.#options.timeoutMs} ms`;
       return { kind: "busy", status: "timeout", error: text };
     }
     if (error instanceof ProxyError) return failedAtProxy(error, this.#options.url);

@@ -4,7 +4,7 @@ import { Agent as TlsAgent } from "node:https";
 import { isIP } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { type Place, secure } from "../peer/dial.ts";
+import { type PeerAddress, secure } from "../peer/dial.ts";
 import { chooseProxy, type Environment } from "../proxy/choose.ts";
 import type { ForwardProxy } from "../proxy/proxy_url.ts";
 import { authorizationFor, openTunnel, ProxyError } from "../proxy/tunnel.ts";
@@ -27,7 +27,7 @@ export interface HttpRoute {
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
   /** The server's own place; undefined where a proxy stands before it. */
-  readonly place: Place | undefined;
+  readonly place: PeerAddress | undefined;
 }
 
 /** Throws, with words for the user, where the environment names a proxy that cannot be used. */
@@ -38,7 +38,7 @@ export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
   const direct = { isTls, request: { host, port, path }, headers: {}, proxy: undefined };
   if (socketPath !== undefined)
     return { ...direct, request: { ...direct.request, socketPath }, place: { path: socketPath } };
-  const proxy = chooseProxy({ target: url, option: config.proxy_url, variable, env });
+  const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
   if (proxy === undefined) return { ...direct, place: { host, port } };
   // The agent's connections lead through a tunnel.
   if (isTls) return { ...direct, proxy, place: undefined };
@@ -66,7 +66,7 @@ export interface RoutedOptions extends RequestOptions {
   readonly attempt: AbortSignal;
 }
 
-export interface AgentOptions {
+export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
@@ -76,7 +76,7 @@ export interface AgentOptions {
 }
 
 /** What makes and keeps the connections of a route, for requests with `RoutedOptions`. */
-export function createAgent(options: AgentOptions): Agent {
+export function createAgent(options: HttpAgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
@@ -86,7 +86,7 @@ export function createAgent(options: AgentOptions): Agent {
   const agent = new TlsAgent({
     ...limits,
     secureContext,
-    rejectUnauthorized: !config.tls.insecure_skip_verify,
+    rejectUnauthorized: !config.tls.insecureSkipVerify,
     // An address is not sent as a name.
     servername: isIP(name) === 0 ? name : "",
   });
@@ -104,32 +104,26 @@ export function createAgent(options: AgentOptions): Agent {
   return agent;
 }
 
-function limitsOf(config: HttpClientConfig) {
-  const { max_idle_conns, max_idle_conns_per_host = 0, max_conns_per_host, idle_conn_timeout } = config;
+function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutMs }: HttpClientConfig) {
   return {
-    keepAlive: !config.disable_keep_alives,
-    maxFreeSockets: Math.min(orNoLimit(max_idle_conns), orNoLimit(max_idle_conns_per_host)),
-    maxSockets: orNoLimit(max_conns_per_host),
-    // The agent heeds it for connections that wait; requests have their own deadline.
-    ...(idle_conn_timeout === 0 ? {} : { timeout: idle_conn_timeout }),
+    keepAlive: keepAlives,
+    maxFreeSockets: idleConnectionsMax,
+    maxSockets: connectionsMax,
+    // The agent applies it to connections that wait; requests have their own deadline.
+    ...(idleTimeoutMs === 0 ? {} : { timeout: idleTimeoutMs }),
   };
 }
 
-/** Of a Go transport 0 is no limit. */
-function orNoLimit(count: number): number {
-  return count === 0 ? Number.POSITIVE_INFINITY : count;
-}
-
 /** Whom the server's certificate must be for. Without it, a header "host" would say. */
-function nameOf({ url, config }: AgentOptions): string {
-  return config.tls.server_name_override ?? url.host;
+function nameOf({ url, config }: HttpAgentOptions): string {
+  return config.tls.serverName ?? url.host;
 }
 
 /** As gRPC's connections: a proxy that takes longer has failed. */
 const CONNECT_MS = 20_000;
 
 async function openSecureTunnel(
-  options: AgentOptions,
+  options: HttpAgentOptions,
   proxy: ForwardProxy,
   attempt: AbortSignal,
 ): Promise<TLSSocket> {
@@ -142,7 +136,7 @@ async function openSecureTunnel(
   try {
     const signal = AbortSignal.any([deadline.signal, attempt]);
     const socket = await openTunnel({ proxy, target: url, secureContext }, signal);
-    const rejectUnauthorized = !config.tls.insecure_skip_verify;
+    const rejectUnauthorized = !config.tls.insecureSkipVerify;
     const protocols = ["http/1.1"];
     return await secure(
       socket,

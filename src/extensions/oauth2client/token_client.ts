@@ -3,6 +3,7 @@ import type { Agent } from "node:http";
 import type { Settings } from "../../component/component.ts";
 import { formatDuration } from "../../options/values.ts";
 import type { PushAnswer } from "../../push_http/answer.ts";
+import type { HttpClientConfig } from "../../push_http/config.ts";
 import { HttpConnections } from "../../push_http/connections.ts";
 import { postOnce } from "../../push_http/post.ts";
 import type { PushUrl } from "../../push_http/url.ts";
@@ -18,12 +19,14 @@ export interface TokenClientOptions {
 }
 
 /** Tokens are asked for so seldom that no connection is kept for the next time. */
-const ONE_REQUEST_EACH = {
+const ONE_REQUEST_EACH: Omit<HttpClientConfig, "tls"> = {
+  auth: undefined,
   headers: {},
-  max_idle_conns: 0,
-  max_conns_per_host: 0,
-  idle_conn_timeout: 0,
-  disable_keep_alives: true,
+  proxy: undefined,
+  idleConnectionsMax: Number.POSITIVE_INFINITY,
+  connectionsMax: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: 0,
+  keepAlives: false,
 };
 
 /** Posts forms to one URL. */
