@@ -34,20 +34,20 @@ import type { RefusedReason, TurnedAway } from "./turned_away.ts";
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
  * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
  */
-export type Answer = (
+export type Respond = (
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
 ) => Promise<void>;
 
 export type Route =
-  | Answer
+  | Respond
   | {
       /** If left out, GET and HEAD. */
       readonly method?: "POST";
       /** Whether it is answered at any rate of requests: its answer must cost little more than a refusal. */
       readonly isHealth?: true;
-      readonly answer: Answer;
+      readonly answer: Respond;
     };
 
 export interface ServerLimits extends ConnectionLimits {
@@ -238,7 +238,7 @@ export class HttpServer {
     await closed;
   }
 
-  async #route(connection: Connection, { request, response, signal }: Exchange): Promise<void> {
+  async #route(connection: Connection, { request, response, signal }: RoutedRequest): Promise<void> {
     const { limits, turnedAway, authenticate } = this.#options;
     const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
@@ -287,7 +287,7 @@ function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved
 /** A refusal with the reason under which it is counted. */
 type Unserved = Refusal & { readonly reason?: RefusedReason };
 
-interface Exchange {
+interface RoutedRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly signal: AbortSignal;

@@ -3,7 +3,7 @@ import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { visible } from "../../text/visible.ts";
 
 /** A point in time as people read it. */
-export interface Moment {
+export interface ShownTime {
   /** How long it is from now, such as "3h12m". */
   readonly age: string;
   /** ISO 8601 with seconds. */
@@ -20,11 +20,11 @@ export interface SandboxRow {
   /** The state and the code of its reason, such as "failing timeout". */
   readonly state: string;
   readonly mood: Mood;
-  readonly since: Moment;
+  readonly since: ShownTime;
   /** Undefined before the shim's first answer. */
-  readonly lastAnswer: Moment | undefined;
+  readonly lastAnswer: ShownTime | undefined;
   /** Undefined where scrapes are not put off. */
-  readonly nextScrape: Moment | undefined;
+  readonly nextScrape: ShownTime | undefined;
   readonly inRuntime: "yes" | "no" | "unknown";
   readonly runtime: string;
   readonly reason: string;
@@ -96,9 +96,9 @@ function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRo
     pod: podNameOf(status),
     state: visible(code === "" ? state : `${state} ${code}`),
     mood: FARES[badness]?.[1] ?? "bad",
-    since: momentOf(sinceMs, nowMs - sinceMs),
-    lastAnswer: lastAnswerMs === undefined ? undefined : momentOf(lastAnswerMs, nowMs - lastAnswerMs),
-    nextScrape: nextScrapeMs === undefined ? undefined : momentOf(nextScrapeMs, nextScrapeMs - nowMs),
+    since: shownTimeOf(sinceMs, nowMs - sinceMs),
+    lastAnswer: lastAnswerMs === undefined ? undefined : shownTimeOf(lastAnswerMs, nowMs - lastAnswerMs),
+    nextScrape: nextScrapeMs === undefined ? undefined : shownTimeOf(nextScrapeMs, nextScrapeMs - nowMs),
     inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
     runtime: visible(status.runtime),
     reason: visible(whyOf(status, nowMs)),
@@ -122,7 +122,7 @@ function reasonOf(status: SandboxStatus, nowMs: number): string {
 }
 
 /** A clock that was set, or a scrape that is due, may make the span negative. */
-function momentOf(timeMs: number, spanMs: number): Moment {
+function shownTimeOf(timeMs: number, spanMs: number): ShownTime {
   const time = `${new Date(timeMs).toISOString().slice(0, "2026-01-01T00:00:00".length)}Z`;
   return { age: describeSpan(Math.max(0, spanMs)), time };
 }

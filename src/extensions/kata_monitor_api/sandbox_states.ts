@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
-import { type Moment, type SandboxRow, sandboxRows } from "./sandbox_rows.ts";
+import { type SandboxRow, type ShownTime, sandboxRows } from "./sandbox_rows.ts";
 
 /**
  * Two tables of all sandboxes, the worst first: how each fares, in columns for a terminal of 120 with the reason last, then
@@ -48,9 +48,12 @@ function textTable(titles: readonly string[], rows: readonly (readonly string[])
 const COLUMNS: readonly (readonly [title: string, cell: (row: SandboxRow) => string])[] = [
   ["pod", ({ pod }) => (pod === undefined ? "<small>not named</small>" : `<b>${escapeHtml(pod)}</b>`)],
   ["state", ({ mood, state }) => `<span class="${mood}">${escapeHtml(state)}</span>`],
-  ["since", ({ since }) => momentHtml(since)],
-  ["last answer", ({ lastAnswer }) => (lastAnswer === undefined ? "never" : momentHtml(lastAnswer, " ago"))],
-  ["next scrape", ({ nextScrape }) => (nextScrape === undefined ? "" : `in ${momentHtml(nextScrape)}`)],
+  ["since", ({ since }) => shownTimeHtml(since)],
+  [
+    "last answer",
+    ({ lastAnswer }) => (lastAnswer === undefined ? "never" : shownTimeHtml(lastAnswer, " ago")),
+  ],
+  ["next scrape", ({ nextScrape }) => (nextScrape === undefined ? "" : `in ${shownTimeHtml(nextScrape)}`)],
   ["in runtime", ({ inRuntime }) => inRuntime],
   ["runtime", ({ runtime }) => escapeHtml(runtime)],
   ["sandbox", sandboxHtml],
@@ -80,7 +83,7 @@ function rowHtml(row: SandboxRow): string {
   return `<tbody><tr>${cells}</tr><tr>${more}</tr></tbody>`;
 }
 
-function momentHtml({ age, time }: Moment, after = ""): string {
+function shownTimeHtml({ age, time }: ShownTime, after = ""): string {
   return `${age}${after} <small>${time}</small>`;
 }
 

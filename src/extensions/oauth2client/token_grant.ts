@@ -17,7 +17,7 @@ export interface TokenGrantOptions {
 }
 
 /** Where the client's id and secret are: in the header `Authorization`, or in the form. */
-type Place = "header" | "form";
+type SecretPlacement = "header" | "form";
 
 /**
  * Asks for tokens by the grant of client credentials. A server must take the secret in a header and may take it in the
@@ -25,7 +25,7 @@ type Place = "header" | "form";
  */
 export class TokenGrant {
   readonly #options: TokenGrantOptions;
-  #place: Place | undefined;
+  #placement: SecretPlacement | undefined;
 
   constructor(options: TokenGrantOptions) {
     this.#options = options;
@@ -47,19 +47,20 @@ export class TokenGrant {
   }
 
   async #fetch(): Promise<Token> {
-    const first = await this.#ask(this.#place ?? "header");
-    if (this.#place !== undefined || !isRefused(first)) return this.#read(first, this.#place ?? "header");
+    const first = await this.#ask(this.#placement ?? "header");
+    if (this.#placement !== undefined || !isRefused(first))
+      return this.#read(first, this.#placement ?? "header");
     const second = await this.#ask("form");
     return isRefused(second) ? readTokenAnswer(first) : this.#read(second, "form");
   }
 
-  #read(answer: PushAnswer, place: Place): Token {
+  #read(answer: PushAnswer, placement: SecretPlacement): Token {
     const token = readTokenAnswer(answer);
-    this.#place = place;
+    this.#placement = placement;
     return token;
   }
 
-  async #ask(place: Place): Promise<PushAnswer> {
+  async #ask(placement: SecretPlacement): Promise<PushAnswer> {
     const { scopes, endpointParams, credentials, post } = this.#options;
     const { id, secret } = credentials();
     const form = new URLSearchParams({ grant_type: "client_credentials" });
@@ -68,7 +69,7 @@ export class TokenGrant {
       form.delete(name);
       for (const value of [values].flat()) form.append(name, value);
     }
-    if (place === "header") return await post(form, { authorization: basicOf(id, secret) });
+    if (placement === "header") return await post(form, { authorization: basicOf(id, secret) });
     form.set("client_id", id);
     form.set("client_secret", secret);
     return await post(form, {});

@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 
 /** What the kernel says of this process, as Prometheus' Go client reports it. NaN for what cannot be read. */
-export interface ProcessUsage {
+export interface ProcStats {
   readonly cpuSeconds: number;
   readonly openFds: number;
   readonly maxFds: number;
@@ -23,7 +23,7 @@ const PAGE_BYTES = 4_096;
 const UNLIMITED = 2 ** 64;
 
 /** Reads /proc, which takes a few dozen microseconds. Never throws. */
-export function readProcessUsage(): ProcessUsage {
+export function readProcStats(): ProcStats {
   // The program's name stands in brackets and may have any character in it.
   const stat = read("self/stat");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
