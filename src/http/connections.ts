@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import { clientOf } from "./client_address.ts";
-import type { ClosedReason } from "./turned_away.ts";
+import type { ClosedReason } from "./rejections.ts";
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
@@ -34,7 +34,7 @@ export interface Connection {
   askedSecond: number;
 }
 
-interface Held extends Connection {
+interface Tracked extends Connection {
   phase: Phase;
   deadlineMs: number;
   /** Bytes that the socket had read when the connection became idle. */
@@ -44,10 +44,10 @@ interface Held extends Connection {
   pending: number;
 }
 
-interface Holder {
-  readonly all: Set<Held>;
+interface ClientConnections {
+  readonly all: Set<Tracked>;
   /** Those that wait for their client, the longest first. */
-  readonly waiting: Set<Held>;
+  readonly waiting: Set<Tracked>;
 }
 
 export interface ConnectionsOptions {
@@ -69,9 +69,9 @@ const PENDING_MAX = 8;
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #holders = new Map<string, Holder>();
-  readonly #all = new Set<Held>();
-  readonly #bySocket = new WeakMap<Socket, Held>();
+  readonly #clients = new Map<string, ClientConnections>();
+  readonly #all = new Set<Tracked>();
+  readonly #bySocket = new WeakMap<Socket, Tracked>();
   #cancelLook: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
@@ -89,7 +89,7 @@ export class Connections {
       socket.destroy();
       return undefined;
     }
-    const held: Held = {
+    const tracked: Tracked = {
       socket,
       client,
       phase: "opening",
@@ -99,15 +99,15 @@ export class Connections {
       pending: 0,
       askedSecond: -1,
     };
-    const holder = this.#holders.get(client) ?? { all: new Set(), waiting: new Set() };
-    this.#holders.set(client, holder);
-    holder.all.add(held);
-    holder.waiting.add(held);
-    this.#all.add(held);
-    this.#bySocket.set(socket, held);
-    socket.once("close", () => this.#forget(held));
+    const own = this.#clients.get(client) ?? { all: new Set(), waiting: new Set() };
+    this.#clients.set(client, own);
+    own.all.add(tracked);
+    own.waiting.add(tracked);
+    this.#all.add(tracked);
+    this.#bySocket.set(socket, tracked);
+    socket.once("close", () => this.#forget(tracked));
     this.#cancelLook ??= clock.after(LOOK_INTERVAL_MS, () => this.#look());
-    return held;
+    return tracked;
   }
 
   /** The connection of a socket that was admitted. */
@@ -117,83 +117,83 @@ export class Connections {
 
   /** The handshake is over: requests come by this socket, and the first one has its own time. */
   secured(connection: Connection, secure: Socket): void {
-    const held = this.#heldOf(connection);
-    this.#bySocket.set(secure, held);
-    held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.readMs;
+    const tracked = this.#trackedOf(connection);
+    this.#bySocket.set(secure, tracked);
+    tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.readMs;
   }
 
   /** A request is there. Returns false where the connection has too many under way, and is cut. */
   begin(connection: Connection): boolean {
-    const held = this.#heldOf(connection);
-    if (held.pending >= PENDING_MAX) {
-      this.cut(held, "pipelining");
+    const tracked = this.#trackedOf(connection);
+    if (tracked.pending >= PENDING_MAX) {
+      this.cut(tracked, "pipelining");
       return false;
     }
-    held.working++;
-    if (held.pending++ === 0) this.#renewWrite(held);
-    held.phase = "served";
-    this.#holders.get(held.client)?.waiting.delete(held);
+    tracked.working++;
+    if (tracked.pending++ === 0) this.#renewWrite(tracked);
+    tracked.phase = "served";
+    this.#clients.get(tracked.client)?.waiting.delete(tracked);
     return true;
   }
 
   /** The route has written the whole answer; the client has yet to take it. */
   answered(connection: Connection): void {
-    const held = this.#heldOf(connection);
-    if (--held.working === 0) this.#wait(held, held.pending === 0 ? "idle" : "answered");
+    const tracked = this.#trackedOf(connection);
+    if (--tracked.working === 0) this.#wait(tracked, tracked.pending === 0 ? "idle" : "answered");
   }
 
   /** The client has the whole answer. */
   taken(connection: Connection): void {
-    const held = this.#heldOf(connection);
-    if (--held.pending > 0) this.#renewWrite(held);
-    else if (held.working === 0) this.#wait(held, "idle");
+    const tracked = this.#trackedOf(connection);
+    if (--tracked.pending > 0) this.#renewWrite(tracked);
+    else if (tracked.working === 0) this.#wait(tracked, "idle");
   }
 
   cut(connection: Connection, reason: ClosedReason): void {
-    const held = this.#heldOf(connection);
-    if (!this.#all.has(held)) return;
-    this.#options.onClosed(reason, held.client);
-    this.#forget(held);
-    held.socket.destroy();
+    const tracked = this.#trackedOf(connection);
+    if (!this.#all.has(tracked)) return;
+    this.#options.onClosed(reason, tracked.client);
+    this.#forget(tracked);
+    tracked.socket.destroy();
   }
 
   /** Closes those without a request under way. */
   closeIdle(): void {
-    for (const held of this.#all) if (held.pending === 0) held.socket.destroy();
+    for (const tracked of this.#all) if (tracked.pending === 0) tracked.socket.destroy();
   }
 
   closeAll(): void {
     for (const { socket } of this.#all) socket.destroy();
   }
 
-  #heldOf(connection: Connection): Held {
-    const held = this.#bySocket.get(connection.socket);
-    if (held === undefined) throw new Error("BUG: a connection that was not admitted");
-    return held;
+  #trackedOf(connection: Connection): Tracked {
+    const tracked = this.#bySocket.get(connection.socket);
+    if (tracked === undefined) throw new Error("BUG: a connection that was not admitted");
+    return tracked;
   }
 
-  #renewWrite(held: Held): void {
-    held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.writeMs;
+  #renewWrite(tracked: Tracked): void {
+    tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.writeMs;
   }
 
-  #wait(held: Held, phase: "answered" | "idle"): void {
-    held.phase = phase;
+  #wait(tracked: Tracked, phase: "answered" | "idle"): void {
+    tracked.phase = phase;
     if (phase === "idle") {
-      held.bytesRead = held.socket.bytesRead;
-      held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.idleMs;
+      tracked.bytesRead = tracked.socket.bytesRead;
+      tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.idleMs;
     }
-    if (!this.#all.has(held)) return;
-    const waiting = this.#holders.get(held.client)?.waiting;
-    waiting?.delete(held);
-    waiting?.add(held);
+    if (!this.#all.has(tracked)) return;
+    const waiting = this.#clients.get(tracked.client)?.waiting;
+    waiting?.delete(tracked);
+    waiting?.add(tracked);
   }
 
-  #forget(held: Held): void {
-    if (!this.#all.delete(held)) return;
-    const holder = this.#holders.get(held.client);
-    holder?.all.delete(held);
-    holder?.waiting.delete(held);
-    if (holder?.all.size === 0) this.#holders.delete(held.client);
+  #forget(tracked: Tracked): void {
+    if (!this.#all.delete(tracked)) return;
+    const own = this.#clients.get(tracked.client);
+    own?.all.delete(tracked);
+    own?.waiting.delete(tracked);
+    if (own?.all.size === 0) this.#clients.delete(tracked.client);
     if (this.#all.size > 0) return;
     this.#cancelLook?.();
     this.#cancelLook = undefined;
@@ -202,12 +202,12 @@ export class Connections {
   /** Whether there is a place for one more of this client; one that waits gives way to it if need be. */
   #makeRoom(client: string): boolean {
     const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
-    const own = this.#holders.get(client);
+    const own = this.#clients.get(client);
     const ownCount = own?.all.size ?? 0;
-    let from: Holder | undefined;
+    let from: ClientConnections | undefined;
     if (ownCount >= connectionsPerAddressMax) from = own;
     else if (this.#all.size < connectionsMax) return true;
-    else from = this.#largestHolder(own, ownCount);
+    else from = this.#largestClient(own, ownCount);
     const [victim] = from?.waiting ?? [];
     if (victim === undefined) return false;
     this.cut(victim, "evicted");
@@ -215,23 +215,23 @@ export class Connections {
   }
 
   /** Among those who have a connection that waits: nobody gives way to a client that holds more already. */
-  #largestHolder(own: Holder | undefined, ownCount: number): Holder | undefined {
-    let largest: Holder | undefined;
-    for (const holder of this.#holders.values()) {
-      if (holder.waiting.size === 0 || (holder !== own && holder.all.size <= ownCount)) continue;
-      if (largest === undefined || holder.all.size > largest.all.size) largest = holder;
+  #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
+    let largest: ClientConnections | undefined;
+    for (const one of this.#clients.values()) {
+      if (one.waiting.size === 0 || (one !== own && one.all.size <= ownCount)) continue;
+      if (largest === undefined || one.all.size > largest.all.size) largest = one;
     }
     return largest;
   }
 
   #look(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const held of this.#all) {
-      if (held.phase === "idle" && held.socket.bytesRead > held.bytesRead) {
-        held.phase = "reading";
-        held.deadlineMs = nowMs + this.#options.timeouts.readMs;
+    for (const tracked of this.#all) {
+      if (tracked.phase === "idle" && tracked.socket.bytesRead > tracked.bytesRead) {
+        tracked.phase = "reading";
+        tracked.deadlineMs = nowMs + this.#options.timeouts.readMs;
       }
-      if (held.deadlineMs <= nowMs) this.cut(held, lateness(held.phase));
+      if (tracked.deadlineMs <= nowMs) this.cut(tracked, lateness(tracked.phase));
     }
     this.#cancelLook =
       this.#all.size === 0 ? undefined : this.#options.clock.after(LOOK_INTERVAL_MS, () => this.#look());

@@ -5,10 +5,10 @@ import type { ListenAddress } from "../options/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { authenticationBy } from "./authentication.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
+import { Rejections } from "./rejections.ts";
 import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
 import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
 import { serverCertificates } from "./tls.ts";
-import { TurnedAway } from "./turned_away.ts";
 
 export interface ShareOptions {
   /** Whose it is. */
@@ -110,7 +110,7 @@ class Listener {
       allowedHosts,
       authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
       timeouts,
-      turnedAway: new TurnedAway({ listener: describeAddress(address), logger, clock, meter }),
+      rejections: new Rejections({ listener: describeAddress(address), logger, clock, meter }),
       route: (path) => this.#route(path),
       onError: (error) => this.#logTrouble(error),
     });

@@ -26,9 +26,9 @@ import {
 } from "./connections.ts";
 import { Handshakes } from "./handshakes.ts";
 import { hostRule } from "./hosts.ts";
-import { type Pot, Rates } from "./rates.ts";
+import { type Budget, Rates } from "./rates.ts";
+import type { RefusedReason, Rejections } from "./rejections.ts";
 import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
-import type { RefusedReason, TurnedAway } from "./turned_away.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
@@ -51,7 +51,7 @@ export type Route =
     };
 
 export interface ServerLimits extends ConnectionLimits {
-  /** Of one client and pot (`rates.ts`); further requests are answered with 429. */
+  /** Of one client and budget (`rates.ts`); further requests are answered with 429. */
   readonly requestsPerSecondMax: number;
   /** TLS handshakes of one client that begin in a second; further ones wait. */
   readonly handshakesPerSecondMax: number;
@@ -80,7 +80,7 @@ export interface HttpServerOptions {
   readonly timeouts: ServerTimeouts;
   readonly clock: Clock;
   /** Hears of what is closed or refused because of a limit. */
-  readonly turnedAway: TurnedAway;
+  readonly rejections: Rejections;
   /** Hears of what goes wrong while the server runs; it goes on. */
   onError(error: Error): void;
 }
@@ -100,7 +100,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const { limits, timeouts, clock, tls, turnedAway, address, allowedHosts } = options;
+    const { limits, timeouts, clock, tls, rejections, address, allowedHosts } = options;
     this.#rules = {
       urlBytesMax: limits.urlBytesMax,
       isUnix: "path" in address,
@@ -112,7 +112,7 @@ export class HttpServer {
       limits,
       timeouts,
       clock,
-      onClosed: (reason, client) => turnedAway.connection(reason, client),
+      onClosed: (reason, client) => rejections.connection(reason, client),
     });
     // `#connections` has the time-outs: Node's know neither of TLS nor of who holds how much.
     const serverOptions: ServerOptions = {
@@ -239,7 +239,7 @@ export class HttpServer {
   }
 
   async #route(connection: Connection, { request, response, signal }: RoutedRequest): Promise<void> {
-    const { limits, turnedAway, authenticate } = this.#options;
+    const { limits, rejections, authenticate } = this.#options;
     const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
     const route = this.#options.route(request.url.split("?", 1)[0] ?? "/");
@@ -248,7 +248,7 @@ export class HttpServer {
       rule ?? (await authenticate?.(request)) ?? refusedBy(request, route);
     const isHealth = refused === undefined && typeof route === "object" && route.isHealth === true;
     if (!isHealth && !this.#hasRoom(connection, refused === undefined ? "page" : "refused")) {
-      turnedAway.request("rate", connection.client);
+      rejections.request("rate", connection.client);
       response.setHeader("Retry-After", "1");
       return answerText(response, 429, `more than ${limits.requestsPerSecondMax} requests in a second`);
     }
@@ -256,7 +256,7 @@ export class HttpServer {
       const { reason = "rule", status, text, headers = {} } = refused;
       // What is left of a request that a rule forbids is not waited for. Otherwise the connection stays: a new one would cost more.
       if (reason === "rule") response.setHeader("Connection", "close");
-      turnedAway.request(reason, connection.client);
+      rejections.request(reason, connection.client);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       return answerText(response, status, text);
     }
@@ -264,12 +264,12 @@ export class HttpServer {
     await answer?.(request, response, signal);
   }
 
-  /** Whether the client may ask for something of that pot in this second. */
-  #hasRoom(connection: Connection, pot: Pot): boolean {
+  /** Whether the client may ask for something of that budget in this second. */
+  #hasRoom(connection: Connection, budget: Budget): boolean {
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
     const isFirst = connection.askedSecond !== second;
     connection.askedSecond = second;
-    return this.#rates.take(second, connection.client, { pot, isFirst });
+    return this.#rates.take(second, connection.client, { budget, isFirst });
   }
 }
 

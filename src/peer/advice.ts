@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PeerCertificate } from "node:tls";
 import { opensslReason } from "./error_text.ts";
-import { type Speech, speechOf } from "./first_bytes.ts";
+import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 
 /** How we tried to reach a peer. */
 export interface Approach {
@@ -70,7 +70,7 @@ export function adviceOn(error: unknown, approach: Approach): string | undefined
     const names = cert?.subjectaltname ?? "no name";
     return `its certificate is for ${names}, not for "${host}"; set tls::server_name_override`;
   }
-  if (rawPacket !== undefined) return adviceOnSpeech(speechOf(rawPacket), approach);
+  if (rawPacket !== undefined) return adviceOnProtocol(protocolIn(rawPacket), approach);
   if (CERTIFICATE_ALERTS.has(code) && !approach.hasCertificate) return CLIENT_CERTIFICATE;
   return ADVICE[code];
 }
@@ -91,17 +91,17 @@ export function isUnclear(error: unknown): boolean {
 const UNCLEAR = /^(ECONNRESET|ECONNABORTED|EPIPE|ERR_HTTP2_.*|HPE_.*)$/;
 
 /** What to change where the server was heard to speak that, or nothing that is known; empty where it speaks as we do. */
-export function adviceOnSpeech(speech: Speech | undefined, approach: Approach): string {
+export function adviceOnProtocol(spoken: ServerProtocol | undefined, approach: Approach): string {
   const { protocol, isTls } = approach;
-  if (speech === undefined) return `what listens there does not answer as a server of ${protocol} does`;
-  if (speech === "tls")
+  if (spoken === undefined) return `what listens there does not answer as a server of ${protocol} does`;
+  if (spoken === "tls")
     return isTls
       ? endedBy(approach)
       : "the server there speaks TLS; begin the endpoint with https://, or use tls";
   if (isTls) return NO_TLS;
-  if (speech === "http1" && protocol === "gRPC")
+  if (spoken === "http1" && protocol === "gRPC")
     return "a server of HTTP/1 listens there, not of gRPC; is it the port of otlp_http, 4318?";
-  if (speech === "http2" && protocol === "HTTP")
+  if (spoken === "http2" && protocol === "HTTP")
     return "a server of HTTP/2 listens there, as gRPC's are; is it the port of otlp_grpc, 4317?";
   return "";
 }
@@ -113,7 +113,7 @@ const WANTS_TLS =
 /** The server's words and what to change, where it says in an answer that it wants TLS; undefined where it does not. */
 export function adviceOnAnswer(text: string, approach: Approach): string | undefined {
   const words = approach.isTls ? undefined : WANTS_TLS.exec(text)?.[0];
-  return words === undefined ? undefined : `${words}; ${adviceOnSpeech("tls", approach)}`;
+  return words === undefined ? undefined : `${words}; ${adviceOnProtocol("tls", approach)}`;
 }
 
 function endedBy({ hasCertificate }: Approach): string {

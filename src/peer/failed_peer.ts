@@ -2,9 +2,9 @@
 import type { Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { type Approach, adviceOn, adviceOnSpeech, isUnclear } from "./advice.ts";
+import { type Approach, adviceOn, adviceOnProtocol, isUnclear } from "./advice.ts";
 import { dial, type PeerAddress, secure } from "./dial.ts";
-import { type Speech, speechOf } from "./first_bytes.ts";
+import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 
 /** One look may take so long, and a peer is looked at so often. */
 const LOOK_MS = 2_000;
@@ -60,12 +60,12 @@ export class FailedPeer {
   }
 
   async #look(place: PeerAddress): Promise<string> {
-    return adviceOnSpeech(await speechAt(place, this.#clock), this.#approach);
+    return adviceOnProtocol(await protocolAt(place, this.#clock), this.#approach);
   }
 }
 
 /** What the server there speaks: first in the clear, and where it says nothing to that, in TLS. */
-async function speechAt(place: PeerAddress, clock: Clock): Promise<Speech | undefined> {
+async function protocolAt(place: PeerAddress, clock: Clock): Promise<ServerProtocol | undefined> {
   return (
     (await within(clock, (signal) => answerAt(place, signal))) ??
     (await within(clock, (signal) => tlsAt(place, signal)))
@@ -85,11 +85,11 @@ async function within<T>(clock: Clock, look: (signal: AbortSignal) => Promise<T>
   }
 }
 
-async function answerAt(place: PeerAddress, signal: AbortSignal): Promise<Speech | undefined> {
+async function answerAt(place: PeerAddress, signal: AbortSignal): Promise<ServerProtocol | undefined> {
   const socket = await dial(place, signal);
   try {
     socket.write(OPENING);
-    return speechOf(await firstBytes(socket, signal));
+    return protocolIn(await firstBytes(socket, signal));
   } finally {
     socket.destroy();
   }
@@ -103,14 +103,14 @@ async function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer> 
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (speechOf(Buffer.concat(chunks)) !== undefined || bytes >= ANSWER_BYTES_MAX) break;
+    if (protocolIn(Buffer.concat(chunks)) !== undefined || bytes >= ANSWER_BYTES_MAX) break;
   }
   signal.removeEventListener("abort", stop);
   return Buffer.concat(chunks);
 }
 
 /** Whose certificate it is does not matter here: nothing is said to the server. */
-async function tlsAt(place: PeerAddress, signal: AbortSignal): Promise<Speech> {
+async function tlsAt(place: PeerAddress, signal: AbortSignal): Promise<ServerProtocol> {
   const options = {
     secureContext: createSecureContext(),
     rejectUnauthorized: false,

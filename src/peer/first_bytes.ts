@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What a server shows that it speaks. */
-export type Speech = "tls" | "http1" | "http2";
+export type ServerProtocol = "tls" | "http1" | "http2";
 
 /** Record types "alert" and "handshake" of TLS (RFC 8446, 5.1). */
 const TLS_RECORDS: ReadonlySet<number> = new Set([21, 22]);
@@ -11,7 +11,7 @@ const HTTP2_TYPE_AT = 3;
 const HTTP2_HEADER_BYTES = 9;
 
 /** Tells by the first bytes of a server's answer; undefined where they could be anything. */
-export function speechOf(bytes: Uint8Array): Speech | undefined {
+export function protocolIn(bytes: Uint8Array): ServerProtocol | undefined {
   if (TLS_RECORDS.has(bytes[0] ?? 0) && bytes[1] === TLS_MAJOR_VERSION) return "tls";
   if (Buffer.from(bytes.subarray(0, 5)).toString("latin1") === "HTTP/") return "http1";
   const isFrame = bytes.length >= HTTP2_HEADER_BYTES && bytes[0] === 0;

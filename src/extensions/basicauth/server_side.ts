@@ -4,7 +4,7 @@ import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { isAmong, keyedHash } from "../../auth/keyed_hash.ts";
 import type { Extension, Settings } from "../../component/component.ts";
-import { BcryptTurns } from "./bcrypt_turns.ts";
+import { BcryptQueue } from "./bcrypt_queue.ts";
 import { startBcryptWorker } from "./bcrypt_worker.ts";
 import { isSha1Of, type PasswordHash, parseHtpasswd } from "./htpasswd.ts";
 
@@ -27,16 +27,16 @@ export function createBasicAuthServer(config: HtpasswdConfig, settings: Settings
     { settings },
   );
   const { clock, logger } = settings;
-  const turns = new BcryptTurns({ clock, logger, start: startBcryptWorker });
+  const queue = new BcryptQueue({ clock, logger, start: startBcryptWorker });
   const server = new BasicAuthServer(() => `${texts.get("file")}\n${texts.get("inline")}`, {
     settings,
-    turns,
+    queue,
   });
   const extension = authenticatorExtension(settings, texts, { server });
   return {
     ...extension,
     async shutdown(deadline) {
-      await Promise.all([extension.shutdown(deadline), turns.close()]);
+      await Promise.all([extension.shutdown(deadline), queue.close()]);
     },
   };
 }
@@ -45,7 +45,7 @@ class BasicAuthServer implements ServerAuthenticator {
   readonly challenge = 'Basic realm="kata-collector", charset="UTF-8"';
   readonly #text: () => string;
   readonly #settings: Settings;
-  readonly #turns: BcryptTurns;
+  readonly #queue: BcryptQueue;
   #parsed: { readonly text: string; readonly hashes: ReadonlyMap<string, PasswordHash> } = {
     text: "",
     hashes: new Map(),
@@ -53,10 +53,10 @@ class BasicAuthServer implements ServerAuthenticator {
   /** By name: what was right, as a keyed hash of password and hash, and when it came last. */
   readonly #remembered = new Map<string, { readonly proof: Buffer; atMs: number }>();
 
-  constructor(text: () => string, { settings, turns }: { settings: Settings; turns: BcryptTurns }) {
+  constructor(text: () => string, { settings, queue }: { settings: Settings; queue: BcryptQueue }) {
     this.#text = text;
     this.#settings = settings;
-    this.#turns = turns;
+    this.#queue = queue;
   }
 
   async check({ headers, peer }: ReceivedRequest): Promise<Verdict> {
@@ -74,7 +74,7 @@ class BasicAuthServer implements ServerAuthenticator {
     const isRight =
       compared.kind === "sha1"
         ? isSha1Of(password, compared.text)
-        : await this.#turns.compare(peer, { password, hash: compared.text });
+        : await this.#queue.compare(peer, { password, hash: compared.text });
     if (isRight === undefined) return "busy";
     if (!isRight || own === undefined) return "refused";
     this.#remembered.set(name, { proof: keyedHash(own.text, password), atMs: this.#nowMs() });

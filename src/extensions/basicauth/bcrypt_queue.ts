@@ -14,13 +14,13 @@ export interface BcryptWorker {
   unref(): void;
 }
 
-export interface BcryptTurnsOptions {
+export interface BcryptQueueOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   start(): BcryptWorker;
 }
 
-interface Turn {
+interface Job {
   readonly comparison: Comparison;
   readonly done: Promise<boolean | undefined>;
   end(result: boolean | undefined): void;
@@ -37,10 +37,10 @@ const IDLE_MS = 60_000;
  * Comparisons of passwords with bcrypt hashes: one at a time, on another thread. A peer has one that waits or is being
  * done, so that a flood of one peer's wrong passwords keeps another's right one waiting for a single comparison.
  */
-export class BcryptTurns {
-  readonly #options: BcryptTurnsOptions;
+export class BcryptQueue {
+  readonly #options: BcryptQueueOptions;
   /** By peer, in their order. The first is being done, unless `#cancelNext` waits to begin it. */
-  readonly #turns = new Map<string, Turn>();
+  readonly #queue = new Map<string, Job>();
   #worker: BcryptWorker | undefined;
   #isBusy = false;
   #beganMs = Number.NEGATIVE_INFINITY;
@@ -48,28 +48,28 @@ export class BcryptTurns {
   #cancelIdle: () => void = () => {};
   #isClosed = false;
 
-  constructor(options: BcryptTurnsOptions) {
+  constructor(options: BcryptQueueOptions) {
     this.#options = options;
   }
 
-  /** Whether password and hash belong together; undefined where there is no turn for it now. Never rejects. */
+  /** Whether password and hash belong together; undefined where there is no job for it now. Never rejects. */
   async compare(peer: string, comparison: Comparison): Promise<boolean | undefined> {
-    const own = this.#turns.get(peer);
+    const own = this.#queue.get(peer);
     // A puller with several connections comes with the same password on each.
     if (own !== undefined) return isSame(own.comparison, comparison) ? await own.done : undefined;
-    if (this.#isClosed || this.#turns.size >= WAITING_MAX) return undefined;
+    if (this.#isClosed || this.#queue.size >= WAITING_MAX) return undefined;
     const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
-    this.#turns.set(peer, { comparison, done: promise, end: resolve });
-    if (this.#turns.size === 1) this.#next();
+    this.#queue.set(peer, { comparison, done: promise, end: resolve });
+    if (this.#queue.size === 1) this.#next();
     return await promise;
   }
 
-  /** Those that wait hear that there is no turn for them. */
+  /** Those that wait hear that there is no job for them. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelNext();
-    for (const { end } of this.#turns.values()) end(undefined);
-    this.#turns.clear();
+    for (const { end } of this.#queue.values()) end(undefined);
+    this.#queue.clear();
     await this.#stop();
   }
 
@@ -77,20 +77,20 @@ export class BcryptTurns {
     const { clock } = this.#options;
     this.#cancelNext();
     this.#cancelIdle();
-    const [turn] = this.#turns.values();
-    if (turn === undefined) {
+    const [job] = this.#queue.values();
+    if (job === undefined) {
       this.#cancelIdle = clock.after(IDLE_MS, () => void this.#stop());
       return;
     }
     const waitMs = this.#beganMs + SPACING_MS - clock.monotonicMs();
     if (waitMs > 0) {
-      this.#cancelNext = clock.after(waitMs, () => this.#begin(turn));
+      this.#cancelNext = clock.after(waitMs, () => this.#begin(job));
       return;
     }
-    this.#begin(turn);
+    this.#begin(job);
   }
 
-  #begin({ comparison }: Turn): void {
+  #begin({ comparison }: Job): void {
     this.#beganMs = this.#options.clock.monotonicMs();
     this.#isBusy = true;
     try {
@@ -130,8 +130,8 @@ export class BcryptTurns {
   #end(worker: BcryptWorker | undefined, result: boolean | undefined): void {
     if (worker !== this.#worker) return;
     this.#isBusy = false;
-    for (const [peer, { end }] of this.#turns) {
-      this.#turns.delete(peer);
+    for (const [peer, { end }] of this.#queue) {
+      this.#queue.delete(peer);
       end(result);
       break;
     }

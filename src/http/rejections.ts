@@ -16,7 +16,7 @@ export type ClosedReason =
   | "pipelining"
   | "not_tls";
 
-/** Why a request got no answer of a route: its client's pot was empty, a rule forbids it, or nothing is served at that path or by that method. */
+/** Why a request got no answer of a route: its client's budget was empty, a rule forbids it, or nothing is served at that path or by that method. */
 export type RefusedReason = "rate" | "rule" | "unknown_path" | "method";
 
 /** What belongs to every listener's life. The log is silent on it. */
@@ -25,7 +25,7 @@ const LOG_INTERVAL_MS = 60_000;
 /** Clients that are counted between two lines of the log; of further ones only the sum is known. */
 const CLIENTS_MAX = 256;
 
-export interface TurnedAwayOptions {
+export interface RejectionsOptions {
   /** The listener's address as its config has it. */
   readonly listener: string;
   readonly logger: Logger;
@@ -34,15 +34,15 @@ export interface TurnedAwayOptions {
 }
 
 /** Counts the connections and requests that a listener turns away, and names in the log who brings most of them. */
-export class TurnedAway {
-  readonly #options: TurnedAwayOptions;
+export class Rejections {
+  readonly #options: RejectionsOptions;
   readonly #closed: Counter;
   readonly #refused: Counter;
   #byClient = new Map<string, number>();
   #sum = 0;
   #loggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: TurnedAwayOptions) {
+  constructor(options: RejectionsOptions) {
     this.#options = options;
     const { meter } = options;
     this.#closed = meter.createCounter("kata_collector_listener_closed_connections", {
