@@ -11,7 +11,7 @@ import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
 
-/** `tls` of whatever listens, as the Collector's `configtls` names it. */
+/** The option `tls` of a listener, with the names of the Collector's `configtls`. */
 export const serverTls: z.ZodType<TlsConfig> = z
   .strictObject({
     cert_file: z.string().min(1),
@@ -140,7 +140,7 @@ export function toServing(config: ServingOptions, limits: ServerLimits | undefin
   };
 }
 
-/** A component's address and how it is served there. */
+/** The part of a component's config that is about its listener. */
 interface Listening {
   readonly address: ListenAddress;
   readonly serving: Serving;
@@ -148,15 +148,15 @@ interface Listening {
 
 const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
-/** What the factory of whatever listens says of its config, for the factory's own object. */
+/** The parts of a factory that every component with a listener has; spread it into the factory. */
 export const listening = {
-  /** One port is one claim, whatever the host. */
+  /** Claims the port, whatever the host: components that claim the same one can share a listener. */
   sharedClaims: ({ address }: Listening): readonly string[] => [
     "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
   ],
   uses: ({ serving: { auth } }: Listening): readonly ExtensionUse[] =>
     authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator"),
-  /** Warns of passwords and tokens that whoever is on the way can read. */
+  /** Warns that passwords and tokens come in the clear, where anybody on the network can read them. */
   remarks: ({ address, serving: { auth, tls } }: Listening): readonly Remark[] => {
     if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
       return [];
@@ -169,7 +169,7 @@ export const listening = {
   },
 };
 
-/** What holds where a config has no word on it. An idle connection outlives Prometheus' default interval. */
+/** The time-outs where no config sets them. An idle connection lasts longer than Prometheus' default scrape interval. */
 export const defaultServerTimeouts: ServerTimeouts = {
   readMs: 10_000,
   writeMs: 30_000,
@@ -177,7 +177,7 @@ export const defaultServerTimeouts: ServerTimeouts = {
   keepAlives: true,
 };
 
-/** Undefined where none is set, so that a component goes along with whoever shares its address. */
+/** Returns undefined where none is set: the time-outs of a component at the same address then apply. */
 function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   const { readMs, writeMs, idleMs, keepAlives } = defaultServerTimeouts;
   const { read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled } = config;
@@ -191,5 +191,5 @@ function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   };
 }
 
-/** What holds where a config has no word on it. */
+/** The limits where no config sets them. */
 export const defaultServerLimits: ServerLimits = toServerLimits(z.object(serverLimits).parse({}));

@@ -6,47 +6,53 @@ import type { ClosedReason } from "./rejections.ts";
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
-  /** Of one client: an address, a /64 of IPv6, or a unix socket as a whole. */
+  /** Connections of one client: an IPv4 address, a /64 network of IPv6, or all clients of a unix socket. */
   readonly connectionsPerAddressMax: number;
 }
 
 export interface ConnectionTimeouts {
-  /** From a request's first byte to its last, and from a connection's begin to the end of its TLS handshake. */
+  /** Time from a request's first byte to its last, and from the start of a connection to the end of its TLS handshake. */
   readonly readMs: number;
-  /** From a request's last byte to its answer's last, however steadily the client takes it. */
+  /** Time from a request's last byte until the client has received the whole answer, even if it reads steadily. */
   readonly writeMs: number;
-  /** From an answer to the next request's first byte. */
+  /** Time from an answer to the first byte of the next request. */
   readonly idleMs: number;
 }
 
 /**
- * `opening` until a first request is there; `served` while a route works on a request; `answered` while the client still has to
- * take the answer; `idle` between requests; `reading` when a part of the next one is there.
+ * The state of a connection:
+ * - `opening`: no request has arrived yet;
+ * - `served`: a route works on a request;
+ * - `answered`: the route has written the answer, and the client has not received all of it;
+ * - `idle`: the connection waits for the next request;
+ * - `reading`: a part of the next request has arrived.
  */
 type Phase = "opening" | "served" | "answered" | "idle" | "reading";
 
 /** One open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** Whose it is, as `clientOf` says. */
+  /** The client that opened it, as `clientOf` names it. */
   readonly client: string;
-  /** The second in which it asked last. */
+  /** The second of the monotonic clock in which its last request came; -1 before the first one. */
   askedSecond: number;
 }
 
 interface Tracked extends Connection {
   phase: Phase;
   deadlineMs: number;
-  /** Bytes that the socket had read when the connection became idle. */
+  /** The socket's `bytesRead` when the connection became idle: a larger one means that a request is arriving. */
   bytesRead: number;
-  /** Requests that a route works on, and those whose answers have not been taken. */
+  /** Requests on which a route works. */
   working: number;
+  /** Requests whose answers the client has not received as a whole. */
   pending: number;
 }
 
+/** The connections of one client. */
 interface ClientConnections {
   readonly all: Set<Tracked>;
-  /** Those that wait for their client, the longest first. */
+  /** Connections that wait for their client, the longest waiting first. */
   readonly waiting: Set<Tracked>;
 }
 
@@ -54,34 +60,38 @@ export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly timeouts: ConnectionTimeouts;
   readonly clock: Clock;
-  /** Hears of each connection that is refused or cut, and why. */
+  /** Is called for each connection that is refused or cut, with the reason. */
   onClosed(reason: ClosedReason, client: string): void;
 }
 
-/** How often connections are looked at: a time-out comes late by so much at most. */
-const LOOK_INTERVAL_MS = 1_000;
-/** Requests of one connection that may be under way at one time; a client that sends more does not read its answers. */
+/** Time-outs are checked this often, so a connection is cut at most this much too late. */
+const CHECK_INTERVAL_MS = 1_000;
+/** Unanswered requests that one connection may have. A client that sends more does not read its answers. */
 const PENDING_MAX = 8;
 
 /**
- * The open connections of a listener. When places are short, one that waits for its client gives way, the longest waiting first,
- * from the client that holds most; one that a route works for never does.
+ * The open connections of a listener, with their limits and time-outs. When a limit is reached, a new connection replaces one
+ * that waits for its client: the longest waiting one of the client that has most. A connection on which a route works is
+ * never closed for another one.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
   readonly #clients = new Map<string, ClientConnections>();
   readonly #all = new Set<Tracked>();
   readonly #bySocket = new WeakMap<Socket, Tracked>();
-  #cancelLook: (() => void) | undefined;
+  #cancelCheck: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
   }
 
-  /** The socket's connection, from now until it closes. Undefined where there is no place: the socket is then closed. */
+  /**
+   * Counts the socket as a connection until it closes. Returns undefined where the limits allow no more; the socket is
+   * then closed.
+   */
   admit(socket: Socket): Connection | undefined {
     const { clock, timeouts, onClosed } = this.#options;
-    // A socket that has an error closes too, and that is heard.
+    // A socket with an error emits "close" as well, which is handled below.
     socket.on("error", () => {});
     const client = clientOf(socket.remoteAddress);
     if (!this.#makeRoom(client)) {
@@ -106,23 +116,23 @@ export class Connections {
     this.#all.add(tracked);
     this.#bySocket.set(socket, tracked);
     socket.once("close", () => this.#forget(tracked));
-    this.#cancelLook ??= clock.after(LOOK_INTERVAL_MS, () => this.#look());
+    this.#cancelCheck ??= clock.after(CHECK_INTERVAL_MS, () => this.#check());
     return tracked;
   }
 
-  /** The connection of a socket that was admitted. */
+  /** Finds the connection of a socket that was admitted. */
   of(socket: Socket): Connection | undefined {
     return this.#bySocket.get(socket);
   }
 
-  /** The handshake is over: requests come by this socket, and the first one has its own time. */
+  /** Reports that the TLS handshake has ended: requests come over `secure` now, and the time for the first one begins. */
   secured(connection: Connection, secure: Socket): void {
     const tracked = this.#trackedOf(connection);
     this.#bySocket.set(secure, tracked);
     tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.readMs;
   }
 
-  /** A request is there. Returns false where the connection has too many under way, and is cut. */
+  /** Reports that a request has arrived. Returns false where the connection has too many unanswered ones; it is then cut. */
   begin(connection: Connection): boolean {
     const tracked = this.#trackedOf(connection);
     if (tracked.pending >= PENDING_MAX) {
@@ -136,19 +146,20 @@ export class Connections {
     return true;
   }
 
-  /** The route has written the whole answer; the client has yet to take it. */
+  /** Reports that the route has written the whole answer. */
   answered(connection: Connection): void {
     const tracked = this.#trackedOf(connection);
     if (--tracked.working === 0) this.#wait(tracked, tracked.pending === 0 ? "idle" : "answered");
   }
 
-  /** The client has the whole answer. */
+  /** Reports that the client has received the whole answer, or has gone. */
   taken(connection: Connection): void {
     const tracked = this.#trackedOf(connection);
     if (--tracked.pending > 0) this.#renewWrite(tracked);
     else if (tracked.working === 0) this.#wait(tracked, "idle");
   }
 
+  /** Closes the connection at once and reports the reason to `onClosed`. */
   cut(connection: Connection, reason: ClosedReason): void {
     const tracked = this.#trackedOf(connection);
     if (!this.#all.has(tracked)) return;
@@ -157,7 +168,7 @@ export class Connections {
     tracked.socket.destroy();
   }
 
-  /** Closes those without a request under way. */
+  /** Closes the connections that have no unanswered request. */
   closeIdle(): void {
     for (const tracked of this.#all) if (tracked.pending === 0) tracked.socket.destroy();
   }
@@ -195,11 +206,11 @@ export class Connections {
     own?.waiting.delete(tracked);
     if (own?.all.size === 0) this.#clients.delete(tracked.client);
     if (this.#all.size > 0) return;
-    this.#cancelLook?.();
-    this.#cancelLook = undefined;
+    this.#cancelCheck?.();
+    this.#cancelCheck = undefined;
   }
 
-  /** Whether there is a place for one more of this client; one that waits gives way to it if need be. */
+  /** Returns whether the client may have one more connection. Closes a waiting one for it where a limit is reached. */
   #makeRoom(client: string): boolean {
     const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
     const own = this.#clients.get(client);
@@ -214,7 +225,10 @@ export class Connections {
     return true;
   }
 
-  /** Among those who have a connection that waits: nobody gives way to a client that holds more already. */
+  /**
+   * Finds the client with most connections, among those with a waiting one. A client with more connections never
+   * displaces one with fewer.
+   */
   #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
     let largest: ClientConnections | undefined;
     for (const one of this.#clients.values()) {
@@ -224,21 +238,21 @@ export class Connections {
     return largest;
   }
 
-  #look(): void {
+  #check(): void {
     const nowMs = this.#options.clock.monotonicMs();
     for (const tracked of this.#all) {
       if (tracked.phase === "idle" && tracked.socket.bytesRead > tracked.bytesRead) {
         tracked.phase = "reading";
         tracked.deadlineMs = nowMs + this.#options.timeouts.readMs;
       }
-      if (tracked.deadlineMs <= nowMs) this.cut(tracked, lateness(tracked.phase));
+      if (tracked.deadlineMs <= nowMs) this.cut(tracked, timeoutReason(tracked.phase));
     }
-    this.#cancelLook =
-      this.#all.size === 0 ? undefined : this.#options.clock.after(LOOK_INTERVAL_MS, () => this.#look());
+    this.#cancelCheck =
+      this.#all.size === 0 ? undefined : this.#options.clock.after(CHECK_INTERVAL_MS, () => this.#check());
   }
 }
 
-function lateness(phase: Phase): ClosedReason {
+function timeoutReason(phase: Phase): ClosedReason {
   if (phase === "idle") return "idle_timeout";
   return phase === "opening" || phase === "reading" ? "read_timeout" : "write_timeout";
 }

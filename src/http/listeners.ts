@@ -11,37 +11,41 @@ import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serv
 import { serverCertificates } from "./tls.ts";
 
 export interface ShareOptions {
-  /** Whose it is. */
+  /** The component that has the share. */
   readonly owner: CertificateOwner;
   readonly address: ListenAddress;
   readonly serving: Serving;
+  /** The routes by their paths. */
   readonly routes: ReadonlyMap<string, Route>;
-  /** Of two shares on one path the higher rank has it; of equal rank, it is a fault. */
+  /** Where two shares have the same path, the one with the higher rank serves it. Equal ranks are an error. */
   readonly rank: number;
 }
 
-/** A component's share of a listener. */
+/** A component's share of a listener, which other components at the same address may share too. */
 export interface Share {
-  /** The first of the addresses that it really listens at, which matters when the port was 0. */
+  /** The first address of the listener. Port 0 is replaced by the real port once it listens. */
   readonly address: ListenAddress;
-  /** All of them, in words for the log. */
+  /** All addresses of the listener, as a text for the log. */
   readonly endpoint: string;
-  /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
+  /** Begins to listen, unless another share of the address already does. Rejects with the address and the cause. */
   listen(): Promise<void>;
-  /** Reads the certificate's files again. Rejects where they are no good; the old certificate then stays in use. */
+  /** Reads the certificate's files again. Rejects where they cannot be used; the old certificate then stays in use. */
   refresh(): Promise<void>;
-  /** Takes the routes back; the last one closes the listener. */
+  /**
+   * Withdraws the routes. The last share that closes also closes the listener; running requests may end until
+   * `deadline` aborts.
+   */
   close(deadline: AbortSignal): Promise<void>;
 }
 
-/** The agent's HTTP listeners: components that name one address share one. */
+/** The agent's HTTP listeners. Components with the same address share one listener. */
 export class Listeners {
   readonly #byAddress = new Map<string, Listener>();
 
-  /** Without effect on the outside until the share listens. */
+  /** Registers a share. Nothing is opened until the caller calls `listen` on it. */
   share(options: ShareOptions): Share {
     const { address } = options;
-    // Port 0 is a different port for everyone.
+    // Each port 0 becomes another port, so it is never shared.
     if ("port" in address && address.port === 0) return new Listener().add(options, () => {});
     const key = describeAddress(address);
     const listener = this.#byAddress.get(key) ?? new Listener();
@@ -50,14 +54,14 @@ export class Listeners {
   }
 }
 
-/** One address, and the shares on it. */
+/** One address, and its shares. */
 class Listener {
   readonly #shares = new Set<ShareOptions>();
-  /** Those that want it open. */
+  /** The shares on which `listen` was called. */
   readonly #active = new Set<ShareOptions>();
   #server: HttpServer | undefined;
   #certificates: Certificates | undefined;
-  /** What the server was made with. */
+  /** The options that the server was made with. */
   #made = ANY_SERVING;
   #listening: Promise<void> | undefined;
 
@@ -112,7 +116,7 @@ class Listener {
       timeouts,
       rejections: new Rejections({ listener: describeAddress(address), logger, clock, meter }),
       route: (path) => this.#route(path),
-      onError: (error) => this.#logTrouble(error),
+      onError: (error) => this.#logError(error),
     });
     this.#server = server;
     if (tls !== undefined && secured !== undefined) {
@@ -122,7 +126,7 @@ class Listener {
     await server.listen();
   }
 
-  #logTrouble(error: Error): void {
+  #logError(error: Error): void {
     const [first] = this.#shares;
     first?.owner.settings.logger.warn({ error: error.message }, "Listener has trouble; it goes on.");
   }
@@ -134,7 +138,7 @@ class Listener {
     return best?.routes.get(path);
   }
 
-  /** Throws where a share cannot stand beside another one. */
+  /** Throws where a share does not agree with the running server or with another share. */
   #check(share: ShareOptions): void {
     const where = describeAddress(share.address);
     if (this.#server !== undefined) {
@@ -158,7 +162,7 @@ class Listener {
   }
 }
 
-/** Whether what is wanted is something, and not this. */
+/** Returns whether an option is set and differs from the value in use. */
 function isOther(wanted: unknown, had: unknown): boolean {
   return wanted !== undefined && !isDeepStrictEqual(wanted, had);
 }
@@ -167,5 +171,5 @@ function nameOf({ owner }: ShareOptions): string {
   return `${owner.kind} "${owner.settings.id}"`;
 }
 
-/** The listeners of one agent. */
+/** The key by which components find the listeners of their agent. */
 export const LISTENERS: Single<Listeners> = { name: "listeners", make: () => new Listeners() };

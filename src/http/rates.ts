@@ -1,14 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a request draws on: those that no route gets have a budget of their own, and take nothing from pullers of the same address. */
+/**
+ * The budget that a request is counted in. Requests that no route answers have a budget of their own, so that they do not use
+ * up that of a puller with the same address.
+ */
 export type Budget = "page" | "refused";
 
-/** Clients that are told apart in one second; further ones share one account, so that a flood of addresses takes no memory. */
+/**
+ * Clients that are counted separately within one second. Further ones share one count, so that a flood of addresses
+ * uses no more memory.
+ */
 export const CLIENTS_MAX = 4_096;
 const FURTHER_CLIENTS = "";
 
 /**
- * Requests of each client in the present second, against a limit that each budget has of its own. Memory is of one second:
- * nothing is kept of a client that asks no more.
+ * Counts the requests of each client in the current second. Each budget has the whole limit. The counts are dropped when the
+ * next second begins.
  */
 export class Rates {
   readonly #perSecondMax: number;
@@ -20,8 +26,9 @@ export class Rates {
   }
 
   /**
-   * Whether the client may ask that in this second; if so, it is counted. `isFirst` says that its connection asks for the first
-   * time in this second. Half of a page's budget is for those, so that a few connections cannot empty it for others of their address.
+   * Counts the request and returns true, or returns false where the client has used up the budget. `isFirst` is true for the
+   * first request of a connection in this second. Half of the budget "page" is kept for such requests, so that a few busy
+   * connections cannot take it from others of the same address.
    */
   take(
     second: number,

@@ -32,7 +32,7 @@ import { originForm, type Refusal, type RequestRules, refusalOf } from "./reques
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
- * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
+ * must close at once. A rejection closes the connection, so that the client sees that the answer is incomplete.
  */
 export type Respond = (
   request: IncomingMessage,
@@ -40,55 +40,59 @@ export type Respond = (
   signal: AbortSignal,
 ) => Promise<void>;
 
+/** What is served at a path. */
 export type Route =
   | Respond
   | {
-      /** If left out, GET and HEAD. */
+      /** The only method that is allowed; GET and HEAD if left out. */
       readonly method?: "POST";
-      /** Whether it is answered at any rate of requests: its answer must cost little more than a refusal. */
+      /** Whether the limit of requests does not apply. Its answer must cost little more than a refusal. */
       readonly isHealth?: true;
       readonly answer: Respond;
     };
 
 export interface ServerLimits extends ConnectionLimits {
-  /** Of one client and budget (`rates.ts`); further requests are answered with 429. */
+  /** Requests of one client and budget (`rates.ts`) in a second. Further ones are answered with 429. */
   readonly requestsPerSecondMax: number;
-  /** TLS handshakes of one client that begin in a second; further ones wait. */
+  /** TLS handshakes of one client that may begin in a second. Further ones wait. */
   readonly handshakesPerSecondMax: number;
-  /** Of a request's target; a longer one is answered with 414. */
+  /** Bytes of a request's target. A longer one is answered with 414. */
   readonly urlBytesMax: number;
-  /** Of a request's line and headers; more are answered with 431. */
+  /** Bytes of a request's first line and headers. A longer head is answered with 431. */
   readonly headerBytesMax: number;
 }
 
 export interface ServerTimeouts extends ConnectionTimeouts {
-  /** Whether a connection may bring more than one request. */
+  /** Whether a connection may carry more than one request. */
   readonly keepAlives: boolean;
 }
 
 export interface HttpServerOptions {
   readonly address: ListenAddress;
-  /** Undefined for plain HTTP. With it, `secure` must be called before `listen`. */
+  /**
+   * Undefined for plain HTTP. Otherwise the caller must call `secure` before `listen`. `asksClients`: clients need a
+   * certificate.
+   */
   readonly tls: { readonly asksClients: boolean } | undefined;
-  /** By path; anything else is 404. */
+  /** Finds the route of a path; undefined is answered with 404. */
   route(path: string): Route | undefined;
   readonly limits: ServerLimits;
-  /** The hosts that are answered, as `allowed_hosts` has them; undefined for the default of `hostRule`. */
+  /** The hosts for which requests are answered, as in `allowed_hosts`; undefined for the default of `hostRule`. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Asks requests for credentials; undefined where they need none. */
+  /** Checks the credentials of requests; undefined where they need none. */
   readonly authenticate?: Authentication | undefined;
   readonly timeouts: ServerTimeouts;
   readonly clock: Clock;
-  /** Hears of what is closed or refused because of a limit. */
+  /** Counts what is closed or refused because of a limit. */
   readonly rejections: Rejections;
-  /** Hears of what goes wrong while the server runs; it goes on. */
+  /** Is called with errors after which the server goes on. */
   onError(error: Error): void;
 }
 
-/** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
+/** An HTTP server with a limit on everything that a client can use up: connections, requests, bytes and time. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  /** Accepts connections; `#server` gets those that have a place. */
+  /** Accepts connections. It passes those that the limits allow on to `#server`. */
   readonly #front: NetServer;
   readonly #server: Server | TlsServer;
   readonly #rules: RequestRules;
@@ -114,7 +118,7 @@ export class HttpServer {
       clock,
       onClosed: (reason, client) => rejections.connection(reason, client),
     });
-    // `#connections` has the time-outs: Node's know neither of TLS nor of who holds how much.
+    // `#connections` applies the time-outs. Node's own are off: they do not cover TLS handshakes and do not know clients.
     const serverOptions: ServerOptions = {
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: 0,
@@ -127,7 +131,7 @@ export class HttpServer {
         : createTlsServer({
             ...serverOptions,
             requestCert: tls.asksClients,
-            // Node would hang up without a word; the request is refused with the reason.
+            // With `true`, Node would close the connection without a reason. `refusalOf` answers with one.
             rejectUnauthorized: false,
           });
     const begin = tls === undefined ? this.#beginPlain() : this.#beginTls(limits.handshakesPerSecondMax);
@@ -141,16 +145,16 @@ export class HttpServer {
       this.#running.add(work);
     };
     this.#server.on("request", onRequest);
-    // Nobody is told to go on with a body.
+    // A request with "Expect: 100-continue" is answered at once, since no route takes a body.
     this.#server.on("checkContinue", onRequest);
   }
 
-  /** The addresses that it really listens at, which matters where the port was 0 or the host is a name. */
+  /** The addresses it listens at. They differ from the configured one where its port is 0 or its host is a name. */
   get addresses(): readonly ListenAddress[] {
     return this.#binding?.addresses ?? [this.#options.address];
   }
 
-  /** Rejects with the address and the cause when it cannot listen. */
+  /** Begins to listen. Rejects with the address and the cause where that fails. */
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
@@ -162,14 +166,14 @@ export class HttpServer {
     for (const server of [this.#front, ...this.#binding.others]) server.on("error", onError);
   }
 
-  /** Secures the connections to come with these certificates. Throws where they are of no use. */
+  /** Uses these certificates for new connections. Throws where they cannot be used. */
   secure(options: SecureContextOptions): void {
     if (!("setSecureContext" in this.#server))
       throw new Error("BUG: certificates for a listener without TLS");
     this.#server.setSecureContext(options);
   }
 
-  /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
+  /** Accepts no more connections and waits for the running requests, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
     if (!this.#front.listening) return;
     const servers = [this.#front, ...(this.#binding?.others ?? [])];
@@ -182,9 +186,9 @@ export class HttpServer {
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
     this.#connections.closeIdle();
-    // A connection may bring another request before it is idle.
+    // A connection may send another request before it becomes idle.
     while (this.#running.size > 0) await Promise.all(this.#running);
-    // What is left is idle, or has sent a part of a request: that is not waited for.
+    // The connections that are left are idle or have sent a part of a request; the rest of it is not waited for.
     this.#connections.closeAll();
     await closed;
     deadline.removeEventListener("abort", cut);
@@ -201,7 +205,7 @@ export class HttpServer {
       start: ({ socket }) => this.#server.emit("connection", socket),
       close: (connection, reason) => this.#connections.cut(connection, reason),
     });
-    // Before Node's own listener, which reads the first request.
+    // This must run before Node's own listener, which reads the first request.
     this.#server.prependListener("secureConnection", (secure: TLSSocket) => {
       const connection = this.#connections.of(socketUnder(secure));
       if (connection === undefined) throw new Error("BUG: a TLS connection that was not admitted");
@@ -227,12 +231,12 @@ export class HttpServer {
       const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
       await this.#route(connection, { request, response, signal });
     } catch (error) {
-      // A client that goes is no trouble; a write to it may fail before its connection is known to be closed.
+      // A client that has gone is no error. A write to it may fail before its connection is known to be closed.
       if (!gone.signal.aborted && !request.socket.destroyed) this.#options.onError(error as Error);
       response.destroy();
     }
     const answered = (): void => this.#connections.answered(connection);
-    // A route may leave its answer to others, who write it later.
+    // The answer may be written after the route has returned.
     if (response.writableEnded || response.destroyed) answered();
     else response.once("prefinish", answered);
     await closed;
@@ -243,7 +247,7 @@ export class HttpServer {
     const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
     const route = this.#options.route(request.url.split("?", 1)[0] ?? "/");
-    // Whoever may not ask is not told what there is.
+    // Rules and credentials are checked before the path, so that a client that is refused does not learn which paths exist.
     const refused: Unserved | undefined =
       rule ?? (await authenticate?.(request)) ?? refusedBy(request, route);
     const isHealth = refused === undefined && typeof route === "object" && route.isHealth === true;
@@ -254,7 +258,8 @@ export class HttpServer {
     }
     if (refused !== undefined) {
       const { reason = "rule", status, text, headers = {} } = refused;
-      // What is left of a request that a rule forbids is not waited for. Otherwise the connection stays: a new one would cost more.
+      // The rest of a request that a rule forbids is not waited for. In other cases the connection stays open: a new
+      // one would cost more.
       if (reason === "rule") response.setHeader("Connection", "close");
       rejections.request(reason, connection.client);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
@@ -264,7 +269,7 @@ export class HttpServer {
     await answer?.(request, response, signal);
   }
 
-  /** Whether the client may ask for something of that budget in this second. */
+  /** Counts the request in the budget. Returns whether the client may send it in this second. */
   #hasRoom(connection: Connection, budget: Budget): boolean {
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
     const isFirst = connection.askedSecond !== second;
@@ -273,7 +278,7 @@ export class HttpServer {
   }
 }
 
-/** Why no route gets the request. */
+/** Returns why no route answers the request; undefined where one does. */
 function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved | undefined {
   if (route === undefined)
     return { reason: "unknown_path", status: 404, text: "not found; what is served is linked from /" };
@@ -293,26 +298,30 @@ interface RoutedRequest {
   readonly signal: AbortSignal;
 }
 
-/** The accepted socket. Node has no public name for it: addresses and ports tell TCP's apart, but not those of a unix socket. */
+/**
+ * Returns the accepted socket under a TLS connection. Node has no public property for it, and addresses and ports do not
+ * identify the connections of a unix socket.
+ */
 function socketUnder(secure: TLSSocket): Socket {
   const { _parent: socket } = secure as TLSSocket & { readonly _parent?: Socket };
   if (socket === undefined) throw new Error("BUG: a TLS connection without a socket under it");
   return socket;
 }
 
-/** Ends the response with a line of plain text, which may quote what others say. */
+/** Ends the response with a line of plain text. Hidden characters in the text, which may come from others, are escaped. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
   answerBody(response, status, { type: "text/plain", body: Buffer.from(`${visible(text)}\n`) });
 }
 
+/** A body that fits in memory. */
 export interface AnswerBody {
   readonly type: "text/plain" | "text/html" | "application/json";
   readonly body: Buffer;
-  /** The hash of the style sheet within the body that a browser may apply, as `sha256-…`; without it, none is. */
+  /** The hash of the style sheet in the body, as `sha256-…`. Without it, a browser applies no style sheet. */
   readonly styleHash?: string;
 }
 
-/** Ends the response with a body that fits in memory, which nobody is to take for anything but its type. */
+/** Ends the response with the body, and with headers that keep browsers from running it or guessing another type. */
 export function answerBody(
   response: ServerResponse,
   status: number,
@@ -328,12 +337,12 @@ export function answerBody(
   response.end(body);
 }
 
-/** Every address as the config writes it, with commas between them. */
+/** Writes the addresses as the config does, with commas between them. */
 export function describeAddresses(addresses: readonly ListenAddress[]): string {
   return addresses.map(describeAddress).join(", ");
 }
 
-/** As the config writes it. */
+/** Writes the address as the config does. */
 export function describeAddress(address: ListenAddress): string {
   if ("path" in address) return `unix://${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;
