@@ -12,6 +12,7 @@ import { ACCEPTED_ENCODINGS, frameMessage, type MessageEncoding, readMessage } f
 import type { GrpcPeers } from "./peers.ts";
 import { GrpcCode, type GrpcFailure, readStatus, resetName, statusOfHttp } from "./status.ts";
 
+/** What a client makes its calls with. */
 export interface GrpcClientOptions {
   readonly peers: GrpcPeers;
   /** The `:authority` of every call. */
@@ -19,33 +20,38 @@ export interface GrpcClientOptions {
   readonly isTls: boolean;
   readonly encoding: MessageEncoding;
   readonly userAgent: string;
-  /** Whether a call waits for a connection until its deadline, in place of failing with the first attempt. */
+  /**
+   * Whether a call waits for a connection until its deadline. Otherwise it fails when the first attempt to connect
+   * fails.
+   */
   readonly waitForReady: boolean;
   readonly clock: Clock;
 }
 
+/** One call: one message goes out, and one comes back. */
 export interface UnaryCall {
   /** `/package.Service/Method`. */
   readonly path: string;
-  /** The message is these, one after the other. */
+  /** The parts of the encoded message, in their order. */
   readonly parts: readonly Uint8Array[];
   readonly headers: Readonly<Record<string, string>>;
-  /** Told to the server; 0 for none. */
+  /** The time that the server is told; 0 for none. */
   readonly timeoutMs: number;
-  /** Aborts at the deadline, or earlier. */
+  /** Aborts at the deadline, or earlier where the call is no longer needed. */
   readonly signal: AbortSignal;
 }
 
-/** The answer's message, or why there is none. */
+/** The encoded message of the answer, or why there is none. */
 export type UnaryAnswer =
   | { readonly ok: true; readonly message: Uint8Array }
   | { readonly ok: false; readonly failure: GrpcFailure };
 
+/** With `waitForReady`, the time between two attempts to connect. */
 const WAIT_FOR_READY_MS = 1_000;
 
 /**
- * Makes unary calls over connections of its own making. It repeats of itself only what a server says it has not looked
- * at; other retries are Delivery's.
+ * Makes unary calls over the connections of its peers. It repeats a call by itself only where the server says that it has not
+ * looked at it. All other retries are made by `Delivery`.
  */
 export class GrpcClient {
   readonly #options: GrpcClientOptions;
@@ -54,7 +60,7 @@ export class GrpcClient {
     this.#options = options;
   }
 
-  /** Never rejects; resolves soon after the signal aborts. */
+  /** Makes one call. Never rejects; resolves soon after the signal aborts. */
   async unary(call: UnaryCall): Promise<UnaryAnswer> {
     try {
       const body = await frameMessage(call.parts, this.#options.encoding);
@@ -65,7 +71,7 @@ export class GrpcClient {
     }
   }
 
-  /** Lets go of all connections; the next call opens others. */
+  /** Closes all connections when their calls have ended. The next call opens new ones. */
   reset(): void {
     this.#options.peers.reset();
   }
@@ -78,7 +84,7 @@ export class GrpcClient {
     call: UnaryCall,
     body: readonly Uint8Array[],
   ): Promise<StreamOutcome & { readonly reason: string }> {
-    // A connection that comes later is for the calls after this one.
+    // A connection that opens after the deadline stays open for later calls.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
@@ -133,14 +139,14 @@ export class GrpcClient {
     if (name === "CANCEL")
       return "the stream ended with CANCEL: the connection was cut, or the server gave up";
     const { encoding } = this.#options;
-    // gRPC's C core resets a stream of whose encoding it has never heard.
+    // gRPC's C core resets a stream whose encoding it does not know.
     const isNewer = encoding === "zstd" || encoding === "snappy";
     const advice =
       isNewer && name === "INTERNAL_ERROR" ? `; it may not know compression: ${encoding}, try gzip` : "";
     return `the server reset the stream with ${name}${advice}`;
   }
 
-  /** Who does not know an encoding must say UNIMPLEMENTED, and which ones there are. */
+  /** Returns advice for a server that does not know the encoding: it must answer UNIMPLEMENTED and list those it knows. */
   #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: StreamOutcome): string {
     const { encoding } = this.#options;
     const accepted = headers["grpc-accept-encoding"];
@@ -159,7 +165,7 @@ function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailur
   return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
 }
 
-/** The end of a call by its signal, with words for the case that this was the deadline. */
+/** Returns the failure of a call whose signal has aborted; `details` says what was missing at the deadline. */
 function ended(signal: AbortSignal, details: string): GrpcFailure {
   if (isBrokenOff(signal)) return { code: GrpcCode.CANCELLED, details: BROKEN_OFF };
   return { code: GrpcCode.DEADLINE_EXCEEDED, details };
@@ -169,12 +175,12 @@ function failed(failure: GrpcFailure): UnaryAnswer {
   return { ok: false, failure };
 }
 
-/** A stream that its server refused, such as one that crossed its GOAWAY on the way. */
+/** Returns whether the server refused the stream without looking at it, for example because it had just sent a GOAWAY. */
 function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 
-/** In gRPC's units, of which milliseconds reach far enough for eight digits. */
+/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds where it is longer. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
 }

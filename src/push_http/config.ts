@@ -26,7 +26,10 @@ export interface HttpClientConfig {
 
 const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no limit`);
 
-/** The options of an HTTP client by their names in YAML, as the schemas below give them: milliseconds, and 0 for no limit. */
+/**
+ * The options of an HTTP client by their names in YAML, as the schemas below give them: milliseconds, and 0 for no
+ * limit.
+ */
 export type HttpClientOptions = Pick<HttpClientConfig, "auth" | "tls" | "headers"> &
   Readonly<Record<"proxy_url", ForwardProxy | "none" | undefined>> &
   Readonly<Record<"max_idle_conns" | "max_conns_per_host" | "idle_conn_timeout", number>> &
@@ -79,7 +82,7 @@ type RefusedOption =
   | "read_buffer_size"
   | "write_buffer_size";
 
-/** Those of `confighttp` that this build does not have, likewise. */
+/** The options of `confighttp` that this build refuses, for the component's own strict object. */
 export const refusedHttpOptions: Readonly<Record<RefusedOption, z.ZodType<undefined, undefined>>> = {
   cookies: unsupported("no cookie is kept"),
   force_attempt_http2: unsupported("HTTP/1.1 is spoken"),

@@ -17,39 +17,39 @@ export interface RouteOptions {
   readonly env: Environment;
 }
 
-/** How requests get to a URL. */
+/** The way of requests to a URL: direct, or through a proxy. */
 export interface HttpRoute {
-  /** Whether the connection of a request is one of TLS: to the server, or to the proxy that takes the request. */
+  /** Whether a request goes over TLS to the server, or to the proxy that forwards it. */
   readonly isTls: boolean;
   /** Host, port and path of every request. */
   readonly request: RequestOptions;
-  /** What the proxy that takes the request wants to see. */
+  /** Headers for the proxy that forwards the request. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
-  /** The server's own place; undefined where a proxy stands before it. */
-  readonly place: PeerAddress | undefined;
+  /** The server's own address; undefined where a proxy is used. */
+  readonly address: PeerAddress | undefined;
 }
 
-/** Throws, with words for the user, where the environment names a proxy that cannot be used. */
+/** Finds the way to a URL. Throws, with a message for the user, where the environment names a proxy that cannot be used. */
 export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
   const { host, port, socketPath, isTls } = url;
   const path = url.path + url.query;
   const variable = isTls ? "HTTPS_PROXY" : "HTTP_PROXY";
   const direct = { isTls, request: { host, port, path }, headers: {}, proxy: undefined };
   if (socketPath !== undefined)
-    return { ...direct, request: { ...direct.request, socketPath }, place: { path: socketPath } };
+    return { ...direct, request: { ...direct.request, socketPath }, address: { path: socketPath } };
   const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
-  if (proxy === undefined) return { ...direct, place: { host, port } };
-  // The agent's connections lead through a tunnel.
-  if (isTls) return { ...direct, proxy, place: undefined };
-  // RFC 9112, 3.2.2: a proxy is asked with the whole URL.
+  if (proxy === undefined) return { ...direct, address: { host, port } };
+  // The agent makes connections through a tunnel, so the request is the same as for a direct one.
+  if (isTls) return { ...direct, proxy, address: undefined };
+  // A proxy gets the whole URL (RFC 9112, 3.2.2).
   const authority = authorityOf(url);
   return {
     isTls: proxy.isTls,
     request: { host: proxy.host, port: proxy.port, path: `http://${authority}${path}` },
     headers: { host: authority, ...authorizationFor(proxy) },
     proxy,
-    place: undefined,
+    address: undefined,
   };
 }
 
@@ -58,45 +58,46 @@ function authorityOf({ host, port }: PushUrl): string {
   return port === 80 ? name : `${name}:${port}`;
 }
 
-/** Options of a request over the agent of a route. */
+/** Options of a request that uses an agent of `createAgent`. */
 export interface RoutedOptions extends RequestOptions {
   readonly agent: Agent;
   readonly signal: AbortSignal;
-  /** The same signal again, for the tunnel: Node keeps `signal` from whoever makes the connection. */
+  /** The same signal again, for the tunnel: Node does not pass `signal` on to the function that makes the connection. */
   readonly attempt: AbortSignal;
 }
 
+/** What `createAgent` makes connections from. */
 export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
-  /** For connections of TLS. */
+  /** The certificates for TLS; undefined where the route has none. */
   readonly secureContext: SecureContext | undefined;
   readonly clock: Clock;
 }
 
-/** What makes and keeps the connections of a route, for requests with `RoutedOptions`. */
+/** Makes an agent, which opens and keeps the connections of a route. Requests that use it have `RoutedOptions`. */
 export function createAgent(options: HttpAgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
   const { proxy } = route;
-  // To a proxy that takes the request, the name of the server means nothing.
+  // Where a proxy forwards the request, TLS ends at the proxy, whose name its certificate must be for.
   const name = url.isTls ? nameOf(options) : (proxy?.host ?? url.host);
   const agent = new TlsAgent({
     ...limits,
     secureContext,
     rejectUnauthorized: !config.tls.insecureSkipVerify,
-    // An address is not sent as a name.
+    // TLS sends names only, not addresses (RFC 6066, 3).
     servername: isIP(name) === 0 ? name : "",
   });
   if (!url.isTls || proxy === undefined) return agent;
   agent.createConnection = (asked, done) => {
-    // The agent hands on all options of the request.
+    // The agent passes on all options of the request.
     const { attempt } = asked as RoutedOptions;
     openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
-      // The agent looks at the error alone; the type wants a stream beside it.
+      // The agent needs the error alone, but the type of `done` demands a stream as well.
       (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
     );
     return undefined;
@@ -114,12 +115,12 @@ function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutM
   };
 }
 
-/** Whom the server's certificate must be for. Without it, a header "host" would say. */
+/** Returns the name that the server's certificate must be for. Without it, Node would take the name from a header "host". */
 function nameOf({ url, config }: HttpAgentOptions): string {
   return config.tls.serverName ?? url.host;
 }
 
-/** As gRPC's connections: a proxy that takes longer has failed. */
+/** The deadline of a tunnel, the same as for connections of gRPC. */
 const CONNECT_MS = 20_000;
 
 async function openSecureTunnel(

@@ -33,7 +33,7 @@ export interface ClientTlsConfig {
 
 const path = (what: string) => z.string().min(1).optional().describe(`${what}, as a path`);
 const pem = (what: string) => z.string().min(1).optional().describe(`${what}, in PEM`);
-/** `tls::reload_interval`, of clients and of listeners. */
+/** The option `tls::reload_interval` of clients and listeners, in milliseconds. */
 export const reloadInterval = (): z.ZodType<number, string | 0 | undefined> =>
   duration()
     .prefault("0s")
@@ -42,6 +42,7 @@ const version = z.enum(["1.2", "1.3"], {
   error: 'must be "1.2" or "1.3"; older versions of TLS are not safe',
 });
 
+/** The option `tls` of a client. */
 export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
   .strictObject({
     insecure: z.boolean().default(false).describe("Send in the clear; https:// in the endpoint overrules it"),

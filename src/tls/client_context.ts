@@ -12,8 +12,8 @@ import type { ClientTlsConfig } from "./client_config.ts";
 import type { KeyMaterial } from "./key_material.ts";
 
 /**
- * The certificates of a client, which its options name. `use` gets a context for connections to come when they are
- * loaded, and again whenever they have changed.
+ * Makes the certificates of a client; the caller loads and closes them. `use` is called with a context for new connections when
+ * the files are loaded, and again whenever they have changed.
  */
 export function clientCertificates(
   tls: ClientTlsConfig,
@@ -46,7 +46,10 @@ function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): Se
   }
 }
 
-/** The system's certificates; in an image that has none, those that Node brings. */
+/**
+ * Returns the certificates to trust. Where the system has none, as in a minimal image, those that Node contains replace
+ * them.
+ */
 function trusted(own: string | undefined, withSystem: boolean): string[] {
   if (own !== undefined && !withSystem) return [own];
   const system = getCACertificates("system");

@@ -30,7 +30,7 @@ export function createBasicAuthClient(config: ClientAuthConfig, settings: Settin
     refusal: () => undefined,
     authenticate: async ({ headers }) => ({ ...headers, authorization: authorization() }),
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       return refused["authorization"] !== authorization();
     },
   };

@@ -35,7 +35,7 @@ export function createBearerTokenAuth(config: BearerTokenConfig, settings: Setti
     refusal: () => undefined,
     authenticate: async ({ headers }) => ({ ...headers, [header]: value() }),
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       return refused[header] !== value();
     },
   };

@@ -47,7 +47,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
       return (await next()?.authenticate({ ...request, headers })) ?? headers;
     },
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       const isOther = rules.some(
         ({ key, action }, index) => action !== "delete" && refused[key] !== textOf(index),
       );
