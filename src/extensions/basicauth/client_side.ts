@@ -4,7 +4,7 @@ import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
-/** Each as a text or as a file; the file is preferred. */
+/** The name and password to send. Each is a text or a file; the file is preferred. */
 export interface ClientAuthConfig {
   readonly username: string | undefined;
   readonly usernameFile: string | undefined;
@@ -12,6 +12,7 @@ export interface ClientAuthConfig {
   readonly passwordFile: string | undefined;
 }
 
+/** Makes the extension that adds a name and a password to exporters' requests. */
 export function createBasicAuthClient(config: ClientAuthConfig, settings: Settings): Extension {
   const texts = new CredentialTexts(
     {
@@ -37,7 +38,7 @@ export function createBasicAuthClient(config: ClientAuthConfig, settings: Settin
   return authenticatorExtension(settings, texts, { client });
 }
 
-/** As RFC 7617 has it, in UTF-8. */
+/** Returns the value of the header Authorization (RFC 7617), in UTF-8. */
 function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }

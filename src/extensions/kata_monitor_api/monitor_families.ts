@@ -6,7 +6,7 @@ import { type ProcStats, readProcStats } from "./proc_stats.ts";
 /** kata-monitor's buckets, in milliseconds. */
 const BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** It is about no sandbox, so that its lines get no sandbox's labels. */
+/** A resource without attributes: the families are about no sandbox, so their lines get no sandbox's labels. */
 const RESOURCE: Resource = { key: "kata_monitor", attributes: [] };
 
 const SCALAR: Point = { attributes: [], bounds: [], boundTexts: [] };
@@ -75,13 +75,13 @@ const PROCESS_FAMILIES: readonly ProcessFamily[] = [
   },
 ];
 
-/** kata-monitor's families about itself, with its names and types. */
+/** kata-monitor's families about itself, under its names and types. */
 export class MonitorFamilies {
   readonly #schema: Schema;
   readonly #startMs: number;
   #requests = 0;
   #failures = 0;
-  /** Not cumulative; the last one is of +Inf. */
+  /** The count of each bucket alone, not cumulative. The last one is +Inf. */
   readonly #durations = new Float64Array(BOUNDS.length + 1);
   #durationSumMs = 0;
 
@@ -104,10 +104,12 @@ export class MonitorFamilies {
     ]);
   }
 
+  /** Counts a request for metrics. */
   begin(): void {
     this.#requests++;
   }
 
+  /** Counts how long the request took, and whether its answer was broken off. */
   end(durationMs: number, failed: boolean): void {
     if (failed) this.#failures++;
     const bucket = BOUNDS.findIndex((bound) => durationMs <= bound);
@@ -116,6 +118,7 @@ export class MonitorFamilies {
     this.#durationSumMs += durationMs;
   }
 
+  /** Makes a reading of the current numbers. */
   reading(runningShims: number, timeMs: number): Reading {
     const stats = readProcStats();
     let count = 0;
