@@ -67,7 +67,7 @@ test("a look that is asked for, and a refresh, find what is new", async (context
   writeFileSync(file, "one");
   const { texts } = await reading(context, { file });
   writeFileSync(file, "two");
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "two");
   writeFileSync(file, "three");
   await texts.refresh();
@@ -87,7 +87,7 @@ test("a file that cannot be used any more leaves its last text, a status and a l
   const line = await lineOf(lines, "Credentials cannot be read again; the old ones stay in use.");
   assert.equal(line["error"], `cannot read token_file "${file}": no such file`);
   await assert.rejects(texts.refresh(), /cannot read token_file ".*": no such file/);
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "one");
 
   writeFileSync(file, "two");

@@ -17,7 +17,7 @@ import { ANY_SERVING } from "./serving.ts";
 async function serving(context: TestContext) {
   const host = createHost();
   let answered = 0;
-  const claim = host.single(LISTENERS).claim({
+  const share = host.single(LISTENERS).share({
     owner: { kind: "exporter", settings: testSettings({ host, clock: systemClock }) },
     address: { host: "127.0.0.1", port: 0 },
     serving: { ...ANY_SERVING, auth: "auth" },
@@ -32,9 +32,9 @@ async function serving(context: TestContext) {
     ]),
     rank: 0,
   });
-  context.after(() => claim.close(AbortSignal.abort()));
-  await claim.listen();
-  const { address } = claim;
+  context.after(() => share.close(AbortSignal.abort()));
+  await share.listen();
+  const { address } = share;
   assert.ok("port" in address);
   const url = `http://127.0.0.1:${address.port}`;
   return {

@@ -9,7 +9,7 @@ import { type GrpcWireServer, startGrpcWireServer } from "../../test/kit/destina
 import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { dial } from "../peer/dial.ts";
-import { type GrpcConnection, type Keepalive, openConnection } from "./connection.ts";
+import { type Http2Connection, type Keepalive, openConnection } from "./connection.ts";
 
 const NEVER = new AbortController().signal;
 const EVERY_MINUTE: Keepalive = { timeMs: 60_000, timeoutMs: 10_000, whenIdle: true };
@@ -22,7 +22,7 @@ async function open(context: TestContext, port: number, keepalive?: Keepalive) {
   return { connection, clock, socket };
 }
 
-function call(connection: GrpcConnection, signal = NEVER, body: readonly Uint8Array[] = []) {
+function call(connection: Http2Connection, signal = NEVER, body: readonly Uint8Array[] = []) {
   const headers = { ":method": "POST", ":path": "/a.B/C", ":scheme": "http", ":authority": "a" };
   return connection.exchange({ headers, body, signal });
 }

@@ -18,7 +18,7 @@ import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const PROTOCOL: PushProtocol = {
@@ -31,7 +31,7 @@ const PROTOCOL: PushProtocol = {
   reasonOf: ({ body }) => body.toString(),
 };
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 async function connect(context: TestContext, url: string, input: object = {}): Promise<HttpPushClient> {
   const parsed = parsePushUrl(url);
@@ -39,6 +39,7 @@ async function connect(context: TestContext, url: string, input: object = {}): P
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(input),
+    timeoutMs: 5_000,
     protocol: PROTOCOL,
     settings: testSettings({
       clock: new FakeClock(Date.UTC(2026, 10, 23)),

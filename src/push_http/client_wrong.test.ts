@@ -12,10 +12,10 @@ import { poll } from "../../test/kit/poll.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { FailureKind } from "../peer/answer.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 /** The error of one post, which names the URL. */
 async function errorOf(
@@ -28,6 +28,7 @@ async function errorOf(
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(input),
+    timeoutMs: 5_000,
     protocol: {
       headers: {},
       isOwn: () => true,

@@ -13,11 +13,11 @@ import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 /** A client with the certificate "one" and a server that answers with the name in it, at once or when it is told to. */
 async function scene(context: TestContext) {
@@ -54,6 +54,7 @@ async function scene(context: TestContext) {
   host.statuses.report("exporter", "out", "ok");
   const client = await connectHttp({
     url,
+    timeoutMs: 5_000,
     config: schema.parse({
       tls: {
         ca_file: file("ca.crt"),

@@ -12,10 +12,10 @@ import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { poll } from "../../test/kit/poll.ts";
 import type { Answer } from "../peer/answer.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 const DELIVERED: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 
 interface Asked {
@@ -36,6 +36,7 @@ async function post(
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(config),
+    timeoutMs: 5_000,
     protocol: {
       headers: {},
       isOwn: () => true,

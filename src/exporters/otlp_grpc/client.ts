@@ -158,9 +158,9 @@ function tlsOf(config: OtlpGrpcConfig, { secureContext }: Way) {
   const { tls } = config;
   return {
     secureContext,
-    rejectUnauthorized: !tls.insecure_skip_verify,
-    serverName: tls.server_name_override,
-    hasCertificate: (tls.cert_file ?? tls.cert_pem) !== undefined,
+    rejectUnauthorized: !tls.insecureSkipVerify,
+    serverName: tls.serverName,
+    hasCertificate: tls.cert !== undefined,
   };
 }
 

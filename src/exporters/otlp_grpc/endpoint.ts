@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Place } from "../../peer/dial.ts";
+import type { PeerAddress } from "../../peer/dial.ts";
 
 /** Where to send, and what the scheme says about TLS. */
 export interface Endpoint {
-  readonly place: Place;
+  readonly place: PeerAddress;
   /** "plain" for http://, "tls" for https://; otherwise the `tls` options decide. */
   readonly security: "plain" | "tls" | "configured";
 }

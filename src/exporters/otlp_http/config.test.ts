@@ -11,8 +11,8 @@ test("the defaults are the Collector's", () => {
     encoding: "proto",
     compression: { codec: "gzip", level: undefined },
     timeout: 30_000,
-    max_idle_conns: 100,
-    idle_conn_timeout: 90_000,
+    idleConnectionsMax: 100,
+    idleTimeoutMs: 90_000,
     retry_on_failure: { enabled: true, initial_interval: 5_000, max_elapsed_time: 300_000 },
     sending_queue: { enabled: true, num_consumers: 10 },
   });

@@ -6,7 +6,12 @@ import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/re
 import { unsupported } from "../../options/values.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
-import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
+import {
+  type HttpClientConfig,
+  httpClientOptions,
+  refusedHttpOptions,
+  toHttpClientConfig,
+} from "../../push_http/config.ts";
 import { type PushUrl, pushUrl, underUrl } from "../../push_http/url.ts";
 
 /** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
@@ -59,7 +64,8 @@ const options = z.strictObject({
 });
 
 export const otlpHttpSchema: z.ZodType<OtlpHttpConfig> = options.transform((config, context) => {
-  const { endpoint, metrics_endpoint, compression: type, compression_params, ...rest } = config;
+  const { endpoint, metrics_endpoint, compression: type, compression_params } = config;
+  const { encoding, timeout, staleness_markers, retry_on_failure, sending_queue } = config;
   const fail = (path: readonly string[], message: string): never => {
     context.addIssue({ code: "custom", path: [...path], message, input: config });
     return z.NEVER;
@@ -71,7 +77,8 @@ export const otlpHttpSchema: z.ZodType<OtlpHttpConfig> = options.transform((conf
   const fault = level === undefined ? undefined : faultOfLevel(level, codec);
   if (fault !== undefined) return fail(["compression_params", "level"], fault);
   return {
-    ...rest,
+    ...toHttpClientConfig(config),
+    ...{ encoding, timeout, staleness_markers, retry_on_failure, sending_queue },
     url: urlOf(endpoint, metrics_endpoint),
     endpointOption: metrics_endpoint === undefined ? "endpoint" : "metrics_endpoint",
     compression: codec === undefined ? undefined : { codec, level },

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
 import type { Exporter, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
+import type { Share } from "../../http/listeners.ts";
 import { LISTENERS } from "../../http/listeners.ts";
 import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";
 import { METRICS_PAGES } from "../../http/metrics_page.ts";
@@ -69,7 +69,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #readings: Readings;
   readonly #composer: PageComposer;
   readonly #cutLog: CutLog;
-  readonly #claim: Claim;
+  readonly #share: Share;
   #withdraw: () => void = () => {};
   readonly #sharedPages: SharedPages;
   readonly #instruments: Instruments;
@@ -102,7 +102,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#sharedPages = new SharedPages(clock);
     this.#pulls = new Pulls(limits.pullsMax);
     this.#instruments = createInstruments(settings);
-    this.#claim = settings.host.single(LISTENERS).claim({
+    this.#share = settings.host.single(LISTENERS).share({
       owner: { kind: "exporter", settings },
       address: config.address,
       serving: config.serving,
@@ -116,23 +116,23 @@ export class PrometheusExporter implements Exporter, MetricsPage {
 
   /** Where the page is; the port is the real one where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
+    await this.#share.listen();
     this.#withdraw = this.#settings.host.single(METRICS_PAGES).add(this.#settings.id, this);
-    const { endpoint } = this.#claim;
+    const { endpoint } = this.#share;
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#withdraw();
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
     this.#sharedPages.clear();
   }
 

@@ -14,9 +14,9 @@ test("the endpoint is all that must be said; the labels are kata-monitor's", () 
     namespace: "",
     timeout: 5_000,
     headers: {},
-    max_idle_conns: 100,
-    idle_conn_timeout: 90_000,
-    disable_keep_alives: false,
+    idleConnectionsMax: 100,
+    idleTimeoutMs: 90_000,
+    keepAlives: true,
     version: 1,
     sendsMetadata: false,
     targetInfo: true,
@@ -44,7 +44,7 @@ test("how to reach the receiver is said in http, or beside it as before, but no 
   const client = { timeout: "9s", headers: { "X-Scope-OrgID": "a" }, tls: { insecure_skip_verify: true } };
   const { endpointPath: _, ...want } = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT, ...client } });
   assert.partialDeepStrictEqual(want, { timeout: 9_000, headers: { "X-Scope-OrgID": "a" } });
-  assert.equal(want.tls.insecure_skip_verify, true);
+  assert.equal(want.tls.insecureSkipVerify, true);
   assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, ...client }), want);
   assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, http: client }), want);
   const auth = { authenticator: "basicauth" };

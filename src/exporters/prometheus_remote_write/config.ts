@@ -12,7 +12,7 @@ import {
   toIdentityLabels,
 } from "../../prometheus/series/label_options.ts";
 import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
-import type { HttpClientConfig } from "../../push_http/config.ts";
+import { type HttpClientConfig, toHttpClientConfig } from "../../push_http/config.ts";
 import type { PushUrl } from "../../push_http/url.ts";
 import { httpOptions, mergeHttpOptions } from "./http_options.ts";
 import { MESSAGE_V1, MESSAGE_V2 } from "./protocol.ts";
@@ -116,11 +116,12 @@ export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options.transform
     fault(["external_labels", name], "is in resource_labels already");
   const http = mergeHttpOptions(input.http ?? {}, input, fault);
   if (http === undefined) return z.NEVER;
-  const { endpoint, ...client } = http;
+  const { endpoint, timeout } = http;
   const { external_labels, max_batch_size_bytes, namespace, retry_on_failure } = input;
   const version = input.protobuf_message === MESSAGE_V1 ? 1 : 2;
   return {
-    ...client,
+    ...toHttpClientConfig(http),
+    timeout,
     namespace,
     retry_on_failure,
     authPath: input.http?.auth === undefined ? ["auth"] : ["http", "auth"],

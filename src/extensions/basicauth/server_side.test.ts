@@ -52,12 +52,12 @@ test("a password is remembered for an hour after it came last", async (context) 
   assert.equal(await check(basic("me:right")), "accepted");
   await clock.advance(3_599_000);
   const waiting = check(basic("me:wrong"), "flood");
-  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a turn");
+  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a comparison");
   await waiting;
   await clock.advance(3_601_000);
-  const turn = check(basic("me:wrong"), "flood");
+  const comparing = check(basic("me:wrong"), "flood");
   assert.equal(await check(basic("me:right"), "flood"), "busy", "no longer known");
-  await turn;
+  await comparing;
 });
 
 test("the file is read again when it changes; old passwords end with it, remembered or not", async (context) => {

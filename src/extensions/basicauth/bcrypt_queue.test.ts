@@ -5,17 +5,17 @@ import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
 import { recordedLogger } from "../../../test/kit/component/logs.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
-import { BcryptTurns } from "./bcrypt_turns.ts";
+import { BcryptQueue } from "./bcrypt_queue.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
 /** Turns with workers that do nothing by themselves, in a time that stands still. */
-function fakeTurns() {
+function fakeQueue() {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
   const asked: string[] = [];
   const workers: EventEmitter[] = [];
   let ended = 0;
-  const turns = new BcryptTurns({
+  const queue = new BcryptQueue({
     clock,
     logger,
     start() {
@@ -28,12 +28,12 @@ function fakeTurns() {
       return worker;
     },
   });
-  const compare = (peer: string, password: string) => turns.compare(peer, { password, hash: "hash" });
-  return { turns, clock, lines, asked, workers, compare, ended: () => ended };
+  const compare = (peer: string, password: string) => queue.compare(peer, { password, hash: "hash" });
+  return { queue, clock, lines, asked, workers, compare, ended: () => ended };
 }
 
 test("a flood of one peer is one comparison, and the other peer's comes next", async () => {
-  const { clock, asked, workers, compare } = fakeTurns();
+  const { clock, asked, workers, compare } = fakeQueue();
   const first = compare("evil", "0");
   const refused = Array.from({ length: 1_000 }, (_, at) => compare("evil", `${at + 1}`));
   const honest = compare("honest", "right");
@@ -54,7 +54,7 @@ test("a flood of one peer is one comparison, and the other peer's comes next", a
 });
 
 test("the same password on several connections of a peer is compared once", async () => {
-  const { asked, workers, compare } = fakeTurns();
+  const { asked, workers, compare } = fakeQueue();
   const all = [compare("a", "right"), compare("a", "right")];
   workers[0]?.emit("message", true);
   assert.deepEqual(await Promise.all(all), [true, true]);
@@ -62,14 +62,14 @@ test("the same password on several connections of a peer is compared once", asyn
 });
 
 test("so many peers wait at most", async () => {
-  const { asked, compare } = fakeTurns();
+  const { asked, compare } = fakeQueue();
   for (let at = 0; at < 16; at++) void compare(`peer ${at}`, "a");
   assert.equal(await compare("one more", "a"), undefined);
   assert.deepEqual(asked, ["a"]);
 });
 
-test("a worker that dies costs one turn, and is replaced", async () => {
-  const { clock, asked, workers, lines, compare } = fakeTurns();
+test("a worker that dies costs one comparison, and is replaced", async () => {
+  const { clock, asked, workers, lines, compare } = fakeQueue();
   const first = compare("a", "1");
   const second = compare("b", "2");
   workers[0]?.emit("error", new Error("out of memory"));
@@ -87,7 +87,7 @@ test("a worker that dies costs one turn, and is replaced", async () => {
 });
 
 test("a worker without work ends, and one with work does not", async () => {
-  const { clock, workers, compare, ended } = fakeTurns();
+  const { clock, workers, compare, ended } = fakeQueue();
   const first = compare("a", "1");
   await clock.advance(120_000);
   assert.equal(ended(), 0);
@@ -100,10 +100,10 @@ test("a worker without work ends, and one with work does not", async () => {
 });
 
 test("closing ends what waits, and leaves no timer", async () => {
-  const { turns, clock, compare, ended } = fakeTurns();
+  const { queue, clock, compare, ended } = fakeQueue();
   const all = [compare("a", "1"), compare("b", "2")];
   await setImmediate();
-  await turns.close();
+  await queue.close();
   assert.deepEqual(await Promise.all(all), [undefined, undefined]);
   assert.equal(await compare("a", "1"), undefined);
   assert.equal(ended(), 1);

@@ -3,8 +3,11 @@ import { constants } from "node:fs";
 import { chmod, type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 
-/** Makes the directory, and those above it that are missing, with exactly this mode. One that is there stays as it is. */
-export async function makeDirectory(path: string, mode: number): Promise<void> {
+/**
+ * Creates the directory, and those above it that are missing, with exactly this mode. An existing directory keeps its
+ * mode.
+ */
+export async function ensureDirectory(path: string, mode: number): Promise<void> {
   const topmost = await mkdir(path, { recursive: true, mode });
   if (topmost === undefined) return;
   for (let made = path; ; made = dirname(made)) {
@@ -13,8 +16,11 @@ export async function makeDirectory(path: string, mode: number): Promise<void> {
   }
 }
 
-/** Opens a file to write at its end and to read. One that is missing is made with exactly this mode; another keeps its own. */
-export async function openOrMake(path: string, mode: number): Promise<FileHandle> {
+/**
+ * Opens a file for reading and for writing at its end. Creates a missing file with exactly this mode; an existing one
+ * keeps its mode.
+ */
+export async function openOrCreate(path: string, mode: number): Promise<FileHandle> {
   const { O_RDWR, O_CREAT, O_APPEND, O_EXCL } = constants;
   const flags = O_RDWR | O_CREAT | O_APPEND;
   try {

@@ -4,24 +4,24 @@ import { test } from "node:test";
 import { countingMeter } from "../../test/kit/component/counters.ts";
 import { recordedLogger } from "../../test/kit/component/logs.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { TurnedAway } from "./turned_away.ts";
+import { Rejections } from "./rejections.ts";
 
 test("what is turned away is counted by reason, and a line a minute names who brings most of it", async () => {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
-  const turnedAway = new TurnedAway({ listener: "here", logger, clock, meter });
-  turnedAway.connection("evicted", "10.0.0.3");
-  for (let i = 0; i < 10; i++) turnedAway.connection("evicted", "10.0.0.1");
-  for (let i = 0; i < 3; i++) turnedAway.request("rate", "10.0.0.2");
+  const rejections = new Rejections({ listener: "here", logger, clock, meter });
+  rejections.connection("evicted", "10.0.0.3");
+  for (let i = 0; i < 10; i++) rejections.connection("evicted", "10.0.0.1");
+  for (let i = 0; i < 3; i++) rejections.request("rate", "10.0.0.2");
   await clock.advance(59_999);
-  turnedAway.request("rate", "10.0.0.2");
+  rejections.request("rate", "10.0.0.2");
   assert.deepEqual(
     lines.map(({ address }) => address),
     ["10.0.0.3"],
   );
   await clock.advance(1);
-  turnedAway.request("rate", "10.0.0.2");
+  rejections.request("rate", "10.0.0.2");
   assert.deepEqual(
     lines.map(({ address, count, of, reason }) => [address, count, of, reason]),
     [
@@ -39,9 +39,9 @@ test("what is turned away is counted by reason, and a line a minute names who br
 test("what belongs to every listener's life is counted and not logged", () => {
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
-  const turnedAway = new TurnedAway({ listener: "here", logger, clock: new FakeClock(), meter });
-  turnedAway.connection("idle_timeout", "10.0.0.1");
-  for (const reason of ["rule", "unknown_path", "method"] as const) turnedAway.request(reason, "10.0.0.1");
+  const rejections = new Rejections({ listener: "here", logger, clock: new FakeClock(), meter });
+  rejections.connection("idle_timeout", "10.0.0.1");
+  for (const reason of ["rule", "unknown_path", "method"] as const) rejections.request(reason, "10.0.0.1");
   assert.equal(sum("kata_collector_listener_refused_requests"), 3);
   assert.deepEqual(lines, []);
 });

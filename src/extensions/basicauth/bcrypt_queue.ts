@@ -5,42 +5,47 @@ import type { Clock } from "../../clock/clock.ts";
 import { messageOf } from "../../text/error_text.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
-/** What does the comparisons: a worker thread, or in tests what stands for it. */
+/** The thread that does the comparisons, or a fake one in tests. */
 export interface BcryptWorker {
   postMessage(comparison: Comparison): void;
-  /** "message" comes with a boolean for each comparison, "error" with an Error, and "exit" when it is gone. */
+  /**
+   * The event "message" has a boolean for each comparison, "error" has an Error, and "exit" says that the thread has
+   * ended.
+   */
   on(event: "message" | "error" | "exit", listener: (value: unknown) => void): unknown;
   terminate(): Promise<unknown>;
   unref(): void;
 }
 
-export interface BcryptTurnsOptions {
+export interface BcryptQueueOptions {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Starts a thread. */
   start(): BcryptWorker;
 }
 
-interface Turn {
+/** A comparison that waits or is being done. */
+interface Job {
   readonly comparison: Comparison;
   readonly done: Promise<boolean | undefined>;
   end(result: boolean | undefined): void;
 }
 
-/** Peers that wait for a comparison; those of more are told to come again. */
+/** Peers that may wait for a comparison. Further ones are told to try again later. */
 const WAITING_MAX = 16;
-/** From the begin of one comparison to that of the next: ten a second at most, however cheap they are. */
+/** The shortest time between the beginnings of two comparisons: at most ten a second, however cheap they are. */
 const SPACING_MS = 100;
-/** A thread without work ends after so long, and gives its memory back. */
+/** A thread without work ends after this time, which frees its memory. */
 const IDLE_MS = 60_000;
 
 /**
- * Comparisons of passwords with bcrypt hashes: one at a time, on another thread. A peer has one that waits or is being
- * done, so that a flood of one peer's wrong passwords keeps another's right one waiting for a single comparison.
+ * A queue of comparisons of passwords with bcrypt hashes, done one at a time on another thread. Each peer has at most one
+ * comparison in the queue, so a flood of wrong passwords from one peer delays another peer by one comparison only.
  */
-export class BcryptTurns {
-  readonly #options: BcryptTurnsOptions;
-  /** By peer, in their order. The first is being done, unless `#cancelNext` waits to begin it. */
-  readonly #turns = new Map<string, Turn>();
+export class BcryptQueue {
+  readonly #options: BcryptQueueOptions;
+  /** The comparisons by peer, the oldest first. The first one is being done, or a timer waits to begin it. */
+  readonly #queue = new Map<string, Job>();
   #worker: BcryptWorker | undefined;
   #isBusy = false;
   #beganMs = Number.NEGATIVE_INFINITY;
@@ -48,28 +53,28 @@ export class BcryptTurns {
   #cancelIdle: () => void = () => {};
   #isClosed = false;
 
-  constructor(options: BcryptTurnsOptions) {
+  constructor(options: BcryptQueueOptions) {
     this.#options = options;
   }
 
-  /** Whether password and hash belong together; undefined where there is no turn for it now. Never rejects. */
+  /** Resolves to whether the password has that hash, or to undefined where the queue has no room for it. Never rejects. */
   async compare(peer: string, comparison: Comparison): Promise<boolean | undefined> {
-    const own = this.#turns.get(peer);
-    // A puller with several connections comes with the same password on each.
+    const own = this.#queue.get(peer);
+    // A puller with several connections sends the same password on each of them.
     if (own !== undefined) return isSame(own.comparison, comparison) ? await own.done : undefined;
-    if (this.#isClosed || this.#turns.size >= WAITING_MAX) return undefined;
+    if (this.#isClosed || this.#queue.size >= WAITING_MAX) return undefined;
     const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
-    this.#turns.set(peer, { comparison, done: promise, end: resolve });
-    if (this.#turns.size === 1) this.#next();
+    this.#queue.set(peer, { comparison, done: promise, end: resolve });
+    if (this.#queue.size === 1) this.#next();
     return await promise;
   }
 
-  /** Those that wait hear that there is no turn for them. */
+  /** Ends the thread. Comparisons that wait resolve to undefined. */
   async close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelNext();
-    for (const { end } of this.#turns.values()) end(undefined);
-    this.#turns.clear();
+    for (const { end } of this.#queue.values()) end(undefined);
+    this.#queue.clear();
     await this.#stop();
   }
 
@@ -77,20 +82,20 @@ export class BcryptTurns {
     const { clock } = this.#options;
     this.#cancelNext();
     this.#cancelIdle();
-    const [turn] = this.#turns.values();
-    if (turn === undefined) {
+    const [job] = this.#queue.values();
+    if (job === undefined) {
       this.#cancelIdle = clock.after(IDLE_MS, () => void this.#stop());
       return;
     }
     const waitMs = this.#beganMs + SPACING_MS - clock.monotonicMs();
     if (waitMs > 0) {
-      this.#cancelNext = clock.after(waitMs, () => this.#begin(turn));
+      this.#cancelNext = clock.after(waitMs, () => this.#begin(job));
       return;
     }
-    this.#begin(turn);
+    this.#begin(job);
   }
 
-  #begin({ comparison }: Turn): void {
+  #begin({ comparison }: Job): void {
     this.#beganMs = this.#options.clock.monotonicMs();
     this.#isBusy = true;
     try {
@@ -104,7 +109,7 @@ export class BcryptTurns {
 
   #start(): BcryptWorker {
     const worker = this.#options.start();
-    // The agent's end does not wait for it.
+    // The process may end while the thread runs.
     worker.unref();
     worker.on("message", (result) => this.#end(worker, result === true));
     worker.on("error", (error) => {
@@ -120,7 +125,7 @@ export class BcryptTurns {
     this.#options.logger.error({ error }, "A password cannot be checked; a new thread is tried.");
   }
 
-  /** The worker is gone: whoever it worked for is told to come again, and the next one gets a new worker. */
+  /** The worker has ended: its comparison resolves to undefined, and the next one gets a new worker. */
   #fail(worker: BcryptWorker): void {
     if (worker !== this.#worker) return;
     this.#worker = undefined;
@@ -130,8 +135,8 @@ export class BcryptTurns {
   #end(worker: BcryptWorker | undefined, result: boolean | undefined): void {
     if (worker !== this.#worker) return;
     this.#isBusy = false;
-    for (const [peer, { end }] of this.#turns) {
-      this.#turns.delete(peer);
+    for (const [peer, { end }] of this.#queue) {
+      this.#queue.delete(peer);
       end(result);
       break;
     }

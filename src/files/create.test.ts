@@ -4,7 +4,7 @@ import { chmodSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
 import { testFolder } from "../../test/kit/test_folder.ts";
-import { makeDirectory, openOrMake } from "./make.ts";
+import { ensureDirectory, openOrCreate } from "./create.ts";
 
 const modeOf = (path: string): number => statSync(path).mode & 0o7777;
 
@@ -26,11 +26,11 @@ test("directories that are made have the mode, whatever the umask; others keep t
   chmodSync(folder, 0o711);
   await underEach(async (umask) => {
     const top = join(folder, `${umask}`);
-    await makeDirectory(join(top, "deep/er"), 0o755);
+    await ensureDirectory(join(top, "deep/er"), 0o755);
     for (const path of ["", "deep", "deep/er"]) assert.equal(modeOf(join(top, path)), 0o755);
-    await makeDirectory(join(top, "deep/more/"), 0o750);
+    await ensureDirectory(join(top, "deep/more/"), 0o750);
     assert.deepEqual([modeOf(join(top, "deep")), modeOf(join(top, "deep/more"))], [0o755, 0o750]);
-    await makeDirectory(top, 0o700);
+    await ensureDirectory(top, 0o700);
     assert.equal(modeOf(top), 0o755);
   });
   assert.equal(modeOf(folder), 0o711);
@@ -40,10 +40,10 @@ test("a file that is made has the mode, whatever the umask; another keeps its ow
   const folder = testFolder(context);
   await underEach(async (umask) => {
     const path = join(folder, `${umask}`);
-    await (await openOrMake(path, 0o640)).close();
+    await (await openOrCreate(path, 0o640)).close();
     assert.equal(modeOf(path), 0o640);
     writeFileSync(path, "kept");
-    await (await openOrMake(path, 0o600)).close();
+    await (await openOrCreate(path, 0o600)).close();
     assert.deepEqual([modeOf(path), statSync(path).size], [0o640, 4]);
   });
 });
@@ -51,7 +51,7 @@ test("a file that is made has the mode, whatever the umask; another keeps its ow
 test("a link is followed, also to a file that is not there yet", async (context) => {
   const folder = testFolder(context);
   symlinkSync("there", join(folder, "link"));
-  await (await openOrMake(join(folder, "link"), 0o600)).close();
+  await (await openOrCreate(join(folder, "link"), 0o600)).close();
   assert.equal(modeOf(join(folder, "there")), 0o600);
-  await assert.rejects(openOrMake(join(folder, "none/file"), 0o600), { code: "ENOENT" });
+  await assert.rejects(openOrCreate(join(folder, "none/file"), 0o600), { code: "ENOENT" });
 });

@@ -1,30 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync, readFileSync } from "node:fs";
 
-/** What the kernel says of this process, as Prometheus' Go client reports it. NaN for what cannot be read. */
-export interface ProcessUsage {
+/**
+ * The kernel's figures about this process, the same as those of Prometheus' Go client. A figure that cannot be read is
+ * NaN.
+ */
+export interface ProcStats {
   readonly cpuSeconds: number;
   readonly openFds: number;
   readonly maxFds: number;
   readonly virtualBytes: number;
   readonly virtualBytesMax: number;
   readonly residentBytes: number;
-  /** Since the epoch. */
+  /** When the process started, in seconds since the epoch. */
   readonly startTimeSeconds: number;
-  /** Of the network namespace, which is all that the kernel counts. */
+  /** Bytes of the whole network namespace: the kernel does not count them per process. */
   readonly receivedBytes: number;
   readonly transmittedBytes: number;
 }
 
-/** USER_HZ: what the kernel tells programs, whatever its own clock does. */
+/** USER_HZ, the unit of times in /proc, which is fixed whatever the kernel's own clock does. */
 const TICKS_PER_S = 100;
 const PAGE_BYTES = 4_096;
-/** What Go's client writes for a limit that is none. */
+/** The value that Go's client writes for "unlimited". */
 const UNLIMITED = 2 ** 64;
 
 /** Reads /proc, which takes a few dozen microseconds. Never throws. */
-export function readProcessUsage(): ProcessUsage {
-  // The program's name stands in brackets and may have any character in it.
+export function readProcStats(): ProcStats {
+  // The second field is the program's name in brackets, which may contain any character.
   const stat = read("self/stat");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const field = (number: number): number => toNumber(fields[number - 3]);
@@ -65,7 +68,7 @@ function limitOf(limits: string, name: string): number {
 
 function openFds(): number {
   try {
-    // One of them is this look's own.
+    // Reading the directory opens one descriptor, which is not counted.
     return readdirSync("/proc/self/fd").length - 1;
   } catch {
     return Number.NaN;

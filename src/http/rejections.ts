@@ -4,8 +4,12 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 
 /**
- * Why a connection was closed before its client wished it: there was no place (`limit`), another one needed its place (`evicted`),
- * something took too long, its client sent requests faster than it took answers (`pipelining`), or spoke no TLS to a listener that does.
+ * Why the listener closed a connection:
+ * - `limit`: the limits allowed no further connection;
+ * - `evicted`: it was closed for another connection;
+ * - `read_timeout`, `write_timeout`, `idle_timeout`: a request, an answer or the next request took too long;
+ * - `pipelining`: the client sent requests faster than it read the answers;
+ * - `not_tls`: the client did not speak TLS to a listener that does.
  */
 export type ClosedReason =
   | "limit"
@@ -16,33 +20,36 @@ export type ClosedReason =
   | "pipelining"
   | "not_tls";
 
-/** Why a request got no answer of a route: its client's pot was empty, a rule forbids it, or nothing is served at that path or by that method. */
+/**
+ * Why no route answered a request: its client had used up its budget (`rate`), a rule forbids it (`rule`), or nothing is served
+ * at its path or by its method.
+ */
 export type RefusedReason = "rate" | "rule" | "unknown_path" | "method";
 
-/** What belongs to every listener's life. The log is silent on it. */
+/** Reasons that occur at every listener. They are counted but not logged. */
 const USUAL: readonly (ClosedReason | RefusedReason)[] = ["idle_timeout", "rule", "unknown_path", "method"];
 const LOG_INTERVAL_MS = 60_000;
-/** Clients that are counted between two lines of the log; of further ones only the sum is known. */
+/** Clients that are counted separately between two lines of the log. Further ones only add to the sum. */
 const CLIENTS_MAX = 256;
 
-export interface TurnedAwayOptions {
-  /** The listener's address as its config has it. */
+export interface RejectionsOptions {
+  /** The listener's address as in its config. */
   readonly listener: string;
   readonly logger: Logger;
   readonly clock: Clock;
   readonly meter: Meter;
 }
 
-/** Counts the connections and requests that a listener turns away, and names in the log who brings most of them. */
-export class TurnedAway {
-  readonly #options: TurnedAwayOptions;
+/** Counts the connections and requests that a listener rejects. At most once a minute, logs the client with most of them. */
+export class Rejections {
+  readonly #options: RejectionsOptions;
   readonly #closed: Counter;
   readonly #refused: Counter;
   #byClient = new Map<string, number>();
   #sum = 0;
   #loggedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(options: TurnedAwayOptions) {
+  constructor(options: RejectionsOptions) {
     this.#options = options;
     const { meter } = options;
     this.#closed = meter.createCounter("kata_collector_listener_closed_connections", {
@@ -55,11 +62,13 @@ export class TurnedAway {
     });
   }
 
+  /** Counts a connection that was closed. */
   connection(reason: ClosedReason, client: string): void {
     this.#closed.add(1, { listener: this.#options.listener, reason });
     this.#log(reason, client);
   }
 
+  /** Counts a request that no route answered. */
   request(reason: RefusedReason, client: string): void {
     this.#refused.add(1, { listener: this.#options.listener, reason });
     this.#log(reason, client);
