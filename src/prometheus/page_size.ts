@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../metrics/memoized.ts";
 import type { Family, Schema } from "../metrics/model.ts";
-import { remembered } from "../metrics/remembered.ts";
 import { type Label, labelsOf, linesOf } from "./series.ts";
 import type { Face } from "./write_identity.ts";
 import { helpText, labelText } from "./write_names.ts";
@@ -27,10 +28,10 @@ export class TextSizes {
 
   constructor(nameOf: (family: Family) => string) {
     this.#nameOf = nameOf;
-    this.#ofFamily = remembered((face: Face) => remembered((family: Family) => this.#measure(family, face)));
-    this.#ofSchema = remembered((face: Face) => {
+    this.#ofFamily = memoized((face: Face) => memoized((family: Family) => this.#measure(family, face)));
+    this.#ofSchema = memoized((face: Face) => {
       const of = this.#ofFamily(face);
-      return remembered((schema: Schema) => sumOf(schema.families.map(of)));
+      return memoized((schema: Schema) => sumOf(schema.families.map(of)));
     });
   }
 

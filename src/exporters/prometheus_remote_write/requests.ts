@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
-import type { Outgoing } from "../../delivery/queue.ts";
+import type { EncodedRequest } from "../../delivery/queue.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { type OnUnsound, soundPart } from "../../metrics/sound.ts";
 import { goneSeries, type Said } from "./gone_series.ts";
@@ -19,7 +19,7 @@ export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions
   /** Hears of the points that no request has. */
   readonly onUnsound: OnUnsound;
   /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
-  emit(request: Outgoing): boolean;
+  emit(request: EncodedRequest): boolean;
 }
 
 /** Resources whose series are followed. Of those beyond, it is not said when their series end. */
@@ -87,26 +87,26 @@ export class RemoteWriteRequests {
   #requestsOf(
     { identity, plan }: Said,
     { values, timeMs, startMs }: Pick<Reading, "values" | "timeMs" | "startMs">,
-  ): Outgoing[] {
+  ): EncodedRequest[] {
     const filling = { labels: identity.values, timeMs, startMs, values };
     return this.#templates
       .of(identity, plan)
       .map((template) => ({ bytes: fillTemplate(template, filling), points: template.points }));
   }
 
-  #metadataOf(plan: ReadingPlan): Outgoing[] {
+  #metadataOf(plan: ReadingPlan): EncodedRequest[] {
     const { sendsMetadata, clock } = this.#options;
     return sendsMetadata ? this.#metadata.requestsOf(plan, clock.monotonicMs()) : [];
   }
 
-  #goneRequests(before: Said, after: Said, timeMs: number): Outgoing[] {
+  #goneRequests(before: Said, after: Said, timeMs: number): EncodedRequest[] {
     if (!this.#options.stalenessMarkers) return [];
     const blocks = goneSeries(before, after);
     return blocks.length === 0 ? [] : this.#endsOf(before, { blocks, points: 0 }, timeMs);
   }
 
   /** The end of a series is no data point. */
-  #endsOf({ identity }: Said, plan: ReadingPlan, timeMs: number): Outgoing[] {
+  #endsOf({ identity }: Said, plan: ReadingPlan, timeMs: number): EncodedRequest[] {
     const filling = { labels: identity.values, timeMs, startMs: 0, values: undefined };
     return this.#templates.of(identity, plan).map((template) => ({
       bytes: fillTemplate(template, filling),

@@ -12,7 +12,7 @@ import { recordedLogger } from "../../../test/scenes/logs.ts";
 import { testSettings } from "../../../test/scenes/settings.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { otlpGrpcSchema } from "./config.ts";
-import { connectGrpc } from "./connection.ts";
+import { openOtlpGrpc } from "./transport.ts";
 
 interface Attempt {
   readonly config: object;
@@ -24,7 +24,7 @@ interface Attempt {
 async function attempt(context: TestContext, { config, env = {}, signal }: Attempt) {
   const { logger, lines } = recordedLogger();
   const parsed = otlpGrpcSchema.parse({ endpoint: "otel.test:4317", ...config });
-  const connection = await connectGrpc(parsed, testSettings({ logger, env }));
+  const connection = await openOtlpGrpc(parsed, testSettings({ logger, env }));
   context.after(() => connection.close());
   const batch = { parts: [Buffer.from("\x0a\x00")], points: 1, bytes: 2 };
   return { answer: await connection.send(batch, signal ?? new AbortController().signal), lines };
