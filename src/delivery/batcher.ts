@@ -2,7 +2,7 @@
 import type { Clock } from "../clock/clock.ts";
 import { BacklogRate } from "./backlog_rate.ts";
 import type { QueueConfig } from "./config.ts";
-import { type QueuedRequest, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
+import { type PendingRequest, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
 import { type SizeFinding, SizeLimit } from "./size_limit.ts";
 
 /** Requests that have waited this much longer than `flush_timeout` are a backlog. */
@@ -48,7 +48,7 @@ export class Batcher {
   }
 
   /** Requests that `next` returned are back in the queue. They are due as soon as something may be sent. */
-  requeued(requests: readonly QueuedRequest[]): void {
+  requeued(requests: readonly PendingRequest[]): void {
     this.#dueCount += requests.length;
     this.#backlog.requeued(sizeOfAll(requests).bytes);
   }
@@ -72,7 +72,7 @@ export class Batcher {
   }
 
   /** Takes the next batch from the queue. If none is due, returns none, and calls `onDue` when one may be. */
-  next(): readonly QueuedRequest[] {
+  next(): readonly PendingRequest[] {
     const isBacklog = this.#isBacklog();
     if (this.#isHeldBack(isBacklog)) return [];
     if (this.#dueCount === 0 && !this.#hasEnough() && !isBacklog) {

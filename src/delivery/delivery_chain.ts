@@ -8,7 +8,7 @@ import { CircuitBreaker } from "./circuit_breaker.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { Intake } from "./intake.ts";
 import { MemoryQueue } from "./memory_queue.ts";
-import type { EncodedRequest, QueuedRequest, RequestQueue } from "./queue.ts";
+import type { EncodedRequest, PendingRequest, RequestQueue } from "./queue.ts";
 import { QUEUE_STORAGES } from "./queue_storage.ts";
 import { type DeliveryReport, reportDeliveries } from "./report.ts";
 import { Sender } from "./sender.ts";
@@ -196,7 +196,7 @@ export class DeliveryChain {
     if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  #requeue(requests: readonly QueuedRequest[]): void {
+  #requeue(requests: readonly PendingRequest[]): void {
     this.#queue.requeue(requests);
     this.#batcher.requeued(requests);
   }

@@ -18,7 +18,7 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import { seededRandom } from "../simulator/random.ts";
 import { DiskQueue } from "./disk_queue.ts";
 import type { Damage } from "./disk_segment.ts";
-import type { QueuedRequest, RequestQueue } from "./queue.ts";
+import type { PendingRequest, RequestQueue } from "./queue.ts";
 
 const MIB = 1024 * 1024;
 
@@ -44,7 +44,7 @@ function disk(context: TestContext, bytesMax = 100 * MIB) {
 const add = (queue: RequestQueue, text: string): string | undefined =>
   queue.add({ bytes: Buffer.from(text), points: text.length }, 1_000);
 
-const textOf = (taken: readonly QueuedRequest[]): string =>
+const textOf = (taken: readonly PendingRequest[]): string =>
   Buffer.concat(taken.map(({ bytes }) => bytes)).toString();
 
 /** Takes and settles one request after the other. */

@@ -11,8 +11,8 @@ import {
   type EncodedRequest,
   isWithin,
   minus,
+  type PendingRequest,
   plus,
-  type QueuedRequest,
   type QueueSize,
   type RequestQueue,
   sizeOf,
@@ -43,7 +43,7 @@ export interface DiskQueueOptions {
   onError(error: Error): void;
 }
 
-interface RequestOnDisk extends QueuedRequest {
+interface RequestOnDisk extends PendingRequest {
   readonly segment: Segment;
 }
 

@@ -4,8 +4,8 @@ import type { NoRoom } from "../component/consumer.ts";
 import type { QueueConfig } from "./config.ts";
 import {
   type EncodedRequest,
+  type PendingRequest,
   plus,
-  type QueuedRequest,
   type QueueSize,
   type RequestQueue,
   sizeOf,
@@ -91,7 +91,7 @@ export class Intake {
   }
 
   /** Removes requests from the queue that have been delivered or dropped. */
-  acknowledge(requests: readonly QueuedRequest[]): void {
+  acknowledge(requests: readonly PendingRequest[]): void {
     this.#options.queue().acknowledge(requests);
     for (const { source } of requests) {
       if (source === undefined) continue;

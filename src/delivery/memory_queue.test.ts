@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { MemoryQueue } from "./memory_queue.ts";
-import type { QueuedRequest } from "./queue.ts";
+import type { PendingRequest } from "./queue.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
@@ -42,7 +42,7 @@ test("requests leave in their order, put back or not, and sizes add up", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 2_000, size: "max" }), (schedule) => {
       const queue = new MemoryQueue();
-      const taken: (readonly QueuedRequest[])[] = [];
+      const taken: (readonly PendingRequest[])[] = [];
       /** By sequence number: the bytes of what is in the queue. */
       const expected = new Map<number, number>();
       let sequence = 0;

@@ -3,8 +3,8 @@ import {
   type EncodedRequest,
   isWithin,
   minus,
+  type PendingRequest,
   plus,
-  type QueuedRequest,
   type QueueSize,
   type RequestQueue,
   sizeOf,
@@ -20,9 +20,9 @@ const EMPTY_SLOTS_MIN = 256;
 /** A queue that ends with the process. */
 export class MemoryQueue implements RequestQueue {
   readonly hasSpace = true;
-  readonly #requeued = new Requeued<QueuedRequest>();
+  readonly #requeued = new Requeued<PendingRequest>();
   /** The requests that were never taken, behind slots that are empty since theirs were taken. */
-  #list: (QueuedRequest | undefined)[] = [];
+  #list: (PendingRequest | undefined)[] = [];
   /** The index of the oldest request in the list. */
   #first = 0;
   #sequence = 0;
@@ -38,14 +38,14 @@ export class MemoryQueue implements RequestQueue {
   }
 
   add({ bytes, points, source }: EncodedRequest, nowMs: number): undefined {
-    const request: QueuedRequest = { bytes, points, sequence: ++this.#sequence, addedMs: nowMs, source };
+    const request: PendingRequest = { bytes, points, sequence: ++this.#sequence, addedMs: nowMs, source };
     this.#list.push(request);
     const size = sizeOf(request);
     this.size = plus(this.size, size);
     this.#listed = plus(this.#listed, size);
   }
 
-  take(limit: TakeLimit): readonly QueuedRequest[] {
+  take(limit: TakeLimit): readonly PendingRequest[] {
     const taken = this.#requeued.take(limit);
     // Requests that are still there are older than the whole list.
     if (this.#requeued.size.requests > 0) return taken;
@@ -63,11 +63,11 @@ export class MemoryQueue implements RequestQueue {
     return taken;
   }
 
-  requeue(requests: readonly QueuedRequest[]): void {
+  requeue(requests: readonly PendingRequest[]): void {
     this.#requeued.add(requests);
   }
 
-  acknowledge(requests: readonly QueuedRequest[]): void {
+  acknowledge(requests: readonly PendingRequest[]): void {
     this.size = minus(this.size, sizeOfAll(requests));
   }
 

@@ -48,7 +48,7 @@ export function sizeOfAll(requests: readonly Pick<EncodedRequest, "bytes" | "poi
 }
 
 /** A request in a queue. It stays a request of its own when it is sent in a batch, so that the batch can be cut again. */
-export interface QueuedRequest {
+export interface PendingRequest {
   readonly bytes: Uint8Array;
   readonly points: number;
   /** Its place in the queue: each request has a higher number than those that were added before it. */
@@ -104,10 +104,10 @@ export interface RequestQueue {
   /** Appends the request. Returns undefined, or why the request could not be kept, in words for the user. */
   add(request: EncodedRequest, nowMs: number): string | undefined;
   /** Takes the oldest waiting requests, as many as the limit allows; none if no request waits. */
-  take(limit: TakeLimit): readonly QueuedRequest[];
+  take(limit: TakeLimit): readonly PendingRequest[];
   /** Makes requests that were taken wait again, each at its old place. */
-  requeue(requests: readonly QueuedRequest[]): void;
+  requeue(requests: readonly PendingRequest[]): void;
   /** Forgets requests that were taken. */
-  acknowledge(requests: readonly QueuedRequest[]): void;
+  acknowledge(requests: readonly PendingRequest[]): void;
   close(): Promise<void>;
 }

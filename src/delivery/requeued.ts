@@ -2,8 +2,8 @@
 import {
   isWithin,
   minus,
+  type PendingRequest,
   plus,
-  type QueuedRequest,
   type QueueSize,
   sizeOf,
   type TakeLimit,
@@ -11,7 +11,7 @@ import {
 } from "./queue.ts";
 
 /** The requests that were taken from a queue and wait again. All of them are older than the rest of the queue. */
-export class Requeued<R extends QueuedRequest> {
+export class Requeued<R extends PendingRequest> {
   #requests: R[] = [];
   size: QueueSize = ZERO_SIZE;
 

@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { type Answer, type Failure, underRules } from "../peer/answer.ts";
 import { type Send, SendAttempt } from "./attempt.ts";
 import type { CircuitBreaker, Generation } from "./circuit_breaker.ts";
-import { type QueuedRequest, sizeOfAll } from "./queue.ts";
+import { type PendingRequest, sizeOfAll } from "./queue.ts";
 import type { DeliveryReport, DropReason } from "./report.ts";
 import type { RetryConfig } from "./retry_config.ts";
 import type { SizeFinding } from "./size_limit.ts";
@@ -19,9 +19,9 @@ export interface SenderOptions {
   readonly report: DeliveryReport;
   readonly send: Send;
   /** Makes requests wait in the queue again. */
-  requeue(requests: readonly QueuedRequest[]): void;
+  requeue(requests: readonly PendingRequest[]): void;
   /** Removes requests from the queue that have been delivered or dropped. */
-  acknowledge(requests: readonly QueuedRequest[]): void;
+  acknowledge(requests: readonly PendingRequest[]): void;
   /** Called when the peer has found a batch too large and has taken a part of it. */
   onTooLarge(finding: SizeFinding): void;
 }
@@ -29,7 +29,7 @@ export interface SenderOptions {
 /** What is known of a batch while it is sent, maybe in several parts. */
 interface Progress {
   /** The parts that are not sent yet, in their order. */
-  readonly parts: (readonly QueuedRequest[])[];
+  readonly parts: (readonly PendingRequest[])[];
   isCut: boolean;
   /** Whether the peer said that the batch, or a part of it, is too large. */
   isTooLarge: boolean;
@@ -58,7 +58,7 @@ interface FirstAttempt {
 export class Sender {
   readonly #options: SenderOptions;
   readonly #attempts = new Set<SendAttempt>();
-  readonly #firstAttempts = new WeakMap<QueuedRequest, FirstAttempt>();
+  readonly #firstAttempts = new WeakMap<PendingRequest, FirstAttempt>();
   /** Whether anything was delivered since the last batch of which nothing was. */
   #hasDelivered = true;
   #state: "open" | "draining" | "closed" = "open";
@@ -79,7 +79,7 @@ export class Sender {
   }
 
   /** Sends the requests as one, or in parts if the peer wants that. Requeues those that cannot be sent now. Never rejects. */
-  async send(requests: readonly QueuedRequest[]): Promise<void> {
+  async send(requests: readonly PendingRequest[]): Promise<void> {
     const { breaker, requeue } = this.#options;
     const progress: Progress = {
       parts: [requests],
@@ -120,7 +120,7 @@ export class Sender {
   }
 
   /** Notes an answer that concerns this part alone. */
-  #advance(progress: Progress, part: readonly QueuedRequest[], answer: Answer): void {
+  #advance(progress: Progress, part: readonly PendingRequest[], answer: Answer): void {
     if (answer.kind === "delivered") {
       progress.passedBytes = Math.max(progress.passedBytes, sizeOfAll(part).bytes);
       if (!progress.isTooLarge || progress.parts.length === 0) return;
@@ -141,7 +141,7 @@ export class Sender {
   }
 
   /** Acts on an answer that says that the peer takes nothing now. */
-  #fail(part: readonly QueuedRequest[], answer: Failure, generation: Generation): void {
+  #fail(part: readonly PendingRequest[], answer: Failure, generation: Generation): void {
     const { clock, breaker, retry, requeue, report } = this.#options;
     const isPersistent = this.#options.isPersistent();
     if (this.#state === "draining") {
@@ -165,7 +165,7 @@ export class Sender {
     });
     report.failed(answer, waitMs);
     const mayDrop = !isPersistent && answer.kind !== "hold";
-    const isExhausted = (request: QueuedRequest): boolean =>
+    const isExhausted = (request: PendingRequest): boolean =>
       mayDrop && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#triedMaxMs;
     const exhausted = part.filter(isExhausted);
     if (exhausted.length > 0)
@@ -181,7 +181,7 @@ export class Sender {
     return maxElapsedMs === 0 ? Number.POSITIVE_INFINITY : maxElapsedMs;
   }
 
-  #noteAttempt(request: QueuedRequest, { kind }: Failure): void {
+  #noteAttempt(request: PendingRequest, { kind }: Failure): void {
     // A wrong address says nothing about the request, so its time begins again after it.
     if (this.#firstAttempts.has(request) && kind !== "hold") return;
     const { clock, breaker } = this.#options;
@@ -190,12 +190,12 @@ export class Sender {
   }
 
   /** How long the request will have been tried at that time, without the breaker's excluded pauses. */
-  #triedMs(request: QueuedRequest, untilMs: number): number {
+  #triedMs(request: PendingRequest, untilMs: number): number {
     const { atMs, excludedMs } = this.#firstAttempts.get(request) ?? { atMs: untilMs, excludedMs: 0 };
     return untilMs - atMs - (this.#options.breaker.excludedMs(untilMs) - excludedMs);
   }
 
-  #delivered(part: readonly QueuedRequest[], answer: Answer & { readonly kind: "delivered" }): void {
+  #delivered(part: readonly PendingRequest[], answer: Answer & { readonly kind: "delivered" }): void {
     this.#hasDelivered = true;
     const { report } = this.#options;
     const { items } = sizeOfAll(part);
@@ -211,14 +211,14 @@ export class Sender {
     this.#options.acknowledge(part);
   }
 
-  #drop(part: readonly QueuedRequest[], reason: DropReason, { status, error }: Failure): void {
+  #drop(part: readonly PendingRequest[], reason: DropReason, { status, error }: Failure): void {
     const { report, acknowledge } = this.#options;
     const { items, requests } = sizeOfAll(part);
     report.dropped(items, { reason, errorType: status, error }, requests);
     acknowledge(part);
   }
 
-  async #attempt(part: readonly QueuedRequest[]): Promise<Answer> {
+  async #attempt(part: readonly PendingRequest[]): Promise<Answer> {
     const { clock, timeoutMs, retry, send } = this.#options;
     const { items: points, bytes } = sizeOfAll(part);
     const batch = { parts: part.map((request) => request.bytes), points, bytes };
@@ -235,7 +235,7 @@ export class Sender {
 }
 
 /** Cuts a part into two of about the same number of bytes, each with at least one request. */
-function halves(part: readonly QueuedRequest[]): [readonly QueuedRequest[], readonly QueuedRequest[]] {
+function halves(part: readonly PendingRequest[]): [readonly PendingRequest[], readonly PendingRequest[]] {
   const half = sizeOfAll(part).bytes / 2;
   let bytes = 0;
   let at = 0;
