@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { rememberedPair } from "../../metrics/remembered.ts";
+import { memoizedPair } from "../../metrics/memoized.ts";
 import { type Label, seriesText } from "../../prometheus/series/series.ts";
 import type { EncodedResource } from "./encoded_resource.ts";
 import type { FamilyBlock } from "./family_series.ts";
@@ -37,8 +37,8 @@ function goneInfo(before: ReportedSeries, after: ReportedSeries): readonly Famil
   return textOf(before) === textOf(after) ? [] : before.plan.blocks.filter(isInfo);
 }
 
-/** Between plans of resources with the same labels. It is remembered, since some shims alternate between two plans. */
-const goneBetweenPlans = rememberedPair((before: ReadingPlan, after: ReadingPlan): readonly FamilyBlock[] => {
+/** Between plans of resources with the same labels. It is memoized, since some shims alternate between two plans. */
+const goneBetweenPlans = memoizedPair((before: ReadingPlan, after: ReadingPlan): readonly FamilyBlock[] => {
   const families = ({ blocks }: ReadingPlan) => new Set(blocks.map(({ family }) => family));
   const [earlier, later] = [families(before), families(after)];
   // A family of both plans needs no comparison, since no series comes twice in one reading.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../../metrics/memoized.ts";
 import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
-import { remembered } from "../../metrics/remembered.ts";
 import { type NamedFamily, PageComposer } from "../../prometheus/page/compose.ts";
 import type { Conflict } from "../../prometheus/series/conflict.ts";
 import type { LabelSet } from "../../prometheus/series/label_sets.ts";
@@ -27,10 +28,8 @@ export interface PlanOptions {
 /** Compiles the plan of each schema and label set once. */
 export class ReadingPlans {
   readonly #options: PlanOptions;
-  readonly #plansOf = remembered((_: LabelSet) => new WeakMap<Schema, ReadingPlan>());
-  readonly #seriesOf = remembered(
-    (_: LabelSet) => new WeakMap<FamilyBlock["family"], readonly OwnSeries[]>(),
-  );
+  readonly #plansOf = memoized((_: LabelSet) => new WeakMap<Schema, ReadingPlan>());
+  readonly #seriesOf = memoized((_: LabelSet) => new WeakMap<FamilyBlock["family"], readonly OwnSeries[]>());
 
   constructor(options: PlanOptions) {
     this.#options = options;

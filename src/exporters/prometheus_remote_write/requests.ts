@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
-import type { Outgoing } from "../../delivery/queue.ts";
+import type { EncodedRequest } from "../../delivery/queue.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { type OnUnsound, soundPart } from "../../metrics/sound.ts";
 import { EncodedResources } from "./encoded_resource.ts";
@@ -19,7 +19,7 @@ export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions
   /** Called with the points that are left out because they are not sound. */
   readonly onUnsound: OnUnsound;
   /** Takes each request, in order. Returns whether it was kept; otherwise it is lost. */
-  emit(request: Outgoing): boolean;
+  emit(request: EncodedRequest): boolean;
 }
 
 /** The number of resources whose series are followed. The series of further resources get no stale markers. */
@@ -91,26 +91,26 @@ export class RemoteWriteRequests {
   #requestsOf(
     { resource, plan }: ReportedSeries,
     { values, timeMs, startMs }: Pick<Reading, "values" | "timeMs" | "startMs">,
-  ): Outgoing[] {
+  ): EncodedRequest[] {
     const filling = { labels: resource.values, timeMs, startMs, values };
     return this.#templates
       .of(resource, plan)
       .map((template) => ({ bytes: fillTemplate(template, filling), points: template.points }));
   }
 
-  #metadataOf(plan: ReadingPlan): Outgoing[] {
+  #metadataOf(plan: ReadingPlan): EncodedRequest[] {
     const { sendsMetadata, clock } = this.#options;
     return sendsMetadata ? this.#metadata.requestsOf(plan, clock.monotonicMs()) : [];
   }
 
-  #goneRequests(before: ReportedSeries, after: ReportedSeries, timeMs: number): Outgoing[] {
+  #goneRequests(before: ReportedSeries, after: ReportedSeries, timeMs: number): EncodedRequest[] {
     if (!this.#options.stalenessMarkers) return [];
     const blocks = goneSeries(before, after);
     return blocks.length === 0 ? [] : this.#staleMarkers(before, { blocks, points: 0 }, timeMs);
   }
 
   /** Requests that end all series of the plan. A stale marker is no data point. */
-  #staleMarkers({ resource }: ReportedSeries, plan: ReadingPlan, timeMs: number): Outgoing[] {
+  #staleMarkers({ resource }: ReportedSeries, plan: ReadingPlan, timeMs: number): EncodedRequest[] {
     const filling = { labels: resource.values, timeMs, startMs: 0, values: undefined };
     return this.#templates.of(resource, plan).map((template) => ({
       bytes: fillTemplate(template, filling),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { remembered } from "../../metrics/remembered.ts";
+import { memoized } from "../../metrics/memoized.ts";
 import { WeakValues } from "../../metrics/weak_values.ts";
 import { buildRequests } from "./build_requests.ts";
 import type { EncodedResource } from "./encoded_resource.ts";
@@ -18,11 +18,11 @@ export interface TemplateOptions {
 export class Templates {
   readonly #options: TemplateOptions;
   /** The templates that a resource uses, by the blocks of a plan. They keep the shared ones alive. */
-  readonly #usedBy = remembered(
+  readonly #usedBy = memoized(
     (_: EncodedResource) => new WeakMap<ReadingPlan["blocks"], readonly RequestTemplate[]>(),
   );
   /** By key of a label layout. Templates that no resource uses any more are garbage. */
-  readonly #sharedOf = remembered((_: ReadingPlan["blocks"]) => new WeakValues<readonly RequestTemplate[]>());
+  readonly #sharedOf = memoized((_: ReadingPlan["blocks"]) => new WeakValues<readonly RequestTemplate[]>());
 
   constructor(options: TemplateOptions) {
     this.#options = options;

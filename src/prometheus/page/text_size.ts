@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../../metrics/memoized.ts";
 import type { Family, Schema } from "../../metrics/model.ts";
-import { remembered } from "../../metrics/remembered.ts";
 import type { LabelSet } from "../series/label_sets.ts";
 import { labelText } from "../series/names.ts";
 import { type Label, labelsOf, linesOf } from "../series/series.ts";
@@ -28,12 +29,12 @@ export class TextSizes {
 
   constructor(nameOf: (family: Family) => string) {
     this.#nameOf = nameOf;
-    this.#ofFamily = remembered((labelSet: LabelSet) =>
-      remembered((family: Family) => this.#measure(family, labelSet)),
+    this.#ofFamily = memoized((labelSet: LabelSet) =>
+      memoized((family: Family) => this.#measure(family, labelSet)),
     );
-    this.#ofSchema = remembered((labelSet: LabelSet) => {
+    this.#ofSchema = memoized((labelSet: LabelSet) => {
       const of = this.#ofFamily(labelSet);
-      return remembered((schema: Schema) => sumOf(schema.families.map(of)));
+      return memoized((schema: Schema) => sumOf(schema.families.map(of)));
     });
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Interner } from "../../metrics/interner.ts";
+import { memoized } from "../../metrics/memoized.ts";
 import type { Kind } from "../../metrics/model.ts";
-import { remembered } from "../../metrics/remembered.ts";
 import { type FamilyRecord, FamilyRecords } from "./family_record.ts";
 import { KnownLayouts } from "./known_layouts.ts";
 import type { LineRules } from "./line.ts";
@@ -36,8 +36,8 @@ export class ParserState {
   readonly layouts: KnownLayouts;
   readonly records: FamilyRecords;
   /** Returns the function that gives the origin of each family, asking the trust once for each. */
-  readonly originsOf: (trust: PageTrust) => (record: FamilyRecord) => FamilyOrigin | Untrusted = remembered(
-    (trust) => remembered(({ family }: FamilyRecord) => trust.originOf(family.name, family.kind)),
+  readonly originsOf: (trust: PageTrust) => (record: FamilyRecord) => FamilyOrigin | Untrusted = memoized(
+    (trust) => memoized(({ family }: FamilyRecord) => trust.originOf(family.name, family.kind)),
   );
   /** The number of the current page. A mark of this page differs from all earlier ones. */
   page = 0;

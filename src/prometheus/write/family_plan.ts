@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { remembered } from "../../metrics/remembered.ts";
+import { memoized } from "../../metrics/memoized.ts";
 import type { NamedFamily } from "../page/compose.ts";
 import { LABELS_END } from "../page/page_format.ts";
 import { type Conflict, reportChanges } from "../series/conflict.ts";
@@ -24,7 +24,7 @@ export interface FamilyPlan {
   readonly prefixBytesMax: number;
 }
 
-const plansOf = remembered((_: LabelSet) => new WeakMap<NamedFamily, FamilyPlan>());
+const plansOf = memoized((_: LabelSet) => new WeakMap<NamedFamily, FamilyPlan>());
 
 /**
  * Returns the plan of a family for resources with these label names. It is compiled when it is first needed, and its

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { remembered } from "../../metrics/remembered.ts";
+import { memoized } from "../../metrics/memoized.ts";
 import type { PageRow } from "../page/contenders.ts";
 import { LABELS_END } from "../page/page_format.ts";
 import type { ResourceText } from "../series/resource_text.ts";
@@ -14,7 +14,7 @@ export interface ResourceSuffixes {
 }
 
 /** Encoded once for each resource. */
-const suffixOf = remembered(({ text }: ResourceText) => toTemplate(text === "" ? "" : text + LABELS_END));
+const suffixOf = memoized(({ text }: ResourceText) => toTemplate(text === "" ? "" : text + LABELS_END));
 
 export function joinSuffixes(rows: readonly PageRow[]): ResourceSuffixes {
   const templates = rows.map(({ labels }) => suffixOf(labels));

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { uncompress } from "snappyjs";
 import { FakeClock } from "../../../src/clock/fake_clock.ts";
-import type { Outgoing } from "../../../src/delivery/queue.ts";
+import type { EncodedRequest } from "../../../src/delivery/queue.ts";
 import { bodiesOf } from "../../../src/exporters/prometheus_remote_write/bodies.ts";
 import type { MessageVersion } from "../../../src/exporters/prometheus_remote_write/record.ts";
 import {
@@ -104,7 +104,7 @@ export function planOptions({
 
 export interface RequestWriter {
   readonly consumer: RemoteWriteRequests;
-  readonly requests: Outgoing[];
+  readonly requests: EncodedRequest[];
   readonly conflicts: readonly string[];
   /** Families of points that were left out. */
   readonly unsound: string[];
@@ -117,7 +117,7 @@ export interface RequestWriter {
 
 /** The exporter's requests without what queues and sends them. */
 export function writer(options: WriterOptions = {}): RequestWriter {
-  const requests: Outgoing[] = [];
+  const requests: EncodedRequest[] = [];
   const conflicts: string[] = [];
   const unsound: string[] = [];
   const clock = new FakeClock();
@@ -149,7 +149,7 @@ export function writer(options: WriterOptions = {}): RequestWriter {
 }
 
 /** The requests as a receiver gets them, each by itself, by two decoders. */
-export function messagesOf(requests: readonly Outgoing[]): Uint8Array[] {
+export function messagesOf(requests: readonly EncodedRequest[]): Uint8Array[] {
   return requests.map(({ bytes }) => {
     const [body, ...more] = bodiesOf([bytes], 1);
     assert.ok(body !== undefined && more.length === 0, "one request");

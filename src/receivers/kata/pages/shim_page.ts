@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../../../metrics/memoized.ts";
 import type { Reading, Schema } from "../../../metrics/model.ts";
 import { schemaPart } from "../../../metrics/part.ts";
-import { remembered } from "../../../metrics/remembered.ts";
 import { shimName } from "./families.ts";
 import { isOwnFamily } from "./own_families.ts";
 
 const LF = 10;
 
 /** Returns whether the guest agent's part of the page is missing. The part always has the count of the agent's scrapes. */
-export const isPartial: (schema: Schema) => boolean = remembered(
+export const isPartial: (schema: Schema) => boolean = memoized(
   ({ families }) => !families.some(({ name }) => name === "kata_agent_scrape_count"),
 );
 
@@ -18,7 +19,7 @@ export function shimPart(reading: Reading): Reading {
   return { ...reading, schema, values: reading.values.subarray(reading.schema.width - schema.width) };
 }
 
-const shimSchema = remembered(({ families }: Schema) =>
+const shimSchema = memoized(({ families }: Schema) =>
   schemaPart(
     families
       .filter(({ name }) => !isOwnFamily(name))

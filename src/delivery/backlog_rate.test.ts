@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { BacklogRate } from "./backlog.ts";
+import { BacklogRate } from "./backlog_rate.ts";
 
 const KIB = 1024;
 
@@ -12,13 +12,13 @@ async function drainMs(factor: number, liveBytesPerS: number, backlogBytes: numb
   const rate = new BacklogRate(clock, factor);
   const live = async (ms: number): Promise<void> => {
     await clock.advance(ms);
-    rate.came((liveBytesPerS * ms) / 1_000);
+    rate.enqueued((liveBytesPerS * ms) / 1_000);
   };
   for (let second = 0; second < 120; second++) await live(1_000);
   const beganMs = clock.monotonicMs();
   for (let left = backlogBytes; left > 0; left -= 256 * KIB) {
     await live(rate.waitMs());
-    rate.left(256 * KIB);
+    rate.taken(256 * KIB);
   }
   await live(rate.waitMs());
   return clock.monotonicMs() - beganMs;
@@ -40,7 +40,7 @@ test("where next to nothing comes in, a backlog leaves all the same", async () =
 test("the first requests after a start do not pass for a high rate", async () => {
   const clock = new FakeClock();
   const rate = new BacklogRate(clock, 4);
-  rate.came(1024 * KIB);
-  rate.left(1024 * KIB);
+  rate.enqueued(1024 * KIB);
+  rate.taken(1024 * KIB);
   assert.equal(rate.waitMs(), 3_750, "as if it had come within 15 s");
 });

@@ -3,13 +3,15 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import { formatDuration } from "../options/values.ts";
 
-/** How full the queue is: sizes in the sizer's unit. */
+/** How full the queue is. */
 export interface QueueState {
+  /** The requests in the queue and on their way, in the sizer's unit. */
   readonly size: number;
+  /** The most that may be there, in the same unit; 0 if there is no queue. */
   readonly capacity: number;
-  /** Data points in it. */
+  /** The number of data points in the queue and on their way. */
   readonly points: number;
-  /** Requests being sent. */
+  /** The number of batches that are being sent. */
   readonly inFlight: number;
 }
 
@@ -17,7 +19,7 @@ export interface FailedAttempt {
   readonly error: string;
   /** Whether the address or the credentials are wrong. */
   readonly isHeld: boolean;
-  /** When the next attempt comes; undefined where the data is not kept for one. */
+  /** The time until the next attempt; undefined if the data is not kept for one. */
   readonly retryMs: number | undefined;
 }
 
@@ -29,34 +31,34 @@ export interface OutageLogOptions {
 
 interface Outage {
   readonly beganMs: number;
-  /** Since when nothing has been taken: since the beginning, or since it came back last. */
+  /** When the destination last stopped taking data: at the beginning, or after it had taken some in between. */
   downMs: number;
   attempts: number;
   error: string;
-  /** Points by the reason of their loss. */
+  /** The number of points that were lost, by the reason. */
   readonly lost: Record<string, number>;
-  /** Whether it was said that the destination refuses the exporter. */
-  isHoldSaid: boolean;
-  /** The queue at the last line, from which its slope is told. */
+  /** Whether the log says already that the destination refuses the exporter. */
+  isHoldLogged: boolean;
+  /** The size of the queue at the last line in the log, to say how fast it fills. */
   lastLine: { readonly atMs: number; readonly size: number };
 }
 
-/** A long outage is said again after so long … */
+/** The time until the first line that repeats that an outage goes on. */
 const FIRST_REMINDER_MS = 60_000;
-/** … and then as often as this. */
+/** The time between two later ones. */
 const REMINDER_MS = 600_000;
-/** An outage that follows another one within so long is over only when the destination was well for as long. */
+/** An outage that begins within this time after another one ends only when the destination has taken data for as long. */
 const CALM_MS = 60_000;
 
 /**
- * Says when the destination stops taking data and when it takes data again, with what that cost, and between the two only
- * now and then how the queue fills. A destination that comes and goes is one outage.
+ * Logs when the destination stops taking data, and when it takes data again, with the number of points that were lost.
+ * Between the two it logs now and then how the queue fills. Several short outages in a row are logged as one.
  */
 export class OutageLog {
   readonly #options: OutageLogOptions;
   #outage: Outage | undefined;
-  /** Since when the destination takes data again, and what had waited until then, while the outage is not over for the log. */
-  #well: { readonly atMs: number; readonly points: number } | undefined;
+  /** When the destination took data again, and how many points waited then; undefined while it takes none. */
+  #recovery: { readonly atMs: number; readonly points: number } | undefined;
   #endedMs = Number.NEGATIVE_INFINITY;
   #isRepeated = false;
   #cancelReminder: () => void = () => {};
@@ -66,44 +68,44 @@ export class OutageLog {
     this.#options = options;
   }
 
-  /** How long the destination has taken nothing; 0 while it does. */
+  /** How long the destination has taken no data; 0 while it takes data. */
   get lastsMs(): number {
-    if (this.#outage === undefined || this.#well !== undefined) return 0;
+    if (this.#outage === undefined || this.#recovery !== undefined) return 0;
     return this.#options.clock.monotonicMs() - this.#outage.downMs;
   }
 
   /** The destination did not take a request. */
   failed(attempt: FailedAttempt): void {
     const outage = this.#outage ?? this.#begin(attempt);
-    if (this.#well !== undefined) outage.downMs = this.#options.clock.monotonicMs();
-    this.#well = undefined;
+    if (this.#recovery !== undefined) outage.downMs = this.#options.clock.monotonicMs();
+    this.#recovery = undefined;
     this.#cancelEnd();
     outage.attempts++;
     outage.error = attempt.error;
-    if (attempt.isHeld && attempt.retryMs !== undefined) this.#sayHold(outage, attempt);
+    if (attempt.isHeld && attempt.retryMs !== undefined) this.#logHold(outage, attempt);
   }
 
-  /** Points were lost; they are the outage's cost where one lasts. */
-  lost(points: number, reason: string): void {
+  /** Points were lost. During an outage they count as its cost. */
+  dropped(points: number, reason: string): void {
     if (this.#outage === undefined) return;
     this.#outage.lost[reason] = (this.#outage.lost[reason] ?? 0) + points;
   }
 
   /** The destination took a request. */
-  well(): void {
-    if (this.#outage === undefined || this.#well !== undefined) return;
+  succeeded(): void {
+    if (this.#outage === undefined || this.#recovery !== undefined) return;
     const { clock, readQueue } = this.#options;
-    const well = { atMs: clock.monotonicMs(), points: readQueue().points };
-    this.#well = well;
-    const end = (): void => this.#end(well);
+    const recovery = { atMs: clock.monotonicMs(), points: readQueue().points };
+    this.#recovery = recovery;
+    const end = (): void => this.#end(recovery);
     if (this.#isRepeated) this.#cancelEnd = clock.after(CALM_MS, end);
     else end();
   }
 
-  /** An outage that lasts ends with the exporter. */
+  /** Ends the log. An outage that goes on gets its last line. */
   close(): void {
     const outage = this.#outage;
-    if (this.#well !== undefined) this.#end(this.#well);
+    if (this.#recovery !== undefined) this.#end(this.#recovery);
     else if (outage !== undefined) {
       const { clock, logger } = this.#options;
       const cost = this.#costOf(outage, clock.monotonicMs());
@@ -127,7 +129,7 @@ export class OutageLog {
       attempts: 0,
       error: attempt.error,
       lost: {},
-      isHoldSaid: false,
+      isHoldLogged: false,
       lastLine,
     };
     this.#outage = outage;
@@ -142,9 +144,9 @@ export class OutageLog {
     return outage;
   }
 
-  #sayHold(outage: Outage, attempt: FailedAttempt): void {
-    if (outage.isHoldSaid) return;
-    outage.isHoldSaid = true;
+  #logHold(outage: Outage, attempt: FailedAttempt): void {
+    if (outage.isHoldLogged) return;
+    outage.isHoldLogged = true;
     this.#options.logger.error(
       this.#attemptFields(attempt),
       "The destination refuses the exporter; check its address and credentials. The data is kept and tried again.",
@@ -171,21 +173,21 @@ export class OutageLog {
     outage.lastLine = { atMs: nowMs, size: queue.size };
     logger.warn(
       { ...this.#costOf(outage, nowMs), error: outage.error, ...queueFields(queue), full_in },
-      this.#well === undefined
+      this.#recovery === undefined
         ? "The destination still takes no data."
         : "The destination takes data now and then only.",
     );
   }
 
-  #end(well: { readonly atMs: number; readonly points: number }): void {
+  #end(recovery: { readonly atMs: number; readonly points: number }): void {
     const outage = this.#outage;
     if (outage === undefined) return;
     const { clock, logger } = this.#options;
-    const cost = this.#costOf(outage, well.atMs);
-    logger.warn({ ...cost, delayed_points: well.points }, "The destination takes data again.");
+    const cost = this.#costOf(outage, recovery.atMs);
+    logger.warn({ ...cost, delayed_points: recovery.points }, "The destination takes data again.");
     this.#cancelReminder();
     this.#outage = undefined;
-    this.#well = undefined;
+    this.#recovery = undefined;
     this.#endedMs = clock.monotonicMs();
   }
 
@@ -198,15 +200,15 @@ function queueFields({ size, capacity, points }: QueueState): object {
   return { queue_size: size, queue_capacity: capacity, queued_points: points };
 }
 
-/** When the queue is full if it goes on filling as fast, in so much per millisecond; undefined where it never is. */
-function fullIn({ size, capacity }: QueueState, slope: number): string | undefined {
+/** The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow. */
+function fullIn({ size, capacity }: QueueState, growth: number): string | undefined {
   if (capacity === 0) return undefined;
   if (size >= capacity) return "0s";
-  if (slope <= 0) return undefined;
-  return inWords((capacity - size) / slope);
+  if (growth <= 0) return undefined;
+  return inWords((capacity - size) / growth);
 }
 
-/** Whole seconds, where it is one at least. */
+/** A duration in whole seconds, or in milliseconds if it is shorter than a second. */
 function inWords(ms: number): string {
   return formatDuration(ms < 1_000 ? Math.round(ms) : Math.round(ms / 1_000) * 1_000);
 }

@@ -12,7 +12,7 @@ import { startOtlpServer } from "../../../test/kit/destinations/otlp_server.ts";
 import { hasProgram, peerIsThere } from "../../../test/kit/peers.ts";
 import { systemClock } from "../../clock/clock.ts";
 import { otlpGrpcSchema } from "./config.ts";
-import { connectGrpc } from "./connection.ts";
+import { openOtlpGrpc } from "./transport.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const PLAIN = { insecure: true };
@@ -30,7 +30,7 @@ after(() => authority?.remove());
 /** The error of one attempt, which names the address. */
 async function errorOf(endpoint: string, tls: object): Promise<string> {
   const config = otlpGrpcSchema.parse({ endpoint, tls });
-  const connection = await connectGrpc(config, testSettings({ clock: systemClock }));
+  const connection = await openOtlpGrpc(config, testSettings({ clock: systemClock }));
   try {
     const batch = { parts: [], points: 0, bytes: 0 };
     const answer = await connection.send(batch, AbortSignal.timeout(10_000));

@@ -11,7 +11,7 @@ import { poll } from "../../../test/kit/poll.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { otlpGrpcSchema } from "./config.ts";
-import { connectGrpc } from "./connection.ts";
+import { openOtlpGrpc } from "./transport.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 let server: OtlpServer | undefined;
@@ -48,7 +48,7 @@ async function attempt(to: OtlpServer | undefined, input: object): Promise<strin
     tls: input,
     balancer_name: "pick_first",
   });
-  const client = await connectGrpc(config, testSettings());
+  const client = await openOtlpGrpc(config, testSettings());
   try {
     const outcome = await client.send({ parts: [], points: 0, bytes: 0 }, new AbortController().signal);
     return outcome.kind === "delivered" ? "delivered" : `${outcome.kind}: ${outcome.error}`;
@@ -120,7 +120,7 @@ async function rotating(context: TestContext) {
     ...{ server_name_override: "otel.test", reload_interval: "1m" },
   };
   const config = otlpGrpcSchema.parse({ endpoint: peer.endpoint, tls, timeout: "20s" });
-  const connection = await connectGrpc(config, testSettings({ id: "out", clock, host }));
+  const connection = await openOtlpGrpc(config, testSettings({ id: "out", clock, host }));
   context.after(() => connection.close());
   return {
     ...{ connection, clock, give, seen },

@@ -19,8 +19,8 @@ const NOT_CONNECTED: Answer = {
   error: "BUG: sending before the certificates were read",
 };
 
-/** The connection to an OTLP server. Where it is TLS, a new one is made whenever the certificates have changed. */
-export class GrpcConnection implements Transport {
+/** The connection to an OTLP server. With TLS, a new connection is made whenever the certificates have changed. */
+export class OtlpGrpcTransport implements Transport {
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
   readonly #authenticator: ClientAuthenticator | undefined;
@@ -28,7 +28,7 @@ export class GrpcConnection implements Transport {
   readonly #proxy: ForwardProxy | undefined;
   #client: OtlpGrpcClient | undefined;
 
-  /** Use `connectGrpc`, which reads the certificates. Throws where there is no authenticator as the config says. */
+  /** Use `openOtlpGrpc`, which also reads the certificates. Throws if there is no authenticator of the config's name. */
   constructor(config: OtlpGrpcConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
@@ -43,26 +43,26 @@ export class GrpcConnection implements Transport {
 
   send: Send = (...request) => this.#client?.send(...request) ?? Promise.resolve(NOT_CONNECTED);
 
-  /** Goes over to the certificates that the files hold now. Rejects where they are no good; the old ones then stay in use. */
+  /** Uses the certificates that the files hold now. Rejects if they are faulty; then the old ones stay in use. */
   async refresh(): Promise<void> {
     await this.#certificates?.load();
   }
 
-  /** Says in the log which proxy is on the way, where there is one. */
-  announce(): void {
+  /** Logs the proxy, if there is one. */
+  logProxy(): void {
     if (this.#proxy === undefined) return;
     const endpoint = addressOf(this.#config.endpoint.place);
     this.#settings.logger.info({ endpoint, proxy: this.#proxy.address }, "Requests go through a proxy.");
   }
 
-  /** What is on its way ends by itself. */
+  /** Closes the connection. Calls that are under way end first. */
   close(): void {
     this.#certificates?.close();
     this.#client?.close();
   }
 
   #connect(secureContext: SecureContext | undefined): void {
-    // Requests that are on their way end on the old connection.
+    // Calls that are under way end on the old connection.
     this.#client?.close();
     this.#client = createOtlpGrpcClient(this.#config, this.#settings, {
       proxy: this.#proxy,
@@ -72,10 +72,10 @@ export class GrpcConnection implements Transport {
   }
 }
 
-/** Reads the certificates that the config names. Rejects where that fails; it does not wait for the server. */
-export async function connectGrpc(config: OtlpGrpcConfig, settings: Settings): Promise<GrpcConnection> {
-  const connection = new GrpcConnection(config, settings);
-  await connection.refresh();
-  connection.announce();
-  return connection;
+/** Makes a transport and reads the certificates that the config names. Rejects if these are faulty. Does not wait for the server. */
+export async function openOtlpGrpc(config: OtlpGrpcConfig, settings: Settings): Promise<OtlpGrpcTransport> {
+  const transport = new OtlpGrpcTransport(config, settings);
+  await transport.refresh();
+  transport.logProxy();
+  return transport;
 }

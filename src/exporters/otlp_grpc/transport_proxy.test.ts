@@ -16,7 +16,7 @@ import { hasProgram, peerIsThere } from "../../../test/kit/peers.ts";
 import { poll } from "../../../test/kit/poll.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { otlpGrpcSchema } from "./config.ts";
-import { connectGrpc } from "./connection.ts";
+import { openOtlpGrpc } from "./transport.ts";
 
 interface Attempt {
   readonly config: object;
@@ -28,7 +28,7 @@ interface Attempt {
 async function attempt(context: TestContext, { config, env = {}, signal }: Attempt) {
   const { logger, lines } = recordedLogger();
   const parsed = otlpGrpcSchema.parse({ endpoint: "otel.test:4317", ...config });
-  const connection = await connectGrpc(parsed, testSettings({ logger, env }));
+  const connection = await openOtlpGrpc(parsed, testSettings({ logger, env }));
   context.after(() => connection.close());
   const batch = { parts: [Buffer.from("\x0a\x00")], points: 1, bytes: 2 };
   return { answer: await connection.send(batch, signal ?? new AbortController().signal), lines };

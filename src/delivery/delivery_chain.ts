@@ -4,151 +4,161 @@ import type { NoRoom } from "../component/consumer.ts";
 import type { Family, Resource } from "../metrics/model.ts";
 import type { Send } from "./attempt.ts";
 import { Batcher } from "./batcher.ts";
+import { CircuitBreaker } from "./circuit_breaker.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { Intake } from "./intake.ts";
 import { MemoryQueue } from "./memory_queue.ts";
-import { Pace } from "./pace.ts";
-import type { Outgoing, Queued, RequestQueue } from "./queue.ts";
+import type { EncodedRequest, PendingRequest, RequestQueue } from "./queue.ts";
 import { QUEUE_STORAGES } from "./queue_storage.ts";
 import { type DeliveryReport, reportDeliveries } from "./report.ts";
 import { Sender } from "./sender.ts";
 import type { SizeFinding } from "./size_limit.ts";
 
-export interface DeliveryOptions {
-  /** The exporter's type: whatever older name of it the id has, the queue on disk is the same. */
+export interface DeliveryChainOptions {
+  /** The exporter's type. It names the queue on disk, so that an older name of the type in the id finds the same queue. */
   readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
   readonly send: Send;
-  /** Numbers from 0 to 1 for the jitter. */
+  /** Gives numbers from 0 to 1, for the jitter. */
   readonly random: () => number;
 }
 
 /**
- * Brings requests to a peer, through parts with one verb each: the intake takes them into the queue, the batcher says
- * what leaves it together and when, the sender brings it to the peer, at the pace that the peer's answers allow. What
- * `take` returns true for is delivered, or kept on disk, or counted and logged as lost under a reason.
+ * Brings encoded requests to a peer. A request passes four parts:
+ *
+ * 1. The intake adds it to the queue if there is room. If there is none, it counts the request as lost.
+ * 2. The queue keeps it, in memory or on disk, until it is acknowledged.
+ * 3. The batcher decides when requests leave the queue, and how many of them together.
+ * 4. The sender sends the batch when the circuit breaker allows it, and acts on the peer's answer: it acknowledges the
+ *    requests, or requeues them.
+ *
+ * Each request for which `enqueue` returns true is delivered, or kept on disk, or counted and logged as lost with a reason.
  */
-export class Delivery {
-  readonly #options: DeliveryOptions;
+export class DeliveryChain {
+  readonly #options: DeliveryChainOptions;
   readonly #report: DeliveryReport;
   readonly #intake: Intake;
   readonly #batcher: Batcher;
-  readonly #pace: Pace;
+  readonly #breaker: CircuitBreaker;
   readonly #sender: Sender;
   #queue: RequestQueue = new MemoryQueue();
   /** Whether the queue outlives the agent. */
-  #isKept = false;
-  /** Batches on their way. */
+  #isPersistent = false;
+  /** The number of batches that are being sent. */
   #inFlight = 0;
-  #state: "new" | "open" | "ending" | "closed" = "new";
-  #whenIdle: (() => void) | undefined;
+  #state: "new" | "open" | "draining" | "closed" = "new";
+  #onIdle: (() => void) | undefined;
 
-  constructor(options: DeliveryOptions) {
+  constructor(options: DeliveryChainOptions) {
     this.#options = options;
     const { settings, config, random } = options;
     const { clock } = settings;
-    const { enabled, queue_size, sizer } = config.sending_queue;
+    const { enabled, queueSize, sizer } = config.sendingQueue;
     const queue = (): RequestQueue => this.#queue;
     const report = reportDeliveries(settings, () => ({
       size: this.#queue.size[sizer],
-      capacity: enabled ? queue_size : 0,
+      capacity: enabled ? queueSize : 0,
       points: this.#queue.size.items,
       inFlight: this.#inFlight,
     }));
     this.#report = report;
     this.#intake = new Intake({
       clock,
-      config: config.sending_queue,
+      config: config.sendingQueue,
       report,
       queue,
       holdReadiness: (reason) => settings.host.statuses.holdReadiness("exporter", settings.id, reason),
     });
     this.#batcher = new Batcher({
       clock,
-      config: config.sending_queue,
+      config: config.sendingQueue,
       queue,
-      onDue: () => this.#pump(),
+      onDue: () => this.#sendDue(),
     });
-    const retry = config.retry_on_failure;
-    this.#pace = new Pace({ clock, retry, random, onGo: () => this.#pump() });
+    const retry = config.retryOnFailure;
+    this.#breaker = new CircuitBreaker({ clock, retry, random, onReady: () => this.#sendDue() });
     this.#sender = new Sender({
       clock,
-      timeoutMs: config.timeout,
+      timeoutMs: config.timeoutMs,
       retry,
-      isKept: () => this.#isKept,
-      pace: this.#pace,
+      isPersistent: () => this.#isPersistent,
+      breaker: this.#breaker,
       report,
       send: options.send,
-      putBack: (requests) => this.#putBack(requests),
-      settle: (requests) => this.#intake.settle(requests),
+      requeue: (requests) => this.#requeue(requests),
+      acknowledge: (requests) => this.#intake.acknowledge(requests),
       onTooLarge: (finding) => this.#limitBatches(finding),
     });
   }
 
-  /** Opens the storage, where there is one, and begins to send. Rejects where the storage cannot be used. */
+  /** Opens the storage, if the config names one, and begins to send. Rejects if the storage cannot be used. */
   async start(): Promise<void> {
     const { settings, config, random } = this.#options;
-    const { storage } = config.sending_queue;
+    const { storage, startSpreadMs } = config.sendingQueue;
     if (storage !== undefined) this.#openStorage(storage);
     this.#state = "open";
     this.#intake.open();
-    this.#pace.startLater(config.sending_queue.start_spread * random());
+    this.#breaker.startAfter(startSpreadMs * random());
     const { requests, bytes } = this.#queue.size;
     if (requests > 0) {
       settings.logger.info({ requests, bytes }, "Going on with what is in the queue.");
       this.#batcher.flush();
     }
-    this.#pump();
+    this.#sendDue();
   }
 
   noRoom(source: string): NoRoom | undefined {
     return this.#intake.noRoom(source);
   }
 
-  /** Whether the request is in the queue now; otherwise it is lost, and counted. */
-  take(request: Outgoing): boolean {
-    if (!this.#intake.take(request)) return false;
-    this.#report.took();
-    this.#batcher.came(request.bytes.length);
-    this.#pump();
+  /** Takes a request. Returns whether it is in the queue now; otherwise it has been counted as lost. */
+  enqueue(request: EncodedRequest): boolean {
+    if (!this.#intake.enqueue(request)) return false;
+    this.#report.enqueued();
+    this.#batcher.enqueued(request.bytes.length);
+    this.#sendDue();
     return true;
   }
 
-  /** Counts points that no request has, since they are no counts though their kind says so. */
-  leaveOut(families: readonly Family[], { key }: Resource): void {
+  /** Counts points that are in no request, since their kind counts something and their numbers are no counts. */
+  countUnsound(families: readonly Family[], { key }: Resource): void {
     const error = `"${families[0]?.name}" of "${key}" has a number that is no count`;
     this.#report.leftOut(families.length, error);
   }
 
   /**
-   * Ends the intake. What is in memory gets one more attempt, until the deadline aborts, and is lost if that fails; what
-   * is on disk stays there.
+   * Ends the chain:
+   *
+   * 1. The intake takes nothing more.
+   * 2. Each request in memory gets one more attempt. Requests on disk stay there.
+   * 3. When that is done, or when the deadline aborts, attempts that are still under way are broken off.
+   * 4. Requests that are still in memory are counted as lost, and the queue is closed.
    */
   async shutdown(deadline: AbortSignal): Promise<void> {
-    if (this.#state === "ending" || this.#state === "closed") return;
+    if (this.#state === "draining" || this.#state === "closed") return;
     const hasStarted = this.#state === "open";
-    this.#state = "ending";
+    this.#state = "draining";
     this.#intake.close();
-    this.#sender.end();
-    this.#pace.end();
-    this.#batcher.end();
-    if (hasStarted && !this.#isKept) this.#pump();
+    this.#sender.drain();
+    this.#breaker.drain();
+    this.#batcher.drain();
+    if (hasStarted && !this.#isPersistent) this.#sendDue();
     if (this.#inFlight > 0 && !deadline.aborted) {
       await new Promise<void>((resolve) => {
-        this.#whenIdle = resolve;
+        this.#onIdle = resolve;
         deadline.addEventListener("abort", () => resolve(), { once: true });
       });
     }
     this.#state = "closed";
     this.#sender.close();
-    this.#pace.close();
-    this.#leave();
+    this.#breaker.stop();
+    this.#reportRest();
     await this.#queue.close();
     this.#report.close();
   }
 
-  /** Takes the storage's queue in place of the one in memory, with what has come before the start. */
+  /** Replaces the queue in memory by the storage's, and moves the requests into it that came before the start. */
   #openStorage(storage: string): void {
     const { settings, type } = this.#options;
     const offered = settings.host.single(QUEUE_STORAGES).get(storage);
@@ -156,39 +166,39 @@ export class Delivery {
       throw new Error(`sending_queue::storage: "${storage}" is not in service::extensions`);
     const queue = offered.openQueue(settings.id.replace(/^[^/]*/, type), (lost, where) => {
       const error = `a record of ${where} cannot be read`;
-      this.#report.lost(lost.items, { reason: "corrupt", errorType: "corrupt", error });
+      this.#report.dropped(lost.items, { reason: "corrupt", errorType: "corrupt", error });
     });
     for (const { bytes, points } of this.#queue.take({})) {
       const error = queue.add({ bytes, points }, settings.clock.nowMs());
       if (error !== undefined) this.#report.rejected(points, error);
     }
     this.#queue = queue;
-    this.#isKept = true;
+    this.#isPersistent = true;
   }
 
-  /** Sends what is due, as far as there is room for it at the peer. */
-  #pump(): void {
+  /** Sends the batches that are due, as many as may be on their way. */
+  #sendDue(): void {
     if (this.#state === "new" || this.#state === "closed") return;
-    if (this.#state === "ending" && this.#isKept) return;
-    const { num_consumers } = this.#options.config.sending_queue;
-    this.#intake.expire();
-    while (this.#inFlight < this.#pace.room(num_consumers)) {
+    if (this.#state === "draining" && this.#isPersistent) return;
+    const { numConsumers } = this.#options.config.sendingQueue;
+    this.#intake.dropExpired();
+    while (this.#inFlight < this.#breaker.allowed(numConsumers)) {
       const requests = this.#batcher.next();
       if (requests.length === 0) return;
       this.#inFlight++;
-      void this.#sender.bring(requests).then(() => this.#finish());
+      void this.#sender.send(requests).then(() => this.#sent());
     }
   }
 
-  #finish(): void {
+  #sent(): void {
     this.#inFlight--;
-    this.#pump();
-    if (this.#inFlight === 0) this.#whenIdle?.();
+    this.#sendDue();
+    if (this.#inFlight === 0) this.#onIdle?.();
   }
 
-  #putBack(requests: readonly Queued[]): void {
-    this.#queue.putBack(requests);
-    this.#batcher.cameBack(requests);
+  #requeue(requests: readonly PendingRequest[]): void {
+    this.#queue.requeue(requests);
+    this.#batcher.requeued(requests);
   }
 
   #limitBatches(finding: SizeFinding): void {
@@ -199,15 +209,15 @@ export class Delivery {
     );
   }
 
-  /** Accounts for what is still there when the delivery ends. */
-  #leave(): void {
+  /** Says what becomes of the requests that are still in the queue when the chain ends. */
+  #reportRest(): void {
     const { requests, items } = this.#queue.size;
     if (requests === 0) return;
-    if (this.#isKept) {
+    if (this.#isPersistent) {
       this.#options.settings.logger.info({ requests, items }, "What was not delivered stays on disk.");
       return;
     }
     const error = "the agent stopped before the request was delivered";
-    this.#report.lost(items, { reason: "shutdown", errorType: "shutdown", error }, requests);
+    this.#report.dropped(items, { reason: "shutdown", errorType: "shutdown", error }, requests);
   }
 }

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type LogLine, recordedLogger } from "../../test/kit/component/logs.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { OutageLog } from "./outage.ts";
+import { OutageLog } from "./outage_log.ts";
 
 const MIB = 1024 * 1024;
 const REFUSED = "http://gateway:4318/v1/metrics: connect ECONNREFUSED";
@@ -42,14 +42,14 @@ test("an outage is one line when it begins and one when it ends, with what it co
   down();
   await clock.advance(5_000);
   down("http://gateway:4318/v1/metrics: no answer within 10s");
-  log.lost(70, "retries_exhausted");
-  log.lost(30, "retries_exhausted");
-  log.lost(5, "rejected");
+  log.dropped(70, "retries_exhausted");
+  log.dropped(30, "retries_exhausted");
+  log.dropped(5, "rejected");
   assert.equal(log.lastsMs, 5_000);
   await clock.advance(20_400);
   queue.points = 1_900;
-  log.well();
-  log.well();
+  log.succeeded();
+  log.succeeded();
   assert.deepEqual(said(), [
     {
       level: 40,
@@ -105,7 +105,7 @@ test("a refusal of the exporter is said once per outage, also where the outage b
     down();
   }
   assert.deepEqual(messages(), [BEGIN, HELD]);
-  log.well();
+  log.succeeded();
   await clock.advance(60_000);
   held();
   held();
@@ -124,14 +124,14 @@ test("where retries are off, the line says that data is lost", () => {
 test("a destination that comes and goes is one outage, which ends when it has been well for a minute", async () => {
   const { clock, log, down, said, messages } = scene();
   down();
-  log.well();
+  log.succeeded();
   assert.deepEqual(messages(), [BEGIN, END]);
   for (let count = 0; count < 5; count++) {
     await clock.advance(5_000);
     down();
     await clock.advance(5_000);
     assert.equal(log.lastsMs, 5_000, "since it took data last");
-    log.well();
+    log.succeeded();
     assert.equal(log.lastsMs, 0);
   }
   assert.deepEqual(messages(), [BEGIN]);
@@ -143,7 +143,7 @@ test("a destination that comes and goes is one outage, which ends when it has be
   assert.deepEqual([end?.["msg"], end?.["lasted"], end?.["failed_attempts"]], [END, "45s", 5]);
   await clock.advance(60_000);
   down();
-  log.well();
+  log.succeeded();
   assert.deepEqual(messages(), [BEGIN, END], "that is another outage");
   log.close();
   assert.equal(clock.timerCount, 0);
@@ -153,7 +153,7 @@ test("an exporter that ends says what an outage has cost until then", async () =
   const lasting = scene();
   lasting.down();
   await lasting.clock.advance(5_000);
-  lasting.log.lost(7, "shutdown");
+  lasting.log.dropped(7, "shutdown");
   lasting.log.close();
   const [, last] = lasting.said();
   assert.deepEqual(last, {
@@ -167,7 +167,7 @@ test("an exporter that ends says what an outage has cost until then", async () =
   const passing = scene();
   for (let count = 0; count < 2; count++) {
     passing.down();
-    passing.log.well();
+    passing.log.succeeded();
   }
   passing.log.close();
   assert.deepEqual(passing.messages(), [BEGIN, END, BEGIN, END]);

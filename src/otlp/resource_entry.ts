@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../metrics/memoized.ts";
 import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";
-import { remembered } from "../metrics/remembered.ts";
 import { type MetricPlan, planEndedFamily, planFamily } from "./metric_plan.ts";
 import type { Restarts } from "./start_times.ts";
 
 /** One resource's part of a request: a reading, or the end of series. */
-export interface Entry {
+export interface ResourceEntry {
   readonly resource: Resource;
   readonly plan: EntryPlan;
   readonly values: Float64Array;
@@ -38,19 +39,19 @@ export interface EndedSeries {
 const NO_VALUES = new Float64Array(0);
 
 // Plans depend on nothing but the family, so all exporters share them; they go when the family does.
-const planOfFamily = remembered(planFamily);
-const planOfEndedFamily = remembered(planEndedFamily);
-const planOfSchema = remembered((schema: Schema) => composePlan(schema, false));
-const planOfEnded = remembered((schema: Schema) => composePlan(schema, true));
+const planOfFamily = memoized(planFamily);
+const planOfEndedFamily = memoized(planEndedFamily);
+const planOfSchema = memoized((schema: Schema) => composePlan(schema, false));
+const planOfEnded = memoized((schema: Schema) => composePlan(schema, true));
 
 export function readingEntry(
   { resource, schema, values, timeMs, startMs }: Reading,
   restarts: Restarts,
-): Entry {
+): ResourceEntry {
   return { resource, plan: planOfSchema(schema), values, timeMs, startMs, restarts };
 }
 
-export function endedEntry({ resource, schema, timeMs, startMs, restarts }: EndedSeries): Entry {
+export function endedEntry({ resource, schema, timeMs, startMs, restarts }: EndedSeries): ResourceEntry {
   return { resource, plan: planOfEnded(schema), values: NO_VALUES, timeMs, startMs, restarts };
 }
 

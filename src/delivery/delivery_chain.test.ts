@@ -13,18 +13,18 @@ import { testSettings } from "../../test/kit/component/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import type { Send } from "./attempt.ts";
-import { queueSchema } from "./config.ts";
-import { Delivery } from "./delivery.ts";
+import { type QueueConfig, queueSchema } from "./config.ts";
+import { DeliveryChain } from "./delivery_chain.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import type { QueueStorage } from "./queue_storage.ts";
 import { QUEUE_STORAGES } from "./queue_storage.ts";
-import { retrySchema } from "./retry_config.ts";
+import { type RetryConfig, retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const DOWN: Answer = { kind: "busy", status: "UNAVAILABLE", error: "no connection" };
 const BAD: Answer = { kind: "split", status: "INVALID_ARGUMENT", error: "bad request" };
 /** Each request goes out by itself, as soon as a sender is free. */
-const AT_ONCE = { flush_timeout: 200, min: { bytes: 0 }, max_size: 1 };
+const AT_ONCE = { flushTimeoutMs: 200, min: { bytes: 0 }, maxBytes: 1 };
 const KIB = new Uint8Array(1024);
 
 interface Call {
@@ -34,7 +34,12 @@ interface Call {
 }
 
 /** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
-function delivering(script: readonly Answer[] = [], queue: object = {}, retry: object = {}, timeout = 5_000) {
+function delivering(
+  script: readonly Answer[] = [],
+  queue: Partial<QueueConfig> = {},
+  retry: Partial<RetryConfig> = {},
+  timeoutMs = 5_000,
+) {
   const clock = new FakeClock();
   const lines: string[] = [];
   const output = new Writable({
@@ -61,17 +66,17 @@ function delivering(script: readonly Answer[] = [], queue: object = {}, retry: o
     clock,
   });
   const config = {
-    timeout,
-    retry_on_failure: { ...retrySchema.parse({}), ...retry },
-    sending_queue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
+    timeoutMs,
+    retryOnFailure: { ...retrySchema.parse({}), ...retry },
+    sendingQueue: { ...queueSchema.parse({}), batch: AT_ONCE, ...queue },
   };
   const { statuses } = settings.host;
   const storages = settings.host.single(QUEUE_STORAGES);
   const states: string[] = [];
   statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
-  const delivery = new Delivery({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
+  const delivery = new DeliveryChain({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
   // Without a storage a start waits for nothing.
-  if (config.sending_queue.storage === undefined) void delivery.start();
+  if (config.sendingQueue.storage === undefined) void delivery.start();
   return {
     delivery,
     storages,
@@ -111,8 +116,8 @@ const CAPACITY = { queue_capacity: 64 * 1024 * 1024 };
 
 test("what is delivered is counted as sent", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([OK, OK]);
-  assert.ok(delivery.take({ bytes: KIB, points: 7 }));
-  assert.ok(delivery.take({ bytes: KIB, points: 5 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 7 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 5 }));
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 12, ...CAPACITY });
   assert.deepEqual(lines(), []);
@@ -121,7 +126,7 @@ test("what is delivered is counted as sent", async () => {
 
 test("a failure that may pass is tried again after the wait, and said so", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([DOWN, DOWN, OK]);
-  delivery.take({ bytes: KIB, points: 7 });
+  delivery.enqueue({ bytes: KIB, points: 7 });
   await clock.advance(0);
   await clock.advance(4_999);
   assert.equal(calls.length, 1);
@@ -144,7 +149,7 @@ test("a failure that may pass is tried again after the wait, and said so", async
 
 test("a request that alone is refused for good is dropped at once", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([BAD]);
-  delivery.take({ bytes: KIB, points: 7 });
+  delivery.enqueue({ bytes: KIB, points: 7 });
   await clock.advance(600_000);
   assert.equal(calls.length, 1);
   assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 7, ...CAPACITY });
@@ -159,7 +164,7 @@ test("a request that alone is refused for good is dropped at once", async () => 
 test("retries end after max_elapsed_time, or at once where they are off", async () => {
   const script: Answer[] = Array(50).fill(DOWN);
   const { delivery, clock, metrics, lines, close } = delivering(script);
-  delivery.take({ bytes: KIB, points: 7 });
+  delivery.enqueue({ bytes: KIB, points: 7 });
   await clock.advance(0);
   await clock.advance(300_000);
   assert.deepEqual(await metrics(), {
@@ -171,7 +176,7 @@ test("retries end after max_elapsed_time, or at once where they are off", async 
   await close();
 
   const off = delivering([DOWN], {}, { enabled: false });
-  off.delivery.take({ bytes: KIB, points: 3 });
+  off.delivery.enqueue({ bytes: KIB, points: 3 });
   await off.clock.advance(0);
   assert.deepEqual(await off.metrics(), { [`${FAILED}{retries_exhausted}`]: 3, ...CAPACITY });
   await off.close();
@@ -181,8 +186,8 @@ test("points that the receiver rejects are counted as failed, the others as sent
   const partial: Answer = { kind: "delivered", rejectedPoints: 3, message: "too old" };
   const absurd: Answer = { kind: "delivered", rejectedPoints: 1e9, message: "confused" };
   const { delivery, clock, metrics, lines, close } = delivering([partial, absurd]);
-  delivery.take({ bytes: KIB, points: 10 });
-  delivery.take({ bytes: KIB, points: 4 });
+  delivery.enqueue({ bytes: KIB, points: 10 });
+  delivery.enqueue({ bytes: KIB, points: 4 });
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 7, [`${FAILED}{partial_success}`]: 7, ...CAPACITY });
   assert.equal(lines()[0].error, "too old");
@@ -201,8 +206,8 @@ test("points that are no counts are counted as failed, though nothing was sent, 
     points: [],
     width: 0,
   } as const;
-  delivery.leaveOut([family, family], { key: "kata/3fa9", attributes: [] });
-  delivery.leaveOut([family], { key: "kata/3fa9", attributes: [] });
+  delivery.countUnsound([family, family], { key: "kata/3fa9", attributes: [] });
+  delivery.countUnsound([family], { key: "kata/3fa9", attributes: [] });
   await clock.advance(10_000);
   assert.deepEqual(await metrics(), { [`${FAILED}{not_a_count}`]: 3, ...CAPACITY });
   const [first, second] = lines();
@@ -217,7 +222,7 @@ test("a warning without a rejection loses nothing", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([
     { kind: "delivered", rejectedPoints: 0, message: "deprecated" },
   ]);
-  delivery.take({ bytes: KIB, points: 10 });
+  delivery.enqueue({ bytes: KIB, points: 10 });
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [SENT]: 10, ...CAPACITY });
   assert.equal(lines()[0].level, 40);
@@ -227,7 +232,7 @@ test("a warning without a rejection loses nothing", async () => {
 
 test("a failure that repeats is one line per interval, with sums", async () => {
   const { delivery, clock, lines, close } = delivering(Array(30).fill(BAD), {}, { enabled: false });
-  for (let i = 0; i < 30; i++) delivery.take({ bytes: KIB, points: 2 });
+  for (let i = 0; i < 30; i++) delivery.enqueue({ bytes: KIB, points: 2 });
   await clock.advance(0);
   assert.deepEqual(
     lines().map(({ dropped_items, requests }) => [dropped_items, requests]),
@@ -248,12 +253,12 @@ test("a failure that repeats is one line per interval, with sums", async () => {
 
 test("a full queue loses the newest, which is counted and logged", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([], {
-    queue_size: 3 * 1024,
-    num_consumers: 1,
+    queueSize: 3 * 1024,
+    numConsumers: 1,
   });
-  for (const points of [1, 2, 3]) assert.ok(delivery.take({ bytes: KIB, points }));
+  for (const points of [1, 2, 3]) assert.ok(delivery.enqueue({ bytes: KIB, points }));
   assert.equal(delivery.noRoom("s1"), undefined, "a queue that does not block loses");
-  assert.ok(!delivery.take({ bytes: KIB, points: 4 }));
+  assert.ok(!delivery.enqueue({ bytes: KIB, points: 4 }));
   assert.equal(lines()[0].msg, "Exporting failed. Rejecting data.");
   assert.equal(lines()[0].error, "sending queue is full");
   assert.deepEqual(await metrics(), {
@@ -264,21 +269,21 @@ test("a full queue loses the newest, which is counted and logged", async () => {
   });
   calls[0]?.answer(OK);
   await clock.advance(0);
-  assert.ok(delivery.take({ bytes: KIB, points: 5 }), "there is room again");
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 5 }), "there is room again");
   await close();
 });
 
 test("with block_on_overflow a full queue has no room, and loses nothing that was under way", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
-    queue_size: 2 * 1024,
-    num_consumers: 1,
-    block_on_overflow: true,
+    queueSize: 2 * 1024,
+    numConsumers: 1,
+    blockOnOverflow: true,
   });
-  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
   assert.equal(delivery.noRoom("s1"), undefined);
-  assert.ok(delivery.take({ bytes: KIB, points: 2 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 2 }));
   assert.equal(delivery.noRoom("s1"), "queue_full");
-  assert.ok(delivery.take({ bytes: KIB, points: 3 }), "a scrape had begun before");
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 3 }), "a scrape had begun before");
   for (const index of [0, 1]) {
     calls[index]?.answer(OK);
     await clock.advance(0);
@@ -291,10 +296,10 @@ test("with block_on_overflow a full queue has no room, and loses nothing that wa
 });
 
 test("with wait_for_result a source has no room until all that it has here is delivered or lost", async () => {
-  const { delivery, clock, calls, close } = delivering([], { wait_for_result: true });
+  const { delivery, clock, calls, close } = delivering([], { waitForResult: true });
   const rooms = () => ["s1", "s2", "s3"].map((source) => delivery.noRoom(source));
   const pending = "result_pending";
-  for (const source of ["s1", "s1", "s2"]) delivery.take({ bytes: KIB, points: 1, source });
+  for (const source of ["s1", "s1", "s2"]) delivery.enqueue({ bytes: KIB, points: 1, source });
   await clock.advance(0);
   assert.deepEqual(rooms(), [pending, pending, undefined]);
   calls[0]?.answer(OK);
@@ -311,13 +316,13 @@ test("with wait_for_result a source has no room until all that it has here is de
 
 test("the end of a resource finds room beside a full queue, but not without a limit", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
-    queue_size: 8 * 1024,
-    num_consumers: 1,
+    queueSize: 8 * 1024,
+    numConsumers: 1,
   });
-  for (let count = 0; count < 8; count++) assert.ok(delivery.take({ bytes: KIB, points: 1 }));
+  for (let count = 0; count < 8; count++) assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
   const end = { bytes: KIB, points: 0, endPoints: 5, isEnd: true };
   assert.deepEqual(
-    [1, 2, 3].map(() => delivery.take(end)),
+    [1, 2, 3].map(() => delivery.enqueue(end)),
     [true, true, false],
   );
   for (let index = 0; index < 10; index++) {
@@ -330,16 +335,16 @@ test("the end of a resource finds room beside a full queue, but not without a li
 });
 
 test("without a queue a request goes out at once or not at all", async () => {
-  const { delivery, close } = delivering([], { enabled: false, num_consumers: 2 });
-  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
-  assert.ok(delivery.take({ bytes: KIB, points: 1 }));
-  assert.ok(!delivery.take({ bytes: KIB, points: 1 }));
+  const { delivery, close } = delivering([], { enabled: false, numConsumers: 2 });
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
+  assert.ok(!delivery.enqueue({ bytes: KIB, points: 1 }));
   await close();
 });
 
 test("no more than num_consumers are sent at once, in order", async () => {
-  const { delivery, clock, calls, close } = delivering([], { num_consumers: 2 });
-  for (let points = 1; points <= 4; points++) delivery.take({ bytes: KIB, points });
+  const { delivery, clock, calls, close } = delivering([], { numConsumers: 2 });
+  for (let points = 1; points <= 4; points++) delivery.enqueue({ bytes: KIB, points });
   assert.deepEqual(
     calls.map(({ points }) => points),
     [1, 2],
@@ -361,7 +366,7 @@ test("what a receiver makes of requests is its status: one that rejects a part i
   });
   const { delivery, clock, calls, states, close } = delivering();
   for (const outcome of [rejecting(1), rejecting(2), OK, DOWN]) {
-    delivery.take({ bytes: KIB, points: 2 });
+    delivery.enqueue({ bytes: KIB, points: 2 });
     await clock.advance(0);
     calls.at(-1)?.answer(outcome);
     await clock.advance(0);
@@ -379,7 +384,7 @@ test("what a receiver makes of requests is its status: one that rejects a part i
 test("the status has the error of the last attempt", async () => {
   const hung: Answer = { kind: "busy", status: "timeout", error: "no answer within 10s" };
   const { delivery, clock, calls, states, close } = delivering([], {}, {}, 0);
-  delivery.take({ bytes: KIB, points: 1 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
   for (const answer of [DOWN, hung, DOWN]) {
     await clock.advance(10_000);
     calls.at(-1)?.answer(answer);
@@ -396,7 +401,7 @@ test("the status has the error of the last attempt", async () => {
 
 test("an attempt is told to end when its time is over", async () => {
   const { delivery, clock, calls, close } = delivering();
-  delivery.take({ bytes: KIB, points: 1 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
   await clock.advance(4_999);
   assert.equal(calls[0]?.signal.aborted, false);
   await clock.advance(1);
@@ -406,7 +411,7 @@ test("an attempt is told to end when its time is over", async () => {
 
 test("a sender that rejects loses its request, under a name", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering();
-  delivery.take({ bytes: KIB, points: 9 });
+  delivery.enqueue({ bytes: KIB, points: 9 });
   calls[0]?.answer(Promise.reject(new Error("oops")) as unknown as Answer);
   await clock.advance(0);
   assert.deepEqual(await metrics(), { [`${FAILED}{permanent}`]: 9, ...CAPACITY });
@@ -415,10 +420,10 @@ test("a sender that rejects loses its request, under a name", async () => {
 });
 
 test("shutdown sends what waits, ends pauses, and tries each request once more", async () => {
-  const { delivery, clock, calls, metrics, close } = delivering([DOWN], { num_consumers: 2 });
-  delivery.take({ bytes: KIB, points: 1 });
+  const { delivery, clock, calls, metrics, close } = delivering([DOWN], { numConsumers: 2 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
   await clock.advance(0);
-  for (const points of [2, 4, 8]) delivery.take({ bytes: KIB, points });
+  for (const points of [2, 4, 8]) delivery.enqueue({ bytes: KIB, points });
   assert.equal(calls.length, 1, "the exporter pauses");
   const stopped = delivery.shutdown(new AbortController().signal);
   await clock.advance(0);
@@ -426,7 +431,7 @@ test("shutdown sends what waits, ends pauses, and tries each request once more",
     calls.slice(1).map(({ points }) => points),
     [1, 2],
   );
-  assert.ok(!delivery.take({ bytes: KIB, points: 16 }));
+  assert.ok(!delivery.enqueue({ bytes: KIB, points: 16 }));
   calls[1]?.answer(DOWN);
   await clock.advance(0);
   calls[2]?.answer(OK);
@@ -440,9 +445,9 @@ test("shutdown sends what waits, ends pauses, and tries each request once more",
 });
 
 test("at the deadline of a shutdown the rest is lost, under a name, and nobody waits for senders", async () => {
-  const { delivery, calls, metrics, lines, close } = delivering([], { num_consumers: 1 });
-  delivery.take({ bytes: KIB, points: 1 });
-  delivery.take({ bytes: KIB, points: 2 });
+  const { delivery, calls, metrics, lines, close } = delivering([], { numConsumers: 1 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
+  delivery.enqueue({ bytes: KIB, points: 2 });
   const deadline = new AbortController();
   const stopped = delivery.shutdown(deadline.signal);
   deadline.abort();
@@ -459,9 +464,9 @@ test("at the deadline of a shutdown the rest is lost, under a name, and nobody w
 });
 
 test("requests that wait are joined: when they are enough, or when their time is over", async () => {
-  const batch = { flush_timeout: 200, min: { items: 10 }, max_size: 3 * 1024 };
-  const { delivery, clock, calls, metrics, close } = delivering([OK, OK, OK], { batch, num_consumers: 1 });
-  for (let count = 0; count < 3; count++) delivery.take({ bytes: KIB, points: 3 });
+  const batch = { flushTimeoutMs: 200, min: { items: 10 }, maxBytes: 3 * 1024 };
+  const { delivery, clock, calls, metrics, close } = delivering([OK, OK, OK], { batch, numConsumers: 1 });
+  for (let count = 0; count < 3; count++) delivery.enqueue({ bytes: KIB, points: 3 });
   await clock.advance(199);
   assert.equal(calls.length, 0);
   await clock.advance(1);
@@ -469,7 +474,7 @@ test("requests that wait are joined: when they are enough, or when their time is
     calls.map(({ points }) => points),
     [9],
   );
-  for (let count = 0; count < 4; count++) delivery.take({ bytes: KIB, points: 3 });
+  for (let count = 0; count < 4; count++) delivery.enqueue({ bytes: KIB, points: 3 });
   await clock.advance(0);
   assert.deepEqual(
     calls.map(({ points }) => points),
@@ -483,11 +488,11 @@ test("requests that wait are joined: when they are enough, or when their time is
 
 test("a full queue may drop the oldest in place of the newest, under a name", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([], {
-    queue_size: 3 * 1024,
-    num_consumers: 1,
+    queueSize: 3 * 1024,
+    numConsumers: 1,
     overflow: "drop_oldest",
   });
-  for (const points of [1, 2, 4, 8, 16]) assert.ok(delivery.take({ bytes: KIB, points }));
+  for (const points of [1, 2, 4, 8, 16]) assert.ok(delivery.enqueue({ bytes: KIB, points }));
   await clock.advance(0);
   assert.deepEqual(await metrics(), {
     [`${FAILED}{overflow}`]: 6,
@@ -505,17 +510,17 @@ test("a full queue may drop the oldest in place of the newest, under a name", as
 test("what waits for another attempt is dropped like the rest: the oldest for want of room, the expired by age", async () => {
   const { delivery, clock, metrics, close } = delivering(
     [DOWN, DOWN],
-    { queue_size: 2 * 1024, num_consumers: 1, overflow: "drop_oldest", max_age: 60_000 },
-    { initial_interval: 300_000, max_interval: 300_000, max_elapsed_time: 0 },
+    { queueSize: 2 * 1024, numConsumers: 1, overflow: "drop_oldest", maxAgeMs: 60_000 },
+    { initialIntervalMs: 300_000, maxIntervalMs: 300_000, maxElapsedMs: 0 },
   );
-  delivery.take({ bytes: KIB, points: 1 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
   await clock.advance(1_000);
-  delivery.take({ bytes: KIB, points: 2 });
+  delivery.enqueue({ bytes: KIB, points: 2 });
   await clock.advance(1_000);
-  assert.ok(delivery.take({ bytes: KIB, points: 4 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 4 }));
   assert.equal((await metrics())[`${FAILED}{overflow}`], 1, "it had been tried, and was the oldest");
   await clock.advance(59_500);
-  assert.ok(delivery.take({ bytes: KIB, points: 8 }));
+  assert.ok(delivery.enqueue({ bytes: KIB, points: 8 }));
   assert.equal((await metrics())[`${FAILED}{max_age}`], 2);
   await close();
 });
@@ -523,14 +528,14 @@ test("what waits for another attempt is dropped like the rest: the oldest for wa
 test("what has waited longer than max_age is dropped, under a name", async () => {
   const { delivery, clock, calls, metrics, close } = delivering(
     [],
-    { num_consumers: 1, max_age: 60_000 },
+    { numConsumers: 1, maxAgeMs: 60_000 },
     { enabled: true },
     0,
   );
-  delivery.take({ bytes: KIB, points: 1 });
-  delivery.take({ bytes: KIB, points: 2 });
+  delivery.enqueue({ bytes: KIB, points: 1 });
+  delivery.enqueue({ bytes: KIB, points: 2 });
   await clock.advance(59_000);
-  delivery.take({ bytes: KIB, points: 4 });
+  delivery.enqueue({ bytes: KIB, points: 4 });
   await clock.advance(2_000);
   calls.at(-1)?.answer(OK);
   await clock.advance(0);
@@ -540,9 +545,9 @@ test("what has waited longer than max_age is dropped, under a name", async () =>
 });
 
 test("a queue is limited by what the sizer counts", async () => {
-  const { delivery, metrics, close } = delivering([], { queue_size: 2, sizer: "requests" });
+  const { delivery, metrics, close } = delivering([], { queueSize: 2, sizer: "requests" });
   assert.deepEqual(
-    [1, 1, 1].map((points) => delivery.take({ bytes: KIB, points })),
+    [1, 1, 1].map((points) => delivery.enqueue({ bytes: KIB, points })),
     [true, true, false],
   );
   assert.deepEqual(await metrics(), {
@@ -557,15 +562,11 @@ test("a queue is limited by what the sizer counts", async () => {
 test("with a storage, what is not delivered stays there, and is nobody's loss", async () => {
   const stored = new MemoryQueue();
   const storage: QueueStorage = { openQueue: () => stored };
-  const first = delivering(
-    [DOWN, DOWN],
-    { storage: "file_storage", num_consumers: 1 },
-    { max_elapsed_time: 1 },
-  );
+  const first = delivering([DOWN, DOWN], { storage: "file_storage", numConsumers: 1 }, { maxElapsedMs: 1 });
   first.storages.add("file_storage", storage);
   await first.delivery.start();
-  first.delivery.take({ bytes: KIB, points: 7 });
-  first.delivery.take({ bytes: KIB, points: 5 });
+  first.delivery.enqueue({ bytes: KIB, points: 7 });
+  first.delivery.enqueue({ bytes: KIB, points: 5 });
   await first.clock.advance(0);
   assert.equal(first.calls.length, 1);
   await first.clock.advance(5_000);

@@ -2,18 +2,18 @@
 import {
   isWithin,
   minus,
-  NOTHING,
+  type PendingRequest,
   plus,
-  type Queued,
   type QueueSize,
   sizeOf,
   type TakeLimit,
+  ZERO_SIZE,
 } from "./queue.ts";
 
-/** Requests that were taken from a queue and put back, in their order: they go before everything else. */
-export class PutBack<R extends Queued> {
+/** The requests that were taken from a queue and wait again. All of them are older than the rest of the queue. */
+export class Requeued<R extends PendingRequest> {
   #requests: R[] = [];
-  size: QueueSize = NOTHING;
+  size: QueueSize = ZERO_SIZE;
 
   get oldestMs(): number | undefined {
     return this.#requests[0]?.addedMs;
@@ -24,9 +24,9 @@ export class PutBack<R extends Queued> {
     this.#requests = [...this.#requests, ...requests].sort((one, other) => one.sequence - other.sequence);
   }
 
-  /** Takes the oldest, as many as the limit allows; at least one where there is one. */
+  /** Takes the oldest, as many as the limit allows; at least one if there is one. */
   take(limit: TakeLimit): R[] {
-    let taken = NOTHING;
+    let taken = ZERO_SIZE;
     let count = 0;
     for (const request of this.#requests) {
       const more = plus(taken, sizeOf(request));
