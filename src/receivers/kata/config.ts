@@ -88,7 +88,7 @@ const guestLabel = z
   .regex(/^([a-zA-Z_][a-zA-Z0-9_]*|\*)$/, "must be a label name, or *")
   .refine((name) => !isReservedLabel(name), "says whose a series is, which no guest may");
 
-export const schema: z.ZodType<KataConfig> = z
+export const kataSchema: z.ZodType<KataConfig> = z
   .strictObject({
     roots: rootsSchema,
     collection_interval: duration({ minMs: 100 })

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { every } from "./every.ts";
 
-test("a job runs once per interval until it is cancelled, also by itself", async () => {
+test("a job runs once per interval until it is cancelled, which it may do itself", async () => {
   const clock = new FakeClock();
   let runs = 0;
   const cancel = every(clock, 1_000, () => {

@@ -57,7 +57,7 @@ export class ReceiverStatus {
 
   report(): void {
     const { host, id } = this.#settings;
-    const trouble = this.#rootTrouble() ?? this.#blindness();
+    const trouble = this.#rootTrouble() ?? this.#sandboxTrouble();
     if (trouble === undefined) host.statuses.report("receiver", id, "ok");
     else
       host.statuses.report(
@@ -81,14 +81,14 @@ export class ReceiverStatus {
   }
 
   /** Returns the trouble if pods have no sandbox under the roots, or no sandbox answers. */
-  #blindness(): Trouble | undefined {
+  #sandboxTrouble(): Trouble | undefined {
     const { missingPods } = this.#settings.host.single(WITNESSES);
-    const texts = [missingPods, this.#silence()].filter((text) => text !== undefined);
+    const texts = [missingPods, this.#silentText()].filter((text) => text !== undefined);
     return texts.length === 0 ? undefined : { text: texts.join("; "), isPermanent: false };
   }
 
   /** Returns a text that names the sandboxes that should answer; undefined if one does, or none should. */
-  #silence(): string | undefined {
+  #silentText(): string | undefined {
     const { clock, host } = this.#settings;
     const nowMs = clock.monotonicMs();
     const silent: Sandbox[] = [];

@@ -7,7 +7,7 @@ function failed(code: string, text: string): Error {
   return Object.assign(new Error(`${code}: ${text}, scandir '/run/vc/sbs'`), { code });
 }
 
-test("a lack of rights names the ways out, another fault only itself", () => {
+test("a fault of missing rights names the ways out; another fault has none", () => {
   const check = (error: unknown, want: string): void => assert.equal(accessFault("/run/vc/sbs", error), want);
   check(
     failed("EACCES", "permission denied"),

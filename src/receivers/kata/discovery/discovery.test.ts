@@ -12,15 +12,15 @@ import type { Root } from "./root.ts";
 interface Scene {
   readonly dir: string;
   readonly log: string[];
-  /** What was said of the roots. */
+  /** The states of the roots that were reported. */
   readonly states: string[];
   readonly discovery: Discovery;
   readonly roots: readonly [go: Root, rs: Root];
-  /** The other receiver's, by identity. */
+  /** The owners of directories that another receiver follows, by identity. */
   readonly owned: Map<string, string>;
   /** Makes a directory under the temporary one. */
   make(...paths: string[]): Promise<void>;
-  /** What a look reports, in its order. */
+  /** Makes a scan, and returns its reports in order. */
   look(): string[];
 }
 
@@ -72,7 +72,7 @@ async function withRoots(
   }
 }
 
-test("a directory under a root is a sandbox from its coming to its going", () =>
+test("a directory under a root is a sandbox while it exists", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "kata/b");
     assert.deepEqual(look().sort(), ["+a go", "+b rs"]);
@@ -116,7 +116,7 @@ test("a directory that was replaced under its name is another sandbox", () =>
     assert.deepEqual(look(), ["-a", "+a go"], "the old one ends before the new one comes");
   }));
 
-test("a root that was swapped for another has that one's sandboxes", () =>
+test("a root that was replaced by another directory has that directory's sandboxes", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a", "sbs/b", "new/b", "new/c");
     look();
@@ -149,7 +149,7 @@ test("an id under both roots is two sandboxes", () =>
     assert.deepEqual(look(), ["-a"]);
   }));
 
-test("sandboxes past the limit are left out in one line, and taken when there is room", () =>
+test("sandboxes over the limit are reported once, and followed when there is room", () =>
   withRoots(
     async ({ dir, make, look, discovery }) => {
       await make("sbs/a", "sbs/b", "sbs/c");
@@ -174,7 +174,7 @@ test("a root that cannot be read keeps its sandboxes", () =>
     await make("sbs/a");
     look();
     await rename(join(dir, "sbs"), join(dir, "old"));
-    // A link to itself gives ELOOP whoever asks, even root.
+    // A link to itself gives ELOOP to every user, even root.
     await symlink(join(dir, "sbs"), join(dir, "sbs"));
     assert.deepEqual(look(), []);
     assert.equal(states.at(-1), "/sbs unreadable");
@@ -184,7 +184,7 @@ test("a root that cannot be read keeps its sandboxes", () =>
     assert.equal(states.at(-1), "/sbs readable");
   }));
 
-test("a thousand sandboxes are taken in pass by pass, and leave nothing behind when they go", () =>
+test("a thousand sandboxes are admitted slice by slice, and nothing is kept of them when they are gone", () =>
   withRoots(async ({ dir, make, discovery, log }) => {
     const names = Array.from({ length: 1_000 }, (_, index) => `sbs/s${index}`);
     await Promise.all(names.map((name) => make(name)));
@@ -200,7 +200,7 @@ test("a thousand sandboxes are taken in pass by pass, and leave nothing behind w
     assert.equal(log.filter((line) => line.startsWith("-")).length, 990);
   }));
 
-test("sandboxes that come and go while it looks are found and lost once each", () =>
+test("sandboxes that come and go during a scan are reported once each", () =>
   withRoots(async ({ dir, make, discovery, log }) => {
     const names = Array.from({ length: 300 }, (_, index) => `sbs/s${index}`);
     const churn = Promise.all(
@@ -228,7 +228,7 @@ test("sandboxes that come and go while it looks are found and lost once each", (
     for (const [id, count] of balance) assert.equal(count, Number(id.slice(1)) < 10 ? 1 : 0, id);
   }));
 
-test("a slice ends when its time is over, and the next one goes on", () => {
+test("a slice ends when its time is over, and the next slice continues the scan", () => {
   let nowMs = 0;
   return withRoots(
     async ({ make, discovery }) => {
@@ -238,12 +238,12 @@ test("a slice ends when its time is over, and the next one goes on", () => {
       assert.ok(slices > 4, `${slices}`);
       assert.equal(discovery.size, 20);
     },
-    // Each question takes a millisecond.
+    // Each call takes a millisecond.
     { monotonicMs: () => nowMs++ },
   );
 });
 
-test("of more directories than the limit those with a socket come first, whenever they come", () =>
+test("if there are more directories than the limit, those with a socket come first, whenever they are made", () =>
   withRoots(
     async ({ dir, make, look, log, discovery, roots }) => {
       await make("sbs/a", "sbs/b", "sbs/c", "sbs/d");
@@ -273,7 +273,7 @@ test("of more directories than the limit those with a socket come first, wheneve
     { sandboxesMax: 2 },
   ));
 
-test("one whose socket went may be let go, one that got its socket meanwhile may not", () =>
+test("a sandbox whose socket is gone may be evicted; one that has got its socket since the last scan may not", () =>
   withRoots(
     async ({ dir, make, look, discovery, roots }) => {
       await make("sbs/a", "sbs/b");
@@ -295,7 +295,7 @@ test("one whose socket went may be let go, one that got its socket meanwhile may
     { sandboxesMax: 2 },
   ));
 
-test("a flood of what is left out is said in one line of each kind, again only after it was away", () =>
+test("ignored entries are reported once for each reason, and again only after a scan without them", () =>
   withRoots(
     async ({ dir, make, look }) => {
       const flood = async (): Promise<void> => {
@@ -323,7 +323,7 @@ test("a flood of what is left out is said in one line of each kind, again only a
     { sandboxesMax: 5 },
   ));
 
-test("a root that leads where an earlier one does is followed once, and takes over when that one goes", () =>
+test("a root that leads to the same directory as an earlier one is ignored, and takes over when that one goes", () =>
   withRoots(async ({ dir, make, look, discovery, roots }) => {
     await make("sbs/a", "sbs/b");
     await symlink(join(dir, "sbs"), join(dir, "kata"));
@@ -348,7 +348,7 @@ test("a root that leads where an earlier one does is followed once, and takes ov
     assert.deepEqual(seen.slice(2, 4).sort(), ["+a unknown", "+b unknown"]);
   }));
 
-test("a sandbox has to prove its runtime from when its root gets a name of another one, until that one goes", () =>
+test("a sandbox has to prove its runtime while its root is also listed with another runtime", () =>
   withRoots(async ({ dir, make, look }) => {
     await make("sbs/a");
     assert.deepEqual(look(), ["+a go"]);
@@ -358,7 +358,7 @@ test("a sandbox has to prove its runtime from when its root gets a name of anoth
     assert.deepEqual(look(), ["let go a", "+a go"]);
   }));
 
-test("a sandbox that was renamed is the new one, not a double of the old", () =>
+test("a renamed directory is a new sandbox, not a duplicate of the old one", () =>
   withRoots(async ({ dir, make, look, log, discovery, roots }) => {
     await make("sbs/a");
     look();
@@ -369,7 +369,7 @@ test("a sandbox that was renamed is the new one, not a double of the old", () =>
     assert.equal(discovery.size, 1);
   }));
 
-test("what another receiver follows is left to it, said once, and taken when that one has ended", () =>
+test("a directory that another receiver follows is ignored, reported once, and followed when that receiver has ended", () =>
   withRoots(async ({ dir, make, look, owned }) => {
     await make("sbs/a", "sbs/b", "sbs/c");
     for (const id of ["a", "b"]) owned.set(keyBehind(join(dir, "sbs", id)) ?? "", "kata/other");
@@ -381,7 +381,7 @@ test("what another receiver follows is left to it, said once, and taken when tha
     assert.deepEqual(look().sort(), ["+a go", "+b go"]);
   }));
 
-test("it tells by identity what it follows", () =>
+test("a followed directory is known by its identity", () =>
   withRoots(async ({ dir, make, look, discovery }) => {
     await make("sbs/a");
     const key = keyBehind(join(dir, "sbs/a")) ?? assert.fail();
@@ -406,7 +406,7 @@ test("after the close nothing is reported", () =>
     assert.deepEqual(log, []);
   }));
 
-test("what an event throws is no fault of the root, and the next look is a whole one", () =>
+test("an error that an event throws is no fault of the root, and the next scan begins anew", () =>
   withRoots(async ({ make, look, log, discovery, states }) => {
     await make("sbs/a");
     const { push } = log;

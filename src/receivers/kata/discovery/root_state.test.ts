@@ -18,7 +18,7 @@ function withDirectory(play: (dir: string) => void): void {
 
 const failed = (code: string): Error => Object.assign(new Error(`${code}: text, opendir`), { code });
 
-test("a root that is not there is missing, an empty one readable, any other fault says what it is", () =>
+test("a root that does not exist is missing, an empty one is readable, and any other fault is named", () =>
   withDirectory((dir) => {
     const file = join(dir, "file");
     writeFileSync(file, "");
@@ -42,7 +42,7 @@ test("a root that is not there is missing, an empty one readable, any other faul
     });
   }));
 
-/** Mounts a directory of the node as a container sees it, which the node removes; plays before it is unmounted. */
+/** Mounts a directory as into a container, removes it on the node's side, calls `play`, and unmounts it. */
 function withRemoved(node: string, seen: string, play: (mounted: string) => void): void {
   const source = join(node, "vc");
   const mounted = join(seen, "vc");
@@ -69,7 +69,7 @@ function removedText(path: string, mounted: string): string {
 
 const skip = lacksMounts() ?? false;
 
-test("a mount whose directory was removed on the node is told from one that is empty", { skip }, () =>
+test("a mount whose directory was removed on the node differs from an empty one", { skip }, () =>
   withDirectory((dir) => {
     const inMemory = mountTmpfs(65_536);
     try {
@@ -91,7 +91,7 @@ test("a mount whose directory was removed on the node is told from one that is e
   }),
 );
 
-test("so it is on a file system with blocks", { skip }, (t) =>
+test("a removed directory is found on a file system with blocks, too", { skip }, (t) =>
   withDirectory((dir) => {
     let disk: ReturnType<typeof mountExt4>;
     try {
@@ -111,7 +111,7 @@ test("so it is on a file system with blocks", { skip }, (t) =>
   }),
 );
 
-test("a directory that was renamed on the node still has its sandboxes: it is no removed one", { skip }, () =>
+test("a directory that was renamed on the node still has its sandboxes, and is not removed", { skip }, () =>
   withDirectory((dir) => {
     const source = join(dir, "node");
     const mounted = join(dir, "container");

@@ -14,9 +14,9 @@ interface Scene {
   readonly root: string;
   readonly watch: RootWatch;
   readonly names: string[];
-  /** How often the root itself was said to be gone. */
+  /** The number of hints that the root itself is gone. */
   rootHints(): number;
-  /** Makes a directory in the root, which must bring a hint; what came before it has then been reported, too. */
+  /** Makes a directory in the root and waits for its hint. The hints of earlier changes have come then, too. */
   checkSeen(name: string): Promise<void>;
 }
 
@@ -43,7 +43,7 @@ async function withWatch(play: (scene: Scene) => Promise<void>): Promise<void> {
   }
 }
 
-/** How many inotify watches the process has. */
+/** Returns how many inotify watches the process has. */
 async function inotifyWatches(): Promise<number> {
   let count = 0;
   for (const fd of await readdir("/proc/self/fdinfo")) {
@@ -65,7 +65,7 @@ test("directories that come and go are hinted at by their names", () =>
     assert.deepEqual(names, ["a", "a", "b", "b", "c", "d"]);
   }));
 
-test("whatever becomes of the path, a look tells, and the next arming watches what it leads to", () =>
+test("the watch sees whether its path leads elsewhere, and watches the new directory when it is armed again", () =>
   withWatch(async ({ dir, root, watch, names, checkSeen }) => {
     watch.arm();
     assert.ok(!watch.leadsElsewhere(), "it is not there yet");
@@ -106,7 +106,7 @@ test("whatever becomes of the path, a look tells, and the next arming watches wh
     assert.ok(!watch.leadsElsewhere(), "gone, and known to be");
   }));
 
-test("the end of the root is hinted at at once", () =>
+test("the end of the root causes a hint at once", () =>
   withWatch(async ({ root, watch, rootHints, checkSeen }) => {
     await mkdir(root, { recursive: true });
     watch.arm();
@@ -118,7 +118,7 @@ test("the end of the root is hinted at at once", () =>
     await checkSeen("b");
   }));
 
-test("writes beside the root, into its files and into its sandboxes are no hints", () =>
+test("writes next to the root, into its files and into its sandboxes cause no hints", () =>
   withWatch(async ({ root, watch, names, rootHints, checkSeen }) => {
     await mkdir(join(root, "sandbox"), { recursive: true });
     const beside = join(dirname(root), "beside");
@@ -136,7 +136,7 @@ test("writes beside the root, into its files and into its sandboxes are no hints
     assert.equal(rootHints(), 0);
   }));
 
-test("changed modes hint at one name at most, and leave the root watched", () =>
+test("a changed mode causes at most one hint, and the root is still watched", () =>
   withWatch(async ({ root, watch, names, rootHints, checkSeen }) => {
     await mkdir(join(root, "sandbox"), { recursive: true });
     watch.arm();
@@ -149,7 +149,7 @@ test("changed modes hint at one name at most, and leave the root watched", () =>
     assert.equal(rootHints(), 0);
   }));
 
-test("a root costs one watch, whatever is in it and beside it; arming again costs none, and a close leaves none", () =>
+test("a root costs one inotify watch, whatever is in it and next to it; arming it again costs none, and closing frees it", () =>
   withWatch(async ({ root, watch }) => {
     for (let i = 0; i < 50; i++) {
       await mkdir(join(root, `s${i}`), { recursive: true });
@@ -163,7 +163,7 @@ test("a root costs one watch, whatever is in it and beside it; arming again cost
     assert.equal(await inotifyWatches(), before);
   }));
 
-/** Arms a watch where the node has nothing left of what it costs, in a user namespace with a limit of its own. */
+/** Arms a watch in a user namespace in which this limit of inotify is used up. */
 function armWithout(limit: "instances" | "watches"): {
   status: number | null;
   stdout: string;
@@ -183,7 +183,7 @@ function armWithout(limit: "instances" | "watches"): {
   return spawnSync("unshare", args, { encoding: "utf8" });
 }
 
-test("a node without a watch to spare is an error, once however often it is armed", (t) => {
+test("a node without a free inotify watch is reported once, however often the watch is armed", (t) => {
   for (const [limit, code] of [
     ["instances", "EMFILE"],
     ["watches", "ENOSPC"],

@@ -16,18 +16,18 @@ import { SOCKET_NAME } from "./found_sandbox.ts";
 import { ScanScheduler } from "./scan_scheduler.ts";
 
 const RECONCILE_MS = 10_000;
-/** From a hint to the look; between two looks at the roots themselves; until what those lead to. */
+/** The time from a hint to the check, between two checks of the roots themselves, and from a change of a root to the scan. */
 const HINT_MS = 30;
 const CHECK_MS = 1_000;
 const ROOTS_MS = CHECK_MS + HINT_MS;
 
-interface Looked {
-  readonly looks: ScanScheduler;
+interface Scanned {
+  readonly scheduler: ScanScheduler;
   readonly clock: FakeClock;
   readonly log: string[];
-  /** What has been reported since this was asked last, when the time has passed. */
+  /** Lets the time pass, and returns the reports since the last call. */
   after(ms: number): Promise<string[]>;
-  /** What is reported of a hint, which comes when the kernel sends it. */
+  /** Waits for the report that a hint causes; the kernel sends hints when it likes. */
   hinted(line: string): Promise<void>;
   /** Ends as a receiver does. */
   end(): void;
@@ -35,15 +35,15 @@ interface Looked {
 
 interface Scene {
   readonly dir: string;
-  /** Begins to look at these directories of the scene, as the receiver of this id; the receivers share a host. */
-  look(id: string, roots: readonly string[], sandboxesMax?: number): Looked;
+  /** Begins to scan these directories of the scene, as the receiver of this id; the receivers share a host. */
+  look(id: string, roots: readonly string[], sandboxesMax?: number): Scanned;
   make(path: string): Promise<void>;
-  /** Has a shim's socket in the directory. */
+  /** Makes a shim's socket in the directory. */
   listen(path: string): Promise<void>;
 }
 
 interface LookOptions {
-  /** Of the scene: logged paths are relative to it. */
+  /** The scene's directory; logged paths are relative to it. */
   readonly dir: string;
   readonly id: string;
   readonly roots: readonly string[];
@@ -51,11 +51,11 @@ interface LookOptions {
   readonly sources: Offers<SandboxSource>;
 }
 
-/** Begins to look, and offers what it follows as a receiver does. */
-function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Looked {
+/** Begins to scan, and offers the followed sandboxes as a receiver does. */
+function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Scanned {
   const clock = new FakeClock();
   const log: string[] = [];
-  const looks = new ScanScheduler({
+  const scheduler = new ScanScheduler({
     id,
     roots: roots.map((path) => ({ path: join(dir, path), runtime: "go" })),
     sandboxesMax,
@@ -74,14 +74,14 @@ function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Look
   const withdraw = sources.add(id, {
     sandboxes: () => [],
     roots: () => roots,
-    owns: (key) => looks.owns(key),
+    owns: (key) => scheduler.owns(key),
     lastScrape: () => undefined,
     rawPage: () => undefined,
     agentUrl: () => undefined,
   });
-  looks.start();
+  scheduler.start();
   return {
-    looks,
+    scheduler,
     clock,
     log,
     async after(ms) {
@@ -96,15 +96,15 @@ function beginLook({ dir, id, roots, sandboxesMax, sources }: LookOptions): Look
     },
     end() {
       withdraw();
-      looks.stop();
+      scheduler.stop();
     },
   };
 }
 
 async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "looks-"));
+  const dir = await mkdtemp(join(tmpdir(), "scans-"));
   const sources = createHost().single(SANDBOX_SOURCES);
-  const begun: Looked[] = [];
+  const begun: Scanned[] = [];
   const servers: Server[] = [];
   const scene: Scene = {
     dir,
@@ -129,7 +129,7 @@ async function withScene(play: (scene: Scene) => Promise<void>): Promise<void> {
   }
 }
 
-test("a name that the watcher hints at is looked at long before the next look at the root", () =>
+test("a name that the watcher hints at is checked long before the next scan of the root", () =>
   withScene(async ({ dir, look, make }) => {
     await make("sbs");
     const { after, hinted, clock } = look("kata", ["sbs"]);
@@ -141,10 +141,10 @@ test("a name that the watcher hints at is looked at long before the next look at
     assert.ok(clock.monotonicMs() < RECONCILE_MS);
   }));
 
-test("more names than are remembered are found by a look at everything", () =>
+test("if there are more hints than can be kept, everything is scanned", () =>
   withScene(async ({ look, make, dir }) => {
     await make("sbs");
-    const { hinted, looks, log, clock } = look("kata", ["sbs"]);
+    const { hinted, scheduler, log, clock } = look("kata", ["sbs"]);
     await clock.advance(0);
     for (let i = 0; i < 600; i++) await mkdir(join(dir, "sbs", `s${i}`));
     await hinted("+/sbs/s0");
@@ -152,11 +152,11 @@ test("more names than are remembered are found by a look at everything", () =>
       await clock.advance(HINT_MS);
       return log.length === 601 || undefined;
     });
-    assert.equal(looks.socketlessCount, 600);
+    assert.equal(scheduler.socketlessCount, 600);
     assert.ok(clock.monotonicMs() < RECONCILE_MS);
   }));
 
-test("a root that comes, goes, comes again or is swapped is seen within a second, whatever is above it", () =>
+test("a root that comes, goes, comes again or is replaced is seen within a second, whatever is above it", () =>
   withScene(async ({ dir, look, make }) => {
     const { after, hinted } = look("kata", ["run/vc/sbs"]);
     assert.deepEqual(await after(0), ["/run/vc/sbs is missing"]);
@@ -180,7 +180,7 @@ test("a root that comes, goes, comes again or is swapped is seen within a second
     assert.deepEqual(swapped, ["+/run/vc/sbs/c", "removed /run/vc/sbs/a", "removed /run/vc/sbs/b"]);
   }));
 
-test("a socket that comes into an old directory for which there was no place is found at the next look", () =>
+test("a socket that is made in an old directory without a place is found at the next scan", () =>
   withScene(async ({ look, make, listen }) => {
     for (const id of ["a", "b", "c"]) await make(`sbs/${id}`);
     const { after } = look("kata", ["sbs"], 1);
@@ -191,7 +191,7 @@ test("a socket that comes into an old directory for which there was no place is 
     assert.deepEqual(await after(RECONCILE_MS), [`+${late}`, `evicted ${taken}`]);
   }));
 
-test("a new directory beside a flood is found within a second of its socket", () =>
+test("a new directory among very many is found within a second after its socket", () =>
   withScene(async ({ look, make, listen }) => {
     for (let i = 0; i < 300; i++) await make(`sbs/empty-${i}`);
     const { after, hinted, clock } = look("kata", ["sbs"], 10);
@@ -203,7 +203,7 @@ test("a new directory beside a flood is found within a second of its socket", ()
     assert.ok(clock.monotonicMs() < RECONCILE_MS);
   }));
 
-test("two receivers follow a directory once, by whatever names; when one ends, the other takes over", () =>
+test("two receivers follow a directory once, whatever its names; when one ends, the other takes over", () =>
   withScene(async ({ dir, look, make }) => {
     await make("run/a");
     await make("run/b");
@@ -222,7 +222,7 @@ test("two receivers follow a directory once, by whatever names; when one ends, t
     assert.deepEqual(await two.after(RECONCILE_MS), ["+/var/a", "+/var/b"]);
   }));
 
-test("a receiver that takes the place of one of its id waits for nothing", () =>
+test("a receiver that replaces one of its own id takes over at once", () =>
   withScene(async ({ look, make }) => {
     await make("run/a");
     const old = look("kata", ["run"]);
@@ -233,7 +233,7 @@ test("a receiver that takes the place of one of its id waits for nothing", () =>
     assert.deepEqual(await successor.after(RECONCILE_MS), []);
   }));
 
-test("bind mounts of a root and of a sandbox are no second ones", { skip: lacksMounts() ?? false }, () =>
+test("bind mounts of a root and of a sandbox make no second ones", { skip: lacksMounts() ?? false }, () =>
   withScene(async ({ dir, look, make }) => {
     for (const path of ["run/a", "whole", "part/a"]) await make(path);
     command("mount", "--bind", join(dir, "run"), join(dir, "whole"));

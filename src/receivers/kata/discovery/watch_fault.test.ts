@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { watchFault } from "./watch_fault.ts";
 
-test("what is exhausted is named by the limit to raise, and what it costs until then", () => {
+test("the fault names the limit to raise, and what happens until then", () => {
   const check = (code: string, text: string, want: string): void => {
     const error = Object.assign(new Error(`${code}: ${text}, watch '/run/vc/sbs'`), { code });
     const start = `cannot watch "/run/vc/sbs": ${code}: ${text}; `;

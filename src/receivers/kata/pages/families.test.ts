@@ -55,7 +55,7 @@ const FORGED = "family of the host in the guest's part";
 const UNKNOWN = "family that no shim has";
 const FOREIGN_LABEL = "label of a guest's that Kata does not use and guest_labels does not name";
 
-test("honest pages of both shims are taken whole, however the Go shim orders the guest's part", () => {
+test("honest pages of both shims are read whole, in whatever order the Go shim has the guest's part", () => {
   for (const flavor of ["go", "rs"] as const) {
     const parser = new PageParser({
       interner: new Interner(),
@@ -74,7 +74,7 @@ test("honest pages of both shims are taken whole, however the Go shim orders the
   }
 });
 
-test("behind the Go shim's own part a guest cannot define or repeat what is the host's", () => {
+test("after the Go shim's own part a guest cannot define or repeat the shim's families", () => {
   const guest = (text: string, want: readonly string[], reasons: Record<string, number>): void =>
     check("go", GO_HOST + text, [...GO_HOST_NAMES, ...want], reasons);
   guest("# TYPE kata_guest_x gauge\nkata_guest_x 1\n", ["unknown kata_guest_x 1"], {});
@@ -87,7 +87,7 @@ test("behind the Go shim's own part a guest cannot define or repeat what is the 
   guest("kata_agent_go_threads 1\nkata_shim_z 1\n", ["unknown kata_agent_go_threads 1"], { [FORGED]: 1 });
 });
 
-test("a guest that forges before the first honest page has been read harms no later one", () => {
+test("forged families before the first honest page do not affect later pages", () => {
   const parser = new PageParser({
     interner: new Interner(),
     limits: defaultParseLimits,
@@ -106,7 +106,7 @@ test("a guest that forges before the first honest page has been read harms no la
   assert.equal(honest.samples, 6);
 });
 
-test("before runtime-rs' own part a guest cannot define, hide or repeat what is the host's", () => {
+test("before runtime-rs' own part a guest cannot define, hide or repeat the shim's families", () => {
   const guest = (text: string, want: readonly string[], reasons: Record<string, number>): void =>
     check("rs", text + RS_HOST, [...RS_HOST_NAMES, ...want], reasons);
   guest("kata_guest_x 1\n", ["unknown kata_guest_x 1"], {});
@@ -126,13 +126,13 @@ test("before runtime-rs' own part a guest cannot define, hide or repeat what is 
   guest("# TYPE go_goroutines gauge\ngo_goroutines 1\n", [], { [UNKNOWN]: 1 });
 });
 
-test("Dragonball speaks for itself, other hypervisors of runtime-rs have no part", () => {
+test("Dragonball has families of its own; other hypervisors of runtime-rs have none", () => {
   const page = `# TYPE kata_hypervisor_seccomp gauge\nkata_hypervisor_seccomp 0\n${RS_HOST}`;
   check("rs-dragonball", page, ["gauge kata_hypervisor_seccomp 0", ...RS_HOST_NAMES]);
   check("rs", page, RS_HOST_NAMES, { [UNKNOWN]: 1 });
 });
 
-test("names that are the agent's, or nobody's, are left out", () => {
+test("families of the agent, and families that no shim has, are left out", () => {
   for (const name of [
     "kata_monitor_running_shim_count",
     "kata_collector_sandbox_up",
@@ -144,7 +144,7 @@ test("names that are the agent's, or nobody's, are left out", () => {
       check(shim, `# TYPE ${name} gauge\n${name} 1\n`, [], { [UNKNOWN]: 1 });
 });
 
-test("an operator may want more families, which must stand in the host's part", () => {
+test("an operator may allow more families, which must be in the shim's part", () => {
   check(
     "go",
     "ttt 1\nvendor_a 1\nkata_guest_x 1\nvendor_b 1\n",
@@ -163,7 +163,7 @@ test("an operator may want more families, which must stand in the host's part", 
   );
 });
 
-test("the type of a known family is the known one, a guest's own are scalars, and identity is nobody's to say", () => {
+test("a known family has its known type, a guest's own families are scalars, and no page may set an identity label", () => {
   check(
     "go",
     '# TYPE kata_guest_load counter\nkata_guest_load{item="load1"} 1\n',
@@ -192,7 +192,7 @@ test("the type of a known family is the known one, a guest's own are scalars, an
   );
 });
 
-test("a guest that makes a page end before the host's part forges nothing by it", () => {
+test("a guest that makes the page end before the shim's part cannot forge the shim's families", () => {
   const forged = "# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n";
   const noise = "x 1\n".repeat(1_000);
   const cut = "a limit on the page is reached";
@@ -216,18 +216,18 @@ test("a guest that makes a page end before the host's part forges nothing by it"
   );
 });
 
-test("a block that is left unread before the host's part leaves nothing forged in front of it", () => {
+test("if a block before the shim's part is left unread, no forged family before it is kept", () => {
   const limits = { ...defaultParseLimits, newLayoutsPerMinuteMax: 1 };
   const parser = new PageParser({ interner: new Interner(), limits, define: defineFamily });
   const bytes = Buffer.from(`# TYPE kata_shim_threads gauge\nkata_shim_threads 666\n${RS_HOST}\0`);
   const { values, skippedLines, badLines } = parser
     .source([])
     .parse(bytes, bytes.length - 1, trustOf("rs", []));
-  // The block behind the one that was left unread looks as the forged one did: it is known by then, and the host's.
+  // The block after the unread one has the same form as the forged one: its layout is known by then, and it is the shim's.
   assert.deepEqual([[...values], skippedLines, badLines], [[4], 1, 1]);
 });
 
-test("an operator who lets shims have anything of Kata's does not let them speak for the agent", () => {
+test("shim_families of kata_* do not let a shim define families of the agent", () => {
   const trust = trustOf("rs", ["kata_*"]);
   for (const name of ["kata_collector_sandboxes", "kata_monitor_running_shim_count"])
     assert.deepEqual(trust.originOf(name, "gauge"), { reason: UNKNOWN });

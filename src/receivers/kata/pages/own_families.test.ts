@@ -46,11 +46,11 @@ const ALWAYS = [
   "state_since_seconds{} 1700000000.5",
 ];
 
-test("what is not known is absent, not 0", () => {
+test("a number that is not known is absent, not 0", () => {
   assert.deepEqual(tell({}), [...ALWAYS, 'state{state="up"} 1']);
 });
 
-test("all that is known is told, times in Unix seconds", () => {
+test("all numbers that are known are reported, times in Unix seconds", () => {
   const condition = {
     ...UP,
     state: "failing",
@@ -74,7 +74,7 @@ test("all that is known is told, times in Unix seconds", () => {
   ]);
 });
 
-test("each part is absent for itself", () => {
+test("each optional family is absent on its own", () => {
   const facts = { ...NOTHING_KNOWN, isListed: true, boot: { socketMs: undefined, answerMs: 40 } };
   assert.deepEqual(tell({ facts }).slice(ALWAYS.length + 1), [
     "in_runtime{} 1",
@@ -82,7 +82,7 @@ test("each part is absent for itself", () => {
   ]);
 });
 
-test("a sandbox that is up for a reason keeps the state up", () => {
+test("a sandbox with a complaint keeps the state up", () => {
   assert.ok(tell({ condition: { ...UP, code: "slow" } }).includes('state{state="up",reason="slow"} 1'));
 });
 
@@ -95,7 +95,7 @@ test("reports with the same parts have one shape", () => {
   assert.notEqual(own.shape({ ...UP, code: "slow" }, { ...NOTHING_KNOWN, isListed: true }), one);
 });
 
-test("each limit that was met is a point of one family, in order of names", () => {
+test("each limit that was exceeded is a point of one family, in order of names", () => {
   const own = new OwnFamilies(new Interner());
   const shapeOf = (...limits: Limit[]) => own.shape(UP, { ...NOTHING_KNOWN, limits: new Set(limits) });
   const { schema, pointCount } = shapeOf("samples", "labels");
@@ -117,7 +117,7 @@ test("each limit that was met is a point of one family, in order of names", () =
   assert.deepEqual([...values.subarray(-3)], [1, 1, 1], "the state and two limits");
 });
 
-test("a guest that meets other limits with every page makes no more shapes than are remembered", () => {
+test("a guest that exceeds other limits with every page makes no more shapes than may be kept", () => {
   const own = new OwnFamilies(new Interner());
   const all = ["blocks", "samples", "labels", "series", "line_bytes", "name_bytes", "bad_lines"] as const;
   const shapes = new Set<object>();

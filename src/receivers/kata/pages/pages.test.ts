@@ -8,7 +8,7 @@ import { defaultParseLimits } from "../../../prometheus/parse/parse_limits.ts";
 import { Sandbox } from "../sandbox/sandbox.ts";
 import { Pages } from "./pages.ts";
 
-/** What the receiver reads of a shim's page, whole or cut at the limit, as families that are not the agent's own. */
+/** Reads a shim's page, whole or cut at the limit, and returns the families that are not the agent's own. */
 function read(shim: ShimKind, text: string, isCut: boolean) {
   const pages = new Pages({
     interner: new Interner(),
@@ -47,7 +47,7 @@ const gauge = (name: string): string => `# TYPE ${name} gauge\n${name} 1\n`;
 const HOST = gauge("kata_shim_fds") + gauge("kata_shim_threads");
 const GUEST = gauge("kata_guest_load") + gauge("kata_guest_tasks");
 
-test("of a Go shim's page that is cut, the host's part and what there is of the guest's is read", () => {
+test("on a cut page of the Go shim, the shim's part and the beginning of the guest's part are read", () => {
   const { names, limits, skippedLines, badLines, reasons, firstFault } = read(
     "go",
     `${HOST}${GUEST}kata_guest_cpu_time 12`,
@@ -60,7 +60,7 @@ test("of a Go shim's page that is cut, the host's part and what there is of the 
   assert.deepEqual([...reasons], [["page is longer than limits::body_bytes", 1]]);
 });
 
-test("of a runtime-rs shim's page that is cut, nothing is taken for the host's", () => {
+test("on a cut page of runtime-rs, nothing counts as the shim's part", () => {
   for (const shim of ["rs", "rs-dragonball"] as const) {
     const { names, limits, badLines } = read(shim, `${GUEST}${HOST}kata_guest_cp`, true);
     assert.deepEqual(
@@ -74,7 +74,7 @@ test("of a runtime-rs shim's page that is cut, nothing is taken for the host's",
   }
 });
 
-test("a line that is cut at a number's digits is not read", () => {
+test("a line that is cut in a number is not read", () => {
   for (const shim of ["go", "rs"] as const)
     assert.deepEqual(read(shim, `${GUEST}kata_guest_cpu_time 12`, true).samples, 2);
 });

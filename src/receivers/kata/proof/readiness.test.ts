@@ -15,7 +15,7 @@ import type { UnsafeHypervisor } from "./verdict.ts";
 let dir = "";
 let made = 0;
 const server = createServer();
-/** A server that closes removes its path, whoever has it then: they all close at the end. */
+/** A server removes its path when it closes, even if another server has the path then; so all of them close at the end. */
 const servers = [server];
 
 before(async () => {
@@ -32,18 +32,18 @@ after(async () => {
 
 interface Row {
   readonly runtime?: Runtime;
-  /** Beside the directory; a socket if left out. */
+  /** The kind of file at the socket's path; a socket if left out. */
   readonly socket?: "socket" | "none" | "file" | "link" | "fifo" | "directory";
-  /** Of state.json; none if left out. */
+  /** The text of state.json; there is none if left out. */
   readonly state?: string | ((path: string) => Promise<void>);
-  /** How long ago the state was written when it is looked at. */
+  /** How long ago state.json was written when it is looked at. */
   readonly stateAgeMs?: number;
-  /** Whether the state was written before the socket was bound. */
+  /** Whether state.json was written before the socket was bound. */
   readonly isOlder?: boolean;
   readonly jailed?: boolean;
   readonly persist?: "file" | "directory" | "none";
   readonly allowed?: readonly UnsafeHypervisor[];
-  /** Names beside the socket, or beside the root, that are there at the first look and not at the second. */
+  /** Names next to the socket, or next to the root, that exist at the first look and not at the second. */
   readonly gone?: readonly string[];
 }
 
@@ -94,7 +94,7 @@ function stateOf(hypervisor: unknown): string {
   return JSON.stringify({ hypervisor: { hypervisor_type: hypervisor } });
 }
 
-test("under a root of Go a sandbox is ready when its socket is there, and nothing else will do", async () => {
+test("under a root of Go a sandbox is ready when it has a socket, and only then", async () => {
   await check({ runtime: "go" }, "ready go");
   await check({ runtime: "go", socket: "none" }, "pending no_socket: there is no socket yet");
   for (const socket of ["file", "link", "fifo", "directory"] as const)
@@ -110,7 +110,7 @@ test("a runtime-rs sandbox is ready when its hypervisor is known to survive", as
   await check({ persist: "file" }, "pending no_state");
 });
 
-test("QEMU, Firecracker and what nobody has heard of are asked only where the operator says so", async () => {
+test("QEMU, Firecracker and unknown hypervisors are asked only if the operator allows them", async () => {
   const qemu =
     'unsafe qemu: runtime-rs with "qemu": a scrape ends its pod; unsafe_hypervisors can allow "qemu"';
   await check({ state: stateOf("qemu") }, qemu);
@@ -134,7 +134,7 @@ test("a jailed Firecracker is known by its place in the jailer's tree, whatever 
   }
 });
 
-test("a state says that it is runtime-rs, whatever the root and whatever else is there", async () => {
+test("a state.json proves runtime-rs, whatever the root is and whatever other files exist", async () => {
   for (const runtime of ["go", "unknown"] as const)
     for (const persist of ["file", "none"] as const) {
       await check({ runtime, persist, state: stateOf("qemu") }, "unsafe qemu");
@@ -154,20 +154,20 @@ test("under a root of unknown runtime a sandbox has to prove itself", async () =
   await check({ runtime: "unknown", persist: "file", socket: "none" }, "pending no_socket");
 });
 
-test("a state that is older than the socket is that of a sandbox before, and proves nothing", async () => {
+test("a state.json that is older than the socket belongs to an earlier sandbox, and proves nothing", async () => {
   for (const hypervisor of ["clh", "qemu"]) {
     const old = { state: stateOf(hypervisor), isOlder: true };
     const older = "pending no_state: state.json is older than the socket";
     await check({ ...old, runtime: "rs" }, older);
     await check({ ...old, runtime: "unknown" }, older);
     await check({ ...old, runtime: "unknown", persist: "file" }, "ready go");
-    // Without one, a root of Go asks for no proof: but runtime-rs has been there.
+    // Without an old state.json a root of Go needs no proof; here it shows that runtime-rs was there.
     await check({ ...old, runtime: "go" }, older);
     await check({ ...old, runtime: "go", persist: "file" }, "ready go");
   }
 });
 
-test("a state that names nothing is waited for while it may be half written, then unsafe", async () => {
+test("a state.json that names no hypervisor is pending while it may be half written, and then unsafe", async () => {
   for (const state of [
     "",
     '{"hypervisor": {"hypervis',
@@ -182,7 +182,7 @@ test("a state that names nothing is waited for while it may be half written, the
   }
 });
 
-test("a state that is no file, or no usual one, is never waited on", async () => {
+test("a state.json that is no regular file never blocks the agent", async () => {
   const fifo = async (path: string): Promise<void> => makeSocket(path, "fifo");
   for (const runtime of ["go", "rs", "unknown"] as const) {
     await check({ runtime, state: fifo }, "unsafe bad_state: state.json is no file");
@@ -203,12 +203,12 @@ test("a state that is no file, or no usual one, is never waited on", async () =>
   }
 });
 
-test("what is being removed is not asked", async () => {
+test("a sandbox that is being removed is not asked", async () => {
   await check({ runtime: "go", gone: ["persist.json"] }, "ending removal: persist.json has gone");
   await check({ runtime: "go", gone: ["../../vm/*"] }, "ending removal: s");
 });
 
-/** One sandbox whose socket is there, for what happens to it later. */
+/** One sandbox with a socket, whose files are changed later. */
 async function scene(runtime: Runtime, id = `s${made++}`) {
   const root = { path: await mkdtemp(join(dir, "scene-")), runtime };
   const directory = join(root.path, id);
@@ -219,7 +219,7 @@ async function scene(runtime: Runtime, id = `s${made++}`) {
     { id, root, runtime, directory, identity },
     { allowed: [], nowMs: Date.now },
   );
-  /** Puts a new socket in the place of the one that is there. */
+  /** Replaces the socket with a new one. */
   const bind = async (): Promise<void> => {
     await rm(paths.socket, { force: true });
     const bound = createServer().listen(paths.socket);
@@ -239,7 +239,7 @@ async function scene(runtime: Runtime, id = `s${made++}`) {
   };
 }
 
-test("what goes with a sandbox says that it is being removed, unless another socket has come", async () => {
+test("a file that is removed with a sandbox shows its removal, unless there is another socket", async () => {
   const { paths, look, bind } = await scene("rs");
   await writeFile(paths.state, stateOf("clh"));
   assert.equal(look(), "ready rs");
@@ -251,7 +251,7 @@ test("what goes with a sandbox says that it is being removed, unless another soc
   assert.equal(look(), "pending no_state");
 });
 
-test("a shim that removes the state of a sandbox before it is not taken for one that is being removed", async () => {
+test("a shim that removes the state.json of an earlier sandbox does not count as being removed", async () => {
   const { directory, paths, look } = await scene("unknown");
   await writeFile(paths.state, stateOf("clh"));
   await utimes(paths.state, 1, 1);
@@ -268,13 +268,13 @@ test("a sandbox of the jailer's name is not in the jailer's tree", async () => {
   assert.equal(look(), "ready go");
 });
 
-test("where the jailer's tree cannot be looked into, nobody is asked", async () => {
+test("if the jailer's tree cannot be looked into, no sandbox is asked", async () => {
   const { directory, look } = await scene("go");
   await symlink("firecracker", join(dirname(directory), "firecracker"));
   assert.equal(look(), "pending unreadable");
 });
 
-test("unsafe wins whenever it comes, and a state that changes is read again", async () => {
+test("an unsafe verdict counts whenever it comes, and a state.json that changes is read again", async () => {
   const { paths, look } = await scene("rs");
   assert.equal(look(), "pending no_state");
   for (const [hypervisor, want] of [
@@ -288,7 +288,7 @@ test("unsafe wins whenever it comes, and a state that changes is read again", as
   }
 });
 
-test("another socket, or the same one with another ctime, proves itself anew", async () => {
+test("another socket, or the same one with another ctime, has to prove itself anew", async () => {
   const { paths, look, bind, readiness } = await scene("rs");
   await writeFile(paths.state, stateOf("clh"));
   assert.equal(look(), "ready rs");

@@ -15,7 +15,7 @@ import { PageMemory } from "../scraping/page_buffer.ts";
 import { Scraper } from "../scraping/scrape.ts";
 import { ReadinessCheck } from "./readiness.ts";
 
-/** How a root is written, and what that says of it; `at` is its path below a temporary directory. */
+/** A root as the config has it, and the runtime that follows; `at` is its path below a temporary directory. */
 const ROOTS = [
   { at: "run/vc/sbs" },
   { at: "run/kata" },
@@ -24,7 +24,7 @@ const ROOTS = [
   { at: "elsewhere/unknown" },
 ] as const;
 
-/** What happens before a look, between look and connection, and between connection and request. */
+/** The changes before a look, between look and connection, and between connection and request. */
 type Step = readonly [before: LifeEvent, connecting: LifeEvent | "", asking: LifeEvent | "" | "restart"];
 
 const event = fc.constantFrom(...LIFE_EVENTS);
@@ -35,7 +35,7 @@ const step = fc.tuple(
   fc.oneof({ arbitrary: rarely, weight: 5 }, fc.constant("restart" as const)),
 );
 
-/** One who visits a sandbox as the receiver does. */
+/** Visits a sandbox as the receiver does. */
 class Visitor {
   readonly #root: Root;
   readonly #directory: string;
@@ -109,7 +109,7 @@ async function play(written: (typeof ROOTS)[number], steps: readonly Step[]): Pr
   }
 }
 
-test("whatever happens in whichever order, an unsafe shim is never asked, and a safe one is once it has started", () =>
+test("in whatever order the files change, an unsafe shim is never asked, and a safe one is asked once it has started", () =>
   fc.assert(
     fc.asyncProperty(fc.constantFrom(...ROOTS), fc.array(step, { minLength: 1, maxLength: 12 }), play),
     { numRuns: 1_000 },

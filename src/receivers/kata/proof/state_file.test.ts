@@ -24,14 +24,14 @@ async function withState(
 }
 
 interface Row {
-  /** When the socket was bound and when the state was written, as their mtimes say, and by the clock of the look. */
+  /** The mtimes of the socket and of state.json, and the time of the look. */
   readonly bound: number;
   readonly written: number;
   readonly now: number;
-  /** Of the ctimes, where they differ from the mtimes. */
+  /** The ctimes, if they differ from the mtimes. */
   readonly stateChanged?: number;
   readonly socketChanged?: number;
-  /** Whether the state came when the socket had been seen. */
+  /** Whether state.json came after the socket had been seen. */
   readonly comesLater?: boolean;
 }
 
@@ -58,14 +58,14 @@ test("a state belongs to the socket when it was written at the same time or late
   await check({ bound: 1_000, written: 999, now: 9_000 }, "older");
 });
 
-test("changes of owner, mode, label and name make neither of them newer", async () => {
+test("changes of owner, mode, label and name make neither file newer", async () => {
   await check({ bound: 1_000, written: 900, stateChanged: 2_000, now: 9_000 }, "older");
   await check({ bound: 1_000, socketChanged: 5_000, written: 2_000, now: 9_000 }, "own");
   await check({ bound: 1_000, written: 900, stateChanged: 2_000, comesLater: true, now: 9_000 }, "older");
 });
 
-test("a clock that was set back hides no unsafe shim behind the state of a safe one", async () => {
-  // The old state is dated later than now, and than the socket that came after it.
+test("after the clock was set back, the state.json of a safe shim does not vouch for an unsafe one", async () => {
+  // The old state.json is dated later than now, and later than the socket that was made after it.
   await check({ written: 8_000, bound: 1_000, now: 2_000 }, "older");
   await withState(CLH, (path, real) => {
     const socket = Object.assign(lstatSync(path), { mtimeMs: real.mtimeMs - 60_000 });
@@ -75,12 +75,12 @@ test("a clock that was set back hides no unsafe shim behind the state of a safe 
   });
 });
 
-test("a clock that was set back keeps no safe shim waiting where files or the agent saw the order", async () => {
+test("after the clock was set back, a safe shim need not wait if its files or the agent know the order", async () => {
   await check({ bound: 7_000, written: 8_000, now: 2_000 }, "own");
   await check({ bound: 7_000, written: 2_000, now: 2_000, comesLater: true }, "own");
 });
 
-test("a file that has not changed is read once, and again while its times can hide a change", () =>
+test("a file that has not changed is read once, or again while its times can hide a change", () =>
   withState(CLH + " ".repeat(200_000), (path, stat) => {
     const readBytes = (): number => Number(/^rchar: (\d+)/.exec(readFileSync("/proc/self/io", "utf8"))?.[1]);
     const bytesOf = (nowMs: number): number => {
@@ -94,7 +94,7 @@ test("a file that has not changed is read once, and again while its times can hi
     assert.ok(bytesOf(stat.ctimeMs + 3_000) < 200_000);
   }));
 
-test("a file that is another one by the time it is read is waited for", () =>
+test("a file that is replaced before it is read is pending", () =>
   withState(CLH, async (path, stat) => {
     const file = new StateFile(path, stat, { stat, nowMs: stat.mtimeMs });
     await writeFile(path, `${CLH} `);

@@ -24,7 +24,7 @@ test("the hypervisor is the text at hypervisor.hypervisor_type, and nowhere else
   check('{"\\u0068ypervisor":{"hypervisor\\u005ftype":"\\u0063lh"}}', "named clh");
 });
 
-test("what is no JSON, or a part of one, names nothing", () => {
+test("a text that is no JSON, or a part of one, names no hypervisor", () => {
   for (const text of [
     "",
     "x",
@@ -37,7 +37,7 @@ test("what is no JSON, or a part of one, names nothing", () => {
     check(text, "unnamed");
 });
 
-test("a key that is there twice, however it is written, is in doubt", () => {
+test("a key that exists twice, however it is written, makes the text doubtful", () => {
   const twice = "doubtful names its hypervisor twice";
   check('{"hypervisor":{"hypervisor_type":"qemu","hypervisor_type":"clh"}}', twice);
   check('{"hypervisor":{"hypervisor_type":"clh","hypervisor_type":"clh"}}', twice);
@@ -47,7 +47,7 @@ test("a key that is there twice, however it is written, is in doubt", () => {
   check('{"hypervisor":{"hypervisor_type":{"hypervisor_type":"qemu"},"hypervisor_type":"clh"}}', twice);
 });
 
-test("what only looks like a second key is none", () => {
+test("a text that only looks like a second key is none", () => {
   check('{"a":{"hypervisor":{}},"hypervisor":{"hypervisor_type":"clh"}}', "named clh");
   check('{"hypervisor":{"hypervisor_type":"clh","x":{"hypervisor_type":"qemu"}}}', "named clh");
   check('{"hypervisor":{"hypervisor_type":"clh"},"x":{"hypervisor_type":"qemu"}}', "named clh");
@@ -58,7 +58,7 @@ test("what only looks like a second key is none", () => {
   check('{"x":["hypervisor","{","]"],"hypervisor":{"hypervisor_type":"a:"}}', "named a:");
 });
 
-test("nesting without end, or of the deepest kind that fits, is in doubt and takes no time", () => {
+test("very deep nesting makes the text doubtful, and takes little time", () => {
   const deep = (levels: number, inner: string): string => '{"x":'.repeat(levels) + inner + "}".repeat(levels);
   check(`{"hypervisor":{"hypervisor_type":"clh"},"y":${deep(60, "1")}}`, "named clh");
   check(`{"hypervisor":{"hypervisor_type":"clh"},"y":${deep(64, "1")}}`, "doubtful nests more than 64 deep");

@@ -18,7 +18,7 @@ function complaints(pages: string): readonly (string | undefined)[] {
   });
 }
 
-/** The complaint about the last page is none, or has this in it. */
+/** Checks that the complaint about the last page contains `want`, or that there is none. */
 function check(pages: string, want: string | undefined): void {
   const got = complaints(pages).at(-1);
   if (want === undefined) assert.equal(got, undefined, pages);
@@ -38,7 +38,7 @@ test("a sandbox is slow after two answers in a row that took over half of the ti
   check("scs", undefined);
 });
 
-test("of a page without the guest's part the complaint says what is known of why", () => {
+test("the complaint about a page without the guest's part says what is known of the reason", () => {
   check("p", "no page has had it yet");
   check("pppppppppp", "no page has had it yet");
   check("wp", "it was there before");
@@ -47,7 +47,7 @@ test("of a page without the guest's part the complaint says what is known of why
   check("pw", undefined);
 });
 
-test("a guest's part that comes and goes is taken by somebody else in turn, also while it is here", () => {
+test("a guest's part that comes and goes is a complaint, also on the pages that have it", () => {
   check("wpwp", "comes and goes");
   check("wpwpw", "comes and goes");
   check("wpwpwwwwww", undefined);
@@ -61,7 +61,7 @@ test("a sandbox that is both slow and partial is called slow", () => {
   assert.equal(answers.note(slow)?.code, "slow");
 });
 
-test("durations are rounded to what people read", () => {
+test("durations are rounded for people", () => {
   const want = new Map([
     [0, "0s"],
     [350.7, "351ms"],

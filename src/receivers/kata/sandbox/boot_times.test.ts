@@ -10,7 +10,7 @@ interface Row {
   readonly found?: number;
   readonly socket?: number;
   readonly answered?: number;
-  /** By how much the clock that shows the time of day was set on after the sandbox was found. */
+  /** The time by which the clock of the time of day was set forward after the sandbox was found. */
   readonly set?: number;
   readonly isExact?: boolean;
 }
@@ -41,12 +41,12 @@ test("the boot times of a sandbox that the agent saw start are known", () => {
   check({ answered: 900_000, socket: 890_000 }, [890_000, 10_000]);
 });
 
-test("a sandbox that was there before the agent has no boot times", () => {
+test("a sandbox that existed before the agent has no boot times", () => {
   check({ begun: 21 }, [undefined, undefined]);
   check({ begun: 2_000, found: 2_100, answered: 2_200 }, [undefined, undefined]);
 });
 
-test("a clock that was set leaves out what it contradicts", () => {
+test("if the clock was set, the times that it contradicts are left out", () => {
   check({ set: 3_600_000 }, [undefined, undefined]);
   check({ set: -3_600_000 }, [undefined, undefined]);
   check({ found: -5_000 }, [undefined, undefined]);
@@ -54,12 +54,12 @@ test("a clock that was set leaves out what it contradicts", () => {
   check({ socket: -1 }, [undefined, 901]);
 });
 
-test("where the file system knows no births, the directory must have been found before its socket was made", () => {
+test("if the file system knows no times of birth, the directory must have been found before its socket was made", () => {
   check({ isExact: false, found: 850 }, [undefined, 100]);
   check({ isExact: true, found: 850 }, [800, 100]);
 });
 
-test("a socket that has gone leaves both out", () => {
+test("if the socket is gone, both times are left out", () => {
   const got = bootTimes(undefined, { begunMs: 0, found: at(0), answered: at(1) });
   assert.deepEqual(got, { socketMs: undefined, answerMs: undefined });
 });

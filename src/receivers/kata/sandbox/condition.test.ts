@@ -38,7 +38,7 @@ function follow(findings: readonly Finding[]): readonly Condition[] {
   });
 }
 
-/** Where a new sandbox stands after these findings, one after the other: state, broken-off scrapes, refusals. */
+/** Checks the condition of a new sandbox after these findings: state, broken-off scrapes, refusals. */
 function check(findings: readonly Finding[], want: readonly [SandboxState, number, number]): void {
   const { state, breakOffs, refusals } = follow(findings).at(-1) ?? NEW;
   assert.deepEqual([state, breakOffs, refusals], want, JSON.stringify(findings));
@@ -69,7 +69,7 @@ test("scrapes that were broken off, and refusals, are counted in a row", () => {
   check([failed("timeout"), failed("refused")], ["stale", 0, 1]);
 });
 
-test("the next scrape is known where scrapes were broken off, and only there", () => {
+test("the time of the next scrape is known only if scrapes were broken off", () => {
   const put = follow([
     failed("timeout"),
     failed("timeout"),
@@ -86,7 +86,7 @@ test("the next scrape is known where scrapes were broken off, and only there", (
   assert.equal(first?.nextScrape?.monotonicMs, START.monotonicMs + 31_000, "by both clocks");
 });
 
-test("the reason says why, as a word and in words, and goes when nothing is wrong", () => {
+test("a condition has its reason as a code and a text, and has none when nothing is wrong", () => {
   const [unsafe, slow, well, status] = follow([UNSAFE, SLOW, WELL, failed("status")]);
   assert.deepEqual([unsafe?.code, unsafe?.reason], ["qemu", "has qemu"]);
   assert.deepEqual([slow?.code, slow?.reason], ["slow", "took long"]);
@@ -107,7 +107,7 @@ test("a sandbox that goes on answering as it should has the same condition, obje
   assert.equal(one, other);
 });
 
-test("steps of a pod's start are told from what needs somebody", () => {
+test("the steps of a pod's start differ from conditions that need an operator", () => {
   assert.ok(isStarting(NEW));
   const [waiting] = follow([NO_SOCKET]);
   assert.ok(waiting !== undefined && isStarting(waiting));

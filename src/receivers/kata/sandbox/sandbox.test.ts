@@ -35,7 +35,7 @@ test("of two sandboxes with one id the one that is up is shown, else the first r
   assert.ok(!outranks(sandbox(1, "failing"), sandbox(0, "stale")));
 });
 
-test("a shim seems to run where its socket is there and nobody found it dead", () => {
+test("a shim seems to run if its socket exists and has not refused", () => {
   const hasShim = (...findings: readonly Finding[]): boolean => {
     const made = sandbox(0, "up");
     made.condition = conditionOf(...findings);
@@ -69,7 +69,7 @@ test("the status says whose pod it is, whether the runtime lists it, since when,
   });
 });
 
-test("a sandbox waits in vain that is pending for over a minute while the runtime lists it", () => {
+test("a sandbox is stuck if it is pending for over a minute while the runtime lists it", () => {
   const witnesses = createHost().single(WITNESSES);
   const made = sandbox(0, "up");
   const isInVain = (afterMs: number): boolean => isStuckPending(made, START.monotonicMs + afterMs, witnesses);
@@ -85,7 +85,7 @@ test("a sandbox waits in vain that is pending for over a minute while the runtim
   assert.ok(!isInVain(3_600_000));
 });
 
-test("what is asked of one sandbox is asked in turn, whatever becomes of it", async () => {
+test("the requests to one sandbox are made one after the other, whether they succeed or not", async () => {
   const one = sandbox(0, "up");
   const done: string[] = [];
   const first = one.inTurn(async () => {
@@ -99,7 +99,7 @@ test("what is asked of one sandbox is asked in turn, whatever becomes of it", as
   assert.deepEqual(done, ["first", "second"]);
 });
 
-test("an ended sandbox says so to what is under way", () => {
+test("the end of a sandbox aborts its signal", () => {
   const ended = sandbox(0, "up");
   assert.ok(!ended.ending.aborted);
   ended.end();

@@ -30,7 +30,7 @@ test("a sandbox is scraped when its phase of the interval comes", () => {
   check({ nowMs: 12_000, phase: 0.9, state: "unsafe" }, 7_000);
 });
 
-test("a tick that is less than half an interval away is left out", () => {
+test("a tick less than half an interval away is skipped", () => {
   check({ nowMs: 4_000, phase: 0.5 }, 11_000);
 });
 
@@ -43,20 +43,20 @@ test("a sandbox whose scrapes are put off is visited when the pause is over, by 
   check({ nowMs: 50_000, state: "failing", nextScrape: { unixMs: 0, monotonicMs: 42_000 } }, 0);
 });
 
-test("a socket is looked for at least once a second, at first more often", () => {
+test("a socket is looked for at least once a second, and more often at first", () => {
   check({ state: "pending", ageMs: 0 }, 200);
   check({ state: "pending", ageMs: 60_000 }, 900);
   check({ state: "pending", ageMs: 3_600_000 }, 900);
 });
 
-test("thousands that wait for a socket are looked at more rarely, the new ones among them still within a second or so", () => {
+test("if thousands wait for a socket, each is looked at more rarely, but new ones still within about a second", () => {
   check({ state: "pending", ageMs: 0, waiting: 400 }, 200);
   check({ state: "pending", ageMs: 0, waiting: 4_000 }, 1_000);
   check({ state: "pending", ageMs: 60_000, waiting: 400 }, 900);
   check({ state: "pending", ageMs: 60_000, waiting: 4_000 }, 8_000);
 });
 
-test("a refused connection is soon tried again, a socket left over once per interval", () => {
+test("a refused connection is soon tried again, and a left-over socket once per interval", () => {
   check({ state: "stale", refusals: 1 }, 200);
   check({ state: "stale", refusals: 3 }, 800);
   check({ state: "stale", refusals: 20 }, 5_000);

@@ -7,7 +7,7 @@ import { PageBuffer, PageMemory } from "./page_buffer.ts";
 
 const LIMITS = { headerBytesMax: 256, bodyBytesMax: 1_000 };
 
-/** What comes of the reply when it arrives in pieces of `step` bytes and the sender then closes the connection. */
+/** Returns the result of a reply that arrives in pieces of `step` bytes before the sender closes the connection. */
 function read(text: string, step: number): { closed: boolean; got: string } {
   const page = new PageBuffer(new PageMemory(10_000_000));
   const reader = new ResponseReader(page, LIMITS);
@@ -19,14 +19,14 @@ function read(text: string, step: number): { closed: boolean; got: string } {
   const bytes = Buffer.from(text, "latin1");
   for (let at = 0; at < bytes.length; at += step) {
     const piece = bytes.subarray(at, at + step);
-    // As a socket does: into the front of a larger buffer that holds old bytes.
+    // Like a socket, this writes to the front of a larger buffer that holds old bytes.
     const got = describe(reader.push(Buffer.concat([piece, Buffer.from("\n0\r\n\r\n")]), piece.length));
     if (got !== undefined) return { closed: false, got };
   }
   return { closed: true, got: describe(reader.end()) ?? "BUG" };
 }
 
-/** `closed` says whether it takes the connection's end to know. However the reply is cut, the outcome is the same. */
+/** Checks that the result is the same in whatever pieces the reply comes. `closed`: it is known only when the connection ends. */
 function check(text: string, closed: boolean, want: string): void {
   for (const step of [1, 2, 3, 7, 64, Math.max(1, text.length)])
     assert.deepEqual(read(text, step), { closed, got: want }, `${JSON.stringify(text)} by ${step}`);
@@ -58,7 +58,7 @@ test("a reply that ends too early is never taken for a page", () => {
   check(`${CHUNKED}7\r\n0\r\n\r\n`, true, "truncated: reply ends before its last chunk");
 });
 
-test("other statuses and what is no HTTP/1 are faults", () => {
+test("another status than 200, or a reply that is not HTTP/1, is a fault", () => {
   check("HTTP/1.1 404 Not Found\r\n\r\nURL NOT FOUND", false, "status: status 404");
   check("HTTP/1.1 500 Internal Server Error\r\n\r\n", false, "status: status 500");
   check("HTTP/1.1 100 Continue\r\n\r\n", false, "status: status 100");
@@ -102,7 +102,7 @@ test("a body is received whole and kept up to the limit", () => {
   check(`${OK}\r\n${all}`, true, `maybe: ${all}`);
 });
 
-test("what no shim sends is refused before it is taken in", () => {
+test("a reply such as no shim sends is refused before its bytes are kept", () => {
   const tooBig = "too_big: page has more than 16777216 bytes";
   check(`${OK}Content-Length: 16777217\r\n\r\n`, false, tooBig);
   check(`${CHUNKED}1000001\r\n`, false, tooBig);
@@ -117,7 +117,7 @@ test("what no shim sends is refused before it is taken in", () => {
   check(`${CHUNKED}${"1\r\nx\r\n".repeat(30_000)}`, false, "malformed: reply of too many small chunks");
 });
 
-test("a body that never ends is dropped, and broken off in the end", () => {
+test("an endless body is dropped as it comes, and broken off in the end", () => {
   const page = new PageBuffer(new PageMemory(10_000_000));
   const reader = new ResponseReader(page, LIMITS);
   const piece = Buffer.alloc(65_536, "x");
@@ -133,7 +133,7 @@ test("a body that never ends is dropped, and broken off in the end", () => {
   assert.equal(pieces, 257);
 });
 
-test("a body comes out of any chunks as it went in", () => {
+test("a body is the same in whatever chunks it comes", () => {
   const parts = fc.array(fc.uint8Array({ minLength: 1, maxLength: 50 }), { maxLength: 20 });
   fc.assert(
     fc.property(parts, fc.integer({ min: 1, max: 100 }), (chunks, step) => {

@@ -7,7 +7,7 @@ import { Lanes } from "./lanes.ts";
 
 const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-test("so many jobs run at a time, in their order, and one that fails harms no other", async () => {
+test("a limited number of jobs runs at a time, in order, and one that fails does not affect the others", async () => {
   let made = 0;
   const lanes = new Lanes({ clock: systemClock, limit: 2, make: () => ++made });
   const log: string[] = [];
@@ -30,7 +30,7 @@ test("so many jobs run at a time, in their order, and one that fails harms no ot
   assert.deepEqual(log, ["1", "2", "3", "4", "5"]);
 });
 
-test("slow jobs hold up the others for a second only, and are limited in number too", async () => {
+test("slow jobs delay the others for only a second, and are limited in number, too", async () => {
   const clock = new FakeClock();
   const lanes = new Lanes({ clock, limit: 1, make: () => ({}) });
   const stuck = Promise.withResolvers<void>();

@@ -9,7 +9,7 @@ function fill(buffer: PageBuffer, bytes: number): boolean {
   return buffer.append(Buffer.alloc(bytes, "x"), 0, bytes);
 }
 
-test("what is added stands at the front, with room behind it", () => {
+test("the buffer begins with the appended bytes, and has room after them", () => {
   const buffer = new PageBuffer(new PageMemory(10_000 * KIB));
   assert.ok(buffer.bytes.length >= 16, "an empty page has room behind it too");
   assert.ok(buffer.append(Buffer.from("-abc-"), 1, 4));
@@ -20,7 +20,7 @@ test("what is added stands at the front, with room behind it", () => {
   assert.ok(buffer.bytes.length - buffer.length >= 16);
 });
 
-test("a large page's memory is given back, a usual one's is kept", () => {
+test("the memory of a large page is freed, and that of a usual page is kept", () => {
   const memory = new PageMemory(10_000 * KIB);
   const buffer = new PageBuffer(memory);
   assert.ok(fill(buffer, 100 * KIB));
@@ -34,7 +34,7 @@ test("a large page's memory is given back, a usual one's is kept", () => {
   assert.equal(buffer.length, 0);
 });
 
-test("large pages that never end leave room for the usual ones", () => {
+test("endless large pages leave room for usual ones", () => {
   const memory = new PageMemory(4_000 * KIB);
   const large = Array.from({ length: 10 }, () => new PageBuffer(memory));
   for (const buffer of large) while (buffer.append(Buffer.alloc(100 * KIB), 0, 100 * KIB));
@@ -42,7 +42,7 @@ test("large pages that never end leave room for the usual ones", () => {
   for (let count = 0; count < 10; count++) assert.ok(fill(new PageBuffer(memory), 200 * KIB));
 });
 
-test("all pages together stay within the memory, and one that found none can try again", () => {
+test("all pages together stay within the memory, and a page that found none can try again", () => {
   const memory = new PageMemory(4_000 * KIB);
   const [one, other] = [new PageBuffer(memory), new PageBuffer(memory)];
   assert.ok(fill(one, 1_500 * KIB));

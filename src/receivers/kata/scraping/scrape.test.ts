@@ -89,7 +89,7 @@ test("one request for the page is sent, and the page comes whole though the shim
     },
   ));
 
-test("who may not be asked when it is connected to gets no byte, and the scrape ends", () =>
+test("a shim that may not be asked any more when the connection is made gets no byte, and the scrape ends", () =>
   withShim(
     (socket) => socket.end(`${HEAD}Content-Length: 4\r\n\r\na 1\n`),
     async ({ path, scrape, server, sockets, requests }) => {
@@ -104,7 +104,7 @@ test("who may not be asked when it is connected to gets no byte, and the scrape 
     },
   ));
 
-test("what is asked for is one of two pages", () =>
+test("a request asks for one of two pages", () =>
   withShim(
     (socket) => socket.end(`${HEAD}Content-Length: 4\r\n\r\nvsoc`),
     async ({ path, scrape, requests }) => {
@@ -113,7 +113,7 @@ test("what is asked for is one of two pages", () =>
     },
   ));
 
-test("a page larger than the first buffer comes whole, and its memory goes back", () => {
+test("a page larger than the first buffer comes whole, and its memory is freed", () => {
   const page = "x".repeat(390_000);
   return withShim(
     (socket) => socket.end(`${HEAD}\r\n${page}`),
@@ -126,7 +126,7 @@ test("a page larger than the first buffer comes whole, and its memory goes back"
   );
 });
 
-test("a page past the limit is cut there, and the shim is heard to its end", () =>
+test("a page over the limit is cut there, and the shim's answer is read to its end", () =>
   withShim(
     (socket) => socket.end(`${HEAD}\r\n${"x".repeat(410_000)}`),
     async ({ scrape }) => {
@@ -137,7 +137,7 @@ test("a page past the limit is cut there, and the shim is heard to its end", () 
     },
   ));
 
-test("a page that no guest can make is given up at once, without its end", () =>
+test("a page that no guest can make is broken off at once", () =>
   withShim(
     (socket) => void socket.write(`${HEAD}Content-Length: 20000000\r\n\r\n`),
     ({ scrape }) => checkFault(scrape(), "too_big"),
@@ -160,7 +160,7 @@ test("a socket whose path is longer than a socket address can hold is reached", 
     },
   ));
 
-test("a shim that hangs is given up when the time is up, whether it has begun or not", () => {
+test("a shim that hangs is cut off when the time is over, whether it has begun its answer or not", () => {
   const beginnings = ["", HEAD, `${HEAD}Content-Length: 9\r\n\r\na 1\n`];
   return withShim(
     (socket) => void socket.write(beginnings.shift() ?? ""),
@@ -177,7 +177,7 @@ test("a shim that hangs is given up when the time is up, whether it has begun or
   );
 });
 
-test("a shim that sends a byte now and then has no more time than others", () =>
+test("a shim that sends a byte now and then gets no more time than others", () =>
   withShim(
     (socket) => void socket.write(`${HEAD}\r\n`),
     async ({ scrape, clock, sockets }) => {
@@ -203,7 +203,7 @@ test("a scrape ends when it is cancelled, before and during the call", () =>
     },
   ));
 
-test("what is wrong with the socket has a name", () =>
+test("each fault of the socket has a name", () =>
   withShim(
     (socket) => socket.destroy(),
     async ({ dir, scrape, server }) => {
@@ -217,7 +217,7 @@ test("what is wrong with the socket has a name", () =>
     },
   ));
 
-test("a shim is not given up because the agent stood still, as when it was suspended", () =>
+test("a shim is not cut off because the agent stood still, as when it was suspended", () =>
   withShim(
     () => {},
     async ({ scrape, clock, sockets, requests }) => {
