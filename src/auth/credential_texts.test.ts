@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
-import { mountedSecrets, testFolder } from "../../test/scenes/authenticator.ts";
-import { lineOf, recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { lineOf, recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { mountedSecrets } from "../../test/kit/mounted_secrets.ts";
+import { poll } from "../../test/kit/poll.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { createHost } from "../pipeline/host.ts";
 import { type CredentialSource, CredentialTexts } from "./credential_texts.ts";
 
@@ -66,7 +67,7 @@ test("a look that is asked for, and a refresh, find what is new", async (context
   writeFileSync(file, "one");
   const { texts } = await reading(context, { file });
   writeFileSync(file, "two");
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "two");
   writeFileSync(file, "three");
   await texts.refresh();
@@ -86,7 +87,7 @@ test("a file that cannot be used any more leaves its last text, a status and a l
   const line = await lineOf(lines, "Credentials cannot be read again; the old ones stay in use.");
   assert.equal(line["error"], `cannot read token_file "${file}": no such file`);
   await assert.rejects(texts.refresh(), /cannot read token_file ".*": no such file/);
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "one");
 
   writeFileSync(file, "two");

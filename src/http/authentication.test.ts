@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import type { ReceivedRequest, Verdict } from "../auth/authenticator.ts";
 import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
 import { systemClock } from "../clock/clock.ts";
@@ -17,7 +17,7 @@ import { ANY_SERVING } from "./serving.ts";
 async function serving(context: TestContext) {
   const host = createHost();
   let answered = 0;
-  const claim = host.single(LISTENERS).claim({
+  const share = host.single(LISTENERS).share({
     owner: { kind: "exporter", settings: testSettings({ host, clock: systemClock }) },
     address: { host: "127.0.0.1", port: 0 },
     serving: { ...ANY_SERVING, auth: "auth" },
@@ -32,9 +32,9 @@ async function serving(context: TestContext) {
     ]),
     rank: 0,
   });
-  context.after(() => claim.close(AbortSignal.abort()));
-  await claim.listen();
-  const { address } = claim;
+  context.after(() => share.close(AbortSignal.abort()));
+  await share.listen();
+  const { address } = share;
   assert.ok("port" in address);
   const url = `http://127.0.0.1:${address.port}`;
   return {

@@ -6,12 +6,15 @@ import type { Host } from "../component/host.ts";
 import { clientOf } from "./client_address.ts";
 import type { Refusal } from "./request_rules.ts";
 
-/** Why a request is not answered, by its credentials; undefined where they are good. Never rejects. */
+/**
+ * Checks the credentials of a request. Resolves to why it is not answered, or to undefined where they are good. Never
+ * rejects.
+ */
 export type Authentication = (request: IncomingMessage) => Promise<Refusal | undefined>;
 
 /**
- * Asks each request for the credentials that the authenticator of that id takes. While none is offered, such as before its
- * extension has started, no request is answered.
+ * Checks requests with the authenticator of that id. The authenticator is looked up at each request: while its extension
+ * does not run, no request is answered.
  */
 export function authenticationBy(host: Host, id: string): Authentication {
   return async (request) => {

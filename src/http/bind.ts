@@ -5,29 +5,37 @@ import { connect, createServer, type ListenOptions, type Server } from "node:net
 import { dirname } from "node:path";
 import type { ListenAddress } from "../options/values.ts";
 
-/** Opens the server at one address; rejects with what the system says. */
+/** Lets the server listen at one address. Rejects with the system's error. */
 export type Open = (server: Server, where: ListenOptions) => Promise<void>;
 
-/** A server that listens at every address of its host. */
+/** The addresses and servers of a listener, which listens at every address of its host. */
 export interface Binding {
-  /** The addresses that it really listens at; the port is the real one where it was 0. */
+  /** The addresses it listens at. Port 0 is replaced by the port that the system chose. */
   readonly addresses: readonly ListenAddress[];
-  /** Servers beside the first, which hand it their connections. */
+  /** The servers of all addresses but the first; they forward their connections to the first server. */
   readonly others: readonly Server[];
 }
 
-/** What the system says of an address that the machine does not have: without IPv6, or without one of localhost's. */
+/** The system's error codes for an address that the machine does not have, such as one of IPv6. */
 const ABSENT: readonly string[] = ["EADDRNOTAVAIL", "EAFNOSUPPORT"];
-/** What "localhost" means, whatever a hosts file says: clients take either. */
+/** The addresses of "localhost", whatever a hosts file says: clients may use either. */
 const LOOPBACKS: readonly string[] = ["127.0.0.1", "::1"];
-/** Port 0 gives the first address a port that another program may have at the second. */
+/**
+ * With port 0 the system chooses a port at the first address; another program may use it at the second. Then both are
+ * tried again.
+ */
 const FREE_PORT_ATTEMPTS = 8;
 const SOCKET_MODE = 0o660;
 const CONNECT_TIMEOUT_MS = 1_000;
 
 /**
- * Lets the server listen: at both addresses of "localhost" that the machine has, at IPv4's where "::" is asked for and there is no IPv6, and at a
- * unix socket with mode 0660, whatever the umask. Rejects with what the system says, and nothing listens then.
+ * Lets the server listen.
+ *
+ * - "localhost" means 127.0.0.1 and ::1, or the one of them that the machine has.
+ * - "::" means all addresses of IPv4 where the machine has no IPv6.
+ * - A unix socket gets mode 0660, whatever the umask. A socket file of a process that died is removed first.
+ *
+ * Rejects with the system's error; then nothing listens.
  */
 export async function bind(
   server: Server,
@@ -37,7 +45,7 @@ export async function bind(
   if ("path" in address) {
     await removeDeadSocket(address.path);
     await open(server, address).catch(async (error: unknown) => {
-      throw await inWords(error, address.path);
+      throw await clearer(error, address.path);
     });
     await chmod(address.path, SOCKET_MODE);
     return { addresses: [address], others: [] };
@@ -63,7 +71,7 @@ async function bindHosts(
   let absent: unknown;
   try {
     for (const host of hosts) {
-      const next = addresses.length === 0 ? server : handingTo(server);
+      const next = addresses.length === 0 ? server : forwardingTo(server);
       try {
         await openOrIpv4(next, { host, port: portOf(addresses[0]) ?? port }, open);
       } catch (error) {
@@ -82,7 +90,7 @@ async function bindHosts(
   }
 }
 
-/** "::" takes IPv4 too; where there is no IPv6, that alone is meant. */
+/** "::" includes IPv4. On a machine without IPv6 it therefore means IPv4 alone. */
 async function openOrIpv4(server: Server, where: { host: string; port: number }, open: Open): Promise<void> {
   try {
     await open(server, where);
@@ -92,8 +100,8 @@ async function openOrIpv4(server: Server, where: { host: string; port: number },
   }
 }
 
-/** A server whose connections become the other one's. */
-function handingTo(server: Server): Server {
+/** Makes a server that forwards its connections to another one. */
+function forwardingTo(server: Server): Server {
   return createServer({ noDelay: true, allowHalfOpen: true }, (socket) => server.emit("connection", socket));
 }
 
@@ -116,9 +124,9 @@ function portOf(address: ListenAddress | undefined): number | undefined {
   return address !== undefined && "port" in address ? address.port : undefined;
 }
 
-/** A socket file on which nobody answers was left by a process that died; one that answers is left alone. */
+/** Removes a socket file on which no process listens: the one that made it has died. */
 async function removeDeadSocket(path: string): Promise<void> {
-  // A file that is no socket refuses connections too.
+  // A connection to a file that is no socket is refused too, and such a file must stay.
   const isSocket = await lstat(path).then(
     (found) => found.isSocket(),
     () => false,
@@ -135,10 +143,10 @@ async function removeDeadSocket(path: string): Promise<void> {
 }
 
 /**
- * Why there is no socket at the path, where the system's word misleads: of a missing directory it is EACCES (by libuv), of
- * a file that is no socket EADDRINUSE.
+ * Replaces an error whose code misleads: libuv reports EACCES for a missing directory, and the system EADDRINUSE for a
+ * file that is no socket.
  */
-async function inWords(error: unknown, path: string): Promise<unknown> {
+async function clearer(error: unknown, path: string): Promise<unknown> {
   const { code } = error as NodeJS.ErrnoException;
   const directory = dirname(path);
   const found = await lstat(code === "EADDRINUSE" ? path : directory).catch(() => undefined);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Clients of a unix socket have no address: all of them are one client. */
+/** Clients of a unix socket have no address, so all of them count as one client. */
 const UNIX = "unix socket";
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const LOOPBACK = "::1";
 
 /**
- * The name under which a client's limits are kept: its IPv4 address, or the /64 of its IPv6 address, since whoever has one
- * address of a /64 has all of them. Undefined is a unix socket's client.
+ * Names the client for which limits are counted: an IPv4 address, or the /64 network of an IPv6 address, since a machine
+ * usually has all addresses of a /64. `remoteAddress` is undefined for a client of a unix socket.
  */
 export function clientOf(remoteAddress: string | undefined): string {
   if (remoteAddress === undefined) return UNIX;

@@ -11,7 +11,7 @@ import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { Serving } from "./serving.ts";
 import type { TlsConfig } from "./tls.ts";
 
-/** `tls` of whatever listens, as the Collector's `configtls` names it. */
+/** The option `tls` of a listener, with the names of the Collector's `configtls`. */
 export const serverTls: z.ZodType<TlsConfig> = z
   .strictObject({
     cert_file: z.string().min(1),
@@ -37,24 +37,19 @@ export const serverTls: z.ZodType<TlsConfig> = z
     reloadIntervalMs: config.reload_interval,
   }));
 
-/** `limits` of whatever listens, as its schema gives them. */
-export interface ServerLimitsConfig {
-  readonly connections: number;
-  readonly connections_per_address: number;
-  readonly requests_per_second: number;
-  readonly handshakes_per_second: number;
-  readonly url: number;
-  readonly request_header: number;
-  readonly request_timeout?: undefined;
-  readonly stall_timeout?: undefined;
-}
+type CountLimit = "connections" | "connections_per_address" | "requests_per_second" | "handshakes_per_second";
+type SizeLimit = "url" | "request_header";
+type RefusedLimit = "request_timeout" | "stall_timeout";
 
-/** Their schemas, for the component's own strict object. */
-export const serverLimits: {
-  readonly [Key in keyof Required<ServerLimitsConfig>]: ServerLimitsConfig[Key] extends number
-    ? z.ZodPrefault<z.ZodType<number, number | string>>
-    : z.ZodOptional<z.ZodUndefined>;
-} = {
+/** `limits` of a listener by their names in YAML, as the schemas below give them: counts, and sizes in bytes. */
+export type ServerLimitOptions = Readonly<Record<CountLimit | SizeLimit, number>>;
+
+/** The schemas of the limits, for the component's own strict object, whose transform calls `toServerLimits`. */
+export const serverLimits: Readonly<
+  Record<CountLimit, z.ZodPrefault<z.ZodType<number, number>>> &
+    Record<SizeLimit, z.ZodPrefault<z.ZodType<number, string | number>>> &
+    Record<RefusedLimit, z.ZodOptional<z.ZodUndefined>>
+> = {
   connections: count(256).describe(
     "Open connections; then one that waits for its client gives way to a new one",
   ),
@@ -71,7 +66,8 @@ function count(byDefault: number): z.ZodPrefault<z.ZodType<number, number>> {
   return z.int().min(1).prefault(byDefault);
 }
 
-export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
+/** Turns the limits of a component's schema into those that the server works with. */
+export function toServerLimits(config: ServerLimitOptions): ServerLimits {
   return {
     connectionsMax: config.connections,
     connectionsPerAddressMax: config.connections_per_address,
@@ -82,27 +78,28 @@ export function toServerLimits(config: ServerLimitsConfig): ServerLimits {
   };
 }
 
-/** What the config of whatever listens has beside its endpoint and limits. */
-export interface ServingConfig {
-  readonly tls?: TlsConfig | undefined;
-  readonly allowed_hosts?: readonly string[] | undefined;
-  readonly auth?: AuthConfig | undefined;
-  readonly read_header_timeout?: number | undefined;
-  readonly read_timeout?: number | undefined;
-  readonly write_timeout?: number | undefined;
-  readonly idle_timeout?: number | undefined;
-  readonly keep_alives_enabled?: boolean | undefined;
-}
-
 const HOST_TEXT = 'must be a host name without a port, "*.name" for all names below one, or "*"';
 
 const timeout = (meaning: string, byDefault: string): z.ZodOptional<z.ZodType<number, unknown>> =>
   duration({ minMs: 100 }).optional().describe(`${meaning}; ${byDefault} if left out`);
 
-/** Their schemas, for the component's own strict object. */
+type TimeoutOption = "read_header_timeout" | "read_timeout" | "write_timeout" | "idle_timeout";
+
+/** The options of a listener by their names in YAML, as the schemas below give them; time-outs are in milliseconds. */
+export type ServingOptions = Partial<
+  Readonly<
+    Record<"tls", TlsConfig | undefined> &
+      Record<"allowed_hosts", readonly string[] | undefined> &
+      Record<"auth", AuthConfig | undefined> &
+      Record<TimeoutOption, number | undefined> &
+      Record<"keep_alives_enabled", boolean | undefined>
+  >
+>;
+
+/** The schemas of the options, for the component's own strict object, whose transform calls `toServing`. */
 export const servingOptions: {
-  readonly [Key in keyof Required<ServingConfig>]: z.ZodOptional<
-    z.ZodType<NonNullable<ServingConfig[Key]>, unknown>
+  readonly [Key in keyof ServingOptions]-?: z.ZodOptional<
+    z.ZodType<NonNullable<ServingOptions[Key]>, unknown>
   >;
 } = {
   tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
@@ -132,7 +129,8 @@ export const servingOptions: {
     .describe("Whether a connection may bring more than one request; true if left out"),
 };
 
-export function toServing(config: ServingConfig, limits: ServerLimits | undefined): Serving {
+/** Turns the options of a component's schema into what its listener works with. */
+export function toServing(config: ServingOptions, limits: ServerLimits | undefined): Serving {
   return {
     tls: config.tls,
     limits,
@@ -142,7 +140,7 @@ export function toServing(config: ServingConfig, limits: ServerLimits | undefine
   };
 }
 
-/** A component's address and how it is served there. */
+/** The part of a component's config that is about its listener. */
 interface Listening {
   readonly address: ListenAddress;
   readonly serving: Serving;
@@ -150,15 +148,15 @@ interface Listening {
 
 const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
-/** What the factory of whatever listens says of its config, for the factory's own object. */
+/** The parts of a factory that every component with a listener has; spread it into the factory. */
 export const listening = {
-  /** One port is one claim, whatever the host. */
+  /** Claims the port, whatever the host: components that claim the same one can share a listener. */
   sharedClaims: ({ address }: Listening): readonly string[] => [
     "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
   ],
   uses: ({ serving: { auth } }: Listening): readonly ExtensionUse[] =>
     authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator"),
-  /** Warns of passwords and tokens that whoever is on the way can read. */
+  /** Warns that passwords and tokens come in the clear, where anybody on the network can read them. */
   remarks: ({ address, serving: { auth, tls } }: Listening): readonly Remark[] => {
     if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
       return [];
@@ -171,7 +169,7 @@ export const listening = {
   },
 };
 
-/** What holds where a config has no word on it. An idle connection outlives Prometheus' default interval. */
+/** The time-outs where no config sets them. An idle connection lasts longer than Prometheus' default scrape interval. */
 export const defaultServerTimeouts: ServerTimeouts = {
   readMs: 10_000,
   writeMs: 30_000,
@@ -179,8 +177,8 @@ export const defaultServerTimeouts: ServerTimeouts = {
   keepAlives: true,
 };
 
-/** Undefined where none is set, so that a component goes along with whoever shares its address. */
-function toServerTimeouts(config: ServingConfig): ServerTimeouts | undefined {
+/** Returns undefined where none is set: the time-outs of a component at the same address then apply. */
+function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   const { readMs, writeMs, idleMs, keepAlives } = defaultServerTimeouts;
   const { read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled } = config;
   const set = [read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled];
@@ -193,5 +191,5 @@ function toServerTimeouts(config: ServingConfig): ServerTimeouts | undefined {
   };
 }
 
-/** What holds where a config has no word on it. */
+/** The limits where no config sets them. */
 export const defaultServerLimits: ServerLimits = toServerLimits(z.object(serverLimits).parse({}));

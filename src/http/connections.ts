@@ -2,86 +2,96 @@
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import { clientOf } from "./client_address.ts";
-import type { ClosedReason } from "./turned_away.ts";
+import type { ClosedReason } from "./rejections.ts";
 
 export interface ConnectionLimits {
   readonly connectionsMax: number;
-  /** Of one client: an address, a /64 of IPv6, or a unix socket as a whole. */
+  /** Connections of one client: an IPv4 address, a /64 network of IPv6, or all clients of a unix socket. */
   readonly connectionsPerAddressMax: number;
 }
 
 export interface ConnectionTimeouts {
-  /** From a request's first byte to its last, and from a connection's begin to the end of its TLS handshake. */
+  /** Time from a request's first byte to its last, and from the start of a connection to the end of its TLS handshake. */
   readonly readMs: number;
-  /** From a request's last byte to its answer's last, however steadily the client takes it. */
+  /** Time from a request's last byte until the client has received the whole answer, even if it reads steadily. */
   readonly writeMs: number;
-  /** From an answer to the next request's first byte. */
+  /** Time from an answer to the first byte of the next request. */
   readonly idleMs: number;
 }
 
 /**
- * `opening` until a first request is there; `served` while a route works on a request; `answered` while the client still has to
- * take the answer; `idle` between requests; `reading` when a part of the next one is there.
+ * The state of a connection:
+ * - `opening`: no request has arrived yet;
+ * - `served`: a route works on a request;
+ * - `answered`: the route has written the answer, and the client has not received all of it;
+ * - `idle`: the connection waits for the next request;
+ * - `reading`: a part of the next request has arrived.
  */
 type Phase = "opening" | "served" | "answered" | "idle" | "reading";
 
 /** One open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** Whose it is, as `clientOf` says. */
+  /** The client that opened it, as `clientOf` names it. */
   readonly client: string;
-  /** The second in which it asked last. */
+  /** The second of the monotonic clock in which its last request came; -1 before the first one. */
   askedSecond: number;
 }
 
-interface Held extends Connection {
+interface Tracked extends Connection {
   phase: Phase;
   deadlineMs: number;
-  /** Bytes that the socket had read when the connection became idle. */
+  /** The socket's `bytesRead` when the connection became idle: a larger one means that a request is arriving. */
   bytesRead: number;
-  /** Requests that a route works on, and those whose answers have not been taken. */
+  /** Requests on which a route works. */
   working: number;
+  /** Requests whose answers the client has not received as a whole. */
   pending: number;
 }
 
-interface Holder {
-  readonly all: Set<Held>;
-  /** Those that wait for their client, the longest first. */
-  readonly waiting: Set<Held>;
+/** The connections of one client. */
+interface ClientConnections {
+  readonly all: Set<Tracked>;
+  /** Connections that wait for their client, the longest waiting first. */
+  readonly waiting: Set<Tracked>;
 }
 
 export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly timeouts: ConnectionTimeouts;
   readonly clock: Clock;
-  /** Hears of each connection that is refused or cut, and why. */
+  /** Is called for each connection that is refused or cut, with the reason. */
   onClosed(reason: ClosedReason, client: string): void;
 }
 
-/** How often connections are looked at: a time-out comes late by so much at most. */
-const LOOK_INTERVAL_MS = 1_000;
-/** Requests of one connection that may be under way at one time; a client that sends more does not read its answers. */
+/** Time-outs are checked this often, so a connection is cut at most this much too late. */
+const CHECK_INTERVAL_MS = 1_000;
+/** Unanswered requests that one connection may have. A client that sends more does not read its answers. */
 const PENDING_MAX = 8;
 
 /**
- * The open connections of a listener. When places are short, one that waits for its client gives way, the longest waiting first,
- * from the client that holds most; one that a route works for never does.
+ * The open connections of a listener, with their limits and time-outs. When a limit is reached, a new connection replaces one
+ * that waits for its client: the longest waiting one of the client that has most. A connection on which a route works is
+ * never closed for another one.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
-  readonly #holders = new Map<string, Holder>();
-  readonly #all = new Set<Held>();
-  readonly #bySocket = new WeakMap<Socket, Held>();
-  #cancelLook: (() => void) | undefined;
+  readonly #clients = new Map<string, ClientConnections>();
+  readonly #all = new Set<Tracked>();
+  readonly #bySocket = new WeakMap<Socket, Tracked>();
+  #cancelCheck: (() => void) | undefined;
 
   constructor(options: ConnectionsOptions) {
     this.#options = options;
   }
 
-  /** The socket's connection, from now until it closes. Undefined where there is no place: the socket is then closed. */
+  /**
+   * Counts the socket as a connection until it closes. Returns undefined where the limits allow no more; the socket is
+   * then closed.
+   */
   admit(socket: Socket): Connection | undefined {
     const { clock, timeouts, onClosed } = this.#options;
-    // A socket that has an error closes too, and that is heard.
+    // A socket with an error emits "close" as well, which is handled below.
     socket.on("error", () => {});
     const client = clientOf(socket.remoteAddress);
     if (!this.#makeRoom(client)) {
@@ -89,7 +99,7 @@ export class Connections {
       socket.destroy();
       return undefined;
     }
-    const held: Held = {
+    const tracked: Tracked = {
       socket,
       client,
       phase: "opening",
@@ -99,146 +109,150 @@ export class Connections {
       pending: 0,
       askedSecond: -1,
     };
-    const holder = this.#holders.get(client) ?? { all: new Set(), waiting: new Set() };
-    this.#holders.set(client, holder);
-    holder.all.add(held);
-    holder.waiting.add(held);
-    this.#all.add(held);
-    this.#bySocket.set(socket, held);
-    socket.once("close", () => this.#forget(held));
-    this.#cancelLook ??= clock.after(LOOK_INTERVAL_MS, () => this.#look());
-    return held;
+    const own = this.#clients.get(client) ?? { all: new Set(), waiting: new Set() };
+    this.#clients.set(client, own);
+    own.all.add(tracked);
+    own.waiting.add(tracked);
+    this.#all.add(tracked);
+    this.#bySocket.set(socket, tracked);
+    socket.once("close", () => this.#forget(tracked));
+    this.#cancelCheck ??= clock.after(CHECK_INTERVAL_MS, () => this.#check());
+    return tracked;
   }
 
-  /** The connection of a socket that was admitted. */
+  /** Finds the connection of a socket that was admitted. */
   of(socket: Socket): Connection | undefined {
     return this.#bySocket.get(socket);
   }
 
-  /** The handshake is over: requests come by this socket, and the first one has its own time. */
+  /** Reports that the TLS handshake has ended: requests come over `secure` now, and the time for the first one begins. */
   secured(connection: Connection, secure: Socket): void {
-    const held = this.#heldOf(connection);
-    this.#bySocket.set(secure, held);
-    held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.readMs;
+    const tracked = this.#trackedOf(connection);
+    this.#bySocket.set(secure, tracked);
+    tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.readMs;
   }
 
-  /** A request is there. Returns false where the connection has too many under way, and is cut. */
+  /** Reports that a request has arrived. Returns false where the connection has too many unanswered ones; it is then cut. */
   begin(connection: Connection): boolean {
-    const held = this.#heldOf(connection);
-    if (held.pending >= PENDING_MAX) {
-      this.cut(held, "pipelining");
+    const tracked = this.#trackedOf(connection);
+    if (tracked.pending >= PENDING_MAX) {
+      this.cut(tracked, "pipelining");
       return false;
     }
-    held.working++;
-    if (held.pending++ === 0) this.#renewWrite(held);
-    held.phase = "served";
-    this.#holders.get(held.client)?.waiting.delete(held);
+    tracked.working++;
+    if (tracked.pending++ === 0) this.#renewWrite(tracked);
+    tracked.phase = "served";
+    this.#clients.get(tracked.client)?.waiting.delete(tracked);
     return true;
   }
 
-  /** The route has written the whole answer; the client has yet to take it. */
+  /** Reports that the route has written the whole answer. */
   answered(connection: Connection): void {
-    const held = this.#heldOf(connection);
-    if (--held.working === 0) this.#wait(held, held.pending === 0 ? "idle" : "answered");
+    const tracked = this.#trackedOf(connection);
+    if (--tracked.working === 0) this.#wait(tracked, tracked.pending === 0 ? "idle" : "answered");
   }
 
-  /** The client has the whole answer. */
+  /** Reports that the client has received the whole answer, or has gone. */
   taken(connection: Connection): void {
-    const held = this.#heldOf(connection);
-    if (--held.pending > 0) this.#renewWrite(held);
-    else if (held.working === 0) this.#wait(held, "idle");
+    const tracked = this.#trackedOf(connection);
+    if (--tracked.pending > 0) this.#renewWrite(tracked);
+    else if (tracked.working === 0) this.#wait(tracked, "idle");
   }
 
+  /** Closes the connection at once and reports the reason to `onClosed`. */
   cut(connection: Connection, reason: ClosedReason): void {
-    const held = this.#heldOf(connection);
-    if (!this.#all.has(held)) return;
-    this.#options.onClosed(reason, held.client);
-    this.#forget(held);
-    held.socket.destroy();
+    const tracked = this.#trackedOf(connection);
+    if (!this.#all.has(tracked)) return;
+    this.#options.onClosed(reason, tracked.client);
+    this.#forget(tracked);
+    tracked.socket.destroy();
   }
 
-  /** Closes those without a request under way. */
+  /** Closes the connections that have no unanswered request. */
   closeIdle(): void {
-    for (const held of this.#all) if (held.pending === 0) held.socket.destroy();
+    for (const tracked of this.#all) if (tracked.pending === 0) tracked.socket.destroy();
   }
 
   closeAll(): void {
     for (const { socket } of this.#all) socket.destroy();
   }
 
-  #heldOf(connection: Connection): Held {
-    const held = this.#bySocket.get(connection.socket);
-    if (held === undefined) throw new Error("BUG: a connection that was not admitted");
-    return held;
+  #trackedOf(connection: Connection): Tracked {
+    const tracked = this.#bySocket.get(connection.socket);
+    if (tracked === undefined) throw new Error("BUG: a connection that was not admitted");
+    return tracked;
   }
 
-  #renewWrite(held: Held): void {
-    held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.writeMs;
+  #renewWrite(tracked: Tracked): void {
+    tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.writeMs;
   }
 
-  #wait(held: Held, phase: "answered" | "idle"): void {
-    held.phase = phase;
+  #wait(tracked: Tracked, phase: "answered" | "idle"): void {
+    tracked.phase = phase;
     if (phase === "idle") {
-      held.bytesRead = held.socket.bytesRead;
-      held.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.idleMs;
+      tracked.bytesRead = tracked.socket.bytesRead;
+      tracked.deadlineMs = this.#options.clock.monotonicMs() + this.#options.timeouts.idleMs;
     }
-    if (!this.#all.has(held)) return;
-    const waiting = this.#holders.get(held.client)?.waiting;
-    waiting?.delete(held);
-    waiting?.add(held);
+    if (!this.#all.has(tracked)) return;
+    const waiting = this.#clients.get(tracked.client)?.waiting;
+    waiting?.delete(tracked);
+    waiting?.add(tracked);
   }
 
-  #forget(held: Held): void {
-    if (!this.#all.delete(held)) return;
-    const holder = this.#holders.get(held.client);
-    holder?.all.delete(held);
-    holder?.waiting.delete(held);
-    if (holder?.all.size === 0) this.#holders.delete(held.client);
+  #forget(tracked: Tracked): void {
+    if (!this.#all.delete(tracked)) return;
+    const own = this.#clients.get(tracked.client);
+    own?.all.delete(tracked);
+    own?.waiting.delete(tracked);
+    if (own?.all.size === 0) this.#clients.delete(tracked.client);
     if (this.#all.size > 0) return;
-    this.#cancelLook?.();
-    this.#cancelLook = undefined;
+    this.#cancelCheck?.();
+    this.#cancelCheck = undefined;
   }
 
-  /** Whether there is a place for one more of this client; one that waits gives way to it if need be. */
+  /** Returns whether the client may have one more connection. Closes a waiting one for it where a limit is reached. */
   #makeRoom(client: string): boolean {
     const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
-    const own = this.#holders.get(client);
+    const own = this.#clients.get(client);
     const ownCount = own?.all.size ?? 0;
-    let from: Holder | undefined;
+    let from: ClientConnections | undefined;
     if (ownCount >= connectionsPerAddressMax) from = own;
     else if (this.#all.size < connectionsMax) return true;
-    else from = this.#largestHolder(own, ownCount);
+    else from = this.#largestClient(own, ownCount);
     const [victim] = from?.waiting ?? [];
     if (victim === undefined) return false;
     this.cut(victim, "evicted");
     return true;
   }
 
-  /** Among those who have a connection that waits: nobody gives way to a client that holds more already. */
-  #largestHolder(own: Holder | undefined, ownCount: number): Holder | undefined {
-    let largest: Holder | undefined;
-    for (const holder of this.#holders.values()) {
-      if (holder.waiting.size === 0 || (holder !== own && holder.all.size <= ownCount)) continue;
-      if (largest === undefined || holder.all.size > largest.all.size) largest = holder;
+  /**
+   * Finds the client with most connections, among those with a waiting one. A client with more connections never
+   * displaces one with fewer.
+   */
+  #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
+    let largest: ClientConnections | undefined;
+    for (const one of this.#clients.values()) {
+      if (one.waiting.size === 0 || (one !== own && one.all.size <= ownCount)) continue;
+      if (largest === undefined || one.all.size > largest.all.size) largest = one;
     }
     return largest;
   }
 
-  #look(): void {
+  #check(): void {
     const nowMs = this.#options.clock.monotonicMs();
-    for (const held of this.#all) {
-      if (held.phase === "idle" && held.socket.bytesRead > held.bytesRead) {
-        held.phase = "reading";
-        held.deadlineMs = nowMs + this.#options.timeouts.readMs;
+    for (const tracked of this.#all) {
+      if (tracked.phase === "idle" && tracked.socket.bytesRead > tracked.bytesRead) {
+        tracked.phase = "reading";
+        tracked.deadlineMs = nowMs + this.#options.timeouts.readMs;
       }
-      if (held.deadlineMs <= nowMs) this.cut(held, lateness(held.phase));
+      if (tracked.deadlineMs <= nowMs) this.cut(tracked, timeoutReason(tracked.phase));
     }
-    this.#cancelLook =
-      this.#all.size === 0 ? undefined : this.#options.clock.after(LOOK_INTERVAL_MS, () => this.#look());
+    this.#cancelCheck =
+      this.#all.size === 0 ? undefined : this.#options.clock.after(CHECK_INTERVAL_MS, () => this.#check());
   }
 }
 
-function lateness(phase: Phase): ClosedReason {
+function timeoutReason(phase: Phase): ClosedReason {
   if (phase === "idle") return "idle_timeout";
   return phase === "opening" || phase === "reading" ? "read_timeout" : "write_timeout";
 }

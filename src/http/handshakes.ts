@@ -3,31 +3,31 @@ import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "./connections.ts";
 
 export interface HandshakesOptions {
-  /** Of one client; all together have `CLIENTS_RATE` times as many. */
+  /** Handshakes of one client that may begin in a second. All clients together may begin `CLIENTS_RATE` times as many. */
   readonly perSecondMax: number;
   readonly clock: Clock;
-  /** Begins the handshake, whose first bytes the socket has read. */
+  /** Begins the handshake. The socket's first bytes are ready to be read. */
   start(connection: Connection): void;
-  /** Closes one that has not come to its end. */
+  /** Closes a connection whose handshake has not ended. */
   close(connection: Connection, reason: "evicted" | "not_tls"): void;
 }
 
-/** At 1 to 2 ms each, and 50 of one client, all handshakes together take two fifths of a core at most. */
+/** A handshake costs 1 to 2 ms. With 50 per client and second, all clients together cost at most two fifths of a core. */
 const CLIENTS_RATE = 4;
-/** The first byte of every TLS client: RFC 8446, 5.1. What sends another one takes nobody's turn. */
+/** The first byte that every TLS client sends (RFC 8446, 5.1). Connections that begin with another byte are closed. */
 const HANDSHAKE_RECORD = 0x16;
-/** Handshakes that wait for their clients' next bytes. */
+/** Handshakes that may have begun and not ended. */
 const RUNNING_MAX = 32;
 
 /**
- * Lets TLS handshakes begin, each of which costs the main thread a millisecond or two: when the client has sent something, and so
- * many in a second. Others wait, and cost nothing meanwhile; clients take turns.
+ * Limits how many TLS handshakes begin in a second, since each costs the main thread 1 to 2 ms. A handshake begins when its
+ * client's first bytes are there. The others wait in a queue, which costs no time of the processor; the clients take turns.
  */
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** Those that wait, by client; the client whose turn it is comes first. */
+  /** The waiting connections of each client. The client whose turn it is comes first. */
   readonly #queues = new Map<string, Set<Connection>>();
-  /** The longest running first. */
+  /** The handshakes that have begun, the oldest first. */
   readonly #running = new Set<Connection>();
   #second = 0;
   #startedBy = new Map<string, number>();
@@ -38,13 +38,13 @@ export class Handshakes {
     this.#options = options;
   }
 
-  /** The socket is paused and has read nothing. */
+  /** Queues the connection. Its socket must be paused and must not have been read from. */
   add(connection: Connection): void {
     const { socket } = connection;
     socket.once("close", () => this.done(connection));
     socket.once("readable", () => {
       const first: Buffer | null = socket.read();
-      // The client has gone without a word.
+      // The client has closed the connection and sent nothing.
       if (first === null) return socket.destroy();
       if (first[0] !== HANDSHAKE_RECORD) return this.#options.close(connection, "not_tls");
       socket.unshift(first);
@@ -52,7 +52,7 @@ export class Handshakes {
     });
   }
 
-  /** The handshake is over, or the connection has closed. */
+  /** Reports that the handshake has ended or the connection has closed. */
   done(connection: Connection): void {
     const queue = this.#queues.get(connection.client);
     if (queue?.delete(connection) && queue.size === 0) this.#queues.delete(connection.client);
@@ -88,7 +88,7 @@ export class Handshakes {
     });
   }
 
-  /** Takes the connection whose turn it is off its queue; undefined where nobody may begin in this second. */
+  /** Removes the connection whose turn it is from its queue. Returns undefined where none may begin in this second. */
   #next(): Connection | undefined {
     const { perSecondMax } = this.#options;
     if (this.#started >= perSecondMax * CLIENTS_RATE) return undefined;
@@ -106,7 +106,7 @@ export class Handshakes {
     return undefined;
   }
 
-  /** The longest running handshake of the client that has most of them. */
+  /** Finds the oldest handshake of the client that has most of them. */
   #longestOfMost(): Connection {
     const counts = new Map<string, number>();
     for (const { client } of this.#running) counts.set(client, (counts.get(client) ?? 0) + 1);

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isIP, isIPv6 } from "node:net";
 
-/** Through what a request has come: a unix socket, an address of the loopback interface, or another one. */
+/** The way by which a request came: a unix socket, an address of the loopback interface, or any other address. */
 export type Reach = "unix" | "loopback" | "network";
 
-/** Whether a request for this host is answered; `reads` says that it changes nothing. */
+/** Returns whether a request for this host is answered. `reads` is true for a request that changes nothing (GET, HEAD). */
 export type HostRule = (host: string, request: { readonly reach: Reach; readonly reads: boolean }) => boolean;
 
-/** The host of `host`, `host:port` or `[::1]:port`, in lower case and without a last dot; undefined where it is none of them. */
+/**
+ * Returns the host of `host`, `host:port` or `[::1]:port`, in lower case and without a final dot; undefined for any
+ * other text.
+ */
 export function hostOf(authority: string): string | undefined {
   const [, bracketed, name] = /^(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?$/i.exec(authority) ?? [];
   if (bracketed !== undefined) return isIPv6(bracketed) ? bracketed : undefined;
@@ -15,13 +18,17 @@ export function hostOf(authority: string): string | undefined {
 }
 
 /**
- * Whether requests for a host are answered. A web page on a name of its author's can let that name lead to an address of the
- * reader's (DNS rebinding); its requests then name a host that is nobody's here. IP addresses and loopback names are
- * answered always, since no such page is there under them.
+ * Makes the rule that decides for which hosts requests are answered. It protects against DNS rebinding: the author of a web
+ * page lets a name of their own resolve to an address of the reader's network, and the page then sends requests to the
+ * agent. Such a request has the author's name as its host.
  *
- * Where nothing is `allowed` by name, names that nobody can register for himself are answered too: those that are the listener's
- * own, those without a dot, and those of clusters. Any other name is answered where a request only reads and has not come over loopback:
- * whoever opens a port to the network lets everybody read who gets there, and a Prometheus may know the node by any name.
+ * IP addresses and loopback names are always answered, since no web page can be served under them.
+ *
+ * Where `allowed` is undefined, these are answered as well:
+ * - names that no attacker can register: `ownNames`, names without a dot, and names of clusters;
+ * - any name over a unix socket, which no browser can reach;
+ * - any name for a request that reads and comes over the network: whoever can reach an open port may read, and Prometheus
+ *   may know the node by any name.
  */
 export function hostRule(allowed: readonly string[] | undefined, ownNames: readonly string[]): HostRule {
   if (allowed !== undefined) {
@@ -45,7 +52,7 @@ function isPrivateName(host: string): boolean {
   return !host.includes(".") || /\.(?:svc|cluster\.local|internal)$/.test(host);
 }
 
-/** Of `allowed_hosts`: a name, `*.name` for the names below it, or `*`. */
+/** The form of an entry of `allowed_hosts`: a name, `*.name` for all names below it, or `*` for every name. */
 export const HOST_PATTERN: RegExp = /^(?:\*|(?:\*\.)?[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?)$/i;
 
 function patternRule(pattern: string): (host: string) => boolean {

@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { createServer } from "node:net";
 import { type TestContext, test } from "node:test";
-import { recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { ListenAddress } from "../options/values.ts";
 import { defaultServerLimits } from "./config.ts";
-import { type Claim, type ClaimOptions, Listeners } from "./listeners.ts";
+import { Listeners, type Share, type ShareOptions } from "./listeners.ts";
 import { answerText, type Route } from "./server.ts";
 import { ANY_SERVING } from "./serving.ts";
 
@@ -19,7 +19,7 @@ const says =
 
 interface Scene {
   readonly address: { readonly host: string; readonly port: number };
-  claim(owner: string, paths: readonly string[], more?: Partial<ClaimOptions>): Claim;
+  share(owner: string, paths: readonly string[], more?: Partial<ShareOptions>): Share;
   /** Status and text of the path's answer, or why there is none. */
   get(path: string): Promise<string>;
 }
@@ -34,8 +34,8 @@ async function scene(context: TestContext): Promise<Scene> {
   context.after(() => assert.deepEqual(lines, [], "no listener had trouble"));
   return {
     address,
-    claim(owner, paths, more = {}) {
-      const claim = listeners.claim({
+    share(owner, paths, more = {}) {
+      const share = listeners.share({
         owner: { kind: "exporter", settings: testSettings({ id: owner, clock: systemClock, logger }) },
         address,
         serving: ANY_SERVING,
@@ -43,8 +43,8 @@ async function scene(context: TestContext): Promise<Scene> {
         rank: 0,
         ...more,
       });
-      context.after(() => claim.close(AbortSignal.abort()));
-      return claim;
+      context.after(() => share.close(AbortSignal.abort()));
+      return share;
     },
     async get(path) {
       const response = await fetch(`http://127.0.0.1:${address.port}${path}`).catch(() => undefined);
@@ -53,10 +53,10 @@ async function scene(context: TestContext): Promise<Scene> {
   };
 }
 
-test("claims on one address share a listener, and the higher rank has a path", async (context) => {
-  const { claim, get } = await scene(context);
-  const page = claim("page", ["/", "/metrics"]);
-  const api = claim("api", ["/", "/sandboxes"], { rank: 1 });
+test("shares on one address share a listener, and the higher rank has a path", async (context) => {
+  const { share, get } = await scene(context);
+  const page = share("page", ["/", "/metrics"]);
+  const api = share("api", ["/", "/sandboxes"], { rank: 1 });
   await Promise.all([page.listen(), api.listen()]);
   assert.equal(await get("/"), "200 api /");
   assert.equal(await get("/metrics"), "200 page /metrics");
@@ -64,10 +64,10 @@ test("claims on one address share a listener, and the higher rank has a path", a
   assert.match(await get("/nothing"), /^404/);
 });
 
-test("a claim that closes takes its routes with it, and the last one the listener", async (context) => {
-  const { claim, get } = await scene(context);
-  const page = claim("page", ["/"]);
-  const api = claim("api", ["/", "/sandboxes"], { rank: 1 });
+test("a share that closes takes its routes with it, and the last one the listener", async (context) => {
+  const { share, get } = await scene(context);
+  const page = share("page", ["/"]);
+  const api = share("api", ["/", "/sandboxes"], { rank: 1 });
   await api.listen();
   await page.listen();
   await api.close(AbortSignal.timeout(1_000));
@@ -75,20 +75,20 @@ test("a claim that closes takes its routes with it, and the last one the listene
   assert.match(await get("/sandboxes"), /^404/);
   await page.close(AbortSignal.timeout(1_000));
   assert.equal(await get("/"), "nobody");
-  const next = claim("next", ["/"]);
+  const next = share("next", ["/"]);
   await next.listen();
   assert.equal(await get("/"), "200 next /");
 });
 
-test("claims that cannot stand beside each other say which and why", async (context) => {
-  const { claim, address } = await scene(context);
-  claim("one", ["/metrics"], { serving: { ...ANY_SERVING, limits: defaultServerLimits } });
+test("shares that cannot stand beside each other say which and why", async (context) => {
+  const { share, address } = await scene(context);
+  share("one", ["/metrics"], { serving: { ...ANY_SERVING, limits: defaultServerLimits } });
   const refused = async (
     paths: readonly string[],
-    more: Partial<ClaimOptions>,
+    more: Partial<ShareOptions>,
     want: RegExp,
   ): Promise<void> => {
-    const other = claim("two", paths, more);
+    const other = share("two", paths, more);
     await assert.rejects(other.listen(), want);
     await other.close(AbortSignal.abort());
   };
@@ -103,8 +103,8 @@ test("claims that cannot stand beside each other say which and why", async (cont
 });
 
 test("who comes when others listen already gets what they have, or is told that it cannot have more", async (context) => {
-  const { claim, get, address } = await scene(context);
-  const api = claim("api", ["/"]);
+  const { share, get, address } = await scene(context);
+  const api = share("api", ["/"]);
   await api.listen();
   const tls = {
     certFile: "tls.crt",
@@ -115,7 +115,7 @@ test("who comes when others listen already gets what they have, or is told that 
     groups: "auto",
     reloadIntervalMs: 0,
   };
-  const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, tls } });
+  const page = share("page", ["/metrics"], { serving: { ...ANY_SERVING, tls } });
   const where = `127.0.0.1:${address.port}`;
   await assert.rejects(
     page.listen(),
@@ -125,27 +125,27 @@ test("who comes when others listen already gets what they have, or is told that 
 });
 
 test("an address that is taken by another program is a clear error, and port 0 is shared with nobody", async (context) => {
-  const { claim, address } = await scene(context);
+  const { share, address } = await scene(context);
   const other = createServer().listen(address.port, "127.0.0.1");
   await once(other, "listening");
   context.after(() => other.close());
-  await assert.rejects(claim("page", ["/"]).listen(), /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
+  await assert.rejects(share("page", ["/"]).listen(), /cannot listen on 127\.0\.0\.1:\d+: .*EADDRINUSE/);
   const any: ListenAddress = { host: "127.0.0.1", port: 0 };
-  const one = claim("one", ["/"], { address: any });
-  const two = claim("two", ["/"], { address: any });
+  const one = share("one", ["/"], { address: any });
+  const two = share("two", ["/"], { address: any });
   await one.listen();
   await two.listen();
   assert.notDeepEqual(one.address, two.address);
 });
 
 test("credentials that one component wants are wanted for all that shares its address", async (context) => {
-  const { claim, get } = await scene(context);
-  const page = claim("page", ["/metrics"], { serving: { ...ANY_SERVING, auth: "basicauth" } });
-  const api = claim("api", ["/sandboxes"]);
+  const { share, get } = await scene(context);
+  const page = share("page", ["/metrics"], { serving: { ...ANY_SERVING, auth: "basicauth" } });
+  const api = share("api", ["/sandboxes"]);
   await api.listen();
   await page.listen();
   for (const path of ["/metrics", "/sandboxes", "/nothing"])
     assert.equal(await get(path), '503 authenticator "basicauth" does not run now');
-  const other = claim("other", ["/other"], { serving: { ...ANY_SERVING, auth: "bearertokenauth" } });
+  const other = share("other", ["/other"], { serving: { ...ANY_SERVING, auth: "bearertokenauth" } });
   await assert.rejects(other.listen(), /wants other auth than .* is served with; that needs a restart/);
 });

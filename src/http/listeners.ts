@@ -5,43 +5,47 @@ import type { ListenAddress } from "../options/values.ts";
 import type { CertificateOwner, Certificates } from "../tls/certificates.ts";
 import { authenticationBy } from "./authentication.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
+import { Rejections } from "./rejections.ts";
 import { describeAddress, describeAddresses, HttpServer, type Route } from "./server.ts";
 import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
 import { serverCertificates } from "./tls.ts";
-import { TurnedAway } from "./turned_away.ts";
 
-export interface ClaimOptions {
-  /** Whose it is. */
+export interface ShareOptions {
+  /** The component that has the share. */
   readonly owner: CertificateOwner;
   readonly address: ListenAddress;
   readonly serving: Serving;
+  /** The routes by their paths. */
   readonly routes: ReadonlyMap<string, Route>;
-  /** Of two claims on one path the higher rank has it; of equal rank, it is a fault. */
+  /** Where two shares have the same path, the one with the higher rank serves it. Equal ranks are an error. */
   readonly rank: number;
 }
 
-/** A component's share of a listener. */
-export interface Claim {
-  /** The first of the addresses that it really listens at, which matters when the port was 0. */
+/** A component's share of a listener, which other components at the same address may share too. */
+export interface Share {
+  /** The first address of the listener. Port 0 is replaced by the real port once it listens. */
   readonly address: ListenAddress;
-  /** All of them, in words for the log. */
+  /** All addresses of the listener, as a text for the log. */
   readonly endpoint: string;
-  /** Begins to listen, if nobody who shares the address has. Rejects with the address and the cause. */
+  /** Begins to listen, unless another share of the address already does. Rejects with the address and the cause. */
   listen(): Promise<void>;
-  /** Reads the certificate's files again. Rejects where they are no good; the old certificate then stays in use. */
+  /** Reads the certificate's files again. Rejects where they cannot be used; the old certificate then stays in use. */
   refresh(): Promise<void>;
-  /** Takes the routes back; the last one closes the listener. */
+  /**
+   * Withdraws the routes. The last share that closes also closes the listener; running requests may end until
+   * `deadline` aborts.
+   */
   close(deadline: AbortSignal): Promise<void>;
 }
 
-/** The agent's HTTP listeners: components that name one address share one. */
+/** The agent's HTTP listeners. Components with the same address share one listener. */
 export class Listeners {
   readonly #byAddress = new Map<string, Listener>();
 
-  /** Without effect on the outside until the claim listens. */
-  claim(options: ClaimOptions): Claim {
+  /** Registers a share. Nothing is opened until the caller calls `listen` on it. */
+  share(options: ShareOptions): Share {
     const { address } = options;
-    // Port 0 is a different port for everyone.
+    // Each port 0 becomes another port, so it is never shared.
     if ("port" in address && address.port === 0) return new Listener().add(options, () => {});
     const key = describeAddress(address);
     const listener = this.#byAddress.get(key) ?? new Listener();
@@ -50,19 +54,19 @@ export class Listeners {
   }
 }
 
-/** One address, and the claims on it. */
+/** One address, and its shares. */
 class Listener {
-  readonly #claims = new Set<ClaimOptions>();
-  /** Those that want it open. */
-  readonly #active = new Set<ClaimOptions>();
+  readonly #shares = new Set<ShareOptions>();
+  /** The shares on which `listen` was called. */
+  readonly #active = new Set<ShareOptions>();
   #server: HttpServer | undefined;
   #certificates: Certificates | undefined;
-  /** What the server was made with. */
+  /** The options that the server was made with. */
   #made = ANY_SERVING;
   #listening: Promise<void> | undefined;
 
-  add(options: ClaimOptions, onEmpty: () => void): Claim {
-    this.#claims.add(options);
+  add(options: ShareOptions, onEmpty: () => void): Share {
+    this.#shares.add(options);
     const server = (): HttpServer | undefined => this.#server;
     return {
       get address() {
@@ -74,9 +78,9 @@ class Listener {
       listen: () => this.#listen(options),
       refresh: async () => await this.#certificates?.load(),
       close: async (deadline) => {
-        this.#claims.delete(options);
+        this.#shares.delete(options);
         this.#active.delete(options);
-        if (this.#claims.size === 0) onEmpty();
+        if (this.#shares.size === 0) onEmpty();
         if (this.#active.size > 0) return;
         const closing = this.#server;
         this.#certificates?.close();
@@ -88,19 +92,19 @@ class Listener {
     };
   }
 
-  async #listen(options: ClaimOptions): Promise<void> {
+  async #listen(options: ShareOptions): Promise<void> {
     this.#check(options);
     this.#active.add(options);
     this.#listening ??= this.#start(options);
     await this.#listening;
   }
 
-  async #start({ address, owner }: ClaimOptions): Promise<void> {
-    const claims = [...this.#claims];
-    const joint = jointServing(claims.map(({ serving }) => serving));
+  async #start({ address, owner }: ShareOptions): Promise<void> {
+    const shares = [...this.#shares];
+    const joint = jointServing(shares.map(({ serving }) => serving));
     const { tls, limits = defaultServerLimits, timeouts = defaultServerTimeouts, allowedHosts, auth } = joint;
     this.#made = { ...joint, limits, timeouts };
-    const secured = claims.find(({ serving }) => serving.tls !== undefined);
+    const secured = shares.find(({ serving }) => serving.tls !== undefined);
     const { clock, logger, meter } = owner.settings;
     const server = new HttpServer({
       address,
@@ -110,9 +114,9 @@ class Listener {
       allowedHosts,
       authenticate: auth === undefined ? undefined : authenticationBy(owner.settings.host, auth),
       timeouts,
-      turnedAway: new TurnedAway({ listener: describeAddress(address), logger, clock, meter }),
+      rejections: new Rejections({ listener: describeAddress(address), logger, clock, meter }),
       route: (path) => this.#route(path),
-      onError: (error) => this.#logTrouble(error),
+      onError: (error) => this.#logError(error),
     });
     this.#server = server;
     if (tls !== undefined && secured !== undefined) {
@@ -122,50 +126,50 @@ class Listener {
     await server.listen();
   }
 
-  #logTrouble(error: Error): void {
-    const [first] = this.#claims;
+  #logError(error: Error): void {
+    const [first] = this.#shares;
     first?.owner.settings.logger.warn({ error: error.message }, "Listener has trouble; it goes on.");
   }
 
   #route(path: string): Route | undefined {
-    let best: ClaimOptions | undefined;
-    for (const claim of this.#claims)
-      if (claim.routes.has(path) && (best === undefined || claim.rank > best.rank)) best = claim;
+    let best: ShareOptions | undefined;
+    for (const share of this.#shares)
+      if (share.routes.has(path) && (best === undefined || share.rank > best.rank)) best = share;
     return best?.routes.get(path);
   }
 
-  /** Throws where a claim cannot stand beside another one. */
-  #check(claim: ClaimOptions): void {
-    const where = describeAddress(claim.address);
+  /** Throws where a share does not agree with the running server or with another share. */
+  #check(share: ShareOptions): void {
+    const where = describeAddress(share.address);
     if (this.#server !== undefined) {
       for (const [key, option] of SERVING_OPTIONS)
-        if (isOther(claim.serving[key], this.#made[key]))
+        if (isOther(share.serving[key], this.#made[key]))
           throw new Error(
-            `${nameOf(claim)} wants other ${option} than ${where} is served with; that needs a restart`,
+            `${nameOf(share)} wants other ${option} than ${where} is served with; that needs a restart`,
           );
     }
-    for (const other of this.#claims) {
-      if (other === claim) continue;
-      const both = `${nameOf(claim)} and ${nameOf(other)} share ${where}`;
+    for (const other of this.#shares) {
+      if (other === share) continue;
+      const both = `${nameOf(share)} and ${nameOf(other)} share ${where}`;
       for (const [key, option] of SERVING_OPTIONS) {
         const theirs = other.serving[key];
-        if (theirs !== undefined && isOther(claim.serving[key], theirs))
+        if (theirs !== undefined && isOther(share.serving[key], theirs))
           throw new Error(`${both} and differ in ${option}`);
       }
-      const path = [...claim.routes.keys()].find((one) => other.routes.has(one));
-      if (path !== undefined && other.rank === claim.rank) throw new Error(`${both} and both serve ${path}`);
+      const path = [...share.routes.keys()].find((one) => other.routes.has(one));
+      if (path !== undefined && other.rank === share.rank) throw new Error(`${both} and both serve ${path}`);
     }
   }
 }
 
-/** Whether what is wanted is something, and not this. */
+/** Returns whether an option is set and differs from the value in use. */
 function isOther(wanted: unknown, had: unknown): boolean {
   return wanted !== undefined && !isDeepStrictEqual(wanted, had);
 }
 
-function nameOf({ owner }: ClaimOptions): string {
+function nameOf({ owner }: ShareOptions): string {
   return `${owner.kind} "${owner.settings.id}"`;
 }
 
-/** The listeners of one agent. */
+/** The key by which components find the listeners of their agent. */
 export const LISTENERS: Single<Listeners> = { name: "listeners", make: () => new Listeners() };

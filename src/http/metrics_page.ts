@@ -5,14 +5,15 @@ import type { Single } from "../component/single.ts";
 import type { Reading } from "../metrics/model.ts";
 
 export interface PullOptions {
-  /** Beside the pipeline's readings; one whose resource has no attributes gets no resource labels. */
+  /** Readings to add to those of the pipeline. A reading whose resource has no attributes gets no resource labels. */
   readonly own?: readonly Reading[];
-  /** Only families whose names begin with one of these. */
+  /** Writes only families whose names begin with one of these. */
   readonly prefixes?: readonly string[];
 }
 
-/** A page of metrics that others can serve too. */
+/** A page of metrics that other components can serve as well. */
 export interface MetricsPage {
+  /** Answers the request with the page. Rejects when the signal aborts. */
   answer(
     request: IncomingMessage,
     response: ServerResponse,
@@ -21,7 +22,7 @@ export interface MetricsPage {
   ): Promise<void>;
 }
 
-/** The pages of the agent's exporters, by their ids. */
+/** The key by which components find the pages of the agent's exporters, by the exporters' ids. */
 export const METRICS_PAGES: Single<Offers<MetricsPage>> = {
   name: "metrics pages",
   make: () => new OfferList(),

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { CLIENTS_MAX, type Pot, Rates } from "./rates.ts";
+import { type Budget, CLIENTS_MAX, Rates } from "./rates.ts";
 
 /** How many of `count` requests a client is granted in the second. */
 function granted(
   rates: Rates,
   count: number,
-  { second = 1, client = "10.0.0.1", pot = "page" as Pot, isFirst = true } = {},
+  { second = 1, client = "10.0.0.1", budget = "page" as Budget, isFirst = true } = {},
 ): number {
   let served = 0;
-  for (let i = 0; i < count; i++) if (rates.take(second, client, { pot, isFirst })) served++;
+  for (let i = 0; i < count; i++) if (rates.take(second, client, { budget, isFirst })) served++;
   return served;
 }
 
-test("each pot of each client has its own limit, in each second", () => {
+test("each budget of each client has its own limit, in each second", () => {
   const rates = new Rates(10);
-  assert.equal(granted(rates, 100, { pot: "refused" }), 10);
+  assert.equal(granted(rates, 100, { budget: "refused" }), 10);
   assert.equal(granted(rates, 100), 10);
   assert.equal(granted(rates, 100, { client: "10.0.0.2" }), 10);
   assert.equal(granted(rates, 100, { second: 2 }), 10);
 });
 
-test("connections that ask again leave half of a pot to those that ask for the first time", () => {
+test("connections that ask again leave half of a budget to those that ask for the first time", () => {
   const rates = new Rates(10);
   assert.equal(granted(rates, 100, { isFirst: false }), 5);
   assert.equal(granted(rates, 100), 5);

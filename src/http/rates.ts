@@ -1,39 +1,46 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a request draws on: those that no route gets have a pot of their own, and take nothing from pullers of the same address. */
-export type Pot = "page" | "refused";
+/**
+ * The budget that a request is counted in. Requests that no route answers have a budget of their own, so that they do not use
+ * up that of a puller with the same address.
+ */
+export type Budget = "page" | "refused";
 
-/** Clients that are told apart in one second; further ones share one account, so that a flood of addresses takes no memory. */
+/**
+ * Clients that are counted separately within one second. Further ones share one count, so that a flood of addresses
+ * uses no more memory.
+ */
 export const CLIENTS_MAX = 4_096;
 const FURTHER_CLIENTS = "";
 
 /**
- * Requests of each client in the present second, against a limit that each pot has of its own. Memory is of one second:
- * nothing is kept of a client that asks no more.
+ * Counts the requests of each client in the current second. Each budget has the whole limit. The counts are dropped when the
+ * next second begins.
  */
 export class Rates {
   readonly #perSecondMax: number;
   #second = 0;
-  #clients = new Map<string, Record<Pot, number>>();
+  #clients = new Map<string, Record<Budget, number>>();
 
   constructor(perSecondMax: number) {
     this.#perSecondMax = perSecondMax;
   }
 
   /**
-   * Whether the client may ask that in this second; if so, it is counted. `isFirst` says that its connection asks for the first
-   * time in this second. Half of a page's pot is for those, so that a few connections cannot empty it for others of their address.
+   * Counts the request and returns true, or returns false where the client has used up the budget. `isFirst` is true for the
+   * first request of a connection in this second. Half of the budget "page" is kept for such requests, so that a few busy
+   * connections cannot take it from others of the same address.
    */
   take(
     second: number,
     client: string,
-    { pot, isFirst }: { readonly pot: Pot; readonly isFirst: boolean },
+    { budget, isFirst }: { readonly budget: Budget; readonly isFirst: boolean },
   ): boolean {
     if (second !== this.#second) this.#clients = new Map();
     this.#second = second;
     const counts = this.#countsOf(client);
-    const max = pot === "refused" || isFirst ? this.#perSecondMax : Math.ceil(this.#perSecondMax / 2);
-    if (counts[pot] >= max) return false;
-    counts[pot]++;
+    const max = budget === "refused" || isFirst ? this.#perSecondMax : Math.ceil(this.#perSecondMax / 2);
+    if (counts[budget] >= max) return false;
+    counts[budget]++;
     return true;
   }
 
@@ -41,7 +48,7 @@ export class Rates {
     return this.#clients.size;
   }
 
-  #countsOf(client: string): Record<Pot, number> {
+  #countsOf(client: string): Record<Budget, number> {
     const key = this.#clients.has(client) || this.#clients.size < CLIENTS_MAX ? client : FURTHER_CLIENTS;
     const known = this.#clients.get(key);
     if (known !== undefined) return known;

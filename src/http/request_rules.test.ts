@@ -5,12 +5,12 @@ import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createNoopMeter } from "@opentelemetry/api";
 import fc from "fast-check";
-import { recordedLogger } from "../../test/scenes/logs.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
 import { systemClock } from "../clock/clock.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
+import { Rejections } from "./rejections.ts";
 import { originForm } from "./request_rules.ts";
 import { answerText, HttpServer, type Route } from "./server.ts";
-import { TurnedAway } from "./turned_away.ts";
 
 /** A listener on loopback that says what it was asked, and counts what was changed. */
 async function serving(context: TestContext, allowedHosts?: readonly string[]) {
@@ -36,7 +36,7 @@ async function serving(context: TestContext, allowedHosts?: readonly string[]) {
     timeouts: defaultServerTimeouts,
     allowedHosts,
     clock: systemClock,
-    turnedAway: new TurnedAway({
+    rejections: new Rejections({
       listener: "here",
       logger: recordedLogger().logger,
       clock: systemClock,

@@ -4,10 +4,10 @@ import type { Socket } from "node:net";
 import { TLSSocket } from "node:tls";
 import { type HostRule, hostOf, type Reach } from "./hosts.ts";
 
-/** Why a request is refused before anybody looks at what it asks for. */
+/** The answer to a request that is refused before its path is looked at. */
 export interface Refusal {
   readonly status: number;
-  /** Without its line end. */
+  /** One line, without its line end. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -16,12 +16,12 @@ export interface RequestRules {
   readonly urlBytesMax: number;
   /** Whether the listener is a unix socket. */
   readonly isUnix: boolean;
-  /** Whether a client must have shown a certificate of an authority that it was asked for. */
+  /** Whether a client must have shown a certificate of one of the listener's authorities. */
   readonly asksCertificates: boolean;
   readonly answersHost: HostRule;
 }
 
-/** Undefined where the request may be answered. */
+/** Returns why a request is refused; undefined where it may be answered. */
 export function refusalOf(request: IncomingMessage, rules: RequestRules): Refusal | undefined {
   const { url = "/", headers, socket } = request;
   const stranger = rules.asksCertificates ? uncertified(socket) : undefined;
@@ -34,26 +34,26 @@ export function refusalOf(request: IncomingMessage, rules: RequestRules): Refusa
   return hasBody ? { status: 413, text: "requests have no body here" } : undefined;
 }
 
-/** Undefined where the client has shown a certificate of an authority that it was asked for. */
+/** Returns a refusal unless the client has shown a certificate of one of the listener's authorities. */
 function uncertified(socket: Socket): Refusal | undefined {
   if (!(socket instanceof TLSSocket)) return { status: 403, text: "TLS is spoken here" };
   if (socket.getPeerX509Certificate() === undefined)
-    // `authorized` alone would rest on what Node makes of resumed sessions.
+    // `authorized` alone is not enough: for a resumed session it depends on how Node restores it.
     return { status: 403, text: "a client certificate is needed" };
   if (socket.authorized) return undefined;
-  // Node gives OpenSSL's code.
+  // `authorizationError` is OpenSSL's code.
   const text = `the client's certificate is refused: ${socket.authorizationError}`;
   return { status: 403, text };
 }
 
-/** The path and query of a target; a proxy may be told the scheme and host as well. */
+/** Returns the path and query of a request's target, which may be a whole URL as clients send it to a proxy. */
 export function originForm(url: string): string {
   return ABSOLUTE.exec(url)?.[2]?.replace(/^(?!\/)/, "/") ?? url;
 }
 
 const ABSOLUTE = /^https?:\/\/([^/?#]+)(.*)$/is;
 
-/** Headers of which a second one is another answer to the same question; Node takes one of them, and a proxy another. */
+/** Headers that a request may have once only: Node might use the first of two, and a proxy in front of it the second. */
 const ONCE: ReadonlySet<string> = new Set([
   "host",
   "content-length",
@@ -63,7 +63,7 @@ const ONCE: ReadonlySet<string> = new Set([
   "sec-fetch-site",
 ]);
 
-/** Undefined where a head can be read in one way only. */
+/** Returns a refusal where the head of a request can be understood in two ways. */
 function unclearHead({ url = "/", httpVersion, rawHeaders, headers }: IncomingMessage): Refusal | undefined {
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return { status: 505, text: "HTTP/1.1 is spoken here" };
   const seen = new Set<string>();
@@ -84,12 +84,13 @@ function unclearHead({ url = "/", httpVersion, rawHeaders, headers }: IncomingMe
   return undefined;
 }
 
-/** Undefined where the host that the request names is answered for. */
+/** Returns a refusal where the listener does not serve the host that the request names. */
 function foreignHost(request: IncomingMessage, { answersHost, isUnix }: RequestRules): Refusal | undefined {
   const host = hostOf(request.headers.host ?? ABSOLUTE.exec(request.url ?? "")?.[1] ?? "");
   const reads = isRead(request);
   if (host === undefined) {
-    // A balancer's check by HTTP/1.0 has none. No browser is without, and whoever changes something can say where.
+    // The health check of a load balancer over HTTP/1.0 has no Host. Every browser sends one, so it is needed only
+    // where a request changes something.
     return reads ? undefined : { status: 400, text: "the request must have the header Host" };
   }
   if (answersHost(host, { reach: isUnix ? "unix" : reachOf(request), reads })) return undefined;
@@ -97,14 +98,14 @@ function foreignHost(request: IncomingMessage, { answersHost, isUnix }: RequestR
   return { status: 421, text: `this host is not served here; ${way}` };
 }
 
-/** A connection that is gone has no address any more; the stricter rule is for it then. */
+/** A closed connection has no address; it is treated as one over loopback, for which the rule is stricter. */
 function reachOf({ socket: { localAddress = "::1" } }: IncomingMessage): Reach {
   return localAddress === "::1" || /^(?:::ffff:)?127\./.test(localAddress) ? "loopback" : "network";
 }
 
 /**
- * Undefined where a request changes nothing, or is no web page's of another site. Browsers say whose it is by
- * Sec-Fetch-Site, and where they have no such header or the page came in the clear, by Origin. Others send neither.
+ * Returns a refusal where a web page of another site wants to change something. Browsers name the site of the page in
+ * Sec-Fetch-Site, or in Origin where they are old or the page came in the clear. Other clients send neither.
  */
 function crossSite(request: IncomingMessage): Refusal | undefined {
   if (isRead(request)) return undefined;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { get, startListener } from "../../test/scenes/listener.ts";
+import { get, startListener } from "../../test/kit/component/listener.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { answerText, type Route } from "./server.ts";
 
@@ -47,7 +47,7 @@ test("requests past the rate are refused until the next second, to their client 
   assert.deepEqual([lines[0]?.["address"], lines[0]?.["reason"]], ["127.0.0.1", "rate"]);
 });
 
-test("what nobody serves is refused from a pot of its own", async (context) => {
+test("what nobody serves is refused from a budget of its own", async (context) => {
   const clock = new FakeClock();
   const { send, refused } = await startListener(context, { limits: { requestsPerSecondMax: 2 }, clock });
   const flood = [get("/x"), get("/").replace("GET", "POST"), get("/", "Content-Length: 5\r\n"), get("/x")];

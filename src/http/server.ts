@@ -26,69 +26,73 @@ import {
 } from "./connections.ts";
 import { Handshakes } from "./handshakes.ts";
 import { hostRule } from "./hosts.ts";
-import { type Pot, Rates } from "./rates.ts";
+import { type Budget, Rates } from "./rates.ts";
+import type { RefusedReason, Rejections } from "./rejections.ts";
 import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
-import type { RefusedReason, TurnedAway } from "./turned_away.ts";
 
 /**
  * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
- * closes at once. A rejection breaks the connection off, so that a page that is not whole does not look whole.
+ * must close at once. A rejection closes the connection, so that the client sees that the answer is incomplete.
  */
-export type Answer = (
+export type Respond = (
   request: IncomingMessage,
   response: ServerResponse,
   signal: AbortSignal,
 ) => Promise<void>;
 
+/** What is served at a path. */
 export type Route =
-  | Answer
+  | Respond
   | {
-      /** If left out, GET and HEAD. */
+      /** The only method that is allowed; GET and HEAD if left out. */
       readonly method?: "POST";
-      /** Whether it is answered at any rate of requests: its answer must cost little more than a refusal. */
+      /** Whether the limit of requests does not apply. Its answer must cost little more than a refusal. */
       readonly isHealth?: true;
-      readonly answer: Answer;
+      readonly answer: Respond;
     };
 
 export interface ServerLimits extends ConnectionLimits {
-  /** Of one client and pot (`rates.ts`); further requests are answered with 429. */
+  /** Requests of one client and budget (`rates.ts`) in a second. Further ones are answered with 429. */
   readonly requestsPerSecondMax: number;
-  /** TLS handshakes of one client that begin in a second; further ones wait. */
+  /** TLS handshakes of one client that may begin in a second. Further ones wait. */
   readonly handshakesPerSecondMax: number;
-  /** Of a request's target; a longer one is answered with 414. */
+  /** Bytes of a request's target. A longer one is answered with 414. */
   readonly urlBytesMax: number;
-  /** Of a request's line and headers; more are answered with 431. */
+  /** Bytes of a request's first line and headers. A longer head is answered with 431. */
   readonly headerBytesMax: number;
 }
 
 export interface ServerTimeouts extends ConnectionTimeouts {
-  /** Whether a connection may bring more than one request. */
+  /** Whether a connection may carry more than one request. */
   readonly keepAlives: boolean;
 }
 
 export interface HttpServerOptions {
   readonly address: ListenAddress;
-  /** Undefined for plain HTTP. With it, `secure` must be called before `listen`. */
+  /**
+   * Undefined for plain HTTP. Otherwise the caller must call `secure` before `listen`. `asksClients`: clients need a
+   * certificate.
+   */
   readonly tls: { readonly asksClients: boolean } | undefined;
-  /** By path; anything else is 404. */
+  /** Finds the route of a path; undefined is answered with 404. */
   route(path: string): Route | undefined;
   readonly limits: ServerLimits;
-  /** The hosts that are answered, as `allowed_hosts` has them; undefined for the default of `hostRule`. */
+  /** The hosts for which requests are answered, as in `allowed_hosts`; undefined for the default of `hostRule`. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Asks requests for credentials; undefined where they need none. */
+  /** Checks the credentials of requests; undefined where they need none. */
   readonly authenticate?: Authentication | undefined;
   readonly timeouts: ServerTimeouts;
   readonly clock: Clock;
-  /** Hears of what is closed or refused because of a limit. */
-  readonly turnedAway: TurnedAway;
-  /** Hears of what goes wrong while the server runs; it goes on. */
+  /** Counts what is closed or refused because of a limit. */
+  readonly rejections: Rejections;
+  /** Is called with errors after which the server goes on. */
   onError(error: Error): void;
 }
 
-/** An HTTP listener for GET and HEAD, with a limit on everything that a client can take. */
+/** An HTTP server with a limit on everything that a client can use up: connections, requests, bytes and time. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  /** Accepts connections; `#server` gets those that have a place. */
+  /** Accepts connections. It passes those that the limits allow on to `#server`. */
   readonly #front: NetServer;
   readonly #server: Server | TlsServer;
   readonly #rules: RequestRules;
@@ -100,7 +104,7 @@ export class HttpServer {
 
   constructor(options: HttpServerOptions) {
     this.#options = options;
-    const { limits, timeouts, clock, tls, turnedAway, address, allowedHosts } = options;
+    const { limits, timeouts, clock, tls, rejections, address, allowedHosts } = options;
     this.#rules = {
       urlBytesMax: limits.urlBytesMax,
       isUnix: "path" in address,
@@ -112,9 +116,9 @@ export class HttpServer {
       limits,
       timeouts,
       clock,
-      onClosed: (reason, client) => turnedAway.connection(reason, client),
+      onClosed: (reason, client) => rejections.connection(reason, client),
     });
-    // `#connections` has the time-outs: Node's know neither of TLS nor of who holds how much.
+    // `#connections` applies the time-outs. Node's own are off: they do not cover TLS handshakes and do not know clients.
     const serverOptions: ServerOptions = {
       maxHeaderSize: limits.headerBytesMax,
       headersTimeout: 0,
@@ -127,7 +131,7 @@ export class HttpServer {
         : createTlsServer({
             ...serverOptions,
             requestCert: tls.asksClients,
-            // Node would hang up without a word; the request is refused with the reason.
+            // With `true`, Node would close the connection without a reason. `refusalOf` answers with one.
             rejectUnauthorized: false,
           });
     const begin = tls === undefined ? this.#beginPlain() : this.#beginTls(limits.handshakesPerSecondMax);
@@ -141,16 +145,16 @@ export class HttpServer {
       this.#running.add(work);
     };
     this.#server.on("request", onRequest);
-    // Nobody is told to go on with a body.
+    // A request with "Expect: 100-continue" is answered at once, since no route takes a body.
     this.#server.on("checkContinue", onRequest);
   }
 
-  /** The addresses that it really listens at, which matters where the port was 0 or the host is a name. */
+  /** The addresses it listens at. They differ from the configured one where its port is 0 or its host is a name. */
   get addresses(): readonly ListenAddress[] {
     return this.#binding?.addresses ?? [this.#options.address];
   }
 
-  /** Rejects with the address and the cause when it cannot listen. */
+  /** Begins to listen. Rejects with the address and the cause where that fails. */
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
@@ -162,14 +166,14 @@ export class HttpServer {
     for (const server of [this.#front, ...this.#binding.others]) server.on("error", onError);
   }
 
-  /** Secures the connections to come with these certificates. Throws where they are of no use. */
+  /** Uses these certificates for new connections. Throws where they cannot be used. */
   secure(options: SecureContextOptions): void {
     if (!("setSecureContext" in this.#server))
       throw new Error("BUG: certificates for a listener without TLS");
     this.#server.setSecureContext(options);
   }
 
-  /** Takes no more connections and lets the running requests end, at most until `deadline` aborts. */
+  /** Accepts no more connections and waits for the running requests, at most until `deadline` aborts. */
   async close(deadline: AbortSignal): Promise<void> {
     if (!this.#front.listening) return;
     const servers = [this.#front, ...(this.#binding?.others ?? [])];
@@ -182,9 +186,9 @@ export class HttpServer {
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
     this.#connections.closeIdle();
-    // A connection may bring another request before it is idle.
+    // A connection may send another request before it becomes idle.
     while (this.#running.size > 0) await Promise.all(this.#running);
-    // What is left is idle, or has sent a part of a request: that is not waited for.
+    // The connections that are left are idle or have sent a part of a request; the rest of it is not waited for.
     this.#connections.closeAll();
     await closed;
     deadline.removeEventListener("abort", cut);
@@ -201,7 +205,7 @@ export class HttpServer {
       start: ({ socket }) => this.#server.emit("connection", socket),
       close: (connection, reason) => this.#connections.cut(connection, reason),
     });
-    // Before Node's own listener, which reads the first request.
+    // This must run before Node's own listener, which reads the first request.
     this.#server.prependListener("secureConnection", (secure: TLSSocket) => {
       const connection = this.#connections.of(socketUnder(secure));
       if (connection === undefined) throw new Error("BUG: a TLS connection that was not admitted");
@@ -227,36 +231,37 @@ export class HttpServer {
       const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
       await this.#route(connection, { request, response, signal });
     } catch (error) {
-      // A client that goes is no trouble; a write to it may fail before its connection is known to be closed.
+      // A client that has gone is no error. A write to it may fail before its connection is known to be closed.
       if (!gone.signal.aborted && !request.socket.destroyed) this.#options.onError(error as Error);
       response.destroy();
     }
     const answered = (): void => this.#connections.answered(connection);
-    // A route may leave its answer to others, who write it later.
+    // The answer may be written after the route has returned.
     if (response.writableEnded || response.destroyed) answered();
     else response.once("prefinish", answered);
     await closed;
   }
 
-  async #route(connection: Connection, { request, response, signal }: Exchange): Promise<void> {
-    const { limits, turnedAway, authenticate } = this.#options;
+  async #route(connection: Connection, { request, response, signal }: RoutedRequest): Promise<void> {
+    const { limits, rejections, authenticate } = this.#options;
     const rule = refusalOf(request, this.#rules);
     request.url = originForm(request.url ?? "/");
     const route = this.#options.route(request.url.split("?", 1)[0] ?? "/");
-    // Whoever may not ask is not told what there is.
+    // Rules and credentials are checked before the path, so that a client that is refused does not learn which paths exist.
     const refused: Unserved | undefined =
       rule ?? (await authenticate?.(request)) ?? refusedBy(request, route);
     const isHealth = refused === undefined && typeof route === "object" && route.isHealth === true;
     if (!isHealth && !this.#hasRoom(connection, refused === undefined ? "page" : "refused")) {
-      turnedAway.request("rate", connection.client);
+      rejections.request("rate", connection.client);
       response.setHeader("Retry-After", "1");
       return answerText(response, 429, `more than ${limits.requestsPerSecondMax} requests in a second`);
     }
     if (refused !== undefined) {
       const { reason = "rule", status, text, headers = {} } = refused;
-      // What is left of a request that a rule forbids is not waited for. Otherwise the connection stays: a new one would cost more.
+      // The rest of a request that a rule forbids is not waited for. In other cases the connection stays open: a new
+      // one would cost more.
       if (reason === "rule") response.setHeader("Connection", "close");
-      turnedAway.request(reason, connection.client);
+      rejections.request(reason, connection.client);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
       return answerText(response, status, text);
     }
@@ -264,16 +269,16 @@ export class HttpServer {
     await answer?.(request, response, signal);
   }
 
-  /** Whether the client may ask for something of that pot in this second. */
-  #hasRoom(connection: Connection, pot: Pot): boolean {
+  /** Counts the request in the budget. Returns whether the client may send it in this second. */
+  #hasRoom(connection: Connection, budget: Budget): boolean {
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
     const isFirst = connection.askedSecond !== second;
     connection.askedSecond = second;
-    return this.#rates.take(second, connection.client, { pot, isFirst });
+    return this.#rates.take(second, connection.client, { budget, isFirst });
   }
 }
 
-/** Why no route gets the request. */
+/** Returns why no route answers the request; undefined where one does. */
 function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved | undefined {
   if (route === undefined)
     return { reason: "unknown_path", status: 404, text: "not found; what is served is linked from /" };
@@ -287,32 +292,36 @@ function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved
 /** A refusal with the reason under which it is counted. */
 type Unserved = Refusal & { readonly reason?: RefusedReason };
 
-interface Exchange {
+interface RoutedRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly signal: AbortSignal;
 }
 
-/** The accepted socket. Node has no public name for it: addresses and ports tell TCP's apart, but not those of a unix socket. */
+/**
+ * Returns the accepted socket under a TLS connection. Node has no public property for it, and addresses and ports do not
+ * identify the connections of a unix socket.
+ */
 function socketUnder(secure: TLSSocket): Socket {
   const { _parent: socket } = secure as TLSSocket & { readonly _parent?: Socket };
   if (socket === undefined) throw new Error("BUG: a TLS connection without a socket under it");
   return socket;
 }
 
-/** Ends the response with a line of plain text, which may quote what others say. */
+/** Ends the response with a line of plain text. Hidden characters in the text, which may come from others, are escaped. */
 export function answerText(response: ServerResponse, status: number, text: string): void {
   answerBody(response, status, { type: "text/plain", body: Buffer.from(`${visible(text)}\n`) });
 }
 
+/** A body that fits in memory. */
 export interface AnswerBody {
   readonly type: "text/plain" | "text/html" | "application/json";
   readonly body: Buffer;
-  /** The hash of the style sheet within the body that a browser may apply, as `sha256-…`; without it, none is. */
+  /** The hash of the style sheet in the body, as `sha256-…`. Without it, a browser applies no style sheet. */
   readonly styleHash?: string;
 }
 
-/** Ends the response with a body that fits in memory, which nobody is to take for anything but its type. */
+/** Ends the response with the body, and with headers that keep browsers from running it or guessing another type. */
 export function answerBody(
   response: ServerResponse,
   status: number,
@@ -328,12 +337,12 @@ export function answerBody(
   response.end(body);
 }
 
-/** Every address as the config writes it, with commas between them. */
+/** Writes the addresses as the config does, with commas between them. */
 export function describeAddresses(addresses: readonly ListenAddress[]): string {
   return addresses.map(describeAddress).join(", ");
 }
 
-/** As the config writes it. */
+/** Writes the address as the config does. */
 export function describeAddress(address: ListenAddress): string {
   if ("path" in address) return `unix://${address.path}`;
   return `${address.host.includes(":") ? `[${address.host}]` : address.host}:${address.port}`;

@@ -2,18 +2,21 @@
 import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 
-/** How an address is served. What is undefined goes along with whoever shares the address, or else has its default. */
+/**
+ * How a component wants its address to be served. An undefined option takes the value of a component at the same address, or
+ * its default where none sets it.
+ */
 export interface Serving {
   readonly tls: TlsConfig | undefined;
   readonly limits: ServerLimits | undefined;
-  /** Hosts that are answered for beside IP addresses and loopback names, as `hostRule` takes them. */
+  /** Hosts for which requests are answered in addition to IP addresses and loopback names, as `hostRule` takes them. */
   readonly allowedHosts: readonly string[] | undefined;
   /** The id of the authenticator whose credentials a request must have. */
   readonly auth: string | undefined;
   readonly timeouts: ServerTimeouts | undefined;
 }
 
-/** The options that say it, for messages. */
+/** The fields of `Serving` with their names in messages. */
 export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string])[] = [
   ["tls", "tls"],
   ["limits", "limits"],
@@ -22,10 +25,10 @@ export const SERVING_OPTIONS: readonly (readonly [keyof Serving, option: string]
   ["timeouts", "time-outs"],
 ];
 
-/** What the wishes of all come to: the first that one of them has, of each. */
-export function jointServing(wishes: readonly Serving[]): Serving {
+/** Joins the options of all components at an address: of each option, the first value that is set. */
+export function jointServing(servings: readonly Serving[]): Serving {
   const first = <Key extends keyof Serving>(key: Key): Serving[Key] | undefined =>
-    wishes.find((one) => one[key] !== undefined)?.[key];
+    servings.find((one) => one[key] !== undefined)?.[key];
   return {
     tls: first("tls"),
     limits: first("limits"),
@@ -35,5 +38,5 @@ export function jointServing(wishes: readonly Serving[]): Serving {
   };
 }
 
-/** Nobody's wishes. */
+/** No option is set. */
 export const ANY_SERVING: Serving = jointServing([]);

@@ -7,10 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type ConnectionOptions, connect, getCiphers, type TLSSocket } from "node:tls";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { defaultServerTimeouts, serverTls } from "./config.ts";
@@ -60,7 +60,7 @@ async function serve(context: TestContext, options: ServeOptions = {}) {
   const host = createHost(clock);
   host.statuses.report("exporter", "page", "ok");
   const { logger, lines } = recordedLogger();
-  const claim = host.single(LISTENERS).claim({
+  const share = host.single(LISTENERS).share({
     owner: { kind: "exporter", settings: testSettings({ id: "page", clock, host, logger }) },
     address: { host: listenHost, port: 0 },
     serving: {
@@ -77,17 +77,17 @@ async function serve(context: TestContext, options: ServeOptions = {}) {
     routes: new Map([["/", async (_request, response) => answerText(response, 200, "hello")]]),
     rank: 0,
   });
-  context.after(() => claim.close(AbortSignal.abort()));
-  await claim.listen();
+  context.after(() => share.close(AbortSignal.abort()));
+  await share.listen();
   const open = async (options: ConnectionOptions = {}): Promise<TLSSocket> => {
-    assert.ok("port" in claim.address);
-    const { port } = claim.address;
+    assert.ok("port" in share.address);
+    const { port } = share.address;
     const socket = connect({ host: "127.0.0.1", port, rejectUnauthorized: false, ...options });
     await once(socket, "secureConnect");
     return socket;
   };
   return {
-    ...{ claim, clock, lines, file, issue, identity, open },
+    ...{ share, clock, lines, file, issue, identity, open },
     status: () => host.statuses.components()[0],
     /** The name in the certificate that the server shows, and the first line of its answer. */
     async ask(options: ConnectionOptions = {}): Promise<{ name: string; status: string }> {
@@ -119,8 +119,8 @@ test("new connections get the certificate that the files hold now; those that ar
 
 test("every address of localhost is secured", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
-  const { claim, ask } = await serve(context, { listenHost: "localhost" });
-  const hosts = claim.endpoint.includes("[::1]") ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
+  const { share, ask } = await serve(context, { listenHost: "localhost" });
+  const hosts = share.endpoint.includes("[::1]") ? ["127.0.0.1", "::1"] : ["127.0.0.1"];
   for (const host of hosts) assert.deepEqual(await ask({ host }), { name: "first", status: OK }, host);
 });
 
@@ -149,13 +149,13 @@ test("a certificate that is no good leaves the old in use and the component unwe
 
 test("a refresh reads the files at once, and rejects where they are no good", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
-  const { claim, issue, ask, file } = await serve(context);
+  const { share, issue, ask, file } = await serve(context);
   issue("second");
-  await claim.refresh();
+  await share.refresh();
   assert.equal((await ask()).name, "second");
   writeFileSync(file("tls.crt"), "spoilt");
   await assert.rejects(
-    claim.refresh(),
+    share.refresh(),
     /cannot use tls::cert_file ".*tls\.crt": there is no certificate in it/,
   );
   assert.equal((await ask()).name, "second");
@@ -214,14 +214,14 @@ test("no session that is gone on with lets in who was refused", async (context) 
 
 test("an empty client authority is not taken for the system's, and an exchanged one ends old sessions", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
-  const { claim, ask, open, issue, file, identity } = await serve(context, { asksClients: true });
+  const { share, ask, open, issue, file, identity } = await serve(context, { asksClients: true });
   const first = identity();
   const socket = await open(first);
   const [session] = (await Promise.all([once(socket, "session"), get(socket)]))[0] as [Buffer];
 
   writeFileSync(file("clients.crt"), "");
   await assert.rejects(
-    claim.refresh(),
+    share.refresh(),
     /cannot use tls::client_ca_file ".*clients\.crt": there is no certificate/,
   );
   const resumed = await open({ ...first, session });
@@ -230,7 +230,7 @@ test("an empty client authority is not taken for the system's, and an exchanged 
 
   issue("second");
   copyFileSync(file("tls.crt"), file("clients.crt"));
-  await claim.refresh();
+  await share.refresh();
   assert.deepEqual(await ask(identity()), { name: "second", status: OK });
   assert.equal((await ask({ ...first, session })).status, FORBIDDEN);
 });
@@ -280,9 +280,9 @@ test("keys are agreed on in the groups that curve_preferences names", async (con
 
 test("a listener without its files says which one it misses", async (context) => {
   const { logger } = recordedLogger();
-  const claim = createHost()
+  const share = createHost()
     .single(LISTENERS)
-    .claim({
+    .share({
       owner: { kind: "exporter", settings: testSettings({ logger }) },
       address: { host: "127.0.0.1", port: 0 },
       serving: {
@@ -293,9 +293,9 @@ test("a listener without its files says which one it misses", async (context) =>
       routes: new Map(),
       rank: 0,
     });
-  context.after(() => claim.close(AbortSignal.abort()));
+  context.after(() => share.close(AbortSignal.abort()));
   await assert.rejects(
-    claim.listen(),
+    share.listen(),
     /^Error: cannot read tls::(cert|key)_file "\/nowhere\/tls\.(crt|key)": ENOENT/,
   );
 });

@@ -2,24 +2,24 @@
 import type { SecureContextOptions, SecureVersion } from "node:tls";
 import { type CertificateOwner, Certificates } from "../tls/certificates.ts";
 
-/** The listener's certificate, as the Collector's `configtls` names it. */
+/** The certificate of a listener and how it uses TLS: the Collector's server options of `configtls`. */
 export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
-  /** With it, clients must show a certificate that one of these authorities signed. */
+  /** Where it is set, clients must show a certificate that one of its authorities signed. */
   readonly clientCaFile: string | undefined;
   readonly minVersion: SecureVersion;
   /** OpenSSL's cipher list. */
   readonly ciphers: string;
-  /** OpenSSL's groups for the key agreement; "auto" for its own. */
+  /** OpenSSL's groups for the key agreement; "auto" for OpenSSL's own choice. */
   readonly groups: string;
   /** How often the files are read again, in milliseconds; 0 for never. */
   readonly reloadIntervalMs: number;
 }
 
 /**
- * The certificates of a listener. `use` gets what connections to come are secured with when they are loaded, and again
- * whenever they have changed.
+ * Makes the certificates of a listener; the caller loads and closes them. `use` is called with the options for new connections
+ * when the files are loaded, and again whenever they have changed.
  */
 export function serverCertificates(
   tls: TlsConfig,

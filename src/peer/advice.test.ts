@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Approach, adviceOn, adviceOnAnswer, adviceOnSpeech, isUnclear } from "./advice.ts";
+import { type Approach, adviceOn, adviceOnAnswer, adviceOnProtocol, isUnclear } from "./advice.ts";
 
 const GRPC: Approach = { protocol: "gRPC", isTls: false, hasCertificate: false };
 const HTTP: Approach = { ...GRPC, protocol: "HTTP" };
@@ -50,8 +50,8 @@ test("only an end without a word, and what makes no sense, is worth a look", () 
 });
 
 test("what to change where something else is spoken", () => {
-  const check = (speech: Parameters<typeof adviceOnSpeech>[0], approach: Approach, want: RegExp): void =>
-    assert.match(adviceOnSpeech(speech, approach), want);
+  const check = (spoken: Parameters<typeof adviceOnProtocol>[0], approach: Approach, want: RegExp): void =>
+    assert.match(adviceOnProtocol(spoken, approach), want);
   check("tls", GRPC, /https:\/\//);
   check("tls", TLS, /perhaps .* tls::cert_file/);
   check("tls", { ...TLS, hasCertificate: true }, /may not like tls::cert_file/);

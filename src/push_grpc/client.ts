@@ -5,13 +5,14 @@ import type { Clock } from "../clock/clock.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
 import { withLowerCaseNames } from "../peer/header_names.ts";
 import { messageOf } from "../text/error_text.ts";
-import type { GrpcConnection } from "./connection.ts";
+import type { Http2Connection } from "./connection.ts";
 import { ConnectFailure } from "./connector.ts";
-import type { Exchange } from "./exchange.ts";
+import type { StreamOutcome } from "./exchange.ts";
 import { ACCEPTED_ENCODINGS, frameMessage, type MessageEncoding, readMessage } from "./message.ts";
 import type { GrpcPeers } from "./peers.ts";
 import { GrpcCode, type GrpcFailure, readStatus, resetName, statusOfHttp } from "./status.ts";
 
+/** What a client makes its calls with. */
 export interface GrpcClientOptions {
   readonly peers: GrpcPeers;
   /** The `:authority` of every call. */
@@ -19,33 +20,38 @@ export interface GrpcClientOptions {
   readonly isTls: boolean;
   readonly encoding: MessageEncoding;
   readonly userAgent: string;
-  /** Whether a call waits for a connection until its deadline, in place of failing with the first attempt. */
+  /**
+   * Whether a call waits for a connection until its deadline. Otherwise it fails when the first attempt to connect
+   * fails.
+   */
   readonly waitForReady: boolean;
   readonly clock: Clock;
 }
 
+/** One call: one message goes out, and one comes back. */
 export interface UnaryCall {
   /** `/package.Service/Method`. */
   readonly path: string;
-  /** The message is these, one after the other. */
+  /** The parts of the encoded message, in their order. */
   readonly parts: readonly Uint8Array[];
   readonly headers: Readonly<Record<string, string>>;
-  /** Told to the server; 0 for none. */
+  /** The time that the server is told; 0 for none. */
   readonly timeoutMs: number;
-  /** Aborts at the deadline, or earlier. */
+  /** Aborts at the deadline, or earlier where the call is no longer needed. */
   readonly signal: AbortSignal;
 }
 
-/** The answer's message, or why there is none. */
+/** The encoded message of the answer, or why there is none. */
 export type UnaryAnswer =
   | { readonly ok: true; readonly message: Uint8Array }
   | { readonly ok: false; readonly failure: GrpcFailure };
 
+/** With `waitForReady`, the time between two attempts to connect. */
 const WAIT_FOR_READY_MS = 1_000;
 
 /**
- * Makes unary calls over connections of its own making. It repeats of itself only what a server says it has not looked
- * at; other retries are Delivery's.
+ * Makes unary calls over the connections of its peers. It repeats a call by itself only where the server says that it has not
+ * looked at it. All other retries are made by `Delivery`.
  */
 export class GrpcClient {
   readonly #options: GrpcClientOptions;
@@ -54,7 +60,7 @@ export class GrpcClient {
     this.#options = options;
   }
 
-  /** Never rejects; resolves soon after the signal aborts. */
+  /** Makes one call. Never rejects; resolves soon after the signal aborts. */
   async unary(call: UnaryCall): Promise<UnaryAnswer> {
     try {
       const body = await frameMessage(call.parts, this.#options.encoding);
@@ -65,7 +71,7 @@ export class GrpcClient {
     }
   }
 
-  /** Lets go of all connections; the next call opens others. */
+  /** Closes all connections when their calls have ended. The next call opens new ones. */
   reset(): void {
     this.#options.peers.reset();
   }
@@ -77,14 +83,14 @@ export class GrpcClient {
   async #attempt(
     call: UnaryCall,
     body: readonly Uint8Array[],
-  ): Promise<Exchange & { readonly reason: string }> {
-    // A connection that comes later is for the calls after this one.
+  ): Promise<StreamOutcome & { readonly reason: string }> {
+    // A connection that opens after the deadline stays open for later calls.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
   }
 
-  async #connection(signal: AbortSignal): Promise<GrpcConnection> {
+  async #connection(signal: AbortSignal): Promise<Http2Connection> {
     const { peers, waitForReady, clock } = this.#options;
     for (;;) {
       try {
@@ -113,7 +119,7 @@ export class GrpcClient {
     };
   }
 
-  #read(call: UnaryCall, answer: Exchange & { readonly reason: string }): UnaryAnswer {
+  #read(call: UnaryCall, answer: StreamOutcome & { readonly reason: string }): UnaryAnswer {
     const { headers, trailers, body } = answer;
     const status = readStatus(trailers) ?? (headers === undefined ? undefined : readStatus(headers));
     if (status?.code === GrpcCode.OK)
@@ -126,22 +132,22 @@ export class GrpcClient {
     return failed({ code: GrpcCode.UNAVAILABLE, details: this.#endOf(answer) });
   }
 
-  #endOf({ resetCode, reason, error }: Exchange & { readonly reason: string }): string {
+  #endOf({ resetCode, reason, error }: StreamOutcome & { readonly reason: string }): string {
     if (reason !== "") return reason;
     if (resetCode === 0) return error?.message ?? "the connection ended without an answer";
     const name = resetName(resetCode);
     if (name === "CANCEL")
       return "the stream ended with CANCEL: the connection was cut, or the server gave up";
     const { encoding } = this.#options;
-    // gRPC's C core resets a stream of whose encoding it has never heard.
+    // gRPC's C core resets a stream whose encoding it does not know.
     const isNewer = encoding === "zstd" || encoding === "snappy";
     const advice =
       isNewer && name === "INTERNAL_ERROR" ? `; it may not know compression: ${encoding}, try gzip` : "";
     return `the server reset the stream with ${name}${advice}`;
   }
 
-  /** Who does not know an encoding must say UNIMPLEMENTED, and which ones there are. */
-  #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: Exchange): string {
+  /** Returns advice for a server that does not know the encoding: it must answer UNIMPLEMENTED and list those it knows. */
+  #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: StreamOutcome): string {
     const { encoding } = this.#options;
     const accepted = headers["grpc-accept-encoding"];
     if (code !== GrpcCode.UNIMPLEMENTED || encoding === "identity") return "";
@@ -159,7 +165,7 @@ function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailur
   return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
 }
 
-/** The end of a call by its signal, with words for the case that this was the deadline. */
+/** Returns the failure of a call whose signal has aborted; `details` says what was missing at the deadline. */
 function ended(signal: AbortSignal, details: string): GrpcFailure {
   if (isBrokenOff(signal)) return { code: GrpcCode.CANCELLED, details: BROKEN_OFF };
   return { code: GrpcCode.DEADLINE_EXCEEDED, details };
@@ -169,12 +175,12 @@ function failed(failure: GrpcFailure): UnaryAnswer {
   return { ok: false, failure };
 }
 
-/** A stream that its server refused, such as one that crossed its GOAWAY on the way. */
-function isUnseen({ headers, resetCode }: Exchange): boolean {
+/** Returns whether the server refused the stream without looking at it, for example because it had just sent a GOAWAY. */
+function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 
-/** In gRPC's units, of which milliseconds reach far enough for eight digits. */
+/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds where it is longer. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
 }

@@ -5,11 +5,11 @@ import type { Settings } from "node:http2";
 import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { setImmediate as settled } from "node:timers/promises";
-import { type GrpcWireServer, startGrpcWireServer } from "../../test/e2e/grpc_wire_server.ts";
-import { poll } from "../../test/e2e/poll.ts";
+import { type GrpcWireServer, startGrpcWireServer } from "../../test/kit/destinations/grpc_wire_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { dial } from "../peer/dial.ts";
-import { type GrpcConnection, type Keepalive, openConnection } from "./connection.ts";
+import { type Http2Connection, type Keepalive, openConnection } from "./connection.ts";
 
 const NEVER = new AbortController().signal;
 const EVERY_MINUTE: Keepalive = { timeMs: 60_000, timeoutMs: 10_000, whenIdle: true };
@@ -22,7 +22,7 @@ async function open(context: TestContext, port: number, keepalive?: Keepalive) {
   return { connection, clock, socket };
 }
 
-function call(connection: GrpcConnection, signal = NEVER, body: readonly Uint8Array[] = []) {
+function call(connection: Http2Connection, signal = NEVER, body: readonly Uint8Array[] = []) {
   const headers = { ":method": "POST", ":path": "/a.B/C", ":scheme": "http", ":authority": "a" };
   return connection.exchange({ headers, body, signal });
 }

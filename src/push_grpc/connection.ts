@@ -3,18 +3,19 @@ import { type ClientHttp2Session, constants, connect as http2Connect } from "nod
 import type { Socket } from "node:net";
 import type { Clock } from "../clock/clock.ts";
 import { ClosedEarly } from "../peer/dial.ts";
-import { type Exchange, type ExchangeRequest, exchange } from "./exchange.ts";
+import { type ExchangeRequest, exchange, type StreamOutcome } from "./exchange.ts";
 
-/** When a connection is asked whether it is alive. */
+/** When a ping checks whether a connection is alive. */
 export interface Keepalive {
-  /** After such a silence. */
+  /** A ping is sent after a silence of this length. */
   readonly timeMs: number;
-  /** Without an answer for so long it is closed. */
+  /** The connection is closed if the ping is not answered within this time. */
   readonly timeoutMs: number;
-  /** Also while nothing is on its way. */
+  /** Whether pings are sent while there is no call, too. */
   readonly whenIdle: boolean;
 }
 
+/** What a connection is made from. */
 export interface ConnectionOptions {
   readonly socket: Socket;
   readonly isTls: boolean;
@@ -22,18 +23,21 @@ export interface ConnectionOptions {
   readonly clock: Clock;
 }
 
-/** A connection of HTTP/2 that its server has greeted. It ends with `close`, or when its server or the network ends it. */
-export class GrpcConnection {
+/**
+ * A connection of HTTP/2 after its server has sent SETTINGS. It ends with `close`, or when the server or the network
+ * ends it.
+ */
+export class Http2Connection {
   readonly #session: ClientHttp2Session;
   readonly #options: ConnectionOptions;
   #isOpen = true;
   #calls = 0;
   #heardMs: number;
   #cancelPing: () => void = () => {};
-  /** Why it ended, where that is known. */
+  /** Why the connection ended, where that is known. */
   #reason = "";
 
-  /** Use `openConnection`, which waits for the greeting. */
+  /** Callers use `openConnection`, which waits for the server's SETTINGS. */
   constructor(session: ClientHttp2Session, options: ConnectionOptions) {
     this.#session = session;
     this.#options = options;
@@ -56,18 +60,18 @@ export class GrpcConnection {
     if (options.keepalive !== undefined) this.#watch(options.keepalive);
   }
 
-  /** Whether it takes another call. */
+  /** Whether another call can be made. */
   get isOpen(): boolean {
     return this.#isOpen && !this.#session.closed && !this.#session.destroyed;
   }
 
-  /** Why the connection itself ended; empty where it did not, or did so in good order. */
+  /** Why the connection ended; empty where it is open or was closed in order. */
   get reason(): string {
     return this.#reason;
   }
 
-  /** As `exchange`, on a connection that is open. */
-  async exchange(request: ExchangeRequest): Promise<Exchange> {
+  /** Makes one exchange on the connection, which must be open. Never rejects. */
+  async exchange(request: ExchangeRequest): Promise<StreamOutcome> {
     this.#calls++;
     try {
       const answer = await exchange(this.#session, request);
@@ -78,7 +82,7 @@ export class GrpcConnection {
     }
   }
 
-  /** Takes no further call; what is on its way ends by itself. */
+  /** Allows no further call. The connection closes when its calls have ended. */
   close(): void {
     this.#end();
     this.#session.close();
@@ -117,22 +121,25 @@ export class GrpcConnection {
   }
 }
 
-/** Speaks HTTP/2 over a socket, which it owns from now on. Rejects where the peer does not greet as a server of it does. */
+/**
+ * Opens a connection of HTTP/2 over a socket, which it owns from then on. Rejects where the peer does not answer with
+ * SETTINGS.
+ */
 export async function openConnection(
   options: ConnectionOptions,
   signal: AbortSignal,
-): Promise<GrpcConnection> {
+): Promise<Http2Connection> {
   const { socket, isTls } = options;
-  // The authority stands in each request; here only the scheme has a meaning.
+  // Each request has its own authority; only the scheme of this URL matters.
   const session = http2Connect(isTls ? "https://peer" : "http://peer", {
     createConnection: () => socket,
     settings: { enablePush: false },
   });
-  await greeted(session, socket, signal);
-  return new GrpcConnection(session, options);
+  await receivedSettings(session, socket, signal);
+  return new Http2Connection(session, options);
 }
 
-function greeted(session: ClientHttp2Session, socket: Socket, signal: AbortSignal): Promise<void> {
+function receivedSettings(session: ClientHttp2Session, socket: Socket, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const stopListening = (): void => {
       session.off("remoteSettings", onSettings).off("error", onFailure).off("close", onClose);
@@ -158,7 +165,7 @@ function greeted(session: ClientHttp2Session, socket: Socket, signal: AbortSigna
   });
 }
 
-/** Node leaves a socket of TLS open whose session has failed with it, and says nothing of the session's end. */
+/** Destroys both: when a TLS socket fails, Node leaves it open and does not report the end of its session. */
 function end(session: ClientHttp2Session, socket: Socket): void {
   session.on("error", () => {}).destroy();
   socket.on("error", () => {}).destroy();

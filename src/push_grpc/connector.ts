@@ -2,38 +2,39 @@
 import type { Socket } from "node:net";
 import type { SecureContext } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { dial, type Place, secure } from "../peer/dial.ts";
+import { dial, type PeerAddress, secure } from "../peer/dial.ts";
 import { errorText } from "../peer/error_text.ts";
 import { FailedPeer } from "../peer/failed_peer.ts";
 import type { ForwardProxy } from "../proxy/proxy_url.ts";
 import { openTunnel, PROXY_AUTHENTICATION_REQUIRED, ProxyError } from "../proxy/tunnel.ts";
-import { type GrpcConnection, type Keepalive, openConnection } from "./connection.ts";
+import { type Http2Connection, type Keepalive, openConnection } from "./connection.ts";
 import { GrpcCode } from "./status.ts";
 
-/** TLS as the peer is to be met with. */
+/** The TLS options of a connection. */
 export interface GrpcTls {
   readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-  /** In place of the target's host. */
+  /** The name that the certificate must be for; undefined for the target's host. */
   readonly serverName: string | undefined;
-  /** Whether the client has a certificate to show. */
+  /** Whether the client has a certificate of its own. */
   readonly hasCertificate: boolean;
 }
 
+/** How connections to one target are opened. */
 export interface ConnectorOptions {
   /** The host that a certificate must be for. */
   readonly host: string;
   /** Undefined for a connection in the clear. */
   readonly tls: GrpcTls | undefined;
-  /** The proxy to go through. */
+  /** The proxy to go through; undefined for direct connections. */
   readonly proxy: ForwardProxy | undefined;
-  /** For a proxy of https://: whom to trust. */
+  /** The certificates to trust for a proxy of https://. */
   readonly secureContext: SecureContext | undefined;
   readonly keepalive: Keepalive | undefined;
   readonly clock: Clock;
 }
 
-/** A connection that could not be opened, with the address, the reason and what mends it in the message. */
+/** Says why a connection could not be opened. The message has the address, the reason and which option to change. */
 export class ConnectFailure extends Error {
   /** UNAUTHENTICATED where a proxy wants credentials; else UNAVAILABLE. */
   readonly code: number;
@@ -44,7 +45,7 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** As gRPC's own clients: a handshake that takes longer has failed. */
+/** The deadline of opening a connection, as in gRPC's own clients. */
 const CONNECT_MS = 20_000;
 
 const CLOSED = "the client was closed while it connected";
@@ -64,8 +65,8 @@ export class GrpcConnector {
     });
   }
 
-  /** Rejects with a ConnectFailure. */
-  async open(place: Place, stop: AbortSignal): Promise<GrpcConnection> {
+  /** Opens a connection to one address. Rejects with a ConnectFailure, also when `stop` aborts. */
+  async open(place: PeerAddress, stop: AbortSignal): Promise<Http2Connection> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(CONNECT_MS, () =>
       deadline.abort(new Error(`no connection within ${CONNECT_MS} ms`)),
@@ -81,31 +82,29 @@ export class GrpcConnector {
     }
   }
 
-  async #connect(place: Place, signal: AbortSignal): Promise<GrpcConnection> {
+  async #connect(place: PeerAddress, signal: AbortSignal): Promise<Http2Connection> {
     const { tls, host, keepalive, clock } = this.#options;
     const plain = await this.#reach(place, signal);
     const socket = tls === undefined ? plain : await secureFor(plain, { tls, host, signal });
     return await openConnection({ socket, isTls: tls !== undefined, keepalive, clock }, signal);
   }
 
-  async #reach(place: Place, signal: AbortSignal): Promise<Socket> {
+  async #reach(place: PeerAddress, signal: AbortSignal): Promise<Socket> {
     const { proxy, secureContext } = this.#options;
     if (proxy === undefined || "path" in place) return await dial(place, signal);
     return await openTunnel({ proxy, target: place, secureContext }, signal);
   }
 
-  async #explained(place: Place, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
+  async #explained(place: PeerAddress, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
     const text = errorText(error);
     if (error instanceof ProxyError) {
       const wantsUser = error.status === PROXY_AUTHENTICATION_REQUIRED;
       return new ConnectFailure(text, wantsUser ? GrpcCode.UNAUTHENTICATED : GrpcCode.UNAVAILABLE, error);
     }
     const { proxy } = this.#options;
-    // Through a proxy nobody is looked at: it is not ours to be probed with.
-    const advice = await this.#failed.explain(error, {
-      place: proxy === undefined ? place : undefined,
-      signal,
-    });
+    // A proxy is not used for a probe: it serves others as well.
+    const address = proxy === undefined ? place : undefined;
+    const advice = await this.#failed.explain(error, { address, signal });
     const message = `cannot connect to ${addressOf(place)}: ${text}${advice}`;
     return new ConnectFailure(message, GrpcCode.UNAVAILABLE, error);
   }
@@ -123,8 +122,8 @@ function secureFor(
   );
 }
 
-/** The place in the form of an endpoint. */
-export function addressOf(place: Place): string {
+/** Writes the address in the form of an endpoint. */
+export function addressOf(place: PeerAddress): string {
   if ("path" in place) return `unix:${place.path}`;
   return place.host.includes(":") ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`;
 }

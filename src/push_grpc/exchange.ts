@@ -7,26 +7,27 @@ import {
 } from "node:http2";
 import { ANSWER_BYTES_MAX } from "./message.ts";
 
+/** One request on a stream of its own. */
 export interface ExchangeRequest {
   readonly headers: OutgoingHttpHeaders;
   readonly body: readonly Uint8Array[];
   readonly signal: AbortSignal;
 }
 
-/** What came back on a stream until it was closed. */
-export interface Exchange {
-  /** Undefined where no answer came. */
+/** Everything that came back on a stream until it was closed. */
+export interface StreamOutcome {
+  /** The headers of the answer; undefined where none came. */
   readonly headers: IncomingHttpHeaders | undefined;
   readonly trailers: IncomingHttpHeaders;
-  /** Empty where it was too long. */
+  /** The body of the answer; empty where it was too long. */
   readonly body: Buffer;
-  /** HTTP/2's error code with which the stream was closed. */
+  /** The error code of HTTP/2 with which the stream was closed; 0 for none. */
   readonly resetCode: number;
   readonly error: Error | undefined;
 }
 
-/** One request and its answer on a stream of its own. Never rejects; resolves soon after the signal aborts. */
-export function exchange(session: ClientHttp2Session, request: ExchangeRequest): Promise<Exchange> {
+/** Sends one request on a stream of its own and reads the answer. Never rejects; resolves soon after the signal aborts. */
+export function exchange(session: ClientHttp2Session, request: ExchangeRequest): Promise<StreamOutcome> {
   const { signal } = request;
   return new Promise((resolve) => {
     let headers: IncomingHttpHeaders | undefined;
@@ -37,7 +38,7 @@ export function exchange(session: ClientHttp2Session, request: ExchangeRequest):
     const stream = session.request(request.headers);
     const cancel = (): void => {
       stream.close(constants.NGHTTP2_CANCEL);
-      // One for which the peer's MAX_CONCURRENT_STREAMS has no room yet would not be closed before it is sent.
+      // `close` alone would wait until the stream is sent, which the peer's MAX_CONCURRENT_STREAMS may delay.
       stream.destroy();
     };
     stream.on("response", (got) => {

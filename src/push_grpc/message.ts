@@ -3,26 +3,26 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { type Compress, compressor } from "../compression/compress.ts";
 import { fromSnappyFrames } from "../compression/snappy_frames.ts";
 
-/** The names by which gRPC's peers know encodings, as the Collector registers them. */
+/** The compression of a message, by the names that the Collector registers with gRPC. */
 export type MessageEncoding = "identity" | "gzip" | "zstd" | "snappy";
 
-/** What a peer may answer in. */
+/** The encodings that a peer may use in its answer, as the value of `grpc-accept-encoding`. */
 export const ACCEPTED_ENCODINGS: string = "identity,gzip,zstd,snappy";
 
-/** A flag byte, and the length of the message in four. */
+/** A message is preceded by one byte of flags and four bytes with its length. */
 const PREFIX_BYTES = 5;
 const COMPRESSED = 1;
-/** No honest answer to a push is longer, and a hostile one that grows when it is read costs no memory. */
+/** The largest answer, also after decompression. No honest one is longer, and a hostile one must not use up memory. */
 export const ANSWER_BYTES_MAX: number = 64 * 1024;
 
-/** What gRPC calls snappy is a stream of snappy's frames. */
+/** In gRPC, "snappy" means the framed format of snappy. */
 const COMPRESS: Readonly<Record<Exclude<MessageEncoding, "identity">, Compress>> = {
   gzip: compressor({ codec: "gzip" }),
   zstd: compressor({ codec: "zstd" }),
   snappy: compressor({ codec: "x-snappy-framed" }),
 };
 
-/** A length-prefixed message whose bytes are those of the parts, one after the other. */
+/** Returns the bytes of a length-prefixed message that consists of the parts. */
 export async function frameMessage(
   parts: readonly Uint8Array[],
   encoding: MessageEncoding,
@@ -42,8 +42,8 @@ export async function frameMessage(
 }
 
 /**
- * The message in an answer, uncompressed; empty where there is none. What cannot be read is returned as it came: the
- * status says what became of the request, and whoever reads the message says that it makes no sense.
+ * Returns the message of an answer, decompressed; empty where there is none. A message that cannot be decompressed is
+ * returned as it came: the status decides about the request, and the caller finds out that the message cannot be decoded.
  */
 export function readMessage(answer: Buffer, encoding: string): Uint8Array {
   if (answer.length < PREFIX_BYTES) return new Uint8Array();

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type GrpcWireServer, startGrpcWireServer } from "../../test/e2e/grpc_wire_server.ts";
-import { poll } from "../../test/e2e/poll.ts";
+import { type GrpcWireServer, startGrpcWireServer } from "../../test/kit/destinations/grpc_wire_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
-import type { GrpcConnection } from "./connection.ts";
+import type { Http2Connection } from "./connection.ts";
 import { GrpcConnector } from "./connector.ts";
 import { GrpcPeers } from "./peers.ts";
 
@@ -57,7 +57,7 @@ function peersOf(
   return { peers, clock, lookups: () => lookups };
 }
 
-async function callVia(connection: GrpcConnection): Promise<void> {
+async function callVia(connection: Http2Connection): Promise<void> {
   const headers = { ":method": "POST", ":path": "/a.B/C", ":scheme": "http", ":authority": "a" };
   await connection.exchange({ headers, body: [], signal: new AbortController().signal });
 }

@@ -3,34 +3,36 @@
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../clock/clock.ts";
-import type { Place } from "../peer/dial.ts";
+import type { PeerAddress } from "../peer/dial.ts";
 import { messageOf } from "../text/error_text.ts";
-import type { GrpcConnection } from "./connection.ts";
+import type { Http2Connection } from "./connection.ts";
 import { addressOf, ConnectFailure, type GrpcConnector } from "./connector.ts";
 import { GrpcCode } from "./status.ts";
 
+/** The target, and how its addresses are found and used. */
 export interface PeersOptions {
-  readonly target: Place;
+  readonly target: PeerAddress;
   readonly connector: GrpcConnector;
-  /** Which connection a call gets: each in turn, or the first that can be had. */
+  /** Which connection a call gets: each one in turn, or the first one that can be opened. */
   readonly balancer: "round_robin" | "pick_first";
-  /** Whether the target's name is for somebody else, a proxy, to look up. */
+  /** Whether a proxy looks up the target's name. */
   readonly isResolvedElsewhere: boolean;
-  /** Finds the addresses of a name. */
+  /** Resolves the target's name. */
   readonly lookup: Lookup;
   readonly clock: Clock;
 }
 
+/** Finds the addresses of a host name. Rejects with the system's error. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** Asks the system: `/etc/hosts`, then name servers. */
+/** Asks the system, which reads `/etc/hosts` and asks name servers. */
 export const systemLookup: Lookup = async (host) =>
   (await lookup(host, { all: true })).map(({ address }) => address);
 
-/** While others are there, an address that failed is left alone for so long. */
+/** While other addresses can be reached, one that failed is tried again after this time. */
 const RETRY_MS = 5_000;
 
-/** The addresses of one target and the connections to them. */
+/** The addresses of one target and the connections to them, one for each address. */
 export class GrpcPeers {
   readonly #options: PeersOptions;
   readonly #stop = new AbortController();
@@ -42,33 +44,34 @@ export class GrpcPeers {
     this.#options = options;
   }
 
-  /** A connection for one call. Rejects with a ConnectFailure where none of the addresses can be reached. */
-  async connection(): Promise<GrpcConnection> {
+  /** Returns a connection for one call. Rejects with a ConnectFailure where no address can be reached. */
+  async connection(): Promise<Http2Connection> {
     if (this.#peers.length === 0 || this.#peers.some(({ isStale }) => isStale)) await this.#resolveOnce();
     return this.#options.balancer === "round_robin" ? await this.#inTurn() : await this.#first();
   }
 
-  /** Lets go of all connections; the next call opens others. */
+  /** Closes all connections when their calls have ended. The next call opens new ones. */
   reset(): void {
     for (const peer of this.#peers) peer.close();
     this.#peers = [];
   }
 
+  /** Closes all connections, and stops those that are being opened. */
   close(): void {
     this.reset();
     this.#stop.abort(new Error("the client was closed"));
   }
 
-  async #inTurn(): Promise<GrpcConnection> {
+  async #inTurn(): Promise<Http2Connection> {
     const ready = this.#peers.flatMap(({ ready }) => ready ?? []);
     const next = ready[this.#turn++ % Math.max(1, ready.length)];
     if (next === undefined) return await firstOf(this.#peers.map((peer) => peer.open()));
-    // The others join in when they can be reached; why they cannot, the calls that depend on them say.
+    // The other addresses are tried in the background. If they fail, calls report it only once no address is left.
     for (const peer of this.#peers) if (peer.isDue) peer.open().catch(() => {});
     return next;
   }
 
-  async #first(): Promise<GrpcConnection> {
+  async #first(): Promise<Http2Connection> {
     const failures: unknown[] = [];
     const ready = this.#peers.flatMap(({ ready }) => ready ?? [])[0];
     if (ready !== undefined) return ready;
@@ -89,7 +92,7 @@ export class GrpcPeers {
     return this.#resolving;
   }
 
-  /** Looks the target up; peers whose address is still among the answers stay. */
+  /** Looks the target's name up. Peers whose address is still among the answers stay. */
   async #resolve(): Promise<void> {
     const { connector, clock } = this.#options;
     const places = await this.#places();
@@ -103,7 +106,7 @@ export class GrpcPeers {
     for (const gone of before.values()) gone.close();
   }
 
-  async #places(): Promise<readonly Place[]> {
+  async #places(): Promise<readonly PeerAddress[]> {
     const { target, isResolvedElsewhere } = this.#options;
     if ("path" in target || isResolvedElsewhere || isIP(target.host) !== 0) return [target];
     const { host, port } = target;
@@ -120,7 +123,7 @@ function unknownHost(host: string, why: string): ConnectFailure {
 }
 
 interface PeerOptions {
-  readonly place: Place;
+  readonly place: PeerAddress;
   readonly connector: GrpcConnector;
   readonly clock: Clock;
   readonly stop: AbortSignal;
@@ -130,8 +133,8 @@ interface PeerOptions {
 class Peer {
   readonly address: string;
   readonly #options: PeerOptions;
-  #connection: GrpcConnection | undefined;
-  #opening: Promise<GrpcConnection> | undefined;
+  #connection: Http2Connection | undefined;
+  #opening: Promise<Http2Connection> | undefined;
   #hasFailed = false;
   #failedMs = Number.NEGATIVE_INFINITY;
 
@@ -140,30 +143,30 @@ class Peer {
     this.address = addressOf(options.place);
   }
 
-  /** Whether a connection to it has ended or failed since its address was looked up. */
+  /** Whether its connection has ended or failed since its address was looked up. */
   get isStale(): boolean {
     return this.#hasFailed || this.#connection?.isOpen === false;
   }
 
-  /** Its address was looked up again, and is still one. */
+  /** Reports that its address was looked up again and is still one of the target's. */
   renew(): void {
     this.#hasFailed = false;
     if (this.#connection?.isOpen === false) this.#connection = undefined;
   }
 
-  /** The connection, where there is one that takes calls. */
-  get ready(): GrpcConnection | undefined {
+  /** The connection, where it is open; otherwise undefined. */
+  get ready(): Http2Connection | undefined {
     return this.#connection?.isOpen === true ? this.#connection : undefined;
   }
 
-  /** Whether it is time to try it again beside others. */
+  /** Whether it is time to try the address again. */
   get isDue(): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     return this.ready === undefined && this.#opening === undefined && nowMs - this.#failedMs >= RETRY_MS;
   }
 
-  /** The connection that is there, is being opened, or is opened now. */
-  open(): Promise<GrpcConnection> {
+  /** Returns the open connection, waits for the one that is being opened, or opens one. */
+  open(): Promise<Http2Connection> {
     const { ready } = this;
     if (ready !== undefined) return Promise.resolve(ready);
     this.#opening ??= this.#connect().finally(() => {
@@ -174,14 +177,14 @@ class Peer {
 
   close(): void {
     this.#connection?.close();
-    // One that is being opened goes the same way once it is there; a failure has been told to whoever waits for it.
+    // A connection that is being opened is closed once it is open. Its failure is reported to the calls that wait for it.
     this.#opening?.then(
       (connection) => connection.close(),
       () => {},
     );
   }
 
-  async #connect(): Promise<GrpcConnection> {
+  async #connect(): Promise<Http2Connection> {
     const { place, connector, clock, stop } = this.#options;
     try {
       this.#connection = await connector.open(place, stop);
@@ -194,7 +197,7 @@ class Peer {
   }
 }
 
-async function firstOf(opening: readonly Promise<GrpcConnection>[]): Promise<GrpcConnection> {
+async function firstOf(opening: readonly Promise<Http2Connection>[]): Promise<Http2Connection> {
   try {
     return await Promise.any(opening);
   } catch (error) {
@@ -202,7 +205,7 @@ async function firstOf(opening: readonly Promise<GrpcConnection>[]): Promise<Grp
   }
 }
 
-/** One failure out of those of all addresses. */
+/** Joins the failures of all addresses into one. */
 function joined(failures: readonly unknown[]): unknown {
   const [first] = failures;
   if (failures.length <= 1) return first;

@@ -2,7 +2,7 @@
 import { constants, type IncomingHttpHeaders } from "node:http2";
 import { retryAfterMs } from "../peer/retry_after.ts";
 
-/** gRPC's status codes. */
+/** The status codes of gRPC. */
 export const GrpcCode = {
   OK: 0,
   CANCELLED: 1,
@@ -23,26 +23,26 @@ export const GrpcCode = {
   UNAUTHENTICATED: 16,
 } as const;
 
-/** How a call ended that was not answered with OK. */
+/** Why a call was not answered with OK. */
 export interface GrpcFailure {
-  /** A number of `GrpcCode`, as far as the peer keeps to it. */
+  /** A status code. It is one of `GrpcCode`, unless the peer does not follow the standard. */
   readonly code: number;
-  /** Whose words they are and what they say. */
+  /** The reason, in the peer's words or our own. */
   readonly details: string;
-  /** An encoded `google.rpc.Status` with more, where the peer sent one. */
+  /** An encoded `google.rpc.Status` with details, where the peer sent one. */
   readonly statusDetails?: Uint8Array | undefined;
-  /** Where the answer was none of gRPC's: its status of HTTP, which is not 200 as a rule. */
+  /** The HTTP status of an answer that is not of gRPC; undefined for an answer of gRPC. */
   readonly httpStatus?: number;
-  /** How long the peer asked to be left alone, by a header of HTTP; undefined where it did not. */
+  /** How long the peer asked to wait, by the header Retry-After; undefined where it did not ask. */
   readonly delayMs?: number;
 }
 
-/** "UNAVAILABLE" for 14; "UNKNOWN" for what is no code. */
+/** Returns the name of a code, such as "UNAVAILABLE" for 14; "UNKNOWN" for any number that is no code. */
 export function codeName(code: number): string {
   return Object.entries(GrpcCode).find(([, number]) => number === code)?.[0] ?? "UNKNOWN";
 }
 
-/** What is in the trailers, or in headers that are trailers as well; undefined where the peer sent no status. */
+/** Reads the status from trailers, or from headers that are trailers as well. Undefined where the peer sent no status. */
 export function readStatus(headers: IncomingHttpHeaders): GrpcFailure | undefined {
   const code = headers["grpc-status"];
   if (typeof code !== "string" || !/^[0-9]{1,3}$/.test(code)) return undefined;
@@ -54,7 +54,7 @@ export function readStatus(headers: IncomingHttpHeaders): GrpcFailure | undefine
   };
 }
 
-/** A `grpc-message` in UTF-8 with percent signs; one that breaks the rules is shown as it came. */
+/** Decodes a `grpc-message`, which is UTF-8 with percent signs. A text that cannot be decoded is returned as it came. */
 function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -63,7 +63,7 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** gRPC's "HTTP to gRPC Status Code Mapping", of answers by somebody who does not speak gRPC. */
+/** gRPC's "HTTP to gRPC Status Code Mapping", for answers of servers that do not speak gRPC. */
 const CODE_OF_HTTP: Readonly<Record<number, number>> = {
   400: GrpcCode.INTERNAL,
   401: GrpcCode.UNAUTHENTICATED,
@@ -75,10 +75,10 @@ const CODE_OF_HTTP: Readonly<Record<number, number>> = {
   504: GrpcCode.UNAVAILABLE,
 };
 
-/** With what follows a "+" or a ";"; "application/grpc-web" is another protocol. */
+/** Matches gRPC's content types, such as "application/grpc+proto". "application/grpc-web" is another protocol. */
 const GRPC_TYPE = /^application\/grpc($|[+;])/i;
 
-/** What an answer without a status of gRPC's means, at that time. */
+/** Returns the failure that an answer without a gRPC status means. `nowMs` is the time, for a date in Retry-After. */
 export function statusOfHttp(headers: IncomingHttpHeaders, nowMs: number): GrpcFailure {
   const status = Number(headers[":status"] ?? 0);
   const type = headers["content-type"] ?? "no content type";
@@ -93,7 +93,7 @@ export function statusOfHttp(headers: IncomingHttpHeaders, nowMs: number): GrpcF
   };
 }
 
-/** "REFUSED_STREAM" for 7: HTTP/2's error codes by name. */
+/** Returns the name of an error code of HTTP/2, such as "REFUSED_STREAM" for 7. */
 export function resetName(code: number): string {
   const found = Object.entries(constants).find(
     ([name, value]) => value === code && HTTP2_ERROR_NAME.test(name),

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from "node:http";
 
-/** What a server said. */
+/** A server's answer. */
 export interface PushAnswer {
   readonly status: number;
-  /** Without its parameters, in lower case; empty where the server does not tell. */
+  /** The content type in lower case, without parameters; empty where the answer has none. */
   readonly contentType: string;
   readonly body: Buffer;
-  /** Whether that is all of the body: it may have been too long, or cut off. */
+  /** Whether `body` is the whole body: it may have been too long or cut off. */
   readonly isComplete: boolean;
-  /** By name in lower case. */
+  /** All headers by their names in lower case. */
   readonly headers: IncomingHttpHeaders;
-  /** `Retry-After` and `Location`, empty where they are not there. */
+  /** The header `Retry-After`; empty where there is none. */
   readonly retryAfter: string;
+  /** The header `Location`; empty where there is none. */
   readonly location: string;
 }
 
-/** What is read of an answer: no honest one is longer, and a hostile one costs no memory. */
+/** The largest body that is read. No honest answer is longer, and a hostile one must not use up memory. */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
-/** Never rejects: a status is an answer, whatever becomes of the body behind it. */
+/** Reads a response. Never rejects: a status is an answer even if its body cannot be read. */
 export async function readAnswer(response: IncomingMessage): Promise<PushAnswer> {
   const chunks: Buffer[] = [];
   let bytes = 0;
@@ -47,15 +48,15 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
   };
 }
 
-/** Servers' texts go to the log; a line should stay one. */
+/** The longest text of a server in a line of the log. */
 const TEXT_CHARS_MAX = 1_000;
 
-/** A server's text as a part of a log line. */
+/** Turns a server's text into a part of a log line: one line, and not too long. */
 export function toLogText(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim().slice(0, TEXT_CHARS_MAX);
 }
 
-/** `503 Service Unavailable`, with the reason behind a colon. */
+/** Returns the status with its name, such as `503 Service Unavailable`, and the reason after a colon. */
 export function describeStatus(status: number, reason: string): string {
   const words = STATUS_CODES[status];
   const name = words === undefined ? String(status) : `${status} ${words}`;

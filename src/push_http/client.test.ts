@@ -7,13 +7,18 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { z } from "zod";
-import { poll } from "../../test/e2e/poll.ts";
-import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import {
+  answering,
+  type HttpAnswer,
+  type PushServer,
+  startPushServer,
+} from "../../test/kit/destinations/push_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const PROTOCOL: PushProtocol = {
@@ -26,7 +31,7 @@ const PROTOCOL: PushProtocol = {
   reasonOf: ({ body }) => body.toString(),
 };
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 async function connect(context: TestContext, url: string, input: object = {}): Promise<HttpPushClient> {
   const parsed = parsePushUrl(url);
@@ -34,6 +39,7 @@ async function connect(context: TestContext, url: string, input: object = {}): P
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(input),
+    timeoutMs: 5_000,
     protocol: PROTOCOL,
     settings: testSettings({
       clock: new FakeClock(Date.UTC(2026, 10, 23)),

@@ -18,51 +18,56 @@ import { HttpConnections } from "./connections.ts";
 import { type NoAnswer, postOnce } from "./post.ts";
 import { formatUrl, type PushUrl } from "./url.ts";
 
-/** What a protocol says about HTTP. */
+/** How a protocol, such as OTLP or remote write, uses HTTP. */
 export interface PushProtocol {
-  /** Sent with every request. */
+  /** Headers of every request. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Whether an answer of 2xx is the protocol's; a web page, for one, says that somebody else has answered. */
+  /** Returns whether an answer of 2xx comes from a server of the protocol, and not from a web server, for example. */
   isOwn(answer: PushAnswer): boolean;
-  /** Why it is not, where that is not its type. */
+  /** Returns why such an answer is not the protocol's; undefined where its content type is the reason. */
   whyNotOwn?(answer: PushAnswer): string | undefined;
-  /** What the protocol's answer of 2xx says beside that it took the request, whose samples are as many as `post` heard. */
+  /** Reads the details of the protocol's answer of 2xx. `samples` is the number that the caller gave to `post`. */
   accepted(
     answer: PushAnswer,
     samples?: number,
   ): { readonly rejectedPoints: number; readonly message: string };
-  /** The reason in any other answer, as a part of a log line; empty where there is none. */
+  /** Returns the reason in any other answer, as a part of a log line; empty where there is none. */
   reasonOf(answer: PushAnswer): string;
 }
 
 export interface HttpPushOptions {
   readonly url: PushUrl;
-  readonly config: HttpClientConfig & { readonly timeout: number };
+  readonly config: HttpClientConfig;
+  /** The time of one attempt, for the error text. The caller aborts the signal of `post` at this deadline. */
+  readonly timeoutMs: number;
   readonly protocol: PushProtocol;
-  /** The exporter's. */
+  /** The settings of the exporter. */
   readonly settings: Settings;
 }
 
-/** Of a body that is none of the protocol's. */
+/** How much of a foreign body is quoted in an error. */
 const FIRST_WORDS_CHARS = 120;
 const UNAUTHORIZED = 401;
 
 /**
- * Posts bodies to one URL over connections that are kept. Of itself it repeats only what went into a connection that its
- * server was just closing; retries are Delivery's.
+ * Posts bodies to one URL over connections that stay open. It repeats a request by itself only where the server closed an idle
+ * connection while the request was being sent. All other retries are made by `Delivery`.
  */
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
   readonly #connections: HttpConnections;
   readonly #authenticator: ClientAuthenticator | undefined;
-  /** What an authenticator sees of each request, beside its body. */
+  /** The request without its body, which authenticators see too. */
   readonly #unsent: Omit<UnsentRequest, "body">;
   readonly #approach: Approach;
   readonly #failures: FailedPeer;
-  /** The URL, and the proxy before it, for errors. */
+  /** The URL, and the proxy where there is one, for error texts. */
   readonly #where: string;
 
-  /** Use `connectHttp`, which reads the certificates. Throws where there is no authenticator as the config says. */
+  /**
+   * Callers use `connectHttp`, which reads the certificates. Throws where the config names an authenticator that is not
+   * there.
+   */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
     const { url, config, protocol, settings } = options;
     this.#options = options;
@@ -78,13 +83,16 @@ export class HttpPushClient {
       },
     };
     const { proxy } = connections.route;
-    const hasCertificate = (config.tls.cert_file ?? config.tls.cert_pem) !== undefined;
+    const hasCertificate = config.tls.cert !== undefined;
     this.#approach = { protocol: "HTTP", isTls: url.isTls, hasCertificate };
     this.#failures = new FailedPeer(settings.clock, this.#approach);
     this.#where = formatUrl(url) + (proxy === undefined ? "" : ` through proxy ${proxy.address}`);
   }
 
-  /** Makes one attempt. Never rejects; resolves soon after `signal` aborts. */
+  /**
+   * Makes one attempt. Never rejects; resolves soon after `signal` aborts. `samples` is passed to the protocol's
+   * `accepted`.
+   */
   async post(body: Uint8Array, signal: AbortSignal, samples = 0): Promise<Answer> {
     const request = { ...this.#unsent, body };
     try {
@@ -99,12 +107,12 @@ export class HttpPushClient {
     }
   }
 
-  /** Goes over to the certificates that the files hold now. Rejects where they are no good; the old ones then stay in use. */
+  /** Reads the certificates again, for new connections. Rejects where they cannot be used; the old ones then stay in use. */
   refresh(): Promise<void> {
     return this.#connections.refresh();
   }
 
-  /** What is on its way ends by itself; after that no connection is left. */
+  /** Closes the connections as soon as their requests have ended. */
   close(): void {
     this.#connections.close();
   }
@@ -113,7 +121,7 @@ export class HttpPushClient {
     return this.#connections.use(async (agent) => {
       for (;;) {
         const result = await postOnce(this.#connections.route, body, { agent, headers, signal });
-        // Servers close connections that were idle, and a request may just be on its way then: it goes out on another.
+        // The server closed the idle connection while the request was being sent: it is sent again on another one.
         if ("status" in result || !result.isStale || signal.aborted) return result;
       }
     });
@@ -136,7 +144,7 @@ export class HttpPushClient {
     return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
 
-  /** Why the request was not taken, in the peer's words or about them. */
+  /** Returns why the request was not accepted, quoting the peer where it gives a reason. */
   #reasonOf(answer: PushAnswer): string {
     const { status, contentType, location } = answer;
     if (status >= 300 && status < 400)
@@ -153,12 +161,12 @@ export class HttpPushClient {
     if (isBrokenOff(signal))
       return { kind: "busy", status: "shutdown", error: `${this.#where}: ${BROKEN_OFF}` };
     if (signal.aborted) {
-      const text = `${this.#where}: no answer within ${this.#options.config.timeout} ms`;
+      const text = `${this.#where}: no answer within ${this.#options.timeoutMs} ms`;
       return { kind: "busy", status: "timeout", error: text };
     }
     if (error instanceof ProxyError) return failedAtProxy(error, this.#options.url);
     const { code = error.name } = error as NodeJS.ErrnoException;
-    const advice = await this.#failures.explain(error, { place: this.#connections.route.place, signal });
+    const advice = await this.#failures.explain(error, { address: this.#connections.route.address, signal });
     return { kind: "busy", status: code, error: `${this.#where}: ${errorText(error)}${advice}` };
   }
 }
@@ -172,7 +180,7 @@ function failedAtProxy({ status, message }: ProxyError, url: PushUrl): Answer {
   };
 }
 
-/** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
+/** Makes a client and reads the certificates that the config names. Rejects where that fails. It does not connect yet. */
 export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {
   const { url, config, settings } = options;
   const connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
@@ -185,7 +193,7 @@ export async function connectHttp(options: HttpPushOptions): Promise<HttpPushCli
 
 const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
-/** In the Collector's form: `name/version (os/arch)`, in Go's words. */
+/** Returns the header in the Collector's form, `name/version (os/arch)`, with Go's names of architectures. */
 function userAgent({ command, version }: BuildInfo): string {
   return `${command}/${version} (${platform()}/${GO_ARCH[arch()] ?? arch()})`;
 }

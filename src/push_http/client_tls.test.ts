@@ -4,12 +4,12 @@ import { readFileSync } from "node:fs";
 import { after, before, type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { z } from "zod";
-import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { startPushServer } from "../../test/e2e/push_server.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority, type TestAuthority } from "../../test/kit/certificates.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { startPushServer } from "../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
@@ -26,7 +26,7 @@ before(() => {
 
 after(() => authority?.remove());
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 /** What one request to a server with this certificate meets: whom the server saw, or the error. */
 async function attempt(context: TestContext, certificate: string, input: object): Promise<string> {
@@ -50,6 +50,7 @@ async function attempt(context: TestContext, certificate: string, input: object)
   const client = await connectHttp({
     url,
     config: schema.parse(input),
+    timeoutMs: 5_000,
     protocol: {
       headers: {},
       isOwn: () => true,

@@ -3,19 +3,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { z } from "zod";
-import { createTestAuthority } from "../../test/e2e/certificates.ts";
-import { startOtlpServer } from "../../test/e2e/otlp_server.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { type HttpAnswer, startPushServer } from "../../test/e2e/push_server.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority } from "../../test/kit/certificates.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { startOtlpServer } from "../../test/kit/destinations/otlp_server.ts";
+import { type HttpAnswer, startPushServer } from "../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { systemClock } from "../clock/clock.ts";
 import type { FailureKind } from "../peer/answer.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 /** The error of one post, which names the URL. */
 async function errorOf(
@@ -28,6 +28,7 @@ async function errorOf(
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(input),
+    timeoutMs: 5_000,
     protocol: {
       headers: {},
       isOwn: () => true,

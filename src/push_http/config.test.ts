@@ -2,18 +2,18 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { faultsOf } from "../../test/scenes/faults.ts";
-import { httpClientOptions, refusedHttpOptions } from "./config.ts";
+import { faultsOf } from "../../test/kit/component/config_faults.ts";
+import { httpClientOptions, refusedHttpOptions, toHttpClientConfig } from "./config.ts";
 
 const schema = z.strictObject({ ...httpClientOptions, ...refusedHttpOptions });
 
 test("the defaults are the Collector's", () => {
-  assert.partialDeepStrictEqual(schema.parse({}), {
+  assert.partialDeepStrictEqual(toHttpClientConfig(schema.parse({})), {
     headers: {},
-    max_idle_conns: 100,
-    max_conns_per_host: 0,
-    idle_conn_timeout: 90_000,
-    disable_keep_alives: false,
+    idleConnectionsMax: 100,
+    connectionsMax: Number.POSITIVE_INFINITY,
+    idleTimeoutMs: 90_000,
+    keepAlives: true,
   });
 });
 

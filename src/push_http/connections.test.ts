@@ -5,19 +5,19 @@ import type { ServerResponse } from "node:http";
 import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { z } from "zod";
-import { createTestAuthority } from "../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { startPushServer } from "../../test/e2e/push_server.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority } from "../../test/kit/certificates.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { startPushServer } from "../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
 /** A client with the certificate "one" and a server that answers with the name in it, at once or when it is told to. */
 async function scene(context: TestContext) {
@@ -54,6 +54,7 @@ async function scene(context: TestContext) {
   host.statuses.report("exporter", "out", "ok");
   const client = await connectHttp({
     url,
+    timeoutMs: 5_000,
     config: schema.parse({
       tls: {
         ca_file: file("ca.crt"),

@@ -7,20 +7,21 @@ import type { HttpClientConfig } from "./config.ts";
 import { createAgent, type HttpRoute, routeTo } from "./route.ts";
 import type { PushUrl } from "./url.ts";
 
+/** Where the connections lead, and the component that uses them. */
 export interface HttpConnectionsOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly owner: CertificateOwner;
 }
 
-/** The connections to one URL. Where that is https, new ones are made with the certificates that the files hold now. */
+/** The connections to one URL. Those over TLS are made with the certificates that the files have at that time. */
 export class HttpConnections {
   readonly route: HttpRoute;
   readonly #certificates: Certificates | undefined;
   /** Undefined before `open`. */
   #current: Generation | undefined;
 
-  /** Throws, with words for the user, where the environment names a proxy that cannot be used. */
+  /** Throws, with a message for the user, where the environment names a proxy that cannot be used. */
   constructor({ url, config, owner }: HttpConnectionsOptions) {
     const { clock, env } = owner.settings;
     const route = routeTo({ url, config, env });
@@ -38,30 +39,30 @@ export class HttpConnections {
     });
   }
 
-  /** Reads the certificates, and does not connect yet. Rejects where they are no good. */
+  /** Reads the certificates. Rejects where they cannot be used. It does not connect yet. */
   async open(): Promise<void> {
     await this.#certificates?.load();
   }
 
-  /** Reads the certificates again. Rejects where they are no good; the old ones then stay in use. */
+  /** Reads the certificates again. Rejects where they cannot be used; the old ones then stay in use. */
   async refresh(): Promise<void> {
     await this.#certificates?.load();
   }
 
-  /** Lends connections to one piece of work, which keeps them though others take their place meanwhile. */
+  /** Runs `work` with the current connections. They stay open until it ends, even if new certificates replace them. */
   async use<T>(work: (agent: Agent) => Promise<T>): Promise<T> {
     if (this.#current === undefined) throw new Error("BUG: connections are used before they are opened");
     return await this.#current.use(work);
   }
 
-  /** What is on its way ends by itself; after that no connection is left. */
+  /** Closes the connections as soon as nobody uses them. */
   close(): void {
     this.#certificates?.close();
     this.#current?.retire();
   }
 }
 
-/** Connections that are made with the same certificates. */
+/** The connections that are made with the same certificates. */
 class Generation {
   readonly #agent: Agent;
   #users = 0;
@@ -81,7 +82,7 @@ class Generation {
     }
   }
 
-  /** Closes the connections when nobody uses them any more. */
+  /** Closes the connections now, or as soon as nobody uses them. */
   retire(): void {
     this.#isRetired = true;
     if (this.#users === 0) this.#agent.destroy();

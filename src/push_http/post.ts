@@ -4,24 +4,25 @@ import { request as tlsRequest } from "node:https";
 import { describeStatus, type PushAnswer, readAnswer } from "./answer.ts";
 import type { HttpRoute, RoutedOptions } from "./route.ts";
 
+/** How one request is sent. */
 export interface PostOptions {
   readonly agent: Agent;
-  /** Those of the route come beside them. */
+  /** Headers of the request. The route adds its own. */
   readonly headers: OutgoingHttpHeaders;
   readonly signal: AbortSignal;
 }
 
-/** How an attempt ended that brought no answer. */
+/** Why an attempt got no answer. */
 export interface NoAnswer {
   readonly error: Error;
-  /** Whether the connection had been used before, and was closed under the request. */
+  /** Whether the server closed a connection that had been used before, while the request was being sent. */
   readonly isStale: boolean;
 }
 
-/** How a connection ends that its server closed while a request was on its way. */
+/** The error codes of a connection that its server closed while a request was being sent. */
 const CLOSED_CODES: ReadonlySet<string> = new Set(["ECONNRESET", "EPIPE"]);
 
-/** One request over the route, and its answer. Never rejects; resolves soon after the signal aborts. */
+/** Sends one request over the route and reads the answer. Never rejects; resolves soon after the signal aborts. */
 export function postOnce(
   route: HttpRoute,
   body: Uint8Array | string,
@@ -45,7 +46,7 @@ export function postOnce(
     outgoing.on("error", (error: NodeJS.ErrnoException) =>
       resolve({ error, isStale: outgoing.reusedSocket && CLOSED_CODES.has(error.code ?? "") }),
     );
-    // Without a listener Node closes the connection and says nothing.
+    // Without this listener, Node would close the connection and report nothing.
     outgoing.on("upgrade", ({ statusCode = 0 }, socket) => {
       socket.destroy();
       const words = describeStatus(statusCode, "nobody asked for another protocol");

@@ -3,19 +3,19 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { type TestContext, test } from "node:test";
 import { z } from "zod";
-import { createTestAuthority } from "../../test/e2e/certificates.ts";
-import { startForwardProxy } from "../../test/e2e/forward_proxy.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { startPushServer } from "../../test/e2e/push_server.ts";
-import { recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority } from "../../test/kit/certificates.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { startForwardProxy } from "../../test/kit/destinations/forward_proxy.ts";
+import { startPushServer } from "../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import type { Answer } from "../peer/answer.ts";
 import { connectHttp } from "./client.ts";
-import { httpClientOptions } from "./config.ts";
+import { httpClientOptions, toHttpClientConfig } from "./config.ts";
 import { parsePushUrl } from "./url.ts";
 
-const schema = z.strictObject({ ...httpClientOptions, timeout: z.number().default(5_000) });
+const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 const DELIVERED: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 
 interface Asked {
@@ -36,6 +36,7 @@ async function post(
   const client = await connectHttp({
     url: parsed,
     config: schema.parse(config),
+    timeoutMs: 5_000,
     protocol: {
       headers: {},
       isOwn: () => true,

@@ -4,7 +4,7 @@ import { Agent as TlsAgent } from "node:https";
 import { isIP } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { type Place, secure } from "../peer/dial.ts";
+import { type PeerAddress, secure } from "../peer/dial.ts";
 import { chooseProxy, type Environment } from "../proxy/choose.ts";
 import type { ForwardProxy } from "../proxy/proxy_url.ts";
 import { authorizationFor, openTunnel, ProxyError } from "../proxy/tunnel.ts";
@@ -17,39 +17,39 @@ export interface RouteOptions {
   readonly env: Environment;
 }
 
-/** How requests get to a URL. */
+/** The way of requests to a URL: direct, or through a proxy. */
 export interface HttpRoute {
-  /** Whether the connection of a request is one of TLS: to the server, or to the proxy that takes the request. */
+  /** Whether a request goes over TLS to the server, or to the proxy that forwards it. */
   readonly isTls: boolean;
   /** Host, port and path of every request. */
   readonly request: RequestOptions;
-  /** What the proxy that takes the request wants to see. */
+  /** Headers for the proxy that forwards the request. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
-  /** The server's own place; undefined where a proxy stands before it. */
-  readonly place: Place | undefined;
+  /** The server's own address; undefined where a proxy is used. */
+  readonly address: PeerAddress | undefined;
 }
 
-/** Throws, with words for the user, where the environment names a proxy that cannot be used. */
+/** Finds the way to a URL. Throws, with a message for the user, where the environment names a proxy that cannot be used. */
 export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
   const { host, port, socketPath, isTls } = url;
   const path = url.path + url.query;
   const variable = isTls ? "HTTPS_PROXY" : "HTTP_PROXY";
   const direct = { isTls, request: { host, port, path }, headers: {}, proxy: undefined };
   if (socketPath !== undefined)
-    return { ...direct, request: { ...direct.request, socketPath }, place: { path: socketPath } };
-  const proxy = chooseProxy({ target: url, option: config.proxy_url, variable, env });
-  if (proxy === undefined) return { ...direct, place: { host, port } };
-  // The agent's connections lead through a tunnel.
-  if (isTls) return { ...direct, proxy, place: undefined };
-  // RFC 9112, 3.2.2: a proxy is asked with the whole URL.
+    return { ...direct, request: { ...direct.request, socketPath }, address: { path: socketPath } };
+  const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
+  if (proxy === undefined) return { ...direct, address: { host, port } };
+  // The agent makes connections through a tunnel, so the request is the same as for a direct one.
+  if (isTls) return { ...direct, proxy, address: undefined };
+  // A proxy gets the whole URL (RFC 9112, 3.2.2).
   const authority = authorityOf(url);
   return {
     isTls: proxy.isTls,
     request: { host: proxy.host, port: proxy.port, path: `http://${authority}${path}` },
     headers: { host: authority, ...authorizationFor(proxy) },
     proxy,
-    place: undefined,
+    address: undefined,
   };
 }
 
@@ -58,45 +58,46 @@ function authorityOf({ host, port }: PushUrl): string {
   return port === 80 ? name : `${name}:${port}`;
 }
 
-/** Options of a request over the agent of a route. */
+/** Options of a request that uses an agent of `createAgent`. */
 export interface RoutedOptions extends RequestOptions {
   readonly agent: Agent;
   readonly signal: AbortSignal;
-  /** The same signal again, for the tunnel: Node keeps `signal` from whoever makes the connection. */
+  /** The same signal again, for the tunnel: Node does not pass `signal` on to the function that makes the connection. */
   readonly attempt: AbortSignal;
 }
 
-export interface AgentOptions {
+/** What `createAgent` makes connections from. */
+export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
-  /** For connections of TLS. */
+  /** The certificates for TLS; undefined where the route has none. */
   readonly secureContext: SecureContext | undefined;
   readonly clock: Clock;
 }
 
-/** What makes and keeps the connections of a route, for requests with `RoutedOptions`. */
-export function createAgent(options: AgentOptions): Agent {
+/** Makes an agent, which opens and keeps the connections of a route. Requests that use it have `RoutedOptions`. */
+export function createAgent(options: HttpAgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
   const { proxy } = route;
-  // To a proxy that takes the request, the name of the server means nothing.
+  // Where a proxy forwards the request, TLS ends at the proxy, whose name its certificate must be for.
   const name = url.isTls ? nameOf(options) : (proxy?.host ?? url.host);
   const agent = new TlsAgent({
     ...limits,
     secureContext,
-    rejectUnauthorized: !config.tls.insecure_skip_verify,
-    // An address is not sent as a name.
+    rejectUnauthorized: !config.tls.insecureSkipVerify,
+    // TLS sends names only, not addresses (RFC 6066, 3).
     servername: isIP(name) === 0 ? name : "",
   });
   if (!url.isTls || proxy === undefined) return agent;
   agent.createConnection = (asked, done) => {
-    // The agent hands on all options of the request.
+    // The agent passes on all options of the request.
     const { attempt } = asked as RoutedOptions;
     openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
-      // The agent looks at the error alone; the type wants a stream beside it.
+      // The agent needs the error alone, but the type of `done` demands a stream as well.
       (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
     );
     return undefined;
@@ -104,32 +105,26 @@ export function createAgent(options: AgentOptions): Agent {
   return agent;
 }
 
-function limitsOf(config: HttpClientConfig) {
-  const { max_idle_conns, max_idle_conns_per_host = 0, max_conns_per_host, idle_conn_timeout } = config;
+function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutMs }: HttpClientConfig) {
   return {
-    keepAlive: !config.disable_keep_alives,
-    maxFreeSockets: Math.min(orNoLimit(max_idle_conns), orNoLimit(max_idle_conns_per_host)),
-    maxSockets: orNoLimit(max_conns_per_host),
-    // The agent heeds it for connections that wait; requests have their own deadline.
-    ...(idle_conn_timeout === 0 ? {} : { timeout: idle_conn_timeout }),
+    keepAlive: keepAlives,
+    maxFreeSockets: idleConnectionsMax,
+    maxSockets: connectionsMax,
+    // The agent applies it to connections that wait; requests have their own deadline.
+    ...(idleTimeoutMs === 0 ? {} : { timeout: idleTimeoutMs }),
   };
 }
 
-/** Of a Go transport 0 is no limit. */
-function orNoLimit(count: number): number {
-  return count === 0 ? Number.POSITIVE_INFINITY : count;
+/** Returns the name that the server's certificate must be for. Without it, Node would take the name from a header "host". */
+function nameOf({ url, config }: HttpAgentOptions): string {
+  return config.tls.serverName ?? url.host;
 }
 
-/** Whom the server's certificate must be for. Without it, a header "host" would say. */
-function nameOf({ url, config }: AgentOptions): string {
-  return config.tls.server_name_override ?? url.host;
-}
-
-/** As gRPC's connections: a proxy that takes longer has failed. */
+/** The deadline of a tunnel, the same as for connections of gRPC. */
 const CONNECT_MS = 20_000;
 
 async function openSecureTunnel(
-  options: AgentOptions,
+  options: HttpAgentOptions,
   proxy: ForwardProxy,
   attempt: AbortSignal,
 ): Promise<TLSSocket> {
@@ -142,7 +137,7 @@ async function openSecureTunnel(
   try {
     const signal = AbortSignal.any([deadline.signal, attempt]);
     const socket = await openTunnel({ proxy, target: url, secureContext }, signal);
-    const rejectUnauthorized = !config.tls.insecure_skip_verify;
+    const rejectUnauthorized = !config.tls.insecureSkipVerify;
     const protocols = ["http/1.1"];
     return await secure(
       socket,

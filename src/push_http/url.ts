@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** Where requests go, as its parts. */
+/** The parts of a URL to which requests go. */
 export interface PushUrl {
   readonly isTls: boolean;
-  /** A name, or an address without brackets. Of a unix socket, the name that its server is called by. */
+  /** A name, or an address without brackets. For a unix socket, the name in the header Host. */
   readonly host: string;
   readonly port: number;
   /** Begins with a slash; empty for a unix socket, whose URL has no room for one. */
   readonly path: string;
   /** Begins with a question mark, or is empty. */
   readonly query: string;
-  /** Where it leads to a unix socket. */
+  /** The path of a unix socket; undefined for TCP. */
   readonly socketPath: string | undefined;
 }
 
@@ -20,7 +20,7 @@ const FORMS = 'must be "http://host:port/path", "https://host:port/path" or "uni
 const SOCKET_PATH_BYTES_MAX = 107;
 const DEFAULT_PORT = { "http:": 80, "https:": 443 };
 
-/** What is wrong with the text, in words, where it is no URL that requests can go to. */
+/** Parses a URL. Returns a text that says what is wrong where requests cannot go to it. */
 export function parsePushUrl(text: string): PushUrl | string {
   if (text.startsWith("unix:")) return parseSocketUrl(text);
   if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return FORMS;
@@ -46,7 +46,7 @@ function parseSocketUrl(text: string): PushUrl | string {
   return { isTls: false, host: "localhost", port: 80, path: "", query: "", socketPath };
 }
 
-/** The URL as a user would write it, for faults: without its query, which may hold a secret. */
+/** Writes the URL as a user would, for messages. The query is left out, because it may contain a secret. */
 export function formatUrl({ isTls, host, port, path, socketPath }: PushUrl): string {
   if (socketPath !== undefined) return `unix:${socketPath}`;
   const scheme = isTls ? "https" : "http";
@@ -54,12 +54,12 @@ export function formatUrl({ isTls, host, port, path, socketPath }: PushUrl): str
   return `${scheme}://${host.includes(":") ? `[${host}]` : host}${isDefault ? "" : `:${port}`}${path}`;
 }
 
-/** The same URL with a path of that name under its own. */
+/** Returns the URL with `path` added to its own path. */
 export function underUrl(url: PushUrl, path: string): PushUrl {
   return { ...url, path: url.path.replace(/\/$/, "") + path };
 }
 
-/** A URL of `parsePushUrl`'s forms. */
+/** Schema of a URL in the forms of `parsePushUrl`. */
 export function pushUrl(): z.ZodType<PushUrl, string> {
   return z.string().transform((text, context) => {
     const url = parsePushUrl(text);

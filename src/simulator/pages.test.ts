@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { createPage, type SimulatedPage } from "./pages.ts";
 
 const SHIM_FAMILIES = 58;

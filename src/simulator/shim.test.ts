@@ -7,7 +7,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
+import { poll } from "../../test/kit/poll.ts";
 import type { NumberStyle } from "./number_text.ts";
 import { createPage } from "./pages.ts";
 import { type Shim, type ShimFault, startShim } from "./shim.ts";

@@ -9,7 +9,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { readSteadyFile } from "../files/read_file.ts";
-import type { Claim } from "../http/listeners.ts";
+import type { Share } from "../http/listeners.ts";
 import { LISTENERS } from "../http/listeners.ts";
 import type { Route } from "../http/server.ts";
 import { messageOf } from "../text/error_text.ts";
@@ -57,18 +57,18 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
   const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
   const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter(build.command, build.version);
-  const claims = created.flatMap(({ claim }) => claim?.(settingsOf(meter)) ?? []);
+  const shares = created.flatMap(({ share }) => share?.(settingsOf(meter)) ?? []);
   const stopObserving = readers.length === 0 ? () => {} : observeProcess(meter, usage, clock);
   const shutdown = async (): Promise<void> => {
     stopObserving();
     await provider.shutdown();
-    await Promise.all(claims.map((claim) => claim.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS))));
+    await Promise.all(shares.map((share) => share.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS))));
     diag.disable();
   };
   try {
-    for (const claim of claims) {
-      await claim.listen();
-      logger.info({ endpoint: claim.endpoint, path: PATH }, "Serving own metrics.");
+    for (const share of shares) {
+      await share.listen();
+      logger.info({ endpoint: share.endpoint, path: PATH }, "Serving own metrics.");
     }
   } catch (error) {
     await shutdown();
@@ -78,7 +78,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
   return {
     meter,
     async refresh() {
-      const results = await Promise.allSettled(claims.map((claim) => claim.refresh()));
+      const results = await Promise.allSettled(shares.map((share) => share.refresh()));
       return results.flatMap((one) => (one.status === "rejected" ? [one.reason as Error] : []));
     },
     shutdown,
@@ -88,7 +88,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
 interface Reader {
   readonly reader: IMetricReader;
   /** Its share of a listener, of a reader that is pulled. */
-  claim?(settings: Settings): Claim;
+  share?(settings: Settings): Share;
 }
 
 const PATH = "/metrics";
@@ -111,8 +111,8 @@ async function createPullReader({ address, serving, withoutScopeInfo }: PullRead
   const metrics: Route = async (request, response) => exporter.getMetricsRequestHandler(request, response);
   return {
     reader: exporter,
-    claim: (settings) =>
-      settings.host.single(LISTENERS).claim({
+    share: (settings) =>
+      settings.host.single(LISTENERS).share({
         owner: { kind: "extension", settings },
         address,
         serving,

@@ -29,8 +29,8 @@ import { captureWarnings, consoleInto, endOnUncaught } from "../../src/process/s
 import { LineOutput } from "../../src/reporting/line_output.ts";
 import { createLogger } from "../../src/reporting/logs.ts";
 import { ProcessLog } from "../../src/reporting/process_log.ts";
-import { sandboxStatus } from "../scenes/sandbox_status.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
 
 /** What others may write into names, values and errors to move a terminal, forge a line or hide what is there. */
 const ATTACKS = [

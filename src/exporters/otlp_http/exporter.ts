@@ -20,7 +20,13 @@ export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Setting
 async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Transport> {
   const format = bodyFormat(config.encoding, config.compression);
   const protocol = otlpHttpProtocol(format.headers);
-  const client = await connectHttp({ url: config.url, config, protocol, settings });
+  const client = await connectHttp({
+    url: config.url,
+    config,
+    timeoutMs: config.timeoutMs,
+    protocol,
+    settings,
+  });
   return {
     async send({ parts }, signal) {
       let body: Uint8Array;

@@ -45,7 +45,7 @@ const htpasswd = z
     if (wrong !== undefined) fault(["inline"], `must be lines of name:hash: ${wrong}`);
   });
 
-/** One side of the two, as the options say. */
+/** The options say which one of the two sides the extension has. */
 export type BasicAuthConfig =
   | { readonly side: "client"; readonly client: ClientAuthConfig }
   | { readonly side: "server"; readonly htpasswd: HtpasswdConfig };
@@ -77,7 +77,7 @@ const schema: z.ZodType<BasicAuthConfig> = z
     };
   });
 
-/** Gives exporters' requests a name and a password, or asks listeners' requests for them, by HTTP's scheme Basic. */
+/** Adds a name and a password to exporters' requests, or checks those of listeners' requests, by HTTP's scheme Basic. */
 export const factory: ExtensionFactory<BasicAuthConfig> = {
   stability: "beta",
   schema,

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { hashSync } from "bcryptjs";
-import { poll } from "../../../test/e2e/poll.ts";
-import { mountedSecrets, runningServerAuthenticator } from "../../../test/scenes/authenticator.ts";
+import { runningServerAuthenticator } from "../../../test/kit/component/authenticator.ts";
+import { mountedSecrets } from "../../../test/kit/mounted_secrets.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { factory } from "./factory.ts";
 
 const HASHES = { me: hashSync("right", 4), you: hashSync("yours", 4) };
@@ -51,12 +52,12 @@ test("a password is remembered for an hour after it came last", async (context) 
   assert.equal(await check(basic("me:right")), "accepted");
   await clock.advance(3_599_000);
   const waiting = check(basic("me:wrong"), "flood");
-  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a turn");
+  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a comparison");
   await waiting;
   await clock.advance(3_601_000);
-  const turn = check(basic("me:wrong"), "flood");
+  const comparing = check(basic("me:wrong"), "flood");
   assert.equal(await check(basic("me:right"), "flood"), "busy", "no longer known");
-  await turn;
+  await comparing;
 });
 
 test("the file is read again when it changes; old passwords end with it, remembered or not", async (context) => {

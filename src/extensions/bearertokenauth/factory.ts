@@ -36,13 +36,13 @@ const schema: z.ZodType<BearerTokenConfig> = z
       return fail("filename", "cannot be given together with token or tokens");
     if (given.length === 0 && filename === undefined)
       return fail("token", "no bearer token provided; give token or filename");
-    // Whoever sends none has an empty one.
+    // An empty token would accept requests that send none.
     if (given.some((one) => one.trim() === ""))
       return fail(token === undefined ? "tokens" : "token", "must not be empty");
     return { tokens: given, filename, scheme, header };
   });
 
-/** Gives exporters' requests a token, and asks listeners' requests for one. */
+/** Adds a token to exporters' requests, and checks those of listeners' requests. */
 export const factory: ExtensionFactory<BearerTokenConfig> = {
   stability: "beta",
   schema,

@@ -57,7 +57,7 @@ export const factory: ExtensionFactory<HeadersSetterConfig> = {
   stability: "beta",
   schema,
   roles: () => ["http_authenticator", "grpc_authenticator"],
-  // What the other one cannot serve is found when an exporter starts.
+  // Whether the other authenticator serves gRPC as well is checked when an exporter starts.
   uses: ({ additionalAuth: id }) =>
     id === undefined ? [] : [{ id, role: "http_authenticator", path: ["additional_auth"] }],
   create: createHeadersSetter,

@@ -33,7 +33,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
     rawPages: config.raw_pages,
   }));
 
-/** Serves kata-monitor's endpoints, and its families about itself beside an exporter's page. */
+/** Serves kata-monitor's endpoints, and adds its families about itself to an exporter's page. */
 export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,

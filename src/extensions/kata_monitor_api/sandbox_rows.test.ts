@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
+import { sandboxStatus } from "../../../test/kit/kata/sandbox_status.ts";
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { describeSpan, sandboxRows } from "./sandbox_rows.ts";
 
@@ -35,7 +35,7 @@ test("the worst stands first, and of equally bad ones what has been so for longe
 
 test("a state that the page does not know is among the worst", () => {
   const [first] = sandboxRows([sandboxStatus("a", {}), sandboxStatus("b", { state: "lost" })], NOW_MS);
-  assert.deepEqual([first?.id, first?.mood], ["b", "bad"]);
+  assert.deepEqual([first?.id, first?.severity], ["b", "bad"]);
 });
 
 test("a row says whose, since when, when it answered and will be asked, and why", () => {
@@ -58,7 +58,7 @@ test("a row says whose, since when, when it answered and will be asked, and why"
     shortId: "c".repeat(12),
     pod: "shop/web-1",
     state: "failing timeout",
-    mood: "bad",
+    severity: "bad",
     since: { age: "14m", time: "2026-11-29T11:46:00Z" },
     lastAnswer: undefined,
     nextScrape: { age: "2m40s", time: "2026-11-29T12:02:40Z" },

@@ -26,7 +26,7 @@ const schema: z.ZodType<GivenScope> = z
   })
   .transform(({ region, service }) => ({ region, service }));
 
-/** Signs requests for AWS, with the credentials that its tools find on this machine. */
+/** Signs requests for AWS, with the credentials that AWS's tools find on this machine. */
 export const factory: ExtensionFactory<GivenScope> = {
   stability: "beta",
   schema,
