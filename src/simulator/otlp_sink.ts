@@ -51,7 +51,10 @@ export async function startOtlpSink(onDelivery: (delivery: PushedRequest) => voi
 const RESOURCE_METRICS = 1;
 const SCOPE_METRICS = 2;
 const METRICS = 2;
-/** The field of a metric's points by kind (gauge, sum, histogram, summary), and the field of their flags. */
+/**
+ * For each kind of metric (gauge, sum, histogram, summary): the field of its body, and the field of the flags in its
+ * points.
+ */
 const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
   [5, 8],
   [7, 8],

@@ -87,7 +87,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
 
 interface Reader {
   readonly reader: IMetricReader;
-  /** Its share of a listener, of a reader that is pulled. */
+  /** Makes the share of a listener, for a reader that is pulled. */
   share?(settings: Settings): Share;
 }
 
