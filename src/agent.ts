@@ -14,11 +14,12 @@ import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { pipelineCounters } from "./pipeline/observe.ts";
 import type { StatusBoard } from "./pipeline/statuses.ts";
+import type { UsageSource } from "./process/usage_source.ts";
 import { createLogger, LoggerFamily } from "./reporting/logs.ts";
 import type { LogOutput } from "./reporting/process_log.ts";
 import type { TelemetryConfig } from "./telemetry/config.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
-import { observeLog, type UsageSource } from "./telemetry/process_metrics.ts";
+import { observeLog } from "./telemetry/process_metrics.ts";
 import { ConcealedTexts } from "./text/concealed.ts";
 import { messageOf } from "./text/error_text.ts";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { TextOutput } from "../reporting/logs.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
-import type { UsageSource } from "../telemetry/process_metrics.ts";
+import type { UsageSource } from "./usage_source.ts";
 
 /** Everything that a command gets from the process. Only `program.ts` touches the process itself. */
 export interface CommandContext {

@@ -12,6 +12,7 @@ import { readSteadyFile } from "../files/read_file.ts";
 import type { Share } from "../http/listeners.ts";
 import { LISTENERS } from "../http/listeners.ts";
 import type { Route } from "../http/server.ts";
+import type { UsageSource } from "../process/usage_source.ts";
 import { messageOf } from "../text/error_text.ts";
 import { openSslCiphers } from "../tls/ciphers.ts";
 import type {
@@ -20,7 +21,7 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "./config.ts";
-import { observeProcess, type UsageSource } from "./process_metrics.ts";
+import { observeProcess } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
   readonly telemetry: TelemetryConfig;

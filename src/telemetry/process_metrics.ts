@@ -2,19 +2,9 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
+import type { UsageSource } from "../process/usage_source.ts";
 import { LINE_LOSS_REASONS } from "../reporting/line_output.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
-
-/** The part of `process` that tells of CPU time and memory. */
-export interface UsageSource {
-  cpuUsage(): { readonly user: number; readonly system: number };
-  memoryUsage(): {
-    readonly rss: number;
-    readonly heapTotal: number;
-    readonly heapUsed: number;
-    readonly external: number;
-  };
-}
 
 /** How often the event loop is checked. Each check wakes the process up, and 50 ms suffice to see the delays that matter. */
 const DELAY_RESOLUTION_MS = 50;
