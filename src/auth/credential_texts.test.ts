@@ -10,7 +10,7 @@ import { testSettings } from "../../test/scenes/settings.ts";
 import { createHost } from "../pipeline/host.ts";
 import { type CredentialSource, CredentialTexts } from "./credential_texts.ts";
 
-/** One text of an extension in which time stands still. */
+/** One text of an extension whose clock does not move by itself. */
 async function reading(context: TestContext, source: Omit<CredentialSource, "option">) {
   const host = createHost();
   host.statuses.report("extension", "auth", "ok");

@@ -31,7 +31,7 @@ test("the way to a file has each link on it, and the file", (context) => {
   assert.ok(entriesTo(join(folder, "loop")).length > 1, "it ends");
 });
 
-/** A watch in which time stands still, and how many hints it gave. */
+/** A watch whose clock does not move, and the number of its hints. */
 function watching(context: TestContext, path: string) {
   const clock = new FakeClock();
   let hints = 0;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { once } from "node:events";
 import {
   createServer,
@@ -40,7 +39,7 @@ export type Respond = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** What is served at a path. */
+/** The answer to requests for one path. Its simple form is for GET and HEAD. */
 export type Route =
   | Respond
   | {

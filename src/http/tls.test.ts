@@ -22,7 +22,7 @@ const HAS_OPENSSL = hasProgram("openssl", "version");
 const OK = "HTTP/1.1 200 OK";
 const FORBIDDEN = "HTTP/1.1 403 Forbidden";
 
-/** What makes a key, for `openssl req`. */
+/** Options of `openssl req` that make a key. */
 const EC_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
 const RSA_KEY = ["-newkey", "rsa:2048"];
 
@@ -198,7 +198,7 @@ test("no session that is gone on with lets in who was refused", async (context) 
     ] as const) {
       const first = await open({ ...shown, maxVersion });
       let session: Buffer | undefined = first.getSession();
-      // Of TLS 1.3, the one that can be gone on with comes with the answer.
+      // In TLS 1.3, the session that can be resumed comes with the answer.
       first.on("session", (later: Buffer) => {
         session = later;
       });

@@ -57,7 +57,7 @@ const call = (client: GrpcClient, signal = NEVER): Promise<UnaryAnswer> =>
 const shown = (answer: UnaryAnswer): string =>
   answer.ok ? "OK" : `${codeName(answer.failure.code)}: ${answer.failure.details}`;
 
-/** What a call becomes that is answered so. */
+/** The result of a call with this answer. */
 async function answered(context: TestContext, answers: readonly WireAnswer[], change = {}): Promise<string> {
   const server = await startGrpcWireServer(context, { answers });
   return shown(await call(clientOf(context, server.port, change)));

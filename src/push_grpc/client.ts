@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { unlessAborted } from "../clock/abort.ts";
 import type { Clock } from "../clock/clock.ts";
 import { BROKEN_OFF, isBrokenOff } from "../peer/broken_off.ts";
@@ -12,7 +11,7 @@ import { ACCEPTED_ENCODINGS, frameMessage, type MessageEncoding, readMessage } f
 import type { GrpcPeers } from "./peers.ts";
 import { GrpcCode, type GrpcFailure, readStatus, resetName, statusOfHttp } from "./status.ts";
 
-/** What a client makes its calls with. */
+/** The options of a `GrpcClient`. */
 export interface GrpcClientOptions {
   readonly peers: GrpcPeers;
   /** The `:authority` of every call. */

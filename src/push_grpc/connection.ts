@@ -15,7 +15,7 @@ export interface Keepalive {
   readonly whenIdle: boolean;
 }
 
-/** What a connection is made from. */
+/** The options of `openConnection`. */
 export interface ConnectionOptions {
   readonly socket: Socket;
   readonly isTls: boolean;

@@ -66,36 +66,36 @@ export class GrpcConnector {
   }
 
   /** Opens a connection to one address. Rejects with a ConnectFailure, also when `stop` aborts. */
-  async open(place: PeerAddress, stop: AbortSignal): Promise<Http2Connection> {
+  async open(address: PeerAddress, stop: AbortSignal): Promise<Http2Connection> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(CONNECT_MS, () =>
       deadline.abort(new Error(`no connection within ${CONNECT_MS} ms`)),
     );
     try {
-      return await this.#connect(place, AbortSignal.any([deadline.signal, stop]));
+      return await this.#connect(address, AbortSignal.any([deadline.signal, stop]));
     } catch (error) {
       throw stop.aborted
         ? new ConnectFailure(CLOSED, GrpcCode.UNAVAILABLE, error)
-        : await this.#explained(place, error, stop);
+        : await this.#explained(address, error, stop);
     } finally {
       cancel();
     }
   }
 
-  async #connect(place: PeerAddress, signal: AbortSignal): Promise<Http2Connection> {
+  async #connect(address: PeerAddress, signal: AbortSignal): Promise<Http2Connection> {
     const { tls, host, keepalive, clock } = this.#options;
-    const plain = await this.#reach(place, signal);
+    const plain = await this.#reach(address, signal);
     const socket = tls === undefined ? plain : await secureFor(plain, { tls, host, signal });
     return await openConnection({ socket, isTls: tls !== undefined, keepalive, clock }, signal);
   }
 
-  async #reach(place: PeerAddress, signal: AbortSignal): Promise<Socket> {
+  async #reach(address: PeerAddress, signal: AbortSignal): Promise<Socket> {
     const { proxy, secureContext } = this.#options;
-    if (proxy === undefined || "path" in place) return await dial(place, signal);
-    return await openTunnel({ proxy, target: place, secureContext }, signal);
+    if (proxy === undefined || "path" in address) return await dial(address, signal);
+    return await openTunnel({ proxy, target: address, secureContext }, signal);
   }
 
-  async #explained(place: PeerAddress, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
+  async #explained(address: PeerAddress, error: unknown, signal: AbortSignal): Promise<ConnectFailure> {
     const text = errorText(error);
     if (error instanceof ProxyError) {
       const wantsUser = error.status === PROXY_AUTHENTICATION_REQUIRED;
@@ -103,9 +103,9 @@ export class GrpcConnector {
     }
     const { proxy } = this.#options;
     // A proxy is not used for a probe: it serves others as well.
-    const address = proxy === undefined ? place : undefined;
-    const advice = await this.#failed.explain(error, { address, signal });
-    const message = `cannot connect to ${addressOf(place)}: ${text}${advice}`;
+    const probed = proxy === undefined ? address : undefined;
+    const advice = await this.#failed.explain(error, { address: probed, signal });
+    const message = `cannot connect to ${addressOf(address)}: ${text}${advice}`;
     return new ConnectFailure(message, GrpcCode.UNAVAILABLE, error);
   }
 }
@@ -123,7 +123,7 @@ function secureFor(
 }
 
 /** Writes the address in the form of an endpoint. */
-export function addressOf(place: PeerAddress): string {
-  if ("path" in place) return `unix:${place.path}`;
-  return place.host.includes(":") ? `[${place.host}]:${place.port}` : `${place.host}:${place.port}`;
+export function addressOf(address: PeerAddress): string {
+  if ("path" in address) return `unix:${address.path}`;
+  return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;
 }

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import type { Clock } from "../clock/clock.ts";
@@ -95,18 +94,18 @@ export class GrpcPeers {
   /** Looks the target's name up. Peers whose address is still among the answers stay. */
   async #resolve(): Promise<void> {
     const { connector, clock } = this.#options;
-    const places = await this.#places();
-    const before = new Map(this.#peers.map((peer) => [peer.address, peer]));
-    this.#peers = places.map((place) => {
-      const known = before.get(addressOf(place));
-      before.delete(addressOf(place));
+    const addresses = await this.#addresses();
+    const before = new Map(this.#peers.map((peer) => [peer.name, peer]));
+    this.#peers = addresses.map((address) => {
+      const known = before.get(addressOf(address));
+      before.delete(addressOf(address));
       known?.renew();
-      return known ?? new Peer({ place, connector, clock, stop: this.#stop.signal });
+      return known ?? new Peer({ address, connector, clock, stop: this.#stop.signal });
     });
     for (const gone of before.values()) gone.close();
   }
 
-  async #places(): Promise<readonly PeerAddress[]> {
+  async #addresses(): Promise<readonly PeerAddress[]> {
     const { target, isResolvedElsewhere } = this.#options;
     if ("path" in target || isResolvedElsewhere || isIP(target.host) !== 0) return [target];
     const { host, port } = target;
@@ -123,7 +122,7 @@ function unknownHost(host: string, why: string): ConnectFailure {
 }
 
 interface PeerOptions {
-  readonly place: PeerAddress;
+  readonly address: PeerAddress;
   readonly connector: GrpcConnector;
   readonly clock: Clock;
   readonly stop: AbortSignal;
@@ -131,7 +130,8 @@ interface PeerOptions {
 
 /** One address. */
 class Peer {
-  readonly address: string;
+  /** The address in the form of an endpoint. */
+  readonly name: string;
   readonly #options: PeerOptions;
   #connection: Http2Connection | undefined;
   #opening: Promise<Http2Connection> | undefined;
@@ -140,7 +140,7 @@ class Peer {
 
   constructor(options: PeerOptions) {
     this.#options = options;
-    this.address = addressOf(options.place);
+    this.name = addressOf(options.address);
   }
 
   /** Whether its connection has ended or failed since its address was looked up. */
@@ -185,9 +185,9 @@ class Peer {
   }
 
   async #connect(): Promise<Http2Connection> {
-    const { place, connector, clock, stop } = this.#options;
+    const { address, connector, clock, stop } = this.#options;
     try {
-      this.#connection = await connector.open(place, stop);
+      this.#connection = await connector.open(address, stop);
       return this.#connection;
     } catch (error) {
       this.#failedMs = clock.monotonicMs();

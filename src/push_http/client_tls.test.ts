@@ -28,7 +28,7 @@ after(() => authority?.remove());
 
 const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
-/** What one request to a server with this certificate meets: whom the server saw, or the error. */
+/** The result of one request to a server with this certificate: the client that the server saw, or the error. */
 async function attempt(context: TestContext, certificate: string, input: object): Promise<string> {
   const server = await startPushServer(context, {
     tls: {

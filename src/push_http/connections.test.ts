@@ -19,7 +19,7 @@ import { parsePushUrl } from "./url.ts";
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const schema = z.strictObject(httpClientOptions).transform(toHttpClientConfig);
 
-/** A client with the certificate "one" and a server that answers with the name in it, at once or when it is told to. */
+/** A client with the certificate "one" and a server that answers with the name in it, at once or when the test says so. */
 async function scene(context: TestContext) {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
@@ -75,7 +75,7 @@ async function scene(context: TestContext) {
   return {
     ...{ client, clock, file, give, server },
     state: () => host.statuses.components()[0]?.state,
-    /** As whom the server sees the client. */
+    /** The name of the client that the server sees. */
     async post(): Promise<string> {
       const outcome = await client.post(new Uint8Array(), new AbortController().signal);
       return outcome.kind === "delivered" ? outcome.message : outcome.error;

@@ -11,6 +11,7 @@ import { authorizationFor, openTunnel, ProxyError } from "../proxy/tunnel.ts";
 import type { HttpClientConfig } from "./config.ts";
 import type { PushUrl } from "./url.ts";
 
+/** The options of `routeTo`. */
 export interface RouteOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
@@ -66,7 +67,7 @@ export interface RoutedOptions extends RequestOptions {
   readonly attempt: AbortSignal;
 }
 
-/** What `createAgent` makes connections from. */
+/** The options of `createAgent`. */
 export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Settings } from "../component/component.ts";
 import type { ComponentKind } from "../component/status.ts";
 import { observed } from "../reporting/observed.ts";

@@ -54,7 +54,7 @@ async function contextOf(input: object): Promise<SecureContext> {
   return made ?? assert.fail("nothing was made");
 }
 
-/** What the server says to a client with these options, or why there is no connection. */
+/** The server's answer to a client with these options, or why there is no connection. */
 async function greet(input: object): Promise<string> {
   const { port } = (server?.address() ?? assert.fail()) as AddressInfo;
   const secureContext = await contextOf(input);

@@ -22,7 +22,7 @@ before(() => {
 
 after(() => authority?.remove());
 
-/** What is made of files with these contents; undefined for a file that is missing. */
+/** Reads files with these contents; undefined is a file that is missing. */
 function reading(files: { ca?: string | undefined; cert?: string; key?: string }): Promise<KeyMaterial> {
   const source = (name: "ca" | "cert" | "key") => {
     if (!(name in files)) return undefined;

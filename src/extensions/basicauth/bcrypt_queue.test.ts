@@ -8,7 +8,7 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { BcryptQueue } from "./bcrypt_queue.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
-/** Turns with workers that do nothing by themselves, in a time that stands still. */
+/** A queue whose workers do nothing by themselves, with a clock that does not move by itself. */
 function fakeQueue() {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();

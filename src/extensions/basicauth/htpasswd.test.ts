@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { isSha1Of, parseHtpasswd } from "./htpasswd.ts";
 
 const BCRYPT = `$2y$05$${"a".repeat(53)}`;
-/** Of "myPassword", as Apache's documentation has it. */
+/** The hashes of "myPassword" in Apache's documentation. */
 const SHA = "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=";
 
 test("each kind of hash is taken, or refused by its name with the way out", () => {

@@ -35,7 +35,7 @@ test("who has the name and the password is accepted, and nobody else", async (co
 test("a password that was right is remembered, so that a flood of wrong ones delays none that is known", async (context) => {
   const { check, clock } = await running(context, { inline: `me:${HASHES.me}\nyou:${HASHES.you}` });
   assert.equal(await check(basic("me:right"), "peer"), "accepted");
-  // Time stands still, so no further comparison begins, and this one waits.
+  // The clock does not move, so no further comparison begins, and this one waits.
   const waiting = check(basic("you:wrong"), "flood");
   assert.equal(await check(basic("you:wrong too"), "flood"), "busy");
   assert.equal(await check(basic("me:right"), "peer"), "accepted");

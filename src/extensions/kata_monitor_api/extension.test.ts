@@ -20,7 +20,7 @@ import { factory } from "./factory.ts";
 const ID = "a".repeat(64);
 const DEAD = "d".repeat(64);
 
-/** One sandbox that answers, one that is there and does not. */
+/** One sandbox that answers, and one that exists but does not answer. */
 const SOURCE: SandboxSource = {
   sandboxes: () => [sandboxStatus(ID), sandboxStatus(DEAD, { hasShim: false })],
   roots: () => ["/run/vc/sbs"],
@@ -40,7 +40,7 @@ const SOURCE: SandboxSource = {
 };
 const STALE = "the sandbox is stale: nobody listens";
 
-/** What a shim's last scrape gave: families, one of them with so many series. */
+/** The result of a shim's last scrape: families, of which one has this many series. */
 function scraped(series = 2, more = ""): Reading {
   const interner = new Interner();
   const points = Array.from({ length: series }, (_, i) => ({
@@ -64,7 +64,7 @@ function scraped(series = 2, more = ""): Reading {
 
 interface Scene {
   readonly settings: Settings;
-  /** What the page was pulled with. */
+  /** The options of the last pull of the page. */
   readonly pulls: PullOptions[];
   /** Takes the exporter's page away. */
   withdrawPage(): void;

@@ -15,7 +15,7 @@ interface TextOrFile {
   readonly file: string | undefined;
 }
 
-/** Who asks for tokens, where, and for what. */
+/** The client, the token endpoint, and the tokens that the client asks for. */
 export interface Oauth2ClientConfig {
   readonly clientId: TextOrFile;
   readonly clientSecret: TextOrFile;

@@ -7,7 +7,7 @@ import { type Token, TokenCache } from "./token_cache.ts";
 
 const MINUTE_MS = 60_000;
 
-/** A cache of tokens `t1`, `t2` … that live so long, and what its server does. */
+/** A cache of tokens `t1`, `t2` … with this lifetime, and what its server does. */
 function caching(lifetimeMs: number | undefined, expiryBufferMs = 5 * MINUTE_MS) {
   const clock = new FakeClock();
   const heard: (string | undefined)[] = [];

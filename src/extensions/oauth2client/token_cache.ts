@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Clock } from "../../clock/clock.ts";
 import { messageOf } from "../../text/error_text.ts";
 

@@ -6,7 +6,7 @@ import type { PushAnswer } from "../../push_http/answer.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 import type { Token } from "./token_cache.ts";
 
-/** What a request for a token says. */
+/** The options of a `TokenGrant`. */
 export interface TokenGrantOptions {
   /** The URL of the token endpoint, for messages. */
   readonly url: string;
