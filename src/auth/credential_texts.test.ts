@@ -3,10 +3,11 @@ import assert from "node:assert/strict";
 import { renameSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
-import { mountedSecrets, testFolder } from "../../test/scenes/authenticator.ts";
-import { lineOf, recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { lineOf, recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { mountedSecrets } from "../../test/kit/mounted_secrets.ts";
+import { poll } from "../../test/kit/poll.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { createHost } from "../pipeline/host.ts";
 import { type CredentialSource, CredentialTexts } from "./credential_texts.ts";
 

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, realpathSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
-import { testFolder } from "../../test/scenes/authenticator.ts";
+import { poll } from "../../test/kit/poll.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { entriesTo, FileWatch } from "./file_watch.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { gunzipSync, inflateSync, zstdDecompressSync } from "node:zlib";
 import { uncompress } from "snappyjs";
-import { readLz4Frame } from "../../test/oracle/lz4.ts";
+import { readLz4Frame } from "../../test/kit/oracle/lz4.ts";
 import { CODECS, type Codec, compressor, LEVELS } from "./compress.ts";
 import { fromSnappyFrames } from "./snappy_frames.ts";
 

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { readLz4Frame } from "../../test/oracle/lz4.ts";
+import { readLz4Frame } from "../../test/kit/oracle/lz4.ts";
 import { toLz4Frame } from "./lz4_frames.ts";
 
 test("whatever bytes go in come out, repeated or not", () => {

@@ -16,7 +16,7 @@ export interface ServiceConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-/** Nobody waits longer for a process to end, and Kubernetes by default no longer than 30 s. */
+/** The limit on `shutdown_timeout`, in milliseconds. Kubernetes by default waits 30 s for a process to end. */
 const SHUTDOWN_MS_MAX = 3_600_000;
 
 /** A list of component ids. */

@@ -5,7 +5,7 @@ import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { type SimulatedPod, startCriServer } from "../simulator/cri_server.ts";
 import type { PodEvent } from "./pod.ts";
 import { ContainerRuntime } from "./runtime.ts";

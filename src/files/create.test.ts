@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { chmodSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testFolder } from "../../test/scenes/authenticator.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { ensureDirectory, openOrCreate } from "./create.ts";
 
 const modeOf = (path: string): number => statSync(path).mode & 0o7777;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { IncomingMessage } from "node:http";
 import { Socket } from "node:net";
 import { type TestContext, test } from "node:test";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
 import type { ReceivedRequest, Verdict } from "../auth/authenticator.ts";
 import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
 import { systemClock } from "../clock/clock.ts";

@@ -7,8 +7,8 @@ import { connect, createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { testFolder } from "../../test/scenes/authenticator.ts";
-import { startListener } from "../../test/scenes/listener.ts";
+import { startListener } from "../../test/kit/component/listener.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { type Binding, bind, type Open } from "./bind.ts";
 
 const open: Open = async (server, where) => {

@@ -4,9 +4,9 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
-import { testFolder } from "../../test/scenes/authenticator.ts";
-import { get, type Listener, startListener } from "../../test/scenes/listener.ts";
+import { get, type Listener, startListener } from "../../test/kit/component/listener.ts";
+import { poll } from "../../test/kit/poll.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { answerText, type Route } from "./server.ts";
 

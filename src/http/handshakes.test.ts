@@ -4,11 +4,11 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import type { SecureContextOptions } from "node:tls";
-import { createTestAuthority } from "../../test/e2e/certificates.ts";
-import { clientHello } from "../../test/e2e/crowd.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { get, startListener } from "../../test/scenes/listener.ts";
+import { createTestAuthority } from "../../test/kit/certificates.ts";
+import { get, startListener } from "../../test/kit/component/listener.ts";
+import { clientHello } from "../../test/kit/crowd.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Writable } from "node:stream";
 import type { Clock } from "../clock/clock.ts";
-import { Chunk, type PageWriter } from "../prometheus/write.ts";
+import { Chunk, type PageWriter } from "../prometheus/write/page_writer.ts";
 
 /** Large enough that the calls per chunk cost little; written in about 30 µs. */
 export const CHUNK_BYTES: number = 128 * 1024;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countingMeter } from "../../test/scenes/counters.ts";
-import { recordedLogger } from "../../test/scenes/logs.ts";
+import { countingMeter } from "../../test/kit/component/counters.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { Rejections } from "./rejections.ts";
 

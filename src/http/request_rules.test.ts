@@ -5,7 +5,7 @@ import { connect } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createNoopMeter } from "@opentelemetry/api";
 import fc from "fast-check";
-import { recordedLogger } from "../../test/scenes/logs.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
 import { systemClock } from "../clock/clock.ts";
 import { defaultServerLimits, defaultServerTimeouts } from "./config.ts";
 import { Rejections } from "./rejections.ts";

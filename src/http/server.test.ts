@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { get, startListener } from "../../test/scenes/listener.ts";
+import { get, startListener } from "../../test/kit/component/listener.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { answerText, type Route } from "./server.ts";
 

@@ -16,7 +16,7 @@ import type { Reading } from "../metrics/model.ts";
 import { Graph } from "./graph.ts";
 import { createHost } from "./host.ts";
 import { pipelineCounters } from "./observe.ts";
-import type { Blueprint, Part, PipelineParts } from "./plan.ts";
+import type { Blueprint, BlueprintPart, PipelineParts } from "./plan.ts";
 
 const meter = createNoopMeter();
 const interner = new Interner();
@@ -141,7 +141,7 @@ class Stage {
   };
 
   blueprint({ pipelines, configs = {}, extensions = ["ext"] }: Change): Blueprint {
-    const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
+    const parts = <F>(factory: F, ids: readonly string[]): Map<string, BlueprintPart<F>> =>
       new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
     const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
     return {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fakeWitness } from "../../test/scenes/witness.ts";
+import { fakeWitness } from "../../test/kit/kata/witness.ts";
 import { WITNESSES } from "../kata/witnesses.ts";
 import { createHost } from "./host.ts";
 

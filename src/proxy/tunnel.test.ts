@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { type TestContext, test } from "node:test";
 import { createSecureContext } from "node:tls";
-import { createTestAuthority } from "../../test/e2e/certificates.ts";
-import { type ForwardProxyOptions, startForwardProxy } from "../../test/e2e/forward_proxy.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
+import { createTestAuthority } from "../../test/kit/certificates.ts";
+import { type ForwardProxyOptions, startForwardProxy } from "../../test/kit/destinations/forward_proxy.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { parseProxyUrl } from "./proxy_url.ts";
 import { openTunnel, ProxyError, type TunnelOptions } from "./tunnel.ts";
 

@@ -9,8 +9,8 @@ import {
   startGrpcWireServer,
   status,
   type WireAnswer,
-} from "../../test/e2e/grpc_wire_server.ts";
-import { poll } from "../../test/e2e/poll.ts";
+} from "../../test/kit/destinations/grpc_wire_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { fromSnappyFrames } from "../compression/snappy_frames.ts";
 import { GrpcClient, type GrpcClientOptions, type UnaryAnswer } from "./client.ts";

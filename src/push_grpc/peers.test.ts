@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { type GrpcWireServer, startGrpcWireServer } from "../../test/e2e/grpc_wire_server.ts";
-import { poll } from "../../test/e2e/poll.ts";
+import { type GrpcWireServer, startGrpcWireServer } from "../../test/kit/destinations/grpc_wire_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Http2Connection } from "./connection.ts";
 import { GrpcConnector } from "./connector.ts";

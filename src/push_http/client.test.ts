@@ -7,9 +7,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { z } from "zod";
-import { poll } from "../../test/e2e/poll.ts";
-import { answering, type HttpAnswer, type PushServer, startPushServer } from "../../test/e2e/push_server.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import {
+  answering,
+  type HttpAnswer,
+  type PushServer,
+  startPushServer,
+} from "../../test/kit/destinations/push_server.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { connectHttp, type HttpPushClient, type PushProtocol } from "./client.ts";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { z } from "zod";
-import { faultsOf } from "../../test/scenes/faults.ts";
+import { faultsOf } from "../../test/kit/component/config_faults.ts";
 import { httpClientOptions, refusedHttpOptions, toHttpClientConfig } from "./config.ts";
 
 const schema = z.strictObject({ ...httpClientOptions, ...refusedHttpOptions });

@@ -6,7 +6,7 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { test } from "node:test";
-import { testFolder } from "../../test/scenes/authenticator.ts";
+import { testFolder } from "../../test/kit/test_folder.ts";
 import { writerTo } from "./descriptor.ts";
 
 test("a file gets the bytes at its end, in another thread", async (context) => {

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { type Attempt, LineOutput, type Losses } from "./line_output.ts";
+import { LineOutput, type Losses, type WriteBytes } from "./line_output.ts";
 
 function failure(code: string): Error {
   return Object.assign(new Error(`${code}: test`), { code });
@@ -19,7 +19,7 @@ function scene() {
     room: Number.POSITIVE_INFINITY,
     code: "EAGAIN",
   };
-  const take: Attempt = (bytes) => {
+  const take: WriteBytes = (bytes) => {
     const count = Math.min(reader.room, bytes.length);
     if (count === 0) throw failure(reader.code);
     reader.room -= count;
@@ -154,7 +154,7 @@ test("a drain ends with the last line, or with its deadline", async () => {
 
 test("writes that end later keep their order", async () => {
   let text = "";
-  const attempt: Attempt = async (bytes) => {
+  const attempt: WriteBytes = async (bytes) => {
     await Promise.resolve();
     text += bytes.toString("utf8", 0, Math.min(2, bytes.length));
     return Math.min(2, bytes.length);

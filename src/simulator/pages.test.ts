@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { createPage, type SimulatedPage } from "./pages.ts";
 
 const SHIM_FAMILIES = 58;
@@ -54,7 +54,7 @@ test("sizes are what is asked for", () => {
   check({ disks: 2 }, 1_261 - 24 * 17);
   check({ disks: 30 }, 1_261 + 4 * 17);
   check({ guestInterfaces: 4 }, 1_261 + 2 * 16);
-  check({ hostInterfaces: 3 }, 1_261 - 3 * 16);
+  check({ shimInterfaces: 3 }, 1_261 - 3 * 16);
   check({ cpus: 8 }, 1_261 + 7 * 10);
   check({ vmstatItems: ["pgfault"] }, 1_261 - 191);
   check({ flavor: "rs" }, 422);

@@ -7,10 +7,10 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../test/e2e/poll.ts";
+import { poll } from "../../test/kit/poll.ts";
 import type { NumberStyle } from "./number_text.ts";
 import { createPage } from "./pages.ts";
-import { type Fault, type Shim, startShim } from "./shim.ts";
+import { type Shim, type ShimFault, startShim } from "./shim.ts";
 
 interface Scene {
   readonly shim: Shim;
@@ -130,7 +130,7 @@ test("a head without end is cut off", () =>
   }));
 
 test("faults are as a client sees them", async () => {
-  const check = (flavor: NumberStyle, fault: Fault, seen: RegExp): Promise<void> =>
+  const check = (flavor: NumberStyle, fault: ShimFault, seen: RegExp): Promise<void> =>
     withShim(flavor, async ({ shim, ask }) => {
       await shim.setFault(fault);
       assert.match(await ask(), seen, `${flavor} ${fault}`);

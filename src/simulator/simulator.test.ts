@@ -8,7 +8,7 @@ import { join, relative } from "node:path";
 import { test } from "node:test";
 import { fromBinary } from "@bufbuild/protobuf";
 import { Client, credentials } from "@grpc/grpc-js";
-import { poll } from "../../test/e2e/poll.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { ListPodSandboxResponseSchema } from "../cri/generated/runtime_pb.ts";
 import { shortSocketPath } from "../sockets/short_path.ts";
 import type { SandboxFault } from "./sandbox_faults.ts";

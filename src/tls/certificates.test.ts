@@ -19,11 +19,11 @@ import {
   MeterProvider,
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
-import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { poll } from "../../test/e2e/poll.ts";
-import { recordedLogger } from "../../test/scenes/logs.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority, type TestAuthority } from "../../test/kit/certificates.ts";
+import { recordedLogger } from "../../test/kit/component/logs.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
+import { poll } from "../../test/kit/poll.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { createHost } from "../pipeline/host.ts";
 import { Certificates } from "./certificates.ts";

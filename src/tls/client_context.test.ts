@@ -5,9 +5,9 @@ import { readFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { after, before, test } from "node:test";
 import { connect, createServer, type SecureContext, type Server, type TLSSocket } from "node:tls";
-import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
-import { testSettings } from "../../test/scenes/settings.ts";
+import { createTestAuthority, type TestAuthority } from "../../test/kit/certificates.ts";
+import { testSettings } from "../../test/kit/component/settings.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { clientTlsSchema } from "./client_config.ts";
 import { clientCertificates } from "./client_context.ts";
 

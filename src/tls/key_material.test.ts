@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { after, before, test } from "node:test";
-import { createTestAuthority, type TestAuthority } from "../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../test/e2e/peers.ts";
+import { createTestAuthority, type TestAuthority } from "../../test/kit/certificates.ts";
+import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { type KeyMaterial, readKeyMaterial } from "./key_material.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");

@@ -3,9 +3,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
-import { processCpuMs, residentMib } from "./process_usage.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
+import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
 /** The whole agent as a process of its own, on a simulated node in another one. */

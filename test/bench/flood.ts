@@ -2,10 +2,10 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
+import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { stallMs, upCount } from "./agent.ts";
-import { processCpuMs, residentMib } from "./process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
 /** What directories without a socket cost an agent that has ten real sandboxes to scrape among them. */

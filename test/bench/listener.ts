@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
-import { type Crowd, floodOfConnections, floodOnConnections } from "../e2e/crowd.ts";
-import { processCpuMs } from "./process_usage.ts";
+import { type Crowd, floodOfConnections, floodOnConnections } from "../kit/crowd.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { processCpuMs } from "../kit/process_usage.ts";
 
 /** What one request costs the agent, or one connection that brings a single request. */
 export interface ListenerRow {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { parseArgs } from "node:util";
+import { describeMachine, renderTable } from "../kit/table.ts";
 import { benchAgent } from "./agent.ts";
 import { benchFlood } from "./flood.ts";
 import { benchHostile } from "./hostile.ts";
@@ -12,7 +13,6 @@ import { benchPeers } from "./peers.ts";
 import { benchPush } from "./push.ts";
 import { benchQueue } from "./queue.ts";
 import { benchScrape } from "./scrape.ts";
-import { describeMachine, renderTable } from "./table.ts";
 import { benchWrite } from "./write.ts";
 
 /** One way of doing the work; `nsPerSample` is the median of several runs. */

@@ -2,10 +2,10 @@
 import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
+import { processCpuMs } from "../kit/process_usage.ts";
 import { pull, upCount } from "./agent.ts";
-import { processCpuMs } from "./process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
 /** What hostile sandboxes cost an agent that has honest ones to scrape. */

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, startAgentProcess } from "../e2e/agent_process.ts";
+import { freePort, startAgentProcess } from "../kit/node/agent_process.ts";
 
 /** A process that scrapes and pushes. */
 export interface Scraper {

@@ -3,13 +3,13 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN } from "../e2e/agent_process.ts";
-import { hasProgram } from "../e2e/peers.ts";
+import { BUILT_MAIN } from "../kit/node/agent_process.ts";
+import { hasProgram } from "../kit/peers.ts";
+import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import type { Arrived } from "./arrivals.ts";
 import type { ArrivalsOrder } from "./arrivals_sink.ts";
 import type { PageFront } from "./page_front.ts";
 import { type Scene, type Scraper, startAgent, startCollector, startVmagent } from "./peer_processes.ts";
-import { processCpuMs, residentMib } from "./process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 import type { SinkPorts } from "./sinks.ts";
 

@@ -10,11 +10,11 @@ import type { Exporter, Settings } from "../../src/component/component.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import { pointCount, type Reading } from "../../src/metrics/model.ts";
 import { createHost } from "../../src/pipeline/host.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { registry } from "../../src/registry.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import type { SinkBytes } from "./push_sink.ts";
 import type { SinkPorts } from "./sinks.ts";
 

@@ -4,10 +4,10 @@ import { get } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
-import { PageMemory } from "../../src/receivers/kata/page_buffer.ts";
-import { Scraper } from "../../src/receivers/kata/scrape.ts";
-import { SIMULATOR_MAIN, startCli } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { PageMemory } from "../../src/receivers/kata/scraping/page_buffer.ts";
+import { Scraper } from "../../src/receivers/kata/scraping/scrape.ts";
+import { SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 import type { SampleRow } from "./main.ts";
 
 const SANDBOXES = 250;

@@ -2,8 +2,8 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { SIMULATOR_MAIN, startCli } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 
 /** A node of Go sandboxes in a process of its own, for as long as `work` takes; `dir` is where it is. */
 export async function withSimulatedNode<T>(

@@ -5,52 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { systemClock } from "../../src/clock/clock.ts";
+import { FakeClock } from "../../src/clock/fake_clock.ts";
 import type { Component } from "../../src/component/component.ts";
 import type { Consumer } from "../../src/component/consumer.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
+import { createHost } from "../../src/pipeline/host.ts";
 import { registry } from "../../src/registry.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { smallestConfig } from "../kit/component/smallest_config.ts";
+import { poll } from "../kit/poll.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "conformance-"));
 after(() => rmSync(folder, { recursive: true }));
-
-/** What a component needs to be configured where `{}` does not do. Every other one must take `{}`. */
-async function requiredConfig(id: string): Promise<unknown> {
-  switch (id) {
-    case "receivers/kata":
-      return { roots: ["/nowhere/run/vc/sbs"] };
-    case "processors/cri_metadata":
-      return { endpoint: "unix:///nowhere/cri.sock", wait: "0s" };
-    case "processors/memory_limiter":
-      return { check_interval: "1s", limit_percentage: 100 };
-    case "extensions/file_storage":
-      return { directory: join(folder, "storage"), create_directory: true };
-    case "extensions/health_check":
-    case "extensions/kata_monitor_api":
-    case "exporters/prometheus":
-      return { endpoint: `127.0.0.1:${await freePort()}` };
-    case "exporters/file":
-      return { path: join(folder, "out") };
-    case "exporters/otlp_grpc":
-      // Nobody listens there: shutdown must end all the same.
-      return { endpoint: "127.0.0.1:1", tls: { insecure: true } };
-    case "exporters/otlp_http":
-    case "exporters/prometheus_remote_write":
-      return { endpoint: "http://127.0.0.1:1" };
-    case "extensions/basicauth":
-      return { client_auth: { username: "me", password: "" } };
-    case "extensions/bearertokenauth":
-      return { token: "abc" };
-    case "extensions/headers_setter":
-      return { headers: [{ key: "a", value: "b" }] };
-    case "extensions/oauth2client":
-      return { client_id: "me", client_secret: "", token_url: "http://127.0.0.1:1/token" };
-    default:
-      return {};
-  }
-}
 
 const interner = new Interner();
 
@@ -87,7 +54,7 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
     const id = `${section}/${type}`;
     const make = async (): Promise<Made> => {
       const factory = await entry.load();
-      const config = factory.schema.parse(await requiredConfig(id));
+      const config = factory.schema.parse(await smallestConfig(id, folder));
       const next = sink();
       return {
         component: factory.create(config, testSettings({ id: type, clock: systemClock, interner }), next),
@@ -114,8 +81,42 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
 
     test(`${id}: refuses a key that it does not know`, async () => {
       const factory = await entry.load();
-      const config = { ...((await requiredConfig(id)) as object), no_such_key: 1 };
+      const config = { ...(await smallestConfig(id, folder)), no_such_key: 1 };
       assert.equal(factory.schema.safeParse(config).success, false);
+    });
+
+    test(`${id}: gives back what it holds, so that another of the same config can start`, async () => {
+      const factory = await entry.load();
+      const config = factory.schema.parse(await smallestConfig(id, folder));
+      // A reload starts it in the same agent, a restart in another one.
+      const host = createHost();
+      for (const settings of [{ host }, { host }, {}]) {
+        const next = sink();
+        const component: Component = factory.create(
+          config,
+          testSettings({ id: type, clock: systemClock, interner, ...settings }),
+          next,
+        );
+        await component.start();
+        await component.shutdown(deadline());
+      }
+    });
+
+    test(`${id}: leaves no timer behind`, async () => {
+      const factory = await entry.load();
+      const config = factory.schema.parse(await smallestConfig(id, folder));
+      const clock = new FakeClock();
+      const component: Made["component"] = factory.create(
+        config,
+        testSettings({ id: type, clock, interner }),
+        sink(),
+      );
+      await component.start();
+      component.consume?.(reading("s1"));
+      await clock.advance(1_000);
+      await component.shutdown(AbortSignal.abort());
+      // An attempt to connect that was under way notices the shutdown a little later.
+      await poll("all timers to be cancelled", () => clock.timerCount === 0 || undefined, 2_000);
     });
 
     if (section === "receivers" || section === "extensions") continue;

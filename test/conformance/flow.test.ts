@@ -22,9 +22,10 @@ import { counted, pipelineCounters } from "../../src/pipeline/observe.ts";
 import type { Blueprint } from "../../src/pipeline/plan.ts";
 import { Relay } from "../../src/pipeline/relay.ts";
 import { registry } from "../../src/registry.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { countingMeter } from "../scenes/counters.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { countingMeter } from "../kit/component/counters.ts";
+import { recordedLogger } from "../kit/component/logs.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { freePort } from "../kit/node/agent_process.ts";
 
 // The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
 
@@ -109,6 +110,24 @@ for (const [name, wrap] of Object.entries(WRAPPERS)) {
     );
   });
 }
+
+test("wrapper guard: never throws, says that there is room, and logs each defect of what is behind it", () => {
+  const defect = (): never => {
+    throw new Error("defect");
+  };
+  const { logger: recorded, lines } = recordedLogger();
+  const other = new End();
+  const guarded = guard({ noRoom: defect, consume: defect, end: defect }, recorded);
+  const both = fanOut([guarded, guard(other, recorded)]);
+  assert.equal(both.noRoom("a"), undefined);
+  both.consume(reading("a", 1));
+  both.end({ resource: reading("a", 1).resource, timeMs: 2 });
+  assert.deepEqual(other.seen, ["a@1", "end a"], "the one next to it gets everything");
+  assert.deepEqual(
+    lines.map(({ msg }) => String(msg).startsWith("BUG: ")),
+    [true, true, true],
+  );
+});
 
 test("relay: has no room while nobody is there, tells of what it loses, and loses no end", () => {
   fc.assert(

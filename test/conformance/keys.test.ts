@@ -8,7 +8,7 @@ import { renderFaults } from "../../src/config/fault.ts";
 import type { LoadResult } from "../../src/config/load.ts";
 import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
-import { loadMerged, optionPlaces, yamlAt } from "../scenes/options.ts";
+import { loadMerged, optionPlaces, yamlAt } from "../kit/component/options.ts";
 
 /** What objects of JavaScript have by themselves, or take for their own. */
 const KEYS = [

@@ -8,7 +8,7 @@ import { renderFaults } from "../../src/config/fault.ts";
 import { printableConfig } from "../../src/config/print.ts";
 import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
-import { loadMerged, optionPlaces, yamlAt } from "../scenes/options.ts";
+import { loadMerged, optionPlaces, yamlAt } from "../kit/component/options.ts";
 
 /** What a variable may hold: none of it may be shown, whatever is wrong with it. */
 const VALUES = [

@@ -8,7 +8,6 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { type Arbitrary, asyncProperty, constantFrom, assert as holds, string, tuple } from "fast-check";
 import { FakeClock } from "../../src/clock/fake_clock.ts";
-import type { CommandContext } from "../../src/commands/command.ts";
 import { monitor } from "../../src/commands/monitor.ts";
 import { printConfig } from "../../src/commands/print_config.ts";
 import { run } from "../../src/commands/run.ts";
@@ -25,12 +24,13 @@ import type { Reading } from "../../src/metrics/model.ts";
 import { createOtlpEncoder } from "../../src/otlp/encode.ts";
 import { requestJson } from "../../src/otlp/json.ts";
 import { createHost } from "../../src/pipeline/host.ts";
+import type { CommandContext } from "../../src/process/command.ts";
 import { captureWarnings, consoleInto, endOnUncaught } from "../../src/process/strays.ts";
 import { LineOutput } from "../../src/reporting/line_output.ts";
 import { createLogger } from "../../src/reporting/logs.ts";
 import { ProcessLog } from "../../src/reporting/process_log.ts";
-import { sandboxStatus } from "../scenes/sandbox_status.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
 
 /** What others may write into names, values and errors to move a terminal, forge a line or hide what is there. */
 const ATTACKS = [

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import { type PodSpec, startContainerd } from "./containerd.ts";
-import { startNode } from "./node.ts";
-import { peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const KATA: PodSpec = {
   name: "ledger-7c9d-x1",

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { startNode } from "./node.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import {
   OTLP_RECEIVER_NEEDS,
   type OtlpJsonPoint,
   type OtlpJsonResource,
   startOtlpReceiver,
 } from "./otlp_receiver.ts";
-import { peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const NO_RECORDED_VALUE = 1;
 

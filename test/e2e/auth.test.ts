@@ -14,14 +14,15 @@ import { factory as bearertokenauth } from "../../src/extensions/bearertokenauth
 import { factory as headersSetter } from "../../src/extensions/headers_setter/factory.ts";
 import { factory as oauth2client } from "../../src/extensions/oauth2client/factory.ts";
 import { createHost } from "../../src/pipeline/host.ts";
-import { mountedSecrets, type RunningAuthenticator, runningAuthenticator } from "../scenes/authenticator.ts";
-import { gaugeReading, runningExporter } from "../scenes/exporter.ts";
-import { lineOf } from "../scenes/logs.ts";
-import { createTestAuthority } from "./certificates.ts";
-import { type Answer, OK, startOtlpServer } from "./otlp_server.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { answering, type HttpAnswer, startPushServer } from "./push_server.ts";
+import { createTestAuthority } from "../kit/certificates.ts";
+import { type RunningAuthenticator, runningAuthenticator } from "../kit/component/authenticator.ts";
+import { gaugeReading, runningExporter } from "../kit/component/exporter.ts";
+import { lineOf } from "../kit/component/logs.ts";
+import { type Answer, OK, startOtlpServer } from "../kit/destinations/otlp_server.ts";
+import { answering, type HttpAnswer, startPushServer } from "../kit/destinations/push_server.ts";
+import { mountedSecrets } from "../kit/mounted_secrets.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 
 /** A peer that takes requests with one value of `authorization` only. */
 interface Peer {

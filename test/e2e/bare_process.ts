@@ -4,9 +4,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { testFolder } from "../scenes/authenticator.ts";
-import { freePort, nodeFlags } from "./agent_process.ts";
-import { poll } from "./poll.ts";
+import { freePort, nodeFlags } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
+import { testFolder } from "../kit/test_folder.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 

@@ -14,9 +14,9 @@ import {
   SIMULATOR_MAIN,
   startAgentProcess,
   startCli,
-} from "./agent_process.ts";
-import { startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+} from "../kit/node/agent_process.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const NOP = {

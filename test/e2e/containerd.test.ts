@@ -9,13 +9,13 @@ import { WITNESSES } from "../../src/kata/witnesses.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Resource } from "../../src/metrics/model.ts";
 import { factory } from "../../src/processors/cri_metadata/factory.ts";
-import { advanceUntil } from "../scenes/fake_time.ts";
-import { readableMeter } from "../scenes/gauges.ts";
-import { sandboxStatus } from "../scenes/sandbox_status.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { advanceUntil } from "../kit/component/fake_time.ts";
+import { readableMeter } from "../kit/component/gauges.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
+import { peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import { type PodSpec, startContainerd } from "./containerd.ts";
-import { peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const WEB: PodSpec = {
   name: "web-5d4f8c7b9-x2x7q",

@@ -8,9 +8,9 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
 import { Client, credentials, Metadata } from "@grpc/grpc-js";
+import { hasProgram } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import { pauseImage, pauseImageIsPossible } from "./pause_image.ts";
-import { hasProgram } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const run = promisify(execFile);
 

@@ -8,9 +8,9 @@ import {
   crowdOfConnections,
   floodOfConnections,
   floodOnConnections,
-} from "./crowd.ts";
-import { startCrowdedNode } from "./crowded_node.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
+} from "../kit/crowd.ts";
+import { startCrowdedNode } from "../kit/node/crowded_node.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
 
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const HONEST = "127.0.0.1";

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { startPrometheus } from "../kit/prometheus.ts";
 import { startMonitoredNode } from "./monitor.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { startPrometheus } from "./prometheus.ts";
 
 const SCRAPES = "kata_monitor_scrape_durations_histogram_milliseconds";
 const RPC = "kata_shim_rpc_durations_histogram_milliseconds";

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
-import { freePort } from "./agent_process.ts";
-import { type AgentConfigObject, type SimulatedNode, startNode } from "./node.ts";
-import { poll } from "./poll.ts";
-import { answering, startPushServer } from "./push_server.ts";
+import { answering, startPushServer } from "../kit/destinations/push_server.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { type AgentConfigObject, type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 interface Answer {
   readonly status: number;

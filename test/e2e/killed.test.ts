@@ -11,9 +11,9 @@ import { DiskQueue } from "../../src/delivery/disk_queue.ts";
 import { ExportMetricsServiceRequestSchema } from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { startSimulator } from "../../src/simulator/simulator.ts";
-import { startAgentProcess } from "./agent_process.ts";
-import { type Answer, OK, startOtlpServer } from "./otlp_server.ts";
-import { poll } from "./poll.ts";
+import { type Answer, OK, startOtlpServer } from "../kit/destinations/otlp_server.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 
 /** A longer life: KILLS=100 KILL_SEED=$RANDOM node --test test/e2e/killed.test.ts */
 const KILLS = Number(process.env["KILLS"] ?? 6);
@@ -49,7 +49,7 @@ function kept(directory: string): Map<string, number> {
     quota: { bytesMax: Number.POSITIVE_INFINITY, bytes: 0 },
     clock: systemClock,
     onDamage: (damage) => assert.fail(JSON.stringify(damage)),
-    onTrouble: (error) => assert.fail(error),
+    onError: (error) => assert.fail(error),
   });
   for (const { bytes } of queue.take({}))
     for (const [key, count] of readingsIn(bytes)) readings.set(key, count);

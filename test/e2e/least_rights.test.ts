@@ -11,9 +11,9 @@ import { parseAllDocuments } from "yaml";
 import { parseCriEndpoint } from "../../src/cri/endpoint.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator.ts";
-import { freePort } from "./agent_process.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "src/main.ts");

@@ -5,14 +5,14 @@ import { createServer, request } from "node:http";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hashSync } from "bcryptjs";
-import { mountedSecrets } from "../scenes/authenticator.ts";
-import { freePort } from "./agent_process.ts";
-import { createTestAuthority } from "./certificates.ts";
+import { createTestAuthority } from "../kit/certificates.ts";
+import { mountedSecrets } from "../kit/mounted_secrets.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { startPrometheus } from "../kit/prometheus.ts";
 import { CHROMIUM, startBrowser } from "./chromium.ts";
-import { startNode } from "./node.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { startPrometheus } from "./prometheus.ts";
 
 /** An agent whose page is served in the open and, at other addresses, for those with credentials of each kind. */
 async function guardedNode(context: TestContext) {

@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { testFolder } from "../scenes/authenticator.ts";
-import { runCli } from "./agent_process.ts";
+import { runCli } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
+import { testFolder } from "../kit/test_folder.ts";
 import { type BareAgent, startBare, startBareAgent } from "./bare_process.ts";
-import { poll } from "./poll.ts";
 
 const LOST = "kata_collector_log_lines_lost";
 

@@ -7,11 +7,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
 import { parse } from "yaml";
-import { runCli } from "./agent_process.ts";
+import { runCli } from "../kit/node/agent_process.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import { startContainerd } from "./containerd.ts";
 import { startMonitoredNode } from "./monitor.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 /** kata-monitor's functional tests wait so long for a sandbox to come and to go. */
 const UPSTREAM_WAIT_MS = 20_000;

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
-import { type AgentProcess, freePort, startAgentWith } from "./agent_process.ts";
+import { type AgentProcess, freePort, startAgentWith } from "../kit/node/agent_process.ts";
 
 /** A simulated node, and the agent on it as whoever runs kata-monitor starts it. */
 export interface MonitoredNode {

@@ -6,11 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AgentProcess, startAgentProcess } from "./agent_process.ts";
-import { startNode } from "./node.ts";
+import { type AgentProcess, startAgentProcess } from "../kit/node/agent_process.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { PYTHON, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import type { OtlpJsonRequest } from "./otlp_receiver.ts";
-import { PYTHON, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const hasReader =
   spawnSync(PYTHON, ["-c", "import opentelemetry.proto.collector"], { stdio: "ignore" }).status === 0;

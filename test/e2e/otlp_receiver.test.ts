@@ -8,10 +8,11 @@ import type { Exporter } from "../../src/component/component.ts";
 import { factory } from "../../src/exporters/otlp_grpc/factory.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import { createHost } from "../../src/pipeline/host.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { createPage } from "../../src/simulator/pages.ts";
-import { recordedLogger } from "../scenes/logs.ts";
+import { recordedLogger } from "../kit/component/logs.ts";
+import { peerIsThere } from "../kit/peers.ts";
 import {
   OTLP_RECEIVER_NEEDS,
   type OtlpJsonAttribute,
@@ -19,7 +20,6 @@ import {
   type OtlpJsonPoint,
   startOtlpReceiver,
 } from "./otlp_receiver.ts";
-import { peerIsThere } from "./peers.ts";
 
 const START_MS = 1_699_999_000_000;
 

@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { PYTHON } from "./peers.ts";
+import { PYTHON } from "../kit/peers.ts";
 
 // What protobuf's JSON mapping makes of a request: 64-bit integers are texts, as are NaN and the infinities.
 export interface OtlpJsonAttribute {

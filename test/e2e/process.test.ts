@@ -7,10 +7,10 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { isDeepStrictEqual } from "node:util";
-import { testFolder } from "../scenes/authenticator.ts";
+import { peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { testFolder } from "../kit/test_folder.ts";
 import { catches, listenersOf, startBare, startBareAgent } from "./bare_process.ts";
-import { peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
-import { startNode } from "./node.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { startPrometheus } from "./prometheus.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { startPrometheus } from "../kit/prometheus.ts";
 
 test("a real Prometheus scrapes the agent, and the series of an ended sandbox end", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { HostileShim } from "../fuzz/hostile_shim.ts";
-import { type SimulatedNode, startNode } from "./node.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { type Prometheus, startPrometheus } from "./prometheus.ts";
+import { HostileShim } from "../kit/kata/hostile_shim.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
 
 /** What our documentation says that readers can set beside the agent's own limits. */
 const PAGE = { page_samples: 6_200, page_bytes: 3_200_000 };

@@ -5,10 +5,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import type { Runtime } from "../../src/receivers/kata/discovery.ts";
-import { SandboxLife } from "../scenes/sandbox_life.ts";
-import { freePort, runCli, startAgentProcess } from "./agent_process.ts";
-import { poll } from "./poll.ts";
+import type { Runtime } from "../../src/receivers/kata/discovery/root.ts";
+import { SandboxLife } from "../kit/kata/sandbox_life.ts";
+import { freePort, runCli, startAgentProcess } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 
 /** Where a node's /run/kata may be mounted, and whether the config names its runtime. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [

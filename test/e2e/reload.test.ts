@@ -4,9 +4,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { freePort } from "./agent_process.ts";
-import { type SimulatedNode, startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 type AnyConfig = Record<string, Record<string, Record<string, unknown>>>;
 
@@ -129,7 +129,7 @@ test("a reload that is asked for over HTTP may take away what it was asked by, a
 });
 
 test("--watch reloads when a file of the configuration changes", async () => {
-  const { startAgentWith } = await import("./agent_process.ts");
+  const { startAgentWith } = await import("../kit/node/agent_process.ts");
   const folder = await mkdtemp(join(tmpdir(), "watch-"));
   const path = join(folder, "config.yaml");
   const text = (interval: string): string =>

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { freePort } from "./agent_process.ts";
-import { type SimulatedNode, startNode } from "./node.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
-import { poll } from "./poll.ts";
-import { type Prometheus, type Samples, startPrometheus } from "./prometheus.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { type Prometheus, type Samples, startPrometheus } from "../kit/prometheus.ts";
 
 /** An agent whose page, with timestamps, a Prometheus scrapes, and which writes the same to it. */
 async function scene(context: TestContext): Promise<{ node: SimulatedNode; prometheus: Prometheus }> {

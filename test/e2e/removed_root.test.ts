@@ -6,8 +6,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { lacksMounts } from "../faults/mounts.ts";
-import { poll } from "./poll.ts";
+import { lacksMounts } from "../kit/mounts.ts";
+import { poll } from "../kit/poll.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 

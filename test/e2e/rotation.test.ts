@@ -8,11 +8,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { startSimulator } from "../../src/simulator/simulator.ts";
-import { freePort, startAgentWith } from "./agent_process.ts";
-import { createTestAuthority } from "./certificates.ts";
-import { startNode } from "./node.ts";
-import { poll } from "./poll.ts";
-import { answering, startPushServer } from "./push_server.ts";
+import { createTestAuthority } from "../kit/certificates.ts";
+import { answering, startPushServer } from "../kit/destinations/push_server.ts";
+import { freePort, startAgentWith } from "../kit/node/agent_process.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 test("--watch goes over to rotated certificates and tokens, and to those that a reload names", async (context) => {
   const authority = createTestAuthority();

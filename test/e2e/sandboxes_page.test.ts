@@ -7,10 +7,10 @@ import { factory } from "../../src/extensions/kata_monitor_api/factory.ts";
 import type { SandboxStatus } from "../../src/kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../src/kata/sandboxes.ts";
 import { createHost } from "../../src/pipeline/host.ts";
-import { sandboxStatus } from "../scenes/sandbox_status.ts";
-import { testSettings } from "../scenes/settings.ts";
+import { testSettings } from "../kit/component/settings.ts";
+import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { type Browser, CHROMIUM, startBrowser } from "./chromium.ts";
-import { hasProgram, peerIsThere } from "./peers.ts";
 
 /** The widths of a small desk's window and of a phone. */
 const WIDTHS = [1_280, 400];

@@ -6,8 +6,8 @@ import { type AddressInfo, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 /** Takes connections and never says a word; returns where. */
 async function startSilentServer(context: TestContext): Promise<string> {

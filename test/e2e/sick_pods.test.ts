@@ -5,8 +5,8 @@ import type { NumberStyle } from "../../src/simulator/number_text.ts";
 import type { SandboxFault } from "../../src/simulator/sandbox_faults.ts";
 import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts";
 import type { SimulatorOptions } from "../../src/simulator/simulator.ts";
-import { type AgentConfigObject, type SimulatedNode, startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { type AgentConfigObject, type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 const FLAVORS: readonly NumberStyle[] = ["go", "rs"];
 /** A kernel kills every five seconds on average: it may take its time. */

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SandboxFault } from "../../src/simulator/sandbox_faults.ts";
 import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts";
-import { type SimulatedNode, startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 /** The runtime's list is compared once a minute. */
 const COMPARED_LIMIT_MS = 150_000;

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { testFolder } from "../scenes/authenticator.ts";
-import { nodeFlags } from "./agent_process.ts";
+import { nodeFlags } from "../kit/node/agent_process.ts";
+import { testFolder } from "../kit/test_folder.ts";
 import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");

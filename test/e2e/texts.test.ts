@@ -5,9 +5,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, runCli } from "./agent_process.ts";
-import { startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { freePort, runCli } from "../kit/node/agent_process.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 const SECRET = "hunter2-in-a-path";
 

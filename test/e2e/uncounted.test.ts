@@ -6,12 +6,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { createPage } from "../../src/simulator/pages.ts";
-import { startForeignParsers } from "../fuzz/foreign_parsers.ts";
-import { HostileShim } from "../fuzz/hostile_shim.ts";
-import { pull } from "../fuzz/judges.ts";
-import { startNode } from "./node.ts";
-import { goOnWithout } from "./peers.ts";
-import { poll } from "./poll.ts";
+import { HostileShim } from "../kit/kata/hostile_shim.ts";
+import { startNode } from "../kit/node/simulated_node.ts";
+import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
+import { goOnWithout } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { pull } from "../kit/pulled_page.ts";
 
 /** What a vendor's shim may say of itself, and what strict readers refuse for it. */
 const VENDOR = [

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { SimulatedPod } from "../../src/simulator/cri_server.ts";
-import { type SimulatedNode, startNode } from "./node.ts";
-import { poll } from "./poll.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import { poll } from "../kit/poll.ts";
 
 /** Old enough to count at once. */
 const POD: SimulatedPod = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { renderTable } from "../bench/table.ts";
+import { renderTable } from "../kit/table.ts";
 import type { Counters, ExporterCounters } from "./counters.ts";
 import type { Ledger } from "./ledger.ts";
 import type { Life } from "./life.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import {
   configWith,

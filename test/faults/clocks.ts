@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { globSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";

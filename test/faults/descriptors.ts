@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { hasProgram } from "../e2e/peers.ts";
-import { poll } from "../e2e/poll.ts";
+import { command } from "../kit/mounts.ts";
+import { hasProgram } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts } from "./accounts.ts";
 import type { Life } from "./life.ts";
-import { command } from "./mounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { lacksMounts, mountTmpfs } from "../kit/mounts.ts";
+import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
-import { lacksMounts, mountTmpfs } from "./mounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";

@@ -4,7 +4,7 @@ import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, ServerCredentials, status } from "@grpc/grpc-js";
 import { RetryInfoSchema } from "../../src/otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../src/otlp/generated/google/rpc/status_pb.ts";
-import { type Answer, OK, startOtlpServer } from "../e2e/otlp_server.ts";
+import { type Answer, OK, startOtlpServer } from "../kit/destinations/otlp_server.ts";
 import type { DestinationOptions } from "./recorder.ts";
 import type { Destination, Refusal } from "./reply.ts";
 

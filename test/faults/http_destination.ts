@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import { gunzipSync } from "node:zlib";
-import { type HttpAnswer, type PostedRequest, startPushServer } from "../e2e/push_server.ts";
+import { type HttpAnswer, type PostedRequest, startPushServer } from "../kit/destinations/push_server.ts";
 import type { DestinationOptions } from "./recorder.ts";
 import type { Decide, Destination } from "./reply.ts";
 

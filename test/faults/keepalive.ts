@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import { hasProgram } from "../e2e/peers.ts";
-import { poll } from "../e2e/poll.ts";
+import { promisify } from "node:util";
+import { hasProgram } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 
+const execFileAsync = promisify(execFile);
 const SOURCE = join(import.meta.dirname, "keepalive_server");
 /** How many requests each is to get: those of more than half a minute, in which three pings would be two too many. */
 const SHORT_REQUESTS = { usual: 12, hung: 3 };
@@ -103,7 +105,8 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   const scene = await setScene({ seed });
   try {
     const program = join(scene.dir, "keepalive_server");
-    execFileSync("go", ["build", "-o", program, "."], { cwd: SOURCE });
+    // Not synchronously: other scenarios have their simulators in this process, and Go may take half a minute.
+    await execFileAsync("go", ["build", "-o", program, "."], { cwd: SOURCE });
     const servers = {
       usual: await startGoServer(program, "2s"),
       // It answers nobody in time, so that no ping is forgiven for an answer.

@@ -3,8 +3,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CliProcess, type Finished, freePort, startCli } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { type CliProcess, type Finished, freePort, startCli } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 import { type Counters, readCounters } from "./counters.ts";
 
 /** What tests say about an agent; the rest is said here. */

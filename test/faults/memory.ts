@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { residentMib } from "../bench/process_usage.ts";
+import { residentMib } from "../kit/process_usage.ts";
 import { exporterIn } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
 import { type Pushing, startPushing } from "./pushing.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
 import type { Counters } from "./counters.ts";
 import type { Scale, Scenario } from "./scenario.ts";
@@ -47,13 +47,14 @@ async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   const queue = { queue_size: QUEUE_SIZE, ...POLICIES[policy], ...storage };
   // The one beside it takes everything, and is held up as well where the other one asks for that.
   const exporters = [DISK, "nop"];
+  // From the beginning: a request whose answer is lost in the change would be received, and yet dropped as the oldest.
+  await scene.recorder.setMode("unavailable");
   const life = await scene.start({
     ...config,
     exporters: { [DISK]: exporterTo(scene.recorder.address, queue), nop: {} },
     service: { ...config.service, pipelines: { metrics: { receivers: ["kata"], exporters } } },
   });
   const watch = watchAccounts(life);
-  await scene.recorder.setMode("unavailable");
   await poll("the queue to be full", async () => WAS_FULL[policy](await life.counters()) || undefined);
   await sleep(fullMs);
   await scene.drain(life);

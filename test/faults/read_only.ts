@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { lacksFailingMounts, type Mount, mountExt4 } from "../kit/mounts.ts";
+import { poll } from "../kit/poll.ts";
 import { type Account, accountOf, assertBalanced, describeAccounts, watchAccounts } from "./accounts.ts";
-import { lacksFailingMounts, type Mount, mountExt4 } from "./mounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";

@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { freePort } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Refusal } from "./reply.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
 import type { Mode } from "./recorder.ts";

@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
-import type { Finished } from "../e2e/agent_process.ts";
-import { poll } from "../e2e/poll.ts";
+import type { Finished } from "../kit/node/agent_process.ts";
+import { poll } from "../kit/poll.ts";
 import { DiskWitness } from "./disk_truth.ts";
 import { Ledger } from "./ledger.ts";
 import { type AgentConfig, type Life, spawnAgent, untilQueueIsEmpty } from "./life.ts";
@@ -20,7 +20,7 @@ export const TIMEOUT_MS = 1_000;
 export const PATIENT_TIMEOUT = "20s";
 const CAUGHT_UP_BYTES = 300_000;
 /** A fifth of a real page: what matters here is how many readings there are. */
-const PAGE = { disks: 1, guestInterfaces: 1, hostInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
+const PAGE = { disks: 1, guestInterfaces: 1, shimInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
 /** The exporter whose queue is on disk. */
 export const DISK = "otlp_grpc/disk";
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
-import { poll } from "../e2e/poll.ts";
+import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";

@@ -6,7 +6,7 @@ import { attributeOf, type Family, type Reading } from "../../src/metrics/model.
 import { createPage, type SimulatedPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { withFakeTime } from "../scenes/fake_time_receiver.ts";
+import { withFakeTime } from "../kit/kata/fake_time_receiver.ts";
 import { below, pick } from "./mutate.ts";
 
 export interface ChurnOptions {

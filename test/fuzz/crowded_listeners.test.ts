@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { test } from "node:test";
-import { hasProgram, peerIsThere } from "../e2e/peers.ts";
+import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { attackListeners } from "./crowded_listeners.ts";
 
 /** A longer hunt: npm run fuzz -- --listeners --rounds 100 */

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { startCrowdedNode } from "../e2e/crowded_node.ts";
-import { poll } from "../e2e/poll.ts";
-import type { Closing } from "../e2e/push_server.ts";
+import type { Closing } from "../kit/destinations/push_server.ts";
+import { startCrowdedNode } from "../kit/node/crowded_node.ts";
+import { poll } from "../kit/poll.ts";
 import { drawAttacks } from "./listener_attacks.ts";
 
 export interface CrowdedListenersOptions {

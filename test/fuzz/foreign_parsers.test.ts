@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { peerIsThere } from "../e2e/peers.ts";
-import { startForeignParsers } from "./foreign_parsers.ts";
-import type { Format } from "./page_checks.ts";
+import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
+import { peerIsThere } from "../kit/peers.ts";
+import type { Format } from "../kit/pulled_page.ts";
 
 /** A page that a parser must refuse, since a judge that takes everything would prove nothing. */
 const REFUSED: Readonly<Record<Format, readonly string[]>> = {

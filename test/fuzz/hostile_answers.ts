@@ -1,17 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { gzipSync } from "node:zlib";
 import { seededRandom } from "../../src/simulator/random.ts";
+import type { HostileAnswer } from "../kit/kata/hostile_shim.ts";
 import { below, pick } from "./mutate.ts";
-
-/** How a shim answers one request. */
-export interface HostileAnswer {
-  /** What is done to HTTP; "none" for an answer that brings the page whole. */
-  readonly trick: string;
-  /** Written one after the other, with a pause between them. */
-  readonly pieces: readonly Buffer[];
-  /** Afterwards: the connection is closed, kept open in silence, or cut with what was not sent yet. */
-  readonly afterwards: "end" | "silence" | "cut";
-}
 
 /** Tricks after which a part of the page can rightly be taken for the whole. */
 export const CUTTING_TRICKS: ReadonlySet<string> = new Set([

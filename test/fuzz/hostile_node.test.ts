@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { goOnWithout, hasProgram, peerIsThere } from "../e2e/peers.ts";
-import { startForeignParsers } from "./foreign_parsers.ts";
+import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
+import { goOnWithout, hasProgram, peerIsThere } from "../kit/peers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
 /** A longer hunt: npm run fuzz -- --rounds 200 */

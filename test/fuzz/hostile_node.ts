@@ -1,28 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import { readFileSync } from "node:fs";
 import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { freePort } from "../e2e/agent_process.ts";
-import { type SimulatedNode, startNode } from "../e2e/node.ts";
-import { hasProgram } from "../e2e/peers.ts";
-import { poll } from "../e2e/poll.ts";
-import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
-import type { ForeignParser } from "./foreign_parsers.ts";
+import type { HostileAnswer } from "../kit/kata/hostile_shim.ts";
+import { HostileShim } from "../kit/kata/hostile_shim.ts";
+import { freePort } from "../kit/node/agent_process.ts";
+import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
+import type { ForeignParser } from "../kit/page_parsers/foreign_parsers.ts";
+import { hasProgram } from "../kit/peers.ts";
+import { poll } from "../kit/poll.ts";
+import { residentMib } from "../kit/process_usage.ts";
+import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
+import { type PulledPage, pull } from "../kit/pulled_page.ts";
 import { HonestPages } from "./honest_pages.ts";
-import { CUTTING_TRICKS, type HostileAnswer, hostileAnswer } from "./hostile_answers.ts";
+import { CUTTING_TRICKS, hostileAnswer } from "./hostile_answers.ts";
 import { type Author, type HostilePage, hostFamilies, hostilePage, MARKS } from "./hostile_pages.ts";
-import { HostileShim } from "./hostile_shim.ts";
-import {
-  type PulledPage,
-  promtoolFault,
-  pull,
-  type ScrapingPrometheus,
-  startScrapingPrometheus,
-} from "./judges.ts";
+import { promtoolFault, type ScrapingPrometheus, startScrapingPrometheus } from "./judges.ts";
 import { below, pick } from "./mutate.ts";
 import {
   expectedLines,
@@ -318,7 +314,7 @@ class HostileNode {
     faults.push(...this.#pushes.takeFaults(), ...this.#faultsOfProcess());
     if (faults.length > 0) await this.#fail(faults, pages);
     const tricks = this.#slots.flatMap(({ served }) => served.map(({ answer }) => answer.trick));
-    return `${lines} samples, ${forged} of them forged, ${this.#residentMib()} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
+    return `${lines} samples, ${forged} of them forged, ${residentMib(this.#node.agent.pid).toFixed(0)} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
   }
 
   /** What parsers that others wrote have against the page, which has so many samples. */
@@ -395,34 +391,54 @@ class HostileNode {
     return faults;
   }
 
-  /** Memory of the agent, for whoever watches a long hunt. */
-  #residentMib(): number {
-    const status = readFileSync(`/proc/${this.#node.agent.pid}/status`, "utf8");
-    return Math.round(Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1]) / 1_024);
-  }
-
   async #fail(faults: readonly string[], pages: readonly PulledPage[]): Promise<never> {
     const { seed, sandboxes } = this.#options;
-    const folder = await mkdtemp(join(tmpdir(), "hostile-"));
-    for (const { format, body } of pages) await writeFile(join(folder, `agent.${format}.txt`), body);
-    for (const [index, page] of (this.#prometheus?.pages ?? []).entries())
-      await writeFile(join(folder, `relayed.${index}.${page.format}.txt`), page.body);
-    for (const { shim, author, flavor, served } of this.#slots) {
-      for (const [request, { page, answer }] of served.entries()) {
-        const name = `${shim.id.slice(0, 8)}.${flavor}.${author}.${request}.${answer.trick}.page`;
-        await writeFile(join(folder, name), page.bytes);
-      }
-    }
-    const tricks = this.#slots.map(({ shim, served }) => [
-      shim.id,
-      served.map(({ page, answer }) => `${answer.trick}: ${page.tricks.join(" ")}`),
-    ]);
-    await writeFile(join(folder, "tricks.json"), JSON.stringify(Object.fromEntries(tricks), undefined, 2));
-    await writeFile(join(folder, "faults.txt"), faults.join("\n"));
-    await writeFile(join(folder, "agent.log"), this.#node.agent.stderr());
+    const folder = await keepEvidence({
+      faults,
+      pages,
+      relayed: this.#prometheus?.pages ?? [],
+      slots: this.#slots,
+      log: this.#node.agent.stderr(),
+    });
     const told = faults.slice(0, FAULTS_TOLD_MAX).join("\n  ");
     throw new Error(
       `seed ${seed}, sandboxes ${sandboxes}, round ${this.#round}: ${faults.length} faults; pages are in ${folder}\n  ${told}`,
     );
   }
+}
+
+/** Writes what a failed round was made of into a new folder, which stays, and returns its path. */
+async function keepEvidence({
+  faults,
+  pages,
+  relayed,
+  slots,
+  log,
+}: {
+  readonly faults: readonly string[];
+  /** The agent's pages of the round. */
+  readonly pages: readonly PulledPage[];
+  /** The pages that Prometheus got last. */
+  readonly relayed: readonly PulledPage[];
+  readonly slots: readonly Slot[];
+  readonly log: string;
+}): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "hostile-"));
+  for (const { format, body } of pages) await writeFile(join(folder, `agent.${format}.txt`), body);
+  for (const [index, page] of relayed.entries())
+    await writeFile(join(folder, `relayed.${index}.${page.format}.txt`), page.body);
+  for (const { shim, author, flavor, served } of slots) {
+    for (const [request, { page, answer }] of served.entries()) {
+      const name = `${shim.id.slice(0, 8)}.${flavor}.${author}.${request}.${answer.trick}.page`;
+      await writeFile(join(folder, name), page.bytes);
+    }
+  }
+  const tricks = slots.map(({ shim, served }) => [
+    shim.id,
+    served.map(({ page, answer }) => `${answer.trick}: ${page.tricks.join(" ")}`),
+  ]);
+  await writeFile(join(folder, "tricks.json"), JSON.stringify(Object.fromEntries(tricks), undefined, 2));
+  await writeFile(join(folder, "faults.txt"), faults.join("\n"));
+  await writeFile(join(folder, "agent.log"), log);
+  return folder;
 }

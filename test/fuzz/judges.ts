@@ -4,30 +4,10 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../e2e/agent_process.ts";
-import { hasProgram } from "../e2e/peers.ts";
-import { type Prometheus, startPrometheus } from "../e2e/prometheus.ts";
-import type { Format } from "./page_checks.ts";
-
-/** One format as it is, one compressed: the agent makes them by different ways. */
-const HEADERS: Readonly<Record<Format, Readonly<Record<string, string>>>> = {
-  text: { accept: "text/plain;version=0.0.4", "accept-encoding": "identity" },
-  openmetrics: { accept: "application/openmetrics-text;version=1.0.0", "accept-encoding": "gzip" },
-};
-
-/** A page of the agent as a puller got it. */
-export interface PulledPage {
-  readonly format: Format;
-  readonly status: number;
-  readonly contentType: string;
-  readonly body: string;
-}
-
-export async function pull(address: string, format: Format): Promise<PulledPage> {
-  const response = await fetch(`http://${address}/metrics`, { headers: HEADERS[format] });
-  const contentType = response.headers.get("content-type") ?? "";
-  return { format, status: response.status, contentType, body: await response.text() };
-}
+import { freePort } from "../kit/node/agent_process.ts";
+import { hasProgram } from "../kit/peers.ts";
+import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
+import { type PulledPage, pull } from "../kit/pulled_page.ts";
 
 /** What promtool has against the page; undefined where it takes it, or is not there. */
 export async function promtoolFault(page: string): Promise<string | undefined> {

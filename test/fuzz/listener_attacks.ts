@@ -9,7 +9,7 @@ import {
   floodOnConnections,
   handshakes,
   slowReaders,
-} from "../e2e/crowd.ts";
+} from "../kit/crowd.ts";
 import { below, mutate, pick } from "./mutate.ts";
 
 /** What somebody does to a listener. */

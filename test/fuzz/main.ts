@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
+import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
 import { churn, SERIES_MAX } from "./churn.ts";
 import { attackListeners } from "./crowded_listeners.ts";
-import { startForeignParsers } from "./foreign_parsers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
 /**

@@ -3,8 +3,7 @@
  * What a page must be, told without any code of the agent's: a second opinion, on purpose written another way than
  * `src/prometheus`.
  */
-
-export type Format = "text" | "openmetrics";
+import type { Format } from "../kit/pulled_page.ts";
 
 /** A sample of a page. */
 export interface PageLine {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { uncompress } from "snappyjs";
-import { decodeMixed, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
+import { decodeMixed, keyOf, type WrittenSample } from "../kit/oracle/remote_write.ts";
 import type { Identity } from "./page_checks.ts";
 import { faultsOfHelp, faultsOfIdentity, faultsOfLabel } from "./said_of_whom.ts";
 

@@ -4,11 +4,12 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
 import { type Kind, pointWidth, type Reading } from "../../src/metrics/model.ts";
-import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
-import { PageComposer } from "../../src/prometheus/write_page.ts";
-import { goOnWithout } from "../e2e/peers.ts";
-import { type ForeignParser, startForeignParsers } from "./foreign_parsers.ts";
-import { type Format, readPage } from "./page_checks.ts";
+import { PageComposer } from "../../src/prometheus/page/compose.ts";
+import { Chunk, PageWriter } from "../../src/prometheus/write/page_writer.ts";
+import { type ForeignParser, startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
+import { goOnWithout } from "../kit/peers.ts";
+import type { Format } from "../kit/pulled_page.ts";
+import { readPage } from "./page_checks.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
 const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);

@@ -7,10 +7,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
-import { poll } from "../../../test/e2e/poll.ts";
-import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
-import { lineOf } from "../../../test/scenes/logs.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { gaugeReading, runningExporter } from "../../../test/kit/component/exporter.ts";
+import { lineOf } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { Host } from "../../component/host.ts";
 import {
   type ExportMetricsServiceRequest,

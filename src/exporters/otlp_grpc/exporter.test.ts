@@ -10,16 +10,16 @@ import { gunzipSync } from "node:zlib";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack } from "@bufbuild/protobuf/wkt";
 import { Metadata, status } from "@grpc/grpc-js";
+import { gaugeReading, runningExporter } from "../../../test/kit/component/exporter.ts";
+import { lineOf } from "../../../test/kit/component/logs.ts";
 import {
   type Answer,
   OK,
   type OtlpServer,
   type OtlpServerOptions,
   startOtlpServer,
-} from "../../../test/e2e/otlp_server.ts";
-import { poll } from "../../../test/e2e/poll.ts";
-import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
-import { lineOf } from "../../../test/scenes/logs.ts";
+} from "../../../test/kit/destinations/otlp_server.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
 import { ExportMetricsServiceResponseSchema } from "../../otlp/generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { fromBinary, fromJsonString } from "@bufbuild/protobuf";
 import { JsonMetricsSerializer, ProtobufMetricsSerializer } from "@opentelemetry/otlp-transformer";
-import { toSdkMetrics } from "../../../test/oracle/otel_sdk.ts";
+import { toSdkMetrics } from "../../../test/kit/oracle/otel_sdk.ts";
 import { Interner } from "../../metrics/interner.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { createOtlpEncoder } from "../../otlp/encode.ts";
@@ -12,8 +12,8 @@ import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
 } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { PageParser } from "../../prometheus/parse.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { bodyFormat } from "./body.ts";
 

@@ -7,12 +7,12 @@ import { type TestContext, test } from "node:test";
 import type { TLSSocket } from "node:tls";
 import { gunzipSync } from "node:zlib";
 import { fromBinary } from "@bufbuild/protobuf";
-import { createTestAuthority } from "../../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
-import { lineOf } from "../../../test/scenes/logs.ts";
+import { createTestAuthority } from "../../../test/kit/certificates.ts";
+import { gaugeReading, runningExporter } from "../../../test/kit/component/exporter.ts";
+import { lineOf } from "../../../test/kit/component/logs.ts";
+import { answering, type PushServer, startPushServer } from "../../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../../test/kit/peers.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { ExportMetricsServiceRequestSchema } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { factory } from "./factory.ts";
 

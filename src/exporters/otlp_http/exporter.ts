@@ -23,7 +23,7 @@ async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Tran
   const client = await connectHttp({
     url: config.url,
     config,
-    timeoutMs: config.timeout,
+    timeoutMs: config.timeoutMs,
     protocol,
     settings,
   });

@@ -16,7 +16,7 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 import { pino } from "pino";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import { type Clock, systemClock } from "../../clock/clock.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { Interner } from "../../metrics/interner.ts";

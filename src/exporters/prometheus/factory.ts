@@ -9,7 +9,7 @@ import {
   labelOptions,
   labelsTwice,
   toIdentityLabels,
-} from "../../prometheus/label_options.ts";
+} from "../../prometheus/series/label_options.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 
 const limits = z

@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { constants, createGzip, type Gzip } from "node:zlib";
 import { CHUNK_BYTES, type Puller, send } from "../../http/page_stream.ts";
-import { Chunk, type PageWriter } from "../../prometheus/write.ts";
+import { Chunk, type PageWriter } from "../../prometheus/write/page_writer.ts";
 
 const OUTPUT_BYTES = 64 * 1024;
 

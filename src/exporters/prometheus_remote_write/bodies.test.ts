@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { uncompress } from "snappyjs";
-import { decodeSnappy } from "../../../test/oracle/snappy.ts";
+import { decodeSnappy } from "../../../test/kit/oracle/snappy.ts";
 import { type Body, bodiesOf } from "./bodies.ts";
 import { Outline } from "./outline.ts";
 import type { MessageVersion } from "./record.ts";

@@ -2,16 +2,16 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { uncompress } from "snappyjs";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
+import { gaugeReading, runningExporter } from "../../../test/kit/component/exporter.ts";
+import { lineOf } from "../../../test/kit/component/logs.ts";
+import { answering, type PushServer, startPushServer } from "../../../test/kit/destinations/push_server.ts";
 import {
   decodeRequestV2,
   decodeWriteRequest,
   keyOf,
   type WrittenSample,
-} from "../../../test/oracle/remote_write.ts";
-import { gaugeReading, runningExporter } from "../../../test/scenes/exporter.ts";
-import { lineOf } from "../../../test/scenes/logs.ts";
+} from "../../../test/kit/oracle/remote_write.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { factory } from "./factory.ts";
 
 const T = 1_700_000_000_000;

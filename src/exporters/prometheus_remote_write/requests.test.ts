@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf } from "../../../test/oracle/remote_write.ts";
 import {
   type FamilyRow,
   messagesOf,
@@ -10,7 +9,8 @@ import {
   texts,
   type WriterOptions,
   writer,
-} from "../../../test/scenes/remote_write.ts";
+} from "../../../test/kit/component/request_writer.ts";
+import { keyOf } from "../../../test/kit/oracle/remote_write.ts";
 import type { Resource } from "../../metrics/model.ts";
 
 const T = 1_700_000_000_123;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { uncompress } from "snappyjs";
-import { decodeSnappy } from "../../../test/oracle/snappy.ts";
+import { decodeSnappy } from "../../../test/kit/oracle/snappy.ts";
 import { HOLE, Outline } from "./outline.ts";
 import { asLiteral, compressOutline } from "./snappy.ts";
 

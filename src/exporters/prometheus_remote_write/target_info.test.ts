@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { keyOf } from "../../../test/oracle/remote_write.ts";
-import { reading, resource, texts, type WriterOptions, writer } from "../../../test/scenes/remote_write.ts";
+import {
+  reading,
+  resource,
+  texts,
+  type WriterOptions,
+  writer,
+} from "../../../test/kit/component/request_writer.ts";
+import { keyOf } from "../../../test/kit/oracle/remote_write.ts";
 
 const T = 1_700_000_000_123;
 const ROWS = [{ name: "a" }];

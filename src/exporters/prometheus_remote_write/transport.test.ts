@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { answering, type PushServer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { decodeRequestV2, decodeWriteRequest } from "../../../test/oracle/remote_write.ts";
-import { decodeSnappy } from "../../../test/oracle/snappy.ts";
-import { reading, resource, writer } from "../../../test/scenes/remote_write.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { reading, resource, writer } from "../../../test/kit/component/request_writer.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { answering, type PushServer, startPushServer } from "../../../test/kit/destinations/push_server.ts";
+import { decodeRequestV2, decodeWriteRequest } from "../../../test/kit/oracle/remote_write.ts";
+import { decodeSnappy } from "../../../test/kit/oracle/snappy.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { remoteWriteSchema } from "./config.ts";

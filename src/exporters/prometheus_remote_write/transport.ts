@@ -33,7 +33,7 @@ class RemoteWriteTransport implements Transport {
     this.#bytesMax = requestBytesMax;
     this.#connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
     const connect = (protocol: PushProtocol): HttpPushClient =>
-      new HttpPushClient({ url, config, timeoutMs: config.timeout, settings, protocol }, this.#connections);
+      new HttpPushClient({ url, config, timeoutMs: config.timeoutMs, settings, protocol }, this.#connections);
     this.#clients = { 1: connect(remoteWriteV1), 2: connect(remoteWriteV2) };
   }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { setImmediate } from "node:timers/promises";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { BcryptQueue } from "./bcrypt_queue.ts";
 import type { Comparison } from "./bcrypt_worker.ts";

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { mountedSecrets, runningAuthenticator, testFolder } from "../../../test/scenes/authenticator.ts";
+import { runningAuthenticator } from "../../../test/kit/component/authenticator.ts";
+import { mountedSecrets } from "../../../test/kit/mounted_secrets.ts";
+import { poll } from "../../../test/kit/poll.ts";
+import { testFolder } from "../../../test/kit/test_folder.ts";
 import { factory } from "./factory.ts";
 
 const running = (context: Parameters<typeof testFolder>[0], client_auth: object) =>

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { hashSync } from "bcryptjs";
-import { poll } from "../../../test/e2e/poll.ts";
-import { mountedSecrets, runningServerAuthenticator } from "../../../test/scenes/authenticator.ts";
+import { runningServerAuthenticator } from "../../../test/kit/component/authenticator.ts";
+import { mountedSecrets } from "../../../test/kit/mounted_secrets.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { factory } from "./factory.ts";
 
 const HASHES = { me: hashSync("right", 4), you: hashSync("yours", 4) };

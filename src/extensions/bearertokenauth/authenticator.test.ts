@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
 import {
-  mountedSecrets,
   runningAuthenticator,
   runningServerAuthenticator,
-} from "../../../test/scenes/authenticator.ts";
+} from "../../../test/kit/component/authenticator.ts";
+import { mountedSecrets } from "../../../test/kit/mounted_secrets.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { factory } from "./factory.ts";
 
 test("a request gets the token in the header and by the scheme that the config says", async (context) => {

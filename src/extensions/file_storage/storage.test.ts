@@ -6,8 +6,8 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:f
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 import type { QueueStorage } from "../../delivery/queue_storage.ts";

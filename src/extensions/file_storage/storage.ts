@@ -92,7 +92,7 @@ export class FileStorage implements Extension, QueueStorage {
       quota: this.#quota,
       clock,
       onDamage: ({ lost, path, offset }) => onDamage(lost, `${path} at byte ${offset}`),
-      onTrouble: (error) =>
+      onError: (error) =>
         logger.error({ queue: name, error: error.message }, "Storage has trouble; nothing is lost by it."),
     });
     this.#open.add(name);

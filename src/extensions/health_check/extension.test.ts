@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { ReloadControl } from "../../component/reload.ts";
 import type { ComponentState } from "../../component/status.ts";

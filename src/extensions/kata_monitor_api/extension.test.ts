@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { sandboxStatus } from "../../../test/kit/kata/sandbox_status.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { systemClock } from "../../clock/clock.ts";
 import type { Settings } from "../../component/component.ts";
 import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sandboxStatus } from "../../../test/scenes/sandbox_status.ts";
+import { sandboxStatus } from "../../../test/kit/kata/sandbox_status.ts";
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { describeSpan, sandboxRows } from "./sandbox_rows.ts";
 

@@ -3,8 +3,8 @@ import type { ServerResponse } from "node:http";
 import type { Clock } from "../../clock/clock.ts";
 import { streamPage, Turns } from "../../http/page_stream.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { PageWriter } from "../../prometheus/write.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { PageComposer } from "../../prometheus/page/compose.ts";
+import { PageWriter } from "../../prometheus/write/page_writer.ts";
 
 /**
  * Writes the page of one sandbox as its shim would: the samples of its reading, without labels that identify the

@@ -3,11 +3,12 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { createTestAuthority } from "../../../test/e2e/certificates.ts";
-import { hasProgram, peerIsThere } from "../../../test/e2e/peers.ts";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answering, type HttpAnswer, startPushServer } from "../../../test/e2e/push_server.ts";
-import { runningAuthenticator, testFolder } from "../../../test/scenes/authenticator.ts";
+import { createTestAuthority } from "../../../test/kit/certificates.ts";
+import { runningAuthenticator } from "../../../test/kit/component/authenticator.ts";
+import { answering, type HttpAnswer, startPushServer } from "../../../test/kit/destinations/push_server.ts";
+import { hasProgram, peerIsThere } from "../../../test/kit/peers.ts";
+import { poll } from "../../../test/kit/poll.ts";
+import { testFolder } from "../../../test/kit/test_folder.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
 import { factory } from "./factory.ts";
 

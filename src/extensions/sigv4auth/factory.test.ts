@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, beforeEach, test } from "node:test";
-import { runningAuthenticator, testFolder } from "../../../test/scenes/authenticator.ts";
+import { runningAuthenticator } from "../../../test/kit/component/authenticator.ts";
+import { testFolder } from "../../../test/kit/test_folder.ts";
 import { factory } from "./factory.ts";
 
 const environment = { ...process.env };

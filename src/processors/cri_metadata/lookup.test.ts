@@ -6,10 +6,10 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { status } from "@grpc/grpc-js";
 import type { Meter } from "@opentelemetry/api";
-import { poll } from "../../../test/e2e/poll.ts";
-import { countingMeter } from "../../../test/scenes/counters.ts";
-import { advanceInSteps, advanceUntil } from "../../../test/scenes/fake_time.ts";
-import { readableMeter } from "../../../test/scenes/gauges.ts";
+import { countingMeter } from "../../../test/kit/component/counters.ts";
+import { advanceInSteps, advanceUntil } from "../../../test/kit/component/fake_time.ts";
+import { readableMeter } from "../../../test/kit/component/gauges.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import {
   type CriBehaviour,

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { createNoopMeter, type Meter } from "@opentelemetry/api";
-import { readableMeter } from "../../../test/scenes/gauges.ts";
-import { listedPod, listOf } from "../../../test/scenes/listed_pod.ts";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
+import { readableMeter } from "../../../test/kit/component/gauges.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
+import { listedPod, listOf } from "../../../test/kit/kata/listed_pod.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import { MissingPods } from "./missing_pods.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { listOf } from "../../../test/scenes/listed_pod.ts";
-import { recordedLogger } from "../../../test/scenes/logs.ts";
+import { recordedLogger } from "../../../test/kit/component/logs.ts";
+import { listOf } from "../../../test/kit/kata/listed_pod.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { CriError, type CriFailure } from "../../cri/client.ts";
 import { Runtimes } from "./runtimes.ts";

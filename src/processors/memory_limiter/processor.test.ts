@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { countingMeter } from "../../../test/scenes/counters.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { countingMeter } from "../../../test/kit/component/counters.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { Interner } from "../../metrics/interner.ts";

@@ -5,10 +5,10 @@ import { createServer, type Server } from "node:net";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { isUp, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import { isUp, state, value, withReceiver } from "../../../test/kit/kata/receiver.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { attributeOf } from "../../metrics/model.ts";
-import type { Fault } from "../../simulator/shim.ts";
+import type { ShimFault } from "../../simulator/shim.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 
 test("a sandbox gives its shim's page with the agent's own families in front", () =>
@@ -47,7 +47,7 @@ test("a sandbox ends when its directory goes, and nothing follows its end", () =
     await poll("the end", () => ended.includes(id) || undefined);
   }));
 
-const FAILURES: readonly (readonly [Fault, string])[] = [
+const FAILURES: readonly (readonly [ShimFault, string])[] = [
   ["hang", "failing"],
   ["refuse", "stale"],
   ["close", "failing"],

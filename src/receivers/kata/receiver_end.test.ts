@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { once } from "node:events";
 import { rm } from "node:fs/promises";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answerPage, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
+import { answerPage, withFakeTime } from "../../../test/kit/kata/fake_time_receiver.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { Consumer } from "../../component/consumer.ts";
 
 const answers = answerPage("a 1\n");

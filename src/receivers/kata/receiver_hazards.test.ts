@@ -6,8 +6,8 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { isUp, type Scene, state, value, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import { isUp, type Scene, state, value, withReceiver } from "../../../test/kit/kata/receiver.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 
 /** The reason that the latest reading of the sandbox gives for its state. */
@@ -63,8 +63,8 @@ test("a directory without a socket, as VM templates and leaks leave it, shows no
     await mkdir(join(scene.simulator.goRoot, id));
     await someRounds(scene);
     assert.equal(scene.readings.get(id), undefined);
-    const { state: standing, hasShim } = statusOf(scene, id) ?? assert.fail();
-    assert.deepEqual([standing, hasShim], ["pending", false]);
+    const { state, hasShim } = statusOf(scene, id) ?? assert.fail();
+    assert.deepEqual([state, hasShim], ["pending", false]);
   }));
 
 test("a sandbox that ctr made has its own id, and is scraped under it", () =>

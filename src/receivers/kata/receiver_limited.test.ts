@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { Socket } from "node:net";
 import { test } from "node:test";
-import { answerPage, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
-import { value } from "../../../test/scenes/kata_receiver.ts";
+import { answerPage, withFakeTime } from "../../../test/kit/kata/fake_time_receiver.ts";
+import { value } from "../../../test/kit/kata/receiver.ts";
 import type { Reading } from "../../metrics/model.ts";
 
 const SHIM = "# TYPE kata_shim_fds gauge\nkata_shim_fds 7\n";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { MeterProvider, MetricReader } from "@opentelemetry/sdk-metrics";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 
 class OnDemand extends MetricReader {

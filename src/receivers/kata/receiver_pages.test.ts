@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answerPage, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
-import { isUp, state, withReceiver } from "../../../test/scenes/kata_receiver.ts";
+import { answerPage, withFakeTime } from "../../../test/kit/kata/fake_time_receiver.ts";
+import { isUp, state, withReceiver } from "../../../test/kit/kata/receiver.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { pointCount } from "../../metrics/model.ts";
 
 const AGENT = "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count 1\n";

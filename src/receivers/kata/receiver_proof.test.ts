@@ -4,12 +4,12 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { isUp, type Scene, withReceiver } from "../../../test/scenes/kata_receiver.ts";
-import { LIFE_EVENTS, SandboxLife } from "../../../test/scenes/sandbox_life.ts";
+import { isUp, type Scene, withReceiver } from "../../../test/kit/kata/receiver.ts";
+import { LIFE_EVENTS, SandboxLife } from "../../../test/kit/kata/sandbox_life.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import { attributeOf } from "../../metrics/model.ts";
 import { seededRandom } from "../../simulator/random.ts";
-import type { Runtime } from "./discovery.ts";
+import type { Runtime } from "./discovery/root.ts";
 
 /** Roots below a temporary directory, with the runtime that the receiver makes of how they are written. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [

@@ -5,10 +5,10 @@ import { mkdir, rm } from "node:fs/promises";
 import type { Socket } from "node:net";
 import { join } from "node:path";
 import { test } from "node:test";
-import { poll } from "../../../test/e2e/poll.ts";
-import { answerPage, type FakeTimeScene, withFakeTime } from "../../../test/scenes/fake_time_receiver.ts";
-import { isUp, state, value } from "../../../test/scenes/kata_receiver.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { answerPage, type FakeTimeScene, withFakeTime } from "../../../test/kit/kata/fake_time_receiver.ts";
+import { isUp, state, value } from "../../../test/kit/kata/receiver.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
+import { poll } from "../../../test/kit/poll.ts";
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { attributeOf, type Reading } from "../../metrics/model.ts";
 

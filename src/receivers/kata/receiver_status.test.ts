@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { StatusBoard } from "../../pipeline/statuses.ts";
-import type { RootState } from "./discovery.ts";
+import type { RootState } from "./discovery/root_state.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import type { Sandbox } from "./sandbox.ts";
-import type { Standing } from "./standing.ts";
+import type { Condition } from "./sandbox/condition.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 const NOW = { unixMs: 0, monotonicMs: 0 };
-type Row = Pick<Standing, "state" | "code"> & { readonly reason?: string };
+type Row = Pick<Condition, "state" | "code"> & { readonly reason?: string };
 
 const UP: Row = { state: "up", code: "" };
 const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket yet" };

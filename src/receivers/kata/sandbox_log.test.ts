@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type LogLine, recordedLogger } from "../../../test/scenes/logs.ts";
-import { knownSandbox } from "../../../test/scenes/sandbox.ts";
-import { testSettings } from "../../../test/scenes/settings.ts";
-import { fakeWitness } from "../../../test/scenes/witness.ts";
+import { type LogLine, recordedLogger } from "../../../test/kit/component/logs.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
+import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
+import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
-import { momentOf } from "./moment.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
+import { conditionAfter, type Finding, WELL } from "./sandbox/condition.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import { type Finding, standingAfter, WELL } from "./standing.ts";
 
 const WARN = 40;
 
@@ -45,17 +45,17 @@ function scene(count: number): Scene {
   const pods = Object.fromEntries(ids.map((id) => [id, `shop/web-${id}`]));
   settings.host.single(WITNESSES).add("cri", fakeWitness({ pods, listed: ids }));
   const log = new SandboxLog(settings);
-  const sandboxes = ids.map((id) => knownSandbox(id, { now: momentOf(clock) }));
+  const sandboxes = ids.map((id) => knownSandbox(id, { now: instantOf(clock) }));
   return {
     clock,
     log,
     lines,
     sandboxes,
     settle(sandbox, finding) {
-      const before = sandbox.standing;
-      const now = momentOf(clock);
-      sandbox.standing = standingAfter(before, finding, { now, intervalMs: 15_000 });
-      if (sandbox.standing.since !== before.since) log.changed(sandbox, before);
+      const before = sandbox.condition;
+      const now = instantOf(clock);
+      sandbox.condition = conditionAfter(before, finding, { now, intervalMs: 15_000 });
+      if (sandbox.condition.since !== before.since) log.changed(sandbox, before);
       if (finding.kind === "answered") sandbox.answers.lastMs = now.unixMs;
     },
     summary() {
@@ -155,8 +155,8 @@ test("a sandbox that waits in vain is said once, and in every summary until it a
   settle(sandbox, NO_SOCKET);
   assert.equal(summary(), undefined);
   await clock.advance(61_000);
-  log.waitsInVain(sandbox);
-  log.waitsInVain(sandbox);
+  log.stuck(sandbox);
+  log.stuck(sandbox);
   assert.deepEqual(
     lines.map(({ msg }) => msg),
     ["Sandbox runs and cannot be scraped."],
@@ -221,7 +221,13 @@ test("what an operator knows and cannot change brings no summary for ever, and i
   assert.deepEqual(Object.keys(reasonsOf(summary())), ["qemu", "timeout"]);
 });
 
-function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: readonly Limit[] }): Page {
+function pageWith({
+  badLines = 0,
+  limits = [],
+}: {
+  badLines?: number;
+  limits?: readonly Limit[];
+}): ParsedPage {
   return {
     schema: { families: [], offsets: [], width: 0 },
     values: new Float64Array(),

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import { createNoopMeter } from "@opentelemetry/api";
+import { pino } from "pino";
+import { FakeClock } from "../../../src/clock/fake_clock.ts";
+import type { Settings } from "../../../src/component/component.ts";
+import { Interner } from "../../../src/metrics/interner.ts";
+import { createHost } from "../../../src/pipeline/host.ts";
+
+/** What a component gets from an agent that says nothing, measures nothing, and in which time stands still. */
+export function testSettings(change: Partial<Settings> = {}): Settings {
+  return {
+    id: "test",
+    logger: pino({ level: "silent" }),
+    meter: createNoopMeter(),
+    clock: new FakeClock(),
+    interner: new Interner(),
+    host: createHost(),
+    build: { command: "test", description: "", version: "0" },
+    env: {},
+    ...change,
+  };
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { systemClock } from "../../../src/clock/clock.ts";
+import type { NoRoom } from "../../../src/component/consumer.ts";
+import type { SandboxSource } from "../../../src/kata/sandboxes.ts";
+import { attributeOf, type Reading, type Resource } from "../../../src/metrics/model.ts";
+import { factory } from "../../../src/receivers/kata/factory.ts";
+import { KataReceiver } from "../../../src/receivers/kata/receiver.ts";
+import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator.ts";
+import { countingMeter } from "../component/counters.ts";
+import { testSettings } from "../component/settings.ts";
+import { poll } from "../poll.ts";
+
+/** A simulated node and a receiver on it. */
+export interface Scene {
+  readonly simulator: Simulator;
+  /** By sandbox id: its readings so far. */
+  readonly readings: Map<string, Reading[]>;
+  readonly ended: string[];
+  /** How many scrapes were not made for this reason. */
+  skipped(reason: NoRoom): number;
+  readonly source: SandboxSource;
+  /** The first reading of the sandbox for which `wanted` holds. */
+  reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
+}
+
+/** Plays on a simulated node whose receiver scrapes five times a second, and checks the order of what it hands on. */
+export async function withReceiver(
+  play: (scene: Scene) => Promise<void>,
+  options: {
+    simulator?: Partial<SimulatorOptions>;
+    config?: Record<string, unknown>;
+    /** Why the pipeline has no room now; it has if left out. */
+    noRoom?: () => NoRoom | undefined;
+  } = {},
+): Promise<void> {
+  const dir = await mkdtemp(join(tmpdir(), "receiver-"));
+  const simulator = await startSimulator({
+    dir,
+    sandboxes: 0,
+    flavor: "go",
+    cri: false,
+    ...options.simulator,
+  });
+  const readings = new Map<string, Reading[]>();
+  const ended: string[] = [];
+  const endedResources = new Set<Resource>();
+  const config = factory.schema.parse({
+    roots: [simulator.goRoot, { path: simulator.rsRoot, runtime: "rs" }],
+    collection_interval: "200ms",
+    reconcile_interval: "1s",
+    timeout: "1s",
+    ...options.config,
+  });
+  const { meter, sum } = countingMeter();
+  const settings = testSettings({ id: "kata", clock: systemClock, meter });
+  const receiver = factory.create(config, settings, {
+    noRoom: () => options.noRoom?.(),
+    consume(reading) {
+      const id = attributeOf(reading.resource, "kata.sandbox.id") ?? "";
+      assert.ok(!endedResources.has(reading.resource), "a reading after the end");
+      const last = readings.get(id)?.at(-1)?.resource;
+      assert.ok(
+        last === undefined || last === reading.resource || endedResources.has(last),
+        "no end between",
+      );
+      readings.set(id, [...(readings.get(id) ?? []), reading]);
+    },
+    end({ resource }) {
+      endedResources.add(resource);
+      ended.push(attributeOf(resource, "kata.sandbox.id") ?? "");
+    },
+  });
+  assert.ok(receiver instanceof KataReceiver);
+  const scene: Scene = {
+    simulator,
+    readings,
+    ended,
+    skipped: (reason) => sum("kata_collector_scrapes_skipped", { reason }),
+    source: receiver,
+    reading: (id, wanted) => poll("a reading", () => readings.get(id)?.find(wanted)),
+  };
+  try {
+    await receiver.start();
+    await play(scene);
+  } finally {
+    await receiver.shutdown(AbortSignal.timeout(5_000));
+    await simulator.close();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+/** The first number of the reading's family of this name. */
+export function value(reading: Reading, name: string): number | undefined {
+  const index = reading.schema.families.findIndex((family) => family.name === name);
+  return reading.values[reading.schema.offsets[index] ?? Number.NaN];
+}
+
+/** The sandbox's state, as the reading tells it. */
+export function state(reading: Reading): string | undefined {
+  const family = reading.schema.families.find(({ name }) => name === "kata_collector_sandbox_state");
+  return family?.points[0]?.attributes[0]?.value;
+}
+
+/** Whether the sandbox answered. */
+export const isUp = (reading: Reading): boolean => value(reading, "kata_collector_sandbox_up") === 1;

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { testFolder } from "./test_folder.ts";
+
+export interface MountedSecrets {
+  file(name: string): string;
+  /** Exchanges all files at once, and removes the old ones. */
+  exchange(texts: Readonly<Record<string, string>>): void;
+}
+
+/** A folder of secrets as Kubernetes mounts one: the files are links into `..data`, which is exchanged as a whole. */
+export function mountedSecrets(context: TestContext, names: readonly string[]): MountedSecrets {
+  const folder = testFolder(context);
+  let version = 0;
+  const exchange = (texts: Readonly<Record<string, string>>): void => {
+    const old = `..v${version}`;
+    const fresh = `..v${++version}`;
+    mkdirSync(join(folder, fresh));
+    for (const [name, text] of Object.entries(texts)) writeFileSync(join(folder, fresh, name), text);
+    symlinkSync(fresh, join(folder, "..data_tmp"));
+    renameSync(join(folder, "..data_tmp"), join(folder, "..data"));
+    rmSync(join(folder, old), { recursive: true, force: true });
+  };
+  for (const name of names) symlinkSync(join("..data", name), join(folder, name));
+  return { file: (name: string) => join(folder, name), exchange };
+}
