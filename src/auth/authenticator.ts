@@ -37,7 +37,10 @@ export interface ClientAuthenticator {
 export interface ReceivedRequest {
   /** The headers by their names in lower case. A header that came twice is a list, or whatever Node makes of it. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** The client, as `clientOf` names it (`http/client_address.ts`). Clients that cannot be told apart have the same name. */
+  /**
+   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients that cannot be told apart have the
+   * same name.
+   */
   readonly peer: string;
 }
 

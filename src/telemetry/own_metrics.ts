@@ -9,9 +9,9 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { readSteadyFile } from "../files/read_file.ts";
-import type { Share } from "../http/listeners.ts";
-import { LISTENERS } from "../http/listeners.ts";
-import type { Route } from "../http/server.ts";
+import type { Share } from "../http_server/listeners.ts";
+import { LISTENERS } from "../http_server/listeners.ts";
+import type { Route } from "../http_server/server.ts";
 import { messageOf } from "../text/error_text.ts";
 import { openSslCiphers } from "../tls/ciphers.ts";
 import type {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../clock/clock.ts";
-import { streamPage, Turns } from "../../http/page_stream.ts";
+import { streamPage, Turns } from "../../http_server/page_stream.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { PageComposer } from "../../prometheus/page/compose.ts";
 import { PageWriter } from "../../prometheus/write/page_writer.ts";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/factory.ts";
+import { pushUrl } from "../../http_client/url.ts";
 import { duration, secret, unsupported } from "../../options/values.ts";
-import { pushUrl } from "../../push_http/url.ts";
 import { clientTlsSchema } from "../../tls/client_config.ts";
 import { createOauth2Client, type Oauth2ClientConfig } from "./authenticator.ts";
 

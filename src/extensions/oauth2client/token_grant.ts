@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 import { REDACTED } from "../../config/secrets.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
 import { errorText } from "../../peer/error_text.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 import type { Token } from "./token_cache.ts";
 
