@@ -45,11 +45,11 @@ export const httpClientOptions: {
   headers: headersOption(httpHeaderName).default({}).describe("Sent with every request"),
   proxy_url: proxyUrl().optional(),
   max_idle_conns: connections("Connections that are kept open for the next request").default(100),
-  max_idle_conns_per_host: connections("As max_idle_conns; the smaller one holds").optional(),
+  max_idle_conns_per_host: connections("The same as max_idle_conns; the smaller one applies").optional(),
   max_conns_per_host: connections("Connections at one time").default(0),
   idle_conn_timeout: duration()
     .prefault("90s")
-    .describe("A connection that nobody has needed for so long is closed; 0s for never"),
+    .describe("A connection without a request for this long is closed; 0s for never"),
   disable_keep_alives: z.boolean().default(false).describe("Use each connection for one request only"),
 };
 

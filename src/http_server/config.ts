@@ -20,7 +20,7 @@ export const serverTls: z.ZodType<TlsConfig> = z
       .string()
       .min(1)
       .optional()
-      .describe("With it, clients must show a certificate signed by one of its authorities"),
+      .describe("If given, clients must show a certificate that one of these authorities signed"),
     min_version: z.enum(["1.2", "1.3"]).default("1.2"),
     cipher_suites: cipherSuites.optional(),
     curve_preferences: curvePreferences.optional(),
@@ -51,13 +51,17 @@ export const serverLimits: Readonly<
     Record<RefusedLimit, z.ZodOptional<z.ZodUndefined>>
 > = {
   connections: count(256).describe(
-    "Open connections; then one that waits for its client gives way to a new one",
+    "Open connections; at the limit, a new one replaces one that waits for its client",
   ),
-  connections_per_address: count(128).describe("As connections, of one address (IPv6: of a /64)"),
-  requests_per_second: count(100).describe("Of one address; further ones are answered with 429"),
-  handshakes_per_second: count(50).describe("Of one address, of TLS; further ones wait"),
-  url: size().prefault("2KiB").describe("A request's path and query"),
-  request_header: size({ minBytes: 1_024 }).prefault("16KiB").describe("A request's line and headers"),
+  connections_per_address: count(128).describe(
+    "Open connections of one address, or of a /64 network of IPv6",
+  ),
+  requests_per_second: count(100).describe("Requests of one address; further ones are answered with 429"),
+  handshakes_per_second: count(50).describe("TLS handshakes of one address; further ones wait"),
+  url: size().prefault("2KiB").describe("The length of a request's path and query"),
+  request_header: size({ minBytes: 1_024 })
+    .prefault("16KiB")
+    .describe("The length of a request's first line and headers"),
   request_timeout: unsupported("read_header_timeout beside limits has its meaning"),
   stall_timeout: unsupported("write_timeout beside limits bounds an answer as a whole"),
 };
@@ -102,31 +106,36 @@ export const servingOptions: {
     z.ZodType<NonNullable<ServingOptions[Key]>, unknown>
   >;
 } = {
-  tls: serverTls.optional().describe("Serve HTTPS; if left out, as a component of the same endpoint does"),
+  tls: serverTls
+    .optional()
+    .describe("Serve HTTPS; if left out, the option of a component with the same endpoint applies"),
   allowed_hosts: z
     .array(z.string().regex(HOST_PATTERN, HOST_TEXT))
     .optional()
     .describe(
-      "Hosts that a request may be for, beside IP addresses and localhost; if left out, local names, and any for a GET from the network",
+      "Hosts for which requests are answered, in addition to IP addresses and localhost; if left out, local names, and any host for a GET from the network",
     ),
   auth: serverAuthSchema
     .optional()
     .describe(
-      "Credentials that requests must have; if left out, as a component of the same endpoint wants it",
+      "Credentials that requests must have; if left out, the option of a component with the same endpoint applies",
     ),
-  read_header_timeout: timeout("For a request or a TLS handshake to arrive", "10s"),
+  read_header_timeout: timeout("Time for a request or a TLS handshake to arrive", "10s"),
   read_timeout: z
     .union([z.literal(["0", "0s"]).transform(() => 0), duration({ minMs: 100 })])
     .optional()
     .describe(
-      "As read_header_timeout, since no request has a body: the shorter one holds; 0s for that alone",
+      "The same as read_header_timeout, since requests have no body: the shorter one applies; 0s for read_header_timeout alone",
     ),
-  write_timeout: timeout("From a request to the end of its answer, however steadily its client reads", "30s"),
-  idle_timeout: timeout("For the next request of a connection", "2m"),
+  write_timeout: timeout(
+    "Time from a request to the end of its answer, even if the client reads steadily",
+    "30s",
+  ),
+  idle_timeout: timeout("Time until the next request of a connection", "2m"),
   keep_alives_enabled: z
     .boolean()
     .optional()
-    .describe("Whether a connection may bring more than one request; true if left out"),
+    .describe("Whether a connection may carry more than one request; true if left out"),
 };
 
 /** Turns the options of a component's schema into what its listener works with. */

@@ -15,13 +15,13 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
   .strictObject({
     endpoint: listenAddress()
       .prefault("127.0.0.1:8090")
-      .describe("Where to listen; an exporter of the same endpoint shares the listener"),
+      .describe("The address to listen at; an exporter with the same endpoint shares the listener"),
     ...servingOptions,
     limits: z
       .strictObject(serverLimits)
       .transform(toServerLimits)
       .optional()
-      .describe("If left out, those of an exporter of the same endpoint, or the defaults"),
+      .describe("If left out, the limits of an exporter with the same endpoint apply, or the defaults"),
     exporter: z
       .string()
       .min(1)
@@ -30,7 +30,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
     raw_pages: z
       .boolean()
       .default(false)
-      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, which no rule has passed"),
+      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, without any check"),
   })
   .transform((config) => ({
     address: config.endpoint,
