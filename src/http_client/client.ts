@@ -35,6 +35,7 @@ export interface PushProtocol {
   reasonOf(answer: PushAnswer): string;
 }
 
+/** The options of an `HttpPushClient`. */
 export interface HttpPushOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;

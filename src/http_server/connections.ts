@@ -4,12 +4,14 @@ import type { Clock } from "../clock/clock.ts";
 import { clientOf } from "./client_address.ts";
 import type { ClosedReason } from "./rejections.ts";
 
+/** How many connections may be open. */
 export interface ConnectionLimits {
   readonly connectionsMax: number;
   /** Connections of one client: an IPv4 address, a /64 network of IPv6, or all clients of a unix socket. */
   readonly connectionsPerAddressMax: number;
 }
 
+/** How long a connection may stay in a state before it is cut. */
 export interface ConnectionTimeouts {
   /** Time from a request's first byte to its last, and from the start of a connection to the end of its TLS handshake. */
   readonly readMs: number;
@@ -56,6 +58,7 @@ interface ClientConnections {
   readonly waiting: Set<Tracked>;
 }
 
+/** The options of `Connections`. */
 export interface ConnectionsOptions {
   readonly limits: ConnectionLimits;
   readonly timeouts: ConnectionTimeouts;

@@ -2,6 +2,7 @@
 import type { Clock } from "../clock/clock.ts";
 import type { Connection } from "./connections.ts";
 
+/** The options of `Handshakes`. */
 export interface HandshakesOptions {
   /** Handshakes of one client that may begin in a second. All clients together may begin `CLIENTS_RATE` times as many. */
   readonly perSecondMax: number;

@@ -10,6 +10,7 @@ import { describeAddress, describeAddresses, HttpServer, type Route } from "./se
 import { ANY_SERVING, jointServing, SERVING_OPTIONS, type Serving } from "./serving.ts";
 import { serverCertificates } from "./tls.ts";
 
+/** The routes that a component serves, and the address and options of their listener. */
 export interface ShareOptions {
   /** The component that has the share. */
   readonly owner: CertificateOwner;

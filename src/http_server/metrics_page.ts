@@ -4,6 +4,7 @@ import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 import type { Reading } from "../metrics/model.ts";
 
+/** The families that one answer has, and readings to add to it. */
 export interface PullOptions {
   /** Readings to add to those of the pipeline. A reading whose resource has no attributes gets no resource labels. */
   readonly own?: readonly Reading[];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The budget that a request is counted in. Requests that no route answers have a budget of their own, so that they do not use
- * up that of a puller with the same address.
+ * The budget that a request is counted in. Requests that no route answers have a budget of their own, so that they do not
+ * use up the budget of a puller with the same address.
  */
 export type Budget = "page" | "refused";
 

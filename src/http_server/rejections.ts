@@ -32,6 +32,7 @@ const LOG_INTERVAL_MS = 60_000;
 /** Clients that are counted separately between two lines of the log. Further ones only add to the sum. */
 const CLIENTS_MAX = 256;
 
+/** The options of `Rejections`. */
 export interface RejectionsOptions {
   /** The listener's address as in its config. */
   readonly listener: string;

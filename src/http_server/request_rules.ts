@@ -12,6 +12,7 @@ export interface Refusal {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
+/** The rules that every request of a listener must follow. */
 export interface RequestRules {
   readonly urlBytesMax: number;
   /** Whether the listener is a unix socket. */

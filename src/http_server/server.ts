@@ -50,6 +50,7 @@ export type Route =
       readonly answer: Respond;
     };
 
+/** The limits of one listener. */
 export interface ServerLimits extends ConnectionLimits {
   /** Requests of one client and budget (`rates.ts`) in a second. Further ones are answered with 429. */
   readonly requestsPerSecondMax: number;
@@ -61,15 +62,17 @@ export interface ServerLimits extends ConnectionLimits {
   readonly headerBytesMax: number;
 }
 
+/** The time-outs of one listener. */
 export interface ServerTimeouts extends ConnectionTimeouts {
   /** Whether a connection may carry more than one request. */
   readonly keepAlives: boolean;
 }
 
+/** The options of an `HttpServer`. */
 export interface HttpServerOptions {
   readonly address: ListenAddress;
   /**
-   * Undefined for plain HTTP. Otherwise the caller must call `secure` before `listen`. `asksClients`: clients need a
+   * Undefined for plain HTTP. Otherwise the caller must call `secure` before `listen`. With `asksClients`, clients need a
    * certificate.
    */
   readonly tls: { readonly asksClients: boolean } | undefined;

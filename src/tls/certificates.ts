@@ -11,6 +11,7 @@ export interface CertificateOwner {
   readonly settings: Settings;
 }
 
+/** The options of `Certificates`. */
 export interface CertificatesOptions {
   readonly owner: CertificateOwner;
   readonly sources: KeySources;

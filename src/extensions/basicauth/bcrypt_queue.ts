@@ -16,6 +16,7 @@ export interface BcryptWorker {
   unref(): void;
 }
 
+/** The options of a `BcryptQueue`. */
 export interface BcryptQueueOptions {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -10,6 +10,7 @@ export interface Token {
   readonly lifetimeMs: number | undefined;
 }
 
+/** The options of a `TokenCache`. */
 export interface TokenCacheOptions {
   readonly clock: Clock;
   /** How long before its end a token is replaced; at most half of its lifetime. */
