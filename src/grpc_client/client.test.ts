@@ -120,7 +120,7 @@ test("a server that resets a stream of an encoding that is new to it makes an er
   assert.equal(await answered(context, resets, { encoding: "snappy" }), want);
 });
 
-test("answers that are no gRPC, and streams that are reset, are told", async (context) => {
+test("answers that are not gRPC, and streams that are reset, are errors that say so", async (context) => {
   assert.equal(
     await answered(context, [page(404)]),
     "UNIMPLEMENTED: the answer is not of gRPC: HTTP status 404, text/html",
@@ -141,7 +141,7 @@ test("answers that are no gRPC, and streams that are reset, are told", async (co
   assert.match(await answered(context, [cut]), /^UNAVAILABLE: /);
 });
 
-test("what a server has refused to look at goes out once more, and no other failure does", async (context) => {
+test("a call that the server has refused to look at is sent once more, and no other is", async (context) => {
   const refuse = reset(constants.NGHTTP2_REFUSED_STREAM);
   assert.equal(await answered(context, [refuse, status(0)]), "OK");
   assert.equal(
@@ -167,7 +167,7 @@ test("a server that goes away lets calls end, and the next one makes a connectio
   assert.equal(server.connections(), 2);
 });
 
-test("a call ends with its signal, and says after how long, or that it had time left", async (context) => {
+test("a call ends with its signal, and says whether its deadline has passed", async (context) => {
   const check = async (reason: unknown, want: string): Promise<void> => {
     const server = await startGrpcWireServer(context, { answers: [() => {}] });
     const attempt = new AbortController();

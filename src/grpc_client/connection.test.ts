@@ -27,7 +27,7 @@ function call(connection: Http2Connection, signal = NEVER, body: readonly Uint8A
   return connection.exchange({ headers, body, signal });
 }
 
-test("a silent connection is asked whether it is alive, without a call only if it may be", async (context) => {
+test("a silent connection gets a ping, without a call only if the config allows it", async (context) => {
   const server: GrpcWireServer = await startGrpcWireServer(context);
   const { clock, connection } = await open(context, server.port, EVERY_MINUTE);
   await clock.advance(59_999);
@@ -68,7 +68,7 @@ test("a peer that has vanished ends the connection, which says why", async (cont
   assert.equal(connection.reason, "no answer to a keepalive ping within 10000 ms");
 });
 
-test("a server that does not greet is no server of HTTP/2", async (context) => {
+test("a server that sends no SETTINGS is no server of HTTP/2", async (context) => {
   const server = createServer((socket) =>
     socket.on("error", () => {}).end("HTTP/1.1 400 Bad Request\r\n\r\n"),
   );
@@ -78,7 +78,7 @@ test("a server that does not greet is no server of HTTP/2", async (context) => {
   await assert.rejects(open(context, (server.address() as AddressInfo).port), { code: "ERR_HTTP2_ERROR" });
 });
 
-test("closing lets a call end and takes no further one", async (context) => {
+test("close lets a call end and allows no further one", async (context) => {
   let finish = (): void => {};
   const server = await startGrpcWireServer(context, {
     answers: [

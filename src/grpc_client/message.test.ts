@@ -30,7 +30,7 @@ function frame(flag: number, message: Buffer): Buffer {
   return Buffer.concat([prefix, message]);
 }
 
-test("an answer's message is read in every encoding, and as it came where that cannot be", () => {
+test("an answer's message is read in every encoding; one that cannot be decompressed is returned as it came", () => {
   const check = (answer: Buffer, encoding: string, want: Buffer): void =>
     assert.deepEqual(Buffer.from(readMessage(answer, encoding)), want, encoding);
   const message = Buffer.from("fine");

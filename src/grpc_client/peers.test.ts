@@ -79,7 +79,7 @@ test("round_robin calls each address in turn, pick_first the first that is there
   assert.equal(servers[1]?.calls.length, before);
 });
 
-test("a name is looked up again when a connection has ended, and what is no address any more is left", async (context) => {
+test("a name is looked up again when a connection has ended, and removed addresses are no longer used", async (context) => {
   const servers = await startServers(context, HOSTS.slice(0, 2));
   let addresses = ["127.0.0.1"];
   const scene = peersOf(context, {
@@ -101,7 +101,7 @@ test("a name is looked up again when a connection has ended, and what is no addr
   );
 });
 
-test("where no address answers, the error names each; what failed is left alone for a while beside others", async (context) => {
+test("where no address answers, the error names each; a failed address waits while others work", async (context) => {
   const [server] = await startServers(context, ["127.0.0.3"]);
   const port = server?.port ?? 0;
   const nobody = peersOf(context, { port, balancer: "round_robin", addresses: () => HOSTS.slice(0, 2) });

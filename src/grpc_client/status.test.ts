@@ -43,7 +43,7 @@ test("an answer of gRPC that breaks off before its status is of a server in trou
   check("application/grpc-web", "UNKNOWN");
 });
 
-test("Retry-After of a proxy is heard", () => {
+test("Retry-After of a proxy is used", () => {
   const delayMs = (headers: IncomingHttpHeaders): number | undefined => statusOfHttp(headers, 0).delayMs;
   assert.equal(delayMs({ ":status": "503", "retry-after": "600" }), 600_000);
   assert.equal(delayMs({ ":status": "429", "retry-after": "Thu, 01 Jan 1970 00:00:07 GMT" }), 7_000);

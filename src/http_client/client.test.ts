@@ -119,7 +119,7 @@ test("a status means what the table says, and the URL and the server's reason ar
   assert.deepEqual(taken, { kind: "delivered", rejectedPoints: 0, message: "text/plain thanks" });
 });
 
-test("Retry-After is heeded, in seconds or as a date", async (context) => {
+test("Retry-After is used, in seconds or as a date", async (context) => {
   const delayOf = async (value: string): Promise<number | undefined> => {
     const outcome = await outcomeOf(context, answering(503, { "retry-after": value }));
     assert.ok(outcome.kind === "busy");
@@ -150,7 +150,7 @@ test("an answer that is too long, or is cut off, counts by its status", async (c
   assert.deepEqual(await outcomeOf(context, cut), taken);
 });
 
-test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline, a shutdown", async (context) => {
+test("without an answer the failure may pass: no server, a closed connection, no HTTP, a deadline, a shutdown", async (context) => {
   const absent = await post(await connect(context, "unix:///nonexistent/push.sock"));
   assert.ok(absent.kind === "busy");
   assert.equal(absent.status, "ENOENT");
@@ -173,7 +173,7 @@ test("what is no answer may pass: no server, a hang-up, no HTTP, a deadline, a s
   await ended(new Error("shutdown"), { status: "shutdown", error: "/: the attempt was broken off" });
 });
 
-test("connections are kept, as many as the limits say", async (context) => {
+test("connections are kept, up to the limits", async (context) => {
   const count = async (input: object, together: number): Promise<PushServer> => {
     const server = await startPushServer(context);
     const client = await connect(context, server.url, input);
@@ -223,7 +223,7 @@ async function startRudeServer(context: TestContext, answersAtAll: boolean) {
   return { url: `http://127.0.0.1:${port}`, requests: () => requests, sockets };
 }
 
-test("a request that meets its connection's end goes out on another; a fresh one's end is an outcome", async (context) => {
+test("a request whose kept connection ends is sent on another one; the end of a new connection is a failure", async (context) => {
   const closing = await startRudeServer(context, true);
   const client = await connect(context, closing.url);
   assert.deepEqual(await post(client), DELIVERED);
@@ -236,7 +236,7 @@ test("a request that meets its connection's end goes out on another; a fresh one
   assert.equal(rude.requests(), 1);
 });
 
-test("close lets what is on its way end, and leaves no connection", async (context) => {
+test("close lets running requests end, and leaves no connection", async (context) => {
   let finish = (): void => {};
   const server = await startPushServer(context, {
     answers: [

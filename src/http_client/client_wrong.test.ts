@@ -44,7 +44,7 @@ async function errorOf(
   return answer.error;
 }
 
-test("nobody, an unknown name, and a server of gRPC are named", async (context) => {
+test("errors say that nobody listens, that the name is unknown, or that a server of gRPC is there", async (context) => {
   assert.match(
     await errorOf(context, "http://127.0.0.1:1/"),
     /ECONNREFUSED 127\.0\.0\.1:1; nobody listens there$/,
@@ -84,7 +84,7 @@ test("a server of TLS that answers 400 in the clear holds the exporter", async (
   );
 });
 
-test("TLS to a port in the clear, and the other way round, are named", async (context) => {
+test("errors say that TLS was sent to a port in the clear, or the other way round", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const plain = await startPushServer(context);
   assert.match(

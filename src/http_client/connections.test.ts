@@ -88,7 +88,7 @@ async function scene(context: TestContext) {
   };
 }
 
-test("what is on its way ends on the old connection, what comes goes out with the new certificate", async (context) => {
+test("running requests end on the old connection, new ones use the new certificate", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { post, give, hold, held, server, client } = await scene(context);
   hold(true);
@@ -116,7 +116,7 @@ test("the files are read again at reload_interval", async (context) => {
   await poll("the new certificate", async () => (await post()) === "two" || undefined);
 });
 
-test("half of a new pair is not taken, and the old one goes on until the other half comes", async (context) => {
+test("half of a new pair is not used, and the old pair stays until the other half comes", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { post, give, client, clock, state } = await scene(context);
   give("two", "crt");

@@ -128,7 +128,7 @@ test("an attempt ends with its signal, though the proxy says nothing", async (co
   });
 });
 
-test("loopback and unix sockets are reached directly, and a proxy_url decides alone", async (context) => {
+test("loopback and unix sockets are reached directly, unless proxy_url says otherwise", async (context) => {
   const server = await startPushServer(context);
   const proxy = await startForwardProxy(context, { port: portOf(server.url) });
   const env = { HTTP_PROXY: `http://${proxy.address}` };

@@ -44,7 +44,7 @@ async function serving(context: TestContext) {
   };
 }
 
-test("what the authenticator says decides, before the path does", async (context) => {
+test("the authenticator decides before the path is looked at", async (context) => {
   const { host, ask, answered } = await serving(context);
   let verdict: Verdict = "accepted";
   const seen: ReceivedRequest[] = [];
@@ -83,7 +83,7 @@ test("what the authenticator says decides, before the path does", async (context
   assert.equal(answered(), 1);
 });
 
-test("all addresses of one network, and all clients of a unix socket, are one peer to whoever checks passwords", async () => {
+test("all addresses of one network, and all clients of a unix socket, are one peer for the check of passwords", async () => {
   const host = createHost();
   const seen = new Set<string>();
   host.single(SERVER_AUTHENTICATORS).add("auth", {

@@ -73,7 +73,7 @@ for (const code of ["EADDRNOTAVAIL", "EAFNOSUPPORT"]) {
   });
 }
 
-test("localhost without IPv4 is IPv6's", async (context) => {
+test("on a machine without IPv4, localhost is ::1", async (context) => {
   if (!hasIpv6) return context.skip("needs IPv6");
   assert.deepEqual(hostsIn(await scene(context).bind("localhost", without("EADDRNOTAVAIL", "127.0.0.1"))), [
     "::1",
@@ -97,7 +97,7 @@ test("port 0 is tried again where the second address has another program at it",
   assert.equal((await scene(context).bind("localhost", taken)).addresses.length, 2);
 });
 
-test("a unix socket is its owner's and group's, whatever the umask", async (context) => {
+test("only the owner and the group may use a unix socket, whatever the umask", async (context) => {
   const server = createServer();
   context.after(() => server.close());
   for (const umask of [0o000, 0o077, 0o777]) {
@@ -130,7 +130,7 @@ test("a unix socket that cannot be made says why", async (context) => {
   await check(path, /EADDRINUSE/);
 });
 
-test("the limit of connections is that of all addresses, and a close closes all of them", async (context) => {
+test("all addresses share the limit of connections, and a close closes all of them", async (context) => {
   if (!hasIpv6) return context.skip("needs IPv6");
   const { server, closed: closedFor } = await startListener(context, {
     address: { host: "localhost", port: 0 },

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { clientOf } from "./client_address.ts";
 
-test("a client is an IPv4 address, a /64 of IPv6, or whoever comes by a unix socket", () => {
+test("a client is an IPv4 address, a /64 of IPv6, or all who connect over a unix socket", () => {
   const rows: readonly (readonly [string | undefined, string])[] = [
     ["127.0.0.1", "127.0.0.1"],
     ["::ffff:10.1.2.3", "10.1.2.3"],

@@ -52,7 +52,7 @@ for (const kind of ["silent", "idle", "half"] as const) {
   });
 }
 
-test("a client that comes by a unix socket finds a place too", async (context) => {
+test("a client of a unix socket is admitted like any other", async (context) => {
   const address = { path: join(testFolder(context), "socket") };
   const listener = await startListener(context, { address, limits: { connectionsPerAddressMax: 4 } });
   for (let i = 0; i < 20; i++) {
@@ -61,7 +61,7 @@ test("a client that comes by a unix socket finds a place too", async (context) =
   }
 });
 
-test("the address that holds most gives way; others keep their idle connections", async (context) => {
+test("at the limit, the address with most connections loses one; others keep their idle connections", async (context) => {
   const limits = { connectionsMax: 6, connectionsPerAddressMax: 5 };
   const listener = await startListener(context, { limits, clock: new FakeClock() });
   const honest = [await idle(listener, "127.0.0.2"), await idle(listener, "127.0.0.3")];
@@ -74,7 +74,7 @@ test("the address that holds most gives way; others keep their idle connections"
   }
 });
 
-test("a connection that a route works for never gives way", async (context) => {
+test("a connection on which a route works is never closed for another one", async (context) => {
   const { route, count, release } = waitingRoute();
   const limits = { connectionsMax: 3, connectionsPerAddressMax: 3 };
   const listener = await startListener(context, { limits, routes: { "/slow": route } });
@@ -88,7 +88,7 @@ test("a connection that a route works for never gives way", async (context) => {
   assert.match(await listener.send(get("/")), OK);
 });
 
-test("an answer that its client does not take gives way, and is cut in the end", async (context) => {
+test("a connection whose answer is not read is closed for another one, or after its time-out", async (context) => {
   const clock = new FakeClock();
   const large: Route = async (_request, response) => {
     response.end(Buffer.alloc(64 * 1024 * 1024));

@@ -77,7 +77,7 @@ test("handshakes that stay half done give way to new ones", async (context) => {
   assert.match(await send(get("/"), "127.0.0.2"), OK);
 });
 
-test("what is no TLS closes its connection and nothing else", async (context) => {
+test("a client that does not speak TLS loses its connection, and no other client does", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const limits = { handshakesPerSecondMax: 1 };
   const { open, send, closed } = await startListener(context, {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HOST_PATTERN, hostOf, hostRule, type Reach } from "./hosts.ts";
 
-test("a host is read in one way, or not at all", () => {
+test("a host that could be read in two ways is none", () => {
   const check = (authority: string, want: string | undefined): void =>
     assert.equal(hostOf(authority), want, authority);
   check("node-1", "node-1");
@@ -33,7 +33,7 @@ test("a host is read in one way, or not at all", () => {
 const READ = { reach: "network", reads: true } as const;
 const CHANGES: readonly Reach[] = ["loopback", "network"];
 
-test("where no hosts are named, pages of others can read loopback and change anything by no name of theirs", () => {
+test("without allowed_hosts, a web page under a foreign name can neither read over loopback nor change anything", () => {
   const answers = hostRule(undefined, ["node-1.example.com"]);
   for (const host of ["10.0.0.1", "::1", "localhost", "a.localhost", "node-1", "node-1.example.com"])
     for (const reach of CHANGES) assert.ok(answers(host, { reach, reads: false }), host);
@@ -57,7 +57,7 @@ test("where no hosts are named, pages of others can read loopback and change any
   }
 });
 
-test("where hosts are named, those are answered for beside addresses and loopback names", () => {
+test("allowed_hosts are answered in addition to addresses and loopback names", () => {
   const check = (allowed: readonly string[], host: string, want: boolean): void =>
     assert.equal(hostRule(allowed, [])(host, READ), want, `${host} by ${allowed}`);
   check(["Metrics.Example."], "metrics.example", true);

@@ -53,7 +53,7 @@ async function scene(context: TestContext): Promise<Scene> {
   };
 }
 
-test("shares on one address share a listener, and the higher rank has a path", async (context) => {
+test("shares of one address have one listener, and the higher rank serves a path", async (context) => {
   const { share, get } = await scene(context);
   const page = share("page", ["/", "/metrics"]);
   const api = share("api", ["/", "/sandboxes"], { rank: 1 });
@@ -80,7 +80,7 @@ test("a share that closes takes its routes with it, and the last one the listene
   assert.equal(await get("/"), "200 next /");
 });
 
-test("shares that cannot stand beside each other say which and why", async (context) => {
+test("shares that do not agree are an error that names both and the reason", async (context) => {
   const { share, address } = await scene(context);
   share("one", ["/metrics"], { serving: { ...ANY_SERVING, limits: defaultServerLimits } });
   const refused = async (
@@ -102,7 +102,7 @@ test("shares that cannot stand beside each other say which and why", async (cont
   );
 });
 
-test("who comes when others listen already gets what they have, or is told that it cannot have more", async (context) => {
+test("a share that comes later gets the options in use, or an error where it wants others", async (context) => {
   const { share, get, address } = await scene(context);
   const api = share("api", ["/"]);
   await api.listen();
@@ -124,7 +124,7 @@ test("who comes when others listen already gets what they have, or is told that 
   assert.equal(await get("/"), "200 api /");
 });
 
-test("an address that is taken by another program is a clear error, and port 0 is shared with nobody", async (context) => {
+test("an address that another program uses is a clear error, and port 0 is never shared", async (context) => {
   const { share, address } = await scene(context);
   const other = createServer().listen(address.port, "127.0.0.1");
   await once(other, "listening");
@@ -138,7 +138,7 @@ test("an address that is taken by another program is a clear error, and port 0 i
   assert.notDeepEqual(one.address, two.address);
 });
 
-test("credentials that one component wants are wanted for all that shares its address", async (context) => {
+test("credentials that one component wants are needed for all routes of its address", async (context) => {
   const { share, get } = await scene(context);
   const page = share("page", ["/metrics"], { serving: { ...ANY_SERVING, auth: "basicauth" } });
   const api = share("api", ["/sandboxes"]);

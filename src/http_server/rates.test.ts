@@ -29,7 +29,7 @@ test("connections that ask again leave half of a budget to those that ask for th
   assert.equal(granted(new Rates(1), 3, { isFirst: false }), 1, "a limit of one still serves one");
 });
 
-test("a flood of addresses takes no more memory, and nothing from those that came before it", () => {
+test("a flood of addresses uses no more memory, and takes nothing from clients that came before it", () => {
   const rates = new Rates(10);
   assert.equal(granted(rates, 1), 1);
   for (let i = 0; i < 3 * CLIENTS_MAX; i++) granted(rates, 1, { client: `client ${i}` });

@@ -6,7 +6,7 @@ import { recordedLogger } from "../../test/kit/component/logs.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { Rejections } from "./rejections.ts";
 
-test("what is turned away is counted by reason, and a line a minute names who brings most of it", async () => {
+test("rejections are counted by reason, and one log line a minute names the client with most of them", async () => {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
@@ -36,7 +36,7 @@ test("what is turned away is counted by reason, and a line a minute names who br
   assert.equal(sum("kata_collector_listener_refused_requests", { listener: "here", reason: "rate" }), 5);
 });
 
-test("what belongs to every listener's life is counted and not logged", () => {
+test("rejections that occur at every listener are counted and not logged", () => {
   const { logger, lines } = recordedLogger();
   const { meter, sum } = countingMeter();
   const rejections = new Rejections({ listener: "here", logger, clock: new FakeClock(), meter });

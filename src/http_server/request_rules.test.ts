@@ -111,7 +111,7 @@ test("a target with a host is judged by that host, and answered by its path", as
   assert.match(await send(head("GET http://localhost?a=1 HTTP/1.1", "Host: localhost")), /asked \/\?a=1\n$/);
 });
 
-test("what changes something is done for no page of another site and for no host that is not ours", async (context) => {
+test("no web page of another site and no request for a foreign host can change anything", async (context) => {
   const { send, port, changes } = await serving(context);
   const own = `Host: localhost:${port}`;
   const check = async (want: number, ...headers: readonly string[]): Promise<void> => {
@@ -209,7 +209,7 @@ const oddHead = fc.record({
   lines: fc.array(oddLine, { maxLength: 3 }),
 });
 
-test("whatever a head looks like, it has one answer at most, and none that changes something for a foreign host", async (context) => {
+test("any head gets at most one answer, and no head for a foreign host changes anything", async (context) => {
   const { send, changes } = await serving(context);
   let changed = 0;
   await fc.assert(

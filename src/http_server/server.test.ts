@@ -47,7 +47,7 @@ test("requests past the rate are refused until the next second, to their client 
   assert.deepEqual([lines[0]?.["address"], lines[0]?.["reason"]], ["127.0.0.1", "rate"]);
 });
 
-test("what nobody serves is refused from a budget of its own", async (context) => {
+test("requests that no route answers have a budget of their own", async (context) => {
   const clock = new FakeClock();
   const { send, refused } = await startListener(context, { limits: { requestsPerSecondMax: 2 }, clock });
   const flood = [get("/x"), get("/").replace("GET", "POST"), get("/", "Content-Length: 5\r\n"), get("/x")];
@@ -75,7 +75,7 @@ test("health is answered when everything else is refused, also on the connection
   for (let i = 0; i < 10; i++) assert.match(await send(get("/live")), /well/);
 });
 
-test("a connection brings one request where keep-alives are not enabled", async (context) => {
+test("without keep-alives, a connection carries one request", async (context) => {
   const { send } = await startListener(context, { timeouts: { keepAlives: false } });
   const answer = await send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
   assert.match(answer, /^HTTP\/1\.1 200 [\s\S]*Connection: close/);

@@ -124,7 +124,7 @@ test("every address of localhost is secured", async (context) => {
   for (const host of hosts) assert.deepEqual(await ask({ host }), { name: "first", status: OK }, host);
 });
 
-test("a certificate that is no good leaves the old in use and the component unwell, until a good one comes", async (context) => {
+test("a certificate that cannot be used leaves the old one in use and an error in the status, until a good one comes", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { ask, issue, file, identity, clock, status } = await serve(context);
   const { key } = identity();
@@ -147,7 +147,7 @@ test("a certificate that is no good leaves the old in use and the component unwe
   await poll("the status", () => status()?.state === "ok" || undefined);
 });
 
-test("a refresh reads the files at once, and rejects where they are no good", async (context) => {
+test("a refresh reads the files at once, and rejects where they cannot be used", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { share, issue, ask, file } = await serve(context);
   issue("second");
@@ -168,7 +168,7 @@ test("with a client authority, a client must show its certificate", async (conte
   assert.deepEqual(await ask(), { name: "first", status: FORBIDDEN });
 });
 
-test("a client whose certificate is another authority's, or shows none, learns why it gets nothing", async (context) => {
+test("a client with no certificate, or one of another authority, is told why it is refused", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { open, identity, issue } = await serve(context, { asksClients: true });
   issue("stranger");
@@ -185,7 +185,7 @@ test("a client whose certificate is another authority's, or shows none, learns w
   }
 });
 
-test("no session that is gone on with lets in who was refused", async (context) => {
+test("a resumed session does not admit a client that was refused", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { open, identity, issue } = await serve(context, { asksClients: true, tls: {} });
   const owner = identity();
@@ -212,7 +212,7 @@ test("no session that is gone on with lets in who was refused", async (context) 
   }
 });
 
-test("an empty client authority is not taken for the system's, and an exchanged one ends old sessions", async (context) => {
+test("an empty client authority does not mean the system's, and a new one ends old sessions", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { share, ask, open, issue, file, identity } = await serve(context, { asksClients: true });
   const first = identity();
@@ -278,7 +278,7 @@ test("keys are agreed on in the groups that curve_preferences names", async (con
   await assert.rejects(groupOf("P-256"), /handshake failure/);
 });
 
-test("a listener without its files says which one it misses", async (context) => {
+test("a listener without its files says which one is missing", async (context) => {
   const { logger } = recordedLogger();
   const share = createHost()
     .single(LISTENERS)

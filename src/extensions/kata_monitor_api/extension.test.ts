@@ -226,7 +226,7 @@ test("a large page of one sandbox comes whole, and not more than eight are writt
   });
 });
 
-test("what a shim sent is shown where the config says so, and not elsewhere", async (context) => {
+test("the bytes of a shim are shown only where the config says so", async (context) => {
   const off = await scene(context);
   const refused = await off.get(`/metrics?sandbox=${ID}&raw`);
   assert.equal(refused.status, 403);
@@ -241,7 +241,7 @@ test("what a shim sent is shown where the config says so, and not elsewhere", as
   assert.match((await get(`/metrics?sandbox=${ID}`)).text, /^# HELP go_threads/);
 });
 
-test("what changes a sandbox, or looks into its shim, is not there", async (context) => {
+test("paths that change a sandbox or look into its shim do not exist", async (context) => {
   const { get } = await scene(context);
   for (const path of [
     "/debug/pprof/",
