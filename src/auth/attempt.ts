@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 import { unlessAborted } from "../clock/abort.ts";
-
 import type { Failure } from "../peer/answer.ts";
 import { messageOf } from "../text/error_text.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "./authenticator.ts";

@@ -22,7 +22,7 @@ export interface ClientAuthenticator {
   /** Returns why it cannot serve requests of this kind, and what to do instead; undefined where it can. */
   refusal(kind: RequestKind): string | undefined;
   /**
-   * Returns the headers to send: those of the request and the credentials, all printable ASCII. It is called for each attempt.
+   * Returns the headers to send: the headers of the request and the credentials, all printable ASCII. It is called for each attempt.
    * Rejects where there are no credentials now; the message is for the user and must contain no secret.
    */
   authenticate(request: UnsentRequest): Promise<RequestHeaders>;
@@ -37,7 +37,10 @@ export interface ClientAuthenticator {
 export interface ReceivedRequest {
   /** The headers by their names in lower case. A header that came twice is a list, or whatever Node makes of it. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** The client, as `clientOf` names it (`http/client_address.ts`). Clients that cannot be told apart have the same name. */
+  /**
+   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients that cannot be told apart have the
+   * same name.
+   */
   readonly peer: string;
 }
 

@@ -27,7 +27,9 @@ export const serverAuthSchema: z.ZodType<AuthConfig> = z.strictObject({
     .string()
     .trim()
     .min(1, "must be an extension's id")
-    .describe("The extension that asks requests who they are: basicauth with htpasswd, or bearertokenauth"),
+    .describe(
+      "The extension that checks the credentials of requests: basicauth with htpasswd, or bearertokenauth",
+    ),
   request_params: unsupported("a URL with a secret is in every log on its way; send a header"),
 });
 

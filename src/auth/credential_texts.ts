@@ -13,6 +13,7 @@ export interface CredentialSource {
   reject?(text: string): string | undefined;
 }
 
+/** The options of `CredentialTexts`. */
 export interface CredentialTextsOptions {
   /** The settings of the extension. */
   readonly settings: Settings;
@@ -51,7 +52,7 @@ export class CredentialTexts<Name extends string> {
       if (text !== undefined && file === undefined) this.#texts.set(name, text);
   }
 
-  /** Returns the current text; that of a file without the white space around it. Empty where the config gives none. */
+  /** Returns the current text, without the white space around it if it is from a file. Empty where the config gives none. */
   get(name: Name): string {
     return this.#texts.get(name) ?? "";
   }

@@ -4,6 +4,7 @@ import { dirname, parse, resolve, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Clock } from "../clock/clock.ts";
 
+/** The options of a `FileWatch`. */
 export interface FileWatchOptions {
   /** The path of the file. It may not exist yet, and links may lead to it. */
   readonly path: string;

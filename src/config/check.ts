@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Claiming } from "../component/factory.ts";
-import { listening } from "../http/config.ts";
+import { listening } from "../http_server/config.ts";
 import type { TelemetryConfig } from "../telemetry/config.ts";
 import type { CheckedConfig } from "./agent_config.ts";
 import type { Catalog } from "./catalog.ts";

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
 import type { Using } from "../component/factory.ts";
-import { listening } from "../http/config.ts";
+import { listening } from "../http_server/config.ts";
 import type { TelemetryConfig } from "../telemetry/config.ts";
 import type { CheckedSection, ConfigSection } from "./components.ts";
 import type { FaultList } from "./fault_list.ts";

@@ -21,7 +21,7 @@ async function underEach(work: (umask: number) => Promise<void>): Promise<void> 
   }
 }
 
-test("directories that are made have the mode, whatever the umask; others keep theirs", async (context) => {
+test("new directories have the mode, whatever the umask; existing ones keep theirs", async (context) => {
   const folder = testFolder(context);
   chmodSync(folder, 0o711);
   await underEach(async (umask) => {
@@ -36,7 +36,7 @@ test("directories that are made have the mode, whatever the umask; others keep t
   assert.equal(modeOf(folder), 0o711);
 });
 
-test("a file that is made has the mode, whatever the umask; another keeps its own and its content", async (context) => {
+test("a new file has the mode, whatever the umask; an existing one keeps its mode and contents", async (context) => {
   const folder = testFolder(context);
   await underEach(async (umask) => {
     const path = join(folder, `${umask}`);
@@ -48,7 +48,7 @@ test("a file that is made has the mode, whatever the umask; another keeps its ow
   });
 });
 
-test("a link is followed, also to a file that is not there yet", async (context) => {
+test("a link is followed, even to a file that does not exist yet", async (context) => {
   const folder = testFolder(context);
   symlinkSync("there", join(folder, "link"));
   await (await openOrCreate(join(folder, "link"), 0o600)).close();

@@ -45,8 +45,8 @@ export const TIMER_MS_MAX: number = 24 * 86_400_000;
 const DURATION_TEXT = 'must be a duration such as "15s" or "1m30s"';
 
 /**
- * Schema of a duration in Go's spelling, or the number 0. It gives milliseconds. Unless `maxMs` says otherwise, the longest one is
- * that of a Node timer. Callers give a default with `.prefault("15s")`.
+ * Schema of a duration in Go's spelling, or the number 0. It gives milliseconds. Unless `maxMs` says
+ * otherwise, it is at most the longest delay of a Node timer. Callers give a default with `.prefault("15s")`.
  */
 export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string | 0> {
   const { minMs = 0, maxMs = TIMER_MS_MAX } = limits;

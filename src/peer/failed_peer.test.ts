@@ -40,7 +40,7 @@ test("a server of HTTP/1, of HTTP/2, and one that hangs up are told apart", asyn
   assert.match(await finding(await listening(context, closing)), /does not answer as a server of gRPC/);
 });
 
-test("a server of TLS is told, also one that says nothing to a client in the clear", async (context) => {
+test("a server of TLS is recognized, even one that does not answer a client in the clear", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const authority = createTestAuthority();
   context.after(() => authority.remove());
@@ -73,7 +73,7 @@ test("an address is probed once a minute, however often it fails", async (contex
   assert.equal(connections, 2);
 });
 
-test("a server that answers nothing is left after a while, and earlier when nobody waits any more", async (context) => {
+test("a server that does not answer is given up after a while, and earlier when nobody waits any more", async (context) => {
   let connections = 0;
   const server = createServer((socket) => {
     connections++;

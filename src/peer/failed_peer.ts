@@ -18,6 +18,7 @@ const ANSWER_BYTES_MAX = 1_024;
  */
 const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
 
+/** The options of `FailedPeer.explain`. */
 export interface ExplainOptions {
   /** The peer's address; undefined where it must not be probed, as behind a proxy. */
   readonly address: PeerAddress | undefined;

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accepted, refused } from "../config/fake_catalog.ts";
-import { ANY_SERVING } from "../http/serving.ts";
+import { ANY_SERVING } from "../http_server/serving.ts";
 import type { TelemetryConfig } from "./config.ts";
 
 /** A config with this as its telemetry, which begins in column 15 of line 3. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../http/config.ts";
-import type { Serving } from "../http/serving.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../http_server/config.ts";
+import type { Serving } from "../http_server/serving.ts";
 import { type ListenAddress, secret, TIMER_MS_MAX, unsupported } from "../options/values.ts";
 
 /** How much the agent measures of itself. All levels but "none" have the same metrics. */

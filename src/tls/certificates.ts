@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Settings } from "../component/component.ts";
 import type { ComponentKind } from "../component/status.ts";
 import { observed } from "../reporting/observed.ts";
@@ -12,6 +11,7 @@ export interface CertificateOwner {
   readonly settings: Settings;
 }
 
+/** The options of `Certificates`. */
 export interface CertificatesOptions {
   readonly owner: CertificateOwner;
   readonly sources: KeySources;

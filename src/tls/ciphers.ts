@@ -41,7 +41,9 @@ export const cipherNames: readonly CipherName[] = [
 export const cipherSuites: z.ZodType<readonly CipherName[]> = z
   .array(z.enum(cipherNames, "must be a cipher suite of TLS 1.2 by its IANA name"))
   .min(1)
-  .describe("For TLS 1.2; if left out, those with forward secrecy. Those of TLS 1.3 are always allowed");
+  .describe(
+    "Cipher suites of TLS 1.2; if left out, those with forward secrecy. The suites of TLS 1.3 are always allowed",
+  );
 
 /**
  * The suites of TLS 1.2 where the option is left out: those that Go's crypto/tls enables by default. All of them agree on the

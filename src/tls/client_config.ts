@@ -45,10 +45,13 @@ const version = z.enum(["1.2", "1.3"], {
 /** The option `tls` of a client. */
 export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
   .strictObject({
-    insecure: z.boolean().default(false).describe("Send in the clear; https:// in the endpoint overrules it"),
-    insecure_skip_verify: z.boolean().default(false).describe("Use TLS, but believe any certificate"),
-    ca_file: path("Certificates to trust in place of the system's"),
-    ca_pem: pem("Certificates to trust in place of the system's"),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Send in the clear, unless the endpoint begins with https://"),
+    insecure_skip_verify: z.boolean().default(false).describe("Use TLS, but accept any certificate"),
+    ca_file: path("Certificates to trust instead of the system's"),
+    ca_pem: pem("Certificates to trust instead of the system's"),
     cert_file: path("The client's certificate"),
     cert_pem: pem("The client's certificate"),
     key_file: path("The client's key"),
@@ -63,7 +66,7 @@ export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
     include_system_ca_certs_pool: z
       .boolean()
       .default(false)
-      .describe("Trust the system's certificates as well as those of ca_file or ca_pem"),
+      .describe("Trust the system's certificates in addition to those of ca_file or ca_pem"),
     cipher_suites: cipherSuites.optional(),
     reload_interval: reloadInterval(),
     curve_preferences: curvePreferences.optional(),

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readSteadyFile } from "../files/read_file.ts";
 import { messageOf } from "../text/error_text.ts";

@@ -18,7 +18,7 @@ import { HealthCheck } from "../../src/extensions/health_check/extension.ts";
 import { factory as healthCheck } from "../../src/extensions/health_check/factory.ts";
 import { idsHtml, idsText } from "../../src/extensions/kata_monitor_api/answers.ts";
 import { statesHtml, statesText } from "../../src/extensions/kata_monitor_api/sandbox_states.ts";
-import { answerText } from "../../src/http/server.ts";
+import { answerText } from "../../src/http_server/server.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
 import { createOtlpEncoder } from "../../src/otlp/encode.ts";

@@ -4,13 +4,13 @@ import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
 import type { Send } from "../../delivery/attempt.ts";
+import { GrpcClient } from "../../grpc_client/client.ts";
+import { addressOf, GrpcConnector } from "../../grpc_client/connector.ts";
+import { GrpcPeers, systemLookup } from "../../grpc_client/peers.ts";
+import { codeName, GrpcCode } from "../../grpc_client/status.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { chooseProxy } from "../../proxy/choose.ts";
 import type { ForwardProxy } from "../../proxy/proxy_url.ts";
-import { GrpcClient } from "../../push_grpc/client.ts";
-import { addressOf, GrpcConnector } from "../../push_grpc/connector.ts";
-import { GrpcPeers, systemLookup } from "../../push_grpc/peers.ts";
-import { codeName, GrpcCode } from "../../push_grpc/status.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 import { answerOfFailure, answerOfResponse } from "./outcome.ts";
 

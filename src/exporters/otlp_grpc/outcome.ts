@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
+import { codeName, GrpcCode, type GrpcFailure } from "../../grpc_client/status.ts";
 import { readAcceptance } from "../../otlp/answer.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
@@ -12,7 +13,6 @@ import {
   meaningOfHttp,
   saysTooLarge,
 } from "../../peer/answer.ts";
-import { codeName, GrpcCode, type GrpcFailure } from "../../push_grpc/status.ts";
 
 /** The most characters of a receiver's message that are kept, since it is logged. */
 const MESSAGE_CHARS_MAX = 1_000;

@@ -3,16 +3,16 @@ import { z } from "zod";
 import { CODECS, type Codec, type Compression, LEVELS } from "../../compression/compress.ts";
 import { type DeliveryConfig, queueSchema, toDeliveryConfig } from "../../delivery/config.ts";
 import { attemptTimeout, retrySchema } from "../../delivery/retry_config.ts";
-import { unsupported } from "../../options/values.ts";
-import type { OtlpEncoding } from "../../otlp/answer.ts";
-import { stalenessMarkers } from "../../otlp/config.ts";
 import {
   type HttpClientConfig,
   httpClientOptions,
   refusedHttpOptions,
   toHttpClientConfig,
-} from "../../push_http/config.ts";
-import { type PushUrl, pushUrl, underUrl } from "../../push_http/url.ts";
+} from "../../http_client/config.ts";
+import { type PushUrl, pushUrl, underUrl } from "../../http_client/url.ts";
+import { unsupported } from "../../options/values.ts";
+import type { OtlpEncoding } from "../../otlp/answer.ts";
+import { stalenessMarkers } from "../../otlp/config.ts";
 
 /** The options of the Collector's exporter of this name. */
 export interface OtlpHttpConfig extends HttpClientConfig, DeliveryConfig {

@@ -2,7 +2,7 @@
 import type { Settings } from "../../component/component.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
-import { connectHttp } from "../../push_http/client.ts";
+import { connectHttp } from "../../http_client/client.ts";
 import { bodyFormat } from "./body.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import { otlpHttpProtocol } from "./protocol.ts";

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { type PushAnswer, toLogText } from "../../http_client/answer.ts";
+import type { PushProtocol } from "../../http_client/client.ts";
 import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
-import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
-import type { PushProtocol } from "../../push_http/client.ts";
 import { OTLP_CONTENT_TYPE } from "./body.ts";
 
 const ALL: Acceptance = { rejectedPoints: 0, message: "" };

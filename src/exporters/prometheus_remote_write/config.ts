@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
 import { type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { type HttpClientConfig, toHttpClientConfig } from "../../http_client/config.ts";
+import type { PushUrl } from "../../http_client/url.ts";
 import { unsupported } from "../../options/values.ts";
 import {
   constantLabels,
@@ -12,8 +14,6 @@ import {
   toIdentityLabels,
 } from "../../prometheus/series/label_options.ts";
 import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
-import { type HttpClientConfig, toHttpClientConfig } from "../../push_http/config.ts";
-import type { PushUrl } from "../../push_http/url.ts";
 import { httpOptions, mergeHttpOptions } from "./http_options.ts";
 import { MESSAGE_V1, MESSAGE_V2 } from "./protocol.ts";
 import type { MessageVersion } from "./record.ts";

@@ -8,7 +8,7 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { BcryptQueue } from "./bcrypt_queue.ts";
 import type { Comparison } from "./bcrypt_worker.ts";
 
-/** Turns with workers that do nothing by themselves, in a time that stands still. */
+/** A queue whose workers do nothing by themselves, with a clock that does not move by itself. */
 function fakeQueue() {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
@@ -32,7 +32,7 @@ function fakeQueue() {
   return { queue, clock, lines, asked, workers, compare, ended: () => ended };
 }
 
-test("a flood of one peer is one comparison, and the other peer's comes next", async () => {
+test("a flood from one peer is one comparison, and another peer's comes next", async () => {
   const { clock, asked, workers, compare } = fakeQueue();
   const first = compare("evil", "0");
   const refused = Array.from({ length: 1_000 }, (_, at) => compare("evil", `${at + 1}`));
@@ -61,7 +61,7 @@ test("the same password on several connections of a peer is compared once", asyn
   assert.deepEqual(asked, ["right"]);
 });
 
-test("so many peers wait at most", async () => {
+test("the number of peers that wait is limited", async () => {
   const { asked, compare } = fakeQueue();
   for (let at = 0; at < 16; at++) void compare(`peer ${at}`, "a");
   assert.equal(await compare("one more", "a"), undefined);

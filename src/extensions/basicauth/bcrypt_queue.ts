@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import { messageOf } from "../../text/error_text.ts";
@@ -17,6 +16,7 @@ export interface BcryptWorker {
   unref(): void;
 }
 
+/** The options of a `BcryptQueue`. */
 export interface BcryptQueueOptions {
   readonly clock: Clock;
   readonly logger: Logger;

@@ -10,7 +10,10 @@ const token = secret().refine((text) => HEADER_TEXT.test(text), { error: "must b
 const schema: z.ZodType<BearerTokenConfig> = z
   .strictObject({
     token: token.optional(),
-    tokens: z.array(token).optional().describe("In place of token; the first one is sent, each is taken"),
+    tokens: z
+      .array(token)
+      .optional()
+      .describe("Several tokens instead of token; the first one is sent, each one is accepted"),
     filename: z
       .string()
       .min(1)
@@ -20,7 +23,7 @@ const schema: z.ZodType<BearerTokenConfig> = z
       .string()
       .regex(HEADER_TEXT, "must be printable ASCII")
       .default("Bearer")
-      .describe("Stands before the token; empty for nothing"),
+      .describe("The text before the token; empty for none"),
     header: authHeaderName.prefault("Authorization").describe("The header that holds the token"),
     file_retry: unsupported("the file must be there at the start"),
   })

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../auth/authenticator.ts";
 import { CLIENT_AUTHENTICATORS } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
@@ -10,7 +9,7 @@ import type { Extension, Settings } from "../../component/component.ts";
 import type { Host } from "../../component/host.ts";
 import { messageOf } from "../../text/error_text.ts";
 
-/** What to do with one header. */
+/** A rule for one header. */
 export interface HeaderRule {
   /** The header's name in lower case. */
   readonly key: string;

@@ -14,7 +14,7 @@ const rule = z
       .enum(["insert", "update", "upsert", "delete"])
       .default("upsert")
       .describe(
-        "insert: unless the request has it. update: if it has it. upsert: in any case. delete: take it out",
+        "insert: set it unless the request has it. update: set it if the request has it. upsert: set it in any case. delete: remove it",
       ),
     value: secret()
       .refine((text) => HEADER_TEXT.test(text), { error: "must be printable ASCII" })
@@ -48,7 +48,7 @@ const schema: z.ZodType<HeadersSetterConfig> = z
       .trim()
       .min(1)
       .optional()
-      .describe("Another authenticator, which sees the headers that are set here"),
+      .describe("Another authenticator, which is applied afterwards and sees the headers that are set here"),
   })
   .transform(({ headers, additional_auth }) => ({ headers, additionalAuth: additional_auth }));
 

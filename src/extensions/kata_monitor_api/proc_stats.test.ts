@@ -8,7 +8,7 @@ function near(got: number, want: number, what: string): void {
   assert.ok(Math.abs(got - want) <= Math.max(want * 0.2, 1), `${what}: ${got}, not about ${want}`);
 }
 
-test("what is read is what Node knows of this process by other ways", {
+test("the figures agree with those that Node has of this process", {
   skip: process.platform !== "linux",
 }, () => {
   const stats = readProcStats();

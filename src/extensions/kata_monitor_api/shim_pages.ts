@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../clock/clock.ts";
-import { streamPage, Turns } from "../../http/page_stream.ts";
+import { streamPage, Turns } from "../../http_server/page_stream.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { PageComposer } from "../../prometheus/page/compose.ts";
 import { PageWriter } from "../../prometheus/write/page_writer.ts";
@@ -38,9 +38,8 @@ export class ShimPages {
       response.end();
       return;
     }
-    // The prefix "" selects all families. Without prefixes, the composer would remember what this page showed and
-    // prefer it on
-    // the page of the next sandbox, where two families have the same name.
+    // The prefix "" selects all families. Without prefixes, the composer would remember what this page showed, and prefer
+    // it on the page of the next sandbox where two families have the same name.
     const page = this.#composer.compose([reading], { format: "text", prefixes: [""] });
     const puller = { out: response, signal, onTaken: () => {} };
     await streamPage(new PageWriter(page, { timestamps: false }), puller, {

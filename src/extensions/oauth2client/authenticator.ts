@@ -3,7 +3,7 @@ import type { ClientAuthenticator } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import type { Extension, Settings } from "../../component/component.ts";
-import { formatUrl, type PushUrl } from "../../push_http/url.ts";
+import { formatUrl, type PushUrl } from "../../http_client/url.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 import { TokenCache } from "./token_cache.ts";
 import { TokenClient } from "./token_client.ts";
@@ -15,7 +15,7 @@ interface TextOrFile {
   readonly file: string | undefined;
 }
 
-/** Who asks for tokens, where, and for what. */
+/** The client, the token endpoint, and the tokens that the client asks for. */
 export interface Oauth2ClientConfig {
   readonly clientId: TextOrFile;
   readonly clientSecret: TextOrFile;

@@ -2,8 +2,8 @@
 import { z } from "zod";
 import { HEADER_TEXT } from "../../auth/header_text.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
+import { describeStatus, type PushAnswer, toLogText } from "../../http_client/answer.ts";
 import { meaningOfHttp } from "../../peer/answer.ts";
-import { describeStatus, type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { Token } from "./token_cache.ts";
 
 /** An answer with a token (RFC 6749, section 5.1). Some servers write the seconds as a text. */

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Clock } from "../../clock/clock.ts";
 import { messageOf } from "../../text/error_text.ts";
 
@@ -11,6 +10,7 @@ export interface Token {
   readonly lifetimeMs: number | undefined;
 }
 
+/** The options of a `TokenCache`. */
 export interface TokenCacheOptions {
   readonly clock: Clock;
   /** How long before its end a token is replaced; at most half of its lifetime. */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Agent } from "node:http";
 import type { Settings } from "../../component/component.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
+import type { HttpClientConfig } from "../../http_client/config.ts";
+import { HttpConnections } from "../../http_client/connections.ts";
+import { postOnce } from "../../http_client/post.ts";
+import type { PushUrl } from "../../http_client/url.ts";
 import { formatDuration } from "../../options/values.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
-import type { HttpClientConfig } from "../../push_http/config.ts";
-import { HttpConnections } from "../../push_http/connections.ts";
-import { postOnce } from "../../push_http/post.ts";
-import type { PushUrl } from "../../push_http/url.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 
 /** How tokens are asked for. */

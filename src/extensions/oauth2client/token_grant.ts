@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 import { REDACTED } from "../../config/secrets.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
 import { errorText } from "../../peer/error_text.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 import type { Token } from "./token_cache.ts";
 
-/** What a request for a token says. */
+/** The options of a `TokenGrant`. */
 export interface TokenGrantOptions {
   /** The URL of the token endpoint, for messages. */
   readonly url: string;

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
@@ -15,7 +14,7 @@ export interface AwsCredentials {
   readonly sessionToken?: string;
 }
 
-/** What requests are signed with. */
+/** The options of `sigv4Authenticator`. */
 export interface SignerOptions {
   /** The service and region. The host of a request tells those that are left out. */
   readonly scope: GivenScope;
