@@ -220,8 +220,8 @@ export class PageRun {
     hash: number,
     { block, met }: { readonly block: Block; readonly met: MetFamily },
   ): KnownLayout | undefined {
-    if (block.holes === undefined) return undefined;
-    const layout = createLayout(this.#page.bytes, start, block.holes);
+    if (block.spans === undefined) return undefined;
+    const layout = createLayout(this.#page.bytes, start, block.spans);
     return this.#state.layouts.add(hash, layout, { ...met, owner: this.#owner });
   }
 
