@@ -4,13 +4,13 @@ import { attemptTimeout } from "../../delivery/retry_config.ts";
 import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
 import { type PushUrl, pushUrl } from "../../push_http/url.ts";
 
-/** Options that the Collector has in a block `http` since 0.158, and had beside it before. */
+/** Options that the Collector has in a block `http` since 0.158. Before, they were next to the exporter's other options. */
 export interface HttpOptions extends HttpClientConfig {
   readonly endpoint: PushUrl;
   readonly timeout: number;
 }
 
-/** The options that the user has written in one of the places. */
+/** The options that the user has written in one of the two places. */
 export type WrittenHttpOptions = { readonly [Key in keyof HttpOptions]?: HttpOptions[Key] | undefined };
 
 type Schemas<Options> = { readonly [Key in keyof Options]-?: z.ZodType<Options[Key], unknown> };
@@ -21,7 +21,7 @@ const withDefaults: Schemas<Omit<HttpOptions, "endpoint">> = {
 };
 const DEFAULTS: Omit<HttpOptions, "endpoint"> = z.strictObject(withDefaults).parse({});
 
-/** Each undefined where the user has not written it: so it is seen which were written in both places. */
+/** Schemas without defaults. So an option is undefined unless the user has written it, and one in both places is found. */
 const written: Schemas<WrittenHttpOptions> = {
   endpoint: pushUrl()
     .optional()
@@ -38,7 +38,7 @@ const written: Schemas<WrittenHttpOptions> = {
   disable_keep_alives: withoutDefault(withDefaults.disable_keep_alives),
 };
 
-/** The description still tells the default. */
+/** Removes the default. The description still has it. */
 function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Value | undefined, unknown> {
   if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return schema.optional();
   const bare = schema.unwrap() as z.ZodType<Value, unknown>; // the class knows no more than that it is a schema
@@ -49,7 +49,7 @@ function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Val
     .describe(`${schema.description ?? ""}${isPlain ? `; ${defaultValue} if left out` : ""}`);
 }
 
-/** The same options for the exporter's own strict object: in a block, and as they were written before. */
+/** The options for the exporter's own strict object, in both places. */
 export const httpOptions: Schemas<WrittenHttpOptions> &
   typeof refusedHttpOptions & { readonly http: z.ZodType<WrittenHttpOptions | undefined, unknown> } = {
   http: z
@@ -60,7 +60,7 @@ export const httpOptions: Schemas<WrittenHttpOptions> &
   ...refusedHttpOptions,
 };
 
-/** The options of both places, with defaults. Calls `fault` with what is wrong; undefined where no endpoint is given. */
+/** Merges the options of both places, with defaults. Reports faults; returns undefined if there is no endpoint. */
 export function mergeHttpOptions(
   block: WrittenHttpOptions,
   beside: WrittenHttpOptions,
