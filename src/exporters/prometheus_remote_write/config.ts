@@ -32,7 +32,7 @@ export interface RemoteWriteConfig extends HttpClientConfig {
   /** The size of the largest request before it is compressed. */
   readonly requestBytesMax: number;
   readonly timeout: number;
-  /** Where the config has these two options, for faults. */
+  /** The paths at which the config has these two options, for faults. */
   readonly authPath: readonly string[];
   readonly endpointPath: readonly string[];
   readonly retry_on_failure: RetryConfig;

@@ -55,7 +55,7 @@ export const httpOptions: Schemas<WrittenHttpOptions> &
   http: z
     .strictObject({ ...written, ...refusedHttpOptions })
     .optional()
-    .describe("How to reach the receiver; written beside it, these options are deprecated"),
+    .describe("How to reach the receiver; written outside of it, these options are deprecated"),
   ...written,
   ...refusedHttpOptions,
 };
@@ -63,18 +63,18 @@ export const httpOptions: Schemas<WrittenHttpOptions> &
 /** Merges the options of both places, with defaults. Reports faults; returns undefined if there is no endpoint. */
 export function mergeHttpOptions(
   block: WrittenHttpOptions,
-  beside: WrittenHttpOptions,
+  outside: WrittenHttpOptions,
   fault: (path: readonly string[], message: string) => void,
 ): HttpOptions | undefined {
   for (const key of Object.keys(written) as (keyof HttpOptions)[])
-    if (block[key] !== undefined && beside[key] !== undefined)
+    if (block[key] !== undefined && outside[key] !== undefined)
       fault([key], "is in http too; write it there only");
-  const endpoint = block.endpoint ?? beside.endpoint;
+  const endpoint = block.endpoint ?? outside.endpoint;
   if (endpoint === undefined) {
     fault(["http", "endpoint"], "is required");
     return undefined;
   }
-  return { ...DEFAULTS, ...given(beside), ...given(block), endpoint };
+  return { ...DEFAULTS, ...given(outside), ...given(block), endpoint };
 }
 
 function given(options: WrittenHttpOptions): Partial<HttpOptions> {
