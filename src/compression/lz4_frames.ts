@@ -42,7 +42,7 @@ const HASH_FACTOR = 2_654_435_761;
 /** After each 2^6 positions in a row without a match, the search advances by one byte more at a time. */
 const SKIP_SHIFT = 6;
 
-/** Compresses one block. It is greedy: a table says where each four bytes occurred last, and the first match is taken. */
+/** Compresses one block. It is greedy: a table says where each four bytes occurred last, and that match is taken. */
 function compressBlock(plain: Uint8Array): Uint8Array {
   const view = new DataView(plain.buffer, plain.byteOffset, plain.length);
   const out = new Uint8Array(plain.length + Math.ceil(plain.length / 255) + 16);
