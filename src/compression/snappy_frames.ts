@@ -3,7 +3,7 @@ import { compress, uncompress } from "snappyjs";
 import { crc32c } from "./crc32c.ts";
 
 // Snappy's framing format (google/snappy, framing_format.txt): a stream identifier, then chunks. A chunk has a type, a
-// length of three bytes and, where it holds data, a masked CRC-32C of what it holds when uncompressed.
+// length of three bytes and, if it has data, a masked CRC-32C of the uncompressed data.
 const STREAM_IDENTIFIER = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
 const COMPRESSED = 0x00;
 const UNCOMPRESSED = 0x01;

@@ -92,7 +92,7 @@ const countingPointsOf = memoized((schema: Schema): readonly CountingPoint[] => 
 /** A schema without some of its points. */
 interface SchemaPart {
   readonly schema: Schema;
-  /** For each column of the part: the column of the whole schema. */
+  /** The column of the whole schema, for each column of the part. */
   readonly columns: Uint32Array;
 }
 

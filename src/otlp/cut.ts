@@ -3,7 +3,7 @@
 import type { Envelope } from "./envelope.ts";
 import type { ResourceEntry } from "./resource_entry.ts";
 
-/** Those metrics of an entry that go into one request. */
+/** The metrics of an entry that go into one request. */
 export interface Slice {
   readonly entry: ResourceEntry;
   /** The index of the first metric. */

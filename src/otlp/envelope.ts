@@ -36,7 +36,7 @@ export class Envelope {
     this.#scopeField = encodeScope(scope);
   }
 
-  /** The sizes of an envelope that holds so many bytes of metrics. */
+  /** Returns the sizes of an envelope around metrics of `metricBytes` bytes. */
   sizeOf(resource: Resource, metricBytes: number): EnvelopeBytes {
     const scopeMetrics = this.#scopeField.length + metricBytes;
     const resourceMetrics =

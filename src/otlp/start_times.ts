@@ -67,7 +67,7 @@ export class StartTimes {
   }
 }
 
-/** Those series of the part that the schema does not have; none if no counter is among them. */
+/** Returns the part's series that the schema does not have, or nothing if no counter is among them. */
 function without(part: Known, schema: Schema): readonly Known[] {
   const gone = goneBetween(part.schema, schema);
   if (countersOf(gone).columns.length === 0) return [];

@@ -82,7 +82,7 @@ export class OutputFile {
     return done;
   }
 
-  /** Returns the file at the path, ready to be written to. Rotates it if it has no room for so many bytes. */
+  /** Returns the file at the path, ready for a record of `bytes` bytes. Rotates it if it has no room for them. */
   async #ready(bytes: number): Promise<Opened> {
     const { path, rotation, logger } = this.#options;
     if (this.#opened !== undefined && !(await isAt(this.#opened.handle, path))) {
@@ -103,7 +103,7 @@ export class OutputFile {
   async #open(): Promise<Opened> {
     const { path, directoryMode, fileMode, framing, logger } = this.#options;
     if (directoryMode !== undefined) await makeDirectory(dirname(path), directoryMode);
-    // From a device or a pipe nothing can be removed, and to open one may have effects.
+    // A device or a pipe cannot be truncated, and to open one may have effects.
     if ((await statOf(path))?.isFile() === false) throw new Error("it is not a regular file");
     // The file is opened to append, so that records go to its end whatever others do; and to read, for the repair.
     const handle = await openOrMake(path, fileMode);

@@ -5,7 +5,7 @@ import { basename, dirname, extname, join } from "node:path";
 export interface Rotation {
   /** The most bytes of a file. */
   readonly bytesMax: number;
-  /** Old files are removed after so many days; 0 for never. */
+  /** The number of days after which old files are removed; 0 for never. */
   readonly daysMax: number;
   /** The most old files that are kept; 0 for no limit. */
   readonly backupsMax: number;

@@ -19,7 +19,7 @@ export interface CriMetadataConfig {
   readonly kataHandlers: readonly string[];
 }
 
-/** The most readings that are held of one sandbox. When there are so many, the hold ends early, and none is lost. */
+/** The most readings of one sandbox that are held. When there are this many, the hold ends early, and none is lost. */
 const HELD_READINGS_MAX = 16;
 
 /** A sandbox, from its first reading to its end. */

@@ -17,7 +17,7 @@ export interface RuntimeState {
   readonly asking: ReadonlySet<string>;
   /** The node's sandboxes at the time when the call of the last answer began. */
   readonly asked: ReadonlySet<string>;
-  /** Those of the node's current sandboxes that it has listed at some time. */
+  /** The node's current sandboxes that the runtime has listed at some time. */
   readonly named: ReadonlySet<string>;
   /** Whether its last answer had Kata pods without a sandbox on the node. */
   readonly lacksSandboxes: boolean;
