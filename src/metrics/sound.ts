@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
 
-import { memoized } from "./memoized.ts";
+import { BoundedMap } from "./bounded_map.ts";
+import { getOrMake, memoized } from "./memoized.ts";
 import {
   type Family,
   type Kind,
@@ -98,7 +99,7 @@ interface SchemaPart {
 
 /** The most parts of one schema that are kept. If a source has other unsound points each time, new plans are made each time. */
 const PARTS_MAX = 16;
-const partsOf = memoized((_: Schema) => new Map<string, SchemaPart>());
+const partsOf = memoized((_: Schema) => new BoundedMap<string, SchemaPart>(PARTS_MAX));
 
 function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Reading {
   const { schema, values } = reading;
@@ -107,14 +108,8 @@ function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Read
     unsound.map(({ family }) => family),
     reading.resource,
   );
-  const parts = partsOf(schema);
-  const key = unsound.map(({ column }) => column).join();
-  let part = parts.get(key);
-  if (part === undefined) {
-    if (parts.size >= PARTS_MAX) parts.clear();
-    part = schemaWithout(schema, new Set(unsound.map(({ column }) => column)));
-    parts.set(key, part);
-  }
+  const without = unsound.map(({ column }) => column);
+  const part = getOrMake(partsOf(schema), without.join(), () => schemaWithout(schema, new Set(without)));
   return {
     ...reading,
     schema: part.schema,
