@@ -3,7 +3,9 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
@@ -52,13 +54,12 @@ function measure(sandboxes: number): Promise<AgentRow> {
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
     processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
     exporters: { prometheus: { endpoint: `127.0.0.1:${port}` } },
     service: {
-      telemetry: { logs: { level: "info" }, metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { logs: { level: "info" }, metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
       },

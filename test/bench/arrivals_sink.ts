@@ -20,8 +20,8 @@ process.on("message", (order: ArrivalsOrder) => {
   process.send?.(arrived);
 });
 await startSinks({
-  onHttp({ url, headers }, body) {
-    const protocol = url === "/v1/metrics" ? "otlp" : "remote_write";
+  onHttp({ path, headers, body }) {
+    const protocol = path === "/v1/metrics" ? "otlp" : "remote_write";
     const isCompressed = headers["content-encoding"] !== undefined;
     arrivals.push({ protocol, isCompressed, body, atMs: now() });
   },

@@ -2,7 +2,9 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { stallMs, upCount } from "./agent.ts";
@@ -68,12 +70,11 @@ async function measure(dir: string, size: number): Promise<FloodRow> {
 }
 
 function configOf(root: string, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [root] } },
     exporters: { nop: {} },
     service: {
-      telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: { metrics: { receivers: ["kata"], exporters: ["nop"] } },
     },
   };

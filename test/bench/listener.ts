@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Crowd, floodOfConnections, floodOnConnections } from "../kit/crowd.ts";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { processCpuMs } from "../kit/process_usage.ts";
 
 /** What one request costs the agent, or one connection that brings a single request. */

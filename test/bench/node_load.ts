@@ -2,7 +2,9 @@
 import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs } from "../kit/process_usage.ts";
 import { pull, upCount } from "./agent.ts";
@@ -132,7 +134,6 @@ function withNode(
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
     processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
@@ -143,7 +144,7 @@ function configOf(dir: string, port: number, telemetryPort: number): unknown {
       },
     },
     service: {
-      telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
       },

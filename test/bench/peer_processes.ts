@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
 
 /** A process that scrapes and pushes. */
 export interface Scraper {

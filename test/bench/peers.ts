@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { hasProgram } from "../kit/peers.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import type { Arrived } from "./arrivals.ts";

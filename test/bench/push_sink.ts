@@ -13,7 +13,7 @@ process.on("message", () => {
   process.send?.(answer);
 });
 await startSinks({
-  onHttp: (_request, body) => {
+  onHttp: ({ body }) => {
     bytes += body.length;
   },
   onGrpc: (message) => {

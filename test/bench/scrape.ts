@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { get } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
 import { PageMemory } from "../../src/receivers/kata/page_buffer.ts";
 import { Scraper } from "../../src/receivers/kata/scrape.ts";
-import { SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
-import { poll } from "../kit/poll.ts";
 import type { SampleRow } from "./main.ts";
+import { withSimulatedNode } from "./simulated_node.ts";
 
 const SANDBOXES = 250;
 const CONCURRENCY = 16;
@@ -20,14 +18,7 @@ type Get = (socketPath: string) => Promise<number>;
 
 /** CPU (user and system) of getting full-size Go pages over unix sockets, not of serving or parsing them. */
 export async function benchScrape(): Promise<readonly SampleRow[]> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const simulator = startCli(
-    ["simulate", "--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"],
-    {},
-    SIMULATOR_MAIN,
-  );
-  try {
-    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
+  return await withSimulatedNode({ sandboxes: SANDBOXES }, async (dir) => {
     const root = join(dir, "run/vc/sbs");
     // A path below a temporary directory is longer than a socket address can hold.
     await using handle = await open(root, "r");
@@ -37,11 +28,7 @@ export async function benchScrape(): Promise<readonly SampleRow[]> {
       await measure("our client", { paths, samples, get: ownClient }),
       await measure("node:http into a reused buffer", { paths, samples, get: nodeClient }),
     ];
-  } finally {
-    simulator.kill("SIGTERM");
-    await simulator.finished;
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Work {

@@ -25,7 +25,7 @@ import { registry } from "../../src/registry.ts";
 import { countingMeter } from "../kit/component/counters.ts";
 import { recordedLogger } from "../kit/component/logs.ts";
 import { testSettings } from "../kit/component/settings.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 
 // The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
 

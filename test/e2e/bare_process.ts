@@ -4,7 +4,9 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { freePort, nodeFlags } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader } from "../kit/node/agent_process.ts";
+import { nodeFlags } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { testFolder } from "../kit/test_folder.ts";
 
@@ -58,7 +60,7 @@ export async function startBareAgent(context: TestContext, options: BareOptions 
       extensions: ["health_check"],
       telemetry: {
         logs: { encoding: options.encoding ?? "json" },
-        metrics: { readers: [{ pull: { exporter: { prometheus: { host: "127.0.0.1", port: metrics } } } }] },
+        metrics: { readers: [pullReader(metrics)] },
       },
       pipelines: { metrics: { receivers: ["kata"], exporters: ["prometheus"] } },
     },

@@ -7,14 +7,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { registry } from "../../src/registry.ts";
-import {
-  type CliProcess,
-  freePort,
-  runCli,
-  SIMULATOR_MAIN,
-  startAgentProcess,
-  startCli,
-} from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { type CliProcess, runCli, SIMULATOR_MAIN, startCli } from "../kit/node/cli_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { answering, startPushServer } from "../kit/destinations/push_server.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { type AgentConfigObject, type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 

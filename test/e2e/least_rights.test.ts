@@ -11,7 +11,7 @@ import { parseAllDocuments } from "yaml";
 import { parseCriEndpoint } from "../../src/cri/endpoint.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { runCli } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { testFolder } from "../kit/test_folder.ts";
 import { type BareAgent, startBare, startBareAgent } from "./bare_process.ts";

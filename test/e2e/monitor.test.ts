@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
 import { parse } from "yaml";
-import { runCli } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { startContainerd } from "./containerd.ts";

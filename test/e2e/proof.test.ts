@@ -6,8 +6,10 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import type { Runtime } from "../../src/receivers/kata/discovery.ts";
+import { freePort } from "../kit/free_port.ts";
 import { SandboxLife } from "../kit/kata/sandbox_life.ts";
-import { freePort, runCli, startAgentProcess } from "../kit/node/agent_process.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 
 /** Where a node's /run/kata may be mounted, and whether the config names its runtime. */

@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentWith } from "../kit/node/agent_process.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
@@ -129,7 +130,6 @@ test("a reload that is asked for over HTTP may take away what it was asked by, a
 });
 
 test("--watch reloads when a file of the configuration changes", async () => {
-  const { startAgentWith } = await import("../kit/node/agent_process.ts");
   const folder = await mkdtemp(join(tmpdir(), "watch-"));
   const path = join(folder, "config.yaml");
   const text = (interval: string): string =>

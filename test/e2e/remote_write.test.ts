@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";

@@ -10,7 +10,8 @@ import type { TLSSocket } from "node:tls";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import { createTestAuthority } from "../kit/certificates.ts";
 import { answering, startPushServer } from "../kit/destinations/push_server.ts";
-import { freePort, startAgentWith } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentWith } from "../kit/node/agent_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 

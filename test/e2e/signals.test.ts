@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { nodeFlags } from "../kit/node/agent_process.ts";
+import { nodeFlags } from "../kit/node/cli_process.ts";
 import { testFolder } from "../kit/test_folder.ts";
 import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
 

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SANDBOX_FAULTS } from "../../src/simulator/sandbox_faults.ts";
-import { freePort, SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { SIMULATOR_MAIN, startCli } from "../kit/node/cli_process.ts";
 
 interface Ended {
   readonly code: number | null;

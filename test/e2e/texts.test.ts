@@ -5,7 +5,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, runCli } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 

@@ -78,7 +78,7 @@ export function watchAccounts(life: Life): AccountWatch {
 }
 
 async function lookUntil(life: Life, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted && !life.ended) {
+  while (!stop.aborted && !life.hasEnded()) {
     const counters = await life.counters();
     for (const [id, { sent }] of counters.exporters) {
       const left = counters.accepted - sent - lostBy(counters, id);

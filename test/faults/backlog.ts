@@ -71,7 +71,7 @@ async function drainSlowly(scene: Scene, { beforeMs, outageMs }: typeof SHORT): 
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${texts.join("\n")}\n${describeAccounts(accounts)}\n${judged}`;
 }
 

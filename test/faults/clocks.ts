@@ -57,7 +57,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       await sleep(scene.random() * PAUSE_MS);
       if (jump % 4 === 2) {
         // In peace: what interrupts is told by its time, which means nothing here.
-        assert.equal((await life.end("SIGTERM")).code, 0);
+        assert.equal((await life.stop("SIGTERM")).code, 0);
         scene.lookAtDisk();
         life = await scene.start(undefined, clock.env);
       }
@@ -68,7 +68,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     }
     clock.set(0);
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${jumps} times: the wall clock is set forth or back by one to two days`);
     print(describeVerdict(verdict));

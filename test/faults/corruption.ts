@@ -144,7 +144,7 @@ async function spoilUnderAgent(scene: Scene, share: number): Promise<string> {
   await recorder.setMode("unavailable");
   const first = await scene.start();
   await sleep(1_500);
-  assert.equal((await first.end("SIGTERM")).code, 0);
+  assert.equal((await first.stop("SIGTERM")).code, 0);
   scene.lookAtDisk();
   const records = readRecords(scene.queueDirectory);
   const spoilt = shuffled(records, random).slice(0, Math.ceil(records.length * share));
@@ -155,7 +155,7 @@ async function spoilUnderAgent(scene: Scene, share: number): Promise<string> {
   const second = await scene.start();
   await scene.drain(second);
   const own = (await second.counters()).exporters.get(DISK);
-  assert.equal((await second.end("SIGTERM")).code, 0);
+  assert.equal((await second.stop("SIGTERM")).code, 0);
   const missing = scene.onDisk.missingIn(recorder.kept);
   assert.equal(missing, points, "what is missing is what was spoilt");
   assert.equal(own?.failed.get("corrupt"), points, "and it is counted to the point");

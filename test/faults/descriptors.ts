@@ -38,7 +38,7 @@ async function starve({ scene, life, usual }: { scene: Scene; life: Life; usual:
   await sleep(WITHOUT_MS / 2);
   await recorder.setMode("up");
   await sleep(WITHOUT_MS / 2);
-  assert.ok(!life.ended, `the agent has ended:\n${life.stderr()}`);
+  assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr()}`);
   setLimit(life, usual);
   const ids = [...scene.simulator.sandboxes.keys()];
   const before = ids.map((id) => recorder.kept.countedOf(id).length);
@@ -61,7 +61,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     const log = life.stderr();
     await scene.drain(life);
     const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${rounds} times no descriptors; the log has ${log.split("EMFILE").length - 1} EMFILE`);
     print(`${describeVerdict(verdict)}\n${describeAccounts([account])}`);

@@ -53,7 +53,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     print(describeAccounts(accounts));
     for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" has given up nothing`);
     print(judgeRoutes(scene, routes));
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
   } finally {
     await scene.close();
   }

@@ -45,7 +45,7 @@ async function fillAndEmpty(scene: Scene): Promise<number> {
     assert.equal(own.enqueueFailed, 0, "the full disk has cost nothing");
     return own.queueSize < DISK_BYTES / 3 || undefined;
   });
-  await scene.interrupt(() => second.end("SIGTERM"));
+  await scene.interrupt(() => second.stop("SIGTERM"));
   return skipped;
 }
 
@@ -62,7 +62,7 @@ async function loseAndCount(scene: Scene): Promise<string> {
   await scene.drain(life);
   await watch.stop();
   const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   assert.match(life.stderr(), /no space left on device/i);
   assertBalanced(account);
   return describeAccounts([account]);
@@ -86,7 +86,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) skipped += await fillAndEmpty(scene);
     const life = await scene.start(asking(scene));
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`block_on_overflow: ${skipped} scrapes not made for a full disk\n${describeVerdict(verdict)}`);
     assertNothingLost(verdict);

@@ -91,7 +91,7 @@ async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUE
   assert.deepEqual(goodbyesOf(usual), [], "nobody minds how often the usual configuration pings");
   assert.deepEqual(goodbyesOf(hung), [], "nor a server that answers nothing in time");
   assert.ok(goodbyesOf(eager).includes("too_many_pings"), goodbyesOf(eager).join());
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const counts = Object.entries(servers).map(
     ([name, server]) =>
       `${name}: ${requestsAt(server)} requests, ${pingsAt(server)} pings, sent away ${goodbyesOf(server).length} times`,

@@ -24,7 +24,7 @@ async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promis
     if (random() < 0.3) await recorder.setMode("up");
     await sleep((random() * LIFE_MS) / 2);
   }
-  assert.ok(!life.ended, `the agent ended by itself:\n${life.stderr()}`);
+  assert.ok(!life.hasEnded(), `the agent ended by itself:\n${life.stderr()}`);
   await scene.kill(life);
 }
 
@@ -44,7 +44,7 @@ async function run({ seed, kills, print }: Scale): Promise<void> {
     }
     const life = await scene.start();
     await scene.drain(life);
-    const { code } = await life.end("SIGTERM");
+    const { code } = await life.stop("SIGTERM");
     scene.lookAtDisk();
     const verdict = scene.judge();
     print(`${kills} kills\n${describeVerdict(verdict)}`);

@@ -49,7 +49,7 @@ async function pass(scene: Scene, forMs: number): Promise<string> {
   const counters = await life.counters();
   for (const id of Object.keys(pushing.exporters))
     assert.ok(exporterIn(counters, id).sent > 0, `"${id}" sends`);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const text = `${through.toFixed(0)} MiB passed, resident memory grew by ${growth.toFixed(0)} MiB from ${before.mib.toFixed(0)}`;
   assert.ok(growth < through * GROWTH_SHARE_MAX, text);
   return text;

@@ -59,7 +59,7 @@ async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   await scene.drain(life);
   await watch.stop();
   const counters = await life.counters();
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const account = accountOf(counters, DISK, scene.recorder.kept);
   assertBalanced(account);
   const skipped = Array.from(counters.skipped, ([reason, times]) => `${times} × ${reason}`).join(", ");

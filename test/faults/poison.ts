@@ -36,7 +36,7 @@ async function poison(scene: Scene, forMs: number): Promise<string> {
   }
   for (const { id, counted } of accounts)
     assert.equal(counted, exporterIn(counters, id).failed.get("permanent"), `"${id}" loses nothing else`);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const requests = routes.map(({ id, recorder }) => `${id} ${recorder.refused.requests}`);
   return `${describeAccounts(accounts)}\nrequests refused: ${requests.join(", ")}`;
 }

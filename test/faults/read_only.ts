@@ -39,7 +39,7 @@ async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
   await watch.stop();
   const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
   assert.match(life.stderr(), /cannot note what was delivered: .*EROFS/);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   // Each of them explains one reading of each sandbox.
   for (let atMs = fromMs; atMs < Date.now(); atMs += FAILED_MS)
     scene.interruptions.push({ fromMs: atMs, toMs: atMs + FAILED_MS });

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { status } from "@grpc/grpc-js";
-import { type Passage, startGate } from "./gate.ts";
-import { startGrpcDestination } from "./grpc_destination.ts";
-import { startHttpDestination } from "./http_destination.ts";
+import {
+  type Decide,
+  type DestinationOptions,
+  type Protocol,
+  type Refusal,
+  type Reply,
+  startDestination,
+} from "../kit/destinations/destination.ts";
+import { type Passage, startGate } from "../kit/destinations/gate.ts";
 import { Ledger } from "./ledger.ts";
-import type { Decide, Refusal, Reply } from "./reply.ts";
 
 /** How a destination behaves. */
 export const MODES = [
@@ -29,8 +34,6 @@ export const MODES = [
   "slow",
 ] as const;
 export type Mode = (typeof MODES)[number];
-
-export type Protocol = "grpc" | "http";
 
 const PASSAGES: Readonly<Partial<Record<Mode, Passage>>> = {
   refusing: "closed",
@@ -68,25 +71,11 @@ const REPLIES: Readonly<Partial<Record<Mode, Reply>>> = {
 };
 const NOT_KEPT: readonly Mode[] = ["throttling", "unavailable"];
 
-/** In PEM. Whoever connects must have a certificate of that authority. */
-export interface ServerTls {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
-export interface RecorderOptions {
+export interface RecorderOptions extends Omit<DestinationOptions, "decide"> {
   /** OTLP over gRPC if left out. */
   readonly protocol?: Protocol;
-  readonly tls?: ServerTls;
-  /** The largest message that the server itself takes over gRPC. */
-  readonly messageBytesMax?: number;
-  /** Whether what comes is OTLP and kept in the ledger, as it is if left out; otherwise its bytes are counted. */
+  /** False where what comes is not OTLP: then its bytes are counted, and nothing is in the ledger. */
   readonly keeps?: boolean;
-}
-
-export interface DestinationOptions extends RecorderOptions {
-  readonly decide: Decide;
 }
 
 /** Which requests are refused, and how. */
@@ -134,8 +123,7 @@ export async function startRecorder(random: () => number, options: RecorderOptio
     if (keeps && !NOT_KEPT.includes(mode)) kept.add(message);
     return REPLIES[mode] ?? TAKEN;
   };
-  const start = protocol === "grpc" ? startGrpcDestination : startHttpDestination;
-  const destination = await start({ ...options, decide });
+  const destination = await startDestination(protocol, { ...options, decide });
   const gate = await startGate(destination.address, random);
   return {
     address: gate.endpoint,

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { freePort } from "../kit/node/agent_process.ts";
+import type { Refusal } from "../kit/destinations/destination.ts";
+import { freePort } from "../kit/free_port.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { AgentConfig } from "./life.ts";
-import type { Refusal } from "./reply.ts";
 import {
   configWith,
   EVERY_WAY,
@@ -118,7 +118,7 @@ async function refuseAll(
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" drops nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 

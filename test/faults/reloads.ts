@@ -91,7 +91,7 @@ async function reload(scene: Scene, life: Life, broken: boolean): Promise<string
   else await life.rewrite(written);
   life.kill("SIGHUP");
   await poll(`"${said}" after ${name}`, () => {
-    assert.ok(!life.ended, `the agent has ended:\n${life.stderr()}`);
+    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr()}`);
     return times() > before || undefined;
   });
   return name;
@@ -114,7 +114,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     }
     await scene.drain(life);
     const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${reloads} reloads: ${Array.from(done, ([name, times]) => `${times} × ${name}`).join(", ")}`);
     print(`${describeAccounts([account])}\n${describeVerdict(verdict)}`);

@@ -90,7 +90,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       await takeAway(scene, rsRoot, way);
     }
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${rounds} times: one root renamed, the other ${way.name}, and back`);
     print(describeVerdict(verdict));

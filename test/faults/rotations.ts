@@ -141,7 +141,7 @@ async function rotate(scene: Scene, authorities: Authorities, rounds: number): P
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 

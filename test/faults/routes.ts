@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Protocol } from "../kit/destinations/destination.ts";
 import { type Account, accountOf, assertBalanced } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
-import type { Protocol, Recorder, RecorderOptions } from "./recorder.ts";
+import type { Recorder, RecorderOptions } from "./recorder.ts";
 import { exporterTo, type Scene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 

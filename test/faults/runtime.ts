@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CliProcess, SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import type { CliProcess } from "../kit/node/cli_process.ts";
+import { startSimulatorProcess } from "../kit/node/simulator.ts";
 import { poll } from "../kit/poll.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
@@ -35,10 +36,8 @@ class Runtime {
   async start(): Promise<void> {
     mkdirSync(this.#dir, { recursive: true });
     const pods = String(SANDBOXES + COMING);
-    const args = ["simulate", "--dir", this.#dir, "--sandboxes", pods, "--seed", String(this.#seed)];
-    const simulator = startCli(args, {}, SIMULATOR_MAIN);
-    this.#process = simulator;
-    await poll("the runtime to serve", () => simulator.stdout().includes("are served") || undefined);
+    const args = ["--sandboxes", pods, "--seed", String(this.#seed)];
+    this.#process = await startSimulatorProcess(this.#dir, args);
   }
 
   hang(): void {
@@ -136,7 +135,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     print("hung, killed and replaced: all sandboxes have names, also the one that came meanwhile");
 
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);

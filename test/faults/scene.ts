@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
-import type { Finished } from "../kit/node/agent_process.ts";
+import type { Simulator, SimulatorOptions } from "../../src/simulator/simulator.ts";
+import type { Finished } from "../kit/node/cli_process.ts";
+import { type NodeSimulator, rootsOf, startNodeSimulator } from "../kit/node/simulator.ts";
 import { poll } from "../kit/poll.ts";
 import { DiskWitness } from "./disk_truth.ts";
 import { Ledger } from "./ledger.ts";
-import { type AgentConfig, type Life, spawnAgent, untilQueueIsEmpty } from "./life.ts";
+import { type AgentConfig, type Life, spawnLife, untilQueueIsEmpty } from "./life.ts";
 import { type Recorder, type RecorderOptions, startRecorder } from "./recorder.ts";
 import { type Interruption, judge, type Verdict } from "./verdict.ts";
 
@@ -34,7 +33,7 @@ export interface SceneOptions {
 type Environment = Readonly<Record<string, string>>;
 
 /** What a scene is made of. */
-type Stage = Pick<Scene, "dir" | "random" | "storage" | "simulator" | "recorder">;
+type Stage = Pick<Scene, "random" | "storage" | "recorder"> & { readonly node: NodeSimulator };
 
 /** A simulated node, a destination that keeps account, and the lives of an agent between them. */
 export class Scene {
@@ -49,12 +48,14 @@ export class Scene {
   readonly #servedCounts = new Map<string, number>();
   readonly #lives: Life[] = [];
   readonly #recorders: Recorder[] = [];
+  readonly #node: NodeSimulator;
 
-  constructor({ dir, random, storage, simulator, recorder }: Stage) {
-    this.dir = dir;
+  constructor({ node, random, storage, recorder }: Stage) {
+    this.#node = node;
+    this.dir = node.dir;
     this.random = random;
     this.storage = storage;
-    this.simulator = simulator;
+    this.simulator = node.simulator;
     this.recorder = recorder;
   }
 
@@ -73,10 +74,7 @@ export class Scene {
 
   receiver(): Readonly<Record<string, unknown>> {
     return {
-      roots: [
-        { path: this.simulator.goRoot, runtime: "go" },
-        { path: this.simulator.rsRoot, runtime: "rs" },
-      ],
+      roots: rootsOf(this.simulator),
       collection_interval: `${INTERVAL_MS}ms`,
       reconcile_interval: "1s",
     };
@@ -92,7 +90,7 @@ export class Scene {
   /** Starts the next life of the agent, and waits for nothing. */
   async spawn(config: AgentConfig = this.config(), env: Environment = {}): Promise<Life> {
     const path = join(this.dir, `config_${this.#lives.length}.yaml`);
-    const life = await spawnAgent(config, path, env);
+    const life = await spawnLife(config, path, env);
     this.#lives.push(life);
     return life;
   }
@@ -105,7 +103,7 @@ export class Scene {
 
   /** Ends the life as if pulled out of the wall, and looks at what is on disk then. */
   async kill(life: Life): Promise<void> {
-    await this.interrupt(() => life.end("SIGKILL"));
+    await this.interrupt(() => life.stop("SIGKILL"));
   }
 
   /** Ends a life in a way that may cost what it has not accepted. */
@@ -167,28 +165,18 @@ export class Scene {
   }
 
   async close(): Promise<void> {
-    for (const life of this.#lives) if (!life.ended) await life.end("SIGKILL");
+    for (const life of this.#lives) if (!life.hasEnded()) await life.stop("SIGKILL");
     for (const recorder of [this.recorder, ...this.#recorders]) await recorder.close();
-    await this.simulator.close();
-    rmSync(this.dir, { recursive: true, force: true });
+    await this.#node.close();
   }
 }
 
 /** Makes the node and the destination; the agent is started by whoever has the scene. */
 export async function setScene({ seed, ...options }: SceneOptions): Promise<Scene> {
-  const dir = mkdtempSync(join(tmpdir(), "faults-"));
   const random = seededRandom(seed);
-  const simulator = await startSimulator({
-    dir,
-    sandboxes: 4,
-    flavor: "mixed",
-    cri: false,
-    seed,
-    page: PAGE,
-    ...options.simulator,
-  });
+  const node = await startNodeSimulator({ sandboxes: 4, cri: false, seed, page: PAGE, ...options.simulator });
   const recorder = await startRecorder(random);
-  return new Scene({ dir, random, storage: options.storage ?? join(dir, "storage"), simulator, recorder });
+  return new Scene({ node, random, storage: options.storage ?? join(node.dir, "storage"), recorder });
 }
 
 /**

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { residentMib } from "../kit/process_usage.ts";
 import { exporterIn } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
@@ -85,7 +85,7 @@ async function observe({ scene, life, page, pushing, minutes }: Observed): Promi
   const start = performance.now();
   for (let count = 0; performance.now() - start < minutes * 60_000; count++) {
     await sleep(SAMPLE_EVERY_MS);
-    assert.ok(!life.ended, `the agent has ended:\n${life.stderr().slice(-2_000)}`);
+    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr().slice(-2_000)}`);
     const isDown = count % OUTAGE_CYCLE >= OUTAGE_CYCLE - OUTAGE_SAMPLES;
     const mode = isDown ? "unavailable" : "up";
     for (const recorder of [scene.recorder, ...pushing.recorders])
@@ -177,7 +177,7 @@ async function run({ seed, minutes, print }: Scale): Promise<void> {
     print(text);
     await scene.drain(life, [DISK, ...Object.keys(pushing.exporters)]);
     await assertNothingCounted(life, Object.keys(pushing.exporters));
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);

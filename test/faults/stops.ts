@@ -20,7 +20,7 @@ async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise
   const life = await scene.spawn();
   if (ready) await life.ready();
   await sleep(delayMs);
-  const { code, signal, stderr } = await life.end("SIGTERM");
+  const { code, signal, stderr } = await life.stop("SIGTERM");
   scene.lookAtDisk();
   // Node itself ends a process that has not said yet what it does about the signal. It has not begun anything then.
   const tooEarly = signal === "SIGTERM" && stderr === "";
@@ -41,7 +41,7 @@ async function run({ seed, long, kills, print }: Scale): Promise<void> {
     }
     const life = await scene.start();
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(
       `${stops} stops, every second one of an agent that may be starting, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,

@@ -67,7 +67,7 @@ async function throttle(scene: Scene, delayMs: number): Promise<string> {
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" gives up nothing meanwhile`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
+import type { Refusal } from "../kit/destinations/destination.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { Life } from "./life.ts";
-import type { Refusal } from "./reply.ts";
 import {
   configWith,
   judgeRoutes,
@@ -94,7 +94,7 @@ async function outlive(scene: Scene, specs: readonly LimitedRoute[], outageMs: n
   for (const route of routes)
     assert.equal(timesSaid(life, route), 1, `"${route.id}" says once what the peer takes`);
   assert.match(life.stderr(), /"option":"sending_queue::batch::max_size"/);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${text}\n${judgeRoutes(scene, routes)}`;
 }
 

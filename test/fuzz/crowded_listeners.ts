@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
 import { seededRandom } from "../../src/simulator/random.ts";
-import type { Closing } from "../kit/destinations/push_server.ts";
+import type { Closing } from "../kit/closing.ts";
 import { startCrowdedNode } from "../kit/node/crowded_node.ts";
 import { poll } from "../kit/poll.ts";
 import { drawAttacks } from "./listener_attacks.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { hasProgram } from "../kit/peers.ts";
 import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
 import { type PulledPage, pull } from "../kit/pulled_page.ts";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./node/agent_process.ts";
+import { freePort } from "./free_port.ts";
 import { poll } from "./poll.ts";
 
 /** One element of an instant vector. */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
-import { freePort } from "../node/agent_process.ts";
+import { freePort } from "../free_port.ts";
 
 /**
  * The smallest config with which the component starts on any machine; `{}` for every component that takes it. The id is

@@ -1,17 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../../../src/clock/clock.ts";
 import type { NoRoom } from "../../../src/component/consumer.ts";
 import type { SandboxSource } from "../../../src/kata/sandboxes.ts";
 import { attributeOf, type Reading, type Resource } from "../../../src/metrics/model.ts";
 import { factory } from "../../../src/receivers/kata/factory.ts";
 import { KataReceiver } from "../../../src/receivers/kata/receiver.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator.ts";
+import type { Simulator, SimulatorOptions } from "../../../src/simulator/simulator.ts";
 import { countingMeter } from "../component/counters.ts";
 import { testSettings } from "../component/settings.ts";
+import { startNodeSimulator } from "../node/simulator.ts";
 import { poll } from "../poll.ts";
 
 /** A simulated node and a receiver on it. */
@@ -37,9 +35,7 @@ export async function withReceiver(
     noRoom?: () => NoRoom | undefined;
   } = {},
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "receiver-"));
-  const simulator = await startSimulator({
-    dir,
+  const { simulator, close } = await startNodeSimulator({
     sandboxes: 0,
     flavor: "go",
     cri: false,
@@ -88,8 +84,7 @@ export async function withReceiver(
     await play(scene);
   } finally {
     await receiver.shutdown(AbortSignal.timeout(5_000));
-    await simulator.close();
-    await rm(dir, { recursive: true, force: true });
+    await close();
   }
 }
 

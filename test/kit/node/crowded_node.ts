@@ -4,10 +4,11 @@ import { readFileSync } from "node:fs";
 import { get as getPlain, type IncomingMessage } from "node:http";
 import { get as getTls } from "node:https";
 import { createTestAuthority } from "../certificates.ts";
+import type { Closing } from "../closing.ts";
 import type { Crowd } from "../crowd.ts";
-import type { Closing } from "../destinations/push_server.ts";
+import { freePort } from "../free_port.ts";
 import { poll } from "../poll.ts";
-import { freePort } from "./agent_process.ts";
+import { pullReader } from "./agent_process.ts";
 import { type AgentConfigObject, type SimulatedNode, startNode } from "./simulated_node.ts";
 
 /** How often an honest client comes, and how often it must get what it came for. */
@@ -45,7 +46,7 @@ export async function startCrowdedNode(context: Closing): Promise<CrowdedNode> {
       config.service.pipelines["metrics"]?.["exporters"]?.push("prometheus/tls");
       Object.assign(config, { extensions: { health_check: { endpoint: `127.0.0.1:${healthPort}` } } });
       Object.assign(config.service, { extensions: ["health_check"] });
-      const own = { pull: { exporter: { prometheus: { host: "127.0.0.1", port: ownPort } } } };
+      const own = pullReader(ownPort);
       config.service.telemetry = { metrics: { readers: [own] }, logs: { encoding: "json" } };
     },
   });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../free_port.ts";
 
 /** What becomes of TCP connections. */
 export type Passage =
