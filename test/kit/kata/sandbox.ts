@@ -6,7 +6,7 @@ import { ReadinessCheck } from "../../../src/receivers/kata/readiness.ts";
 import { Sandbox } from "../../../src/receivers/kata/sandbox.ts";
 import { newStanding, type Standing } from "../../../src/receivers/kata/standing.ts";
 
-/** A sandbox of the Go shim as a receiver keeps it, found at this time, with changes to where it stands. */
+/** Makes the receiver's record of a sandbox of the Go shim that was found at `now`, with these changes to its standing. */
 export function knownSandbox(
   id: string,
   { now, rank = 0, ...change }: Partial<Standing> & { readonly now: Moment; readonly rank?: number },

@@ -9,13 +9,13 @@ import { type CliProcess, SIMULATOR_MAIN, startCli } from "./cli_process.ts";
 /** A simulated node in a temporary folder of its own. */
 export interface NodeSimulator {
   readonly simulator: Simulator;
-  /** What else is in the folder is removed with it. */
+  /** The folder. It may hold other files, which are removed with it. */
   readonly dir: string;
   /** Ends the simulator and removes the folder. */
   close(): Promise<void>;
 }
 
-/** Starts a simulated node in this process: three sandboxes of both runtimes, and a container runtime, if left out. */
+/** Starts a simulated node in this process; three sandboxes of both runtimes and a container runtime by default. */
 export async function startNodeSimulator(options: Partial<SimulatorOptions> = {}): Promise<NodeSimulator> {
   const dir = await mkdtemp(join(tmpdir(), "node-"));
   const simulator = await startSimulator({ dir, sandboxes: 3, flavor: "mixed", ...options });
@@ -49,7 +49,7 @@ export async function startSimulatorProcess(dir: string, args: readonly string[]
   return simulator;
 }
 
-/** Runs `work` beside a simulator in a process of its own, with these arguments; `dir` is its folder. */
+/** Runs `work` while a simulator runs in a process of its own with these arguments; `dir` is the simulator's folder. */
 export async function withSimulatorProcess<T>(
   args: readonly string[],
   work: (dir: string) => Promise<T>,
