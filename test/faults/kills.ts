@@ -6,13 +6,13 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
-/** Of the lives, some are over before the agent has read its configuration or opened its queue. */
+/** Some processes are killed before the agent has read its configuration or opened its queue. */
 const KILLED_WHILE_STARTING = 0.3;
 const STARTING_MS = 900;
 const LIFE_MS = 900;
 const REPORT_EVERY = 10;
 
-/** A life of random length with a destination in this mode, which in some changes on the way. */
+/** Runs an agent for a random time with the destination in this mode, which changes in some of the runs, and kills it. */
 async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promise<void> {
   const { random, recorder } = scene;
   await recorder.setMode(mode);

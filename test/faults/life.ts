@@ -8,7 +8,7 @@ import { type AgentProcess, pullReader, spawnAgent } from "../kit/node/agent_pro
 import { poll } from "../kit/poll.ts";
 import { type Counters, readCounters } from "./counters.ts";
 
-/** What tests say about an agent; the rest is said here. */
+/** The part of a configuration that scenarios give; `spawnLife` adds the telemetry. */
 export interface AgentConfig {
   readonly extensions?: Readonly<Record<string, unknown>>;
   readonly receivers: Readonly<Record<string, unknown>>;
@@ -30,7 +30,7 @@ export interface Life extends AgentProcess {
   rewriteText(text: string): Promise<void>;
 }
 
-/** Agents are started by the dozen here: what Node has compiled for one that ended in peace, the next one need not. */
+/** Node's cache of compiled code, which makes the many starts of agents faster. */
 const COMPILED = mkdtempSync(join(tmpdir(), "compiled-"));
 process.on("exit", () => rmSync(COMPILED, { recursive: true, force: true }));
 
@@ -58,7 +58,7 @@ export async function spawnLife(
   };
 }
 
-/** Waits until an exporter has nothing left to send, and has not for two looks in a row. */
+/** Waits until an exporter's queue is empty, and until two looks in a row find the same counters. */
 export async function untilQueueIsEmpty(life: Life, exporter: string, limitMs = 60_000): Promise<Counters> {
   let before = "";
   return await poll(

@@ -12,13 +12,13 @@ import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const SANDBOXES = 3;
-/** Further ones, which the runtime knows from its start and the node gets later. */
+/** Further sandboxes: the runtime lists them from its start, and they are added to the node later. */
 const COMING = 4;
 const POD_NAME = "k8s.pod.name";
 const SHORT_HUNG_MS = 400;
 const LONG_HUNG_MS = 20_000;
 
-/** A container runtime in a process of its own, which can be stopped, hung and replaced: one that knows the same pods. */
+/** A container runtime in a process of its own, which can be killed, stopped (SIGSTOP) and replaced by one with the same pods. */
 class Runtime {
   readonly #dir: string;
   readonly #seed: number;
@@ -48,7 +48,7 @@ class Runtime {
     this.#process?.kill("SIGCONT");
   }
 
-  /** As a crash; only what would keep the next one from starting is tidied up. */
+  /** Kills the runtime as a crash does, and removes only the files that would prevent the next one from starting. */
   async kill(): Promise<void> {
     this.#process?.kill("SIGKILL");
     await this.#process?.finished;
@@ -71,7 +71,7 @@ function configOf(scene: Scene, endpoint: string): AgentConfig {
   };
 }
 
-/** Waits until the destination knows every sandbox's pod by name. */
+/** Waits until the destination has received every sandbox with its pod's name. */
 async function untilNamed({ simulator, recorder }: Scene): Promise<void> {
   await poll(
     "all sandboxes to be received with their pods' names",
@@ -85,8 +85,8 @@ async function untilNamed({ simulator, recorder }: Scene): Promise<void> {
 }
 
 /**
- * Sees to it that every sandbox, and one that comes just now, is scraped while the runtime does not answer. The newcomer
- * has no name, or the one that was in the runtime's last list.
+ * Fails unless every sandbox, and one that is added now, is scraped while the runtime does not answer. The new one has
+ * either no pod's name, or the one in the runtime's last list.
  */
 async function stillScraped(scene: Scene, forMs: number): Promise<string | undefined> {
   const { simulator, recorder } = scene;

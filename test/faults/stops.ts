@@ -9,12 +9,12 @@ import { assertNothingLost, describeVerdict } from "./verdict.ts";
 const SHORT_STOPS = 6;
 const START_MS_MAX = 2_000;
 const READY_MS_MAX = 1_000;
-/** What a destination may be at while the agent stops. */
+/** The modes of the destination while the agent stops. */
 const MODES: readonly Mode[] = ["up", "refusing", "hanging", "unavailable", "stalled", "cutting"];
 
 /**
- * Stops an agent so long after its start, or after it is ready. True where it was told before it could listen to
- * signals.
+ * Stops an agent after a time, counted from its start or from when it is ready. Returns true where the signal came before
+ * the agent could handle it.
  */
 async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise<boolean> {
   const life = await scene.spawn();
@@ -22,7 +22,7 @@ async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise
   await sleep(delayMs);
   const { code, signal, stderr } = await life.stop("SIGTERM");
   scene.lookAtDisk();
-  // Node itself ends a process that has not said yet what it does about the signal. It has not begun anything then.
+  // A process without a handler for the signal is ended by it. Such an agent has not begun anything.
   const tooEarly = signal === "SIGTERM" && stderr === "";
   assert.ok(code === 0 || tooEarly, `stopped after ${delayMs} ms with code ${code}, ${signal}:\n${stderr}`);
   return tooEarly;

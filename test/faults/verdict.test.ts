@@ -7,7 +7,7 @@ import { Ledger } from "./ledger.ts";
 import { slopeOf } from "./plot.ts";
 import { assertNothingLost, type Interruption, judge } from "./verdict.ts";
 
-/** A request with a reading of sandbox "a" at each of the times, whose guest had counted so much. */
+/** Makes a request with readings of sandbox "a" at these times, whose guest had these counts. */
 function request(readings: readonly (readonly [timeMs: number, guestCount: number])[]): Uint8Array {
   const key = "kata.sandbox.id";
   const resource = { attributes: [{ key, value: { value: { case: "stringValue", value: "a" } as const } }] };

@@ -10,7 +10,7 @@ import { closer } from "../closing.ts";
 import { OK, startOtlpServer } from "./otlp_server.ts";
 import { type PostedRequest, startPushServer } from "./push_server.ts";
 
-/** A refusal, in the words of both protocols. */
+/** A refusal as both protocols express it. */
 export interface Refusal {
   /** The status of HTTP. */
   readonly http: number;
@@ -19,7 +19,7 @@ export interface Refusal {
   readonly words: string;
   /** Further headers of HTTP. */
   readonly headers?: Readonly<Record<string, string>>;
-  /** When to come back: `Retry-After`, in whole seconds, or a RetryInfo. */
+  /** The pause that the client is asked to make: `Retry-After`, in whole seconds, or a RetryInfo. */
   readonly comeBackMs?: number;
 }
 
@@ -30,7 +30,7 @@ export type Reply =
   /** No answer comes. */
   | { readonly kind: "silence" };
 
-/** Decides about a request, whose bytes are the message's, uncompressed. */
+/** Decides about a request; `message` is its body without compression. */
 export type Decide = (message: Uint8Array) => Reply;
 
 export type Protocol = "grpc" | "http";
@@ -56,7 +56,7 @@ export interface Destination {
   close(): void;
 }
 
-/** Starts a server of OTLP over gRPC, or of whatever is posted over HTTP. */
+/** Starts a server: of OTLP over gRPC, or of any posts over HTTP. */
 export function startDestination(protocol: Protocol, options: DestinationOptions): Promise<Destination> {
   return protocol === "grpc" ? startOverGrpc(options) : startOverHttp(options);
 }

@@ -8,7 +8,7 @@ import type { Closing } from "../closing.ts";
 
 /** A request as the proxy got it. */
 export interface ProxiedRequest {
-  /** Method and target of the first line. */
+  /** The method and the target of the request's first line. */
   readonly asked: string;
   readonly headers: IncomingHttpHeaders;
 }
@@ -76,7 +76,7 @@ function join(client: Duplex, head: Buffer, port: number, sockets: Set<Duplex>):
     target.pipe(client).pipe(target);
   });
   sockets.add(target);
-  // Either end may just go away.
+  // Either end may close its connection at any time.
   target.on("error", () => client.destroy());
   client.on("error", () => target.destroy());
 }

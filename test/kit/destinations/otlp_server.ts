@@ -7,7 +7,7 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 
-/** Answers one request; the bytes are the message's, uncompressed. */
+/** Answers one request; `call.request` is the message without compression. */
 export type Answer = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void;
 
 export interface ReceivedRequest {
