@@ -10,18 +10,18 @@ import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { stallMs, upCount } from "./agent.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
-/** What directories without a socket cost an agent that has ten real sandboxes to scrape among them. */
+/** The cost of directories without a socket for an agent with ten real sandboxes among them. */
 export interface FloodRow {
   readonly "empty directories": number;
-  /** From the agent's start until all real sandboxes are up; they are older than the flood. */
+  /** The time from the agent's start until all real sandboxes are up. They are older than the flood. */
   readonly "up after s": string;
-  /** Of one processor, in the minute after the first one. */
+  /** The share of one processor, in the second minute. */
   readonly "CPU %": string;
   readonly "RSS MB": number;
   readonly "peak RSS MB": number;
-  /** Longest time for which the event loop stood still, from the start to the end. */
+  /** The longest time for which the event loop was blocked, from the start to the end. */
   readonly "stall ms": string;
-  /** Real sandboxes that were never up. */
+  /** The number of real sandboxes that were never up. */
   readonly missing: number;
 }
 

@@ -16,7 +16,7 @@ const PAGE_BYTES_MAX = 256 * 1024;
 /** Gets one page and returns its length in bytes. */
 type Get = (socketPath: string) => Promise<number>;
 
-/** CPU (user and system) of getting full-size Go pages over unix sockets, not of serving or parsing them. */
+/** Measures the CPU time, user and system, of getting full-size Go pages over unix sockets, without serving or parsing. */
 export async function benchScrape(): Promise<readonly SampleRow[]> {
   return await withSimulatedNode({ sandboxes: SANDBOXES }, async (dir) => {
     const root = join(dir, "run/vc/sbs");
@@ -34,7 +34,7 @@ export async function benchScrape(): Promise<readonly SampleRow[]> {
 interface Work {
   readonly paths: readonly string[];
   readonly samples: number;
-  /** Makes one of the clients that work beside each other. */
+  /** Makes one of the clients that work at the same time. */
   get(): Get;
 }
 
@@ -100,7 +100,7 @@ function nodeClient(): Get {
     });
 }
 
-/** Of all pages together. */
+/** Returns the number of samples of all pages together. */
 async function countSamples(paths: readonly string[]): Promise<number> {
   const scraper = ownScraper();
   let samples = 0;

@@ -10,16 +10,16 @@ export interface SinkPorts {
 }
 
 export interface SinkEvents {
-  /** A request over HTTP has come whole; all of them are answered with 200. */
+  /** Called for each complete request over HTTP. All of them are answered with 200. */
   onHttp(posted: PostedRequest): void;
-  /** A gRPC message has come whole, with its head; all of them are answered with OK. */
+  /** Called for each complete gRPC message, with its head. All of them are answered with OK. */
   onGrpc(message: Buffer): void;
 }
 
-/** A gRPC message's flag (compressed or not) and length. */
+/** The size of a gRPC message's head: a flag (compressed or not) and the length. */
 export const GRPC_HEAD_BYTES = 5;
 
-/** Takes whatever is pushed, over HTTP and gRPC, tells the parent process the ports, and ends with it. */
+/** Accepts all requests over HTTP and gRPC, sends the ports to the parent process, and ends with it. */
 export async function startSinks({ onHttp, onGrpc }: SinkEvents): Promise<void> {
   const closing = closer();
   const http = await startPushServer(closing, {

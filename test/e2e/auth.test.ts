@@ -24,12 +24,12 @@ import { mountedSecrets } from "../kit/mounted_secrets.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 
-/** A peer that takes requests with one value of `authorization` only. */
+/** A peer that accepts requests with one value of the header `authorization` only. */
 interface Peer {
-  /** The options of an exporter that sends there. */
+  /** The options of an exporter that pushes to the peer. */
   readonly config: { readonly endpoint: string };
   accepted: string;
-  /** The header of each request, refused or not. */
+  /** The header `authorization` of each request, also of refused ones. */
   readonly got: (string | undefined)[];
 }
 
@@ -77,7 +77,7 @@ function testTls(context: TestContext): TestTls {
   return { credentials, client: { ca_file: authority.file("ca.crt") } };
 }
 
-/** An authenticator of that config, on a host for exporters. */
+/** Starts an authenticator with this config on a host from which exporters get it. */
 function credentials<C>(
   context: TestContext,
   factory: ExtensionFactory<C>,
@@ -86,7 +86,7 @@ function credentials<C>(
   return runningAuthenticator(context, factory, { id: "auth", config });
 }
 
-/** A running exporter that sends to the peer with the credentials of the host. */
+/** Starts an exporter that pushes to the peer with the authenticator of the host. */
 type Start = (context: TestContext, host: Host, peer: Peer) => Promise<Exporter>;
 
 const starting =

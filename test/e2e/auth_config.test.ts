@@ -6,7 +6,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { printableConfig } from "../../src/config/print.ts";
 import { registry } from "../../src/registry.ts";
 
-/** What is printed of a config with these extensions and exporters, or its faults. */
+/** Returns what print-config prints of a config with these extensions and exporters, or the config's faults. */
 async function loaded(
   extensions: string,
   exporter: string,

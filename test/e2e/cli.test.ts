@@ -144,7 +144,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 test("a second signal ends the agent at once, whatever hangs", async () => {
   const node = await startNode({ simulator: { sandboxes: 1, flavor: "go", faults: { hang: 1 } } });
   try {
-    // A puller that never reads keeps the page's server from closing.
+    // A puller that never reads prevents the page's server from closing.
     const stuck = await fetch(`http://${node.listenAddress}/metrics`);
     node.agent.kill("SIGTERM");
     await poll("the shutdown to begin", () => node.agent.stderr().includes("Starting shutdown") || undefined);
@@ -191,7 +191,7 @@ test("the demo ends by itself", async () => {
 
 test("the demo shows its page, pushes, and ends when it is told to", async () => {
   const { demo, address } = await startDemo("60s");
-  // Of both runtimes, under its pod's name: the Go shims' sockets come a second late.
+  // There are sandboxes of both runtimes with their pods' names. The sockets of Go shims appear a second late.
   for (const line of [
     /^kata_guest_load\{.*cri_name="[a-z].*\} /m,
     /^kata_shim_go_goroutines\{.*cri_name="[a-z]/m,

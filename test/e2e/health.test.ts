@@ -15,15 +15,15 @@ interface Answer {
 interface Scene {
   readonly node: SimulatedNode;
   get(path: string): Promise<Answer>;
-  /** Waits until the path answers so; resolves to the reasons. */
+  /** Waits until the path answers with this status, and returns the reasons in the answer. */
   until(path: string, status: number, limitMs?: number): Promise<readonly string[]>;
-  /** The lines of the log with this message. */
+  /** Returns the log lines with this message. */
   said(message: string): readonly Record<string, unknown>[];
 }
 
 const BEGIN = "The destination takes no data; retrying.";
 
-/** An agent with the page, an exporter over OTLP to `endpoint`, and health checks. */
+/** Starts an agent with the page, an OTLP exporter to `endpoint`, and health checks. */
 async function scene(context: TestContext, endpoint: string, exporter: object = {}): Promise<Scene> {
   const address = `127.0.0.1:${await freePort()}`;
   const node = await startNode({
@@ -63,7 +63,7 @@ async function scene(context: TestContext, endpoint: string, exporter: object = 
   };
 }
 
-/** Where nobody listens. */
+/** Returns a URL at which no server listens. */
 async function nowhere(): Promise<string> {
   return `http://127.0.0.1:${await freePort()}`;
 }

@@ -13,17 +13,17 @@ import { type BareAgent, startBare, startBareAgent } from "./bare_process.ts";
 
 const LOST = "kata_collector_log_lines_lost";
 
-/** Code for node's `--import`. */
+/** Makes an argument for Node's `--import` out of code. */
 function imported(code: string): { NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
 }
 
-/** Writes lines of 10 kB to the log by the agent's own way, without end. */
+/** Code that makes the agent write lines of 10 kB to its log without end. */
 const TALKER = imported(
   "const words = 'x'.repeat(10_000); setInterval(() => { for (let n = 0; n < 20; n++) console.warn(words); }, 10);",
 );
 
-/** Reloads, which writes a line, until lines are counted as lost. */
+/** Reloads the agent, which writes a line each time, until it counts lost lines. */
 async function untilLost(agent: BareAgent, reason: string): Promise<void> {
   await poll(`lines lost for ${reason}`, async () => {
     agent.child.kill("SIGHUP");
@@ -93,7 +93,7 @@ test("an agent that is started without descriptors runs", async (context) => {
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
-/** What Node and libraries would write as text. */
+/** Code that makes Node and libraries write warnings. */
 const CHATTER = imported(`
   process.emitWarning("old", "DeprecationWarning", "DEP0000");
   setTimeout(() => {
@@ -108,7 +108,7 @@ test("every line of a JSON log is JSON, also of libraries and of Node", async (c
     env: CHATTER,
     stdio: ["ignore", "pipe", "pipe"],
     configure({ exporters, service }) {
-      // Over TLS to an address: Node warns of the server name; nobody listens.
+      // With TLS to an IP address, Node warns of the server name. No server listens there.
       exporters["otlp_grpc"] = { endpoint: "127.0.0.1:1", tls: { insecure_skip_verify: true } };
       service.pipelines.metrics["exporters"] = ["prometheus", "otlp_grpc"];
     },
@@ -186,7 +186,7 @@ test("output that cannot be written is said and gives 1, but for a reader that l
 
 test("a reader of the output that takes its time gets all of it", async () => {
   const all = (await runCli(["schema"])).stdout;
-  // Longer than the program gives to a leaked handle.
+  // This is longer than the program waits for a handle that was not closed.
   const child = startBare(["schema"], {
     shell: '"$@" | { sleep 2; cat; }',
     stdio: ["ignore", "pipe", "ignore"],

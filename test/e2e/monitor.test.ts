@@ -13,10 +13,10 @@ import { poll } from "../kit/poll.ts";
 import { startContainerd } from "./containerd.ts";
 import { startMonitoredNode } from "./monitor.ts";
 
-/** kata-monitor's functional tests wait so long for a sandbox to come and to go. */
+/** How long kata-monitor's functional tests wait for a sandbox to appear and to disappear. */
 const UPSTREAM_WAIT_MS = 20_000;
 
-/** The configuration that the flags make. */
+/** Returns the configuration that the flags make. */
 async function configOf(...flags: string[]): Promise<object> {
   const { code, stdout, stderr } = await runCli(["monitor", ...flags, "--print-config"]);
   assert.deepEqual([code, stderr], [0, ""], flags.join(" "));

@@ -109,7 +109,7 @@ function checkTimes(metric: OtlpJsonMetric): void {
   if (metric.sum !== undefined) assert.equal(metric.sum.isMonotonic, true);
 }
 
-/** The page's sample lines, with labels sorted: `name{a="b"}` → number. */
+/** Returns the samples of a page by name and sorted labels: `name{a="b"}`. */
 function samplesOfPage(text: string): Map<string, number> {
   const samples = new Map<string, number>();
   for (const line of text.split("\n")) {
@@ -121,7 +121,7 @@ function samplesOfPage(text: string): Map<string, number> {
   return samples;
 }
 
-/** The same lines out of the metrics that arrived. */
+/** Returns the same samples from the metrics that were received. */
 function samplesOfMetrics(metrics: readonly OtlpJsonMetric[]): Map<string, number> {
   const samples = new Map<string, number>();
   for (const metric of metrics) {

@@ -14,14 +14,14 @@ import { catches, listenersOf, startBare, startBareAgent } from "./bare_process.
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** A named pipe that nobody writes to. */
+/** Makes a named pipe to which no process writes. */
 function silentPipe(context: TestContext): string {
   const path = join(testFolder(context), "pipe");
   execFileSync("mkfifo", [path]);
   return path;
 }
 
-/** Waits until the process reads, or is about to. */
+/** Waits until the process reads the pipe, or is about to. */
 async function waitForOpen(pid: number, path: string): Promise<void> {
   const { ino } = statSync(path);
   await poll("the pipe to be open", () => {
@@ -34,7 +34,7 @@ function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
-/** An agent that is stopped has done as it was told; a check that was stopped has found nothing out. */
+/** The exit codes after SIGTERM: a stopped agent has succeeded, a stopped check has no result. */
 const CODES = { validate: 1, "print-config": 1, run: 0, monitor: 0 };
 
 for (const [command, code] of Object.entries(CODES)) {
@@ -180,7 +180,7 @@ test("an agent runs without a home, or a working directory that is still there",
 
 test("an agent that has shut down leaves nothing behind that holds the process", async (context) => {
   const path = join(testFolder(context), "ended");
-  // Node emits the event where nothing is left to do, and not where the process is ended by force.
+  // Node emits the event when nothing is left to do, and not when the process is forced to exit.
   const code = `import { writeFileSync } from "node:fs";
     process.on("beforeExit", () => writeFileSync(${JSON.stringify(path)}, "by itself"));`;
   const agent = await startBareAgent(context, {
@@ -190,7 +190,7 @@ test("an agent that has shut down leaves nothing behind that holds the process",
   assert.equal(statSync(path, { throwIfNoEntry: false })?.isFile(), true);
 });
 
-/** Makes node hang in a system call in one of its threads, as on a file system that does not answer. */
+/** Makes one of Node's threads hang in a system call, as on a file system that does not answer. */
 function hanging(context: TestContext): { NODE_OPTIONS: string } {
   const code = `import { open } from "node:fs/promises"; open(${JSON.stringify(silentPipe(context))});`;
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };

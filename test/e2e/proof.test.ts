@@ -12,7 +12,7 @@ import { startAgentProcess } from "../kit/node/agent_process.ts";
 import { runCli } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 
-/** Where a node's /run/kata may be mounted, and whether the config names its runtime. */
+/** The paths at which a node's directories may be mounted, the runtime in the config, and the real one. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [
   ["sandboxes/rs", undefined, "unknown"],
   ["sandboxes/named", "rs", "rs"],

@@ -13,13 +13,13 @@ type AnyConfig = Record<string, Record<string, Record<string, unknown>>>;
 
 interface Scene {
   readonly node: SimulatedNode;
-  /** Writes the configuration, changed. */
+  /** Changes the configuration and writes its file. */
   write(change: (config: AnyConfig) => void): Promise<void>;
-  /** Waits until the agent's log has the text so many times. */
+  /** Waits until the agent's log contains the text this many times. */
   said(text: string, times?: number): Promise<true>;
 }
 
-/** An agent with a debug exporter beside the page, whose configuration the test rewrites. */
+/** Starts an agent with a debug exporter in addition to the page, whose configuration the test rewrites. */
 async function scene(context: TestContext): Promise<Scene> {
   const node = await startNode({
     simulator: { sandboxes: 1 },

@@ -21,12 +21,12 @@ test("--watch goes over to rotated certificates and tokens, and to those that a 
   authority.issue("server", "IP:127.0.0.1");
   for (const name of ["one", "two", "three"]) authority.issue(name, `DNS:${name}`);
   const read = (name: string): Buffer => readFileSync(authority.file(name));
-  /** Who posted: the certificate's subject and the token, once for each change. */
+  /** The clients that posted, by certificate subject and token; a new entry for each change. */
   const seen: string[] = [];
   const dir = await mkdtemp(join(tmpdir(), "rotation-"));
   context.after(() => rm(dir, { recursive: true, force: true }));
   const file = (name: string): string => join(dir, name);
-  /** As who rotates does it: another file takes the old one's place. */
+  /** Replaces the old file by another one with a rename, as tools that rotate certificates do. */
   const give = (name: string, kind: "client" | "other"): void => {
     for (const suffix of ["crt", "key"]) {
       copyFileSync(authority.file(`${name}.${suffix}`), file("new"));

@@ -6,10 +6,10 @@ import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts"
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-/** The runtime's list is compared once a minute. */
+/** The agent compares its sandboxes with the runtime's list once a minute. */
 const COMPARED_LIMIT_MS = 150_000;
 
-/** The line of `/sandboxes?verbose` about the sandbox, once it is as wanted. */
+/** Waits until the sandbox's line of `/sandboxes?verbose` matches, and returns it. */
 async function stateOf(node: SimulatedNode, { id, fault }: SimulatedSandbox, want: RegExp): Promise<string> {
   return await poll(
     `the state of ${fault}`,

@@ -9,7 +9,7 @@ import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** All that Linux has, but for those that end or stop a process by their nature, and those that the agent obeys. */
+/** All signals of Linux, except those that always end or stop a process, and those that the agent acts on. */
 const HARMLESS = [
   "SIGUSR1",
   "SIGUSR2",
@@ -51,7 +51,7 @@ for (const [how, nodeArgs] of [
     const agent = await startBareAgent(context, {
       ...(nodeArgs === undefined ? {} : { nodeArgs }),
       onSpawn(child) {
-        // From when node has its own handler: before, the signal ends any program.
+        // The signal comes after Node has installed its handler; before, it ends any program.
         timer = setInterval(() => catches(child.pid ?? 0, USR1) && child.kill("SIGUSR1"), 5);
       },
     });

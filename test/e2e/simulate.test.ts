@@ -16,7 +16,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the command in a folder of its own, to its end. */
+/** Runs the command in a folder of its own until it ends. */
 async function runIn(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const child = spawn(process.execPath, [SIMULATOR_MAIN, ...args], { cwd, env: { ...process.env, ...env } });
   let [stdout, stderr] = ["", ""];
@@ -30,7 +30,7 @@ async function runIn(cwd: string, args: readonly string[], env: Record<string, s
   return { code, stdout, stderr };
 }
 
-/** A folder with a folder "in" in it, where commands are run. */
+/** Makes a folder that contains a folder "in", in which the commands run. */
 async function withFolder(play: (folder: string) => Promise<void>): Promise<void> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "relative-")));
   await mkdir(join(folder, "in"));

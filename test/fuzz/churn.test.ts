@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { churn, SERIES_MAX } from "./churn.ts";
 
-/** A longer hunt: npm run fuzz -- --churn */
+/** For a longer run: npm run fuzz -- --churn */
 test("over an hour, guests that bring new series in every scrape bring so many and no more, and cost nobody a sample", async () => {
   const sandboxes = await churn({ seed: 1, hostile: 6, honest: 3, scrapes: 60, intervalMs: 60_000 });
   assert.equal(sandboxes.length, 9);

@@ -5,7 +5,7 @@ import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
 import { peerIsThere } from "../kit/peers.ts";
 import type { Format } from "../kit/pulled_page.ts";
 
-/** A page that a parser must refuse, since a judge that takes everything would prove nothing. */
+/** A page that every parser must refuse: one that accepts everything would prove nothing. */
 const REFUSED: Readonly<Record<Format, readonly string[]>> = {
   text: ["a\n", "a x\n", 'a{b="c"\n'],
   openmetrics: [
