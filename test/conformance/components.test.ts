@@ -29,7 +29,7 @@ function reading(key: string): Reading {
   return { resource, schema: interner.schema([family]), values, timeMs: Date.now(), startMs: 0 };
 }
 
-/** Takes everything, and knows what it took. */
+/** Makes a consumer that takes everything and records it. */
 function sink(): Consumer & { readonly taken: Reading[]; readonly ended: string[] } {
   const taken: Reading[] = [];
   const ended: string[] = [];

@@ -27,7 +27,7 @@ import { recordedLogger } from "../kit/component/logs.ts";
 import { testSettings } from "../kit/component/settings.ts";
 import { freePort } from "../kit/free_port.ts";
 
-// The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
+// These tests hold every wrapper of the pipeline, and every component that consumes, to the contract of component/consumer.ts.
 
 const interner = new Interner();
 const POINTS = 3;
@@ -49,7 +49,7 @@ function reading(key: string, timeMs: number): Reading {
   };
 }
 
-/** Takes everything, in order, and has room or not as the test wants. */
+/** A consumer that takes everything and records it in order. The test says whether it has room. */
 class End implements Consumer {
   readonly seen: string[] = [];
   room: NoRoom | undefined;
@@ -173,10 +173,10 @@ test("fan out: asks all until one has no room, and gives everything to all of th
 const SENT = "otelcol_exporter_sent_metric_points";
 const FAILED = "otelcol_exporter_send_failed_metric_points";
 const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
-/** They keep no account: what they take has arrived. */
+/** Exporters without counters, for which every reading counts as delivered. */
 const WITHOUT_COUNTERS: ReadonlySet<string> = new Set(["debug", "nop"]);
 
-/** The config of a consumer whose peer is not there, with a queue that is soon full where it has one. */
+/** Makes the config of a consumer whose peer does not exist. If it has a queue, it is soon full. */
 async function configOf(type: string, folder: string): Promise<object> {
   const sending_queue = { queue_size: 4, sizer: "requests" };
   const blocking = { sending_queue: { ...sending_queue, block_on_overflow: true } };
@@ -200,7 +200,7 @@ async function configOf(type: string, folder: string): Promise<object> {
   }
 }
 
-/** A component under test, what it counts, and where a processor hands on to. */
+/** Makes a component to test, its counters, and the consumer behind a processor. */
 async function make(context: TestContext, section: "processors" | "exporters", type: string) {
   const folder = mkdtempSync(join(tmpdir(), "flow-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -217,7 +217,7 @@ async function make(context: TestContext, section: "processors" | "exporters", t
 
 type Made = Awaited<ReturnType<typeof make>>;
 
-/** Hostile schedules: each leaves the component shut down, and returns how many readings it took. */
+/** Hostile schedules. Each one shuts the component down, and returns the number of readings that it gave. */
 const SCHEDULES: Readonly<Record<string, (made: Made) => Promise<number>>> = {
   "used before its start, and after its shutdown": async ({ component }) => {
     component.noRoom("a");
@@ -294,7 +294,7 @@ test("an exporter that is exchanged while its queue is full: the new one takes o
   const exporter = await registry.exporters["otlp_http"]?.load();
   const limiter = await registry.processors["memory_limiter"]?.load();
   assert.ok(exporter !== undefined && limiter !== undefined);
-  /** The pipeline, with another timeout of its exporter. */
+  /** Makes the pipeline with this timeout of its exporter. */
   const blueprint = (timeout: string): Blueprint => {
     const sending_queue = { queue_size: 3, sizer: "requests", block_on_overflow: true };
     const config = exporter.schema.parse({
@@ -342,7 +342,7 @@ class Source {
   };
 }
 
-/** For each resource, no end comes before a reading that was made before it. */
+/** Fails where the readings of a resource are not in the order of their times. */
 function assertInOrder(seen: readonly string[]): void {
   for (const key of new Set(seen.map((one) => one.replace(/^end /, "").replace(/@.*/, "")))) {
     const times = seen.filter((one) => one.startsWith(`${key}@`)).map((one) => Number(one.split("@")[1]));

@@ -10,7 +10,7 @@ import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
 import { loadMerged, optionPlaces, yamlAt } from "../kit/component/options.ts";
 
-/** What a variable may hold: none of it may be shown, whatever is wrong with it. */
+/** Values of a variable, which must never be shown, whatever is wrong with them. */
 const VALUES = [
   "hunter2",
   "h4",
@@ -23,10 +23,10 @@ const VALUES = [
 ];
 const SECRET = /hunter|h4|987654321987/;
 
-/** How the reference stands in the config. */
+/** The forms in which a config refers to the variable. */
 const FORMS = ["${env:VALUE}", "a${VALUE}b", "http://h/${env:VALUE}"];
 
-/** Neither a fault nor a printed config shows the value at the path; both, or the fault's source line, name it. */
+/** Fails where a fault or a printed config shows the value of the variable at this path. */
 async function check(path: readonly string[]): Promise<void> {
   for (const form of FORMS) {
     const text = yamlAt(path, JSON.stringify(form));

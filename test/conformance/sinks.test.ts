@@ -32,7 +32,7 @@ import { ProcessLog } from "../../src/reporting/process_log.ts";
 import { testSettings } from "../kit/component/settings.ts";
 import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
 
-/** What others may write into names, values and errors to move a terminal, forge a line or hide what is there. */
+/** Texts with which others may control a terminal, forge a log line or hide text, by names, values and errors. */
 const ATTACKS = [
   "\n2026-01-01T00:00:00.000Z\terror\tforged",
   "\r\n",
@@ -53,7 +53,7 @@ const hostile: Arbitrary<string> = tuple(
   string({ unit: "binary", maxLength: 5 }),
 ).map((parts) => parts.join(""));
 
-/** The sink's output has as many lines as it has without an attack, and nothing in them that cannot be seen. */
+/** Fails where an attack changes the number of lines in the sink's output, or puts an invisible character into it. */
 async function check(sink: (text: string) => string | Promise<string>, runs = 30): Promise<void> {
   const linesOf = (text: string): number => text.split("\n").length;
   const want = linesOf(await sink("plain"));
@@ -113,7 +113,7 @@ for (const encoding of ["console", "json"] as const) {
   });
 }
 
-/** From the bracket at `open` to the one that closes it. */
+/** Returns the code from the bracket at `open` to its closing bracket. */
 function bracketed(code: string, open: number): string {
   let depth = 0;
   for (let at = open; at < code.length; at++) {
@@ -138,9 +138,9 @@ test("messages of the log are constants, since the console takes their line feed
   }
   assert.ok(calls > 50, String(calls));
   assert.deepEqual(made, [
-    // The command's name is the package's own.
+    // The command's name is in the package, so that no other one can write it.
     "agent.ts: ( `Starting ${build.command}...`)",
-    // It writes visibly what it puts in, and its lines are there to be read.
+    // It makes invisible characters visible, and its lines are meant for people.
     'exporters/debug/factory.ts: (fields, text === "" ? message : `${message}\\n${text}`)',
   ]);
 });
@@ -251,7 +251,7 @@ test("statuses quote visibly, and the JSON is that of the same text", async (con
   });
 });
 
-/** What a command writes, where stdout and stderr are what `main.ts` gives it. */
+/** Runs a command with the stdout and stderr that `main.ts` gives it, and returns what it writes. */
 async function spoken(
   command: typeof run,
   args: readonly string[],
@@ -310,7 +310,7 @@ test("print-config prints what cannot be seen visibly, as YAML and JSON of the s
   }
 });
 
-/** YAML that holds any text; a dollar sign is doubled, since it begins an expansion. */
+/** Writes YAML that may contain any text. Dollar signs are doubled, since they begin an expansion. */
 function visibleYaml(config: unknown): string {
   return JSON.stringify(config).replaceAll("$", "$$$$");
 }

@@ -9,7 +9,7 @@ import { createPage } from "../../src/simulator/pages.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { mutate } from "./mutate.ts";
 
-/** A longer hunt: FUZZ_ROUNDS=100000 FUZZ_SEED=$RANDOM node --test test/fuzz/pages.test.ts */
+/** For a longer run: FUZZ_ROUNDS=100000 FUZZ_SEED=$RANDOM node --test test/fuzz/pages.test.ts */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
 const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);
 
@@ -21,7 +21,7 @@ const LIMITS: ParseLimits = {
   layoutBytesMax: 2_000_000,
   layoutBytesPerSourceMax: 600_000,
 };
-/** What stands behind a page in its buffer, and must not be read as part of it. */
+/** Bytes after the page in its buffer, which must not be read as part of it. */
 const BEHIND = Buffer.from('9\n# TYPE behind gauge\nbehind{a="x"} 1\n');
 
 function newParser(interner = new Interner()): PageParser {
@@ -45,7 +45,7 @@ function parse(source: PageSource, text: Buffer): Page {
   return page;
 }
 
-/** The page's contents without what depends on the order in which families were met first. */
+/** Returns the page's contents without what depends on the order in which families were first seen. */
 function contents(page: Page): unknown {
   const { schema, values, ...rest } = page;
   const families = schema.families.map(({ id: _, ...family }, index) => {

@@ -7,21 +7,21 @@ import { judgeOtlp } from "./otlp_checks.ts";
 import type { Identity } from "./page_checks.ts";
 import { judgeWrite } from "./write_checks.ts";
 
-/** What the agent pushes to: receivers that read every request, and a real Prometheus behind one of them. */
+/** Receivers that check every request of the agent's, one of them with a real Prometheus behind it. */
 export interface PushJudges {
   /** The exporters of the agent's config that push here. */
   readonly exporters: Readonly<Record<string, Record<string, unknown>>>;
-  /** Whoever may be spoken of from now on, beside those before. */
+  /** Adds sandboxes that may be in requests from now on. */
   know(identities: readonly Identity[]): void;
-  /** Requests that were read. */
+  /** The number of requests that were checked. */
   readonly requests: Readonly<Record<"write" | "otlp", number>>;
-  /** What was wrong with requests since the last call, a sentence each. */
+  /** Returns the faults of the requests since the last call, a sentence each. */
   takeFaults(): readonly string[];
   close(): Promise<void>;
 }
 
 export interface PushJudgesOptions {
-  /** A Prometheus that takes remote writes, whose word on each request counts; none where it is not installed. */
+  /** The URL of a Prometheus that must accept each remote write; undefined where Prometheus is not installed. */
   readonly writesTo: string | undefined;
   readonly identities: readonly Identity[];
 }
@@ -68,7 +68,7 @@ export async function startPushJudges({ writesTo, identities }: PushJudgesOption
   };
 }
 
-/** Prometheus' status, or what it has against the request. */
+/** Passes the request on to Prometheus. Returns the status of its answer, or its error. */
 async function relay(url: string, request: IncomingMessage, body: Buffer): Promise<number | string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers))

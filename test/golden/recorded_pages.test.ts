@@ -12,10 +12,10 @@ import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
 /** Pages recorded from real shims; they are not part of the project. */
 const PAGES = join(import.meta.dirname, "../../../shared/pages");
 const skip = existsSync(PAGES) ? false : "the recorded pages are not here";
-/** The page that was recorded while the guest hung ends within a line. */
+/** This page was recorded while the guest hung, and ends in the middle of a line. */
 const CUT = "go-noagent-hung-timeout10.prom";
 
-/** Every series of a page and its number, read with nothing but a pattern per line. */
+/** Reads every series of a page and its value, with one regular expression for each line. */
 function oracle(text: string): Map<string, number> {
   const series = new Map<string, number>();
   for (const [, name = "", labels = "", value = ""] of text.matchAll(/^([a-z_]\w*)(?:\{(.*)\})? (\S+)$/gm)) {
@@ -26,7 +26,7 @@ function oracle(text: string): Map<string, number> {
   return series;
 }
 
-/** The series of a page as it wrote them, made from its columns. */
+/** Writes the series of a parsed page as the shim wrote them. */
 function seriesOf({ schema, values }: Page): Map<string, number> {
   const series = new Map<string, number>();
   let column = 0;

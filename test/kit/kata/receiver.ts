@@ -13,7 +13,7 @@ import { startNodeSimulator } from "../node/simulator.ts";
 import { poll } from "../poll.ts";
 
 /** A simulated node and a receiver in this process that scrapes it. */
-export interface ScrapedNode {
+export interface Scene {
   readonly simulator: Simulator;
   /** The readings so far, by sandbox id. */
   readonly readings: Map<string, Reading[]>;
@@ -30,7 +30,7 @@ export interface ScrapedNode {
  * reading after the end of its resource, or changes the resource without an end.
  */
 export async function withReceiver(
-  play: (scene: ScrapedNode) => Promise<void>,
+  play: (scene: Scene) => Promise<void>,
   options: {
     simulator?: Partial<SimulatorOptions>;
     config?: Record<string, unknown>;
@@ -74,7 +74,7 @@ export async function withReceiver(
     },
   });
   assert.ok(receiver instanceof KataReceiver);
-  const scene: ScrapedNode = {
+  const scene: Scene = {
     simulator,
     readings,
     ended,
