@@ -89,7 +89,7 @@ const WRAPPERS: Readonly<Record<string, (target: Consumer) => Consumer>> = {
 };
 
 for (const [name, wrap] of Object.entries(WRAPPERS)) {
-  test(`wrapper ${name}: takes everything in order, and passes on the question without an effect`, () => {
+  test(`wrapper ${name}: hands on everything in order, and asks its target whether there is room`, () => {
     fc.assert(
       fc.property(steps, (schedule) => {
         const end = new End();
@@ -111,7 +111,7 @@ for (const [name, wrap] of Object.entries(WRAPPERS)) {
   });
 }
 
-test("wrapper guard: never throws, says that there is room, and logs each defect of what is behind it", () => {
+test("wrapper guard: never throws where its target does, says that there is room, and logs each defect", () => {
   const defect = (): never => {
     throw new Error("defect");
   };
@@ -129,7 +129,7 @@ test("wrapper guard: never throws, says that there is room, and logs each defect
   );
 });
 
-test("relay: has no room while nobody is there, tells of what it loses, and loses no end", () => {
+test("relay: has no room while it has no target, reports each reading that it loses, and loses no end", () => {
   fc.assert(
     fc.property(steps, (schedule) => {
       const lost: string[] = [];
@@ -160,7 +160,7 @@ test("relay: has no room while nobody is there, tells of what it loses, and lose
   );
 });
 
-test("fan out: asks all until one has no room, and gives everything to all of them", () => {
+test("fan out: asks its consumers until one has no room, and gives everything to all of them", () => {
   const [one, other] = [new End(), new End()];
   const out = fanOut([one, other]);
   other.room = "result_pending";
@@ -256,7 +256,7 @@ const SCHEDULES: Readonly<Record<string, (made: Made) => Promise<number>>> = {
 for (const section of ["processors", "exporters"] as const) {
   for (const type of Object.keys(registry[section])) {
     for (const [name, play] of Object.entries(SCHEDULES)) {
-      test(`${section}/${type}, ${name}: all that it took is handed on, delivered or counted`, async (context) => {
+      test(`${section}/${type}, ${name}: every reading that it took is handed on, delivered or counted as lost`, async (context) => {
         const made = await make(context, section, type);
         const took = await play(made);
         const { next, sum } = made;
@@ -271,7 +271,7 @@ for (const section of ["processors", "exporters"] as const) {
     }
 
     if (section === "exporters") continue;
-    test(`${section}/${type}: the question for room goes on to those behind it`, async (context) => {
+    test(`${section}/${type}: asks the next component whether there is room`, async (context) => {
       const { component, next } = await make(context, section, type);
       next.room = "result_pending";
       assert.equal(component.noRoom("a"), "result_pending");
@@ -281,7 +281,7 @@ for (const section of ["processors", "exporters"] as const) {
   }
 }
 
-test("an exporter that is exchanged while its queue is full: the new one takes over, and all is accounted for", async (context) => {
+test("an exporter is exchanged while its queue is full: the new one takes over, and every point is delivered or counted", async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "flow-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const { meter, sum } = countingMeter();

@@ -73,7 +73,7 @@ async function check(
 
 for (const section of SECTIONS) {
   for (const [type, entry] of Object.entries((registry as Catalog)[section])) {
-    test(`maps of ${section}::${type} take names of JavaScript's own as any`, async () => {
+    test(`maps of ${section}::${type} take the names of JavaScript's own properties like any other key`, async () => {
       const { schema } = await entry.load();
       const required = JSON.stringify({ [section]: { [`${type}/1`]: REQUIRED[type] ?? {} } });
       for (const path of freeMaps(schema)) {
@@ -88,7 +88,7 @@ for (const section of SECTIONS) {
   }
 }
 
-test("maps of the service take names of JavaScript's own as any", async () => {
+test("maps of the service take the names of JavaScript's own properties like any other key", async () => {
   const paths = freeMaps(serviceSchema).filter(([first]) => first !== "pipelines");
   assert.equal(paths.length, 3, "initial_fields, resource, and headers of a reader");
   for (const path of paths) {
@@ -100,7 +100,7 @@ test("maps of the service take names of JavaScript's own as any", async () => {
   }
 });
 
-test("no other map can have such a name, and says where it has", async () => {
+test("all other maps refuse such a key and say where it is", async () => {
   for (const key of KEYS) {
     const name = JSON.stringify(key);
     for (const text of [

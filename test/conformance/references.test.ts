@@ -44,7 +44,7 @@ async function check(path: readonly string[]): Promise<void> {
 
 for (const section of SECTIONS) {
   for (const [type, entry] of Object.entries((registry as Catalog)[section])) {
-    test(`no option of ${section}::${type} shows what a variable holds`, async () => {
+    test(`no option of ${section}::${type} shows the value of a variable`, async () => {
       await check([section, `${type}/1`]);
       const { schema } = await entry.load();
       for (const { path, type: kind } of optionPlaces(schema)) {
@@ -55,7 +55,7 @@ for (const section of SECTIONS) {
   }
 }
 
-test("no option of the service, and no section, shows what a variable holds", async () => {
+test("no option of the service, and no section, shows the value of a variable", async () => {
   for (const section of [...SECTIONS, "service", "recievers"]) await check([section]);
   for (const { path } of optionPlaces(serviceSchema)) await check(["service", ...path]);
   for (const list of ["receivers", "processors", "exporters"])

@@ -100,7 +100,7 @@ function collected(): { output: LineOutput; text(): string } {
 }
 
 for (const encoding of ["console", "json"] as const) {
-  test(`no name, value or error makes a line of the ${encoding} log or hides in one`, async () => {
+  test(`no name, value or error adds a line to the ${encoding} log or is invisible in one`, async () => {
     await check((text) => {
       const { output, text: written } = collected();
       const logger = createLogger({ level: "info", encoding, initialFields: { [text]: text } }, output);
@@ -123,7 +123,7 @@ function bracketed(code: string, open: number): string {
   return code.slice(open);
 }
 
-test("messages of the log are constants, since the console takes their line feeds for its own", () => {
+test("messages of the log are constants, since the console encoding does not escape their line feeds", () => {
   const sources = join(import.meta.dirname, "../../src");
   const made: string[] = [];
   let calls = 0;
@@ -145,7 +145,7 @@ test("messages of the log are constants, since the console takes their line feed
   ]);
 });
 
-test("what Node and libraries say is written as the log is", async () => {
+test("messages of Node and of libraries are written like the agent's own log lines", async () => {
   await check((text) => {
     const { output, text: written } = collected();
     const log = new ProcessLog(output);
@@ -226,12 +226,12 @@ async function listening(context: TestContext): Promise<{ say(text: string): Pro
   };
 }
 
-test("a listener's plain answers quote visibly", async (context) => {
+test("a listener's plain answers show invisible characters visibly", async (context) => {
   const { say } = await listening(context);
   await check(say);
 });
 
-test("statuses quote visibly, and the JSON is that of the same text", async (context) => {
+test("statuses show invisible characters visibly, also in JSON", async (context) => {
   const host = createHost(new FakeClock());
   host.statuses.arrange(new Map([["metrics", ["exporter:otlp"]]]), ["health_check"]);
   const extension = healthCheck.create(
@@ -277,7 +277,7 @@ async function spoken(
   return text();
 }
 
-test("commands tell faults of arguments, files and variables visibly", async () => {
+test("commands show faults of arguments, files and variables visibly", async () => {
   await check((text) => spoken(validate, ["--config", text, "--set", text]), 15);
   await check(
     (text) => spoken(validate, ["--config", `yaml:${JSON.stringify({ [text]: { [text]: text } })}`]),
@@ -292,7 +292,7 @@ test("commands tell faults of arguments, files and variables visibly", async () 
   await check((text) => spoken(monitor, ["--listen-address", text, "--log-level", text]), 15);
 });
 
-test("print-config prints what cannot be seen visibly, as YAML and JSON of the same value", async () => {
+test("print-config prints invisible characters visibly, and its YAML and JSON have the same value", async () => {
   const { parse } = await import("yaml");
   for (const format of ["yaml", "json"]) {
     await check(async (text) => {

@@ -122,7 +122,7 @@ test("every exporter that pushes has the credentials of its authenticator, over 
   await takes(await startGrpc(context, host, secured), secured, [BASIC]);
 });
 
-test("a token that is exchanged while it runs is used at once, and one that is refused is looked up again", async (context) => {
+test("a token file that changes is used at once, and is read again when its token is refused", async (context) => {
   const { file, exchange } = mountedSecrets(context, ["token"]);
   exchange({ token: "one" });
   const { host, headers } = await credentials(context, bearertokenauth, { filename: file("token") });
@@ -163,7 +163,7 @@ test("a peer that no longer takes a token gets the request once more, with anoth
   }
 });
 
-test("where there are no credentials nothing is sent, and the request waits", async (context) => {
+test("without credentials nothing is sent, and the request waits", async (context) => {
   const idp = await startPushServer(context, {
     answers: [answering(503), answering(200, {}, '{"access_token":"t1"}')],
   });
@@ -187,7 +187,7 @@ test("where there are no credentials nothing is sent, and the request waits", as
   assert.deepEqual(peer.got, ["Bearer t1"]);
 });
 
-test("headers of a setter and of the authenticator behind it arrive together", async (context) => {
+test("the headers of headers_setter and of its additional_auth arrive together", async (context) => {
   const { host } = await credentials(context, bearertokenauth, { token: "abc" });
   await runningAuthenticator(context, headersSetter, {
     id: "setter",

@@ -42,7 +42,7 @@ test("an unknown command or flag is an error on stderr and gives 1", async () =>
   }
 });
 
-test("the simulator's commands are its own program's, and the agent says where they are", async () => {
+test("the simulator's commands are in another program, and the agent says where", async () => {
   for (const name of ["simulate", "demo"]) {
     const { code, stderr } = await runCli([name, "--help"]);
     assert.deepEqual(
@@ -157,7 +157,7 @@ test("a second signal ends the agent at once, whatever hangs", async () => {
   }
 });
 
-test("a port that is taken is named, and gives 1", async () => {
+test("a port that is already in use is named in the error, and gives 1", async () => {
   const port = await freePort();
   const exporters = { prometheus: { endpoint: `127.0.0.1:${port}` } };
   const service = {
@@ -189,7 +189,7 @@ test("the demo ends by itself", async () => {
   assert.equal(code, 0, stderr);
 });
 
-test("the demo shows its page, pushes, and ends when it is told to", async () => {
+test("the demo serves its page, pushes, and ends at a signal", async () => {
   const { demo, address } = await startDemo("60s");
   // There are sandboxes of both runtimes with their pods' names. The sockets of Go shims appear a second late.
   for (const line of [

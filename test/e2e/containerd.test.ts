@@ -59,7 +59,7 @@ function enriching(endpoint: string) {
   };
 }
 
-test("pods of a real containerd get their names, across its restart and its end", async (context) => {
+test("sandboxes get the names of a real containerd's pods, also after its restart and its end", async (context) => {
   const containerd = await startContainerd();
   if (!peerIsThere(context, "containerd (with runc, as root)", containerd !== undefined)) return;
   assert.ok(containerd !== undefined);

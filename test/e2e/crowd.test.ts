@@ -20,7 +20,7 @@ const CROWD = 1_000;
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 
-test("crowds and floods cost a puller and a probe nothing, even those of the crowd's own address", async (context) => {
+test("crowds and floods do not keep a puller or a probe from its answer, even from the crowd's own address", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { ports, own, misses, node } = await startCrowdedNode(context);
   const fares = async (

@@ -73,7 +73,7 @@ const OPENSHIFT: readonly string[] = [
   'count(kata_guest_load{item="load1"})',
 ];
 
-test("every query of Kata's dashboard and of OpenShift's gets data from a Prometheus that scrapes us", async (context) => {
+test("every query of Kata's dashboard and of OpenShift's gets data from a Prometheus that scrapes the agent", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const node = await startMonitoredNode({ simulator: { sandboxes: 2, flavor: "go" } });
   const prometheus = await startPrometheus(node.listenAddress, [RULE]);

@@ -68,7 +68,7 @@ async function nowhere(): Promise<string> {
   return `http://127.0.0.1:${await freePort()}`;
 }
 
-test("a destination that is down from the start keeps nothing from being ready, and is one line at warn", async (context) => {
+test("an agent whose destination is down from the start is ready, and logs one warning", async (context) => {
   const { until, said, node, get } = await scene(context, await nowhere());
   await poll("the exporter as a reason", async () => {
     const { reasons } = await get("/ready?strict");
@@ -106,7 +106,7 @@ test("a full queue is not ready, and ready again when it has drained", async (co
   assert.ok(rejected > 0, JSON.stringify(end));
 });
 
-test("an agent that stops is not ready while it drains", async (context) => {
+test("an agent is not ready while it drains at its stop", async (context) => {
   const { url } = await startPushServer(context, { answers: [() => {}] });
   const { until, node } = await scene(context, url);
   await until("/ready", 200);

@@ -120,7 +120,7 @@ async function setUp(context: TestContext) {
   return { simulator, record, destination, storage, config };
 }
 
-test("an agent that is killed at any instant loses nothing that its disk queue took", async (context) => {
+test("an agent that is killed at any instant loses nothing that was in its disk queue", async (context) => {
   const random = seededRandom(SEED);
   const { simulator, record, destination, storage, config } = await setUp(context);
   const taken = new Map<string, number>();

@@ -264,7 +264,7 @@ for (const [name, grantOf] of Object.entries(INSTALLATIONS)) {
   });
 }
 
-test("who may look and not connect sees every sandbox fail, and the log names a socket and EACCES", async (t) => {
+test("an agent that may list sandboxes but not connect shows each as failing, and its log names a socket and EACCES", async (t) => {
   const rights = { uid: NOBODY, capabilities: ["CAP_DAC_READ_SEARCH"] };
   if (!canRunWith(t, rights)) return;
   await onNode(rights, async ({ simulator, agent, states }) => {
@@ -285,7 +285,7 @@ test("who may look and not connect sees every sandbox fail, and the log names a 
   });
 });
 
-test("who may not even look reads in the log which root that is", async (t) => {
+test("an agent that may not list a root names that root in its log", async (t) => {
   const rights = { uid: NOBODY, capabilities: [] };
   if (!canRunWith(t, rights)) return;
   await onNode(rights, async ({ simulator, agent, states }) => {
@@ -304,7 +304,7 @@ test("who may not even look reads in the log which root that is", async (t) => {
   });
 });
 
-test("the unit and the DaemonSet run one command within one amount of memory and CPU", () => {
+test("the unit and the DaemonSet run the same command with the same limits of memory and CPU", () => {
   const [unit, daemonSet] = [INSTALLATIONS.unit(), INSTALLATIONS.DaemonSet()];
   // Under systemd another unit tells the agent to look again; in a pod nothing can.
   assert.deepEqual(
@@ -354,7 +354,7 @@ for (const [name, grantOf] of Object.entries(INSTALLATIONS)) {
   });
 }
 
-test("the unit shows nothing but its mounts, and every runtime that the agent looks for", () => {
+test("the unit lets the agent see its mounts only, and every runtime that the agent looks for", () => {
   const unit = readUnit();
   const { mounts } = grantOfUnit(unit);
   for (const socket of wantedPaths().sockets)
@@ -370,7 +370,7 @@ test("the unit shows nothing but its mounts, and every runtime that the agent lo
   for (const name of unit.names) assert.doesNotMatch(name, /^(ReadWrite|Bind)Paths$|^\w+Directory$/);
 });
 
-test("what the unit must mount of /run is there: another unit, which it requires, makes it", () => {
+test("the directories of /run that the unit mounts exist, since a unit that it requires makes them", () => {
   const unit = readUnit();
   const needed = unit
     .words("BindReadOnlyPaths")

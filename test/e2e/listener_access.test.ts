@@ -158,7 +158,7 @@ function ask(address: string, path: string, headers: Readonly<Record<string, str
 
 const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
-test("who has no credentials learns what is asked for and no path; secrets that change are taken up", async (context) => {
+test("a client without credentials learns which ones are needed but not whether a path exists; changed secrets are used", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { node, where, secrets } = await guardedNode(context);
   for (const path of ["/", "/metrics", "/nothing"]) {
@@ -186,7 +186,7 @@ test("who has no credentials learns what is asked for and no path; secrets that 
 /** The number of clients that try passwords at the same time. */
 const GUESSERS = 50;
 
-test("a flood of wrong passwords keeps nobody from the page who is known", async (context) => {
+test("a flood of wrong passwords does not keep clients with the right one from the page", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { where } = await guardedNode(context);
   const known = basic("puller:right");
@@ -210,7 +210,7 @@ test("a flood of wrong passwords keeps nobody from the page who is known", async
   assert.ok(statuses.filter((status) => status === 429).length > 400, `${statuses}`);
 });
 
-test("the example of a Prometheus for guarded listeners is one that Prometheus takes", (context) => {
+test("Prometheus accepts the example of a config for protected listeners", (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const path = join(import.meta.dirname, "../../examples/prometheus-secured.yml");
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "config", "--syntax-only", path], {
@@ -224,7 +224,7 @@ async function hasReloaded(health: string): Promise<boolean> {
   return (await ask(health, "/status?verbose")).text.includes('"reloaded"');
 }
 
-test("no page in a real browser makes the agent reload or reads it by a name of its own", async (context) => {
+test("no web page in a real browser can make the agent reload, or read from it by DNS rebinding", async (context) => {
   if (!peerIsThere(context, CHROMIUM, hasProgram(CHROMIUM))) return;
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { where, node } = await guardedNode(context);

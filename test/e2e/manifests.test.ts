@@ -68,7 +68,7 @@ test("every runtime that endpoint auto looks for has a manifest that mounts its 
     );
 });
 
-test("an overlay takes the base's runtime away, and no mount asks for what Kubernetes refuses", () => {
+test("an overlay replaces the runtime of the base, and Kubernetes accepts every mount", () => {
   for (const [name, { containers }] of podSpecs()) {
     const mounts = containers.flatMap(({ volumeMounts }) => volumeMounts);
     for (const { mountPath, mountPropagation, recursiveReadOnly } of mounts)

@@ -42,7 +42,7 @@ function lastNumbers(requests: readonly OtlpJsonRequest[]): Map<string, number> 
   return found;
 }
 
-test("an agent that is killed again and again leaves whole records, which others read", async (context) => {
+test("an agent that is killed again and again leaves complete records, which another program can read", async (context) => {
   if (!peerIsThere(context, "Python with opentelemetry-proto", hasReader)) return;
   const folder = mkdtempSync(join(tmpdir(), "otlp-file-"));
   const paths = { json: join(folder, "metrics.json"), proto: join(folder, "metrics.bin") };

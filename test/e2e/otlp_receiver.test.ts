@@ -36,7 +36,7 @@ function exporterTo(endpoint: string, interner: Interner, logger = pino({ level:
   });
 }
 
-test("a batch that is larger than another implementation takes comes in parts", async (context) => {
+test("a batch that is too large for another implementation's receiver is sent in parts", async (context) => {
   const receiver = await startOtlpReceiver(256 * 1024);
   if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
   context.after(() => receiver.close());
@@ -61,7 +61,7 @@ test("a batch that is larger than another implementation takes comes in parts", 
   assert.equal(said.length, 1);
 });
 
-test("another implementation reads every number of a page out of what the exporter sends", async (context) => {
+test("another implementation finds every value of a page in the exporter's requests", async (context) => {
   const receiver = await startOtlpReceiver();
   if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
   context.after(() => receiver.close());

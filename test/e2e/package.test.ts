@@ -72,7 +72,7 @@ test("the package has the agent, its configuration and examples, and the package
   );
 });
 
-test("what is installed, without a registry and without scripts, is what was tested, and runs", () => {
+test("the package installs without a registry and without scripts, has the tested dependencies, and runs", () => {
   const prefix = join(folder, "prefix");
   const cache = join(folder, "empty_cache");
   run("npm", [

@@ -39,7 +39,7 @@ const CODES = { validate: 1, "print-config": 1, run: 0, monitor: 0 };
 
 for (const [command, code] of Object.entries(CODES)) {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${command} that waits for a pipe ends at ${signal}`, async (context) => {
+    test(`${command} ends at ${signal} while it waits for a pipe`, async (context) => {
       const pipe = silentPipe(context);
       const child = startBare([command, "--config", pipe]);
       context.after(() => child.kill("SIGKILL"));
@@ -157,7 +157,7 @@ test("localhost is served at both loopback addresses", async (context) => {
   assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
-test("an agent runs without a home, or a working directory that is still there", async (context) => {
+test("an agent runs without a home, and in a working directory that was removed", async (context) => {
   const cwd = join(testFolder(context), "cwd");
   mkdirSync(cwd);
   const agent = await startBareAgent(context, {
@@ -178,7 +178,7 @@ test("an agent runs without a home, or a working directory that is still there",
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
-test("an agent that has shut down leaves nothing behind that holds the process", async (context) => {
+test("after its shutdown an agent has nothing open that keeps the process running", async (context) => {
   const path = join(testFolder(context), "ended");
   // Node emits the event when nothing is left to do, and not when the process is forced to exit.
   const code = `import { writeFileSync } from "node:fs";
@@ -209,7 +209,7 @@ test("an agent in which a system call hangs ends after its shutdown", async (con
   assert.deepEqual(await agent.stop(), [null, "SIGTERM"]);
 });
 
-test("a command that is done, and in which a system call hangs, ends at a signal", async (context) => {
+test("a command that has finished while a system call hangs ends at a signal", async (context) => {
   const child = startBare(["validate", "--config", "config/kata-collector.yaml"], {
     env: hanging(context),
     cwd: ROOT,
@@ -224,7 +224,7 @@ test("a command that is done, and in which a system call hangs, ends at a signal
   assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
 });
 
-test("connections past the limit of open files cost those connections only", async (context) => {
+test("connections beyond the limit of open files do not disturb other connections", async (context) => {
   let page = 0;
   const agent = await startBareAgent(context, {
     shell: 'ulimit -n 48; exec "$@"',

@@ -43,7 +43,7 @@ test("a real Prometheus scrapes the agent, and the series of an ended sandbox en
   }
 });
 
-test("promtool finds nothing on the page but its remarks on upstream's names", async (context) => {
+test("promtool has no remarks on the page except on Kata's names", async (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const node = await startNode();
   try {

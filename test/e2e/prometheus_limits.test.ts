@@ -154,7 +154,7 @@ async function withLimitedPrometheus(
   }
 }
 
-test("whatever one guest serves, a Prometheus with limits takes the page and has every sample of the others", async (context) => {
+test("whatever one guest sends, a Prometheus with limits accepts the page and has every sample of the others", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   await withLimitedPrometheus({ guest: GUEST, page: PAGE }, async (scene) => {
     const { node, prometheus, honest, withGuest } = scene;
@@ -186,7 +186,7 @@ test("whatever one guest serves, a Prometheus with limits takes the page and has
   });
 });
 
-test("the same Prometheus refuses the whole node's page where the agent has no limits", async (context) => {
+test("the same Prometheus refuses the page of the whole node if the agent has no limits", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const guest = {
     ...{

@@ -19,7 +19,7 @@ const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, run
   ["host/run/kata", undefined, "rs"],
 ];
 
-test("booting QEMU shims of runtime-rs are not asked wherever their root is mounted, and others are once they have booted", async () => {
+test("QEMU shims of runtime-rs get no request while they boot, wherever their root is mounted; others do after their boot", async () => {
   const dir = mkdtempSync(join(tmpdir(), "elsewhere-"));
   for (const [path] of ROOTS) mkdirSync(join(dir, path), { recursive: true });
   const lifeIn = ([path, , runtime]: (typeof ROOTS)[number], kind: string): SandboxLife =>

@@ -43,7 +43,7 @@ async function scene(context: TestContext): Promise<Scene> {
 
 const isUp = (page: string): boolean => /^kata_collector_sandbox_up\{.*\} 1$/m.test(page);
 
-test("SIGHUP goes over to a changed configuration, and what is the same goes on undisturbed", async (context) => {
+test("SIGHUP changes to the new configuration, and components that are the same go on undisturbed", async (context) => {
   const { node, write, said } = await scene(context);
   await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
   await write((config) => {
@@ -59,7 +59,7 @@ test("SIGHUP goes over to a changed configuration, and what is the same goes on 
   assert.equal(node.agent.stderr().split("Serving metrics.").length, 2, "the page's listener was kept");
 });
 
-test("the log's level changes with a reload, for every component; what cannot change so is refused", async (context) => {
+test("a reload changes the log level of every component, and refuses changes that need a restart", async (context) => {
   const { node, write, said } = await scene(context);
   const changeLogs = async (logs: object): Promise<void> => {
     await write((config) => {
@@ -75,7 +75,7 @@ test("the log's level changes with a reload, for every component; what cannot ch
   await said("service::telemetry has changed in more than logs::level, which needs a restart");
 });
 
-test("a faulty configuration is reported and leaves the old one at work, and so does one that cannot start", async (context) => {
+test("after a configuration with faults, or one that cannot start, the agent reports it and goes on with the old one", async (context) => {
   const { node, write, said } = await scene(context);
   await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
   await write((config) => {
@@ -96,7 +96,7 @@ test("a faulty configuration is reported and leaves the old one at work, and so 
   await poll("the old page again", async () => isUp(await node.page().catch(() => "")) || undefined);
 });
 
-test("a reload that is asked for over HTTP may take away what it was asked by, and a failed one touches no queue", async (context) => {
+test("a reload over HTTP may remove the listener of its own request, and a failed reload changes no queue", async (context) => {
   const { node, write, said } = await scene(context);
   const endpoint = `127.0.0.1:${await freePort()}`;
   const change = (config: AnyConfig, health: object, otlp: object): void => {

@@ -48,7 +48,7 @@ function bySeries(found: readonly Samples[]): Map<string, Map<number, string>> {
   );
 }
 
-test("a real Prometheus holds the same series and numbers, written and scraped", async (context) => {
+test("a real Prometheus has the same series and values from remote write as from scrapes", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const { node, prometheus } = await scene(context);
   await poll("every sandbox to be scraped some times", async () => {

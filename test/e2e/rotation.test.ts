@@ -15,7 +15,7 @@ import { startAgentWith } from "../kit/node/agent_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-test("--watch goes over to rotated certificates and tokens, and to those that a reload names", async (context) => {
+test("--watch uses rotated certificates and tokens, and those of a changed configuration", async (context) => {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
   authority.issue("server", "IP:127.0.0.1");
@@ -86,7 +86,7 @@ test("--watch goes over to rotated certificates and tokens, and to those that a 
   }
 });
 
-test("a reload fails, and the exporter is unwell, as long as a key is not its certificate's; data goes out meanwhile", async (context) => {
+test("while a key does not match its certificate, reloads fail and the exporter reports it, and data is still sent", async (context) => {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
   const { file } = authority;

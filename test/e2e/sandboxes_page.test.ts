@@ -81,7 +81,7 @@ function sandboxes(): SandboxStatus[] {
 const SIZES =
   "[document.documentElement.scrollWidth - document.documentElement.clientWidth, window.innerWidth]";
 
-test("the pages fit a desk and a phone, light and dark, in a real browser", (context) =>
+test("the pages fit a desktop and a phone, light and dark, in a real browser", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const path of ["/", "/sandboxes", "/sandboxes?verbose"]) {
@@ -96,7 +96,7 @@ test("the pages fit a desk and a phone, light and dark, in a real browser", (con
     }
   }));
 
-test("the worst row is first, and what stands in it is read from its cells", (context) =>
+test("the worst sandbox is in the first row, and each cell has its text", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const width of WIDTHS) {
@@ -110,7 +110,7 @@ test("the worst row is first, and what stands in it is read from its cells", (co
     }
   }));
 
-test("nothing that a pod, a shim or a directory is called is executed or taken for HTML", (context) =>
+test("no name of a pod, a shim or a directory is executed or read as HTML", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const path of ["/sandboxes", "/sandboxes?verbose"]) {
@@ -124,7 +124,7 @@ test("nothing that a pod, a shim or a directory is called is executed or taken f
     }
   }));
 
-test("the policy alone keeps a page from running or loading anything", async (context) => {
+test("the content security policy alone prevents scripts and loads", async (context) => {
   const url = await serve(context, []);
   const { headers } = await fetch(`${url}/sandboxes?verbose`, { headers: { accept: "text/html" } });
   assert.match(
@@ -133,7 +133,7 @@ test("the policy alone keeps a page from running or loading anything", async (co
   );
 });
 
-test("a thousand sandboxes fit too", (context) =>
+test("the pages also fit with a thousand sandboxes", (context) =>
   withBrowser(context, async (browser) => {
     const many = Array.from({ length: 1_000 }, (_, index) =>
       sandboxStatus(idOf(index), {

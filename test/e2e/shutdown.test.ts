@@ -38,7 +38,7 @@ interface LogLine {
   readonly items?: number;
 }
 
-test("a shutdown ends in its time whatever hangs, and says how many points are lost or kept", async (context) => {
+test("a shutdown ends within its time limit, whatever hangs, and reports how many points are lost or kept", async (context) => {
   const storage = await mkdtemp(join(tmpdir(), "storage-"));
   context.after(() => rm(storage, { recursive: true, force: true }));
   const endpoint = await startSilentServer(context);

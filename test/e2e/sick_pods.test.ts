@@ -101,7 +101,7 @@ async function changeOf(node: SimulatedNode, simulated: SimulatedSandbox): Promi
   return { simulated, before, after, share };
 }
 
-test("what a sick guest suffers from shows in the counters that are exported, under its pod's name", () =>
+test("the exported counters show the condition of a sick guest, under its pod's name", () =>
   withNode({}, async (node) => {
     const changes = async (fault: SandboxFault): Promise<Change[]> =>
       await Promise.all(
@@ -141,7 +141,7 @@ test("what a sick guest suffers from shows in the counters that are exported, un
     }
   }));
 
-test("a guest part that is missing is said, on both runtimes", () =>
+test("a missing guest part is reported, for both runtimes", () =>
   withNode({}, async (node) => {
     for (const flavor of FLAVORS) {
       const simulated = await node.simulator.add({ fault: "no_agent", flavor });
@@ -155,7 +155,7 @@ test("a guest part that is missing is said, on both runtimes", () =>
     }
   }));
 
-test("a shim that answers late is up, and how late is exported", () =>
+test("a shim that answers late is up, and the duration is exported", () =>
   withNode({ answerDelayMs: 1_500 }, async (node) => {
     const simulated = await node.simulator.add({ fault: "slow_shim" });
     const sandbox = await poll("its answer", async () => {
@@ -187,7 +187,7 @@ test("a VM that has lost its pod goes on under the pod's name", () =>
     assert.ok(after.lines.every((line) => line.includes(`cri_name="${simulated.pod.name}"`)));
   }));
 
-test("what is left of dead sandboxes is pending, and a pod without a directory is no sandbox", () =>
+test("the remains of dead sandboxes are pending, and a pod without a directory is no sandbox", () =>
   withNode({}, async (node) => {
     const add = (fault: SandboxFault): Promise<SimulatedSandbox> => node.simulator.add({ fault });
     const [left, persist, none, well] = await Promise.all([

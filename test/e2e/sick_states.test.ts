@@ -21,7 +21,7 @@ async function stateOf(node: SimulatedNode, { id, fault }: SimulatedSandbox, wan
   );
 }
 
-test("whatever is wrong with a sandbox is its state, its reason, or the runtime's word against it", async () => {
+test("every fault of a sandbox shows in its state, its reason, or in whether the runtime lists it", async () => {
   const node = await startNode({
     simulator: { sandboxes: 0, answerDelayMs: 1_500, leakDelayMs: 3_000 },
     configure(config) {

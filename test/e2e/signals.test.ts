@@ -27,7 +27,7 @@ const HARMLESS = [
   "SIGCONT",
 ] as const;
 
-test("a signal that means nothing ends nothing and opens nothing", async (context) => {
+test("a signal without a meaning for the agent does not end it and opens no debugger", async (context) => {
   const socket = join(testFolder(context), "page.sock");
   const agent = await startBareAgent(context, {
     configure: ({ exporters }) => Object.assign(exporters, { prometheus: { endpoint: `unix://${socket}` } }),
@@ -46,7 +46,7 @@ for (const [how, nodeArgs] of [
   ["as its first line says", undefined],
   ["without any option", []],
 ] as const) {
-  test(`SIGUSR1 opens no debugger while node starts ${how}`, async (context) => {
+  test(`SIGUSR1 opens no debugger when Node is started ${how}`, async (context) => {
     let timer: NodeJS.Timeout | undefined;
     const agent = await startBareAgent(context, {
       ...(nodeArgs === undefined ? {} : { nodeArgs }),

@@ -41,7 +41,7 @@ async function withFolder(play: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-test("simulate makes its node where --dir says, also from where it is run", () =>
+test("simulate makes its node in --dir, also where that is relative to the working directory", () =>
   withFolder(async (folder) => {
     for (const [dir, want] of [
       ["x", "in/x"],
@@ -78,7 +78,7 @@ test("the demo runs where temporary files are in a relative folder", () =>
     assert.deepEqual(await readdir(join(folder, "in")), []);
   }));
 
-test("the help of simulate and demo says what every fault is", async () => {
+test("the help of simulate and demo explains every fault", async () => {
   for (const command of ["simulate", "demo"]) {
     const { stdout } = await startCli([command, "--help"], {}, SIMULATOR_MAIN).finished;
     for (const [name, sentence] of Object.entries(SANDBOX_FAULTS))

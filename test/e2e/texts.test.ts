@@ -12,7 +12,7 @@ import { poll } from "../kit/poll.ts";
 
 const SECRET = "hunter2-in-a-path";
 
-test("an exporter that cannot push names the token in its URL by its reference, in the log and in the status", async (context) => {
+test("an exporter that cannot push shows the reference instead of the token in its URL, in the log and in the status", async (context) => {
   const dir = await mkdtemp(join(tmpdir(), "texts-"));
   context.after(() => rm(dir, { recursive: true }));
   const token = join(dir, "token");
@@ -46,7 +46,7 @@ test("an exporter that cannot push names the token in its URL by its reference, 
   assert.ok(!node.agent.stderr().includes(SECRET), node.agent.stderr());
 });
 
-test("neither an argument nor a variable moves the terminal or makes a line", async () => {
+test("neither an argument nor a variable can control the terminal or add a line", async () => {
   const attack = "\u001b[2J\u202e\u0085\nforged.yaml:1:1: fine";
   for (const args of [
     ["validate", "--config", attack],

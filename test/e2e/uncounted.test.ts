@@ -48,7 +48,7 @@ function pushedJobs(path: string): Map<string, number> {
   return pushed;
 }
 
-test("numbers that count nothing are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
+test("values that are impossible for a counter are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "uncounted-"));
   const path = join(folder, "metrics.json");
   const node = await startNode({

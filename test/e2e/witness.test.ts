@@ -34,7 +34,7 @@ async function followed({ simulator }: SimulatedNode): Promise<void> {
   await poll("the stream of events", () => simulator.cri?.calls.events || undefined);
 }
 
-test("an agent that looks where no sandbox is asks the runtime all the same, and says which pods it does not see", async () => {
+test("an agent that finds no sandbox still asks the runtime, and says which pods it does not see", async () => {
   const node = await startNode({
     simulator: { sandboxes: 0 },
     configure(config) {

@@ -8,7 +8,7 @@ import { SCENARIOS } from "./scenarios.ts";
 const AT_A_TIME = 3;
 
 // These are the short forms; `npm run soak` runs the long ones, and the soak itself, which has no short form.
-suite("nothing that was accepted is lost", { concurrency: AT_A_TIME }, () => {
+suite("no accepted point is lost", { concurrency: AT_A_TIME }, () => {
   for (const scenario of SCENARIOS) {
     test(`${scenario.name}: ${scenario.summary}`, async (context) => {
       const lacking = scenario.lacks?.();

@@ -6,7 +6,7 @@ import { goOnWithout, hasProgram, peerIsThere } from "../kit/peers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
 /** For a longer run: npm run fuzz -- --rounds 200 */
-test("whatever hostile sandboxes serve, the agent's page is valid and the honest ones are on it unchanged", async (context) => {
+test("whatever hostile sandboxes send, the agent's page is valid and has the honest ones unchanged", async (context) => {
   const judges = hasProgram("promtool") && hasProgram("prometheus");
   if (!peerIsThere(context, "prometheus", judges)) return;
   const { parsers, missing, close } = await startForeignParsers();

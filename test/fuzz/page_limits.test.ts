@@ -77,7 +77,7 @@ function checkWithin({ schema, samples }: Page, limits: ParseLimits): void {
   }
 }
 
-test("whatever a page holds, its reading is within every limit, and each line that is missing is counted", (t) => {
+test("the reading of any page is within every limit, and each line that is left out is counted", (t) => {
   t.diagnostic(`FUZZ_SEED=${SEED}`);
   const reached = new Set<string>();
   fc.assert(

@@ -78,7 +78,7 @@ function corpus(): readonly Buffer[] {
   return [...[1, 2, 3].flatMap(() => [small.render(), rust.render()]), Buffer.from(odd)];
 }
 
-test("no page breaks the parser, and what is remembered of earlier pages changes nothing", (t) => {
+test("no page breaks the parser, and the layouts of earlier pages do not change a result", (t) => {
   t.diagnostic(`FUZZ_SEED=${SEED}`);
   const random = seededRandom(SEED);
   const pages = corpus();
@@ -140,7 +140,7 @@ function write(page: Written): string {
     .join("");
 }
 
-test("what is written is read, in any order of the blocks", () => {
+test("the parser reads what was written, in any order of the blocks", () => {
   const kinds: Readonly<Record<string, string>> = { gauge: "gauge", counter: "sum", untyped: "unknown" };
   fc.assert(
     fc.property(families, (page) => {

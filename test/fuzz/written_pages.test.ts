@@ -129,7 +129,7 @@ async function check(page: string, format: Format, parsers: readonly ForeignPars
   }
 }
 
-test("whatever sources bring, the page is one that all parsers take whole, in either format", async (context) => {
+test("whatever readings have, all parsers accept the whole page, in both formats", async (context) => {
   const { parsers, missing, close } = await startForeignParsers();
   try {
     goOnWithout(context, missing);

@@ -122,7 +122,7 @@ for (const [format, file] of [
   ["text", "prometheus_page.txt"],
   ["openmetrics", "prometheus_page.openmetrics.txt"],
 ] as const) {
-  test(`a page of honest and lying sandboxes is written as in ${file}`, () => {
+  test(`the page of honest and hostile sandboxes is the one in ${file}`, () => {
     const path = join(import.meta.dirname, file);
     const page = render(readings, format);
     if (UPDATE) writeFileSync(path, page);
@@ -130,7 +130,7 @@ for (const [format, file] of [
   });
 }
 
-test("promtool takes the page whole", (context) => {
+test("promtool accepts the page", (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const input = render(readings, "text");
   const { status, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
@@ -138,7 +138,7 @@ test("promtool takes the page whole", (context) => {
   assert.ok(status === 0 || status === 3, stderr);
 });
 
-test("what is written is read as the same numbers", () => {
+test("the page is parsed to the values that were written", () => {
   const text = render(readings.slice(0, 4), "text");
   const parser = new PageParser({
     interner: new Interner(),

@@ -60,7 +60,7 @@ function newParser(): PageParser {
   return new PageParser({ interner: new Interner(), limits: defaultParseLimits });
 }
 
-test("recorded pages give the series that a pattern finds in them", { skip }, () => {
+test("the parser finds the same series in recorded pages as a regular expression", { skip }, () => {
   const files = globSync("*.prom", { cwd: PAGES }).map((path) => basename(path));
   assert.ok(files.length > 10);
   const shared = newParser();
@@ -97,7 +97,7 @@ test("a recorded shim's second page needs no lexing where its shape is the same"
   }
 });
 
-test("recorded pages have nothing that the agent takes for a guest's forgery", { skip }, () => {
+test("the agent takes nothing on recorded pages for a guest's forgery", { skip }, () => {
   for (const file of globSync("{go,rs}*.prom", { cwd: PAGES }).filter((one) => one !== CUT)) {
     const bytes = readFileSync(join(PAGES, file));
     const parser = new PageParser({
