@@ -116,6 +116,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const backlog: Scenario = {
   name: "backlog",
-  summary: "what an outage has left comes no faster than backlog_rate times as fast as readings do",
+  summary: "after an outage the backlog arrives at most backlog_rate times as fast as new readings",
   run,
 };

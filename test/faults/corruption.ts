@@ -184,6 +184,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const corruption: Scenario = {
   name: "corruption",
-  summary: "every byte of a segment spoilt by itself, and records spoilt while the agent is stopped",
+  summary: "damage in each single byte of a segment, and in records while the agent is stopped",
   run,
 };

@@ -122,7 +122,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const keepalive: Scenario = {
   name: "keepalive",
-  summary: "a grpc-go server with its own rules about pings: the usual configuration keeps to them",
+  summary: "a grpc-go server with its own rules about pings, which the default configuration obeys",
   lacks: () => (hasProgram("go", "version") ? undefined : "Go"),
   run,
 };

@@ -66,6 +66,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const memory: Scenario = {
   name: "memory",
-  summary: "every exporter that pushes, with a queue in memory that lets go of what it has delivered",
+  summary: "every exporter that pushes, with a queue in memory that frees what it has delivered",
   run,
 };

@@ -95,6 +95,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const overflow: Scenario = {
   name: "overflow",
-  summary: "a queue that runs over: the newest or the oldest is lost and counted, or scrapes are not made",
+  summary:
+    "a queue that runs over: the newest or the oldest readings are lost and counted, or scrapes are skipped",
   run,
 };

@@ -137,7 +137,7 @@ async function runWith(
 
 export const refused: Scenario = {
   name: "refused",
-  summary: "a wrong address or password, in every status that says so, which is set right later",
+  summary: "a wrong address or password, with every status that reports one, which is corrected later",
   run: (scale) => runWith(scale, EVERY_WAY, REFUSALS),
 };
 

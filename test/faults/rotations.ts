@@ -164,7 +164,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const rotations: Scenario = {
   name: "rotations",
-  summary: "certificates that are exchanged under load, for good ones and for all kinds of bad ones",
+  summary: "certificates that are replaced under load, by good ones and by all kinds of bad ones",
   lacks: () => (hasProgram("openssl", "version") ? undefined : "openssl"),
   run,
 };

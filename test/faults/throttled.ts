@@ -82,6 +82,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const throttled: Scenario = {
   name: "throttled",
-  summary: "a peer that asks to be left alone for longer than max_elapsed_time is asked once in that time",
+  summary: "a peer that asks for a pause longer than max_elapsed_time gets one request in that time",
   run,
 };

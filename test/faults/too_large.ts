@@ -123,6 +123,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const tooLarge: Scenario = {
   name: "too-large",
-  summary: "an outage, and then a peer that takes smaller requests than the backlog makes",
+  summary: "an outage, and then a peer that accepts smaller requests than those of the backlog",
   run,
 };
