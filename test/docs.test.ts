@@ -102,11 +102,11 @@ test("README.md's table of components is the registry, with each component's ali
   assert.deepEqual(rows.sort(), wanted.sort());
 });
 
-test("every link between documents leads to a file and a heading that are there", () => {
+test("every link between documents leads to an existing file and heading", () => {
   check("links", DOCUMENTS.flatMap(brokenLinks));
 });
 
-test("every file that a document names is there", () => {
+test("every file that a document names exists", () => {
   const wrong = DOCUMENTS.flatMap((path) => {
     const here = dirname(path);
     const names = Array.from(

@@ -137,7 +137,7 @@ test("no folders import each other in a circle, types included", () => {
   );
 });
 
-test("a unit test takes from test/ what is in test/kit, and nothing else", () => {
+test("a unit test imports from test/kit only, of all in test/", () => {
   const broken = sources.flatMap(({ path, imports }) =>
     imports
       .filter((target) => target.path.startsWith("test/") && !target.path.startsWith("test/kit/"))
@@ -146,7 +146,7 @@ test("a unit test takes from test/ what is in test/kit, and nothing else", () =>
   check("imports of tests", broken);
 });
 
-test("the kit takes nothing from the tests that use it", () => {
+test("test/kit imports nothing from the tests that use it", () => {
   const broken = files
     .filter(({ path }) => path.startsWith("test/kit/"))
     .flatMap(({ path, imports }) =>

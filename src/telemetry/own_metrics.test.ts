@@ -11,7 +11,7 @@ import type { Meter } from "@opentelemetry/api";
 import { pino } from "pino";
 import { testSettings } from "../../test/kit/component/settings.ts";
 import { startOtlpServer } from "../../test/kit/destinations/otlp_server.ts";
-import { freePort } from "../../test/kit/node/agent_process.ts";
+import { freePort } from "../../test/kit/free_port.ts";
 import { hasProgram, peerIsThere } from "../../test/kit/peers.ts";
 import { poll } from "../../test/kit/poll.ts";
 import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";

@@ -3,28 +3,30 @@ import { request } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { createGunzip } from "node:zlib";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
-/** The whole agent as a process of its own, on a simulated node in another one. */
+/** The cost of the whole agent, in a process of its own, on a simulated node in another process. */
 export interface AgentRow {
   readonly sandboxes: number;
   /** CPU (user and system) per sandbox and scrape while nobody pulls. */
   readonly "ms/scrape": string;
-  /** The same while one puller takes the plain page once per interval, its share included. */
+  /** The same, including the work of pulls, while one puller takes the plain page once per interval. */
   readonly "with pull": string;
   readonly "with gzip pull": string;
   readonly "RSS MB": number;
   readonly "peak RSS MB": number;
-  /** Longest time for which the event loop stood still, in all windows. */
+  /** The longest time for which the event loop was blocked, in all windows. */
   readonly "stall ms": string;
   readonly "pull s": string;
   readonly "page MB": string;
   readonly "gzip pull s": string;
   readonly "gzip MB": string;
-  /** Sandboxes that were not on the page, plain and gzip together. */
+  /** The number of sandboxes that were missing on the plain page and on the one with gzip. */
   readonly missing: number;
 }
 
@@ -52,13 +54,12 @@ function measure(sandboxes: number): Promise<AgentRow> {
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
     processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
     exporters: { prometheus: { endpoint: `127.0.0.1:${port}` } },
     service: {
-      telemetry: { logs: { level: "info" }, metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { logs: { level: "info" }, metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
       },
@@ -128,13 +129,13 @@ async function cpuPerScrape({ pid }: Target, sandboxes: number, each: () => Prom
 
 export interface Pulled {
   readonly seconds: number;
-  /** On the wire. */
+  /** The bytes of the answer, compressed or not. */
   readonly bytes: number;
-  /** Sandboxes whose `kata_collector_sandbox_up` is 1 on the page. */
+  /** The number of sandboxes whose `kata_collector_sandbox_up` is 1 on the page. */
   readonly up: number;
 }
 
-/** Takes the page as a puller does, and counts in it without keeping it. */
+/** Pulls the page and counts its bytes and sandboxes while it arrives. */
 export function pull({ port }: Pick<Target, "port">, encoding: "identity" | "gzip"): Promise<Pulled> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
@@ -163,12 +164,12 @@ export function pull({ port }: Pick<Target, "port">, encoding: "identity" | "gzi
   });
 }
 
-/** Sandboxes that are up, by the agent's own metrics. */
+/** Returns the number of sandboxes that are up, by the agent's own metrics. */
 export async function upCount({ telemetryPort }: Pick<Target, "telemetryPort">): Promise<number> {
   return await ownMetric(telemetryPort, /^kata_collector_sandboxes\{.*state="up".*\} (\S+)$/m);
 }
 
-/** The longest time for which the event loop stood still since this was asked last, by the agent's own metrics. */
+/** Returns the longest time for which the event loop was blocked since the last call, by the agent's own metrics. */
 export async function stallMs({ telemetryPort }: Pick<Target, "telemetryPort">): Promise<number> {
   return (await ownMetric(telemetryPort, /^kata_collector_event_loop_delay_max_seconds\S* (\S+)$/m)) * 1_000;
 }

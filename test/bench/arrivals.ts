@@ -10,21 +10,21 @@ import {
   type SummaryDataPoint,
 } from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 
-/** A request as it came, decoded only when nobody is measured any more. */
+/** A request as it was received. It is decoded after the measurement. */
 export interface Arrival {
   readonly protocol: "remote_write" | "otlp";
   readonly isCompressed: boolean;
   readonly body: Uint8Array;
-  /** When its last byte was there. */
+  /** The time at which its last byte was received. */
   readonly atMs: number;
 }
 
-/** What came in a while. */
+/** The requests of one measurement. */
 export interface Arrived {
-  /** As lines of a page: a histogram or summary counts as often as it has lines there. */
+  /** Counted as lines of a page: a histogram or summary counts once for each of its lines there. */
   readonly samples: number;
   readonly requests: number;
-  /** Of all bodies, as they were sent. */
+  /** The size of all bodies, as they were sent. */
   readonly bytes: number;
   /** Milliseconds between a sample's time and its arrival. */
   readonly latencyMedianMs: number;
@@ -36,7 +36,7 @@ interface Timed {
   readonly samples: number;
 }
 
-/** Decodes what came and counts it by sample. */
+/** Decodes the requests and counts their samples. */
 export function summarize(arrivals: readonly Arrival[]): Arrived {
   const byLatency = new Map<number, number>();
   let samples = 0;
@@ -59,7 +59,7 @@ export function summarize(arrivals: readonly Arrival[]): Arrived {
   };
 }
 
-/** The value at or below which `wanted` of the counted ones are. */
+/** Returns the smallest value for which `wanted` of the counted values are not larger. */
 function quantile(sorted: readonly (readonly [value: number, count: number])[], wanted: number): number {
   let seen = 0;
   for (const [value, count] of sorted) {
@@ -78,7 +78,7 @@ function decode({ protocol, isCompressed, body }: Arrival): Timed[] {
 const TIME_SERIES = 1;
 const SAMPLES = 2;
 
-/** Of any writer's request; the oracle of the tests takes only what the agent may write. */
+/** Reads the requests of any writer; the tests' oracle accepts only what the agent may write. */
 function timesOfWrite(bytes: Uint8Array): Timed[] {
   return parts(bytes, TIME_SERIES)
     .flatMap((series) => parts(series, SAMPLES))
@@ -96,7 +96,7 @@ function parts(message: Uint8Array, wanted: number): Uint8Array[] {
   return found;
 }
 
-/** The only varint of a prometheus.Sample. */
+/** Returns the time of a prometheus.Sample, which is its only varint. */
 function timeOf(sample: Uint8Array): number {
   const reader = new BinaryReader(sample);
   while (reader.pos < reader.len) {
@@ -117,7 +117,7 @@ function timesOfExport(bytes: Uint8Array): Timed[] {
 
 type Point = NumberDataPoint | HistogramDataPoint | SummaryDataPoint;
 
-/** Beside a histogram's buckets and a summary's quantiles there are their sum and count. */
+/** Returns the lines of a point on a page: histograms and summaries also have a sum and a count. */
 function linesOf(point: Point): number {
   if ("bucketCounts" in point) return point.bucketCounts.length + 2;
   return "quantileValues" in point ? point.quantileValues.length + 2 : 1;

@@ -2,12 +2,12 @@
 import { type Arrival, type Arrived, summarize } from "./arrivals.ts";
 import { GRPC_HEAD_BYTES, startSinks } from "./sinks.ts";
 
-/** `begin` forgets what came, `end` is answered with the `Arrived` since. */
+/** "begin" forgets all requests so far; "end" is answered with the `Arrived` since then. */
 export type ArrivalsOrder = "begin" | "end";
 
 let arrivals: Arrival[] = [];
 
-/** Of the system's clock, which the samples' times are of, with its fractions. */
+/** The time of the system's clock, as in the samples, with fractions of a millisecond. */
 function now(): number {
   return performance.timeOrigin + performance.now();
 }
@@ -20,8 +20,8 @@ process.on("message", (order: ArrivalsOrder) => {
   process.send?.(arrived);
 });
 await startSinks({
-  onHttp({ url, headers }, body) {
-    const protocol = url === "/v1/metrics" ? "otlp" : "remote_write";
+  onHttp({ path, headers, body }) {
+    const protocol = path === "/v1/metrics" ? "otlp" : "remote_write";
     const isCompressed = headers["content-encoding"] !== undefined;
     arrivals.push({ protocol, isCompressed, body, atMs: now() });
   },

@@ -2,24 +2,26 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import { stallMs, upCount } from "./agent.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
-/** What directories without a socket cost an agent that has ten real sandboxes to scrape among them. */
+/** The cost of directories without a socket for an agent with ten real sandboxes among them. */
 export interface FloodRow {
   readonly "empty directories": number;
-  /** From the agent's start until all real sandboxes are up; they are older than the flood. */
+  /** The time from the agent's start until all real sandboxes are up. They are older than the flood. */
   readonly "up after s": string;
-  /** Of one processor, in the minute after the first one. */
+  /** The share of one processor, in the second minute. */
   readonly "CPU %": string;
   readonly "RSS MB": number;
   readonly "peak RSS MB": number;
-  /** Longest time for which the event loop stood still, from the start to the end. */
+  /** The longest time for which the event loop was blocked, from the start to the end. */
   readonly "stall ms": string;
-  /** Real sandboxes that were never up. */
+  /** The number of real sandboxes that were never up. */
   readonly missing: number;
 }
 
@@ -68,12 +70,11 @@ async function measure(dir: string, size: number): Promise<FloodRow> {
 }
 
 function configOf(root: string, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [root] } },
     exporters: { nop: {} },
     service: {
-      telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: { metrics: { receivers: ["kata"], exporters: ["nop"] } },
     },
   };

@@ -10,28 +10,28 @@ import { HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { hostileMakers, type PageMaker } from "../kit/kata/page_makers.ts";
 
-/** The time that pages of a kind take, of one sandbox whose limits count for minutes of four scrapes. */
+/** The time to parse pages of one kind, of a sandbox that is scraped four times a minute. */
 export interface HostileRow {
   readonly page: string;
-  /** Of the page as the guest sends it. */
+  /** The size of the page as the guest sends it. */
   readonly KB: string;
-  /** Of one page, in the mean. Nothing else runs meanwhile. */
+  /** The mean time for one page, in which nothing else runs. */
   readonly "ms/page": string;
-  /** Of the page that took longest. */
+  /** The time for the slowest page. */
   readonly "worst ms": string;
-  /** Samples taken, and lines left out, of the last page; lines beyond `body_bytes` are not counted. */
+  /** The samples of the last page. Lines beyond `body_bytes` count neither here nor as left out. */
   readonly samples: number;
   readonly "left out": number;
-  /** Layouts that are remembered in the end, of at most `layouts_per_sandbox`. */
+  /** The number of layouts that are remembered in the end, of at most `layouts_per_sandbox`. */
   readonly layouts: number;
 }
 
 const SCRAPES = 20;
-/** At a scrape every 15 seconds. */
+/** The number for a scrape every 15 seconds. */
 const SCRAPES_PER_MINUTE = 4;
-/** Scrapes in which the code is still warming up, and what is remembered fills. */
+/** The first scrapes, in which code is compiled and layouts are learnt, do not count. */
 const WARM_UP = 8;
-/** The same pages are read so often; the shortest time of each counts, so that other processes do not. */
+/** The same pages are parsed this often. The shortest time of each counts, which other processes disturb least. */
 const RUNS = 3;
 
 setFlagsFromString("--expose-gc");
@@ -40,7 +40,7 @@ const collectGarbage = runInNewContext("gc") as () => void;
 /** The receiver's defaults. */
 const { limits } = factory.schema.parse({});
 
-/** Costs of pages that a hostile guest may send, beside an honest one, each cut at `body_bytes` as the receiver does. */
+/** Measures pages that a hostile guest may send, and an honest one, each cut at `body_bytes` as the receiver does. */
 export function benchHostile(): readonly HostileRow[] {
   const honest = createPage({ flavor: "go", seed: 1 });
   const behind = (lines: PageMaker): PageMaker => {
@@ -63,7 +63,7 @@ function measure([page, next]: readonly [string, PageMaker]): HostileRow {
     const text = next(scrape);
     const bytes = Buffer.concat([text, Buffer.alloc(16)]);
     const usable = text.length > limits.bodyBytesMax ? wholeLines(bytes, limits.bodyBytesMax) : text.length;
-    // Making the page left garbage that is not the parser's.
+    // The garbage from making the page must not be collected while the parser is measured.
     collectGarbage();
     const took = runs.map(({ parser, source, trust }) => {
       if (scrape % SCRAPES_PER_MINUTE === 0) parser.nextMinute();

@@ -2,23 +2,23 @@
 import { ResponseReader } from "../../src/receivers/kata/scraping/http_response.ts";
 import { PageBuffer, PageMemory } from "../../src/receivers/kata/scraping/page_buffer.ts";
 
-/** The time that a reply of a kind takes to be received, without the reads from its socket. */
+/** The time to receive one kind of reply, without the reads from its socket. */
 export interface ReplyRow {
   readonly reply: string;
   readonly KB: string;
-  /** Of all its pieces together. */
+  /** The time for all pieces together. */
   readonly ms: string;
-  /** Of the piece that took longest: between two pieces other work may be done. */
+  /** The time for the slowest piece. Between two pieces other work can run. */
   readonly "worst piece ms": string;
   readonly "bytes kept": number;
   readonly outcome: string;
 }
 
 const MIB = 1_024 ** 2;
-/** As much as one read of a socket brings. */
+/** The largest piece that one read of a socket returns. */
 const READ_BYTES = 64 * 1_024;
 const RUNS = 12;
-/** Runs in which the code is still warming up. */
+/** The first runs, in which code is compiled, do not count. */
 const WARM_UP = 4;
 const LIMITS = { headerBytesMax: 16 * 1_024, bodyBytesMax: MIB };
 
@@ -30,7 +30,7 @@ function chunks(size: number, bytes: number, extension = ""): string {
   return `${CHUNKED}${one.repeat(Math.floor(bytes / one.length))}0\r\n\r\n`;
 }
 
-/** Replies, and the bytes that one read brings of them. */
+/** The replies, and how many of their bytes one read returns. */
 const REPLIES: readonly (readonly [name: string, text: string, readBytes: number])[] = [
   ["300 KB in chunks of 2 KiB, as shims send", chunks(2_048, 300_000), READ_BYTES],
   ["4 MB by its length", `${OK}Content-Length: ${4 * MIB}\r\n\r\n${"x".repeat(4 * MIB)}`, READ_BYTES],
@@ -43,7 +43,7 @@ const REPLIES: readonly (readonly [name: string, text: string, readBytes: number
   ["trailers that drip by the byte", `${CHUNKED}0\r\n${"x: y\r\n".repeat(1_000)}`, 1],
 ];
 
-/** Costs of receiving replies that a hostile shim may send, beside an honest one. */
+/** Measures replies that a hostile shim may send, and an honest one. */
 export function benchHostileReplies(): readonly ReplyRow[] {
   return REPLIES.map(([reply, text, readBytes]) => {
     const bytes = Buffer.from(text, "latin1");

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Crowd, floodOfConnections, floodOnConnections } from "../kit/crowd.ts";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { processCpuMs } from "../kit/process_usage.ts";
 
-/** What one request costs the agent, or one connection that brings a single request. */
+/** The cost of one request, or of one connection with a single request. */
 export interface ListenerRow {
   readonly request: string;
   readonly "requests/s": number;
-  /** Of processor time. */
+  /** Processor time. */
   readonly "µs each": number;
 }
 
@@ -16,7 +18,7 @@ const PER_SECOND = 1_000;
 const WINDOW_MS = 5_000;
 const CONNECTIONS = 20;
 
-/** Measures an agent without sandboxes, whose page costs nothing beside its request. */
+/** Measures an agent without sandboxes, whose page costs almost nothing compared with its request. */
 export async function benchListener(): Promise<readonly ListenerRow[]> {
   const generous = await freePort();
   const usual = await freePort();

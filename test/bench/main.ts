@@ -33,7 +33,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { sandboxes: { type: "string", default: "10,100,250,1000" }, help: { type: "boolean" } },
 });
-/** Those that have tables of their own. */
+/** The benchmarks with tables of their own. */
 const TABLES: Readonly<Record<string, () => readonly object[] | Promise<readonly object[]>>> = {
   hostile: benchHostile,
   "hostile-replies": benchHostileReplies,

@@ -14,7 +14,7 @@ export interface NaiveSandbox {
   readonly identity: Readonly<Record<string, string>>;
 }
 
-/** Every line as a gauge point, the sandbox in its attributes: the SDK has one resource per page. */
+/** Makes a gauge point of every line, with the sandbox in its attributes, since the SDK has one resource per page. */
 export function toResourceMetrics(sandboxes: readonly NaiveSandbox[]): ResourceMetrics {
   const byName = new Map<string, MetricData & { dataPoints: unknown[] }>();
   for (const { samples, identity } of sandboxes) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A sample as most parsers hand it out: an object of its own, with its name and labels as strings. */
+/** A sample as most parsers return it: an object with the name and the labels as strings. */
 export interface NaiveSample {
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
@@ -8,7 +8,7 @@ export interface NaiveSample {
 
 const LABEL = /([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)",?/g;
 
-/** Parses a page in the obvious way, one object per sample: what the parser is compared with. */
+/** Parses a page in the obvious way, with one object per sample, as a comparison for the parser. */
 export function naiveParse(page: Buffer): NaiveSample[] {
   const samples: NaiveSample[] = [];
   for (const line of page.toString("utf8").split("\n")) {

@@ -2,18 +2,20 @@
 import { get } from "node:http";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN, freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader, startAgentProcess } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { processCpuMs } from "../kit/process_usage.ts";
 import { pull, upCount } from "./agent.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 
-/** What hostile sandboxes cost an agent that has honest ones to scrape. */
+/** The cost of hostile sandboxes for an agent that also scrapes honest ones. */
 export interface NodeLoadRow {
   readonly sandboxes: string;
-  /** Of one processor, over half a minute without pulls. */
+  /** The share of one processor, over half a minute without pulls. */
   readonly "CPU %": string;
-  /** Honest sandboxes that were not up on the page in the end. */
+  /** The number of honest sandboxes that were not up on the page in the end. */
   readonly missing: number;
 }
 
@@ -21,7 +23,7 @@ const HONEST = 100;
 const INTERVAL_S = 15;
 const WINDOW_S = 2 * INTERVAL_S;
 
-/** CPU of the agent on a node of honest sandboxes, and with ten hostile ones beside them. */
+/** Measures the CPU of the agent on a node of honest sandboxes, and with ten hostile ones in addition. */
 export async function benchHostileNode(): Promise<readonly NodeLoadRow[]> {
   const rows: NodeLoadRow[] = [];
   for (const [name, hostile, faults] of [
@@ -41,7 +43,7 @@ export async function benchHostileNode(): Promise<readonly NodeLoadRow[]> {
   return rows;
 }
 
-/** How long pulls take that come at the same time. */
+/** The duration of simultaneous pulls. */
 export interface PullersRow {
   readonly pullers: number;
   readonly encoding: string;
@@ -49,11 +51,11 @@ export interface PullersRow {
   readonly "median s": string;
   readonly "slowest s": string;
   readonly refused: number;
-  /** Of the agent, for all of them together. */
+  /** The CPU time of the agent for all pulls together. */
   readonly "CPU s": string;
 }
 
-/** Latency of the page under concurrent pullers, who come three times in a row. */
+/** Measures the latency of the page while several pullers pull three times in a row. */
 export async function benchPullers(): Promise<readonly PullersRow[]> {
   const rows: PullersRow[] = [];
   await withNode({ sandboxes: HONEST, faults: "" }, async (target) => {
@@ -86,7 +88,7 @@ interface Taken {
   readonly bytes: number;
 }
 
-/** Takes the page without a look at it: so many pullers in one process would measure themselves. */
+/** Pulls the page without parsing it, which would be most of the work of this many pullers in one process. */
 function take({ port }: Target, encoding: string): Promise<Taken> {
   const start = performance.now();
   return new Promise((resolve, reject) => {
@@ -132,7 +134,6 @@ function withNode(
 }
 
 function configOf(dir: string, port: number, telemetryPort: number): unknown {
-  const prometheus = { host: "127.0.0.1", port: telemetryPort };
   return {
     receivers: { kata: { roots: [join(dir, "run/vc/sbs")], collection_interval: `${INTERVAL_S}s` } },
     processors: { cri_metadata: { endpoint: `unix://${dir}/cri.sock` } },
@@ -143,7 +144,7 @@ function configOf(dir: string, port: number, telemetryPort: number): unknown {
       },
     },
     service: {
-      telemetry: { metrics: { readers: [{ pull: { exporter: { prometheus } } }] } },
+      telemetry: { metrics: { readers: [pullReader(telemetryPort)] } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
       },

@@ -20,7 +20,7 @@ const SCOPE = { name: "kata-collector", version: "0.1.0" };
 const TIME_MS = 1_700_000_000_000;
 const START_MS = 1_699_999_000_000;
 
-/** Making OTLP requests of full-size Go pages, against the OpenTelemetry SDK's serializer on equal data. */
+/** Measures the making of OTLP requests of full-size Go pages, and the OpenTelemetry SDK's serializer on the same data. */
 export function benchOtlp(): SampleRow[] {
   const { read, texts, samples } = makeNode();
   const encoder = createOtlpEncoder(SCOPE);
@@ -42,7 +42,7 @@ export function benchOtlp(): SampleRow[] {
       0,
     ),
   );
-  // On fewer pages: its cost per sample does not depend on their number.
+  // Fewer pages are enough, since the cost per sample does not depend on their number.
   const few = texts.slice(0, SANDBOXES / 10);
   const naive = measure(samples / 10, () =>
     few.reduce((sum, text) => {
@@ -80,7 +80,7 @@ function following(encoder: OtlpEncoder, readings: readonly Reading[]): () => nu
   };
 }
 
-/** The median round. An agent runs for weeks, so the rounds before the code is compiled are not counted. */
+/** Returns the median of the rounds. The first ones, in which code is compiled, do not count. */
 function measure(
   samples: number,
   encode: (round: number) => number,
@@ -98,7 +98,7 @@ function measure(
   return { nsPerSample: (medianMs * 1e6) / samples, mbPerS: bytes / 1e3 / medianMs };
 }
 
-/** A node's pages, as its shims answer: blocks are shuffled, numbers move. */
+/** Makes a node's pages as its shims send them: with shuffled blocks and changing values. */
 function makeNode(): {
   read: (round: number) => Reading[];
   readonly texts: readonly Buffer[];

@@ -5,12 +5,12 @@ import { createServer, request } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 
-/** Where the sandboxes of a root can be scraped over TCP: a port for each. */
+/** The ports at which the sandboxes of a root can be scraped over TCP. */
 export interface PageFront {
   readonly ports: readonly number[];
 }
 
-/** In a process of its own, for scrapers that know no unix sockets: what this costs is not theirs. */
+/** Serves a shim's page over TCP, for scrapers without unix sockets. It is a process of its own, whose CPU is not counted. */
 async function serve(socketPath: string): Promise<number> {
   const server = createServer((_incoming, response) => {
     const asked = request({ socketPath, path: "/metrics" }, (page) => {
@@ -20,14 +20,14 @@ async function serve(socketPath: string): Promise<number> {
     asked.on("error", () => response.destroy());
     asked.end();
   });
-  // A connection that ends between two scrapes would be opened anew for each.
+  // The connections must last from one scrape to the next.
   server.keepAliveTimeout = 60_000;
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   return (server.address() as AddressInfo).port;
 }
 
-// A socket's whole path may be longer than a socket address takes.
+// A socket's absolute path may be longer than a socket address can hold.
 process.chdir(process.argv[2] ?? ".");
 const sockets = readdirSync(".").map((id) => join(id, "shim-monitor.sock"));
 process.on("disconnect", () => process.exit());

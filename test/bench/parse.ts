@@ -8,11 +8,11 @@ import type { SampleRow } from "./main.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";
 
 const SANDBOXES = 250;
-/** Scrapes of each sandbox that are rendered in advance, so that blocks are shuffled and numbers move. */
+/** The number of scrapes of each sandbox that are rendered in advance, with shuffled blocks and changing values. */
 const SCRAPES = 3;
 const ROUNDS = 40;
 
-/** What the sandboxes of a node answer, scrape by scrape. */
+/** The pages of a node's sandboxes, scrape by scrape. */
 interface Traffic {
   readonly scrapes: readonly (readonly Buffer[])[];
   readonly samples: number;
@@ -29,7 +29,7 @@ function renderTraffic(): Traffic {
   };
 }
 
-/** The median over the rounds of what `scrape` takes for every sandbox's page, its results kept as a node keeps them. */
+/** Returns the median time of `scrape` for the pages of all sandboxes. The results are kept, as in an agent. */
 function measure(name: string, traffic: Traffic, scrape: (page: Buffer, sandbox: number) => void): SampleRow {
   const times: number[] = [];
   for (let round = 0; round < ROUNDS + SCRAPES; round++) {
@@ -42,7 +42,7 @@ function measure(name: string, traffic: Traffic, scrape: (page: Buffer, sandbox:
   return { name, nsPerSample: (ms * 1e6) / traffic.samples, mbPerS: traffic.bytes / 1e3 / ms };
 }
 
-/** Parsing full-size Go pages with shuffled blocks, ours and one object per sample. */
+/** Measures the parsing of full-size Go pages with shuffled blocks: the agent's parser, and one with an object per sample. */
 export function benchParse(): readonly SampleRow[] {
   const traffic = renderTraffic();
   const parser = new PageParser({

@@ -3,7 +3,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { freePort, startAgentProcess } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
 
 /** A process that scrapes and pushes. */
 export interface Scraper {
@@ -11,13 +12,13 @@ export interface Scraper {
   stop(): Promise<void>;
 }
 
-/** What to scrape and where to push, the same for all that are compared. */
-export interface Scene {
-  /** Of the sandboxes' directories. */
+/** What to scrape and where to push: the same for all processes that are compared. */
+export interface PeerTask {
+  /** The root of the sandboxes' directories. */
   readonly root: string;
-  /** Over TCP, a port for each sandbox. */
+  /** The TCP port of each sandbox's page. */
   readonly pagePorts: readonly number[];
-  /** For files of the processes; removed by the owner of the scene. */
+  /** A folder for files of the processes. The caller removes it. */
   readonly dir: string;
   readonly intervalS: number;
   readonly sink: { readonly http: number; readonly grpc: number };
@@ -25,9 +26,9 @@ export interface Scene {
 
 type PushExporter = "prometheus_remote_write" | "otlp_grpc" | "otlp_http";
 
-/** A built agent, which scrapes the sandboxes' own sockets. */
-export async function startAgent(scene: Scene, exporter: PushExporter, main: string): Promise<Scraper> {
-  const agent = await startAgentProcess(agentConfig(scene, exporter), main);
+/** Starts the built agent, which scrapes the sandboxes' unix sockets. */
+export async function startAgent(task: PeerTask, exporter: PushExporter, main: string): Promise<Scraper> {
+  const agent = await startAgentProcess(agentConfig(task, exporter), main);
   return {
     pid: agent.pid,
     stop: async () => {
@@ -36,7 +37,7 @@ export async function startAgent(scene: Scene, exporter: PushExporter, main: str
   };
 }
 
-function agentConfig({ root, intervalS, sink }: Scene, exporter: PushExporter): unknown {
+function agentConfig({ root, intervalS, sink }: PeerTask, exporter: PushExporter): unknown {
   const endpoints: Readonly<Record<PushExporter, string>> = {
     prometheus_remote_write: `http://127.0.0.1:${sink.http}/api/v1/write`,
     otlp_grpc: `http://127.0.0.1:${sink.grpc}`,
@@ -52,37 +53,37 @@ function agentConfig({ root, intervalS, sink }: Scene, exporter: PushExporter): 
   };
 }
 
-/** VictoriaMetrics' scraper, which pushes remote write. */
-export async function startVmagent(scene: Scene): Promise<Scraper> {
-  const config = join(scene.dir, "vmagent.yaml");
-  await writeFile(config, JSON.stringify(prometheusConfig(scene)));
+/** Starts VictoriaMetrics' scraper, which pushes remote write. */
+export async function startVmagent(task: PeerTask): Promise<Scraper> {
+  const config = join(task.dir, "vmagent.yaml");
+  await writeFile(config, JSON.stringify(prometheusConfig(task)));
   return startPeer("vmagent", [
     `-promscrape.config=${config}`,
-    `-remoteWrite.url=http://127.0.0.1:${scene.sink.http}/api/v1/write`,
-    `-remoteWrite.tmpDataPath=${join(scene.dir, "vmagent")}`,
+    `-remoteWrite.url=http://127.0.0.1:${task.sink.http}/api/v1/write`,
+    `-remoteWrite.tmpDataPath=${join(task.dir, "vmagent")}`,
     `-httpListenAddr=127.0.0.1:${await freePort()}`,
   ]);
 }
 
-/** An OpenTelemetry Collector, whose receiver `prometheus` scrapes; `otlp` is gRPC. */
+/** Starts an OpenTelemetry Collector, which scrapes with the receiver `prometheus`; the exporter `otlp` is gRPC. */
 export async function startCollector(
-  scene: Scene,
+  task: PeerTask,
   program: string,
   exporter: "otlp" | "otlphttp",
 ): Promise<Scraper> {
-  const config = join(scene.dir, `${exporter}.yaml`);
-  await writeFile(config, JSON.stringify(collectorConfig(scene, exporter)));
+  const config = join(task.dir, `${exporter}.yaml`);
+  await writeFile(config, JSON.stringify(collectorConfig(task, exporter)));
   return startPeer(program, ["--config", config]);
 }
 
-function collectorConfig(scene: Scene, exporter: "otlp" | "otlphttp"): unknown {
-  const { grpc, http } = scene.sink;
+function collectorConfig(task: PeerTask, exporter: "otlp" | "otlphttp"): unknown {
+  const { grpc, http } = task.sink;
   const options =
     exporter === "otlp"
       ? { endpoint: `127.0.0.1:${grpc}`, tls: { insecure: true } }
       : { endpoint: `http://127.0.0.1:${http}` };
   return {
-    receivers: { prometheus: { config: prometheusConfig(scene) } },
+    receivers: { prometheus: { config: prometheusConfig(task) } },
     exporters: { [exporter]: options },
     service: {
       telemetry: { metrics: { level: "none" } },
@@ -91,7 +92,7 @@ function collectorConfig(scene: Scene, exporter: "otlp" | "otlphttp"): unknown {
   };
 }
 
-function prometheusConfig({ pagePorts, intervalS }: Scene): unknown {
+function prometheusConfig({ pagePorts, intervalS }: PeerTask): unknown {
   const targets = pagePorts.map((port) => `127.0.0.1:${port}`);
   return {
     global: { scrape_interval: `${intervalS}s`, scrape_timeout: `${Math.min(10, intervalS)}s` },

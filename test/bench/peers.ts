@@ -3,48 +3,48 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { BUILT_MAIN } from "../kit/node/agent_process.ts";
+import { BUILT_MAIN } from "../kit/node/cli_process.ts";
 import { hasProgram } from "../kit/peers.ts";
 import { processCpuMs, residentMib } from "../kit/process_usage.ts";
 import type { Arrived } from "./arrivals.ts";
 import type { ArrivalsOrder } from "./arrivals_sink.ts";
 import type { PageFront } from "./page_front.ts";
-import { type Scene, type Scraper, startAgent, startCollector, startVmagent } from "./peer_processes.ts";
+import { type PeerTask, type Scraper, startAgent, startCollector, startVmagent } from "./peer_processes.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 import type { SinkPorts } from "./sinks.ts";
 
-/** What a process needs to take a node's pages to a receiver, and how long a sample is on its way. */
+/** The resources that a process needs to bring a node's pages to a receiver, and the delay of samples. */
 export interface PeersRow {
   readonly "": string;
-  /** Of the scraping process, user and system. */
+  /** The CPU time of the scraping process, user and system. */
   readonly "CPU µs / 1,000 samples": string;
   readonly "RSS MB": string;
-  /** Of bodies as they are sent. */
+  /** The size of the bodies as they are sent. */
   readonly "bytes / sample": string;
   readonly "samples / request": string;
-  /** What reached the receiver of each scrape: the page's lines and what the scraper says itself. */
+  /** The samples that the receiver got for each scrape: the page's, and those that the scraper adds. */
   readonly "samples / scrape": string;
-  /** From a sample's time to the arrival of its request. */
+  /** The delay from a sample's time to the arrival of its request. */
   readonly "median ms": number;
   readonly "99 % ms": number;
-  /** How long a sample may wait for others, by default. */
+  /** How long a sample may wait for others by default. */
   readonly gathers: string;
 }
 
 const SANDBOXES = 100;
 const INTERVAL_S = 15;
-/** Plans are made and code is compiled in the first scrapes. */
+/** In the first scrapes plans are made and code is compiled. */
 const WARM_UP_S = 3 * INTERVAL_S;
-/** Whole intervals, so that everybody scrapes each sandbox equally often. */
+/** A number of whole intervals, so that each process scrapes each sandbox equally often. */
 const WINDOW_S = 4 * INTERVAL_S;
 
 interface Peer {
   readonly name: string;
   readonly gathers: string;
-  start(scene: Scene): Promise<Scraper>;
+  start(task: PeerTask): Promise<Scraper>;
 }
 
-/** One after the other, on the same pages and to the same receiver, with default options. */
+/** Measures the processes one after the other, with the same pages, the same receiver and default options. */
 export async function benchPeers(): Promise<readonly PeersRow[]> {
   const sink = fork(join(import.meta.dirname, "arrivals_sink.ts"));
   try {
@@ -60,28 +60,28 @@ async function measureAll(dir: string, sink: ChildProcess, ports: SinkPorts): Pr
   const front = fork(join(import.meta.dirname, "page_front.ts"), [root]);
   try {
     const { ports: pagePorts } = await firstMessage<PageFront>(front);
-    const scene = { root, pagePorts, dir, intervalS: INTERVAL_S, sink: ports };
+    const task = { root, pagePorts, dir, intervalS: INTERVAL_S, sink: ports };
     const rows: PeersRow[] = [];
-    for (const peer of peersHere()) rows.push(await measure(peer, scene, sink));
+    for (const peer of peersHere()) rows.push(await measure(peer, task, sink));
     return rows;
   } finally {
     front.disconnect();
   }
 }
 
-/** The agent with each exporter, and those of the others that can be started here. */
+/** Returns the agent with each exporter, and the other programs that can be started here. */
 function peersHere(): Peer[] {
   const agents = (["prometheus_remote_write", "otlp_grpc", "otlp_http"] as const).flatMap((exporter) =>
     builtHere().map(([build, main]) => ({
       name: `${build}, ${exporter}`,
       gathers: "200 ms",
-      start: (scene: Scene) => startAgent(scene, exporter, main),
+      start: (task: PeerTask) => startAgent(task, exporter, main),
     })),
   );
   return [...agents, ...vmagentHere(), ...collectorHere()];
 }
 
-/** This build, and an earlier one to compare it with where BASELINE is the path of its `dist/main.js`. */
+/** Returns this build, and an earlier one where BASELINE is the path of its `dist/main.js`. */
 function builtHere(): readonly (readonly [name: string, main: string])[] {
   const baseline = process.env["BASELINE"] ?? "";
   return [["kata-collector", BUILT_MAIN], ...(baseline === "" ? [] : [["baseline", baseline] as const])];
@@ -94,14 +94,14 @@ function vmagentHere(): Peer[] {
   return [];
 }
 
-/** No distribution is packaged where tests run, so its path is given. */
+/** Returns the Collector where OTELCOL is its path, since no package of the tests' system has it. */
 function collectorHere(): Peer[] {
   const program = process.env["OTELCOL"] ?? "";
   if (program !== "" && hasProgram(program))
     return (["otlp", "otlphttp"] as const).map((exporter) => ({
       name: `Collector, ${exporter}`,
       gathers: "one scrape",
-      start: (scene) => startCollector(scene, program, exporter),
+      start: (task) => startCollector(task, program, exporter),
     }));
   console.log(
     "the Collector is left out: OTELCOL is to be the path of one with the receiver prometheus and the exporters otlp and otlphttp",
@@ -109,8 +109,12 @@ function collectorHere(): Peer[] {
   return [];
 }
 
-async function measure({ name, gathers, start }: Peer, scene: Scene, sink: ChildProcess): Promise<PeersRow> {
-  const scraper = await start(scene);
+async function measure(
+  { name, gathers, start }: Peer,
+  task: PeerTask,
+  sink: ChildProcess,
+): Promise<PeersRow> {
+  const scraper = await start(task);
   try {
     await sleep(WARM_UP_S * 1_000);
     tell(sink, "begin");

@@ -18,12 +18,12 @@ import { poll } from "../kit/poll.ts";
 import type { SinkBytes } from "./push_sink.ts";
 import type { SinkPorts } from "./sinks.ts";
 
-/** What it costs the agent to push a thousand samples, and what goes over the wire. */
+/** The cost of pushing a thousand samples, and the bytes that are sent. */
 export interface PushRow {
   readonly exporter: string;
-  /** Of all threads of this process: encoding, compressing, sending. */
+  /** The CPU time of all threads of this process: encoding, compressing and sending. */
   readonly "CPU µs / 1,000 samples": string;
-  /** Of the thread that scrapes and serves. */
+  /** The CPU time of the main thread, which also scrapes and serves. */
   readonly "of it the main thread": string;
   readonly "bytes / sample": string;
 }
@@ -32,7 +32,7 @@ const SANDBOXES = 100;
 const WARM_ROUNDS = 5;
 const ROUNDS = 10;
 
-/** Every exporter that pushes, with every compression, to a sink in another process; readings come as from one node. */
+/** Measures every exporter that pushes, with every compression, to a sink in another process, with one node's readings. */
 export async function benchPush(): Promise<readonly PushRow[]> {
   const sink = fork(join(import.meta.dirname, "push_sink.ts"));
   try {
@@ -72,7 +72,7 @@ async function measure(type: string, config: object, sink: ChildProcess): Promis
     for (const reading of read(number)) {
       exporter.consume(reading);
       points += pointCount(reading.schema);
-      // Scrapes end one by one.
+      // In an agent readings come one by one, too.
       await setImmediate();
     }
     await poll(`${points} points to be sent`, () => (sent - before >= points ? true : undefined), 60_000);
@@ -112,7 +112,7 @@ async function startExporter(
     build: { command: "bench", description: "", version: "0" },
     env: {},
   };
-  // What an outage needs is not measured here: the queue holds a round.
+  // The queue holds a whole round, so that nothing is dropped.
   const exporter = factory.create(
     factory.schema.parse({ ...config, sending_queue: { queue_size: "1GiB" } }),
     settings,
@@ -121,7 +121,7 @@ async function startExporter(
   return exporter;
 }
 
-/** Hears of delivered points. */
+/** Makes a meter that calls `onSent` with the points that the exporter counts as sent. */
 function meterOfSent(onSent: (points: number) => void): Meter {
   const noop = createNoopMeter();
   const createCounter = (name: string): Counter =>
@@ -135,7 +135,7 @@ async function receivedBytes(sink: ChildProcess): Promise<number> {
   return bytes;
 }
 
-/** A node's sandboxes, whose numbers move from round to round. */
+/** Makes a node's sandboxes, whose values change from round to round. */
 function makeNode(): { read: (round: number) => Reading[]; readonly samples: number } {
   const interner = new Interner();
   const parser = new PageParser({ interner, limits: defaultParseLimits });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { startSinks } from "./sinks.ts";
 
-/** The answer to any message: bytes of all requests since the last one. */
+/** The answer to any message: the bytes of all requests since the last one. */
 export interface SinkBytes {
   readonly bytes: number;
 }
@@ -13,7 +13,7 @@ process.on("message", () => {
   process.send?.(answer);
 });
 await startSinks({
-  onHttp: (_request, body) => {
+  onHttp: ({ body }) => {
     bytes += body.length;
   },
   onGrpc: (message) => {

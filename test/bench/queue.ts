@@ -7,7 +7,7 @@ import { DiskQueue, type Fsync } from "../../src/delivery/disk_queue.ts";
 import { MemoryQueue } from "../../src/delivery/memory_queue.ts";
 import type { RequestQueue } from "../../src/delivery/queue.ts";
 
-/** What a queue takes and gives, request by request, as fast as it can. */
+/** The throughput of a queue, request by request. */
 export interface QueueRow {
   readonly queue: string;
   readonly "add MB/s": string;
@@ -17,11 +17,11 @@ export interface QueueRow {
   readonly "reopen ms": string;
 }
 
-/** About what one sandbox's reading takes as OTLP. */
+/** About the size of one sandbox's reading as OTLP. */
 const REQUEST_BYTES = 70_000;
 const BATCH = { bytes: 4_000_000 };
 
-/** Throughput of the queues, on the file system of the temporary directory. */
+/** Measures the queues; the ones on disk in the temporary directory. */
 export async function benchQueue(): Promise<readonly QueueRow[]> {
   const rows: QueueRow[] = [];
   for (const [name, fsync, requests] of [

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtemp, open, readdir, rm } from "node:fs/promises";
+import { open, readdir } from "node:fs/promises";
 import { get } from "node:http";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
 import { PageMemory } from "../../src/receivers/kata/scraping/page_buffer.ts";
 import { Scraper } from "../../src/receivers/kata/scraping/scrape.ts";
-import { SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
-import { poll } from "../kit/poll.ts";
 import type { SampleRow } from "./main.ts";
+import { withSimulatedNode } from "./simulated_node.ts";
 
 const SANDBOXES = 250;
 const CONCURRENCY = 16;
@@ -18,16 +16,9 @@ const PAGE_BYTES_MAX = 256 * 1024;
 /** Gets one page and returns its length in bytes. */
 type Get = (socketPath: string) => Promise<number>;
 
-/** CPU (user and system) of getting full-size Go pages over unix sockets, not of serving or parsing them. */
+/** Measures the CPU time, user and system, of getting full-size Go pages over unix sockets, without serving or parsing. */
 export async function benchScrape(): Promise<readonly SampleRow[]> {
-  const dir = await mkdtemp(join(tmpdir(), "bench-"));
-  const simulator = startCli(
-    ["simulate", "--dir", dir, "--sandboxes", String(SANDBOXES), "--flavor", "go"],
-    {},
-    SIMULATOR_MAIN,
-  );
-  try {
-    await poll("the simulator", () => simulator.stdout().includes("are served") || undefined, 120_000);
+  return await withSimulatedNode({ sandboxes: SANDBOXES }, async (dir) => {
     const root = join(dir, "run/vc/sbs");
     // A path below a temporary directory is longer than a socket address can hold.
     await using handle = await open(root, "r");
@@ -37,17 +28,13 @@ export async function benchScrape(): Promise<readonly SampleRow[]> {
       await measure("our client", { paths, samples, get: ownClient }),
       await measure("node:http into a reused buffer", { paths, samples, get: nodeClient }),
     ];
-  } finally {
-    simulator.kill("SIGTERM");
-    await simulator.finished;
-    await rm(dir, { recursive: true, force: true });
-  }
+  });
 }
 
 interface Work {
   readonly paths: readonly string[];
   readonly samples: number;
-  /** Makes one of the clients that work beside each other. */
+  /** Makes one of the clients that work at the same time. */
   get(): Get;
 }
 
@@ -113,7 +100,7 @@ function nodeClient(): Get {
     });
 }
 
-/** Of all pages together. */
+/** Returns the number of samples of all pages together. */
 async function countSamples(paths: readonly string[]): Promise<number> {
   const scraper = ownScraper();
   let samples = 0;

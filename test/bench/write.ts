@@ -14,7 +14,7 @@ import { toResourceMetrics } from "./naive_otel.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";
 
 const SANDBOXES = 250;
-/** The slow ways are measured on fewer sandboxes, since their cost per sample does not depend on the number. */
+/** The slow implementations get fewer sandboxes, since their cost per sample does not depend on the number. */
 const SANDBOXES_SLOW = 25;
 const CHUNK_BYTES = 128 * 1024;
 const ROUNDS = 40;
@@ -22,7 +22,7 @@ const ROUNDS_SLOW = 3;
 const LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"];
 
 interface Sandbox {
-  /** Longer than its text by the byte that the parser may take. */
+  /** The page, with one more byte at its end, which the parser may read. */
   readonly page: Buffer;
   readonly source: PageSource;
   readonly reading: Reading;
@@ -30,7 +30,7 @@ interface Sandbox {
   readonly identity: Readonly<Record<string, string>>;
 }
 
-/** Writing the page of a whole node, whose numbers are there; ours and the ways with an object per sample. */
+/** Measures the writing of a whole node's page from its readings: the agent's writer, and ones with an object per sample. */
 export function benchWrite(): readonly SampleRow[] {
   const sandboxes = simulate();
   const few = sandboxes.slice(0, SANDBOXES_SLOW);
@@ -113,7 +113,7 @@ interface Work {
   readonly bytes: number;
 }
 
-/** The median of several rounds; the first ones, before the code is compiled, are not counted. */
+/** Returns the median of several rounds. The first ones, in which code is compiled, do not count. */
 function measure(name: string, { samples, bytes }: Work, work: () => unknown): SampleRow {
   const rounds = samples > 100_000 ? ROUNDS : ROUNDS_SLOW;
   const times: number[] = [];
@@ -126,7 +126,7 @@ function measure(name: string, { samples, bytes }: Work, work: () => unknown): S
   return { name, nsPerSample: (ms * 1e6) / samples, mbPerS: bytes / 1e3 / ms };
 }
 
-/** The obvious way: group by name, then a string per line. */
+/** Writes a page in the obvious way: samples grouped by name, and a string per line. */
 function stringPage(sandboxes: readonly Sandbox[]): string {
   const byName = new Map<string, string[]>();
   for (const { samples, identity } of sandboxes) {

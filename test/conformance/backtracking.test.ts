@@ -5,20 +5,20 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { sample, stringMatching } from "fast-check";
 
-/** A regular expression as it stands in a source. */
+/** A regular expression in a source file. */
 interface Literal {
   readonly file: string;
   readonly expression: RegExp;
 }
 
 const SOURCES = join(import.meta.dirname, "../../src");
-/** What may stand before a literal, and no division. */
+/** Finds literals: before one there may be these characters, which cannot be before a division. */
 const LITERAL =
   /(?:[(,=:[!&|?{;>]|\breturn|^)\s*\/(?![/*])((?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+)\/([dgimsuvy]*)/gm;
-/** An input of so many characters ends for nobody whose steps grow with its square. */
+/** With an input of this length, an expression whose steps grow with the square would practically never end. */
 const INPUT_CHARS = 1_000_000;
 
-/** Those that repeat something without a bound; the others cannot take long. */
+/** Finds the expressions that repeat something without a bound; no other one can take long. */
 function literals(): Literal[] {
   return readdirSync(SOURCES, { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts") && !/\.test\.ts$|generated|simulator/.test(file))
@@ -32,7 +32,7 @@ function literals(): Literal[] {
     .filter(({ expression }) => /[*+]|\{\d+,\}/.test(expression.source));
 }
 
-/** What is repeated: single characters of all kinds, and beginnings of what the expression matches. */
+/** Makes texts to repeat: single characters of all kinds, and beginnings of texts that the expression matches. */
 function pieces({ source, flags }: RegExp): ReadonlySet<string> {
   const found = new Set([..."0aAF \t\n\\\"'/:.-@=?&$({[,"]);
   found.add('\\"');
@@ -44,7 +44,7 @@ function pieces({ source, flags }: RegExp): ReadonlySet<string> {
       for (const end of [0.3, 0.6, 0.9, 1].map((share) => Math.ceil(match.length * share)))
         if (end > 0 && end < 60) found.add(match.slice(0, end));
   } catch {
-    // It looks around or back, which no generator can do: its own parts stand in for what it matches.
+    // The generator cannot handle lookarounds and back references; the parts of the expression replace its matches.
     for (const part of source.split(/[^A-Za-z:/ -]+/)) if (part !== "") found.add(part);
   }
   return found;
@@ -62,7 +62,7 @@ test("the search for expressions finds them", () => {
 });
 
 for (const { file, expression } of literals()) {
-  test(`${file}: /${expression.source.slice(0, 60)}/ comes to an end on hostile input`, () => {
+  test(`${file}: /${expression.source.slice(0, 60)}/ needs no more than linear time on hostile input`, () => {
     let tried = 0;
     for (const piece of pieces(expression)) {
       const input = `${piece.repeat(INPUT_CHARS / piece.length)}\u0000`;

@@ -29,7 +29,7 @@ function reading(key: string): Reading {
   return { resource, schema: interner.schema([family]), values, timeMs: Date.now(), startMs: 0 };
 }
 
-/** Takes everything, and knows what it took. */
+/** Makes a consumer that takes everything and records it. */
 function sink(): Consumer & { readonly taken: Reading[]; readonly ended: string[] } {
   const taken: Reading[] = [];
   const ended: string[] = [];
@@ -71,7 +71,7 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
       await other.shutdown(deadline());
     });
 
-    test(`${id}: shutdown ends within its deadline, whatever hangs`, async () => {
+    test(`${id}: shutdown ends at its deadline, whatever hangs`, async () => {
       const { component } = await make();
       await component.start();
       component.consume?.(reading("s1"));
@@ -85,7 +85,7 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
       assert.equal(factory.schema.safeParse(config).success, false);
     });
 
-    test(`${id}: gives back what it holds, so that another of the same config can start`, async () => {
+    test(`${id}: releases its ports, locks and files, so that a component with the same config can start`, async () => {
       const factory = await entry.load();
       const config = factory.schema.parse(await smallestConfig(id, folder));
       // A reload starts it in the same agent, a restart in another one.
@@ -120,7 +120,7 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
     });
 
     if (section === "receivers" || section === "extensions") continue;
-    test(`${id}: writes to no reading that it was given`, async () => {
+    test(`${id}: changes no reading that it was given`, async () => {
       const { component, next } = await make();
       await component.start();
       const given = reading("s1");

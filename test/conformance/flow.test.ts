@@ -25,9 +25,9 @@ import { registry } from "../../src/registry.ts";
 import { countingMeter } from "../kit/component/counters.ts";
 import { recordedLogger } from "../kit/component/logs.ts";
 import { testSettings } from "../kit/component/settings.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 
-// The contract of component/consumer.ts, against every wrapper of the pipeline and every component that consumes.
+// These tests hold every wrapper of the pipeline, and every component that consumes, to the contract of component/consumer.ts.
 
 const interner = new Interner();
 const POINTS = 3;
@@ -49,7 +49,7 @@ function reading(key: string, timeMs: number): Reading {
   };
 }
 
-/** Takes everything, in order, and has room or not as the test wants. */
+/** A consumer that takes everything and records it in order. The test says whether it has room. */
 class End implements Consumer {
   readonly seen: string[] = [];
   room: NoRoom | undefined;
@@ -89,7 +89,7 @@ const WRAPPERS: Readonly<Record<string, (target: Consumer) => Consumer>> = {
 };
 
 for (const [name, wrap] of Object.entries(WRAPPERS)) {
-  test(`wrapper ${name}: takes everything in order, and passes on the question without an effect`, () => {
+  test(`wrapper ${name}: hands on everything in order, and asks its target whether there is room`, () => {
     fc.assert(
       fc.property(steps, (schedule) => {
         const end = new End();
@@ -111,7 +111,7 @@ for (const [name, wrap] of Object.entries(WRAPPERS)) {
   });
 }
 
-test("wrapper guard: never throws, says that there is room, and logs each defect of what is behind it", () => {
+test("wrapper guard: never throws where its target does, says that there is room, and logs each defect", () => {
   const defect = (): never => {
     throw new Error("defect");
   };
@@ -129,7 +129,7 @@ test("wrapper guard: never throws, says that there is room, and logs each defect
   );
 });
 
-test("relay: has no room while nobody is there, tells of what it loses, and loses no end", () => {
+test("relay: has no room while it has no target, reports each reading that it loses, and loses no end", () => {
   fc.assert(
     fc.property(steps, (schedule) => {
       const lost: string[] = [];
@@ -160,7 +160,7 @@ test("relay: has no room while nobody is there, tells of what it loses, and lose
   );
 });
 
-test("fan out: asks all until one has no room, and gives everything to all of them", () => {
+test("fan out: asks its consumers until one has no room, and gives everything to all of them", () => {
   const [one, other] = [new End(), new End()];
   const out = fanOut([one, other]);
   other.room = "result_pending";
@@ -173,10 +173,10 @@ test("fan out: asks all until one has no room, and gives everything to all of th
 const SENT = "otelcol_exporter_sent_metric_points";
 const FAILED = "otelcol_exporter_send_failed_metric_points";
 const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
-/** They keep no account: what they take has arrived. */
+/** Exporters without counters, for which every reading counts as delivered. */
 const WITHOUT_COUNTERS: ReadonlySet<string> = new Set(["debug", "nop"]);
 
-/** The config of a consumer whose peer is not there, with a queue that is soon full where it has one. */
+/** Makes the config of a consumer whose peer does not exist. If it has a queue, it is soon full. */
 async function configOf(type: string, folder: string): Promise<object> {
   const sending_queue = { queue_size: 4, sizer: "requests" };
   const blocking = { sending_queue: { ...sending_queue, block_on_overflow: true } };
@@ -200,7 +200,7 @@ async function configOf(type: string, folder: string): Promise<object> {
   }
 }
 
-/** A component under test, what it counts, and where a processor hands on to. */
+/** Makes a component to test, its counters, and the consumer behind a processor. */
 async function make(context: TestContext, section: "processors" | "exporters", type: string) {
   const folder = mkdtempSync(join(tmpdir(), "flow-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -217,7 +217,7 @@ async function make(context: TestContext, section: "processors" | "exporters", t
 
 type Made = Awaited<ReturnType<typeof make>>;
 
-/** Hostile schedules: each leaves the component shut down, and returns how many readings it took. */
+/** Hostile schedules. Each one shuts the component down, and returns the number of readings that it gave. */
 const SCHEDULES: Readonly<Record<string, (made: Made) => Promise<number>>> = {
   "used before its start, and after its shutdown": async ({ component }) => {
     component.noRoom("a");
@@ -256,7 +256,7 @@ const SCHEDULES: Readonly<Record<string, (made: Made) => Promise<number>>> = {
 for (const section of ["processors", "exporters"] as const) {
   for (const type of Object.keys(registry[section])) {
     for (const [name, play] of Object.entries(SCHEDULES)) {
-      test(`${section}/${type}, ${name}: all that it took is handed on, delivered or counted`, async (context) => {
+      test(`${section}/${type}, ${name}: every reading that it took is handed on, delivered or counted as lost`, async (context) => {
         const made = await make(context, section, type);
         const took = await play(made);
         const { next, sum } = made;
@@ -271,7 +271,7 @@ for (const section of ["processors", "exporters"] as const) {
     }
 
     if (section === "exporters") continue;
-    test(`${section}/${type}: the question for room goes on to those behind it`, async (context) => {
+    test(`${section}/${type}: asks the next component whether there is room`, async (context) => {
       const { component, next } = await make(context, section, type);
       next.room = "result_pending";
       assert.equal(component.noRoom("a"), "result_pending");
@@ -281,7 +281,7 @@ for (const section of ["processors", "exporters"] as const) {
   }
 }
 
-test("an exporter that is exchanged while its queue is full: the new one takes over, and all is accounted for", async (context) => {
+test("an exporter is exchanged while its queue is full: the new one takes over, and every point is delivered or counted", async (context) => {
   const folder = mkdtempSync(join(tmpdir(), "flow-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
   const { meter, sum } = countingMeter();
@@ -294,7 +294,7 @@ test("an exporter that is exchanged while its queue is full: the new one takes o
   const exporter = await registry.exporters["otlp_http"]?.load();
   const limiter = await registry.processors["memory_limiter"]?.load();
   assert.ok(exporter !== undefined && limiter !== undefined);
-  /** The pipeline, with another timeout of its exporter. */
+  /** Makes the pipeline with this timeout of its exporter. */
   const blueprint = (timeout: string): Blueprint => {
     const sending_queue = { queue_size: 3, sizer: "requests", block_on_overflow: true };
     const config = exporter.schema.parse({
@@ -342,7 +342,7 @@ class Source {
   };
 }
 
-/** For each resource, no end comes before a reading that was made before it. */
+/** Fails where the readings of a resource are not in the order of their times. */
 function assertInOrder(seen: readonly string[]): void {
   for (const key of new Set(seen.map((one) => one.replace(/^end /, "").replace(/@.*/, "")))) {
     const times = seen.filter((one) => one.startsWith(`${key}@`)).map((one) => Number(one.split("@")[1]));

@@ -10,7 +10,7 @@ import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
 import { loadMerged, optionPlaces, yamlAt } from "../kit/component/options.ts";
 
-/** What objects of JavaScript have by themselves, or take for their own. */
+/** Keys that JavaScript's objects have by themselves, or treat in a special way. */
 const KEYS = [
   "__proto__",
   "constructor",
@@ -26,7 +26,7 @@ const KEYS = [
   "length",
 ];
 
-/** What a component needs beside the map that is tried. */
+/** The options that a component needs in addition to the map that is tested. */
 const REQUIRED: Readonly<Record<string, Record<string, unknown>>> = {
   oauth2client: { client_id: "me", client_secret: "", token_url: "http://127.0.0.1:1/token" },
   otlp_grpc: { endpoint: "127.0.0.1:1" },
@@ -35,14 +35,14 @@ const REQUIRED: Readonly<Record<string, Record<string, unknown>>> = {
   prometheus_remote_write: { endpoint: "http://127.0.0.1:1" },
 };
 
-/** The places of maps that take any key. */
+/** Returns the places of maps that take any key. */
 function freeMaps(schema: ZodType): (readonly string[])[] {
   return optionPlaces(schema)
     .filter(({ type }) => type === "record")
     .map(({ path }) => path);
 }
 
-/** Whether the key stands anywhere in what a schema made, as a key or in a pair. */
+/** Returns whether a parsed config contains the key anywhere, as a key of an object or in a pair. */
 function holds(value: unknown, key: string): boolean {
   if (value === key) return true;
   if (value instanceof Map) return [...value].some((pair) => holds(pair, key));
@@ -50,7 +50,7 @@ function holds(value: unknown, key: string): boolean {
   return Object.entries(value).some(([name, inner]) => name === key || holds(inner, key));
 }
 
-/** It does what it says, or is refused where it stands; nothing else happens to any object. */
+/** Fails unless the key is used as any other key or is refused at its place, and no object is changed otherwise. */
 async function check(
   texts: readonly string[],
   key: string,
@@ -73,7 +73,7 @@ async function check(
 
 for (const section of SECTIONS) {
   for (const [type, entry] of Object.entries((registry as Catalog)[section])) {
-    test(`maps of ${section}::${type} take names of JavaScript's own as any`, async () => {
+    test(`maps of ${section}::${type} take the names of JavaScript's own properties like any other key`, async () => {
       const { schema } = await entry.load();
       const required = JSON.stringify({ [section]: { [`${type}/1`]: REQUIRED[type] ?? {} } });
       for (const path of freeMaps(schema)) {
@@ -88,7 +88,7 @@ for (const section of SECTIONS) {
   }
 }
 
-test("maps of the service take names of JavaScript's own as any", async () => {
+test("maps of the service take the names of JavaScript's own properties like any other key", async () => {
   const paths = freeMaps(serviceSchema).filter(([first]) => first !== "pipelines");
   assert.equal(paths.length, 3, "initial_fields, resource, and headers of a reader");
   for (const path of paths) {
@@ -100,7 +100,7 @@ test("maps of the service take names of JavaScript's own as any", async () => {
   }
 });
 
-test("no other map can have such a name, and says where it has", async () => {
+test("all other maps refuse such a key and say where it is", async () => {
   for (const key of KEYS) {
     const name = JSON.stringify(key);
     for (const text of [

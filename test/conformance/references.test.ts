@@ -10,7 +10,7 @@ import { serviceSchema } from "../../src/config/service.ts";
 import { registry } from "../../src/registry.ts";
 import { loadMerged, optionPlaces, yamlAt } from "../kit/component/options.ts";
 
-/** What a variable may hold: none of it may be shown, whatever is wrong with it. */
+/** Values of a variable, which must never be shown, whatever is wrong with them. */
 const VALUES = [
   "hunter2",
   "h4",
@@ -23,10 +23,10 @@ const VALUES = [
 ];
 const SECRET = /hunter|h4|987654321987/;
 
-/** How the reference stands in the config. */
+/** The forms in which a config refers to the variable. */
 const FORMS = ["${env:VALUE}", "a${VALUE}b", "http://h/${env:VALUE}"];
 
-/** Neither a fault nor a printed config shows the value at the path; both, or the fault's source line, name it. */
+/** Fails where a fault or a printed config shows the value of the variable at this path. */
 async function check(path: readonly string[]): Promise<void> {
   for (const form of FORMS) {
     const text = yamlAt(path, JSON.stringify(form));
@@ -44,7 +44,7 @@ async function check(path: readonly string[]): Promise<void> {
 
 for (const section of SECTIONS) {
   for (const [type, entry] of Object.entries((registry as Catalog)[section])) {
-    test(`no option of ${section}::${type} shows what a variable holds`, async () => {
+    test(`no option of ${section}::${type} shows the value of a variable`, async () => {
       await check([section, `${type}/1`]);
       const { schema } = await entry.load();
       for (const { path, type: kind } of optionPlaces(schema)) {
@@ -55,7 +55,7 @@ for (const section of SECTIONS) {
   }
 }
 
-test("no option of the service, and no section, shows what a variable holds", async () => {
+test("no option of the service, and no section, shows the value of a variable", async () => {
   for (const section of [...SECTIONS, "service", "recievers"]) await check([section]);
   for (const { path } of optionPlaces(serviceSchema)) await check(["service", ...path]);
   for (const list of ["receivers", "processors", "exporters"])

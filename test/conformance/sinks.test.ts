@@ -32,7 +32,7 @@ import { ProcessLog } from "../../src/reporting/process_log.ts";
 import { testSettings } from "../kit/component/settings.ts";
 import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
 
-/** What others may write into names, values and errors to move a terminal, forge a line or hide what is there. */
+/** Texts with which others may control a terminal, forge a log line or hide text, by names, values and errors. */
 const ATTACKS = [
   "\n2026-01-01T00:00:00.000Z\terror\tforged",
   "\r\n",
@@ -53,7 +53,7 @@ const hostile: Arbitrary<string> = tuple(
   string({ unit: "binary", maxLength: 5 }),
 ).map((parts) => parts.join(""));
 
-/** The sink's output has as many lines as it has without an attack, and nothing in them that cannot be seen. */
+/** Fails where an attack changes the number of lines in the sink's output, or puts an invisible character into it. */
 async function check(sink: (text: string) => string | Promise<string>, runs = 30): Promise<void> {
   const linesOf = (text: string): number => text.split("\n").length;
   const want = linesOf(await sink("plain"));
@@ -100,7 +100,7 @@ function collected(): { output: LineOutput; text(): string } {
 }
 
 for (const encoding of ["console", "json"] as const) {
-  test(`no name, value or error makes a line of the ${encoding} log or hides in one`, async () => {
+  test(`no name, value or error adds a line to the ${encoding} log or is invisible in one`, async () => {
     await check((text) => {
       const { output, text: written } = collected();
       const logger = createLogger({ level: "info", encoding, initialFields: { [text]: text } }, output);
@@ -113,7 +113,7 @@ for (const encoding of ["console", "json"] as const) {
   });
 }
 
-/** From the bracket at `open` to the one that closes it. */
+/** Returns the code from the bracket at `open` to its closing bracket. */
 function bracketed(code: string, open: number): string {
   let depth = 0;
   for (let at = open; at < code.length; at++) {
@@ -123,7 +123,7 @@ function bracketed(code: string, open: number): string {
   return code.slice(open);
 }
 
-test("messages of the log are constants, since the console takes their line feeds for its own", () => {
+test("messages of the log are constants, since the console encoding does not escape their line feeds", () => {
   const sources = join(import.meta.dirname, "../../src");
   const made: string[] = [];
   let calls = 0;
@@ -138,14 +138,14 @@ test("messages of the log are constants, since the console takes their line feed
   }
   assert.ok(calls > 50, String(calls));
   assert.deepEqual(made, [
-    // The command's name is the package's own.
+    // The command's name is in the package, so that no other one can write it.
     "agent.ts: ( `Starting ${build.command}...`)",
-    // It writes visibly what it puts in, and its lines are there to be read.
+    // It makes invisible characters visible, and its lines are meant for people.
     'exporters/debug/factory.ts: (fields, text === "" ? message : `${message}\\n${text}`)',
   ]);
 });
 
-test("what Node and libraries say is written as the log is", async () => {
+test("messages of Node and of libraries are written like the agent's own log lines", async () => {
   await check((text) => {
     const { output, text: written } = collected();
     const log = new ProcessLog(output);
@@ -226,12 +226,12 @@ async function listening(context: TestContext): Promise<{ say(text: string): Pro
   };
 }
 
-test("a listener's plain answers quote visibly", async (context) => {
+test("a listener's plain answers show invisible characters visibly", async (context) => {
   const { say } = await listening(context);
   await check(say);
 });
 
-test("statuses quote visibly, and the JSON is that of the same text", async (context) => {
+test("statuses show invisible characters visibly, also in JSON", async (context) => {
   const host = createHost(new FakeClock());
   host.statuses.arrange(new Map([["metrics", ["exporter:otlp"]]]), ["health_check"]);
   const extension = healthCheck.create(
@@ -251,7 +251,7 @@ test("statuses quote visibly, and the JSON is that of the same text", async (con
   });
 });
 
-/** What a command writes, where stdout and stderr are what `main.ts` gives it. */
+/** Runs a command with the stdout and stderr that `main.ts` gives it, and returns what it writes. */
 async function spoken(
   command: typeof run,
   args: readonly string[],
@@ -277,7 +277,7 @@ async function spoken(
   return text();
 }
 
-test("commands tell faults of arguments, files and variables visibly", async () => {
+test("commands show faults of arguments, files and variables visibly", async () => {
   await check((text) => spoken(validate, ["--config", text, "--set", text]), 15);
   await check(
     (text) => spoken(validate, ["--config", `yaml:${JSON.stringify({ [text]: { [text]: text } })}`]),
@@ -292,7 +292,7 @@ test("commands tell faults of arguments, files and variables visibly", async () 
   await check((text) => spoken(monitor, ["--listen-address", text, "--log-level", text]), 15);
 });
 
-test("print-config prints what cannot be seen visibly, as YAML and JSON of the same value", async () => {
+test("print-config prints invisible characters visibly, and its YAML and JSON have the same value", async () => {
   const { parse } = await import("yaml");
   for (const format of ["yaml", "json"]) {
     await check(async (text) => {
@@ -310,7 +310,7 @@ test("print-config prints what cannot be seen visibly, as YAML and JSON of the s
   }
 });
 
-/** YAML that holds any text; a dollar sign is doubled, since it begins an expansion. */
+/** Writes YAML that may contain any text. Dollar signs are doubled, since they begin an expansion. */
 function visibleYaml(config: unknown): string {
   return JSON.stringify(config).replaceAll("$", "$$$$");
 }

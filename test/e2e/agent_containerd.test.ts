@@ -14,7 +14,7 @@ const KATA: PodSpec = {
 };
 const RUNC: PodSpec = { name: "plain", namespace: "backend", uid: "d9f1c2b4-0000-4000-8000-000000000001" };
 
-test("of a real runtime's pods, the one with a sandbox directory is on the page under its name, the other never", async (context) => {
+test("a real runtime's pod with a sandbox directory is on the page under its name, and one without is not", async (context) => {
   const containerd = await startContainerd();
   if (!peerIsThere(context, "containerd", containerd !== undefined) || containerd === undefined) return;
   const node = await startNode({

@@ -20,7 +20,7 @@ function attribute(
   return list.find((one) => one.key === key)?.value.stringValue;
 }
 
-/** The numbers of a resource's gauges and sums by `name{labels}`. */
+/** Returns the values of a resource's gauges and sums, by `name{labels}`. */
 function series(resource: OtlpJsonResource): Map<string, OtlpJsonPoint> {
   const found = new Map<string, OtlpJsonPoint>();
   for (const { metrics = [] } of resource.scopeMetrics ?? []) {
@@ -45,7 +45,7 @@ test("an independent OTLP receiver reads the numbers of the shim's page, the pod
       config.exporters["otlp_grpc"] = { endpoint: receiver.endpoint, tls: { insecure: true } };
       const { metrics } = config.service.pipelines;
       if (metrics !== undefined) metrics["exporters"] = ["prometheus", "otlp_grpc"];
-      // One scrape only, so that what was served last is what was pushed.
+      // There is one scrape only, so that the page that was served last is the one that was pushed.
       config.receivers["kata"] = { ...config.receivers["kata"], collection_interval: "10m" };
     },
   });

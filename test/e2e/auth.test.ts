@@ -24,12 +24,12 @@ import { mountedSecrets } from "../kit/mounted_secrets.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 
-/** A peer that takes requests with one value of `authorization` only. */
+/** A peer that accepts requests with one value of the header `authorization` only. */
 interface Peer {
-  /** The options of an exporter that sends there. */
+  /** The options of an exporter that pushes to the peer. */
   readonly config: { readonly endpoint: string };
   accepted: string;
-  /** The header of each request, refused or not. */
+  /** The header `authorization` of each request, also of refused ones. */
   readonly got: (string | undefined)[];
 }
 
@@ -77,7 +77,7 @@ function testTls(context: TestContext): TestTls {
   return { credentials, client: { ca_file: authority.file("ca.crt") } };
 }
 
-/** An authenticator of that config, on a host for exporters. */
+/** Starts an authenticator with this config on a host from which exporters get it. */
 function credentials<C>(
   context: TestContext,
   factory: ExtensionFactory<C>,
@@ -86,7 +86,7 @@ function credentials<C>(
   return runningAuthenticator(context, factory, { id: "auth", config });
 }
 
-/** A running exporter that sends to the peer with the credentials of the host. */
+/** Starts an exporter that pushes to the peer with the authenticator of the host. */
 type Start = (context: TestContext, host: Host, peer: Peer) => Promise<Exporter>;
 
 const starting =
@@ -122,7 +122,7 @@ test("every exporter that pushes has the credentials of its authenticator, over 
   await takes(await startGrpc(context, host, secured), secured, [BASIC]);
 });
 
-test("a token that is exchanged while it runs is used at once, and one that is refused is looked up again", async (context) => {
+test("a token file that changes is used at once, and is read again when its token is refused", async (context) => {
   const { file, exchange } = mountedSecrets(context, ["token"]);
   exchange({ token: "one" });
   const { host, headers } = await credentials(context, bearertokenauth, { filename: file("token") });
@@ -163,7 +163,7 @@ test("a peer that no longer takes a token gets the request once more, with anoth
   }
 });
 
-test("where there are no credentials nothing is sent, and the request waits", async (context) => {
+test("without credentials nothing is sent, and the request waits", async (context) => {
   const idp = await startPushServer(context, {
     answers: [answering(503), answering(200, {}, '{"access_token":"t1"}')],
   });
@@ -187,7 +187,7 @@ test("where there are no credentials nothing is sent, and the request waits", as
   assert.deepEqual(peer.got, ["Bearer t1"]);
 });
 
-test("headers of a setter and of the authenticator behind it arrive together", async (context) => {
+test("the headers of headers_setter and of its additional_auth arrive together", async (context) => {
   const { host } = await credentials(context, bearertokenauth, { token: "abc" });
   await runningAuthenticator(context, headersSetter, {
     id: "setter",

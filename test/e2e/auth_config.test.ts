@@ -6,7 +6,7 @@ import { loadConfig } from "../../src/config/load.ts";
 import { printableConfig } from "../../src/config/print.ts";
 import { registry } from "../../src/registry.ts";
 
-/** What is printed of a config with these extensions and exporters, or its faults. */
+/** Returns what print-config prints of a config with these extensions and exporters, or the config's faults. */
 async function loaded(
   extensions: string,
   exporter: string,
@@ -24,7 +24,7 @@ service: {extensions: [${running}], ${telemetry}pipelines: {metrics: {receivers:
   return JSON.stringify(await printableConfig(result.tree, registry, { unredacted: false }));
 }
 
-test("an authenticator that is none, does not run or cannot serve gRPC is a fault with its place", async () => {
+test("an authenticator that is no authenticator, does not run or cannot serve gRPC is a fault with its place", async () => {
   const check = async (id: string, want: string): Promise<void> => {
     const exporter = `otlp_grpc: {endpoint: "h:1", auth: {authenticator: ${id}}}`;
     const extensions =
@@ -41,7 +41,7 @@ test("an authenticator that is none, does not run or cannot serve gRPC is a faul
   await check("sigv4auth", "which serves HTTP requests only, not calls of gRPC; use otlp_http");
 });
 
-test("credentials for the agent's own metrics that come in the clear are remarked on at their place", async () => {
+test("credentials without TLS for the agent's own metrics give a warning with their place", async () => {
   const warningsOf = async (host: string): Promise<readonly string[]> => {
     const reader = `{pull: {exporter: {prometheus: {host: ${host}, auth: {authenticator: bearertokenauth}}}}}`;
     const text = `receivers: {kata: }
@@ -58,7 +58,7 @@ service: {extensions: [bearertokenauth], telemetry: {metrics: {readers: [${reade
   assert.deepEqual(await warningsOf("localhost"), []);
 });
 
-test("a listener's authenticator that is none, does not run or has no server side is a fault with its place", async () => {
+test("a listener's authenticator that is no authenticator, does not run or has no server side is a fault with its place", async () => {
   const extensions = [
     "basicauth: {client_auth: {username: me, password: p}}",
     'basicauth/server: {htpasswd: {inline: "me:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="}}',
@@ -104,7 +104,7 @@ test("a listener's authenticator that is none, does not run or has no server sid
   );
 });
 
-test("no printed config holds a secret of an authenticator", async () => {
+test("no printed config contains a secret of an authenticator", async () => {
   const extensions = [
     "basicauth: {client_auth: {username: me, password: s3cret-1}}",
     'basicauth/server: {htpasswd: {inline: "s3cret-7:{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE="}}',

@@ -4,22 +4,24 @@ import { once } from "node:events";
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { TestContext } from "node:test";
-import { freePort, nodeFlags } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader } from "../kit/node/agent_process.ts";
+import { nodeFlags } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { testFolder } from "../kit/test_folder.ts";
 
 const MAIN = join(import.meta.dirname, "../../src/main.ts");
 
 export interface BareOptions {
-  /** Shell text that starts the agent by "$@", for descriptors, limits and umasks; `exec "$@"` if left out. */
+  /** A shell script that starts the agent by "$@", to set descriptors, limits and the umask; `exec "$@"` if left out. */
   readonly shell?: string;
   readonly stdio?: StdioOptions;
   readonly env?: NodeJS.ProcessEnv;
   readonly cwd?: string;
-  /** Node's own options, in place of those that the program asks for. */
+  /** The options of Node; those in the program's first line if left out. */
   readonly nodeArgs?: readonly string[];
   readonly encoding?: "json" | "console";
-  /** Called as soon as the process is there. */
+  /** Called as soon as the process has been started. */
   onSpawn?(child: ChildProcess): void;
   /** Changes the config before the agent starts. */
   configure?(config: BareConfig): void;
@@ -32,21 +34,21 @@ export interface BareConfig {
   service: { extensions: string[]; telemetry: unknown; pipelines: { metrics: Record<string, string[]> } };
 }
 
-/** An agent of which nothing is read but what it is asked over HTTP, with whatever descriptors and environment. */
+/** An agent with the test's own descriptors and environment. The test sees only its answers over HTTP. */
 export interface BareAgent {
   readonly child: ChildProcess;
   readonly pid: number;
   readonly folder: string;
-  /** Whether the agent answers `/live`. */
+  /** Returns whether the agent answers `/live` with 200. */
   isLive(): Promise<boolean>;
-  /** The sum of an own counter's series whose labels hold the text. */
+  /** Returns the sum of the agent's own counter over the series whose labels contain the text. */
   counter(name: string, label?: string): Promise<number>;
-  /** Code and signal with which it ended. */
+  /** The exit code and the signal of the process. */
   readonly ended: Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
   stop(): Promise<readonly [code: number | null, signal: NodeJS.Signals | null]>;
 }
 
-/** Starts an agent and waits until it is live. The process is the child itself: shell text must `exec "$@"`. */
+/** Starts an agent and waits until it is live. A script in `shell` must `exec "$@"`, so that the child is the agent. */
 export async function startBareAgent(context: TestContext, options: BareOptions = {}): Promise<BareAgent> {
   const folder = testFolder(context);
   const [health, metrics, page] = [await freePort(), await freePort(), await freePort()];
@@ -58,7 +60,7 @@ export async function startBareAgent(context: TestContext, options: BareOptions 
       extensions: ["health_check"],
       telemetry: {
         logs: { encoding: options.encoding ?? "json" },
-        metrics: { readers: [{ pull: { exporter: { prometheus: { host: "127.0.0.1", port: metrics } } } }] },
+        metrics: { readers: [pullReader(metrics)] },
       },
       pipelines: { metrics: { receivers: ["kata"], exporters: ["prometheus"] } },
     },
@@ -98,7 +100,7 @@ export async function startBareAgent(context: TestContext, options: BareOptions 
   };
 }
 
-/** Starts the program. Nobody reads what it writes, unless `stdio` says so. */
+/** Starts the program. Its output is discarded unless `stdio` says otherwise. */
 export function startBare(args: readonly string[], options: BareOptions = {}): ChildProcess {
   const { shell = 'exec "$@"', stdio = ["ignore", "ignore", "ignore"], env, cwd } = options;
   const node = [process.execPath, ...(options.nodeArgs ?? nodeFlags(MAIN)), MAIN, ...args];
@@ -109,7 +111,7 @@ export function startBare(args: readonly string[], options: BareOptions = {}): C
   });
 }
 
-/** What the process listens at, such as `tcp 0100007F:1F9A` and `unix /path`. */
+/** Returns the addresses at which the process listens, such as `tcp 0100007F:1F9A` and `unix /path`. */
 export function listenersOf(pid: number): readonly string[] {
   const inodes = new Set<string>();
   for (const fd of readdirSync(`/proc/${pid}/fd`)) {
@@ -125,7 +127,7 @@ export function listenersOf(pid: number): readonly string[] {
   return found.sort();
 }
 
-/** Empty for a descriptor that has been closed meanwhile. */
+/** Returns the target of a link; empty for a descriptor that has been closed meanwhile. */
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);
@@ -141,7 +143,7 @@ function rowsOf(path: string): string[][] {
     .map((line) => line.trim().split(/\s+/));
 }
 
-/** Whether the process has a listener for the signal of this number, or ignores it. */
+/** Returns whether the process handles or ignores the signal with this number. */
 export function catches(pid: number, signal: number): boolean {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
   const masks = [...status.matchAll(/^Sig(?:Ign|Cgt):\t([0-9a-f]+)$/gm)].map(([, mask]) =>

@@ -5,16 +5,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Readable, Writable } from "node:stream";
 
-/** Debian's browser, without a window. */
+/** The browser's program in Debian. */
 export const CHROMIUM = "chromium";
 
-/** A page that has been loaded at a viewport of a certain size. */
+/** A page that the browser has loaded. */
 export interface BrowserPage {
-  /** The value of a JavaScript expression, evaluated by the browser and not by the page. */
+  /** Returns the value of a JavaScript expression, evaluated outside of the page's own rules for scripts. */
   evaluate<T>(expression: string): Promise<T>;
-  /** Of everything that the page showed on its console, refused to load or apply, or threw. */
+  /** The messages on the page's console, and what the page threw or was not allowed to load. */
   readonly complaints: readonly string[];
-  /** The picture of the viewport, as PNG. */
+  /** Returns a picture of the viewport as PNG. */
   screenshot(): Promise<Buffer>;
 }
 
@@ -25,7 +25,7 @@ export interface Browser {
 
 const HEIGHT = 800;
 
-/** Starts a browser of its own profile, which is spoken to through a pipe; with more arguments than it needs, such as names' addresses. */
+/** Starts a browser with an empty profile, driven through a pipe; `args` may, for example, give host names addresses. */
 export async function startBrowser(...more: readonly string[]): Promise<Browser> {
   const profile = await mkdtemp(join(tmpdir(), "chromium-"));
   const child = spawn(
@@ -73,7 +73,7 @@ class DevTools {
   #ended: Error | undefined;
 
   constructor(child: ChildProcess) {
-    // The pipes that spawn was told to make.
+    // `spawn` has made these pipes.
     this.#requests = child.stdio[3] as Writable;
     const answers = child.stdio[4] as Readable;
     answers.setEncoding("utf8");

@@ -7,14 +7,9 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import { registry } from "../../src/registry.ts";
-import {
-  type CliProcess,
-  freePort,
-  runCli,
-  SIMULATOR_MAIN,
-  startAgentProcess,
-  startCli,
-} from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { type CliProcess, runCli, SIMULATOR_MAIN, startCli } from "../kit/node/cli_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
@@ -47,7 +42,7 @@ test("an unknown command or flag is an error on stderr and gives 1", async () =>
   }
 });
 
-test("the simulator's commands are its own program's, and the agent says where they are", async () => {
+test("the simulator's commands are in another program, and the agent says where", async () => {
   for (const name of ["simulate", "demo"]) {
     const { code, stderr } = await runCli([name, "--help"]);
     assert.deepEqual(
@@ -149,7 +144,7 @@ for (const signal of ["SIGTERM", "SIGINT"] as const) {
 test("a second signal ends the agent at once, whatever hangs", async () => {
   const node = await startNode({ simulator: { sandboxes: 1, flavor: "go", faults: { hang: 1 } } });
   try {
-    // A puller that never reads keeps the page's server from closing.
+    // A puller that never reads prevents the page's server from closing.
     const stuck = await fetch(`http://${node.listenAddress}/metrics`);
     node.agent.kill("SIGTERM");
     await poll("the shutdown to begin", () => node.agent.stderr().includes("Starting shutdown") || undefined);
@@ -162,7 +157,7 @@ test("a second signal ends the agent at once, whatever hangs", async () => {
   }
 });
 
-test("a port that is taken is named, and gives 1", async () => {
+test("a port that is already in use is named in the error, and gives 1", async () => {
   const port = await freePort();
   const exporters = { prometheus: { endpoint: `127.0.0.1:${port}` } };
   const service = {
@@ -194,9 +189,9 @@ test("the demo ends by itself", async () => {
   assert.equal(code, 0, stderr);
 });
 
-test("the demo shows its page, pushes, and ends when it is told to", async () => {
+test("the demo serves its page, pushes, and ends at a signal", async () => {
   const { demo, address } = await startDemo("60s");
-  // Of both runtimes, under its pod's name: the Go shims' sockets come a second late.
+  // There are sandboxes of both runtimes with their pods' names. The sockets of Go shims appear a second late.
   for (const line of [
     /^kata_guest_load\{.*cri_name="[a-z].*\} /m,
     /^kata_shim_go_goroutines\{.*cri_name="[a-z]/m,

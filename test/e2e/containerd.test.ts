@@ -27,7 +27,7 @@ const WEB: PodSpec = {
 
 const BATCH: PodSpec = { name: "batch", namespace: "jobs", uid: "d9f1c2b4-0000-4000-8000-000000000001" };
 
-/** The processor on a runtime's endpoint, and what comes out of it. */
+/** Starts the processor on a runtime's endpoint, and records what it hands on. */
 function enriching(endpoint: string) {
   const interner = new Interner();
   const schema = interner.schema([]);
@@ -53,13 +53,13 @@ function enriching(endpoint: string) {
       const resource: Resource = { key: `kata/${id}`, attributes: [{ key: "kata.sandbox.id", value: id }] };
       processor.consume({ resource, schema, values: new Float64Array(0), timeMs: Date.now(), startMs: 0 });
     },
-    /** What comes out for the sandbox first. */
+    /** Returns the first reading of the sandbox that the processor hands on. */
     outcome: (id: string) =>
       poll(`a reading of ${id}`, () => passed.find((attributes) => attributes["kata.sandbox.id"] === id)),
   };
 }
 
-test("pods of a real containerd get their names, across its restart and its end", async (context) => {
+test("sandboxes get the names of a real containerd's pods, also after its restart and its end", async (context) => {
   const containerd = await startContainerd();
   if (!peerIsThere(context, "containerd (with runc, as root)", containerd !== undefined)) return;
   assert.ok(containerd !== undefined);
@@ -112,7 +112,7 @@ test("pods of a real containerd get their names, across its restart and its end"
 test("a ready pod of a real containerd without a directory is an error that names it, until it is not ready", async (context) => {
   const containerd = await startContainerd();
   if (!peerIsThere(context, "containerd", containerd !== undefined) || containerd === undefined) return;
-  // An hour from now, so that the pods are old enough to count.
+  // The clock is an hour ahead, so that the pods are old enough to be missed.
   const clock = new FakeClock(Date.now() + 3_600_000);
   const { meter, read } = readableMeter(context);
   const settings = testSettings({ id: "cri_metadata", clock, meter });
@@ -128,7 +128,7 @@ test("a ready pod of a real containerd without a directory is an error that name
     rawPage: () => undefined,
     agentUrl: () => undefined,
   });
-  // This containerd has one handler, its default.
+  // This containerd has only its default handler.
   const config = factory.schema.parse({ endpoint: containerd.endpoint, kata_handlers: [""] });
   const processor = factory.create(config, settings, {
     noRoom: () => undefined,

@@ -28,18 +28,18 @@ export interface Containerd {
   readonly endpoint: string;
   /** Creates a pod sandbox in the node's network; resolves to its id. */
   runPod(pod: PodSpec): Promise<string>;
-  /** Leaves the sandbox in the list, not ready. */
+  /** Stops the sandbox, which stays in the list as not ready. */
   stopPod(id: string): Promise<void>;
   removePod(id: string): Promise<void>;
-  /** Ends the daemon as a crash does; the sandboxes live on. */
+  /** Kills the daemon as a crash does; the sandboxes go on. */
   kill(): Promise<void>;
-  /** Starts the daemon on the state that is there, after ending the one that runs. */
+  /** Ends the daemon if it runs, and starts it again on its state. */
   restart(): Promise<void>;
   /** Ends every sandbox and the daemon, and leaves no mount, process or file. */
   close(): Promise<void>;
 }
 
-/** Starts containerd, or resolves to undefined where that cannot be: not installed, not root, another machine. */
+/** Starts containerd. Resolves to undefined where it is not installed, without root, or on an unsupported machine. */
 export async function startContainerd(): Promise<Containerd | undefined> {
   const programs = ["containerd", "ctr", "runc"];
   if (process.getuid?.() !== 0 || !pauseImageIsPossible) return undefined;
@@ -155,14 +155,14 @@ class Daemon implements Containerd {
     }
   }
 
-  /** Where removing the pods failed: their shims name our socket in their arguments, and nobody else's do. */
+  /** Kills the shims where removing the pods failed. Only these shims have our socket in their arguments. */
   async #endShims(): Promise<void> {
     for (const entry of await readdir("/proc")) {
       const pid = Number(entry);
       if (!Number.isInteger(pid)) continue;
       const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
       if (!command.split("\0").includes(this.#socketPath)) continue;
-      // The shim is its sandbox's parent; the kernel ends the sandbox's processes with their first one.
+      // The shim is the parent of its sandbox's first process, with which the kernel ends all others of the sandbox.
       for (const child of await childrenOf(pid)) killIfThere(child);
       killIfThere(pid);
     }
@@ -198,7 +198,7 @@ class Daemon implements Containerd {
   }
 }
 
-/** Nothing outside `dir`, no network listener, and what a container that is not privileged refuses left undone. */
+/** Makes a configuration with all files in `dir`, no network listener, and nothing that needs a privileged container. */
 function daemonConfig(dir: string, socketPath: string): string {
   const cri = `plugins."io.containerd.grpc.v1.cri"`;
   const unused = ["aufs", "btrfs", "devmapper", "overlayfs", "zfs"].map(
@@ -223,7 +223,7 @@ conf_dir = ${JSON.stringify(join(dir, "cni"))}
 `;
 }
 
-/** RunPodSandboxRequest, by the field numbers of the CRI. */
+/** Encodes a RunPodSandboxRequest with the field numbers of the CRI. */
 function encodeRunPodSandbox({ name, namespace, uid, labels = {}, annotations = {} }: PodSpec): Uint8Array {
   const securityContext = message({ 1: new BinaryWriter().uint32(8).int32(HOST_NETWORK).finish() });
   const config = message({
@@ -237,7 +237,7 @@ function encodeRunPodSandbox({ name, namespace, uid, labels = {}, annotations = 
 
 type Field = string | Uint8Array | readonly Uint8Array[];
 
-/** A protobuf message of length-delimited fields: texts, messages and lists of messages. */
+/** Encodes a protobuf message of length-delimited fields: strings, messages and lists of messages. */
 function message(fields: Readonly<Record<number, Field>>): Uint8Array {
   const writer = new BinaryWriter();
   for (const [number, field] of Object.entries(fields)) {
@@ -259,6 +259,6 @@ function killIfThere(pid: number): void {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It has ended by itself.
+    // The process has ended by itself.
   }
 }

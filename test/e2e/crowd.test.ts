@@ -15,12 +15,12 @@ import { hasProgram, peerIsThere } from "../kit/peers.ts";
 const HAS_OPENSSL = hasProgram("openssl", "version");
 const HONEST = "127.0.0.1";
 const HOSTILE = "127.0.0.2";
-/** A crowd is one when it has done so much, if not said otherwise. */
+/** How often the crowds must have acted before the honest clients come, unless a test says otherwise. */
 const CROWD = 1_000;
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 
-test("crowds and floods cost a puller and a probe nothing, even those of the crowd's own address", async (context) => {
+test("crowds and floods do not keep a puller or a probe from its answer, even from the crowd's own address", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { ports, own, misses, node } = await startCrowdedNode(context);
   const fares = async (
@@ -39,7 +39,7 @@ test("crowds and floods cost a puller and a probe nothing, even those of the cro
   for (const port of [ports.page, ports.health])
     await fares(`idle connections to ${port}`, crowdOfConnections(at(port), 500, get("/x")));
   await fares("half handshakes", crowdOfConnections(at(ports.tls), 20, hello), { least: 60 });
-  // Past the rate, whoever shares the address shares the wait.
+  // Above the rate, every client of the same address must wait.
   await fares("many half handshakes", crowdOfConnections(at(ports.tls), 300, hello), { addresses: [HONEST] });
   for (const port of [ports.page, ports.health]) {
     await fares(`unknown paths at ${port}`, flood(port, get("/x")));
@@ -50,7 +50,7 @@ test("crowds and floods cost a puller and a probe nothing, even those of the cro
     );
   }
   await fares("health checks", flood(ports.health, get("/live")));
-  // Whoever shares the address shares its pulls at one time.
+  // The clients of one address share the limit of simultaneous pulls.
   await fares("pulls", flood(ports.page, get("/metrics")), { addresses: [HONEST] });
   const page = await own();
   assert.match(page, /kata_collector_listener_closed_connections\S*reason="evicted"/);

@@ -15,7 +15,7 @@ const mean = (name: string, labels = ""): string =>
   `rate(${name}_sum${labels}[5m])/rate(${name}_count${labels}[5m])`;
 const GET_METRICS = '{action="grpc.GetMetricsRequest"}';
 
-/** What the panels of Kata's public Grafana dashboard ask for. */
+/** The queries of the panels of Kata's public Grafana dashboard. */
 const QUERIES: readonly string[] = [
   "rate(kata_monitor_scrape_count[5m])*60",
   "kata_monitor_scrape_failed_count",
@@ -52,7 +52,7 @@ const QUERIES: readonly string[] = [
   "kata_guest_tasks",
 ];
 
-/** Panels without data: no shim has had these families for years, or they are about a Go program, which we are not. */
+/** Families of panels without data: shims have not had them for years, or they are about a Go program. */
 const DEAD: readonly string[] = [
   "kata_shim_netdev",
   "kata_agent_process_open_fds",
@@ -62,7 +62,7 @@ const DEAD: readonly string[] = [
   mean("kata_monitor_go_gc_duration_seconds"),
 ];
 
-/** What OpenShift's monitoring records of kata-monitor, and its console's dashboard asks for. */
+/** The recording rules of OpenShift's monitoring for kata-monitor, which the dashboard of its console needs. */
 const RULE = {
   record: "cluster:kata_monitor_running_shim_count:sum",
   expr: "sum(kata_monitor_running_shim_count)",
@@ -73,7 +73,7 @@ const OPENSHIFT: readonly string[] = [
   'count(kata_guest_load{item="load1"})',
 ];
 
-test("every query of Kata's dashboard and of OpenShift's gets data from a Prometheus that scrapes us", async (context) => {
+test("every query of Kata's dashboard and of OpenShift's gets data from a Prometheus that scrapes the agent", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const node = await startMonitoredNode({ simulator: { sandboxes: 2, flavor: "go" } });
   const prometheus = await startPrometheus(node.listenAddress, [RULE]);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { writeFile } from "node:fs/promises";
 import { type TestContext, test } from "node:test";
 import { answering, startPushServer } from "../kit/destinations/push_server.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { type AgentConfigObject, type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
@@ -15,15 +15,15 @@ interface Answer {
 interface Scene {
   readonly node: SimulatedNode;
   get(path: string): Promise<Answer>;
-  /** Waits until the path answers so; resolves to the reasons. */
+  /** Waits until the path answers with this status, and returns the reasons in the answer. */
   until(path: string, status: number, limitMs?: number): Promise<readonly string[]>;
-  /** The lines of the log with this message. */
+  /** Returns the log lines with this message. */
   said(message: string): readonly Record<string, unknown>[];
 }
 
 const BEGIN = "The destination takes no data; retrying.";
 
-/** An agent with the page, an exporter over OTLP to `endpoint`, and health checks. */
+/** Starts an agent with the page, an OTLP exporter to `endpoint`, and health checks. */
 async function scene(context: TestContext, endpoint: string, exporter: object = {}): Promise<Scene> {
   const address = `127.0.0.1:${await freePort()}`;
   const node = await startNode({
@@ -63,12 +63,12 @@ async function scene(context: TestContext, endpoint: string, exporter: object = 
   };
 }
 
-/** Where nobody listens. */
+/** Returns a URL at which no server listens. */
 async function nowhere(): Promise<string> {
   return `http://127.0.0.1:${await freePort()}`;
 }
 
-test("a destination that is down from the start keeps nothing from being ready, and is one line at warn", async (context) => {
+test("an agent whose destination is down from the start is ready, and logs one warning", async (context) => {
   const { until, said, node, get } = await scene(context, await nowhere());
   await poll("the exporter as a reason", async () => {
     const { reasons } = await get("/ready?strict");
@@ -106,7 +106,7 @@ test("a full queue is not ready, and ready again when it has drained", async (co
   assert.ok(rejected > 0, JSON.stringify(end));
 });
 
-test("an agent that stops is not ready while it drains", async (context) => {
+test("an agent is not ready while it drains at its stop", async (context) => {
   const { url } = await startPushServer(context, { answers: [() => {}] });
   const { until, node } = await scene(context, url);
   await until("/ready", 200);

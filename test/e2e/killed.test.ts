@@ -15,12 +15,12 @@ import { type Answer, OK, startOtlpServer } from "../kit/destinations/otlp_serve
 import { startAgentProcess } from "../kit/node/agent_process.ts";
 import { poll } from "../kit/poll.ts";
 
-/** A longer life: KILLS=100 KILL_SEED=$RANDOM node --test test/e2e/killed.test.ts */
+/** For more kills: KILLS=100 KILL_SEED=$RANDOM node --test test/e2e/killed.test.ts */
 const KILLS = Number(process.env["KILLS"] ?? 6);
 const SEED = Number(process.env["KILL_SEED"] ?? 1);
 const SANDBOXES = 5;
 
-/** Readings in a request, as `sandbox time`, with how often each sandbox's guest had been asked by then. */
+/** Returns the readings in a request, as `sandbox time`, with the guest's count of its scrapes. */
 function readingsIn(bytes: Uint8Array): Map<string, number> {
   const readings = new Map<string, number>();
   for (const { resource, scopeMetrics } of fromBinary(ExportMetricsServiceRequestSchema, bytes)
@@ -36,7 +36,7 @@ function readingsIn(bytes: Uint8Array): Map<string, number> {
   return readings;
 }
 
-/** What the queue on disk holds, read from a copy, as whoever comes after a crash finds it. */
+/** Returns the readings in the queue on disk, read from a copy, as the next agent would find them after a crash. */
 function kept(directory: string): Map<string, number> {
   const readings = new Map<string, number>();
   const queueDirectory = join(directory, "otlp_grpc");
@@ -58,7 +58,7 @@ function kept(directory: string): Map<string, number> {
   return readings;
 }
 
-/** The receiver's side of the truth: every reading that came, and how often. */
+/** The readings that the destination has received, and how often. */
 class Record {
   readonly times = new Map<string, number>();
   readonly counts = new Map<string, number>();
@@ -74,7 +74,7 @@ class Record {
     return [...this.times.values()].reduce((sum, times) => sum + times - 1, 0);
   }
 
-  /** By sandbox: what its guest had counted, in order. */
+  /** The guest's counts of each sandbox, in ascending order. */
   get sequences(): Map<string, number[]> {
     const sequences = Map.groupBy(this.counts, ([key]) => key.split(" ")[0] ?? "");
     return new Map(
@@ -120,7 +120,7 @@ async function setUp(context: TestContext) {
   return { simulator, record, destination, storage, config };
 }
 
-test("an agent that is killed at any instant loses nothing that its disk queue took", async (context) => {
+test("an agent that is killed at any instant loses nothing that was in its disk queue", async (context) => {
   const random = seededRandom(SEED);
   const { simulator, record, destination, storage, config } = await setUp(context);
   const taken = new Map<string, number>();
@@ -133,7 +133,7 @@ test("an agent that is killed at any instant loses nothing that its disk queue t
     for (const [key, count] of kept(storage)) taken.set(key, count);
   }
   destination.up = true;
-  // Nothing new is scraped, so that the queue can run empty.
+  // All scrapes fail from now on, so that the queue can become empty.
   for (const { shim } of simulator.sandboxes.values()) await shim?.setFault("error500");
   const agent = await startAgentProcess(config);
   await poll("the queue to run empty", () => kept(storage).size === 0 || undefined);
@@ -150,6 +150,6 @@ test("an agent that is killed at any instant loses nothing that its disk queue t
   );
   assert.ok(taken.size > 0 && record.times.size > SANDBOXES * KILLS);
   assert.deepEqual(missing, []);
-  // A scrape that is under way when the agent dies was never taken: one of each sandbox and life at most.
+  // A scrape that was under way at a kill was never accepted: at most one of each sandbox and kill.
   assert.ok(neverTaken <= SANDBOXES * KILLS, `${neverTaken} readings are missing between others`);
 });

@@ -11,23 +11,23 @@ import { parseAllDocuments } from "yaml";
 import { parseCriEndpoint } from "../../src/cri/endpoint.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
 import { type Simulator, startSimulator } from "../../src/simulator/simulator.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const MAIN = join(ROOT, "src/main.ts");
 const UNIT = join(ROOT, "examples/systemd/kata-collector.service");
-/** Runs before it. */
+/** The unit that runs before the agent's. */
 const ROOTS_UNIT = join(ROOT, "examples/systemd/kata-collector-roots.service");
 const DAEMON_SET = join(ROOT, "examples/kubernetes/daemonset.yaml");
-/** Of a user that owns nothing. */
+/** The uid of a user who owns nothing. */
 const NOBODY = 65_534;
 const SANDBOXES = 4;
-/** What `systemd-analyze security` gives the unit, in tenths: 0 is the safest, 100 the least. */
+/** The largest exposure that `systemd-analyze security` may find, in tenths: 0 is the safest, 100 the least safe. */
 const EXPOSURE_MAX = 14;
 
-/** Whom the agent runs as, and all that it can do beside. */
+/** The user that the agent runs as, and its capabilities. */
 interface Rights {
   readonly uid: number;
   readonly capabilities: readonly string[];
@@ -39,7 +39,7 @@ interface Mount {
   readonly readOnly: boolean;
 }
 
-/** What an installation gives the agent. */
+/** The rights, directories and arguments that an installation gives the agent. */
 interface Grant {
   readonly rights: Rights;
   readonly mounts: readonly Mount[];
@@ -50,9 +50,9 @@ interface Grant {
 }
 
 interface Unit {
-  /** The words of all lines of this name. */
+  /** Returns the words of all lines with this directive. */
   words(name: string): string[];
-  /** Names of all directives. */
+  /** The names of all directives. */
   readonly names: ReadonlySet<string>;
 }
 
@@ -128,7 +128,7 @@ function grantOfDaemonSet({ containers: [container], volumes }: PodSpec): Grant 
   };
 }
 
-/** systemd's M is Kubernetes' Mi. */
+/** Converts a size of systemd, whose M is Kubernetes' Mi. */
 function bytesOf(text = ""): number {
   const match = /^([0-9]+)Mi?$/.exec(text);
   assert.ok(match !== null, `"${text}" is an amount of memory`);
@@ -139,7 +139,7 @@ function lies(path: string, within: string): boolean {
   return path === within || path.startsWith(within === "/" ? "/" : `${within}/`);
 }
 
-/** The arguments of setpriv that leave a program these rights, whatever it starts. */
+/** Returns the arguments with which setpriv gives a program, and all that it starts, these rights only. */
 function setprivArgs({ uid, capabilities }: Rights): string[] {
   const names = capabilities.map((name) => `+${name.replace(/^CAP_/, "").toLowerCase()}`);
   const set = ["-all", ...names].join(",");
@@ -154,7 +154,7 @@ function setprivArgs({ uid, capabilities }: Rights): string[] {
   ];
 }
 
-/** Whether rights can be taken away here, and what is left is enough to read the checkout. */
+/** Returns whether this machine can take rights away, and a user without rights can read the checkout. */
 function canRunWith(context: TestContext, rights: Rights): boolean {
   const canSet = spawnSync("setpriv", [...setprivArgs({ ...rights, uid: 0 }), "true"]).status === 0;
   if (!peerIsThere(context, "setpriv, for tests that run as root,", canSet)) return false;
@@ -163,7 +163,7 @@ function canRunWith(context: TestContext, rights: Rights): boolean {
 }
 
 interface RestrictedAgent {
-  /** The first entry of the log whose message begins so, once it is there. */
+  /** Waits for a log entry whose message begins with this text, and returns the first one. */
   entry(message: string): Promise<Readonly<Record<string, unknown>>>;
   stop(): Promise<number | null>;
 }
@@ -199,7 +199,7 @@ async function startRestricted(rights: Rights, config: unknown): Promise<Restric
 interface RestrictedNode {
   readonly simulator: Simulator;
   readonly agent: RestrictedAgent;
-  /** How many sandboxes are in which state, once each has one; with their pods' names or without. */
+  /** Waits until every sandbox has a state, with its pod's name if `named`, and counts the sandboxes by state. */
   states(named: boolean): Promise<Record<string, number>>;
 }
 
@@ -264,7 +264,7 @@ for (const [name, grantOf] of Object.entries(INSTALLATIONS)) {
   });
 }
 
-test("who may look and not connect sees every sandbox fail, and the log names a socket and EACCES", async (t) => {
+test("an agent that may list sandboxes but not connect shows each as failing, and its log names a socket and EACCES", async (t) => {
   const rights = { uid: NOBODY, capabilities: ["CAP_DAC_READ_SEARCH"] };
   if (!canRunWith(t, rights)) return;
   await onNode(rights, async ({ simulator, agent, states }) => {
@@ -285,11 +285,11 @@ test("who may look and not connect sees every sandbox fail, and the log names a 
   });
 });
 
-test("who may not even look reads in the log which root that is", async (t) => {
+test("an agent that may not list a root names that root in its log", async (t) => {
   const rights = { uid: NOBODY, capabilities: [] };
   if (!canRunWith(t, rights)) return;
   await onNode(rights, async ({ simulator, agent, states }) => {
-    // Only runtime-rs leaves its directories open to all.
+    // Only the directories of runtime-rs can be read by every user.
     await poll(
       "the others to fail",
       async () => (await states(false))["failing"] === SANDBOXES / 2 || undefined,
@@ -304,9 +304,9 @@ test("who may not even look reads in the log which root that is", async (t) => {
   });
 });
 
-test("the unit and the DaemonSet run one command within one amount of memory and CPU", () => {
+test("the unit and the DaemonSet run the same command with the same limits of memory and CPU", () => {
   const [unit, daemonSet] = [INSTALLATIONS.unit(), INSTALLATIONS.DaemonSet()];
-  // systemd tells the agent when to look; in a pod nobody can.
+  // Under systemd another unit tells the agent to look again; in a pod nothing can.
   assert.deepEqual(
     unit.args,
     daemonSet.args.filter((arg) => arg !== "--watch"),
@@ -315,7 +315,7 @@ test("the unit and the DaemonSet run one command within one amount of memory and
   assert.equal(unit.cpus, daemonSet.cpus);
 });
 
-/** What the agent looks for where a config says nothing else. */
+/** Returns the roots and the runtimes' sockets that the agent looks for by default. */
 function wantedPaths(): { roots: string[]; sockets: string[] } {
   const { roots } = factory.schema.parse({});
   const parsed = parseCriEndpoint("auto");
@@ -335,7 +335,7 @@ for (const [name, grantOf] of Object.entries(INSTALLATIONS)) {
     );
     const isSeen = (path: string): boolean => mounts.some((mount) => lies(path, mount.path));
     const { roots, sockets } = wantedPaths();
-    // Beside the sandboxes of the Go runtime lie their VMs' directories, which go first when one is removed.
+    // The directories of the VMs are next to the sandboxes' of the Go runtime, and are removed first.
     for (const path of [...roots, "/run/vc/vm"]) assert.ok(isSeen(path), `${path} is seen`);
     assert.ok(isSeen(sockets[0] ?? ""), "containerd's socket is seen");
     assert.ok(isSeen(args.join(" ").replace(/^.*--config=/, "")), "the config is seen");
@@ -354,7 +354,7 @@ for (const [name, grantOf] of Object.entries(INSTALLATIONS)) {
   });
 }
 
-test("the unit shows nothing but its mounts, and every runtime that the agent looks for", () => {
+test("the unit lets the agent see its mounts only, and every runtime that the agent looks for", () => {
   const unit = readUnit();
   const { mounts } = grantOfUnit(unit);
   for (const socket of wantedPaths().sockets)
@@ -364,13 +364,13 @@ test("the unit shows nothing but its mounts, and every runtime that the agent lo
     );
   assert.deepEqual(unit.words("TemporaryFileSystem"), ["/:ro"]);
   assert.deepEqual(unit.words("NoNewPrivileges"), ["yes"]);
-  // They bring back the whole root, read-only (systemd 252), or make some of it writable.
+  // These directives mount the whole root again, read-only (systemd 252), or make parts of it writable.
   for (const name of ["ProtectSystem", "DynamicUser", "RootDirectory"])
     assert.ok(!unit.names.has(name), name);
   for (const name of unit.names) assert.doesNotMatch(name, /^(ReadWrite|Bind)Paths$|^\w+Directory$/);
 });
 
-test("what the unit must mount of /run is there: another unit, which it requires, makes it", () => {
+test("the directories of /run that the unit mounts exist, since a unit that it requires makes them", () => {
   const unit = readUnit();
   const needed = unit
     .words("BindReadOnlyPaths")
@@ -388,7 +388,7 @@ test("the DaemonSet's container gets nothing of the node but its mounts, and can
   const [container] = spec.containers;
   for (const key of ["hostNetwork", "hostPID", "hostIPC", "automountServiceAccountToken"])
     assert.equal(spec[key], false, key);
-  // In a user namespace of its own it would not be the root that owns the sockets.
+  // In another user namespace the agent would not be the root who owns the sockets.
   assert.notEqual(spec["hostUsers"], false);
   const { seccompProfile } = { ...spec.securityContext, ...container.securityContext } as {
     seccompProfile?: unknown;
@@ -404,7 +404,7 @@ test("the DaemonSet's container gets nothing of the node but its mounts, and can
 test("systemd knows every directive of the units, and finds the agent's no more exposed than it was", (t) => {
   if (!peerIsThere(t, "systemd-analyze", hasProgram("systemd-analyze"))) return;
   const verified = spawnSync("systemd-analyze", ["verify", UNIT, ROOTS_UNIT], { encoding: "utf8" });
-  // The package is not installed here.
+  // The package is not installed on this machine.
   const faults = verified.stderr.split("\n").filter((line) => line !== "" && !/is not executable/.test(line));
   assert.deepEqual(faults, []);
   const args = ["security", "--offline=true", "--no-pager", `--threshold=${EXPOSURE_MAX}`, UNIT];

@@ -6,15 +6,15 @@ import { join } from "node:path";
 import { type TestContext, test } from "node:test";
 import { hashSync } from "bcryptjs";
 import { createTestAuthority } from "../kit/certificates.ts";
+import { freePort } from "../kit/free_port.ts";
 import { mountedSecrets } from "../kit/mounted_secrets.ts";
-import { freePort } from "../kit/node/agent_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { startPrometheus } from "../kit/prometheus.ts";
 import { CHROMIUM, startBrowser } from "./chromium.ts";
 
-/** An agent whose page is served in the open and, at other addresses, for those with credentials of each kind. */
+/** Starts an agent that serves its page without protection and, at other addresses, with each kind of credentials. */
 async function guardedNode(context: TestContext) {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
@@ -39,7 +39,7 @@ async function guardedNode(context: TestContext) {
         "prometheus/basic": {
           endpoint: where.basic,
           auth: { authenticator: "basicauth/server" },
-          // So that what a flood meets is the rules about credentials.
+          // The rate is so high that a flood is refused for its credentials and not for the rate.
           limits: { requests_per_second: 1_000_000, connections: 10_000 },
         },
         "prometheus/bearer": { endpoint: where.bearer, auth: { authenticator: "bearertokenauth" } },
@@ -69,7 +69,7 @@ async function guardedNode(context: TestContext) {
   return { node, where, secrets, authority, other };
 }
 
-/** Scrapes by one set of options, as a job of its own. */
+/** Makes a scrape config, with a job of its own, for one set of options. */
 const job = (job_name: string, target: string, options: object) => ({
   job_name,
   ...options,
@@ -134,7 +134,7 @@ test("a real Prometheus pulls with each kind of credentials, and gets nothing wi
   }
 });
 
-/** What an address answers: status, headers and text. */
+/** Returns the answer of an address: status, headers and text. */
 function ask(address: string, path: string, headers: Readonly<Record<string, string>> = {}, method = "GET") {
   const { promise, resolve, reject } = Promise.withResolvers<{
     status: number;
@@ -158,7 +158,7 @@ function ask(address: string, path: string, headers: Readonly<Record<string, str
 
 const basic = (text: string) => ({ authorization: `Basic ${Buffer.from(text).toString("base64")}` });
 
-test("who has no credentials learns what is asked for and no path; secrets that change are taken up", async (context) => {
+test("a client without credentials learns which ones are needed but not whether a path exists; changed secrets are used", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { node, where, secrets } = await guardedNode(context);
   for (const path of ["/", "/metrics", "/nothing"]) {
@@ -183,15 +183,15 @@ test("who has no credentials learns what is asked for and no path; secrets that 
   assert.doesNotMatch(node.agent.stderr(), /\$2[aby]\$|puller|"new"/, "no secret is in the log");
 });
 
-/** Who try passwords at the same time. */
+/** The number of clients that try passwords at the same time. */
 const GUESSERS = 50;
 
-test("a flood of wrong passwords keeps nobody from the page who is known", async (context) => {
+test("a flood of wrong passwords does not keep clients with the right one from the page", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { where } = await guardedNode(context);
   const known = basic("puller:right");
   assert.equal((await ask(where.basic, "/metrics", known)).status, 200);
-  // Fewer at a time than an address may have connections: what comes of more is the crowd's test.
+  // These are fewer than the connections that an address may have; crowd.test.ts has more.
   const guess = async (_: unknown, first: number): Promise<number[]> => {
     const statuses: number[] = [];
     for (let at = first; at < 500; at += GUESSERS)
@@ -206,11 +206,11 @@ test("a flood of wrong passwords keeps nobody from the page who is known", async
   }
   const statuses = (await Promise.all(wrong)).flat();
   assert.deepEqual([...new Set(statuses)].sort(), [401, 429]);
-  // Of one peer, one is looked at at a time: far fewer than came.
+  // The agent compares one password of a peer at a time, so far fewer than were sent.
   assert.ok(statuses.filter((status) => status === 429).length > 400, `${statuses}`);
 });
 
-test("the example of a Prometheus for guarded listeners is one that Prometheus takes", (context) => {
+test("Prometheus accepts the example of a config for protected listeners", (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const path = join(import.meta.dirname, "../../examples/prometheus-secured.yml");
   const { status, stdout, stderr } = spawnSync("promtool", ["check", "config", "--syntax-only", path], {
@@ -219,12 +219,12 @@ test("the example of a Prometheus for guarded listeners is one that Prometheus t
   assert.equal(status, 0, stdout + stderr);
 });
 
-/** Whether the agent has been told to reload since it began. */
+/** Returns whether the agent has reloaded since its start. */
 async function hasReloaded(health: string): Promise<boolean> {
   return (await ask(health, "/status?verbose")).text.includes('"reloaded"');
 }
 
-test("no page in a real browser makes the agent reload or reads it by a name of its own", async (context) => {
+test("no web page in a real browser can make the agent reload, or read from it by DNS rebinding", async (context) => {
   if (!peerIsThere(context, CHROMIUM, hasProgram(CHROMIUM))) return;
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const { where, node } = await guardedNode(context);
@@ -239,7 +239,7 @@ test("no page in a real browser makes the agent reload or reads it by a name of 
   try {
     const page = await browser.open(`http://evil.example:${port}/`, { width: 800 });
     const reload = where.health.replace("127.0.0.1", "evil.example");
-    // By fetch and by a form, to the address and to the name that leads there.
+    // The page tries `fetch` and a form, with the agent's address and with a name of that address.
     await page.evaluate(`void (async () => {
       for (const host of ["${where.health}", "${reload}"]) {
         await fetch("http://" + host + "/-/reload", { method: "POST", mode: "no-cors" }).catch(() => {});
@@ -257,7 +257,7 @@ test("no page in a real browser makes the agent reload or reads it by a name of 
       async () => (await page.evaluate("document.title")) === "done" || undefined,
     );
     assert.equal(await hasReloaded(where.health), false);
-    // The page's own name now leads to the agent's page of metrics.
+    // The page's own host name now has the agent's address (DNS rebinding).
     const rebound = await browser.open(
       `http://${node.listenAddress.replace("127.0.0.1", "evil.example")}/metrics`,
       {

@@ -6,24 +6,24 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { test } from "node:test";
-import { runCli } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 import { testFolder } from "../kit/test_folder.ts";
 import { type BareAgent, startBare, startBareAgent } from "./bare_process.ts";
 
 const LOST = "kata_collector_log_lines_lost";
 
-/** Code for node's `--import`. */
+/** Makes an argument for Node's `--import` out of code. */
 function imported(code: string): { NODE_OPTIONS: string } {
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
 }
 
-/** Writes lines of 10 kB to the log by the agent's own way, without end. */
+/** Code that makes the agent write lines of 10 kB to its log without end. */
 const TALKER = imported(
   "const words = 'x'.repeat(10_000); setInterval(() => { for (let n = 0; n < 20; n++) console.warn(words); }, 10);",
 );
 
-/** Reloads, which writes a line, until lines are counted as lost. */
+/** Reloads the agent, which writes a line each time, until it counts lost lines. */
 async function untilLost(agent: BareAgent, reason: string): Promise<void> {
   await poll(`lines lost for ${reason}`, async () => {
     agent.child.kill("SIGHUP");
@@ -32,7 +32,7 @@ async function untilLost(agent: BareAgent, reason: string): Promise<void> {
 }
 
 for (const encoding of ["json", "console"] as const) {
-  test(`a reader of the log that dies ends nothing (${encoding})`, async (context) => {
+  test(`the agent survives the death of the log's reader (${encoding})`, async (context) => {
     const agent = await startBareAgent(context, { encoding, stdio: ["ignore", "pipe", "pipe"] });
     agent.child.stdout?.destroy();
     agent.child.stderr?.destroy();
@@ -41,14 +41,14 @@ for (const encoding of ["json", "console"] as const) {
     assert.deepEqual(await agent.stop(), [0, null]);
   });
 
-  test(`a full disk under the log ends nothing (${encoding})`, async (context) => {
+  test(`the agent survives a full disk under its log (${encoding})`, async (context) => {
     const agent = await startBareAgent(context, { encoding, shell: 'exec "$@" 2>/dev/full >&2' });
     await untilLost(agent, "no_space");
     assert.deepEqual(await agent.stop(), [0, null]);
   });
 }
 
-test("a reader that does not read stops nothing and costs a bounded amount of memory", async (context) => {
+test("a reader that does not read stops nothing, and the agent's memory stays bounded", async (context) => {
   const agent = await startBareAgent(context, { env: TALKER, stdio: ["ignore", "ignore", "pipe"] });
   await untilLost(agent, "backlog");
   const rss = (): number =>
@@ -61,7 +61,7 @@ test("a reader that does not read stops nothing and costs a bounded amount of me
   assert.deepEqual(await agent.stop(), [0, null], "nor does the end wait for the reader");
 });
 
-test("a reader that is late gets whole lines, and one that says how many are missing", async (context) => {
+test("a late reader gets complete lines, and one line that says how many are missing", async (context) => {
   const fifo = join(testFolder(context), "log");
   execFileSync("mkfifo", [fifo]);
   const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -93,7 +93,7 @@ test("an agent that is started without descriptors runs", async (context) => {
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
-/** What Node and libraries would write as text. */
+/** Code that makes Node and libraries write warnings. */
 const CHATTER = imported(`
   process.emitWarning("old", "DeprecationWarning", "DEP0000");
   setTimeout(() => {
@@ -108,7 +108,7 @@ test("every line of a JSON log is JSON, also of libraries and of Node", async (c
     env: CHATTER,
     stdio: ["ignore", "pipe", "pipe"],
     configure({ exporters, service }) {
-      // Over TLS to an address: Node warns of the server name; nobody listens.
+      // With TLS to an IP address, Node warns of the server name. No server listens there.
       exporters["otlp_grpc"] = { endpoint: "127.0.0.1:1", tls: { insecure_skip_verify: true } };
       service.pipelines.metrics["exporters"] = ["prometheus", "otlp_grpc"];
     },
@@ -140,7 +140,7 @@ for (const [what, code] of [
   ["an error", 'throw new TypeError("lost")'],
   ["a promise", 'Promise.reject(new TypeError("lost"))'],
 ] as const) {
-  test(`${what} that nobody caught is a line of the log, and the end with 1`, async (context) => {
+  test(`${what} that is not caught is a line of the log and ends the agent with 1`, async (context) => {
     const agent = await startBareAgent(context, {
       env: imported(`process.on("SIGURG", () => { ${code}; });`),
       stdio: ["ignore", "ignore", "pipe"],
@@ -159,7 +159,7 @@ for (const [what, code] of [
   });
 }
 
-test("faults of a configuration with a JSON log are JSON, others are for a person to read", async () => {
+test("faults of a configuration are JSON where its log is JSON, and text otherwise", async () => {
   const args = ["run", "--config", "yaml:receivers: {kata: {bad: 1}}"];
   const plain = await runCli(args);
   assert.match(plain.stderr, /^yaml:1:20: receivers::kata: unknown key "bad"/m);
@@ -170,7 +170,7 @@ test("faults of a configuration with a JSON log are JSON, others are for a perso
   assert.deepEqual([plain.code, json.code], [1, 1]);
 });
 
-test("output that cannot be written is said and gives 1, but for a reader that left", async () => {
+test("output that cannot be written is an error and gives 1, unless the reader has closed the pipe", async () => {
   const run = async (redirect: string): Promise<readonly [number | null, string]> => {
     const child = startBare(["schema"], { shell: `"$@" ${redirect}`, stdio: ["ignore", "ignore", "pipe"] });
     assert.ok(child.stderr instanceof Readable);
@@ -184,9 +184,9 @@ test("output that cannot be written is said and gives 1, but for a reader that l
   assert.deepEqual(await run("| true"), [0, ""]);
 });
 
-test("a reader of the output that takes its time gets all of it", async () => {
+test("a slow reader of a command's output gets all of it", async () => {
   const all = (await runCli(["schema"])).stdout;
-  // Longer than the program gives to a leaked handle.
+  // This is longer than the program waits for a handle that was not closed.
   const child = startBare(["schema"], {
     shell: '"$@" | { sleep 2; cat; }',
     stdio: ["ignore", "pipe", "ignore"],

@@ -26,7 +26,7 @@ interface DaemonSet {
   readonly spec: { readonly template: { readonly spec: PodSpec } };
 }
 
-/** The pods that the base starts, and the changes that each overlay makes to them. */
+/** The pods of the base, and the patches that each overlay applies to them. */
 function podSpecs(): Map<string, PodSpec> {
   const base = parseAllDocuments(readFileSync(join(EXAMPLES, "kubernetes/daemonset.yaml"), "utf8"))
     .map((document) => document.toJS() as DaemonSet)
@@ -42,7 +42,7 @@ function podSpecs(): Map<string, PodSpec> {
   return specs;
 }
 
-/** The directory of the node that the pods see as the runtime's, at the path at which they see it. */
+/** Returns the node's directory that a pod mounts for the runtime's socket, and the path in the pod. */
 function runtimeDirectory(name: string, { containers, volumes }: PodSpec): string {
   const mount = containers[0]?.volumeMounts.find((one) => one.name === "runtime");
   const volume = volumes.find((one) => one.name === "runtime");
@@ -68,7 +68,7 @@ test("every runtime that endpoint auto looks for has a manifest that mounts its 
     );
 });
 
-test("an overlay takes the base's runtime away, and no mount asks for what Kubernetes refuses", () => {
+test("an overlay replaces the runtime of the base, and Kubernetes accepts every mount", () => {
   for (const [name, { containers }] of podSpecs()) {
     const mounts = containers.flatMap(({ volumeMounts }) => volumeMounts);
     for (const { mountPath, mountPropagation, recursiveReadOnly } of mounts)

@@ -7,23 +7,23 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { type ConnectionOptions, connect } from "node:tls";
 import { parse } from "yaml";
-import { runCli } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { startContainerd } from "./containerd.ts";
 import { startMonitoredNode } from "./monitor.ts";
 
-/** kata-monitor's functional tests wait so long for a sandbox to come and to go. */
+/** How long kata-monitor's functional tests wait for a sandbox to appear and to disappear. */
 const UPSTREAM_WAIT_MS = 20_000;
 
-/** The configuration that the flags make. */
+/** Returns the configuration that the flags make. */
 async function configOf(...flags: string[]): Promise<object> {
   const { code, stdout, stderr } = await runCli(["monitor", ...flags, "--print-config"]);
   assert.deepEqual([code, stderr], [0, ""], flags.join(" "));
   return parse(stdout);
 }
 
-test("without flags the agent is what kata-monitor is without them", async () => {
+test("without flags the agent has the configuration of kata-monitor without flags", async () => {
   const config = (await configOf()) as {
     extensions: { kata_monitor_api: { endpoint: string } };
     exporters: { prometheus: { endpoint: string; tls?: unknown } };
@@ -42,7 +42,7 @@ test("without flags the agent is what kata-monitor is without them", async () =>
   assert.equal(config.service.telemetry.logs.level, "info");
 });
 
-test("flags are taken as Go takes them, and --config and --set stand above them", async () => {
+test("flags are parsed as in Go, and --config and --set override them", async () => {
   const address = { extensions: { kata_monitor_api: { endpoint: "0.0.0.0:9" } } };
   for (const flags of [["-listen-address=0.0.0.0:9"], ["--listen-address", "0.0.0.0:9"]])
     assert.partialDeepStrictEqual(await configOf(...flags), address);
@@ -109,7 +109,7 @@ test("flags that Go refuses give 2, values that cannot be used give 1, all of th
   );
 });
 
-test("kata-monitor's functional test: a Kata pod is listed and a runc pod never, its metrics are there, and it goes", async (context) => {
+test("kata-monitor's functional test: a Kata pod is listed with its metrics until it is removed, and a runc pod never is", async (context) => {
   const containerd = await startContainerd();
   if (!peerIsThere(context, "containerd", containerd !== undefined) || containerd === undefined) return;
   const node = await startMonitoredNode({
@@ -160,7 +160,7 @@ test("kata-monitor's functional test: a Kata pod is listed and a runc pod never,
   }
 });
 
-test("with a certificate all of it is served over TLS, with the version and the ciphers that the flags name", async (context) => {
+test("with a certificate everything is served over TLS, with the version and the ciphers of the flags", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const folder = mkdtempSync(join(tmpdir(), "monitor-tls-"));
   const [cert, key] = [join(folder, "tls.crt"), join(folder, "tls.key")];
@@ -206,7 +206,7 @@ test("with a certificate all of it is served over TLS, with the version and the 
   await assert.rejects(node.get("/metrics"), "in the clear nobody answers");
 });
 
-test("kata-monitor's unit test of pages: names, labels in their order, HELP, TYPE and a summary are as there", async () => {
+test("kata-monitor's unit test of pages: names, the order of labels, HELP, TYPE and a summary are the same", async () => {
   const node = await startMonitoredNode({ simulator: { sandboxes: 1, flavor: "go" } });
   try {
     const [sandbox] = node.simulator.sandboxes.values();

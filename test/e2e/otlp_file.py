@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads what the file exporter wrote, by the messages of opentelemetry-proto: otlp_file.py json|proto PATH.
 
-Prints every request as a line of JSON (protobuf's own mapping); fails on anything that is no whole record.
+Prints every request as a line of JSON (protobuf's own mapping); fails on anything that is not a complete record.
 """
 
 import json

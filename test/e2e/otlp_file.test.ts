@@ -15,7 +15,7 @@ import type { OtlpJsonRequest } from "./otlp_receiver.ts";
 const hasReader =
   spawnSync(PYTHON, ["-c", "import opentelemetry.proto.collector"], { stdio: "ignore" }).status === 0;
 
-/** What others' code reads from the file; throws where it cannot. */
+/** Reads the file with the Python package opentelemetry-proto. Throws where that fails. */
 function requestsIn(format: "json" | "proto", path: string): OtlpJsonRequest[] {
   const script = join(import.meta.dirname, "otlp_file.py");
   const output = execFileSync(PYTHON, [script, format, path], { encoding: "utf8", maxBuffer: 2 ** 30 });
@@ -25,7 +25,7 @@ function requestsIn(format: "json" | "proto", path: string): OtlpJsonRequest[] {
     .map((line) => JSON.parse(line));
 }
 
-/** The last number of each gauge and sum, by `name{labels}`. */
+/** Returns the last value of each gauge and sum, by `name{labels}`. */
 function lastNumbers(requests: readonly OtlpJsonRequest[]): Map<string, number> {
   const found = new Map<string, number>();
   const resources = requests.flatMap(({ resourceMetrics = [] }) => resourceMetrics);
@@ -42,7 +42,7 @@ function lastNumbers(requests: readonly OtlpJsonRequest[]): Map<string, number> 
   return found;
 }
 
-test("an agent that is killed again and again leaves whole records, which others read", async (context) => {
+test("an agent that is killed again and again leaves complete records, which another program can read", async (context) => {
   if (!peerIsThere(context, "Python with opentelemetry-proto", hasReader)) return;
   const folder = mkdtempSync(join(tmpdir(), "otlp-file-"));
   const paths = { json: join(folder, "metrics.json"), proto: join(folder, "metrics.bin") };

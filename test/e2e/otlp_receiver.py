@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An OTLP metrics receiver made of parts that are not ours: grpcio, and the messages of opentelemetry-proto.
+"""An OTLP metrics receiver made of other projects' parts: grpcio, and the messages of opentelemetry-proto.
 
 Prints a line {"port": n} when it listens on the loopback, then every request as a line of JSON (protobuf's own
-mapping). An argument is the largest message that it takes, in bytes. Ends when its standard input does, so that it never outlives the test that started it.
+mapping). An argument is the largest message that it takes, in bytes. It ends when its standard
+input is closed, so that it never outlives the test that started it.
 """
 
 import json

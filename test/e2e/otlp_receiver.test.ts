@@ -36,7 +36,7 @@ function exporterTo(endpoint: string, interner: Interner, logger = pino({ level:
   });
 }
 
-test("a batch that is larger than another implementation takes comes in parts", async (context) => {
+test("a batch that is too large for another implementation's receiver is sent in parts", async (context) => {
   const receiver = await startOtlpReceiver(256 * 1024);
   if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
   context.after(() => receiver.close());
@@ -61,7 +61,7 @@ test("a batch that is larger than another implementation takes comes in parts", 
   assert.equal(said.length, 1);
 });
 
-test("another implementation reads every number of a page out of what the exporter sends", async (context) => {
+test("another implementation finds every value of a page in the exporter's requests", async (context) => {
   const receiver = await startOtlpReceiver();
   if (!peerIsThere(context, OTLP_RECEIVER_NEEDS, receiver !== undefined) || receiver === undefined) return;
   context.after(() => receiver.close());
@@ -109,7 +109,7 @@ function checkTimes(metric: OtlpJsonMetric): void {
   if (metric.sum !== undefined) assert.equal(metric.sum.isMonotonic, true);
 }
 
-/** The page's sample lines, with labels sorted: `name{a="b"}` → number. */
+/** Returns the samples of a page by name and sorted labels: `name{a="b"}`. */
 function samplesOfPage(text: string): Map<string, number> {
   const samples = new Map<string, number>();
   for (const line of text.split("\n")) {
@@ -121,7 +121,7 @@ function samplesOfPage(text: string): Map<string, number> {
   return samples;
 }
 
-/** The same lines out of the metrics that arrived. */
+/** Returns the same samples from the metrics that were received. */
 function samplesOfMetrics(metrics: readonly OtlpJsonMetric[]): Map<string, number> {
   const samples = new Map<string, number>();
   for (const metric of metrics) {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { PYTHON } from "../kit/peers.ts";
 
-// What protobuf's JSON mapping makes of a request: 64-bit integers are texts, as are NaN and the infinities.
+// A request in protobuf's JSON mapping, in which 64-bit integers, NaN and the infinities are strings.
 export interface OtlpJsonAttribute {
   readonly key: string;
   readonly value: { readonly stringValue?: string };
@@ -55,17 +55,17 @@ export interface OtlpJsonRequest {
 export interface OtlpReceiver {
   /** `127.0.0.1:port` */
   readonly endpoint: string;
-  /** In the order of arrival; grows. */
+  /** All requests so far, in the order of arrival. */
   readonly requests: readonly OtlpJsonRequest[];
   close(): Promise<void>;
 }
 
-/** What to install where `startOtlpReceiver` finds nothing. */
+/** What must be installed for `startOtlpReceiver`. */
 export const OTLP_RECEIVER_NEEDS = "Python with grpcio and opentelemetry-proto";
 
 /**
- * Starts the receiver that others wrote, which takes messages of so many bytes, or of 4 MiB; undefined where this Python
- * has not what it needs.
+ * Starts a receiver that is made of grpcio and opentelemetry-proto. It takes messages of up to `messageBytesMax` bytes, or
+ * 4 MiB. Resolves to undefined where this Python lacks the packages.
  */
 export async function startOtlpReceiver(messageBytesMax?: number): Promise<OtlpReceiver | undefined> {
   const script = join(import.meta.dirname, "otlp_receiver.py");

@@ -12,7 +12,7 @@ const ROOT = join(import.meta.dirname, "../..");
 const DATE = releaseDate(ROOT, "1700000000");
 const PACKAGES = productionPackages(JSON.parse(readFileSync(join(ROOT, "package-lock.json"), "utf8")));
 
-/** What the package may have besides the packages of others: `dist` is what the agent's program leads to. */
+/** The files that the package may have in addition to its dependencies; `dist` has what the program imports. */
 const KINDS: readonly RegExp[] = [
   /^package\.json$/,
   /^(README|CHANGELOG|SECURITY)\.md$/,
@@ -22,7 +22,7 @@ const KINDS: readonly RegExp[] = [
   /^examples\/[a-z0-9_./-]+\.(ya?ml|service)$/,
   /^dist\/[a-z0-9_/]+\.js$/,
 ];
-/** Words of files that only tests and the simulator have. */
+/** Words in the names of files that only tests and the simulator need. */
 const NOT_THE_AGENTS = /(^|[_/])(test|tests|fake|fakes|scene|scenes|simulator|simulate|demo)([_./]|$)/;
 
 const folder = mkdtempSync(join(tmpdir(), "package-"));
@@ -72,7 +72,7 @@ test("the package has the agent, its configuration and examples, and the package
   );
 });
 
-test("what is installed, without a registry and without scripts, is what was tested, and runs", () => {
+test("the package installs without a registry and without scripts, has the tested dependencies, and runs", () => {
   const prefix = join(folder, "prefix");
   const cache = join(folder, "empty_cache");
   run("npm", [
@@ -98,7 +98,7 @@ test("what is installed, without a registry and without scripts, is what was tes
     readFileSync(join(installed, "package.json"), "utf8"),
   );
   assert.deepEqual([scripts, devDependencies, workspaces], [undefined, undefined, undefined]);
-  // Not by its first line, which takes the node that comes first in the path.
+  // It is not started by its first line, which would take the first `node` in the path.
   const agent = (...args: readonly string[]): string =>
     run(process.execPath, [join(installed, "dist/main.js"), ...args]);
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash } from "node:crypto";
 
-/** An image with one program that waits for ever, as an OCI archive; a sandbox needs one, and no registry is asked. */
+/** Makes an OCI archive of an image with one program that waits for ever: a sandbox needs one, and tests use no registry. */
 export function pauseImage(name: string): Buffer {
   const layer = tar([{ path: "pause", content: pauseProgram(), mode: 0o755 }]);
   const config = json({
@@ -34,10 +34,10 @@ export function pauseImage(name: string): Buffer {
 }
 
 interface Architecture {
-  /** In the OCI's words. */
+  /** The architecture as the OCI calls it. */
   readonly name: string;
   readonly elfMachine: number;
-  /** Machine code: a system call that waits, again and again. */
+  /** Machine code that makes a waiting system call again and again. */
   readonly code: readonly number[];
 }
 
@@ -58,14 +58,14 @@ const ARCHITECTURE: Readonly<Record<string, Architecture>> = {
   },
 };
 
-/** Whether the program can be written for this machine. */
+/** Returns whether there is a program for this machine. */
 export const pauseImageIsPossible: boolean = ARCHITECTURE[process.arch] !== undefined;
 
 const LOAD_ADDRESS = 0x400000;
 const ELF_HEADER_BYTES = 64;
 const PROGRAM_HEADER_BYTES = 56;
 
-/** A static ELF executable of one segment, headers included. */
+/** Makes a static ELF executable of one segment, which includes the headers. */
 function pauseProgram(): Buffer {
   const architecture = ARCHITECTURE[process.arch];
   if (architecture === undefined) throw new Error(`cannot write a program for ${process.arch}`);
@@ -103,7 +103,7 @@ interface TarFile {
 
 const TAR_BLOCK_BYTES = 512;
 
-/** A POSIX (ustar) archive of regular files owned by root. */
+/** Makes a POSIX (ustar) archive of regular files owned by root. */
 function tar(files: readonly TarFile[]): Buffer {
   const blocks: Buffer[] = [];
   for (const { path, content, mode } of files) {
@@ -119,7 +119,7 @@ function tar(files: readonly TarFile[]): Buffer {
     octal(0, 136, 12);
     header.write("        0", 148, "latin1");
     header.write("ustar\u000000", 257, "latin1");
-    // The checksum is taken with its own field blank, as it is now.
+    // The checksum is computed while its own field is blank.
     octal(
       header.reduce((sum, byte) => sum + byte, 0),
       148,

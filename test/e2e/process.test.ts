@@ -14,14 +14,14 @@ import { catches, listenersOf, startBare, startBareAgent } from "./bare_process.
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** A named pipe that nobody writes to. */
+/** Makes a named pipe to which no process writes. */
 function silentPipe(context: TestContext): string {
   const path = join(testFolder(context), "pipe");
   execFileSync("mkfifo", [path]);
   return path;
 }
 
-/** Waits until the process reads, or is about to. */
+/** Waits until the process reads the pipe, or is about to. */
 async function waitForOpen(pid: number, path: string): Promise<void> {
   const { ino } = statSync(path);
   await poll("the pipe to be open", () => {
@@ -34,12 +34,12 @@ function inodeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.ino;
 }
 
-/** An agent that is stopped has done as it was told; a check that was stopped has found nothing out. */
+/** The exit codes after SIGTERM: a stopped agent has succeeded, a stopped check has no result. */
 const CODES = { validate: 1, "print-config": 1, run: 0, monitor: 0 };
 
 for (const [command, code] of Object.entries(CODES)) {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    test(`${command} that waits for a pipe ends at ${signal}`, async (context) => {
+    test(`${command} ends at ${signal} while it waits for a pipe`, async (context) => {
       const pipe = silentPipe(context);
       const child = startBare([command, "--config", pipe]);
       context.after(() => child.kill("SIGKILL"));
@@ -157,7 +157,7 @@ test("localhost is served at both loopback addresses", async (context) => {
   assert.deepEqual(await once(child, "exit"), [0, null]);
 });
 
-test("an agent runs without a home, or a working directory that is still there", async (context) => {
+test("an agent runs without a home, and in a working directory that was removed", async (context) => {
   const cwd = join(testFolder(context), "cwd");
   mkdirSync(cwd);
   const agent = await startBareAgent(context, {
@@ -178,9 +178,9 @@ test("an agent runs without a home, or a working directory that is still there",
   assert.deepEqual(await agent.stop(), [0, null]);
 });
 
-test("an agent that has shut down leaves nothing behind that holds the process", async (context) => {
+test("after its shutdown an agent has nothing open that keeps the process running", async (context) => {
   const path = join(testFolder(context), "ended");
-  // Node emits the event where nothing is left to do, and not where the process is ended by force.
+  // Node emits the event when nothing is left to do, and not when the process is forced to exit.
   const code = `import { writeFileSync } from "node:fs";
     process.on("beforeExit", () => writeFileSync(${JSON.stringify(path)}, "by itself"));`;
   const agent = await startBareAgent(context, {
@@ -190,7 +190,7 @@ test("an agent that has shut down leaves nothing behind that holds the process",
   assert.equal(statSync(path, { throwIfNoEntry: false })?.isFile(), true);
 });
 
-/** Makes node hang in a system call in one of its threads, as on a file system that does not answer. */
+/** Makes one of Node's threads hang in a system call, as on a file system that does not answer. */
 function hanging(context: TestContext): { NODE_OPTIONS: string } {
   const code = `import { open } from "node:fs/promises"; open(${JSON.stringify(silentPipe(context))});`;
   return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` };
@@ -209,7 +209,7 @@ test("an agent in which a system call hangs ends after its shutdown", async (con
   assert.deepEqual(await agent.stop(), [null, "SIGTERM"]);
 });
 
-test("a command that is done, and in which a system call hangs, ends at a signal", async (context) => {
+test("a command that has finished while a system call hangs ends at a signal", async (context) => {
   const child = startBare(["validate", "--config", "config/kata-collector.yaml"], {
     env: hanging(context),
     cwd: ROOT,
@@ -224,7 +224,7 @@ test("a command that is done, and in which a system call hangs, ends at a signal
   assert.deepEqual(await once(child, "exit"), [null, "SIGTERM"]);
 });
 
-test("connections past the limit of open files cost those connections only", async (context) => {
+test("connections beyond the limit of open files do not disturb other connections", async (context) => {
   let page = 0;
   const agent = await startBareAgent(context, {
     shell: 'ulimit -n 48; exec "$@"',

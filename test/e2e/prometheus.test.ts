@@ -43,7 +43,7 @@ test("a real Prometheus scrapes the agent, and the series of an ended sandbox en
   }
 });
 
-test("promtool finds nothing on the page but its remarks on upstream's names", async (context) => {
+test("promtool has no remarks on the page except on Kata's names", async (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const node = await startNode();
   try {
@@ -60,6 +60,6 @@ test("promtool finds nothing on the page but its remarks on upstream's names", a
   }
 });
 
-/** What promtool says of names that upstream chose and dashboards use: they stay. */
+/** The remarks of promtool's linter on names of Kata's, which dashboards use and which therefore stay. */
 const UPSTREAM_REMARK =
   /^kata_(shim|hypervisor|agent|guest|virtiofsd)_\S+ (counter metrics should have "_total" suffix|non-counter metrics should not have "_(total|count)" suffix|non-histogram and non-summary metrics should not have "_count" suffix|metric names should not contain abbreviated units|metric name should not include type 'histogram'|use base unit .*|no help text)$/;

@@ -7,9 +7,9 @@ import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
 
-/** What our documentation says that readers can set beside the agent's own limits. */
+/** The agent's limits of a page, for which our documentation names the limits of a reader (`READER`). */
 const PAGE = { page_samples: 6_200, page_bytes: 3_200_000 };
-/** The limits of what is new and of a page's bytes would keep every page below `page_bytes`. */
+/** These limits are raised, since they would keep every page smaller than `page_bytes`. */
 const GUEST = { new_bytes: "8MiB", body_bytes: "8MiB" };
 const READER = {
   label_limit: 16,
@@ -27,13 +27,13 @@ const labels = (count: number, value: (index: number) => string): string =>
   Array.from({ length: count }, (_, index) => `l${index}="${value(index)}"`).join(",");
 
 interface Row {
-  /** The guest's part of the page of that scrape. */
+  /** Makes the guest's part of the page of a scrape. */
   guest(scrape: number): string;
-  /** How Prometheus refuses the page where the agent has no limits; it takes it where this is left out. */
+  /** Prometheus' error on the page of an agent without limits; if left out, it accepts that page. */
   readonly refusal?: RegExp;
 }
 
-/** What a guest may serve to have the whole node's page refused. */
+/** Pages with which a guest could make Prometheus refuse the page of the whole node. */
 const PAGES: Readonly<Record<string, Row>> = {
   "many labels": {
     guest: () => `${LOAD}kata_guest_load{${labels(30, () => "x")}} 1\n`,
@@ -99,9 +99,9 @@ const PAGES: Readonly<Record<string, Row>> = {
 interface Scene {
   readonly node: SimulatedNode;
   readonly prometheus: Prometheus;
-  /** By honest sandbox, the samples that Prometheus has of it. */
+  /** Returns the number of samples that Prometheus has of each honest sandbox. */
   honest(): Promise<readonly number[]>;
-  /** Plays once Prometheus has scraped the agent twice after the agent has scraped a new sandbox that serves such pages. */
+  /** Adds a sandbox with such pages, waits until Prometheus has scraped the agent twice since, and then runs `play`. */
   withGuest(row: Row, play: (id: string) => Promise<void>): Promise<void>;
 }
 
@@ -112,9 +112,9 @@ async function withLimitedPrometheus(
   const node = await startNode({
     simulator: { sandboxes: 2, flavor: "go" },
     configure({ receivers, processors, exporters }) {
-      // The hostile sandbox has no pod that the runtime could name.
+      // The runtime does not know the pod of the hostile sandbox.
       Object.assign(processors["cri_metadata"] ?? {}, { wait: "100ms" });
-      // What guest_labels would leave out is let through, to see what the limits do.
+      // All labels of guests are let through, so that only the limits act.
       Object.assign(receivers["kata"] ?? {}, { guest_labels: ["*"], limits: limits.guest });
       Object.assign(exporters["prometheus"] ?? {}, { limits: limits.page });
     },
@@ -154,7 +154,7 @@ async function withLimitedPrometheus(
   }
 }
 
-test("whatever one guest serves, a Prometheus with limits takes the page and has every sample of the others", async (context) => {
+test("whatever one guest sends, a Prometheus with limits accepts the page and has every sample of the others", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   await withLimitedPrometheus({ guest: GUEST, page: PAGE }, async (scene) => {
     const { node, prometheus, honest, withGuest } = scene;
@@ -186,7 +186,7 @@ test("whatever one guest serves, a Prometheus with limits takes the page and has
   });
 });
 
-test("the same Prometheus refuses the whole node's page where the agent has no limits", async (context) => {
+test("the same Prometheus refuses the page of the whole node if the agent has no limits", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const guest = {
     ...{

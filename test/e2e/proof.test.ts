@@ -6,18 +6,20 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
 import type { Runtime } from "../../src/receivers/kata/discovery/root.ts";
+import { freePort } from "../kit/free_port.ts";
 import { SandboxLife } from "../kit/kata/sandbox_life.ts";
-import { freePort, runCli, startAgentProcess } from "../kit/node/agent_process.ts";
+import { startAgentProcess } from "../kit/node/agent_process.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { poll } from "../kit/poll.ts";
 
-/** Where a node's /run/kata may be mounted, and whether the config names its runtime. */
+/** The paths at which a node's directories may be mounted, the runtime in the config, and the real one. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [
   ["sandboxes/rs", undefined, "unknown"],
   ["sandboxes/named", "rs", "rs"],
   ["host/run/kata", undefined, "rs"],
 ];
 
-test("booting QEMU shims of runtime-rs are not asked wherever their root is mounted, and others are once they have booted", async () => {
+test("QEMU shims of runtime-rs get no request while they boot, wherever their root is mounted; others do after their boot", async () => {
   const dir = mkdtempSync(join(tmpdir(), "elsewhere-"));
   for (const [path] of ROOTS) mkdirSync(join(dir, path), { recursive: true });
   const lifeIn = ([path, , runtime]: (typeof ROOTS)[number], kind: string): SandboxLife =>

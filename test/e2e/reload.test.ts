@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TestContext, test } from "node:test";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentWith } from "../kit/node/agent_process.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
@@ -12,13 +13,13 @@ type AnyConfig = Record<string, Record<string, Record<string, unknown>>>;
 
 interface Scene {
   readonly node: SimulatedNode;
-  /** Writes the configuration, changed. */
+  /** Changes the configuration and writes its file. */
   write(change: (config: AnyConfig) => void): Promise<void>;
-  /** Waits until the agent's log has the text so many times. */
+  /** Waits until the agent's log contains the text this many times. */
   said(text: string, times?: number): Promise<true>;
 }
 
-/** An agent with a debug exporter beside the page, whose configuration the test rewrites. */
+/** Starts an agent with a debug exporter in addition to the page, whose configuration the test rewrites. */
 async function scene(context: TestContext): Promise<Scene> {
   const node = await startNode({
     simulator: { sandboxes: 1 },
@@ -42,7 +43,7 @@ async function scene(context: TestContext): Promise<Scene> {
 
 const isUp = (page: string): boolean => /^kata_collector_sandbox_up\{.*\} 1$/m.test(page);
 
-test("SIGHUP goes over to a changed configuration, and what is the same goes on undisturbed", async (context) => {
+test("SIGHUP changes to the new configuration, and components that are the same go on undisturbed", async (context) => {
   const { node, write, said } = await scene(context);
   await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
   await write((config) => {
@@ -58,7 +59,7 @@ test("SIGHUP goes over to a changed configuration, and what is the same goes on 
   assert.equal(node.agent.stderr().split("Serving metrics.").length, 2, "the page's listener was kept");
 });
 
-test("the log's level changes with a reload, for every component; what cannot change so is refused", async (context) => {
+test("a reload changes the log level of every component, and refuses changes that need a restart", async (context) => {
   const { node, write, said } = await scene(context);
   const changeLogs = async (logs: object): Promise<void> => {
     await write((config) => {
@@ -74,7 +75,7 @@ test("the log's level changes with a reload, for every component; what cannot ch
   await said("service::telemetry has changed in more than logs::level, which needs a restart");
 });
 
-test("a faulty configuration is reported and leaves the old one at work, and so does one that cannot start", async (context) => {
+test("after a configuration with faults, or one that cannot start, the agent reports it and goes on with the old one", async (context) => {
   const { node, write, said } = await scene(context);
   await poll("the sandbox on the page", async () => isUp(await node.page()) || undefined);
   await write((config) => {
@@ -95,7 +96,7 @@ test("a faulty configuration is reported and leaves the old one at work, and so 
   await poll("the old page again", async () => isUp(await node.page().catch(() => "")) || undefined);
 });
 
-test("a reload that is asked for over HTTP may take away what it was asked by, and a failed one touches no queue", async (context) => {
+test("a reload over HTTP may remove the listener of its own request, and a failed reload changes no queue", async (context) => {
   const { node, write, said } = await scene(context);
   const endpoint = `127.0.0.1:${await freePort()}`;
   const change = (config: AnyConfig, health: object, otlp: object): void => {
@@ -129,7 +130,6 @@ test("a reload that is asked for over HTTP may take away what it was asked by, a
 });
 
 test("--watch reloads when a file of the configuration changes", async () => {
-  const { startAgentWith } = await import("../kit/node/agent_process.ts");
   const folder = await mkdtemp(join(tmpdir(), "watch-"));
   const path = join(folder, "config.yaml");
   const text = (interval: string): string =>

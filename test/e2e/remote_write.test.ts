@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { type Prometheus, type Samples, startPrometheus } from "../kit/prometheus.ts";
 
-/** An agent whose page, with timestamps, a Prometheus scrapes, and which writes the same to it. */
+/** An agent whose page, with timestamps, is scraped by a Prometheus to which the agent also writes. */
 async function scene(context: TestContext): Promise<{ node: SimulatedNode; prometheus: Prometheus }> {
   const page = `127.0.0.1:${await freePort()}`;
   const prometheus = await startPrometheus(page, [], { takesWrites: true });
@@ -32,13 +32,13 @@ async function scene(context: TestContext): Promise<{ node: SimulatedNode; prome
   return { node, prometheus };
 }
 
-// Without an end of its own, Prometheus shows a series for five minutes after its last sample: no test waits so long.
+// Without a stale marker Prometheus shows a series for five minutes after its last sample, and no test waits so long.
 
-/** What was scraped has labels of its target; what was written has none of them. A page has no target_info. */
+/** Selects the samples of each way: scraped ones have the labels of a target. A page has no target_info. */
 const SCRAPED = 'sandbox_id!="",job="kata"';
 const WRITTEN = 'sandbox_id!="",job="",__name__!="target_info"';
 
-/** By series, without the target's labels: the numbers by their time. */
+/** Returns the values by time of each series, named without the labels of the target. */
 function bySeries(found: readonly Samples[]): Map<string, Map<number, string>> {
   return new Map(
     found.map(({ metric: { job: _, instance: __, ...labels }, values }) => [
@@ -48,7 +48,7 @@ function bySeries(found: readonly Samples[]): Map<string, Map<number, string>> {
   );
 }
 
-test("a real Prometheus holds the same series and numbers, written and scraped", async (context) => {
+test("a real Prometheus has the same series and values from remote write as from scrapes", async (context) => {
   if (!peerIsThere(context, "prometheus", hasProgram("prometheus"))) return;
   const { node, prometheus } = await scene(context);
   await poll("every sandbox to be scraped some times", async () => {

@@ -21,7 +21,7 @@ const config = (root: string): string =>
     },
   });
 
-test("an agent whose mount leads to a directory that was removed on the node says so", {
+test("an agent reports that its mount leads to a directory that was removed on the node", {
   skip: lacksMounts() ?? false,
 }, async () => {
   const dir = await mkdtemp(join(tmpdir(), "removed-root-"));

@@ -10,22 +10,23 @@ import type { TLSSocket } from "node:tls";
 import { startSimulator } from "../../src/simulator/simulator.ts";
 import { createTestAuthority } from "../kit/certificates.ts";
 import { answering, startPushServer } from "../kit/destinations/push_server.ts";
-import { freePort, startAgentWith } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { startAgentWith } from "../kit/node/agent_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-test("--watch goes over to rotated certificates and tokens, and to those that a reload names", async (context) => {
+test("--watch uses rotated certificates and tokens, and those of a changed configuration", async (context) => {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
   authority.issue("server", "IP:127.0.0.1");
   for (const name of ["one", "two", "three"]) authority.issue(name, `DNS:${name}`);
   const read = (name: string): Buffer => readFileSync(authority.file(name));
-  /** Who posted: the certificate's subject and the token, once for each change. */
+  /** The clients that posted, by certificate subject and token; a new entry for each change. */
   const seen: string[] = [];
   const dir = await mkdtemp(join(tmpdir(), "rotation-"));
   context.after(() => rm(dir, { recursive: true, force: true }));
   const file = (name: string): string => join(dir, name);
-  /** As who rotates does it: another file takes the old one's place. */
+  /** Replaces the old file by another one with a rename, as tools that rotate certificates do. */
   const give = (name: string, kind: "client" | "other"): void => {
     for (const suffix of ["crt", "key"]) {
       copyFileSync(authority.file(`${name}.${suffix}`), file("new"));
@@ -85,7 +86,7 @@ test("--watch goes over to rotated certificates and tokens, and to those that a 
   }
 });
 
-test("a reload fails, and the exporter is unwell, as long as a key is not its certificate's; data goes out meanwhile", async (context) => {
+test("while a key does not match its certificate, reloads fail and the exporter reports it, and data is still sent", async (context) => {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
   const { file } = authority;

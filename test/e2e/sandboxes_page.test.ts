@@ -12,11 +12,11 @@ import { sandboxStatus } from "../kit/kata/sandbox_status.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 import { type Browser, CHROMIUM, startBrowser } from "./chromium.ts";
 
-/** The widths of a small desk's window and of a phone. */
+/** The widths of a small window on a desktop and of a phone. */
 const WIDTHS = [1_280, 400];
 const HOSTILE = `</td></table><script>document.title="run"</script><img src=x onerror='document.title="run"'>"><svg onload=document.title="run">`;
 
-/** Serves the sandboxes' page; its URL without the path. */
+/** Serves the page of the sandboxes, and returns the URL without the path. */
 async function serve(context: TestContext, sandboxes: readonly SandboxStatus[]): Promise<string> {
   const host = createHost();
   host.single(SANDBOX_SOURCES).add("kata", {
@@ -50,7 +50,7 @@ function idOf(index: number): string {
   return index.toString(16).padStart(64, "0");
 }
 
-/** A node of many states, whose names and reasons are as long and as hostile as can be. */
+/** Sandboxes in many states, with names and reasons that are very long or hostile. */
 function sandboxes(): SandboxStatus[] {
   const longest = { uid: "u", namespace: "n".repeat(63), name: "p".repeat(253) };
   const sinceMs = Date.now() - 900_000;
@@ -77,11 +77,11 @@ function sandboxes(): SandboxStatus[] {
   ];
 }
 
-/** The pixels that are off the screen at the right, and the width of the screen: a page that is too wide makes a phone's wider. */
+/** Returns how many pixels are outside of the screen at the right, and the width of the screen, which grows on phones. */
 const SIZES =
   "[document.documentElement.scrollWidth - document.documentElement.clientWidth, window.innerWidth]";
 
-test("the pages fit a desk and a phone, light and dark, in a real browser", (context) =>
+test("the pages fit a desktop and a phone, light and dark, in a real browser", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const path of ["/", "/sandboxes", "/sandboxes?verbose"]) {
@@ -96,7 +96,7 @@ test("the pages fit a desk and a phone, light and dark, in a real browser", (con
     }
   }));
 
-test("the worst row is first, and what stands in it is read from its cells", (context) =>
+test("the worst sandbox is in the first row, and each cell has its text", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const width of WIDTHS) {
@@ -110,7 +110,7 @@ test("the worst row is first, and what stands in it is read from its cells", (co
     }
   }));
 
-test("nothing that a pod, a shim or a directory is called is executed or taken for HTML", (context) =>
+test("no name of a pod, a shim or a directory is executed or read as HTML", (context) =>
   withBrowser(context, async (browser) => {
     const url = await serve(context, sandboxes());
     for (const path of ["/sandboxes", "/sandboxes?verbose"]) {
@@ -118,13 +118,13 @@ test("nothing that a pod, a shim or a directory is called is executed or taken f
       assert.equal(await page.evaluate("document.title"), "Sandboxes");
       assert.equal(await page.evaluate("document.querySelectorAll('script, img, svg').length"), 0);
       assert.ok(await page.evaluate(`document.body.innerText.includes(${JSON.stringify(HOSTILE)})`));
-      // The browser's own request for an icon is answered with 404, which it complains of.
+      // The browser asks for an icon, gets 404, and reports it.
       const complaints = page.complaints.filter((complaint) => !complaint.includes("/favicon.ico"));
       assert.deepEqual(complaints, [], "the policy had nothing to refuse, not even the style");
     }
   }));
 
-test("the policy alone keeps a page from running or loading anything", async (context) => {
+test("the content security policy alone prevents scripts and loads", async (context) => {
   const url = await serve(context, []);
   const { headers } = await fetch(`${url}/sandboxes?verbose`, { headers: { accept: "text/html" } });
   assert.match(
@@ -133,7 +133,7 @@ test("the policy alone keeps a page from running or loading anything", async (co
   );
 });
 
-test("a thousand sandboxes fit too", (context) =>
+test("the pages also fit with a thousand sandboxes", (context) =>
   withBrowser(context, async (browser) => {
     const many = Array.from({ length: 1_000 }, (_, index) =>
       sandboxStatus(idOf(index), {

@@ -9,7 +9,7 @@ import { type TestContext, test } from "node:test";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-/** Takes connections and never says a word; returns where. */
+/** Starts a server that accepts connections and sends nothing. Returns its address. */
 async function startSilentServer(context: TestContext): Promise<string> {
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
@@ -21,7 +21,7 @@ async function startSilentServer(context: TestContext): Promise<string> {
   return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }
 
-/** Asks for the page and does not read it. */
+/** Requests the page and does not read it. */
 async function startStuckPuller(context: TestContext, address: string): Promise<void> {
   const [host, port] = address.split(":");
   const socket = connect({ host: host ?? "", port: Number(port) });
@@ -38,7 +38,7 @@ interface LogLine {
   readonly items?: number;
 }
 
-test("a shutdown ends in its time whatever hangs, and says how many points are lost or kept", async (context) => {
+test("a shutdown ends within its time limit, whatever hangs, and reports how many points are lost or kept", async (context) => {
   const storage = await mkdtemp(join(tmpdir(), "storage-"));
   context.after(() => rm(storage, { recursive: true, force: true }));
   const endpoint = await startSilentServer(context);
@@ -57,7 +57,7 @@ test("a shutdown ends in its time whatever hangs, and says how many points are l
   context.after(() => node.close());
   const { simulator, agent } = node;
   simulator.cri?.behave({ hang: true });
-  // Its pod is asked for, and nobody answers.
+  // The agent asks for its pod and gets no answer.
   const { id } = await simulator.add();
   await poll("the runtime to be asked", () => agent.stderr().includes(id) || undefined);
   await poll("a page with data", async () => (await node.page()).includes("kata_guest_") || undefined);

@@ -9,7 +9,7 @@ import { type AgentConfigObject, type SimulatedNode, startNode } from "../kit/no
 import { poll } from "../kit/poll.ts";
 
 const FLAVORS: readonly NumberStyle[] = ["go", "rs"];
-/** A kernel kills every five seconds on average: it may take its time. */
+/** The simulated kernel kills a process every five seconds on average, so that a test may have to wait longer. */
 const KILL_LIMIT_MS = 120_000;
 
 async function withNode(
@@ -24,14 +24,14 @@ async function withNode(
   }
 }
 
-/** Has the sandboxes' pages served beside the metrics. */
+/** Adds the extension that serves the pages of the sandboxes. */
 function servePages(config: AgentConfigObject): void {
   const endpoint = config.exporters["prometheus"]?.["endpoint"];
   Object.assign(config, { extensions: { kata_monitor_api: { endpoint } } });
   Object.assign(config.service, { extensions: ["kata_monitor_api"] });
 }
 
-/** What a page says of one sandbox. */
+/** The lines of one sandbox on a page. */
 class Sandbox {
   readonly #lines: readonly string[];
 
@@ -43,13 +43,13 @@ class Sandbox {
     return this.#lines;
   }
 
-  /** The number of the series that begins so; undefined where there is none. */
+  /** Returns the value of the series that begins with this text; undefined where there is none. */
   value(family: string, labels = ""): number | undefined {
     const line = this.#lines.find((candidate) => candidate.startsWith(`${family}{${labels}`));
     return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(" ") + 1));
   }
 
-  /** Its state and the code of its reason. */
+  /** Returns the sandbox's state and the code of the reason. */
   get state(): string {
     const line =
       this.#lines.find((candidate) => /^kata_collector_sandbox_state\{.*\} 1$/.test(candidate)) ?? "";
@@ -81,11 +81,11 @@ interface Change {
   readonly simulated: SimulatedSandbox;
   readonly before: Sandbox;
   readonly after: Sandbox;
-  /** The part of the CPU time between them that went into the mode. */
+  /** Returns the share of this mode in the CPU time between the two pages. */
   share(item: string): number;
 }
 
-/** Two exported pages of the sandbox, so far apart that its guest has run for three seconds. */
+/** Pulls two pages of the sandbox, between which its guest has run for three seconds. */
 async function changeOf(node: SimulatedNode, simulated: SimulatedSandbox): Promise<Change> {
   const look = async (): Promise<Sandbox | undefined> => {
     const sandbox = new Sandbox(await node.page(), simulated);
@@ -101,7 +101,7 @@ async function changeOf(node: SimulatedNode, simulated: SimulatedSandbox): Promi
   return { simulated, before, after, share };
 }
 
-test("what a sick guest suffers from shows in the counters that are exported, under its pod's name", () =>
+test("the exported counters show the condition of a sick guest, under its pod's name", () =>
   withNode({}, async (node) => {
     const changes = async (fault: SandboxFault): Promise<Change[]> =>
       await Promise.all(
@@ -141,7 +141,7 @@ test("what a sick guest suffers from shows in the counters that are exported, un
     }
   }));
 
-test("a guest part that is missing is said, on both runtimes", () =>
+test("a missing guest part is reported, for both runtimes", () =>
   withNode({}, async (node) => {
     for (const flavor of FLAVORS) {
       const simulated = await node.simulator.add({ fault: "no_agent", flavor });
@@ -155,7 +155,7 @@ test("a guest part that is missing is said, on both runtimes", () =>
     }
   }));
 
-test("a shim that answers late is up, and how late is exported", () =>
+test("a shim that answers late is up, and the duration is exported", () =>
   withNode({ answerDelayMs: 1_500 }, async (node) => {
     const simulated = await node.simulator.add({ fault: "slow_shim" });
     const sandbox = await poll("its answer", async () => {
@@ -163,7 +163,7 @@ test("a shim that answers late is up, and how late is exported", () =>
       return seen.value("kata_collector_sandbox_up") === 1 ? seen : undefined;
     });
     assert.match(sandbox.state, /^up/);
-    // Timers may be early by less than a millisecond.
+    // Timers may fire up to a millisecond early.
     assert.ok((sandbox.value("kata_collector_sandbox_scrape_duration_seconds") ?? 0) > 1.49);
     assert.ok(sandbox.lines.some((line) => line.startsWith("kata_guest_load{")));
   }));
@@ -187,7 +187,7 @@ test("a VM that has lost its pod goes on under the pod's name", () =>
     assert.ok(after.lines.every((line) => line.includes(`cri_name="${simulated.pod.name}"`)));
   }));
 
-test("what is left of dead sandboxes is pending, and a pod without a directory is no sandbox", () =>
+test("the remains of dead sandboxes are pending, and a pod without a directory is no sandbox", () =>
   withNode({}, async (node) => {
     const add = (fault: SandboxFault): Promise<SimulatedSandbox> => node.simulator.add({ fault });
     const [left, persist, none, well] = await Promise.all([

@@ -6,10 +6,10 @@ import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts"
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-/** The runtime's list is compared once a minute. */
+/** The agent compares its sandboxes with the runtime's list once a minute. */
 const COMPARED_LIMIT_MS = 150_000;
 
-/** The line of `/sandboxes?verbose` about the sandbox, once it is as wanted. */
+/** Waits until the sandbox's line of `/sandboxes?verbose` matches, and returns it. */
 async function stateOf(node: SimulatedNode, { id, fault }: SimulatedSandbox, want: RegExp): Promise<string> {
   return await poll(
     `the state of ${fault}`,
@@ -21,7 +21,7 @@ async function stateOf(node: SimulatedNode, { id, fault }: SimulatedSandbox, wan
   );
 }
 
-test("whatever is wrong with a sandbox is its state, its reason, or the runtime's word against it", async () => {
+test("every fault of a sandbox shows in its state, its reason, or in whether the runtime lists it", async () => {
   const node = await startNode({
     simulator: { sandboxes: 0, answerDelayMs: 1_500, leakDelayMs: 3_000 },
     configure(config) {

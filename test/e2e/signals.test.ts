@@ -3,13 +3,13 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { nodeFlags } from "../kit/node/agent_process.ts";
+import { nodeFlags } from "../kit/node/cli_process.ts";
 import { testFolder } from "../kit/test_folder.ts";
 import { catches, listenersOf, startBareAgent } from "./bare_process.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** All that Linux has, but for those that end or stop a process by their nature, and those that the agent obeys. */
+/** All signals of Linux, except those that always end or stop a process, and those that the agent acts on. */
 const HARMLESS = [
   "SIGUSR1",
   "SIGUSR2",
@@ -27,7 +27,7 @@ const HARMLESS = [
   "SIGCONT",
 ] as const;
 
-test("a signal that means nothing ends nothing and opens nothing", async (context) => {
+test("a signal without a meaning for the agent does not end it and opens no debugger", async (context) => {
   const socket = join(testFolder(context), "page.sock");
   const agent = await startBareAgent(context, {
     configure: ({ exporters }) => Object.assign(exporters, { prometheus: { endpoint: `unix://${socket}` } }),
@@ -46,12 +46,12 @@ for (const [how, nodeArgs] of [
   ["as its first line says", undefined],
   ["without any option", []],
 ] as const) {
-  test(`SIGUSR1 opens no debugger while node starts ${how}`, async (context) => {
+  test(`SIGUSR1 opens no debugger when Node is started ${how}`, async (context) => {
     let timer: NodeJS.Timeout | undefined;
     const agent = await startBareAgent(context, {
       ...(nodeArgs === undefined ? {} : { nodeArgs }),
       onSpawn(child) {
-        // From when node has its own handler: before, the signal ends any program.
+        // The signal comes after Node has installed its handler; before, it ends any program.
         timer = setInterval(() => catches(child.pid ?? 0, USR1) && child.kill("SIGUSR1"), 5);
       },
     });

@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { SANDBOX_FAULTS } from "../../src/simulator/sandbox_faults.ts";
-import { freePort, SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { SIMULATOR_MAIN, startCli } from "../kit/node/cli_process.ts";
 
 interface Ended {
   readonly code: number | null;
@@ -15,7 +16,7 @@ interface Ended {
   readonly stderr: string;
 }
 
-/** Runs the command in a folder of its own, to its end. */
+/** Runs the command in a folder of its own until it ends. */
 async function runIn(cwd: string, args: readonly string[], env: Record<string, string> = {}): Promise<Ended> {
   const child = spawn(process.execPath, [SIMULATOR_MAIN, ...args], { cwd, env: { ...process.env, ...env } });
   let [stdout, stderr] = ["", ""];
@@ -29,7 +30,7 @@ async function runIn(cwd: string, args: readonly string[], env: Record<string, s
   return { code, stdout, stderr };
 }
 
-/** A folder with a folder "in" in it, where commands are run. */
+/** Makes a folder that contains a folder "in", in which the commands run. */
 async function withFolder(play: (folder: string) => Promise<void>): Promise<void> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), "relative-")));
   await mkdir(join(folder, "in"));
@@ -40,7 +41,7 @@ async function withFolder(play: (folder: string) => Promise<void>): Promise<void
   }
 }
 
-test("simulate makes its node where --dir says, also from where it is run", () =>
+test("simulate makes its node in --dir, also where that is relative to the working directory", () =>
   withFolder(async (folder) => {
     for (const [dir, want] of [
       ["x", "in/x"],
@@ -77,7 +78,7 @@ test("the demo runs where temporary files are in a relative folder", () =>
     assert.deepEqual(await readdir(join(folder, "in")), []);
   }));
 
-test("the help of simulate and demo says what every fault is", async () => {
+test("the help of simulate and demo explains every fault", async () => {
   for (const command of ["simulate", "demo"]) {
     const { stdout } = await startCli([command, "--help"], {}, SIMULATOR_MAIN).finished;
     for (const [name, sentence] of Object.entries(SANDBOX_FAULTS))

@@ -5,13 +5,14 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { freePort, runCli } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { runCli } from "../kit/node/cli_process.ts";
 import { startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
 const SECRET = "hunter2-in-a-path";
 
-test("an exporter that cannot push names the token in its URL by its reference, in the log and in the status", async (context) => {
+test("an exporter that cannot push shows the reference instead of the token in its URL, in the log and in the status", async (context) => {
   const dir = await mkdtemp(join(tmpdir(), "texts-"));
   context.after(() => rm(dir, { recursive: true }));
   const token = join(dir, "token");
@@ -45,7 +46,7 @@ test("an exporter that cannot push names the token in its URL by its reference, 
   assert.ok(!node.agent.stderr().includes(SECRET), node.agent.stderr());
 });
 
-test("neither an argument nor a variable moves the terminal or makes a line", async () => {
+test("neither an argument nor a variable can control the terminal or add a line", async () => {
   const attack = "\u001b[2J\u202e\u0085\nforged.yaml:1:1: fine";
   for (const args of [
     ["validate", "--config", attack],

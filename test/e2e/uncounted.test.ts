@@ -13,7 +13,7 @@ import { goOnWithout } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { pull } from "../kit/pulled_page.ts";
 
-/** What a vendor's shim may say of itself, and what strict readers refuse for it. */
+/** Values that a vendor's shim may send although its types do not allow them, and for which strict readers refuse a page. */
 const VENDOR = [
   "# TYPE vendor_jobs_total counter",
   'vendor_jobs_total{item="good"} 7',
@@ -32,7 +32,7 @@ function answerWith(page: Buffer): Buffer[] {
   return [Buffer.from(`HTTP/1.1 200 OK\r\nContent-Length: ${page.length}\r\n\r\n`), page];
 }
 
-/** The numbers of the family in a file of OTLP/JSON, by item, and whether each metric was a monotonic sum. */
+/** Returns the family's values in a file of OTLP/JSON, by item, and whether each metric was a monotonic sum. */
 function pushedJobs(path: string): Map<string, number> {
   const pushed = new Map<string, number>();
   for (const line of readFileSync(path, "utf8").split("\n").slice(0, -1)) {
@@ -48,7 +48,7 @@ function pushedJobs(path: string): Map<string, number> {
   return pushed;
 }
 
-test("numbers that count nothing are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
+test("values that are impossible for a counter are on the text page, and neither in OpenMetrics nor in OTLP", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "uncounted-"));
   const path = join(folder, "metrics.json");
   const node = await startNode({

@@ -5,7 +5,7 @@ import type { SimulatedPod } from "../../src/simulator/cri_server.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import { poll } from "../kit/poll.ts";
 
-/** Old enough to count at once. */
+/** A pod that is old enough to be missed at once. */
 const POD: SimulatedPod = {
   id: "a".repeat(64),
   uid: "0f6b1c1e-0000-4000-8000-00000000000a",
@@ -17,7 +17,7 @@ const POD: SimulatedPod = {
   createdAtMs: 0,
 };
 
-/** The first line of the agent's JSON log with a message that begins so. */
+/** Waits for a line of the agent's JSON log whose message begins with this text, and returns the first one. */
 function entry({ agent }: SimulatedNode, message: string): Promise<Readonly<Record<string, unknown>>> {
   return poll(`"${message}" in the log`, () =>
     agent
@@ -29,12 +29,12 @@ function entry({ agent }: SimulatedNode, message: string): Promise<Readonly<Reco
   );
 }
 
-/** Until then nobody hears of a pod before the next list, a minute later. */
+/** Waits for the event stream: before, a new pod is only found by the next list, a minute later. */
 async function followed({ simulator }: SimulatedNode): Promise<void> {
   await poll("the stream of events", () => simulator.cri?.calls.events || undefined);
 }
 
-test("an agent that looks where no sandbox is asks the runtime all the same, and says which pods it does not see", async () => {
+test("an agent that finds no sandbox still asks the runtime, and says which pods it does not see", async () => {
   const node = await startNode({
     simulator: { sandboxes: 0 },
     configure(config) {
@@ -72,7 +72,7 @@ test("a sandbox whose pod the runtime has forgotten stays on the page under its 
     await poll("the name", async () => (await named()) || undefined);
     await followed(node);
     const lists = node.simulator.cri?.calls.list ?? 0;
-    // The event of its end is a reason for a list.
+    // The event that it has ended makes the agent ask for the list.
     node.simulator.cri?.remove(leaked.id);
     await poll("a list without it", () => (node.simulator.cri?.calls.list ?? 0) > lists || undefined);
     assert.ok(await named());

@@ -7,23 +7,23 @@ import type { Ledger } from "./ledger.ts";
 import type { Life } from "./life.ts";
 
 /**
- * What became of the readings that an agent gave to one of its exporters, in data points. The ends of series are left
- * out: no receiver has handed them on.
+ * The data points that an agent gave to one of its exporters, and where they are now. The points that end series are not
+ * counted, since no receiver has handed them on.
  */
 export interface Account {
   readonly id: string;
   readonly accepted: number;
-  /** By the agent's counter. */
+  /** The number of sent points by the agent's own counter. */
   readonly sent: number;
-  /** What the destination keeps, each point once. */
+  /** The number of points that the destination keeps, each counted once. */
   readonly received: number;
-  /** What came to the destination again. */
+  /** The number of points that the destination had received before. */
   readonly again: number;
-  /** What the agent counts as lost, under any name. */
+  /** The number of points that the agent counts as lost, by whatever counter. */
   readonly counted: number;
 }
 
-/** The account of an exporter with nothing left in its queue; `kept` is its destination's. */
+/** Makes the account of an exporter whose queue is empty; `kept` is the ledger of its destination. */
 export function accountOf(counters: Counters, id: string, kept: Ledger): Account {
   const own = exporterIn(counters, id);
   return {
@@ -42,7 +42,7 @@ export function exporterIn({ exporters }: Counters, id: string): ExporterCounter
   return own;
 }
 
-/** Fails unless every point that was accepted is received or counted as lost, and none is both. */
+/** Fails unless every accepted point is either received or counted as lost. */
 export function assertBalanced({ id, accepted, sent, received, counted }: Account): void {
   assert.equal(accepted - received - counted, 0, `"${id}": accepted is received and counted as lost`);
   assert.equal(sent, received, `"${id}": sent is received less what came again`);
@@ -59,11 +59,11 @@ export function describeAccounts(accounts: readonly Account[]): string {
 const LOOK_MS = 100;
 
 export interface AccountWatch {
-  /** Rejects where at some time more had been sent and lost than accepted. */
+  /** Ends the watch. Rejects where at any time more points had been sent and lost than accepted. */
   stop(): Promise<void>;
 }
 
-/** Looks at the counters of a life that began with empty queues, again and again, until it ends or the watch does. */
+/** Reads the counters every 100 ms, until the process or the watch ends. The queues must have been empty at its start. */
 export function watchAccounts(life: Life): AccountWatch {
   const stop = new AbortController();
   const faults: unknown[] = [];
@@ -78,7 +78,7 @@ export function watchAccounts(life: Life): AccountWatch {
 }
 
 async function lookUntil(life: Life, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted && !life.ended) {
+  while (!stop.aborted && !life.hasEnded()) {
     const counters = await life.counters();
     for (const [id, { sent }] of counters.exporters) {
       const left = counters.accepted - sent - lostBy(counters, id);

@@ -15,21 +15,21 @@ import {
 import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 
-/** Less than the usual one, and few readings: a destination on a busy machine takes more than the bound. */
+/** Smaller than the default, so that a destination on a busy machine could still receive faster than this. */
 const RATE = 2;
 const SCRAPE_INTERVAL_MS = 400;
-/** What has waited for less is no backlog. */
+/** The age from which a waiting reading belongs to the backlog. */
 const BACKLOG_MS = 10_500;
-/** Before the outage: the rate is that of what came in lately. */
+/** The time before the outage must be long enough for the agent to measure the rate at which readings come in. */
 const SHORT = { beforeMs: 3_000, outageMs: 16_000 };
 const LONG = { beforeMs: 60_000, outageMs: 120_000 };
-/** The rate is measured over half a minute, in which readings do not come evenly. */
+/** The factor by which readings may arrive faster: the agent measures its rate over half a minute, with some noise. */
 const SLACK = 1.5;
 
 const SPECS: readonly RouteSpec[] = (["memory", "disk"] as const).map((queue) => ({
   protocol: "grpc",
   queue,
-  // Small batches, of which one more or less is no matter.
+  // The batches are small, so that one more or less does not change the result.
   sendingQueue: { backlog_rate: RATE, batch: { flush_timeout: "50ms", max_size: "128KiB" } },
 }));
 
@@ -38,12 +38,12 @@ interface Arrival {
   readonly readings: number;
 }
 
-/** When readings arrived that had waited for long, a sandbox's next to the other. */
+/** Collects the times at which readings of the backlog arrived. */
 class Arrivals {
   readonly #seen = new Map<string, number>();
   readonly late: Arrival[] = [];
 
-  /** Looks at what has come since the last look. */
+  /** Adds what has arrived since the last call. */
   look({ recorder }: Route, ids: readonly string[]): void {
     let readings = 0;
     for (const id of ids) {
@@ -71,11 +71,11 @@ async function drainSlowly(scene: Scene, { beforeMs, outageMs }: typeof SHORT): 
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${texts.join("\n")}\n${describeAccounts(accounts)}\n${judged}`;
 }
 
-/** Follows the arrivals until no backlog is left, and fails where they come faster than they may. */
+/** Follows the arrivals until no backlog is left. Fails where they come faster than `backlog_rate` allows. */
 async function measure(route: Route, ids: readonly string[]): Promise<string> {
   const arrivals = new Arrivals();
   let lateBefore = 0;
@@ -92,7 +92,7 @@ async function measure(route: Route, ids: readonly string[]): Promise<string> {
   const [first, ...rest] = arrivals.late;
   assert.ok(first !== undefined && rest.length > 0, `"${route.id}" has a backlog`);
   const seconds = ((rest.at(-1)?.atMs ?? 0) - first.atMs) / 1_000;
-  // The first are those that the agent sends before it knows what the peer takes.
+  // The first readings are the ones that the agent sends before it knows how much the peer takes.
   const readings = rest.reduce((sum, arrival) => sum + arrival.readings, 0);
   const perSecond = (ids.length * 1_000) / SCRAPE_INTERVAL_MS;
   const text = `${route.id}: ${readings} late readings in ${seconds.toFixed(1)} s, while ${perSecond} come in a second`;
@@ -100,7 +100,7 @@ async function measure(route: Route, ids: readonly string[]): Promise<string> {
   return text;
 }
 
-/** Whether the last reading of every sandbox that came is one of just now. */
+/** Returns whether the latest reading of every sandbox was scraped just now. */
 function isFresh({ recorder }: Route, ids: readonly string[]): boolean {
   return ids.every((id) => Date.now() - (recorder.kept.latestArrivalOf(id) ?? 0) < BACKLOG_MS);
 }
@@ -116,6 +116,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const backlog: Scenario = {
   name: "backlog",
-  summary: "what an outage has left comes no faster than backlog_rate times as fast as readings do",
+  summary: "after an outage the backlog arrives at most backlog_rate times as fast as new readings",
   run,
 };

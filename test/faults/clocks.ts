@@ -8,14 +8,14 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
-/** Of Debian's package faketime: it stands between a process and its wall clock. */
+/** A library of Debian's package faketime, which gives a process another wall clock. */
 const LIBRARY = "/usr/lib/*/faketime/libfaketimeMT.so.1";
 const DAY_S = 86_400;
 const LONG_JUMPS = 40;
 const SHORT_JUMPS = 4;
 const PAUSE_MS = 300;
 
-/** The wall clock of an agent, which the test sets. */
+/** The wall clock of an agent, set by the test. */
 class WallClock {
   readonly #path: string;
   readonly env: Readonly<Record<string, string>>;
@@ -37,7 +37,7 @@ class WallClock {
   }
 }
 
-/** How far the agent's time of its latest reading of each sandbox is from ours, in seconds. */
+/** Returns how far the time of each sandbox's latest reading is from this process's time, in seconds. */
 function offsetsSeen({ recorder }: Scene, ids: readonly string[]): number[] {
   return ids.map((id) => ((recorder.kept.latestArrivalOf(id) ?? 0) - Date.now()) / 1_000);
 }
@@ -50,14 +50,14 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   try {
     let life = await scene.start(undefined, clock.env);
     for (let jump = 0; jump < jumps; jump++) {
-      // Forth and back in turn, and each time elsewhere, so that no time comes twice.
+      // The jumps go forth and back in turn and have different lengths, so that no time comes twice.
       const offsetS = Math.round((jump % 2 === 0 ? 1 : -1) * (1 + scene.random()) * DAY_S);
       await scene.recorder.setMode(jump % 4 < 2 ? "up" : "unavailable");
       clock.set(offsetS);
       await sleep(scene.random() * PAUSE_MS);
       if (jump % 4 === 2) {
-        // In peace: what interrupts is told by its time, which means nothing here.
-        assert.equal((await life.end("SIGTERM")).code, 0);
+        // The agent is stopped and not killed: a kill is told apart by its time, and the times are wrong here.
+        assert.equal((await life.stop("SIGTERM")).code, 0);
         scene.lookAtDisk();
         life = await scene.start(undefined, clock.env);
       }
@@ -68,7 +68,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     }
     clock.set(0);
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${jumps} times: the wall clock is set forth or back by one to two days`);
     print(describeVerdict(verdict));

@@ -30,7 +30,7 @@ function openQueue(directory: string, damages: Damage[]): DiskQueue {
   });
 }
 
-/** A queue of a few records, the first of them settled, with what begins a record inside of some. */
+/** Writes a queue of a few records, of which the first is settled; some hold bytes that look like the head of a record. */
 function makeQueue(directory: string, random: () => number, payloadBytesMax: number): void {
   const queue = openQueue(directory, []);
   for (let record = 0; record < RECORDS; record++) {
@@ -50,7 +50,7 @@ interface Outcome {
   readonly damages: readonly Damage[];
 }
 
-/** What a queue gives that finds these two files. */
+/** Returns the records that a queue finds in these two files. */
 function outcomeOf(directory: string, files: Readonly<Record<string, Buffer>>): Outcome {
   for (const [name, bytes] of Object.entries(files)) writeFileSync(join(directory, name), bytes);
   const damages: Damage[] = [];
@@ -61,7 +61,7 @@ function outcomeOf(directory: string, files: Readonly<Record<string, Buffer>>): 
   return { payloads, damages };
 }
 
-/** Spoils every byte of a segment and of the acks, one at a time, and cuts the segment at every length. */
+/** Changes every byte of a segment and of the acks, one at a time, and cuts the segment to every length. */
 async function spoilEveryByte(random: () => number, payloadBytesMax: number): Promise<string> {
   const directory = mkdtempSync(join(tmpdir(), "spoil-"));
   makeQueue(directory, random, payloadBytesMax);
@@ -102,14 +102,14 @@ async function spoilEveryByte(random: () => number, payloadBytesMax: number): Pr
 
 interface Spoilt {
   readonly at: number;
-  /** The record that the byte is in. */
+  /** The record that holds the changed byte. */
   readonly struck: number;
   readonly records: readonly DiskRecord[];
   readonly waiting: readonly string[];
   readonly outcome: Outcome;
 }
 
-/** Only the struck record may lack, and it is reported; with its points where its header says how many they were. */
+/** Fails unless only the record with the changed byte is missing, and is reported, with its points if its header has them. */
 function checkSpoilt({ at, struck, records, waiting, outcome: { payloads, damages } }: Spoilt): void {
   const record = records[struck];
   assert.ok(record !== undefined);
@@ -138,13 +138,13 @@ function flipped(bytes: Buffer, at: number, random: () => number): Buffer {
   return copy;
 }
 
-/** A queue's worth of real readings, some of them spoilt while no agent runs. */
+/** Lets an agent fill a queue with real readings, damages some records while no agent runs, and starts another agent. */
 async function spoilUnderAgent(scene: Scene, share: number): Promise<string> {
   const { random, recorder } = scene;
   await recorder.setMode("unavailable");
   const first = await scene.start();
   await sleep(1_500);
-  assert.equal((await first.end("SIGTERM")).code, 0);
+  assert.equal((await first.stop("SIGTERM")).code, 0);
   scene.lookAtDisk();
   const records = readRecords(scene.queueDirectory);
   const spoilt = shuffled(records, random).slice(0, Math.ceil(records.length * share));
@@ -155,7 +155,7 @@ async function spoilUnderAgent(scene: Scene, share: number): Promise<string> {
   const second = await scene.start();
   await scene.drain(second);
   const own = (await second.counters()).exporters.get(DISK);
-  assert.equal((await second.end("SIGTERM")).code, 0);
+  assert.equal((await second.stop("SIGTERM")).code, 0);
   const missing = scene.onDisk.missingIn(recorder.kept);
   assert.equal(missing, points, "what is missing is what was spoilt");
   assert.equal(own?.failed.get("corrupt"), points, "and it is counted to the point");
@@ -184,6 +184,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const corruption: Scenario = {
   name: "corruption",
-  summary: "every byte of a segment spoilt by itself, and records spoilt while the agent is stopped",
+  summary: "damage in each single byte of a segment, and in records while the agent is stopped",
   run,
 };

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What an agent says of itself, in data points where nothing else is said. */
+/** The agent's own counters. The unit is data points unless another one is named. */
 export interface Counters {
-  /** Of readings that receivers handed on; the ends of series are not among them. */
+  /** The points of the readings that receivers handed on, without the points that end series. */
   readonly accepted: number;
-  /** Scrapes that were due and not made, by reason. */
+  /** The number of scrapes that were due and skipped, by reason. */
   readonly skipped: ReadonlyMap<string, number>;
-  /** What was under way while a reload exchanged a component, by the component: "exporter:otlp_grpc". */
+  /** The points that were lost while a reload exchanged a component, by component: "exporter:otlp_grpc". */
   readonly exchangeLost: ReadonlyMap<string, number>;
-  /** By exporter. */
+  /** The counters of each exporter, by its id. */
   readonly exporters: ReadonlyMap<string, ExporterCounters>;
 }
 
 export interface ExporterCounters {
   readonly sent: number;
-  /** Lost since the queue took no more. */
+  /** The points that were lost because the queue was full. */
   readonly enqueueFailed: number;
-  /** Lost later, by reason. */
+  /** The points that were lost after they had been in the queue, by reason. */
   readonly failed: ReadonlyMap<string, number>;
-  /** In the unit of its sizer, with what is on its way. */
+  /** The size of the queue in the unit of its sizer, with the requests that are being sent. */
   readonly queueSize: number;
   readonly inFlight: number;
 }
@@ -28,7 +28,7 @@ interface Line {
   readonly value: number;
 }
 
-/** Reads the page of a pull reader. */
+/** Pulls the agent's own metrics and reads the counters. */
 export async function readCounters(address: string): Promise<Counters> {
   const response = await fetch(`http://${address}/metrics`, { signal: AbortSignal.timeout(5_000) });
   return parseCounters(await response.text());

@@ -29,7 +29,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       assert.ok(again > 0, `"${id}" has sent again what it did not know to be delivered`);
     }
     print(judgeRoutes(scene, routes));
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
   } finally {
     await scene.close();
   }

@@ -28,17 +28,17 @@ function setLimit({ pid }: Life, files: number): void {
   command("prlimit", "--pid", String(pid), `--nofile=${files}:`);
 }
 
-/** No file may be opened any more, for a while in which the destination goes, too, and wants a new connection. */
+/** Takes the right to open files from the agent for a while, in which it also loses its connection to the destination. */
 async function starve({ scene, life, usual }: { scene: Scene; life: Life; usual: number }): Promise<void> {
   const { random, recorder } = scene;
   await recorder.setMode(random() < 0.5 ? "refusing" : "up");
-  // Sometimes below what is open, so that nothing that is closed can be opened again.
+  // Sometimes the limit is below the number of open files, so that no closed file can be opened again.
   const limit = Math.max(4, openFiles(life) - Math.floor(random() * 8));
   setLimit(life, limit);
   await sleep(WITHOUT_MS / 2);
   await recorder.setMode("up");
   await sleep(WITHOUT_MS / 2);
-  assert.ok(!life.ended, `the agent has ended:\n${life.stderr()}`);
+  assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr()}`);
   setLimit(life, usual);
   const ids = [...scene.simulator.sandboxes.keys()];
   const before = ids.map((id) => recorder.kept.countedOf(id).length);
@@ -61,11 +61,11 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     const log = life.stderr();
     await scene.drain(life);
     const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${rounds} times no descriptors; the log has ${log.split("EMFILE").length - 1} EMFILE`);
     print(`${describeVerdict(verdict)}\n${describeAccounts([account])}`);
-    // A queue that is not to block loses what comes while its next segment cannot be opened, and counts it.
+    // A queue without block_on_overflow loses the readings for which no segment can be opened, and counts them.
     assertBalanced(account);
     if (account.counted === 0) assertNothingLost(verdict);
     assert.match(log, /EMFILE/, "the agent did run out of descriptors, and said so");

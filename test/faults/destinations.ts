@@ -10,11 +10,11 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { INTERVAL_MS, setScene, TIMEOUT_MS } from "./scene.ts";
 
 const SHORT_MODE_MS = 400;
-/** In these an attempt must run into its deadline. */
+/** The modes in which an attempt ends at its deadline only. */
 const SILENT: readonly Mode[] = ["hanging", "stalled"];
 const LONG_MODE_MS = 6_000;
 const LONG_ROUNDS = 3;
-/** As many readings as an hour has at the default interval of 15 s. */
+/** The number of readings of one hour at the default interval of 15 s. */
 const OUTAGE_READINGS = 240;
 
 async function longOutage(life: Life, routes: readonly Route[], print: Scale["print"]): Promise<void> {
@@ -53,7 +53,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     print(describeAccounts(accounts));
     for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" has given up nothing`);
     print(judgeRoutes(scene, routes));
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
   } finally {
     await scene.close();
   }

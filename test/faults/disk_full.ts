@@ -14,7 +14,7 @@ const DISK_BYTES = 1024 * 1024;
 const LONG_ROUNDS = 10;
 const FULL_MS = 300;
 
-/** The scene's configuration, with a queue that is asked whether it has room. */
+/** Returns the scene's configuration with `block_on_overflow`, so that nothing is scraped while the queue is full. */
 function asking(scene: Scene): AgentConfig {
   const queue = { storage: "file_storage", block_on_overflow: true };
   return { ...scene.config(), exporters: { [DISK]: exporterTo(scene.recorder.address, queue) } };
@@ -27,7 +27,7 @@ async function untilFull(life: Life): Promise<number> {
   );
 }
 
-/** Fills the disk, kills the agent there, lets it start on the full disk, and gives it a destination again. */
+/** Fills the disk, kills the agent, starts it on the full disk, and then lets the destination take data again. */
 async function fillAndEmpty(scene: Scene): Promise<number> {
   await scene.recorder.setMode("unavailable");
   const first = await scene.start(asking(scene));
@@ -45,11 +45,11 @@ async function fillAndEmpty(scene: Scene): Promise<number> {
     assert.equal(own.enqueueFailed, 0, "the full disk has cost nothing");
     return own.queueSize < DISK_BYTES / 3 || undefined;
   });
-  await scene.interrupt(() => second.end("SIGTERM"));
+  await scene.interrupt(() => second.stop("SIGTERM"));
   return skipped;
 }
 
-/** A queue that is not asked takes what it has space for, and counts the rest. */
+/** Fills the disk of a queue without `block_on_overflow`, which must count what it has no space for. */
 async function loseAndCount(scene: Scene): Promise<string> {
   await scene.recorder.setMode("unavailable");
   const life = await scene.start();
@@ -62,13 +62,13 @@ async function loseAndCount(scene: Scene): Promise<string> {
   await scene.drain(life);
   await watch.stop();
   const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   assert.match(life.stderr(), /no space left on device/i);
   assertBalanced(account);
   return describeAccounts([account]);
 }
 
-/** Gives the work a scene whose queue has a disk of its own. */
+/** Runs the work with a scene whose queue has a small disk for itself. */
 async function onSmallDisk<T>(seed: number, work: (scene: Scene) => Promise<T>): Promise<T> {
   const mount = mountTmpfs(DISK_BYTES);
   const scene = await setScene({ seed, storage: join(mount.path, "storage") });
@@ -86,7 +86,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) skipped += await fillAndEmpty(scene);
     const life = await scene.start(asking(scene));
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`block_on_overflow: ${skipped} scrapes not made for a full disk\n${describeVerdict(verdict)}`);
     assertNothingLost(verdict);

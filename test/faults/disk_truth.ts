@@ -10,7 +10,7 @@ import {
 } from "../../src/delivery/disk_record.ts";
 import type { Ledger } from "./ledger.ts";
 
-/** A record in a segment, delivered already or not. */
+/** A record in a segment, whether it has been delivered or not. */
 export interface DiskRecord {
   readonly path: string;
   readonly offset: number;
@@ -18,7 +18,7 @@ export interface DiskRecord {
   readonly payload: Buffer;
 }
 
-/** Every whole record in the segments of a queue, oldest first, by a reader that knows nothing of the queue. */
+/** Reads every complete record in a queue's segments, oldest first, without the queue's code. */
 export function readRecords(queueDirectory: string): DiskRecord[] {
   if (!existsSync(queueDirectory)) return [];
   const segments = readdirSync(queueDirectory).filter((name) => name.endsWith(".log"));
@@ -41,7 +41,7 @@ function readSegment(path: string): DiskRecord[] {
   return records;
 }
 
-/** Adds to the ledger what it has not had yet of a queue's records. */
+/** Adds the records of a queue to a ledger, each of them once. */
 export class DiskWitness {
   readonly #ledger: Ledger;
   readonly #seen = new Set<string>();
@@ -50,11 +50,11 @@ export class DiskWitness {
     this.#ledger = ledger;
   }
 
-  /** Returns how many records are new. */
+  /** Reads the segments and returns the number of records that are new. */
   look(queueDirectory: string): number {
     let found = 0;
     for (const { header, payload } of readRecords(queueDirectory)) {
-      // Were a number given out twice, the checksum would tell.
+      // Two different records of one number would differ in their checksums.
       const key = `${header.sequence} ${header.checksum} ${header.addedMs}`;
       if (this.#seen.has(key)) continue;
       this.#seen.add(key);

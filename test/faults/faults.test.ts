@@ -4,13 +4,13 @@ import { peerIsThere } from "../kit/peers.ts";
 import { perform } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
-/** They wait most of the time, each for its own agent. */
+/** Scenarios mostly wait for their agents, so that several can run at the same time. */
 const AT_A_TIME = 3;
 /** One builds a Go server, which takes minutes where Go's cache is empty and the machine is busy. */
 const TIMEOUT_MS = 600_000;
 
-// The short forms; `npm run soak` runs the long ones, and those that take long in any form.
-suite("nothing that was accepted is lost", { concurrency: AT_A_TIME }, () => {
+// These are the short forms; `npm run soak` runs the long ones, and the soak itself, which has no short form.
+suite("no accepted point is lost", { concurrency: AT_A_TIME }, () => {
   for (const scenario of SCENARIOS) {
     test(`${scenario.name}: ${scenario.summary}`, { timeout: TIMEOUT_MS }, async (context) => {
       const lacking = scenario.lacks?.();

@@ -13,17 +13,17 @@ import { type Scene, setScene } from "./scene.ts";
 
 const execFileAsync = promisify(execFile);
 const SOURCE = join(import.meta.dirname, "keepalive_server");
-/** How many requests each is to get: those of more than half a minute, in which three pings would be two too many. */
+/** The number of requests that each server must get. They take over half a minute, in which 3 pings would be too many. */
 const SHORT_REQUESTS = { usual: 12, hung: 3 };
 const LONG_REQUESTS = { usual: 80, hung: 8 };
 const LIMIT_MS = 1_800_000;
 
-/** What happens at a server, one of these at a time. */
+/** An event at a server, with one of these fields. */
 interface ServerEvent {
   readonly port?: number;
   readonly request?: boolean;
   readonly ping?: boolean;
-  /** The words of a GOAWAY. */
+  /** The text of a GOAWAY that the server sent. */
   readonly goAway?: string;
 }
 
@@ -50,13 +50,13 @@ async function startGoServer(program: string, delay: string): Promise<GoServer> 
   };
 }
 
-/** By exporter. */
+/** The servers, by the names of the exporters that push to them. */
 type Servers = Readonly<Record<"usual" | "hung" | "eager", GoServer>>;
 
 function configOf(scene: Scene, { usual, hung, eager }: Servers): AgentConfig {
   const tls = { insecure: true };
   const exporters = {
-    // As a user has them who says nothing of keepalive.
+    // These have no option `keepalive`, as most users' exporters.
     "otlp_grpc/usual": { endpoint: usual.endpoint, tls },
     "otlp_grpc/hung": { endpoint: hung.endpoint, tls },
     "otlp_grpc/eager": { endpoint: eager.endpoint, tls, timeout: "30s", keepalive: { time: "1s" } },
@@ -74,12 +74,12 @@ function requestsAt({ events }: GoServer): number {
   return events.filter((event) => event.request === true).length;
 }
 
-/** What clients were told that were sent away. */
+/** Returns the text of each GOAWAY that the server sent. */
 function goodbyesOf({ events }: GoServer): string[] {
   return events.map(({ goAway = "" }) => goAway).filter((words) => words !== "");
 }
 
-/** Nobody minds how often the usual configuration pings; another one shows that this server would. */
+/** Fails where the server closes a connection of the default configuration. The "eager" exporter shows that it would. */
 async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUESTS): Promise<string> {
   const { usual, hung, eager } = servers;
   const life = await scene.start(configOf(scene, servers));
@@ -93,7 +93,7 @@ async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUE
   assert.deepEqual(goodbyesOf(usual), [], "nobody minds how often the usual configuration pings");
   assert.deepEqual(goodbyesOf(hung), [], "nor a server that answers nothing in time");
   assert.ok(goodbyesOf(eager).includes("too_many_pings"), goodbyesOf(eager).join());
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const counts = Object.entries(servers).map(
     ([name, server]) =>
       `${name}: ${requestsAt(server)} requests, ${pingsAt(server)} pings, sent away ${goodbyesOf(server).length} times`,
@@ -109,7 +109,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     await execFileAsync("go", ["build", "-o", program, "."], { cwd: SOURCE });
     const servers = {
       usual: await startGoServer(program, "2s"),
-      // It answers nobody in time, so that no ping is forgiven for an answer.
+      // It answers no request in time, so that no answer resets its count of pings.
       hung: await startGoServer(program, "20s"),
       eager: await startGoServer(program, "20s"),
     };
@@ -125,7 +125,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const keepalive: Scenario = {
   name: "keepalive",
-  summary: "a grpc-go server with its own rules about pings: the usual configuration keeps to them",
+  summary: "a grpc-go server with its own rules about pings, which the default configuration obeys",
   lacks: () => (hasProgram("go", "version") ? undefined : "Go"),
   run,
 };

@@ -6,13 +6,13 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
-/** Of the lives, some are over before the agent has read its configuration or opened its queue. */
+/** Some processes are killed before the agent has read its configuration or opened its queue. */
 const KILLED_WHILE_STARTING = 0.3;
 const STARTING_MS = 900;
 const LIFE_MS = 900;
 const REPORT_EVERY = 10;
 
-/** A life of random length with a destination in this mode, which in some changes on the way. */
+/** Runs an agent for a random time with the destination in this mode, which changes in some of the runs, and kills it. */
 async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promise<void> {
   const { random, recorder } = scene;
   await recorder.setMode(mode);
@@ -24,7 +24,7 @@ async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promis
     if (random() < 0.3) await recorder.setMode("up");
     await sleep((random() * LIFE_MS) / 2);
   }
-  assert.ok(!life.ended, `the agent ended by itself:\n${life.stderr()}`);
+  assert.ok(!life.hasEnded(), `the agent ended by itself:\n${life.stderr()}`);
   await scene.kill(life);
 }
 
@@ -44,7 +44,7 @@ async function run({ seed, kills, print }: Scale): Promise<void> {
     }
     const life = await scene.start();
     await scene.drain(life);
-    const { code } = await life.end("SIGTERM");
+    const { code } = await life.stop("SIGTERM");
     scene.lookAtDisk();
     const verdict = scene.judge();
     print(`${kills} kills\n${describeVerdict(verdict)}`);

@@ -6,31 +6,31 @@ import {
   type Metric,
 } from "../../src/otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 
-/** The guest counts how often it was asked: one reading of a sandbox follows the other without a gap. */
+/** A metric in which the guest counts its scrapes, so that a missing reading is a gap in this number. */
 const COUNTING_METRIC = "kata_agent_scrape_count";
 const NO_RECORDED_VALUE = 1;
 const END = "end of ";
 const COPIES_MAX = 255;
 
-/** What has been seen of one sandbox at one time. */
+/** The points of one sandbox that have the same time. */
 interface Moment {
-  /** By the series' number: how often its point was seen. */
+  /** How often the point of each series was seen, by the number of the series. */
   copies: Uint8Array;
-  /** How often the guest had been asked; undefined where the reading has no part of the guest. */
+  /** The guest's count of its scrapes; undefined where the reading has no part of the guest. */
   guestCount: number | undefined;
 }
 
 interface Sandbox {
-  /** By microseconds since 1970. */
+  /** The readings, by microseconds since 1970. */
   readonly moments: Map<number, Moment>;
-  /** Of the resource, as they stood on the reading with the latest time. */
+  /** The attributes of the resource in the reading with the latest time. */
   attributes: ReadonlyMap<string, string>;
   latest: number;
   /** The time of the point that was added last, in milliseconds. */
   lastArrival: number;
 }
 
-/** One reading's place in what a guest counted. */
+/** A reading with the guest's count of its scrapes. */
 export interface Counted {
   /** Unix milliseconds. */
   readonly timeMs: number;
@@ -38,18 +38,18 @@ export interface Counted {
 }
 
 /**
- * Every data point of some requests by its identity: sandbox, metric, attributes, time, and whether it is a value or the
- * end of a series. A byte for each, so that hours of them can be held.
+ * The data points of requests by their identity: sandbox, metric, attributes, time, and whether it is a value or the end of
+ * a series. Each point takes one byte, so that the points of hours fit into memory.
  */
 export class Ledger {
   readonly #sandboxes = new Map<string, Sandbox>();
-  /** Of all sandboxes, which mostly have the same. */
+  /** The numbers of all series. Sandboxes mostly have the same ones. */
   readonly #seriesNumbers = new Map<string, number>();
-  /** Points that were added, the same ones again and again included. */
+  /** The number of points that were added; a point that came twice counts twice. */
   points = 0;
-  /** Points of another identity each. */
+  /** The number of points with different identities. */
   unique = 0;
-  /** Of these, the ones that say that their series has ended. */
+  /** The number of `unique` points that end a series. */
   uniqueEnds = 0;
   requests = 0;
 
@@ -75,17 +75,17 @@ export class Ledger {
     return this.points - before;
   }
 
-  /** What the latest reading of the sandbox said of it; empty where there is none. */
+  /** Returns the attributes in the sandbox's latest reading; none where there is no reading. */
   attributesOf(id: string): ReadonlyMap<string, string> {
     return this.#sandboxes.get(id)?.attributes ?? new Map();
   }
 
-  /** The time of the reading of a sandbox that came last. */
+  /** Returns the time of the sandbox's reading that came last. */
   latestArrivalOf(id: string): number | undefined {
     return this.#sandboxes.get(id)?.lastArrival;
   }
 
-  /** The readings of a sandbox that have the guest's part, in the guest's order: the agent's clock may have jumped. */
+  /** Returns a sandbox's readings with the guest's part, ordered by the guest's count, since the agent's clock may jump. */
   countedOf(id: string): Counted[] {
     const counted: Counted[] = [];
     for (const [micros, { guestCount }] of this.#sandboxes.get(id)?.moments ?? [])
@@ -93,7 +93,7 @@ export class Ledger {
     return counted.sort((one, other) => one.guestCount - other.guestCount);
   }
 
-  /** The number of points of the sandbox that are values and no ends of series, each once. */
+  /** Returns the number of the sandbox's different points that are values. */
   valuesOf(id: string): number {
     const isEnd = [...this.#seriesNumbers.keys()].map((series) => series.startsWith(END));
     let values = 0;
@@ -102,7 +102,7 @@ export class Ledger {
     return values;
   }
 
-  /** The number of points that are here and not in the other one. */
+  /** Returns the number of points that the other ledger lacks. */
   missingIn(other: Ledger): number {
     const theirNumbers = [...this.#seriesNumbers.keys()].map((series) => other.#seriesNumbers.get(series));
     let missing = 0;

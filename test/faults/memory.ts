@@ -15,11 +15,11 @@ const SHORT_MS = 25_000;
 const LONG_MS = 300_000;
 const LOOK_MS = 500;
 const MIB = 1_048_576;
-/** Collects garbage between two looks: what then stays resident is kept, whenever V8 would have collected by itself. */
+/** Collects garbage between two looks, so that the result does not depend on when V8 does so by itself. */
 const COLLECTING = {
   NODE_OPTIONS: `--expose-gc --import "data:text/javascript,setInterval(gc,${LOOK_MS}).unref()"`,
 };
-/** Of what passes in the time. A queue that keeps what it has delivered keeps all of it at first. */
+/** The share of the delivered bytes by which memory may grow: a queue that keeps what it has delivered keeps all of it. */
 const GROWTH_SHARE_MAX = 0.25;
 
 function configOf(scene: Scene, { exporters }: Pushing): AgentConfig {
@@ -28,7 +28,7 @@ function configOf(scene: Scene, { exporters }: Pushing): AgentConfig {
   return { receivers: { kata: receiver }, exporters, service: { pipelines } };
 }
 
-/** The least that the process has in the time: a page at work comes and goes. */
+/** Returns the smallest resident memory in this time, since a page that is being parsed takes memory for a moment. */
 async function leastMib({ pid }: Life, forMs: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (const untilMs = performance.now() + forMs; performance.now() < untilMs; await sleep(LOOK_MS))
@@ -36,7 +36,7 @@ async function leastMib({ pid }: Life, forMs: number): Promise<number> {
   return least;
 }
 
-/** Lets every exporter push for a while, and compares how much memory grew with how much has passed. */
+/** Lets every exporter push for a while, and compares the growth of the memory with the bytes that were delivered. */
 async function pass(scene: Scene, forMs: number): Promise<string> {
   const pushing = await startPushing(scene);
   const passed = (): number => pushing.recorders.reduce((sum, { bytes }) => sum + bytes, 0) / MIB;
@@ -49,7 +49,7 @@ async function pass(scene: Scene, forMs: number): Promise<string> {
   const counters = await life.counters();
   for (const id of Object.keys(pushing.exporters))
     assert.ok(exporterIn(counters, id).sent > 0, `"${id}" sends`);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const text = `${through.toFixed(0)} MiB passed, resident memory grew by ${growth.toFixed(0)} MiB from ${before.mib.toFixed(0)}`;
   assert.ok(growth < through * GROWTH_SHARE_MAX, text);
   return text;
@@ -66,6 +66,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const memory: Scenario = {
   name: "memory",
-  summary: "every exporter that pushes, with a queue in memory that lets go of what it has delivered",
+  summary: "every exporter that pushes, with a queue in memory that frees what it has delivered",
   run,
 };

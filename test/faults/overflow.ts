@@ -8,7 +8,7 @@ import type { Scale, Scenario } from "./scenario.ts";
 import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
-/** Options of a queue, by what they make of one that runs over. */
+/** The options of the queue, by the policy for a full queue that they choose. */
 const POLICIES = {
   refuse_newest: { overflow: "refuse_newest" },
   drop_oldest: { overflow: "drop_oldest" },
@@ -18,7 +18,7 @@ const POLICIES = {
 type Policy = keyof typeof POLICIES;
 type Kind = "memory" | "disk";
 
-/** The smallest that holds the largest request. */
+/** The smallest queue that holds the largest request. */
 const QUEUE_SIZE = "1MiB";
 const SHORT_FULL_MS = 500;
 const LONG_FULL_MS = 20_000;
@@ -30,22 +30,22 @@ interface Flood {
   readonly fullMs: number;
 }
 
-/** Whether the policy has been put to use: a reading was lost to the full queue, or not made because of it. */
+/** Returns whether the queue was full: a reading was lost because of it, or a scrape was skipped. */
 const WAS_FULL: Readonly<Record<Policy, (counters: Counters) => boolean>> = {
   refuse_newest: (counters) => exporterIn(counters, DISK).enqueueFailed > 0,
   drop_oldest: (counters) => (exporterIn(counters, DISK).failed.get("overflow") ?? 0) > 0,
   block: ({ skipped }) => (skipped.get("queue_full") ?? 0) > 0,
   wait: ({ skipped }) => (skipped.get("result_pending") ?? 0) > 0,
 };
-/** Under these the source makes no reading that there is no room for. */
+/** The policies under which nothing is scraped while there is no room. */
 const ASKING: readonly Policy[] = ["block", "wait"];
 
-/** Lets a queue run over and then empty: what was accepted is received, or lost to the full queue and counted. */
+/** Fills a queue and then empties it. Fails unless each accepted point is received, or counted as lost to the full queue. */
 async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   const config = scene.config();
   const storage = kind === "disk" ? { storage: "file_storage" } : {};
   const queue = { queue_size: QUEUE_SIZE, ...POLICIES[policy], ...storage };
-  // The one beside it takes everything, and is held up as well where the other one asks for that.
+  // The other exporter's queue has room, but it gets nothing either while the full one asks for no scrapes.
   const exporters = [DISK, "nop"];
   // From the beginning: a request whose answer is lost in the change would be received, and yet dropped as the oldest.
   await scene.recorder.setMode("unavailable");
@@ -60,7 +60,7 @@ async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   await scene.drain(life);
   await watch.stop();
   const counters = await life.counters();
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const account = accountOf(counters, DISK, scene.recorder.kept);
   assertBalanced(account);
   const skipped = Array.from(counters.skipped, ([reason, times]) => `${times} × ${reason}`).join(", ");
@@ -96,6 +96,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const overflow: Scenario = {
   name: "overflow",
-  summary: "a queue that runs over: the newest or the oldest is lost and counted, or scrapes are not made",
+  summary:
+    "a queue that runs over: the newest or the oldest readings are lost and counted, or scrapes are skipped",
   run,
 };

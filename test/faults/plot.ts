@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Numbers of one kind over time. */
+/** The values of one quantity over time. */
 export interface Series {
   readonly name: string;
   readonly unit: string;
@@ -13,7 +13,7 @@ const RIGHT = 20;
 const TOP = 30;
 const BOTTOM = 30;
 
-/** An SVG file with a panel for each series above the other; `seconds` says when each value was taken. */
+/** Makes an SVG picture with one panel above the other for the series; `seconds` has the time of each value. */
 export function renderPlot(title: string, seconds: readonly number[], series: readonly Series[]): string {
   const panels = series.map((one, index) => renderPanel({ seconds, series: one, top: index * PANEL_HEIGHT }));
   const size = `width="${WIDTH}" height="${series.length * PANEL_HEIGHT}"`;
@@ -43,13 +43,13 @@ function renderPanel({ seconds, series: { name, unit, values }, top }: Panel): s
   return `${levels.join("")}${title}\n${axis}\n<polyline fill="none" stroke="#1f77b4" stroke-width="1.5" points="${points.join(" ")}"/>\n`;
 }
 
-/** The next number that makes a good end of an axis. */
+/** Returns the next round number for the end of an axis. */
 function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(value));
   return ([1, 2, 4, 6, 8].find((digit) => digit * power >= value) ?? 10) * power;
 }
 
-/** How much the values grow per second: the median of the slopes between all pairs, which single peaks do not move. */
+/** Returns the growth per second: the median of the slopes between all pairs of values, which single peaks do not change. */
 export function slopeOf(seconds: readonly number[], values: readonly number[]): number {
   const slopes: number[] = [];
   for (const [index, value] of values.entries()) {

@@ -11,7 +11,7 @@ import { assertNothingLost } from "./verdict.ts";
 const SHORT_MS = 1_500;
 const LONG_MS = 60_000;
 
-/** Refuses every request in which the sandbox is, whoever else is in it. */
+/** Refuses every request that holds a point of the sandbox, whatever else it holds. */
 function refuseSandbox({ recorder }: Route, id: string): void {
   const refusal = { http: 400, grpc: status.INVALID_ARGUMENT, words: "out of bounds" };
   recorder.refuse({ refusal, isFor: (message) => Buffer.from(message).includes(id) });
@@ -36,7 +36,7 @@ async function poison(scene: Scene, forMs: number): Promise<string> {
   }
   for (const { id, counted } of accounts)
     assert.equal(counted, exporterIn(counters, id).failed.get("permanent"), `"${id}" loses nothing else`);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   const requests = routes.map(({ id, recorder }) => `${id} ${recorder.refused.requests}`);
   return `${describeAccounts(accounts)}\nrequests refused: ${requests.join(", ")}`;
 }

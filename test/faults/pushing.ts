@@ -5,22 +5,22 @@ import { exporterTo, type Scene } from "./scene.ts";
 
 type Exporters = Readonly<Record<string, unknown>>;
 
-/** Every exporter that pushes, with a queue in memory, and where they push to. */
+/** The configs of every exporter that pushes, with queues in memory, and their destinations. */
 export interface Pushing {
   readonly exporters: Exporters;
   readonly recorders: readonly Recorder[];
 }
 
-/** A rotation keeps the file from filling the disk. */
+/** The file is rotated, so that it does not fill the disk. */
 const FILE = { flush_interval: "200ms", rotation: { max_megabytes: 20, max_backups: 1 } };
 
-/** Starts a destination for each, which counts what comes and looks no further. */
+/** Starts a destination for each exporter, which counts the bytes and does not decode them. */
 export async function startPushing(scene: Scene): Promise<Pushing> {
   const grpc = await scene.addRecorder({ keeps: false });
   const http = await scene.addRecorder({ protocol: "http", keeps: false });
   const write = await scene.addRecorder({ protocol: "http", keeps: false });
   const { timeout, retry_on_failure } = exporterTo("", {});
-  // Room for what comes in an outage of half a minute on a busy node.
+  // The queue has room for the readings of half a minute on a busy node.
   const sending_queue = { queue_size: "256MiB", backlog_rate: 0 };
   const inMemory = { timeout, retry_on_failure, sending_queue };
   return {

@@ -11,12 +11,12 @@ import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const FILLING_MS = 700;
 const READ_ONLY_MS = 1_000;
-/** After a write that failed, the queue says for so long that it has no space. */
+/** How long the queue says that it has no space after a write has failed. */
 const FAILED_MS = 10_000;
 
 /**
- * The disk takes no writes any more, while there is something to send: that is sent all the same. The queue is asked
- * whether it has room, so what it loses is what was under way when it found out, from time to time.
+ * Turns the disk read-only while the queue holds requests, which must still be sent. Only readings that are under way when
+ * a write fails may be lost.
  */
 async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
   const queue = { storage: "file_storage", block_on_overflow: true };
@@ -39,14 +39,14 @@ async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
   await watch.stop();
   const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
   assert.match(life.stderr(), /cannot note what was delivered: .*EROFS/);
-  assert.equal((await life.end("SIGTERM")).code, 0);
-  // Each of them explains one reading of each sandbox.
+  assert.equal((await life.stop("SIGTERM")).code, 0);
+  // Each failed write explains one lost reading of each sandbox.
   for (let atMs = fromMs; atMs < Date.now(); atMs += FAILED_MS)
     scene.interruptions.push({ fromMs: atMs, toMs: atMs + FAILED_MS });
   return account;
 }
 
-/** An agent that cannot keep anything says so, and does not run as if it could. */
+/** Fails unless an agent on the read-only disk refuses to start and says why. */
 async function refuseToStart(scene: Scene): Promise<string> {
   const life = await scene.spawn();
   const { code, stderr } = await life.finished;

@@ -1,36 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import { status } from "@grpc/grpc-js";
-import { type Passage, startGate } from "./gate.ts";
-import { startGrpcDestination } from "./grpc_destination.ts";
-import { startHttpDestination } from "./http_destination.ts";
+import {
+  type Decide,
+  type DestinationOptions,
+  type Protocol,
+  type Refusal,
+  type Reply,
+  startDestination,
+} from "../kit/destinations/destination.ts";
+import { type Passage, startGate } from "../kit/destinations/gate.ts";
 import { Ledger } from "./ledger.ts";
-import type { Decide, Refusal, Reply } from "./reply.ts";
 
-/** How a destination behaves. */
+/** The ways in which a destination behaves. */
 export const MODES = [
   "up",
-  /** Not listening. */
+  /** It does not listen. */
   "refusing",
-  /** Connections are taken, and nothing is read from them. */
+  /** It accepts connections and reads nothing from them. */
   "stalled",
-  /** Requests are taken and kept, and nobody hears of it. */
+  /** It keeps requests and sends no answer. */
   "hanging",
-  /** RESOURCE_EXHAUSTED or 429, and when to come back. */
+  /** It answers RESOURCE_EXHAUSTED or 429, with the time when to come back. */
   "throttling",
   "unavailable",
-  /** Requests are kept, and the answer is that they are not. */
+  /** It keeps requests and answers that it does not. */
   "denying",
   "half_closing",
-  /** Connections are cut in the middle of a request. */
+  /** It cuts connections in the middle of a request. */
   "cutting",
-  /** Connections are cut in the middle of an answer. */
+  /** It cuts connections in the middle of an answer. */
   "cutting_answers",
-  /** Bytes trickle in, and answers take their time. */
+  /** It reads slowly, and its answers are late. */
   "slow",
 ] as const;
 export type Mode = (typeof MODES)[number];
-
-export type Protocol = "grpc" | "http";
 
 const PASSAGES: Readonly<Partial<Record<Mode, Passage>>> = {
   refusing: "closed",
@@ -68,49 +71,35 @@ const REPLIES: Readonly<Partial<Record<Mode, Reply>>> = {
 };
 const NOT_KEPT: readonly Mode[] = ["throttling", "unavailable"];
 
-/** In PEM. Whoever connects must have a certificate of that authority. */
-export interface ServerTls {
-  readonly ca: Buffer;
-  readonly cert: Buffer;
-  readonly key: Buffer;
-}
-
-export interface RecorderOptions {
+export interface RecorderOptions extends Omit<DestinationOptions, "decide"> {
   /** OTLP over gRPC if left out. */
   readonly protocol?: Protocol;
-  readonly tls?: ServerTls;
-  /** The largest message that the server itself takes over gRPC. */
-  readonly messageBytesMax?: number;
-  /** Whether what comes is OTLP and kept in the ledger, as it is if left out; otherwise its bytes are counted. */
+  /** False where what comes is not OTLP: then its bytes are counted, and nothing is in the ledger. */
   readonly keeps?: boolean;
-}
-
-export interface DestinationOptions extends RecorderOptions {
-  readonly decide: Decide;
 }
 
 /** Which requests are refused, and how. */
 export interface Refusing {
   readonly refusal: Refusal;
-  /** All of them if left out. */
+  /** Selects the requests; all of them if left out. */
   isFor?(message: Uint8Array): boolean;
 }
 
-/** A real server that keeps account of every point, behind a gate that can fail in any way. */
+/** A real server that records every point that it receives, behind a gate that can disturb its connections. */
 export interface Recorder {
   /** `127.0.0.1:port` */
   readonly address: string;
-  /** What it keeps: what came in a request that was not turned away. */
+  /** The points of the requests that it took. */
   readonly kept: Ledger;
-  /** What came in requests that `refuse` turned away. */
+  /** The points of the requests that were refused because of `refuse`. */
   readonly refused: Ledger;
-  /** Of all messages that came, uncompressed, kept or not. */
+  /** The size of all messages that it received, uncompressed. */
   readonly bytes: number;
-  /** When each request came, by `performance.now()`. */
+  /** The time of each request by `performance.now()`. */
   readonly askedMs: readonly number[];
   readonly mode: Mode;
   setMode(mode: Mode): Promise<void>;
-  /** From now on these requests are turned away while the mode is "up"; none where nothing is given. */
+  /** Refuses these requests from now on while the mode is "up"; without an argument, none. */
   refuse(refusing?: Refusing): void;
   close(): Promise<void>;
 }
@@ -134,8 +123,7 @@ export async function startRecorder(random: () => number, options: RecorderOptio
     if (keeps && !NOT_KEPT.includes(mode)) kept.add(message);
     return REPLIES[mode] ?? TAKEN;
   };
-  const start = protocol === "grpc" ? startGrpcDestination : startHttpDestination;
-  const destination = await start({ ...options, decide });
+  const destination = await startDestination(protocol, { ...options, decide });
   const gate = await startGate(destination.address, random);
   return {
     address: gate.endpoint,
@@ -149,7 +137,7 @@ export async function startRecorder(random: () => number, options: RecorderOptio
       return mode;
     },
     async setMode(next) {
-      // A new mode ends the connections of the old one; the same again must not.
+      // A change of the mode closes all connections, which setting the same mode again must not do.
       if (next === mode) return;
       mode = next;
       await gate.set(PASSAGES[next] ?? "open");

@@ -2,11 +2,11 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
-import { freePort } from "../kit/node/agent_process.ts";
+import type { Refusal } from "../kit/destinations/destination.ts";
+import { freePort } from "../kit/free_port.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { AgentConfig } from "./life.ts";
-import type { Refusal } from "./reply.ts";
 import {
   configWith,
   EVERY_WAY,
@@ -21,13 +21,13 @@ import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const SHORT_MS = 2_000;
 const LONG_MS = 60_000;
-/** The pauses between attempts, less the half that they are spread by at most. */
+/** The shortest pauses between attempts: the backoff without its random half. */
 const PAUSE_MS = 500;
 const PAUSE_MS_MIN = PAUSE_MS / 2;
 const CONSUMERS = 3;
 
 const NO_SERVICE: Omit<Refusal, "http"> = { grpc: status.UNIMPLEMENTED, words: "unknown service" };
-/** Each is nothing about the request. There are more of HTTP than of gRPC. */
+/** Refusals that say nothing about the request itself. HTTP has more of them than gRPC. */
 const REFUSALS: readonly Refusal[] = [
   { http: 401, grpc: status.UNAUTHENTICATED, words: "no token" },
   { http: 403, grpc: status.PERMISSION_DENIED, words: "not for you" },
@@ -36,7 +36,7 @@ const REFUSALS: readonly Refusal[] = [
   { http: 501, ...NO_SERVICE },
   { http: 308, ...NO_SERVICE, headers: { location: "https://else.example/v1/metrics" } },
 ];
-/** Somebody answers, and it is no receiver. */
+/** The answer of a server that is no receiver. */
 const WEB_PAGE: Refusal = {
   http: 200,
   grpc: status.OK,
@@ -46,7 +46,7 @@ const WEB_PAGE: Refusal = {
 
 const retrying = { initial_interval: `${PAUSE_MS}ms`, max_interval: `${PAUSE_MS}ms`, max_elapsed_time: "1s" };
 
-/** For a second of trouble a request would be given up; a wrong address or password is no such trouble. */
+/** With this, retries end after a second; a wrong address or password must not make the exporter give up. */
 function impatient(spec: RouteSpec): RouteSpec {
   return { ...spec, exporter: { retry_on_failure: retrying, timeout: PATIENT_TIMEOUT } };
 }
@@ -63,11 +63,11 @@ interface Refused {
   readonly routes: readonly Route[];
   readonly refusal: Refusal;
   readonly forMs: number;
-  /** Where the agent says how it fares. */
+  /** The address of the extension health_check. */
   readonly health: string;
 }
 
-/** Every request is turned away for a while; the exporters say so, ask seldom, and go on by themselves. */
+/** Refuses every request for a while. The exporters must report it, retry seldom, and go on by themselves afterwards. */
 async function refuseFor({ routes, refusal, forMs, health }: Refused): Promise<void> {
   const fromMs = performance.now();
   for (const { recorder } of routes) recorder.refuse({ refusal });
@@ -87,14 +87,14 @@ async function refuseFor({ routes, refusal, forMs, health }: Refused): Promise<v
   }
 }
 
-/** Whether the status of the exporter is a permanent error that names the URL or address. */
+/** Returns whether the exporter's status is a permanent error that names the URL or address. */
 async function isUnwell(health: string, { id, recorder }: Route): Promise<boolean> {
   const answer = await fetch(`http://${health}/status?verbose`);
   const component = componentIn(await answer.json(), `exporter:${id}`);
   return component.includes('"StatusPermanentError"') && component.includes(recorder.address);
 }
 
-/** What the page says of the component, as text; empty where it says nothing. */
+/** Returns the component's part of the status page as text; empty where it has none. */
 function componentIn(page: unknown, key: string): string {
   if (typeof page !== "object" || page === null) return "";
   for (const [name, value] of Object.entries(page)) {
@@ -118,7 +118,7 @@ async function refuseAll(
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" drops nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
@@ -137,7 +137,7 @@ async function runWith(
 
 export const refused: Scenario = {
   name: "refused",
-  summary: "a wrong address or password, in every status that says so, which is set right later",
+  summary: "a wrong address or password, with every status that reports one, which is corrected later",
   run: (scale) => runWith(scale, EVERY_WAY, REFUSALS),
 };
 

@@ -17,7 +17,7 @@ const MODES: readonly Mode[] = ["up", "up", "refusing", "hanging", "unavailable"
 
 type Change = (scene: Scene) => AgentConfig;
 
-/** Each makes a reload exchange something else than the others do. */
+/** Changes of the configuration, each of which makes a reload exchange another part of the agent. */
 const CHANGES: Readonly<Record<string, Change>> = {
   plain: (scene) => scene.config(),
   receiver: (scene) => ({
@@ -53,7 +53,7 @@ function through(
   };
 }
 
-/** What a reload must leave alone: no YAML, a fault in it, and what is right and cannot start. */
+/** Configurations that a reload must refuse: no YAML, one with a fault, and valid ones that cannot start. */
 const BROKEN: Readonly<Record<string, (scene: Scene, life: Life) => Promise<void>>> = {
   "no YAML": (_scene, life) => life.rewriteText("receivers: [kata\n"),
   "empty file": (_scene, life) => life.rewriteText(""),
@@ -64,7 +64,7 @@ const BROKEN: Readonly<Record<string, (scene: Scene, life: Life) => Promise<void
     }),
   "cannot start": (scene, life) => {
     const config = through(scene.config(), { processors: [], exporters: [DISK, "prometheus"] });
-    // An address of nobody's machine.
+    // No machine has this address.
     const exporters = { ...config.exporters, prometheus: { endpoint: "192.0.2.1:1" } };
     return life.rewrite({ ...config, exporters });
   },
@@ -91,7 +91,7 @@ async function reload(scene: Scene, life: Life, broken: boolean): Promise<string
   else await life.rewrite(written);
   life.kill("SIGHUP");
   await poll(`"${said}" after ${name}`, () => {
-    assert.ok(!life.ended, `the agent has ended:\n${life.stderr()}`);
+    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr()}`);
     return times() > before || undefined;
   });
   return name;
@@ -108,13 +108,13 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       await sleep(scene.random() * BETWEEN_MS);
       const fromMs = Date.now();
       const name = await reload(scene, life, count % BROKEN_EVERY === 0);
-      // What is under way while a component is exchanged is lost, and counted.
+      // Readings that are under way while a component is exchanged are lost and counted.
       scene.interruptions.push({ fromMs, toMs: Date.now() });
       done.set(name, (done.get(name) ?? 0) + 1);
     }
     await scene.drain(life);
     const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${reloads} reloads: ${Array.from(done, ([name, times]) => `${times} × ${name}`).join(", ")}`);
     print(`${describeAccounts([account])}\n${describeVerdict(verdict)}`);

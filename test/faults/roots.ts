@@ -13,7 +13,7 @@ import { assertNothingLost, describeVerdict } from "./verdict.ts";
 const LONG_ROUNDS = 20;
 const AWAY_MS = 400;
 
-/** Takes something away and brings it back. */
+/** Something that can be removed and brought back. */
 interface Way {
   readonly name: string;
   away(): void;
@@ -28,7 +28,7 @@ function renamed(path: string): Way {
   };
 }
 
-/** The root as a mount of its own: what is below it shows when it is gone, which is an empty directory. */
+/** Mounts the root, so that an unmounted root is an empty directory. */
 function unmounted(source: string, mountPoint: string): Way {
   const back = (): void => command("mount", "--bind", source, mountPoint);
   mkdirSync(mountPoint, { recursive: true });
@@ -42,7 +42,7 @@ function idsUnder(scene: Scene, root: string): string[] {
     .map(({ id }) => id);
 }
 
-/** Waits until each of the sandboxes has been received once more. */
+/** Waits until a new reading of each sandbox has been received. */
 async function untilReceived({ recorder }: Scene, ids: readonly string[]): Promise<void> {
   const before = ids.map((id) => recorder.kept.countedOf(id).length);
   await poll("further readings", () =>
@@ -50,7 +50,7 @@ async function untilReceived({ recorder }: Scene, ids: readonly string[]): Promi
   );
 }
 
-/** Takes the root away for a while; the sandboxes of the other one must not notice. */
+/** Removes the root for a while. The sandboxes of the other root must not be disturbed. */
 async function takeAway(scene: Scene, root: string, way: Way): Promise<void> {
   const { recorder, random } = scene;
   const mine = idsUnder(scene, root);
@@ -59,7 +59,7 @@ async function takeAway(scene: Scene, root: string, way: Way): Promise<void> {
   const fromMs = Date.now();
   way.away();
   await poll("the ends of its sandboxes", () => recorder.kept.uniqueEnds > ends || undefined);
-  // Scrapes that were under way are broken off.
+  // Scrapes that were under way are aborted.
   scene.interruptions.push({ fromMs, toMs: Date.now(), sandboxIds: mine });
   await sleep(random() * AWAY_MS);
   await untilReceived(scene, others);
@@ -90,7 +90,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       await takeAway(scene, rsRoot, way);
     }
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${rounds} times: one root renamed, the other ${way.name}, and back`);
     print(describeVerdict(verdict));

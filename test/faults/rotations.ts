@@ -18,7 +18,7 @@ const RELOAD_INTERVAL = "100ms";
 const EXCHANGED = "Certificates were exchanged.";
 const NO_GOOD = "Certificates cannot be exchanged; the old ones stay in use.";
 
-/** The files that the agent has been told of. */
+/** The files that the agent's configuration names. */
 class ClientFiles {
   readonly #dir: string;
   readonly tls: Readonly<Record<string, string>>;
@@ -34,7 +34,7 @@ class ClientFiles {
     };
   }
 
-  /** As who rotates does it: another file takes the old one's place. */
+  /** Replaces the old file by another one with a rename, as tools that rotate certificates do. */
   put(name: "ca" | "cert" | "key", from: string): void {
     copyFileSync(from, join(this.#dir, "new"));
     renameSync(join(this.#dir, "new"), join(this.#dir, name));
@@ -57,18 +57,18 @@ class ClientFiles {
 
 interface Authorities {
   readonly ours: TestAuthority;
-  /** Nobody trusts it. */
+  /** An authority that the server does not trust. */
   readonly others: TestAuthority;
 }
 
 interface Step {
   readonly name: string;
-  /** What each exporter says of it. */
+  /** The message that each exporter logs about it. */
   readonly said: typeof EXCHANGED | typeof NO_GOOD;
   readonly change: (files: ClientFiles, authorities: Authorities) => void;
 }
 
-/** Each is followed by a pair that is good. Those that are taken and refused by the server cost time and nothing else. */
+/** Bad pairs, each followed by a good one. A pair that the agent takes and the server refuses only delays requests. */
 const STEPS: readonly Step[] = [
   {
     name: "another's key",
@@ -141,7 +141,7 @@ async function rotate(scene: Scene, authorities: Authorities, rounds: number): P
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
@@ -164,7 +164,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const rotations: Scenario = {
   name: "rotations",
-  summary: "certificates that are exchanged under load, for good ones and for all kinds of bad ones",
+  summary: "certificates that are replaced under load, by good ones and by all kinds of bad ones",
   lacks: () => (hasProgram("openssl", "version") ? undefined : "openssl"),
   run,
 };

@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import type { Protocol } from "../kit/destinations/destination.ts";
 import { type Account, accountOf, assertBalanced } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
-import type { Protocol, Recorder, RecorderOptions } from "./recorder.ts";
+import type { Recorder, RecorderOptions } from "./recorder.ts";
 import { exporterTo, type Scene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 export interface RouteSpec extends RecorderOptions {
   readonly protocol: Protocol;
   readonly queue: "memory" | "disk";
-  /** Tells routes of one protocol and queue apart. */
+  /** Distinguishes routes of the same protocol and queue. */
   readonly name?: string;
-  /** Further options of the exporter, in place of those that `exporterTo` gives. */
+  /** Further options of the exporter, which override those of `exporterTo`. */
   readonly exporter?: Readonly<Record<string, unknown>>;
   /** Further options of its queue. */
   readonly sendingQueue?: Readonly<Record<string, unknown>>;
 }
 
-/** A way out of the agent: an exporter with its queue, and a destination of its own. */
+/** An exporter with its queue, and the destination to which it alone pushes. */
 export interface Route {
-  /** The exporter's. */
+  /** The id of the exporter. */
   readonly id: string;
   readonly spec: RouteSpec;
   readonly recorder: Recorder;
-  /** What the exporter's configuration calls the destination. */
+  /** The destination's address in the form of the exporter's option `endpoint`. */
   readonly endpoint: string;
 }
 
-/** Every protocol with every kind of queue. */
+/** Every combination of a protocol and a kind of queue. */
 export const EVERY_WAY: readonly RouteSpec[] = (["grpc", "http"] as const).flatMap((protocol) =>
   (["memory", "disk"] as const).map((queue) => ({ protocol, queue })),
 );
@@ -48,7 +50,7 @@ export async function layRoutes(scene: Scene, specs: readonly RouteSpec[]): Prom
   );
 }
 
-/** The scene's own configuration, with these routes in place of its exporter. */
+/** Returns the scene's configuration with these routes instead of its exporter. */
 export function configWith(scene: Scene, routes: readonly Route[]): AgentConfig {
   const config = scene.config();
   const exporters = Object.fromEntries(
@@ -67,8 +69,8 @@ export async function setModes(routes: readonly Route[], mode: Recorder["mode"])
 }
 
 /**
- * Lets the agent come to the end of what there is, and fails unless every point that it accepted has come by every route
- * or is counted there.
+ * Empties the agent's queues, and fails unless every accepted point has been received by the destination of every route or
+ * is counted as lost there.
  */
 export async function settle(
   scene: Scene,
@@ -85,7 +87,7 @@ export async function settle(
   return accounts;
 }
 
-/** Fails unless every reading that a guest served has come by every route. Returns what it found. */
+/** Fails unless every reading that a guest served has been received by every route. Returns the report. */
 export function judgeRoutes(scene: Scene, routes: readonly Route[]): string {
   return routes
     .map(({ id, recorder }) => {

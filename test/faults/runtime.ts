@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type CliProcess, SIMULATOR_MAIN, startCli } from "../kit/node/agent_process.ts";
+import type { CliProcess } from "../kit/node/cli_process.ts";
+import { startSimulatorProcess } from "../kit/node/simulator.ts";
 import { poll } from "../kit/poll.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
@@ -11,13 +12,13 @@ import { type Scene, setScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const SANDBOXES = 3;
-/** Further ones, which the runtime knows from its start and the node gets later. */
+/** Further sandboxes: the runtime lists them from its start, and they are added to the node later. */
 const COMING = 4;
 const POD_NAME = "k8s.pod.name";
 const SHORT_HUNG_MS = 400;
 const LONG_HUNG_MS = 20_000;
 
-/** A container runtime in a process of its own, which can be stopped, hung and replaced: one that knows the same pods. */
+/** A container runtime in a process of its own, which can be killed, stopped (SIGSTOP) and replaced by one with the same pods. */
 class Runtime {
   readonly #dir: string;
   readonly #seed: number;
@@ -35,10 +36,8 @@ class Runtime {
   async start(): Promise<void> {
     mkdirSync(this.#dir, { recursive: true });
     const pods = String(SANDBOXES + COMING);
-    const args = ["simulate", "--dir", this.#dir, "--sandboxes", pods, "--seed", String(this.#seed)];
-    const simulator = startCli(args, {}, SIMULATOR_MAIN);
-    this.#process = simulator;
-    await poll("the runtime to serve", () => simulator.stdout().includes("are served") || undefined);
+    const args = ["--sandboxes", pods, "--seed", String(this.#seed)];
+    this.#process = await startSimulatorProcess(this.#dir, args);
   }
 
   hang(): void {
@@ -49,7 +48,7 @@ class Runtime {
     this.#process?.kill("SIGCONT");
   }
 
-  /** As a crash; only what would keep the next one from starting is tidied up. */
+  /** Kills the runtime as a crash does, and removes only the files that would prevent the next one from starting. */
   async kill(): Promise<void> {
     this.#process?.kill("SIGKILL");
     await this.#process?.finished;
@@ -72,7 +71,7 @@ function configOf(scene: Scene, endpoint: string): AgentConfig {
   };
 }
 
-/** Waits until the destination knows every sandbox's pod by name. */
+/** Waits until the destination has received every sandbox with its pod's name. */
 async function untilNamed({ simulator, recorder }: Scene): Promise<void> {
   await poll(
     "all sandboxes to be received with their pods' names",
@@ -86,8 +85,8 @@ async function untilNamed({ simulator, recorder }: Scene): Promise<void> {
 }
 
 /**
- * Sees to it that every sandbox, and one that comes just now, is scraped while the runtime does not answer. The newcomer
- * has no name, or the one that was in the runtime's last list.
+ * Fails unless every sandbox, and one that is added now, is scraped while the runtime does not answer. The new one has
+ * either no pod's name, or the one in the runtime's last list.
  */
 async function stillScraped(scene: Scene, forMs: number): Promise<string | undefined> {
   const { simulator, recorder } = scene;
@@ -136,7 +135,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     print("hung, killed and replaced: all sandboxes have names, also the one that came meanwhile");
 
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How large a run is, and what it prints on. */
+/** The size of a run, and where it prints. */
 export interface Scale {
-  /** Of every random decision; times are the machine's, so that a replay is like the first run and not the same. */
+  /** The seed of every random decision. Times are the machine's, so that a second run is similar and not identical. */
   readonly seed: number;
-  /** False within `npm test`. */
+  /** Whether the long form runs; false in `npm test`. */
   readonly long: boolean;
   readonly kills: number;
   readonly minutes: number;
   print(text: string): void;
 }
 
-/** One way of doing the agent harm, and the proof that nothing accepted was lost by it. */
+/** A kind of fault, and the proof that no accepted point is lost by it. */
 export interface Scenario {
   readonly name: string;
   readonly summary: string;
-  /** What it needs and this machine lacks; undefined where it can run. */
+  /** Returns what this machine lacks for the scenario; undefined where it can run. */
   lacks?(): string | undefined;
-  /** Rejects where something was lost. */
+  /** Runs it. Rejects where something was lost. */
   run(scale: Scale): Promise<void>;
 }
 
-/** Runs the scenario; a failure says how to run it again. */
+/** Runs the scenario. The error of a failure says how to run it again. */
 export async function perform({ name, run }: Scenario, scale: Scale): Promise<void> {
   try {
     await run(scale);

@@ -22,7 +22,7 @@ import { stops } from "./stops.ts";
 import { throttled } from "./throttled.ts";
 import { tooLarge } from "./too_large.ts";
 
-/** Those that have a short form, which is among the tests. */
+/** The scenarios with a short form, which runs in `npm test`. */
 export const SCENARIOS: readonly Scenario[] = [
   kills,
   destinations,

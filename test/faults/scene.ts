@@ -1,25 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../src/simulator/random.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../src/simulator/simulator.ts";
-import type { Finished } from "../kit/node/agent_process.ts";
+import type { Simulator, SimulatorOptions } from "../../src/simulator/simulator.ts";
+import type { Finished } from "../kit/node/cli_process.ts";
+import { type NodeSimulator, rootsOf, startNodeSimulator } from "../kit/node/simulator.ts";
 import { poll } from "../kit/poll.ts";
 import { DiskWitness } from "./disk_truth.ts";
 import { Ledger } from "./ledger.ts";
-import { type AgentConfig, type Life, spawnAgent, untilQueueIsEmpty } from "./life.ts";
+import { type AgentConfig, type Life, spawnLife, untilQueueIsEmpty } from "./life.ts";
 import { type Recorder, type RecorderOptions, startRecorder } from "./recorder.ts";
 import { type Interruption, judge, type Verdict } from "./verdict.ts";
 
 export const INTERVAL_MS = 100;
-/** Of one attempt to send. */
+/** The deadline of one attempt to send. */
 export const TIMEOUT_MS = 1_000;
-/** Of one where an answer must come, on the busiest of machines. */
+/** The deadline of an attempt that must get an answer even on a busy machine. */
 export const PATIENT_TIMEOUT = "20s";
 const CAUGHT_UP_BYTES = 300_000;
-/** A fifth of a real page: what matters here is how many readings there are. */
+/** A fifth of a real page, since here only the number of readings matters. */
 const PAGE = { disks: 1, guestInterfaces: 1, shimInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
 /** The exporter whose queue is on disk. */
 export const DISK = "otlp_grpc/disk";
@@ -27,16 +26,16 @@ export const DISK = "otlp_grpc/disk";
 export interface SceneOptions {
   readonly seed: number;
   readonly simulator?: Partial<SimulatorOptions>;
-  /** Where the queue is kept; a folder of the scene's own if left out. */
+  /** The folder of the queue; one in the scene's folder if left out. */
   readonly storage?: string;
 }
 
 type Environment = Readonly<Record<string, string>>;
 
-/** What a scene is made of. */
-type Stage = Pick<Scene, "dir" | "random" | "storage" | "simulator" | "recorder">;
+/** The parts of a scene. */
+type Stage = Pick<Scene, "random" | "storage" | "recorder"> & { readonly node: NodeSimulator };
 
-/** A simulated node, a destination that keeps account, and the lives of an agent between them. */
+/** A simulated node, destinations that record every point, and agents between them, one after the other. */
 export class Scene {
   readonly dir: string;
   readonly random: () => number;
@@ -49,16 +48,18 @@ export class Scene {
   readonly #servedCounts = new Map<string, number>();
   readonly #lives: Life[] = [];
   readonly #recorders: Recorder[] = [];
+  readonly #node: NodeSimulator;
 
-  constructor({ dir, random, storage, simulator, recorder }: Stage) {
-    this.dir = dir;
+  constructor({ node, random, storage, recorder }: Stage) {
+    this.#node = node;
+    this.dir = node.dir;
     this.random = random;
     this.storage = storage;
-    this.simulator = simulator;
+    this.simulator = node.simulator;
     this.recorder = recorder;
   }
 
-  /** The node's roots, a disk queue, and one destination. */
+  /** Makes a configuration with the node's roots, a queue on disk, and one destination. */
   config(): AgentConfig {
     return {
       extensions: { file_storage: { directory: this.storage, create_directory: true } },
@@ -73,26 +74,23 @@ export class Scene {
 
   receiver(): Readonly<Record<string, unknown>> {
     return {
-      roots: [
-        { path: this.simulator.goRoot, runtime: "go" },
-        { path: this.simulator.rsRoot, runtime: "rs" },
-      ],
+      roots: rootsOf(this.simulator),
       collection_interval: `${INTERVAL_MS}ms`,
       reconcile_interval: "1s",
     };
   }
 
-  /** Starts a further destination, which is up, and ends with the scene. */
+  /** Starts a further destination, which takes requests and is closed with the scene. */
   async addRecorder(options?: RecorderOptions): Promise<Recorder> {
     const recorder = await startRecorder(this.random, options);
     this.#recorders.push(recorder);
     return recorder;
   }
 
-  /** Starts the next life of the agent, and waits for nothing. */
+  /** Starts the next process of the agent, and returns before it is ready. */
   async spawn(config: AgentConfig = this.config(), env: Environment = {}): Promise<Life> {
     const path = join(this.dir, `config_${this.#lives.length}.yaml`);
-    const life = await spawnAgent(config, path, env);
+    const life = await spawnLife(config, path, env);
     this.#lives.push(life);
     return life;
   }
@@ -103,12 +101,12 @@ export class Scene {
     return life;
   }
 
-  /** Ends the life as if pulled out of the wall, and looks at what is on disk then. */
+  /** Kills the agent without warning, and records what is on disk then. */
   async kill(life: Life): Promise<void> {
-    await this.interrupt(() => life.end("SIGKILL"));
+    await this.interrupt(() => life.stop("SIGKILL"));
   }
 
-  /** Ends a life in a way that may cost what it has not accepted. */
+  /** Ends the agent in a way that may lose readings that it has not accepted yet, and remembers when. */
   async interrupt(end: () => Promise<Finished>): Promise<Finished> {
     const fromMs = Date.now();
     const finished = await end();
@@ -117,7 +115,7 @@ export class Scene {
     return finished;
   }
 
-  /** Remembers what is in the queue's segments. */
+  /** Records the points in the queue's segments. */
   lookAtDisk(): void {
     this.#witness.look(this.queueDirectory);
   }
@@ -127,15 +125,14 @@ export class Scene {
   }
 
   /**
-   * Lets the agent come to the end of what there is: nothing new is scraped, sandboxes end, and the destinations, which
-   * are up from now on, get all of it.
+   * Ends all sandboxes and empties the queues of these exporters; the destinations take requests from now on.
    */
   async drain(life: Life, exporters: readonly string[] = [DISK]): Promise<void> {
     for (const recorder of [this.recorder, ...this.#recorders]) await recorder.setMode("up");
     for (const exporter of exporters) await untilCaughtUp(life, exporter);
     const sandboxes = [...this.simulator.sandboxes.values()];
     for (const sandbox of sandboxes) await sandbox.setFault("error500");
-    // A scrape that is under way comes to its end, and its reading into the pipeline.
+    // By then a scrape that was under way has ended, and its reading is in the pipeline.
     await sleep(5 * INTERVAL_MS);
     for (const { id, shim } of sandboxes) {
       const page = shim?.lastPage?.toString("latin1") ?? "";
@@ -147,8 +144,8 @@ export class Scene {
   }
 
   /**
-   * What came of it. After `drain`, every reading that was served must have come, to the last, but for those of
-   * sandboxes that are left out.
+   * Compares what was accepted with what the destination received. After `drain`, every reading that a guest served must
+   * have been received, except for those of the sandboxes in `leftOut`.
    */
   judge(recorder: Recorder = this.recorder, leftOut: readonly string[] = []): Verdict {
     const { onDisk, interruptions } = this;
@@ -160,40 +157,30 @@ export class Scene {
       leftOut,
     });
     if (verdict.unexplained.length === 0) return verdict;
-    // A shim whose answer came too late has counted all the same.
+    // A shim whose answer came too late has counted that scrape, too.
     const lines = this.#lives.flatMap((life) => life.stderr().split("\n"));
     const failed = lines.filter((line) => line.includes("Sandbox is failing."));
     return { ...verdict, unexplained: [...verdict.unexplained, ...failed] };
   }
 
   async close(): Promise<void> {
-    for (const life of this.#lives) if (!life.ended) await life.end("SIGKILL");
+    for (const life of this.#lives) if (!life.hasEnded()) await life.stop("SIGKILL");
     for (const recorder of [this.recorder, ...this.#recorders]) await recorder.close();
-    await this.simulator.close();
-    rmSync(this.dir, { recursive: true, force: true });
+    await this.#node.close();
   }
 }
 
-/** Makes the node and the destination; the agent is started by whoever has the scene. */
+/** Starts the node and a destination. The caller starts the agent. */
 export async function setScene({ seed, ...options }: SceneOptions): Promise<Scene> {
-  const dir = mkdtempSync(join(tmpdir(), "faults-"));
   const random = seededRandom(seed);
-  const simulator = await startSimulator({
-    dir,
-    sandboxes: 4,
-    flavor: "mixed",
-    cri: false,
-    seed,
-    page: PAGE,
-    ...options.simulator,
-  });
+  const node = await startNodeSimulator({ sandboxes: 4, cri: false, seed, page: PAGE, ...options.simulator });
   const recorder = await startRecorder(random);
-  return new Scene({ dir, random, storage: options.storage ?? join(dir, "storage"), simulator, recorder });
+  return new Scene({ node, random, storage: options.storage ?? join(node.dir, "storage"), recorder });
 }
 
 /**
- * An exporter that fails fast and tries again soon. Requests are few and small enough for a destination that shares its
- * CPUs with all the rest to answer them in time: one that cannot is sent the same ones for ever.
+ * Makes the config of an exporter whose attempts end soon and are retried soon. Requests are so few and small that a
+ * destination on the same CPUs can answer them in time; otherwise the exporter would send the same ones for ever.
  */
 export function exporterTo(
   endpoint: string,
@@ -207,7 +194,7 @@ export function exporterTo(
     sending_queue: {
       queue_size: "1GiB",
       num_consumers: 3,
-      // What waits here leaves as fast as it can.
+      // A backlog is sent as fast as possible.
       backlog_rate: 0,
       batch: { flush_timeout: "50ms", max_size: "1MiB" },
       ...queue,
@@ -215,7 +202,7 @@ export function exporterTo(
   };
 }
 
-/** Waits until the queue holds no more than what is always on its way: a reading or two of each sandbox. */
+/** Waits until the queue holds only a reading or two of each sandbox, which it always does. */
 async function untilCaughtUp(life: Life, exporter: string): Promise<void> {
   await poll(
     `${exporter} to catch up`,

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { residentMib } from "../kit/process_usage.ts";
 import { exporterIn } from "./accounts.ts";
 import type { AgentConfig, Life } from "./life.ts";
@@ -19,16 +19,16 @@ const SCRAPE_INTERVAL = "10s";
 const CHURN_EVERY_MS = 2_000;
 const SAMPLE_EVERY_MS = 5_000;
 const PULL_EVERY_SAMPLES = 3;
-/** Of every so many samples, the destination is down for some. */
+/** In each cycle of this many samples, the destinations are down for `OUTAGE_SAMPLES`. */
 const OUTAGE_CYCLE = 36;
 const OUTAGE_SAMPLES = 4;
-/** What comes before is warm-up, in which layouts are made and code is compiled. */
+/** The first part of the run is warm-up, in which layouts are made and code is compiled. */
 const WARM_UP_SHARE = 0.4;
 const WARM_UP_S_MAX = 600;
 const MIB = 1_048_576;
-/** Generous: what leaks with every scrape or sandbox leaks more than this. */
+/** A leak in every scrape, or with every sandbox, would be larger than this. */
 const GROWTH_MIB_PER_MINUTE_MAX = 1;
-/** Shorter runs are warm-up mostly. */
+/** Shorter runs are mostly warm-up and are not judged. */
 const JUDGED_MINUTES_MIN = 10;
 const MORE_FILES_MAX = 40;
 
@@ -36,9 +36,9 @@ interface Samples {
   readonly seconds: number[];
   readonly rssMib: number[];
   readonly openFiles: number[];
-  /** Of the queue on disk. */
+  /** The size of the queue on disk. */
   readonly queueMib: number[];
-  /** Of all queues in memory. */
+  /** The size of all queues in memory. */
   readonly memoryQueuesMib: number[];
   readonly received: number[];
 }
@@ -60,7 +60,7 @@ function configOf(scene: Scene, page: string, { exporters }: Pushing): AgentConf
   };
 }
 
-/** Ends the oldest sandbox and adds one, until told to stop. */
+/** Ends the oldest sandbox and adds a new one, again and again until the signal aborts. */
 async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
   let replaced = 0;
   for (; !stop.aborted; replaced++) {
@@ -72,7 +72,7 @@ async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
   return replaced;
 }
 
-/** Looks at the agent again and again, pulls its page as Prometheus would, and lets destinations fail now and then. */
+/** Takes samples of the agent, pulls its page as Prometheus does, and stops the destinations from time to time. */
 async function observe({ scene, life, page, pushing, minutes }: Observed): Promise<Samples> {
   const samples: Samples = {
     seconds: [],
@@ -85,7 +85,7 @@ async function observe({ scene, life, page, pushing, minutes }: Observed): Promi
   const start = performance.now();
   for (let count = 0; performance.now() - start < minutes * 60_000; count++) {
     await sleep(SAMPLE_EVERY_MS);
-    assert.ok(!life.ended, `the agent has ended:\n${life.stderr().slice(-2_000)}`);
+    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr().slice(-2_000)}`);
     const isDown = count % OUTAGE_CYCLE >= OUTAGE_CYCLE - OUTAGE_SAMPLES;
     const mode = isDown ? "unavailable" : "up";
     for (const recorder of [scene.recorder, ...pushing.recorders])
@@ -111,7 +111,7 @@ interface Observed {
   readonly minutes: number;
 }
 
-/** Writes the samples as a table and as a picture; returns where. */
+/** Writes the samples as a table and as a picture, and returns the paths. */
 function write(samples: Samples): string {
   const folder = mkdtempSync(join(tmpdir(), "soak-"));
   const { seconds, rssMib, openFiles, queueMib, memoryQueuesMib, received } = samples;
@@ -131,7 +131,7 @@ function write(samples: Samples): string {
   return folder;
 }
 
-/** What the agent came to after warm-up. */
+/** Returns how the agent's memory and files changed after the warm-up. */
 function describeGrowth({ seconds, rssMib, openFiles }: Samples): {
   text: string;
   growth: number;
@@ -151,7 +151,7 @@ function describeGrowth({ seconds, rssMib, openFiles }: Samples): {
   return { text, growth, more };
 }
 
-/** Whose destinations keep no account, the agent's own must balance. */
+/** Checks the agent's own counters for the exporters whose destinations record no points. */
 async function assertNothingCounted(life: Life, ids: readonly string[]): Promise<void> {
   const counters = await life.counters();
   for (const id of ids) {
@@ -177,7 +177,7 @@ async function run({ seed, minutes, print }: Scale): Promise<void> {
     print(text);
     await scene.drain(life, [DISK, ...Object.keys(pushing.exporters)]);
     await assertNothingCounted(life, Object.keys(pushing.exporters));
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);

@@ -9,20 +9,20 @@ import { assertNothingLost, describeVerdict } from "./verdict.ts";
 const SHORT_STOPS = 6;
 const START_MS_MAX = 2_000;
 const READY_MS_MAX = 1_000;
-/** What a destination may be at while the agent stops. */
+/** The modes of the destination while the agent stops. */
 const MODES: readonly Mode[] = ["up", "refusing", "hanging", "unavailable", "stalled", "cutting"];
 
 /**
- * Stops an agent so long after its start, or after it is ready. True where it was told before it could listen to
- * signals.
+ * Stops an agent after a time, counted from its start or from when it is ready. Returns true where the signal came before
+ * the agent could handle it.
  */
 async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise<boolean> {
   const life = await scene.spawn();
   if (ready) await life.ready();
   await sleep(delayMs);
-  const { code, signal, stderr } = await life.end("SIGTERM");
+  const { code, signal, stderr } = await life.stop("SIGTERM");
   scene.lookAtDisk();
-  // Node itself ends a process that has not said yet what it does about the signal. It has not begun anything then.
+  // A process without a handler for the signal is ended by it. Such an agent has not begun anything.
   const tooEarly = signal === "SIGTERM" && stderr === "";
   assert.ok(code === 0 || tooEarly, `stopped after ${delayMs} ms with code ${code}, ${signal}:\n${stderr}`);
   return tooEarly;
@@ -41,7 +41,7 @@ async function run({ seed, long, kills, print }: Scale): Promise<void> {
     }
     const life = await scene.start();
     await scene.drain(life);
-    assert.equal((await life.end("SIGTERM")).code, 0);
+    assert.equal((await life.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(
       `${stops} stops, every second one of an agent that may be starting, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,

@@ -9,13 +9,13 @@ import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
 
 const SHORT_DELAY_MS = 4_000;
 const LONG_DELAY_MS = 60_000;
-/** So often the peer asks for the delay, one time behind the other. */
+/** How often the peer asks for the delay, each time after the other. */
 const TIMES = 2;
 
-/** Shorter than the delay: a time that the peer asked for must not count against it. */
+/** It is shorter than the delay: a pause that the peer asked for must not count as elapsed time. */
 const IMPATIENT = { initial_interval: "50ms", max_interval: "300ms", max_elapsed_time: "2s" };
 
-/** The times at which a peer was asked that wanted to be left alone. */
+/** Returns the times of the requests that a peer got while it asked for a pause. */
 async function untilAskedAgain({ id, recorder }: Route, { fromMs, delayMs }: Throttling): Promise<number[]> {
   const asked = (): number[] => recorder.askedMs.filter((atMs) => atMs >= fromMs);
   return await poll(
@@ -30,7 +30,7 @@ interface Throttling {
   readonly delayMs: number;
 }
 
-/** Fails unless the exporter asks once, waits for as long as it was told, asks again, and so on. */
+/** Fails unless the exporter sends one request, waits for as long as the peer asked, sends the next one, and so on. */
 function assertLeftAlone({ id }: Route, asked: readonly number[], delayMs: number): void {
   for (const [index, atMs] of asked.slice(0, TIMES + 1).entries()) {
     const beforeMs = asked[index - 1];
@@ -42,7 +42,7 @@ function assertLeftAlone({ id }: Route, asked: readonly number[], delayMs: numbe
 async function throttle(scene: Scene, delayMs: number): Promise<string> {
   const specs = EVERY_WAY.map((spec) => ({
     ...spec,
-    // One request at a time: no other is on its way when the peer says so.
+    // With one request at a time, no other request is under way when the peer asks for a pause.
     sendingQueue: { num_consumers: 1 },
     exporter: { retry_on_failure: IMPATIENT, timeout: PATIENT_TIMEOUT },
   }));
@@ -67,7 +67,7 @@ async function throttle(scene: Scene, delayMs: number): Promise<string> {
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" gives up nothing meanwhile`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
@@ -82,6 +82,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const throttled: Scenario = {
   name: "throttled",
-  summary: "a peer that asks to be left alone for longer than max_elapsed_time is asked once in that time",
+  summary: "a peer that asks for a pause longer than max_elapsed_time gets one request in that time",
   run,
 };

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
+import type { Refusal } from "../kit/destinations/destination.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import type { Life } from "./life.ts";
-import type { Refusal } from "./reply.ts";
 import {
   configWith,
   judgeRoutes,
@@ -32,7 +32,7 @@ const SAYING_400: Refusal = {
 };
 
 interface LimitedRoute extends RouteSpec {
-  /** What the peer says; over gRPC the server itself has the limit if left out. */
+  /** The peer's refusal; if left out, the limit is one of the gRPC server itself. */
   readonly refusal?: Refusal;
 }
 
@@ -43,9 +43,9 @@ function limited(
   return {
     ...spec,
     name: spec.name === undefined ? compression : `${spec.name}_${compression}`,
-    // A peer on a busy machine must have the time to say that it is too much.
+    // A peer on a busy machine must have time to refuse a request.
     exporter: { compression, timeout: PATIENT_TIMEOUT },
-    // Larger than the peer takes, and larger than what an outage leaves.
+    // The limit is larger than the peer's, and larger than the backlog of the outage.
     sendingQueue: { batch: { flush_timeout: "50ms" } },
   };
 }
@@ -63,7 +63,7 @@ const MORE_ROUTES: readonly LimitedRoute[] = [
   limited("none", { protocol: "http", queue: "disk", name: "413", refusal: PLAIN_413 }),
 ];
 
-/** Lets the peers of these routes take small requests only, from now on. */
+/** Makes the destinations of these routes refuse large requests from now on. */
 function limit(routes: readonly Route[], specs: readonly LimitedRoute[]): void {
   for (const [index, { recorder }] of routes.entries()) {
     const refusal = specs[index]?.refusal;
@@ -72,13 +72,13 @@ function limit(routes: readonly Route[], specs: readonly LimitedRoute[]): void {
   }
 }
 
-/** How often the log of the exporter says that batches are smaller from now on. */
+/** Returns how many lines of the exporter's log say that batches are smaller from now on. */
 function timesSaid(life: Life, { id }: Route): number {
   const lines = life.stderr().split("\n");
   return lines.filter((line) => line.includes(SAID) && line.includes(`"${id}"`)).length;
 }
 
-/** A node that goes on after an outage, with a backlog that no request of the usual size brings to the peer. */
+/** Ends an outage with a backlog that the peer does not take in batches of the usual size. */
 async function outlive(scene: Scene, specs: readonly LimitedRoute[], outageMs: number): Promise<string> {
   const routes = await layRoutes(scene, specs);
   limit(routes, specs);
@@ -94,11 +94,11 @@ async function outlive(scene: Scene, specs: readonly LimitedRoute[], outageMs: n
   for (const route of routes)
     assert.equal(timesSaid(life, route), 1, `"${route.id}" says once what the peer takes`);
   assert.match(life.stderr(), /"option":"sending_queue::batch::max_size"/);
-  assert.equal((await life.end("SIGTERM")).code, 0);
+  assert.equal((await life.stop("SIGTERM")).code, 0);
   return `${text}\n${judgeRoutes(scene, routes)}`;
 }
 
-/** A second outage: what it leaves goes out in batches of the size that is known now, and none is turned away. */
+/** Makes a second outage. Its backlog must be sent in batches of the size that the exporter has learnt: none is refused. */
 async function settleAfterAnother(scene: Scene, life: Life, routes: readonly Route[]): Promise<string> {
   await sleep(AFTERWARDS_MS);
   const before = routes.map(({ recorder }) => recorder.refused.requests);
@@ -123,6 +123,6 @@ async function run({ seed, long, print }: Scale): Promise<void> {
 
 export const tooLarge: Scenario = {
   name: "too-large",
-  summary: "an outage, and then a peer that takes smaller requests than the backlog makes",
+  summary: "an outage, and then a peer that accepts smaller requests than those of the backlog",
   run,
 };

@@ -7,7 +7,7 @@ import { Ledger } from "./ledger.ts";
 import { slopeOf } from "./plot.ts";
 import { assertNothingLost, type Interruption, judge } from "./verdict.ts";
 
-/** A request with a reading of sandbox "a" at each of the times, whose guest had counted so much. */
+/** Makes a request with readings of sandbox "a" at these times, whose guest had these counts. */
 function request(readings: readonly (readonly [timeMs: number, guestCount: number])[]): Uint8Array {
   const key = "kata.sandbox.id";
   const resource = { attributes: [{ key, value: { value: { case: "stringValue", value: "a" } as const } }] };
@@ -33,7 +33,7 @@ function ledgerOf(...requests: Uint8Array[]): Ledger {
 
 const killAt = (timeMs: number): Interruption => ({ fromMs: timeMs, toMs: timeMs + 1 });
 
-test("points that come again are counted as such", () => {
+test("points that are received again are counted as duplicates", () => {
   const ledger = ledgerOf(
     request([
       [1, 1],
@@ -47,7 +47,7 @@ test("points that come again are counted as such", () => {
   assert.deepEqual([ledger.points, ledger.unique, ledger.duplicates], [4, 3, 1]);
 });
 
-test("a point that was on disk and did not come is missing", () => {
+test("a point that was on disk and was not received is missing", () => {
   const received = ledgerOf(
     request([
       [1, 1],
@@ -65,7 +65,7 @@ test("a point that was on disk and did not come is missing", () => {
   assert.throws(() => assertNothingLost(verdict), /every point that was on disk is received/);
 });
 
-test("a hole in what a guest counted must have its interruption", () => {
+test("a gap in a guest's count must be explained by an interruption", () => {
   const received = ledgerOf(
     request([
       [10, 1],
@@ -105,7 +105,7 @@ test("an interruption of other sandboxes explains nothing", () => {
   assert.equal(judge({ received, interruptions: [of("b")] }).unexplained.length, 1);
 });
 
-test("the first and the last reading that a guest served must have come", () => {
+test("the first and the last reading that a guest served must be received", () => {
   const received = ledgerOf(
     request([
       [10, 2],
@@ -121,7 +121,7 @@ test("the first and the last reading that a guest served must have come", () => 
   );
 });
 
-test("the slope of a line with peaks on it is the line's", () => {
+test("peaks do not change the slope of a line", () => {
   const seconds = Array.from({ length: 50 }, (_, index) => index);
   const values = seconds.map((second) => 2 * second + (second % 10 === 0 ? 1_000 : 0));
   assert.ok(Math.abs(slopeOf(seconds, values) - 2) < 1e-9);

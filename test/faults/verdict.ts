@@ -3,25 +3,25 @@ import assert from "node:assert/strict";
 import type { Ledger } from "./ledger.ts";
 
 /**
- * Something that ends a life of the agent, or of a sandbox in its eyes, other than in peace: what was being scraped or
- * encoded at that time was never accepted. One reading of each sandbox at most, since a shim has one scrape at a time.
+ * A time in which the agent was killed, or lost sight of a sandbox: a reading that was being scraped or encoded then was
+ * never accepted. That is at most one reading of each sandbox, since a shim has one scrape at a time.
  */
 export interface Interruption {
   readonly fromMs: number;
   readonly toMs: number;
-  /** The sandboxes that it comes upon; all of them if left out. */
+  /** The sandboxes that are concerned; all of them if left out. */
   readonly sandboxIds?: readonly string[];
 }
 
 export interface Evidence {
-  /** What came to the destination. */
+  /** The points that the destination received. */
   readonly received: Ledger;
-  /** What was seen in the queue's segments after crashes. */
+  /** The points that were found in the queue's segments after crashes. */
   readonly onDisk?: Ledger;
   readonly interruptions: readonly Interruption[];
-  /** By sandbox: how often its guest had been asked in the end, where that is known and all of it must have come. */
+  /** The final count of each sandbox's guest, where it is known and all readings must have been received. */
   readonly servedCounts?: ReadonlyMap<string, number>;
-  /** Sandboxes whose readings need not have come. */
+  /** The sandboxes whose readings may be missing. */
   readonly leftOut?: readonly string[];
 }
 
@@ -29,18 +29,18 @@ export interface Verdict {
   readonly received: number;
   readonly unique: number;
   readonly duplicates: number;
-  /** Points that were on disk at some crash. */
+  /** The number of points that were on disk after some crash. */
   readonly onDisk: number;
-  /** Of these, points that never came. */
+  /** The number of these that were never received. */
   readonly missing: number;
-  /** Readings that were scraped, and that an interruption came upon before they were accepted. */
+  /** The number of readings that were scraped and then lost to an interruption before they were accepted. */
   readonly neverAccepted: number;
   readonly neverAcceptedAtOnceMax: number;
-  /** Readings that lack and that no interruption explains, in words. */
+  /** Descriptions of the readings that are missing and that no interruption explains. */
   readonly unexplained: readonly string[];
 }
 
-/** Compares what was accepted with what came, and looks for holes in what each guest counted. */
+/** Compares what was accepted with what was received, and looks for gaps in each guest's count. */
 export function judge(evidence: Evidence): Verdict {
   const {
     received,
@@ -89,7 +89,7 @@ export function judge(evidence: Evidence): Verdict {
   };
 }
 
-/** The verdict as lines of a report. */
+/** Writes the verdict as the lines of a report. */
 export function describeVerdict(verdict: Verdict): string {
   const { received, unique, duplicates, onDisk, missing, neverAccepted, unexplained } = verdict;
   return [
@@ -100,7 +100,7 @@ export function describeVerdict(verdict: Verdict): string {
   ].join("\n");
 }
 
-/** Fails unless everything that was accepted came. */
+/** Fails unless everything that was accepted has been received. */
 export function assertNothingLost(verdict: Verdict): void {
   assert.equal(verdict.missing, 0, "every point that was on disk is received");
   assert.deepEqual(verdict.unexplained, [], "what guests counted has no hole that no interruption explains");

@@ -3,8 +3,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { churn, SERIES_MAX } from "./churn.ts";
 
-/** A longer hunt: npm run fuzz -- --churn */
-test("over an hour, guests that bring new series in every scrape bring so many and no more, and cost nobody a sample", async () => {
+/** For a longer run: npm run fuzz -- --churn */
+test("in an hour of new series in every scrape, guests get no further than their limit, and no other sandbox loses a sample", async () => {
   const sandboxes = await churn({ seed: 1, hostile: 6, honest: 3, scrapes: 60, intervalMs: 60_000 });
   assert.equal(sandboxes.length, 9);
   for (const { isHostile, faults, series } of sandboxes) {

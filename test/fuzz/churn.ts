@@ -10,35 +10,35 @@ import { withFakeTime } from "../kit/kata/fake_time_receiver.ts";
 import { below, pick } from "./mutate.ts";
 
 export interface ChurnOptions {
-  /** The same seed makes the same pages. */
+  /** The seed of the pages. */
   readonly seed: number;
   readonly hostile: number;
   readonly honest: number;
-  /** Readings of each sandbox that is there from the beginning. */
+  /** The number of readings of each sandbox that is there from the beginning. */
   readonly scrapes: number;
   readonly intervalMs: number;
 }
 
-/** What became of one sandbox. */
+/** The result for one sandbox. */
 export interface ChurnedSandbox {
   readonly isHostile: boolean;
   readonly readings: number;
-  /** Distinct series of the shim's over all readings. */
+  /** The number of different series of the shim in all readings. */
   readonly series: number;
-  /** What was wrong, the first few. */
+  /** The first few faults. */
   readonly faults: readonly string[];
 }
 
-/** Distinct series that the agent lets a sandbox bring over its life. */
+/** The number of different series that the agent accepts from a sandbox over its life. */
 export const SERIES_MAX = 5_000;
 
 const FAULTS_KEPT_MAX = 3;
-/** Parts of an interval by which time moves on, so that what the network does in between has its turn. */
+/** The number of steps in which an interval passes; between the steps the network does its work. */
 const STEPS = 16;
 
 /**
- * Guests that bring new names, labels, texts and shapes in every scrape, beside honest ones of which one comes when half
- * of the time has passed. Time is simulated; the receiver and the sockets are real.
+ * Runs guests that send new names, labels, texts and shapes in every scrape, together with honest ones, of which one is
+ * added after half of the time. Time is simulated; the receiver and the sockets are real.
  */
 export async function churn(options: ChurnOptions): Promise<readonly ChurnedSandbox[]> {
   const { seed, hostile, honest, scrapes, intervalMs } = options;
@@ -50,7 +50,7 @@ export async function churn(options: ChurnOptions): Promise<readonly ChurnedSand
       sandboxes.get(attributeOf(reading.resource, "kata.sandbox.id") ?? "")?.take(reading),
     end: () => {},
   };
-  // Time that passes in a jump is no slowness of a shim.
+  // A step of the clock must not look like a slow shim.
   const config = { collection_interval: `${intervalMs}ms`, reconcile_interval: "1s", timeout: "1h" };
   const play = async ({ add, receiver, clock }: Parameters<Parameters<typeof withFakeTime>[0]>[0]) => {
     const start = async (isHostile: boolean): Promise<void> => {
@@ -85,7 +85,7 @@ class Churned implements ChurnedSandbox {
   readonly #random: () => number;
   readonly #series = new Set<string>();
   readonly #met = new WeakSet<Family>();
-  /** Names of the shim's own families, which come first on a Go shim's page. */
+  /** The names of the shim's own families, which are first on a Go shim's page. */
   readonly #hostNames: readonly string[];
 
   constructor(isHostile: boolean, seed: number) {
@@ -145,7 +145,7 @@ class Churned implements ChurnedSandbox {
 
 type Noise = (tag: string, count: number) => string;
 
-/** What is new in every scrape, by what of it is new. */
+/** Makers of pages that are new in every scrape, by what is new in them. */
 const NOISES: Readonly<Record<string, Noise>> = {
   names: (tag, count) =>
     many(count, (at) => `# TYPE kata_guest_${tag}_${at} gauge\nkata_guest_${tag}_${at} 1\n`),

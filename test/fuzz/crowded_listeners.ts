@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
 import { readdirSync } from "node:fs";
 import { seededRandom } from "../../src/simulator/random.ts";
-import type { Closing } from "../kit/destinations/push_server.ts";
+import type { Closing } from "../kit/closing.ts";
 import { startCrowdedNode } from "../kit/node/crowded_node.ts";
 import { poll } from "../kit/poll.ts";
 import { drawAttacks } from "./listener_attacks.ts";
 
 export interface CrowdedListenersOptions {
-  /** The same seed makes the same attacks. */
+  /** The seed of the attacks. */
   readonly seed: number;
   readonly rounds: number;
   onRound?(round: number, attacks: string): void;
 }
 
-/** So much has been done by all attacks of a round before the honest clients come. */
+/** How often the attacks of a round must have acted together before the honest clients come. */
 const LEAST = 60;
-/** Descriptors that come and go with scrapes. */
+/** The number of descriptors by which scrapes let the number of open ones vary. */
 const SPARE_DESCRIPTORS = 24;
-/** Lines of the log for a round: one a minute of each listener, and what the attacks broke off. */
+/** The largest number of log lines in a round: one a minute for each listener, and those about aborted pulls. */
 const LINES_PER_ROUND_MAX = 200;
 
-/** Attacks the listeners of a real agent beside honest pullers and probes; throws where those miss anything. */
+/** Attacks the listeners of a real agent. Throws where an honest puller or probe does not get its answer meanwhile. */
 export async function attackListeners(
   context: Closing,
   { seed, rounds, onRound }: CrowdedListenersOptions,

@@ -5,7 +5,7 @@ import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
 import { peerIsThere } from "../kit/peers.ts";
 import type { Format } from "../kit/pulled_page.ts";
 
-/** A page that a parser must refuse, since a judge that takes everything would prove nothing. */
+/** A page that every parser must refuse: one that accepts everything would prove nothing. */
 const REFUSED: Readonly<Record<Format, readonly string[]>> = {
   text: ["a\n", "a x\n", 'a{b="c"\n'],
   openmetrics: [
@@ -24,7 +24,7 @@ const TAKEN: Readonly<Record<Format, string>> = {
     '# HELP a Says.\n# TYPE a counter\na_total{b="c"} 1\na_total{b="d"} 2\n# TYPE b gauge\nb NaN\n# EOF\n',
 };
 
-test("foreign parsers take a good page, refuse bad ones, and read on after each", async (context) => {
+test("parsers of other projects accept a good page, refuse bad ones, and go on after each", async (context) => {
   const { parsers, missing, close } = await startForeignParsers();
   try {
     if (!peerIsThere(context, missing.join(" or "), missing.length === 0)) return;

@@ -3,12 +3,12 @@ import type { SimulatedSandbox } from "../../src/simulator/simulated_sandbox.ts"
 import { expectedLines, expectedTypes, type Identity, type PageLine, type ReadPage } from "./page_checks.ts";
 
 const LOOK_MS = 10;
-/** While a page is judged, shims are scraped on. */
+/** Scrapes go on while a page is judged, so that several pages of a shim are kept. */
 const KEPT_PAGES = 100;
 const PULLS_MAX = 20;
 const OWN = /^kata_collector_sandbox_/;
 
-/** Follows what the honest shims serve, and compares the agent's page with it. */
+/** Records the pages of the honest shims, and compares the agent's page with them. */
 export class HonestPages {
   readonly #followed: readonly Followed[];
   readonly #timer: NodeJS.Timeout;
@@ -24,14 +24,14 @@ export class HonestPages {
     return this.#followed.map(({ identity }) => identity);
   }
 
-  /** By family of the agent's page, as the honest shims have them. */
+  /** Returns the types that the families of the honest shims must have on the agent's page. */
   types(): Map<string, string> {
     return new Map(this.#followed.flatMap((followed) => [...expectedTypes(followed.lastPage)]));
   }
 
   /**
-   * What is wrong with the honest sandboxes' lines. `pullAgain` is asked for a newer page where it cannot be known
-   * which page of a shim this one shows.
+   * Returns the faults in the honest sandboxes' lines. Calls `pullAgain` for a newer page where the shim's page that this
+   * one shows was not recorded.
    */
   async faultsOf(page: ReadPage, pullAgain: () => Promise<ReadPage>): Promise<string[]> {
     const faults: string[] = [];
@@ -54,7 +54,7 @@ export class HonestPages {
 class Followed {
   readonly identity: Identity;
   readonly #sandbox: SimulatedSandbox;
-  /** By the number of the scrape; the latest few. */
+  /** The latest few pages, by the number of the scrape. */
   readonly #pages = new Map<number, string>();
 
   constructor(sandbox: SimulatedSandbox) {
@@ -76,7 +76,7 @@ class Followed {
     return [...this.#pages.values()].at(-1) ?? "";
   }
 
-  /** Undefined where the numbers are of no page that was seen, but not all were seen. */
+  /** Returns the faults; undefined where the values are of no recorded page, but a page was not recorded. */
   faultsOf({ lines }: ReadPage): string[] | undefined {
     this.look();
     const mine = lines.filter(({ labels }) => labels.get("sandbox_id") === this.identity.sandbox_id);

@@ -4,7 +4,7 @@ import { seededRandom } from "../../src/simulator/random.ts";
 import type { HostileAnswer } from "../kit/kata/hostile_shim.ts";
 import { below, pick } from "./mutate.ts";
 
-/** Tricks after which a part of the page can rightly be taken for the whole. */
+/** Tricks by which a part of the page looks like a complete one. */
 export const CUTTING_TRICKS: ReadonlySet<string> = new Set([
   "length_too_small",
   "length_odd",
@@ -30,7 +30,7 @@ function ending(...parts: (Buffer | string)[]): Answer {
   return { pieces: [Buffer.concat(bytes)], afterwards: "end" };
 }
 
-/** The page in chunks, each with that behind its size. */
+/** Writes the page in chunks, each with `extension` after its size. */
 function chunked(page: Buffer, extension = ""): Buffer {
   const parts: Buffer[] = [];
   for (let at = 0; at < page.length; at += 4 * KIB) {
@@ -179,7 +179,7 @@ const HTTP_TRICKS: Readonly<Record<string, HttpTrick>> = {
   },
 };
 
-/** Answers that last until the client gives up; then it asks again later and later. */
+/** Answers that never end, so that the client gives up, and then waits longer and longer before it asks again. */
 const ENDLESS: Readonly<Record<string, HttpTrick>> = {
   silence: () => ({ pieces: [], afterwards: "silence" }),
   half_then_silence: (page, random) => {
@@ -208,7 +208,7 @@ function whole(page: Buffer, random: () => number): Answer {
   return ending(head([asChunks ? CHUNKED : lengthOf(page)]), asChunks ? chunked(page) : page);
 }
 
-/** An answer with the page, or with what is left of it; the same seed makes the same. */
+/** Makes an answer with the page, or with a part of it, as the seed decides. */
 export function hostileAnswer(page: Buffer, seed: number): HostileAnswer {
   const random = seededRandom(seed);
   const draw = random();

@@ -5,8 +5,8 @@ import { startForeignParsers } from "../kit/page_parsers/foreign_parsers.ts";
 import { goOnWithout, hasProgram, peerIsThere } from "../kit/peers.ts";
 import { runHostileNode } from "./hostile_node.ts";
 
-/** A longer hunt: npm run fuzz -- --rounds 200 */
-test("whatever hostile sandboxes serve, the agent's page is valid and the honest ones are on it unchanged", async (context) => {
+/** For a longer run: npm run fuzz -- --rounds 200 */
+test("whatever hostile sandboxes send, the agent's page is valid and has the honest ones unchanged", async (context) => {
   const judges = hasProgram("promtool") && hasProgram("prometheus");
   if (!peerIsThere(context, "prometheus", judges)) return;
   const { parsers, missing, close } = await startForeignParsers();

@@ -5,9 +5,9 @@ import { join } from "node:path";
 import { createPage } from "../../src/simulator/pages.ts";
 import { randomPod } from "../../src/simulator/pod.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
+import { freePort } from "../kit/free_port.ts";
 import type { HostileAnswer } from "../kit/kata/hostile_shim.ts";
 import { HostileShim } from "../kit/kata/hostile_shim.ts";
-import { freePort } from "../kit/node/agent_process.ts";
 import { type SimulatedNode, startNode } from "../kit/node/simulated_node.ts";
 import type { ForeignParser } from "../kit/page_parsers/foreign_parsers.ts";
 import { hasProgram } from "../kit/peers.ts";
@@ -34,25 +34,25 @@ import { FORGED_LABEL, faultsOfHelp } from "./said_of_whom.ts";
 export interface HostileNodeOptions {
   readonly seed: number;
   readonly rounds: number;
-  /** Hostile ones, half of them under each root; beside them stands an honest one each. */
+  /** The number of hostile sandboxes, half of them under each root. Each root also has an honest one. */
   readonly sandboxes: number;
-  /** Who else judges every page. */
+  /** Parsers of other projects that judge every page. */
   readonly parsers: readonly ForeignParser[];
-  /** Told of every round. */
+  /** Called after every round. */
   onRound?(round: number, summary: string): void;
 }
 
-/** A hostile sandbox, and what it serves in this round. */
+/** A hostile sandbox and its answers in this round. */
 interface Slot {
   readonly flavor: "go" | "rs";
   shim: HostileShim;
   identity: Identity;
   author: Author;
-  /** Rounds that it has lived. */
+  /** The number of rounds since it was added. */
   age: number;
-  /** Whether its page may have been cut in this round or the one before: then the host's part may be missing. */
+  /** Whether its page may have been cut in the round before: then the shim's own part may be missing. */
   wasCut: boolean;
-  /** In the order of the requests of this round. */
+  /** The answers, in the order of the requests of this round. */
   served: { page: HostilePage; answer: HostileAnswer }[];
 }
 
@@ -60,13 +60,13 @@ const HOST_FAMILIES = { go: hostFamilies("go"), rs: hostFamilies("rs") };
 const GO_HOST_PAGE = createPage({ flavor: "go", seed: 1 }).renderWithoutAgent().toString("latin1");
 const REQUESTS_MIN = 3;
 const WAIT_MS_MAX = 60_000;
-/** Time, level, message and, if there are any, fields, without control characters. */
+/** A line of the log: time, level, message and fields, if there are any, without control characters. */
 const LOG_LINE = /^\d{4}-\d\d-\d\dT[\d:.]+Z\t(info|warn|error)\t[A-Z][^\t]*\.(\t\{\P{Cc}*\})?$/u;
 const FAULTS_TOLD_MAX = 12;
 
 /**
- * An agent between honest and hostile sandboxes. Runs the rounds and throws at the first one in which the agent's pages
- * are not what they must be; the message has the seed and says where the pages are.
+ * Runs an agent with honest and hostile sandboxes. Throws in the first round in which the agent's pages are not as they
+ * must be; the message has the seed and the folder of the pages.
  */
 export async function runHostileNode(options: HostileNodeOptions): Promise<void> {
   const { seed } = options;
@@ -80,11 +80,11 @@ export async function runHostileNode(options: HostileNodeOptions): Promise<void>
     await written?.close();
   };
   const node = await startNode({
-    // Another seed than the hostile sandboxes have, whose ids would be the same.
+    // The seed differs from the hostile sandboxes', so that the ids differ.
     simulator: { sandboxes: 2, flavor: "mixed", seed: seedOf(seed) },
     configure: ({ receivers, processors, exporters, service }) => {
       Object.assign(receivers["kata"] ?? {}, receiverConfig(seed));
-      // Sandboxes that the runtime does not know are shown after this.
+      // Sandboxes that the runtime does not know are shown after this time.
       Object.assign(processors["cri_metadata"] ?? {}, { wait: "1s" });
       Object.assign(exporters, pushes.exporters);
       service.pipelines["metrics"]?.["exporters"]?.push(...Object.keys(pushes.exporters));
@@ -103,14 +103,14 @@ export async function runHostileNode(options: HostileNodeOptions): Promise<void>
   }
 }
 
-/** A Prometheus to which is written, and which scrapes nobody. */
+/** Starts a Prometheus that accepts remote writes and scrapes no agent. */
 async function startWritten(): Promise<Prometheus> {
   return await startPrometheus(`127.0.0.1:${await freePort()}`, [], { takesWrites: true });
 }
 
 /**
- * What a careful operator lets a scrape of this agent bring, by what its limits are: a sample has up to 8 labels of the
- * shim's, 4 of the sandbox's, its name and the target's two.
+ * Returns limits that a careful operator sets for scrapes of this agent: a sample has up to 8 labels of the shim's, 4 of
+ * the sandbox's, its name, and the two of the target.
  */
 function readerLimits(sandboxes: number): Readonly<Record<string, number | string>> {
   return {
@@ -122,11 +122,11 @@ function readerLimits(sandboxes: number): Readonly<Record<string, number | strin
   };
 }
 
-/** What operators may set, as the seed draws it. */
+/** Returns options of the receiver, chosen by the seed. */
 function receiverConfig(seed: number): Record<string, unknown> {
   const random = seededRandom(seed);
   const more = [[], [], ["vendor_*"], ["vendor_*", "up", "scrape_*", "target_info"], ["kata_*"]];
-  // A few shims that never end a large page take what all pages have together: this hunt is for other things.
+  // A few shims that never end a large page would use up the memory of all pages, which is not tested here.
   const common = { samples: 3_000, page_memory_bytes: "1GiB" };
   const limits = [common, { ...common, new_layouts_per_minute: 100_000 }];
   return {
@@ -136,14 +136,14 @@ function receiverConfig(seed: number): Record<string, unknown> {
   };
 }
 
-/** One of the seeds that follow from a seed and its numbers. */
+/** Derives a seed from a seed and numbers. */
 function seedOf(...numbers: readonly number[]): number {
   const mix = (state: number, number: number): number =>
     Math.floor(seededRandom(state ^ Math.imul(number + 1, 0x9e3779b1))() * 2 ** 32);
   return numbers.reduce(mix, 0);
 }
 
-/** Whether the agent waits in vain for the end of an answer, after which it pauses. */
+/** Returns whether the agent waits for the end of an answer that has none, after which it pauses. */
 function isSilent({ served }: Slot): boolean {
   return served.some(({ answer }) => answer.afterwards === "silence");
 }
@@ -152,7 +152,7 @@ function isCut({ served }: Slot): boolean {
   return served.some(({ answer }) => CUTTING_TRICKS.has(answer.trick));
 }
 
-/** What a guest says that only the backend or the agent may say. */
+/** Returns what guests have put on the page that only the shim or the agent may write. */
 function spokenForOthers({ lines, help }: ReadPage): string[] {
   const labels = lines.filter(({ series }) => series.includes(FORGED_LABEL));
   return [
@@ -206,7 +206,7 @@ class HostileNode {
   async #newSlot(flavor: "go" | "rs"): Promise<Slot> {
     const { simulator } = this.#node;
     const pod = randomPod(this.#random, "kata");
-    // The runtime may know less than the file system.
+    // The runtime may know fewer sandboxes than the file system.
     const isKnown = this.#random() < 0.8;
     if (isKnown) simulator.cri?.add(pod);
     const root = flavor === "go" ? simulator.goRoot : simulator.rsRoot;
@@ -220,12 +220,12 @@ class HostileNode {
     return { flavor, shim, identity, author: "guest", age: 0, wasCut: false, served: [] };
   }
 
-  /** Replaces sandboxes, and gives all of them what they serve in this round. */
+  /** Replaces some sandboxes, and sets the answers of all of them for this round. */
   async #prepare(): Promise<void> {
     const { seed } = this.#options;
     this.#ended = [];
     for (const [index, slot] of this.#slots.entries()) {
-      // What a shim brings that was taken over may stay on the page for as long as it is there.
+      // Families of a shim that an attacker has taken over may stay on the page until the sandbox ends.
       if (isSilent(slot) || slot.author === "shim" || slot.age >= 1 + below(3, this.#random)) {
         await slot.shim.close();
         this.#node.simulator.cri?.remove(slot.shim.id);
@@ -233,7 +233,7 @@ class HostileNode {
         this.#slots[index] = await this.#newSlot(slot.flavor);
       } else slot.age++;
     }
-    // A guest can do less harm, so that more can be asked of the page where there are only guests.
+    // A guest can do less than a shim, so that the page is checked more strictly in rounds with guests only.
     const withShims = this.#round % 2 === 1;
     for (const [index, slot] of this.#slots.entries()) {
       slot.author = withShims && index % 3 === this.#round % 3 ? "shim" : "guest";
@@ -242,7 +242,7 @@ class HostileNode {
       const { flavor, author } = slot;
       const victim = identityText(pick(this.#identities(), this.#random));
       slot.shim.serve((request) => {
-        // Each page twice: first its bytes are new to the agent, then known.
+        // Each page is sent twice: first its bytes are new to the agent, then known.
         const pageSeed = seedOf(seed, this.#round, index, request >> 1);
         const page = hostilePage({ flavor, author, victim, seed: pageSeed });
         const answer = hostileAnswer(page.bytes, pageSeed + (request & 1));
@@ -256,7 +256,7 @@ class HostileNode {
     return [...this.#honest.identities, ...this.#slots.map(({ identity }) => identity)];
   }
 
-  /** Waits until every hostile sandbox is on the page, and has been asked twice since the round began. */
+  /** Waits until every hostile sandbox is on the page, and has been scraped twice since the round began. */
   async #beScraped(): Promise<void> {
     const place = `seed ${this.#options.seed}, round ${this.#round}`;
     const isAsked = (slot: Slot): boolean => slot.served.length >= REQUESTS_MIN || isSilent(slot);
@@ -276,7 +276,7 @@ class HostileNode {
     await poll(what, isSettled, WAIT_MS_MAX);
   }
 
-  /** Lets Prometheus pull the last pages in both formats, and asks it for its word. */
+  /** Waits until Prometheus has pulled the last pages in both formats, and fails where it reports an error. */
   async #bePulled(): Promise<void> {
     const prometheus = this.#prometheus;
     if (prometheus === undefined) return;
@@ -292,7 +292,7 @@ class HostileNode {
     if (faults.length > 0) await this.#fail(faults, []);
   }
 
-  /** Returns what there is to say of a page that is as it must be. */
+  /** Judges the pages of the round and returns a summary. Throws where one has faults. */
   async #judge(): Promise<string> {
     const pages: PulledPage[] = [];
     const faults: string[] = [];
@@ -317,7 +317,7 @@ class HostileNode {
     return `${lines} samples, ${forged} of them forged, ${residentMib(this.#node.agent.pid).toFixed(0)} MiB, ${tricks.length} answers, ${tricks.filter((trick) => trick === "none").length} of them whole`;
   }
 
-  /** What parsers that others wrote have against the page, which has so many samples. */
+  /** Returns the faults that parsers of other projects find; each must find this number of samples. */
   async #faultsByOthers({ format, body }: PulledPage, samples: number): Promise<string[]> {
     const asked = this.#options.parsers.filter(({ formats }) => formats.includes(format));
     const verdicts = asked.map(async (parser) => {
@@ -347,7 +347,7 @@ class HostileNode {
     return faults;
   }
 
-  /** Forged lines under names of the agent's, or that only the shim may use. */
+  /** Returns forged lines under names that only the agent or the shim may use. */
   #forged(page: ReadPage): string[] {
     const faults: string[] = [];
     const slots = new Map(this.#slots.map((slot) => [slot.shim.id, slot]));
@@ -362,7 +362,7 @@ class HostileNode {
     return faults;
   }
 
-  /** What guests have removed of their own Go shims' part, which comes first: it must survive whatever follows. */
+  /** Returns the Go shims' own lines that are missing: they come first on a page and must survive whatever follows. */
   #lostOfHosts(page: ReadPage): string[] {
     const shown = new Set(page.lines.map(({ series }) => series));
     const faults: string[] = [];
@@ -380,7 +380,7 @@ class HostileNode {
     const { agent } = this.#node;
     const faults: string[] = [];
     const lines = agent.stderr().split("\n").slice(0, -1);
-    // Whoever writes into a line what it likes could write a line of its own.
+    // A sandbox that could write control characters into a line could forge a whole line.
     const line = lines.find((one) => !LOG_LINE.test(one) || one.includes("BUG"));
     if (line !== undefined) faults.push(`the agent's log: ${JSON.stringify(line.slice(0, 500))}`);
     try {
@@ -407,7 +407,7 @@ class HostileNode {
   }
 }
 
-/** Writes what a failed round was made of into a new folder, which stays, and returns its path. */
+/** Writes the pages, answers and log of a failed round into a new folder, which is not removed, and returns its path. */
 async function keepEvidence({
   faults,
   pages,

@@ -4,31 +4,31 @@ import { seededRandom, shuffled } from "../../src/simulator/random.ts";
 import { type Forgery, hostileText, oddCount } from "./hostile_text.ts";
 import { below, mutate, pick } from "./mutate.ts";
 
-/** Who is hostile: a guest writes its part of the page only, a shim that was taken over the whole page. */
+/** The attacker: a guest writes only its part of the page; a shim that was taken over writes the whole page. */
 export type Author = "guest" | "shim";
 
 /**
- * By author, the value of every forged line. What a guest forges must not be on the page under a name of the host's;
- * what either forges not under one of the agent's.
+ * The value of every forged line, by author. A guest's forged lines must not be on the page under a name of the shim's own
+ * families, and nobody's under a name of the agent's.
  */
 export const MARKS: Readonly<Record<Author, string>> = { guest: "66613666", shim: "77713777" };
 
 export interface HostilePageOptions {
   readonly flavor: "go" | "rs";
   readonly author: Author;
-  /** The same seed makes the same page. */
+  /** The seed of the page. */
   readonly seed: number;
-  /** Labels that say that a sample is another sandbox's, written out. */
+  /** Labels, as text, that claim that a sample is another sandbox's. */
   readonly victim: string;
 }
 
 export interface HostilePage {
   readonly bytes: Buffer;
-  /** What was done to the page, for whoever reads of a failure. */
+  /** The names of what was done to the page, for the report of a failure. */
   readonly tricks: readonly string[];
 }
 
-/** What a shim serves: the host's blocks, which the guest cannot reach, and the guest's. */
+/** The blocks of a page: the shim's own, which the guest cannot change, and the guest's. */
 interface Parts {
   readonly host: readonly string[];
   readonly guest: readonly string[];
@@ -51,7 +51,7 @@ function nameOf(block: string): string {
   return block.split(" ")[2] ?? "";
 }
 
-/** What the families of the shim itself are called on the agent's page. */
+/** Returns the names of the shim's own families on the agent's page. */
 export function hostFamilies(flavor: "go" | "rs"): ReadonlySet<string> {
   const { host } = partsOf(createPage({ flavor, seed: 1 }));
   return new Set(host.map((block) => nameOf(block).replace(/^(?=go_|process_)/, "kata_shim_")));
@@ -59,7 +59,7 @@ export function hostFamilies(flavor: "go" | "rs"): ReadonlySet<string> {
 
 type Alteration = (blocks: string[], forgery: Forgery) => void;
 
-/** What is done to blocks that are there. */
+/** Changes of the blocks of an honest page. */
 const ALTERATIONS: Readonly<Record<string, Alteration>> = {
   other_type: (blocks, { random }) =>
     change(blocks, random, (block) =>
@@ -127,7 +127,7 @@ function change(blocks: string[], random: () => number, edit: (block: string) =>
 
 const ALTERATION_NAMES = Object.keys(ALTERATIONS);
 
-/** Puts the text between two blocks, or between two lines of a block. */
+/** Inserts the text between two blocks, or between two lines of a block. */
 function insert(blocks: string[], text: string, random: () => number): void {
   const at = below(blocks.length, random);
   if (random() < 0.6) {
@@ -163,7 +163,7 @@ function spoil(blocks: readonly string[], forgery: Forgery): { text: Buffer; tri
   return { text, tricks };
 }
 
-/** A page that does harm where it can. Numbers and order of what is honest on it are the seed's, too. */
+/** Makes a hostile page. The seed also decides the values and the order of its honest parts. */
 export function hostilePage({ flavor, author, seed, victim }: HostilePageOptions): HostilePage {
   const random = seededRandom(seed);
   const sizes = random() < 0.8 ? { disks: 1, guestInterfaces: 1, vmstatItems: ["pgfault", "oom_kill"] } : {};
@@ -181,7 +181,7 @@ export function hostilePage({ flavor, author, seed, victim }: HostilePageOptions
   }
   const { text, tricks } = spoil(guest, forgery);
   const hostText = Buffer.from(host.join(""), "latin1");
-  // Go's encoder, through which a guest's text goes, begins every family with a TYPE line.
+  // A guest's text passes through Go's encoder, which begins every family with a TYPE line.
   const border = Buffer.from("# TYPE kata_agent_border gauge\n");
   return { bytes: Buffer.concat(flavor === "go" ? [hostText, border, text] : [text, hostText]), tricks };
 }

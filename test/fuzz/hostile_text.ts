@@ -3,25 +3,25 @@ import { below, pick } from "./mutate.ts";
 import { BACKEND_LABELS, FORGED_HELP, FORGED_LABEL } from "./said_of_whom.ts";
 
 /**
- * Here text is a byte per character, so that it can hold what is no UTF-8: it is written as latin1. This makes such
- * text of a string.
+ * Converts a string to text with one byte per character, which is written as latin1. In this file all text is of this kind,
+ * since it can also hold bytes that are not UTF-8.
  */
 export function asBytes(text: string): string {
   return Buffer.from(text).toString("latin1");
 }
 
-/** What a hostile text is made with. */
+/** The material of a hostile text. */
 export interface Forgery {
   readonly random: () => number;
-  /** Stands as the value wherever a line must not reach the page, or not under that name. */
+  /** The value of lines that must not be on the page, or not under that name. */
   readonly mark: string;
-  /** What stands in the mark's place where nothing must be found again. */
+  /** Makes values that replace the mark, where forged lines need not be recognized on the page. */
   readonly number?: () => string;
-  /** Labels that say that a sample is another sandbox's, written out. */
+  /** Labels, as text, that claim that a sample is another sandbox's. */
   readonly victim: string;
-  /** Names of the families that the shim itself has on its page. */
+  /** The names of the shim's own families. */
   readonly hostNames: readonly string[];
-  /** Names of the families that an honest guest has. */
+  /** The names of an honest guest's families. */
   readonly guestNames: readonly string[];
 }
 
@@ -29,7 +29,7 @@ const TYPES = ["gauge", "counter", "histogram", "summary", "untyped"];
 const ODD_TYPES = ["unknown", "info", "stateset", "gaugehistogram", "Gauge", "", "gauge gauge", "0"];
 const SUFFIXES = ["_bucket", "_sum", "_count", "_total", "_created", "_info", "_gcount", "_gsum", "_"];
 
-/** Names that are the agent's, kata-monitor's or the Prometheus server's. */
+/** Names that belong to the agent, to kata-monitor or to a Prometheus server. */
 const OTHERS_NAMES = [
   "kata_monitor_running_shim_count",
   "kata_monitor_scrape_count",
@@ -56,10 +56,10 @@ const NUMBERS = (
   "0.1e1 1E5 true null # {}"
 ).split(" ");
 
-/** Numbers that count nothing, and some that do. */
+/** Values that are impossible for counters, and some that are possible. */
 const COUNTS = "-1 -0.5 NaN +Inf -Inf 0.5 1e300 9007199254740993 18446744073709551615 0 1 2 3".split(" ");
 
-/** As a line's value, other than in a forgery that must be found again. */
+/** Values of lines that are not forged. */
 export function oddCount(random: () => number): string {
   return pick(COUNTS, random);
 }
@@ -98,7 +98,7 @@ function typeOf(random: () => number): string {
   return pick(random() < 0.8 ? TYPES : ODD_TYPES, random);
 }
 
-/** Names that few sandboxes have, chosen from few, so that sandboxes collide. */
+/** A small set of unusual names, so that sandboxes use the same ones. */
 function guestName(random: () => number): string {
   const name = `${pick(["kata_guest_x", "kata_agent_y", "vendor_z"], random)}${below(4, random)}`;
   return random() < 0.4 ? name + pick(SUFFIXES, random) : name;
@@ -115,7 +115,7 @@ function braces(labels: readonly string[]): string {
   return some.length === 0 ? "" : `{${some.join(",")}}`;
 }
 
-/** A whole family with the lines that its type asks for, some of them spoiled. */
+/** Makes a whole family with the lines of its type, some of them damaged. */
 function familyText(name: string, type: string, { random, mark, number = () => mark }: Forgery): string {
   const own = pick(['item="a"', "", 'a="1"'], random);
   const line = (suffix: string, label = ""): string =>
@@ -134,7 +134,7 @@ function familyText(name: string, type: string, { random, mark, number = () => m
   return header + line("") + (random() < 0.3 ? line("", 'b="2"') : "");
 }
 
-/** As `familyText`, with numbers that often count nothing. */
+/** Like `familyText`, with values that are often impossible for the type. */
 function oddFamily(name: string, type: string, forgery: Forgery): string {
   return familyText(name, type, { ...forgery, number: () => oddCount(forgery.random) });
 }
@@ -306,7 +306,7 @@ const PIECES: Readonly<Record<string, Piece>> = {
     ).join("");
   },
   many_lines_behind_host_family: (forgery) => {
-    // Where a limit cuts the page, the shim's own part may be behind it.
+    // The shim's own part may come after the place where a limit cuts the page.
     const line = pick(['x{n="%"} 1\n', "} bad %\n", 'kata_guest_n{n="%"} 1\n'], forgery.random);
     const lines = Array.from({ length: 3_000 }, (_, at) => line.replace("%", String(at)));
     const family = familyText(pick(forgery.hostNames, forgery.random), "gauge", forgery);
@@ -317,10 +317,10 @@ const PIECES: Readonly<Record<string, Piece>> = {
 };
 
 const PIECE_NAMES = Object.keys(PIECES);
-/** Pieces whose size is what is hostile about them; they are rarer, for what they cost. */
+/** Pieces that are hostile by their size. They are rarer, since they take long. */
 const LARGE = /^(enormous|many)_/;
 
-/** One hostile text, whole lines or not, and what it is called. */
+/** Makes one hostile text, of whole lines or not, with its name. */
 export function hostileText(forgery: Forgery): { readonly trick: string; readonly text: string } {
   let trick = pick(PIECE_NAMES, forgery.random);
   if (LARGE.test(trick) && forgery.random() < 0.7) trick = pick(PIECE_NAMES, forgery.random);

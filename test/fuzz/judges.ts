@@ -4,30 +4,30 @@ import { once } from "node:events";
 import { createServer, type Server } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
 import { hasProgram } from "../kit/peers.ts";
 import { type Prometheus, startPrometheus } from "../kit/prometheus.ts";
 import { type PulledPage, pull } from "../kit/pulled_page.ts";
 
-/** What promtool has against the page; undefined where it takes it, or is not there. */
+/** Returns promtool's error on the page; undefined where it accepts the page or is not installed. */
 export async function promtoolFault(page: string): Promise<string | undefined> {
   if (!hasProgram("promtool")) return undefined;
   const promtool = spawn("promtool", ["check", "metrics"], { stdio: ["pipe", "ignore", "pipe"] });
   promtool.stdin.on("error", () => {}); // It may have read enough.
   promtool.stdin.end(page);
   const [errors, [code]] = await Promise.all([text(promtool.stderr), once(promtool, "close")]);
-  // With 3 only its linter has something to say, as on Kata's names; a page that it cannot read gives 1.
+  // With 3 only its linter has remarks, as on Kata's names; with 1 it cannot read the page.
   const isTaken = (code === 0 || code === 3) && !errors.includes("error while linting");
   return isTaken ? undefined : `promtool exits with ${code}: ${errors.slice(0, 1_000)}`;
 }
 
 /** A Prometheus server that scrapes the agent, in both formats by turns, through a relay that keeps the pages. */
 export interface ScrapingPrometheus {
-  /** What the server said of scrapes since the last call, apart from that they took too long. */
+  /** Returns the errors of scrapes since the last call, except for deadlines. */
   takeErrors(): readonly string[];
-  /** The pages that it got last. */
+  /** The last pages that the server got. */
   readonly pages: readonly PulledPage[];
-  /** How many it has got. */
+  /** The number of pages that the server has got. */
   readonly pulls: number;
   readonly server: Prometheus;
   close(): Promise<void>;
@@ -48,7 +48,7 @@ export async function startScrapingPrometheus(
   const watch = async (): Promise<void> => {
     while (!ending.signal.aborted) {
       const { lastError } = await server.target();
-      // Prometheus gives a scrape a second, which a busy machine can take.
+      // The deadline of a scrape is a second, which a busy machine may exceed.
       if (lastError !== "" && !/deadline exceeded|Timeout/i.test(lastError)) errors.add(lastError);
       await sleep(LOOK_MS);
     }

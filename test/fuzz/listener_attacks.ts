@@ -12,9 +12,9 @@ import {
 } from "../kit/crowd.ts";
 import { below, mutate, pick } from "./mutate.ts";
 
-/** What somebody does to a listener. */
+/** An attack on a listener. */
 export interface Attack {
-  /** Enough to know it again. */
+  /** A description that identifies the attack. */
   readonly name: string;
   begin(): Crowd;
 }
@@ -24,7 +24,7 @@ export interface AttackOptions {
   readonly ports: Readonly<Record<"page" | "tls" | "health", number>>;
 }
 
-/** Nobody honest comes from them. */
+/** Addresses that no honest client uses. */
 const ADDRESSES = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.5"];
 const PATHS = [
   "/x",
@@ -111,9 +111,9 @@ const KINDS: Readonly<Record<string, Kind>> = {
 };
 const KIND_NAMES = Object.keys(KINDS);
 
-/** Draws the attacks of one round: what they send, to whom and how fast is the seed's. */
+/** Chooses the attacks of one round: the seed decides what they send, to which listener and how fast. */
 export async function drawAttacks({ random, ports }: AttackOptions): Promise<readonly Attack[]> {
-  // It differs from time to time in its keys only.
+  // Two of them differ only in their keys.
   const hello = await clientHello();
   return Array.from({ length: 1 + below(3, random) }, () => {
     const kind = pick(KIND_NAMES, random);

@@ -9,7 +9,7 @@ import { runHostileNode } from "./hostile_node.ts";
 /**
  * npm run fuzz -- --seed 7 --rounds 100 --sandboxes 16: the same numbers serve the same pages.
  * npm run fuzz -- --seed 7 --rounds 100 --listeners: the same numbers make the same attacks on the listeners.
- * npm run fuzz -- --seed 7 --churn 1h: so much simulated time of guests that bring new series in every scrape.
+ * npm run fuzz -- --seed 7 --churn 1h: an hour of simulated time with guests that send new series in every scrape.
  */
 const { values } = parseArgs({
   options: {

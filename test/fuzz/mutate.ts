@@ -34,12 +34,12 @@ const NASTY = [
 
 type Mutation = (page: Buffer, random: () => number) => Buffer;
 
-/** A whole number from 0 to one less than the limit. */
+/** Returns an integer from 0 to `limit` - 1. */
 export function below(limit: number, random: () => number): number {
   return Math.floor(random() * limit);
 }
 
-/** One of the items, of which there must be some. */
+/** Returns one of the items. There must be at least one. */
 export function pick<T>(items: readonly T[], random: () => number): T {
   return items[below(items.length, random)] as T; // every list here has items
 }
@@ -111,7 +111,7 @@ const MUTATIONS: readonly Mutation[] = [
   ofParts(BLOCK, shuffle),
 ];
 
-/** The page with some damage; mostly little, sometimes much. */
+/** Damages the page: mostly a little, sometimes a lot. */
 export function mutate(page: Buffer, random: () => number): Buffer {
   const times = 1 + Math.floor(random() ** 3 * 12);
   let mutated = page;

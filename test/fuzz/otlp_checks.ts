@@ -20,7 +20,7 @@ const KEYS = {
 /** The flag of a point that ends its series. */
 const NO_RECORDED_VALUE = 1;
 
-/** What is wrong with an OTLP request, read by a decoder that is not the agent's. */
+/** Returns the faults of an OTLP request, which is read by another decoder than the agent's. */
 export function judgeOtlp(body: Uint8Array, known: ReadonlyMap<string, Identity>): string[] {
   try {
     const { resourceMetrics } = fromBinary(ExportMetricsServiceRequestSchema, body);
@@ -68,7 +68,7 @@ function faultsOfMetric(metric: Metric): string[] {
   return faults.map((fault) => `${name}: ${fault}`);
 }
 
-/** A monotonic sum counts something. */
+/** Returns the faults of a monotonic sum, whose values must be those of a counter. */
 function faultsOfCount({ value, flags }: NumberDataPoint): string[] {
   if ((flags & NO_RECORDED_VALUE) !== 0) return [];
   const number = Number(value.value);

@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a page must be, told without any code of the agent's: a second opinion, on purpose written another way than
- * `src/prometheus`.
+ * The rules of a page, checked without any code of the agent's. It is a second opinion, and therefore written in another
+ * way than `src/prometheus`.
  */
 import type { Format } from "../kit/pulled_page.ts";
 
 /** A sample of a page. */
 export interface PageLine {
-  /** Name and labels, as they stand on the page. */
+  /** The name and the labels as they are written on the page. */
   readonly series: string;
   readonly name: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly value: number;
   readonly valueText: string;
-  /** The name of the HELP or TYPE line before it. */
+  /** The name in the HELP or TYPE line before it. */
   readonly family: string;
 }
 
 export interface ReadPage {
   readonly lines: readonly PageLine[];
-  /** By name; absent where the page has no TYPE line. */
+  /** The types by family name, without families that have no TYPE line. */
   readonly types: ReadonlyMap<string, string>;
-  /** By name, as it stands on the page. */
+  /** The HELP texts by family name, as they are written on the page. */
   readonly help: ReadonlyMap<string, string>;
-  /** What no page may have, a sentence each. */
+  /** The page's faults, a sentence each. */
   readonly faults: readonly string[];
 }
 
@@ -35,7 +35,7 @@ const TYPES: Readonly<Record<Format, readonly string[]>> = {
   text: ["gauge", "counter", "histogram", "summary", "untyped"],
   openmetrics: ["gauge", "counter", "histogram", "summary", "unknown"],
 };
-/** By type: what a sample's name may have behind the family's. */
+/** The suffixes that a sample's name may have, by the type of its family. */
 const SUFFIXES: Readonly<Record<string, readonly string[]>> = {
   histogram: ["_bucket", "_sum", "_count"],
   summary: ["", "_sum", "_count"],
@@ -109,7 +109,7 @@ class PageReader {
     });
   }
 
-  /** Once all lines are read. */
+  /** Called after all lines have been read. */
   finish(): void {
     for (const [name, type] of this.types) {
       for (const suffix of SUFFIXES[type] ?? []) {
@@ -135,7 +135,7 @@ class PageReader {
   }
 }
 
-/** Reads a page of the agent's, stricter than the formats ask: its own spelling, and no timestamps. */
+/** Reads a page of the agent's more strictly than the formats require: only its own spelling, and no timestamps. */
 export function readPage(page: string, format: Format): ReadPage {
   const reader = new PageReader(format);
   if (page !== "" && !page.endsWith("\n")) reader.fault("no line feed at the end", page.slice(-100));
@@ -149,7 +149,7 @@ export function readPage(page: string, format: Format): ReadPage {
   return reader;
 }
 
-/** Who a sandbox is on the page: the labels behind a sample's own, in this order. */
+/** The identity of a sandbox on the page: the labels after a sample's own, in this order. */
 export interface Identity {
   readonly sandbox_id: string;
   readonly cri_uid: string;
@@ -159,12 +159,12 @@ export interface Identity {
 
 const IDENTITY_LABELS = ["sandbox_id", "cri_uid", "cri_name", "cri_namespace"] as const;
 
-/** The labels as they stand on a line. */
+/** Writes the labels as they are on a line. */
 export function identityText(identity: Identity): string {
   return IDENTITY_LABELS.map((label) => `${label}="${identity[label]}"`).join(",");
 }
 
-/** By series as it must stand on the page: its number. From an honest shim's page, by cutting and pasting text. */
+/** Returns the series that the agent's page must have for an honest shim's page, with their values, by editing its text. */
 export function expectedLines(shimPage: string, identity: Identity): Map<string, number> {
   const expected = new Map<string, number>();
   for (const line of shimPage.split("\n")) {
@@ -177,7 +177,7 @@ export function expectedLines(shimPage: string, identity: Identity): Map<string,
   return expected;
 }
 
-/** By family, as an honest shim's page has them under their names on the agent's. */
+/** Returns the types of an honest shim's families, by their names on the agent's page. */
 export function expectedTypes(shimPage: string): Map<string, string> {
   const types = shimPage.matchAll(/^# TYPE (\S+) (\S+)$/gm);
   return new Map(
@@ -185,7 +185,7 @@ export function expectedTypes(shimPage: string): Map<string, string> {
   );
 }
 
-/** Samples whose identity is none of these. What the runtime does not know (yet) has no more than its id. */
+/** Returns samples with none of these identities. A sandbox that the runtime does not know (yet) has its id only. */
 export function strangers({ lines }: ReadPage, identities: readonly Identity[]): string[] {
   const known = new Set(
     identities.flatMap((identity) => {

@@ -10,7 +10,7 @@ import { createPage } from "../../src/simulator/pages.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
 
-/** Small enough that pages of a few lines reach every one of them. */
+/** Limits that are so small that pages of a few lines reach each of them. */
 const LIMITS: ParseLimits = {
   ...defaultParseLimits,
   lineBytesMax: 120,
@@ -57,7 +57,7 @@ const line = fc.oneof(
   fc.constantFrom('a{a="",b="",c=""} 1', "", "# comment", "}{", "  ", "\r"),
 );
 
-/** Lines that would be samples of whoever reads without limits, or that nobody can read. */
+/** Lines that a parser without limits would accept, and lines that no parser accepts. */
 function tellingLines(text: string): number {
   return text.split("\n").filter((one) => one.trim() !== "" && !one.trimStart().startsWith("#")).length;
 }
@@ -78,7 +78,7 @@ function checkWithin({ schema, samples }: ParsedPage, limits: ParseLimits): void
   }
 }
 
-test("whatever a page holds, its reading is within every limit, and each line that is missing is counted", (t) => {
+test("the reading of any page is within every limit, and each line that is left out is counted", (t) => {
   t.diagnostic(`FUZZ_SEED=${SEED}`);
   const reached = new Set<string>();
   fc.assert(

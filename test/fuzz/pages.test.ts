@@ -11,7 +11,7 @@ import { createPage } from "../../src/simulator/pages.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { mutate } from "./mutate.ts";
 
-/** A longer hunt: FUZZ_ROUNDS=100000 FUZZ_SEED=$RANDOM node --test test/fuzz/pages.test.ts */
+/** For a longer run: FUZZ_ROUNDS=100000 FUZZ_SEED=$RANDOM node --test test/fuzz/pages.test.ts */
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
 const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);
 
@@ -23,7 +23,7 @@ const LIMITS: ParseLimits = {
   layoutBytesMax: 2_000_000,
   layoutBytesPerSourceMax: 600_000,
 };
-/** What stands behind a page in its buffer, and must not be read as part of it. */
+/** Bytes after the page in its buffer, which must not be read as part of it. */
 const BEHIND = Buffer.from('9\n# TYPE behind gauge\nbehind{a="x"} 1\n');
 
 function newParser(interner = new Interner()): PageParser {
@@ -47,7 +47,7 @@ function parse(source: PageSource, text: Buffer): ParsedPage {
   return page;
 }
 
-/** The page's contents without what depends on the order in which families were met first. */
+/** Returns the page's contents without what depends on the order in which families were first seen. */
 function contents(page: ParsedPage): unknown {
   const { schema, values, ...rest } = page;
   const families = schema.families.map(({ id: _, ...family }, index) => {
@@ -80,7 +80,7 @@ function corpus(): readonly Buffer[] {
   return [...[1, 2, 3].flatMap(() => [small.render(), rust.render()]), Buffer.from(odd)];
 }
 
-test("no page breaks the parser, and what is remembered of earlier pages changes nothing", (t) => {
+test("no page breaks the parser, and the layouts of earlier pages do not change a result", (t) => {
   t.diagnostic(`FUZZ_SEED=${SEED}`);
   const random = seededRandom(SEED);
   const pages = corpus();
@@ -142,7 +142,7 @@ function write(page: Written): string {
     .join("");
 }
 
-test("what is written is read, in any order of the blocks", () => {
+test("the parser reads what was written, in any order of the blocks", () => {
   const kinds: Readonly<Record<string, string>> = { gauge: "gauge", counter: "sum", untyped: "unknown" };
   fc.assert(
     fc.property(families, (page) => {

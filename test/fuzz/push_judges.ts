@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-import { once } from "node:events";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { IncomingMessage } from "node:http";
 import { gunzipSync } from "node:zlib";
+import { closer } from "../kit/closing.ts";
+import { type HttpAnswer, type PushServer, startPushServer } from "../kit/destinations/push_server.ts";
 import { judgeOtlp } from "./otlp_checks.ts";
 import type { Identity } from "./page_checks.ts";
 import { judgeWrite } from "./write_checks.ts";
 
-/** What the agent pushes to: receivers that read every request, and a real Prometheus behind one of them. */
+/** Receivers that check every request of the agent's, one of them with a real Prometheus behind it. */
 export interface PushJudges {
   /** The exporters of the agent's config that push here. */
   readonly exporters: Readonly<Record<string, Record<string, unknown>>>;
-  /** Whoever may be spoken of from now on, beside those before. */
+  /** Adds sandboxes that may be in requests from now on. */
   know(identities: readonly Identity[]): void;
-  /** Requests that were read. */
+  /** The number of requests that were checked. */
   readonly requests: Readonly<Record<"write" | "otlp", number>>;
-  /** What was wrong with requests since the last call, a sentence each. */
+  /** Returns the faults of the requests since the last call, a sentence each. */
   takeFaults(): readonly string[];
   close(): Promise<void>;
 }
 
 export interface PushJudgesOptions {
-  /** A Prometheus that takes remote writes, whose word on each request counts; none where it is not installed. */
+  /** The URL of a Prometheus that must accept each remote write; undefined where Prometheus is not installed. */
   readonly writesTo: string | undefined;
   readonly identities: readonly Identity[];
 }
@@ -41,15 +41,16 @@ export async function startPushJudges({ writesTo, identities }: PushJudgesOption
     faults.push(...found.map((fault) => `${way}: ${fault}`).slice(0, FAULTS_KEPT_MAX - faults.length));
   };
 
-  const write = await listen(async (request, response) => {
-    const body = Buffer.concat(await request.toArray());
+  const closing = closer();
+  const start = async (answer: HttpAnswer): Promise<PushServer> =>
+    await startPushServer(closing, { keeps: false, answers: [answer] });
+  const write = await start(async (request, response, { body }) => {
     note("write", judgeWrite(body, known));
     const status = writesTo === undefined ? 204 : await relay(writesTo, request, body);
     if (typeof status === "string") faults.push(`write: Prometheus: ${status}`);
     response.writeHead(typeof status === "number" ? status : 204).end();
   });
-  const otlp = await listen(async (request, response) => {
-    const body = Buffer.concat(await request.toArray());
+  const otlp = await start((request, response, { body }) => {
     note("otlp", judgeOtlp(request.headers["content-encoding"] === "gzip" ? gunzipSync(body) : body, known));
     response.writeHead(200, { "content-type": "application/x-protobuf" }).end();
   });
@@ -62,13 +63,12 @@ export async function startPushJudges({ writesTo, identities }: PushJudgesOption
     requests,
     takeFaults: () => faults.splice(0),
     async close() {
-      await write.close();
-      await otlp.close();
+      closing.close();
     },
   };
 }
 
-/** Prometheus' status, or what it has against the request. */
+/** Passes the request on to Prometheus. Returns the status of its answer, or its error. */
 async function relay(url: string, request: IncomingMessage, body: Buffer): Promise<number | string> {
   const headers: Record<string, string> = {};
   for (const [name, value] of Object.entries(request.headers))
@@ -77,23 +77,4 @@ async function relay(url: string, request: IncomingMessage, body: Buffer): Promi
   const answer = await fetch(url, { method: "POST", headers, body: new Uint8Array(body) });
   const text = await answer.text();
   return answer.ok ? answer.status : `status ${answer.status}: ${text.slice(0, 300)}`;
-}
-
-async function listen(
-  take: (request: IncomingMessage, response: ServerResponse) => Promise<void>,
-): Promise<{ url: string; close(): Promise<void> }> {
-  const server: Server = createServer((request, response) => {
-    // An agent that goes away in the middle has pushed nothing.
-    take(request, response).catch(() => response.destroy());
-  });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    async close() {
-      server.closeAllConnections();
-      server.close();
-      await once(server, "close");
-    },
-  };
 }

@@ -12,7 +12,7 @@ const KEYS = {
   cri_name: "cri_name",
   cri_namespace: "cri_namespace",
 };
-/** What is wrong with a remote write request of the protocol's version 1.0. */
+/** Returns the faults of a remote write request of version 1.0. */
 export function judgeWrite(compressed: Buffer, known: ReadonlyMap<string, Identity>): string[] {
   try {
     const { samples, metadata } = decodeMixed(new Uint8Array(uncompress(compressed)));
@@ -45,7 +45,7 @@ function faultsOfSample({ labels }: WrittenSample, known: ReadonlyMap<string, Id
   return faults.map((fault) => `${keyOf(labels).slice(0, 300)}: ${fault}`);
 }
 
-/** A series has one number at a time. */
+/** Returns the series that have two values of the same time. */
 function faultsOfSet(samples: readonly WrittenSample[]): string[] {
   const seen = new Set<string>();
   return samples.flatMap(({ labels, timeMs }) => {

@@ -16,7 +16,7 @@ const ROUNDS = Number(process.env["FUZZ_ROUNDS"] ?? 600);
 
 const interner = new Interner();
 
-/** Few names, so that they collide, with whatever the formats put behind names, and some that no page may hold as they are. */
+/** A few names, so that families collide, also with the suffixes of the formats, and some that no page may contain. */
 const metricName = fc.oneof(
   fc
     .tuple(
@@ -77,7 +77,7 @@ const reading = fc
     more: attributes,
     families: fc.uniqueArray(family, { maxLength: 6, selector: ({ name }) => name }),
     numbers: fc.array(number, { minLength: 1, maxLength: 40 }),
-    /** Whether histograms add up. */
+    /** Whether the buckets of histograms add up. */
     isHonest: fc.boolean(),
   })
   .map(({ id, more, families, numbers, isHonest }): Reading => {
@@ -119,7 +119,7 @@ function render(readings: readonly Reading[], others: boolean, format: Format): 
   return Buffer.concat(parts).toString("utf8");
 }
 
-/** What every parser says of the page, and what this project asks of it. */
+/** Fails where a parser of another project, or this project's own rules, find a fault in the page. */
 async function check(page: string, format: Format, parsers: readonly ForeignParser[]): Promise<void> {
   const { faults, lines } = readPage(page, format);
   assert.deepEqual(faults, [], page);
@@ -129,7 +129,7 @@ async function check(page: string, format: Format, parsers: readonly ForeignPars
   }
 }
 
-test("whatever sources bring, the page is one that all parsers take whole, in either format", async (context) => {
+test("whatever readings have, all parsers accept the whole page, in both formats", async (context) => {
   const { parsers, missing, close } = await startForeignParsers();
   try {
     goOnWithout(context, missing);

@@ -13,7 +13,7 @@ import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
 import { Chunk, PageWriter } from "../../src/prometheus/write/page_writer.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 
-/** After a change that is meant: UPDATE_GOLDEN=1 node --test test/golden/prometheus_page.test.ts, then read the diff. */
+/** After an intended change: UPDATE_GOLDEN=1 node --test test/golden/prometheus_page.test.ts, then read the diff. */
 const UPDATE = process.env["UPDATE_GOLDEN"] === "1";
 
 const GO_SHIM = `# HELP go_gc_duration_seconds A summary of the wall-time pause (stop-the-world) duration.
@@ -48,7 +48,7 @@ kata_guest_diskstat{disk="vda",item="reads"} 99
 kata_guest_load{item="load1"} NaN
 kata_guest_load{item="load5"} inf
 `;
-/** Forges an identity, a type and a counter's name, and has a mount point that wants escaping. */
+/** A page with a forged identity, a forged type, a counter's name, and a mount point that must be escaped. */
 const LIAR = `# TYPE kata_agent_scrape histogram
 kata_agent_scrape_bucket{le="+Inf"} 1
 kata_agent_scrape_sum 1
@@ -122,7 +122,7 @@ for (const [format, file] of [
   ["text", "prometheus_page.txt"],
   ["openmetrics", "prometheus_page.openmetrics.txt"],
 ] as const) {
-  test(`a page of honest and lying sandboxes is written as in ${file}`, () => {
+  test(`the page of honest and hostile sandboxes is the one in ${file}`, () => {
     const path = join(import.meta.dirname, file);
     const page = render(readings, format);
     if (UPDATE) writeFileSync(path, page);
@@ -130,15 +130,15 @@ for (const [format, file] of [
   });
 }
 
-test("promtool takes the page whole", (context) => {
+test("promtool accepts the page", (context) => {
   if (!peerIsThere(context, "promtool", hasProgram("promtool"))) return;
   const input = render(readings, "text");
   const { status, stderr } = spawnSync("promtool", ["check", "metrics"], { input, encoding: "utf8" });
-  // 3: the page is valid, and promtool would have chosen other names than upstream.
+  // With 3 the page is valid, but promtool's linter does not like Kata's names.
   assert.ok(status === 0 || status === 3, stderr);
 });
 
-test("what is written is read as the same numbers", () => {
+test("the page is parsed to the values that were written", () => {
   const text = render(readings.slice(0, 4), "text");
   const parser = new PageParser({
     interner: new Interner(),

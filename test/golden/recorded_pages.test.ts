@@ -13,10 +13,10 @@ import { defineFamily, trustOf } from "../../src/receivers/kata/pages/families.t
 /** Pages recorded from real shims; they are not part of the project. */
 const PAGES = join(import.meta.dirname, "../../../shared/pages");
 const skip = existsSync(PAGES) ? false : "the recorded pages are not here";
-/** The page that was recorded while the guest hung ends within a line. */
+/** This page was recorded while the guest hung, and ends in the middle of a line. */
 const CUT = "go-noagent-hung-timeout10.prom";
 
-/** Every series of a page and its number, read with nothing but a pattern per line. */
+/** Reads every series of a page and its value, with one regular expression for each line. */
 function oracle(text: string): Map<string, number> {
   const series = new Map<string, number>();
   for (const [, name = "", labels = "", value = ""] of text.matchAll(/^([a-z_]\w*)(?:\{(.*)\})? (\S+)$/gm)) {
@@ -27,7 +27,7 @@ function oracle(text: string): Map<string, number> {
   return series;
 }
 
-/** The series of a page as it wrote them, made from its columns. */
+/** Writes the series of a parsed page as the shim wrote them. */
 function seriesOf({ schema, values }: ParsedPage): Map<string, number> {
   const series = new Map<string, number>();
   let column = 0;
@@ -61,7 +61,7 @@ function newParser(): PageParser {
   return new PageParser({ interner: new Interner(), limits: defaultParseLimits });
 }
 
-test("recorded pages give the series that a pattern finds in them", { skip }, () => {
+test("the parser finds the same series in recorded pages as a regular expression", { skip }, () => {
   const files = globSync("*.prom", { cwd: PAGES }).map((path) => basename(path));
   assert.ok(files.length > 10);
   const shared = newParser();
@@ -98,7 +98,7 @@ test("a recorded shim's second page needs no lexing where its shape is the same"
   }
 });
 
-test("recorded pages have nothing that the agent takes for a guest's forgery", { skip }, () => {
+test("the agent takes nothing on recorded pages for a guest's forgery", { skip }, () => {
   for (const file of globSync("{go,rs}*.prom", { cwd: PAGES }).filter((one) => one !== CUT)) {
     const bytes = readFileSync(join(PAGES, file));
     const parser = new PageParser({

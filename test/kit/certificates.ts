@@ -7,14 +7,14 @@ import { join } from "node:path";
 /** A certificate authority in a temporary directory, whose certificate is `ca.crt`. */
 export interface TestAuthority {
   file(name: string): string;
-  /** Writes `name.crt` and `name.key`, for a subject such as "DNS:otel.test" or "IP:127.0.0.1", good for so many days. */
+  /** Writes `name.crt` and `name.key` for a subject such as "DNS:otel.test" or "IP:127.0.0.1"; -1 days make them expired. */
   issue(name: string, subject: string, days?: 2 | -1): void;
   remove(): void;
 }
 
 const NEW_KEY = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"];
 
-/** Needs the program `openssl`. */
+/** Makes a new certificate authority. Needs the program `openssl`. */
 export function createTestAuthority(): TestAuthority {
   const folder = mkdtempSync(join(tmpdir(), "authority-"));
   const file = (name: string): string => join(folder, name);

@@ -3,23 +3,23 @@ import { connect, type Socket } from "node:net";
 import { Duplex } from "node:stream";
 import { connect as connectTls } from "node:tls";
 
-/** How often a crowd acts. */
+/** The interval of the timer that drives a crowd. */
 const TICK_MS = 10;
 
 export interface CrowdTarget {
   readonly port: number;
-  /** The loopback address that the crowd comes from. */
+  /** The loopback address from which the crowd connects. */
   readonly from: string;
 }
 
-/** Somebody who takes what they can get of a listener, until they are told to stop. */
+/** Clients that take as much as they can from a listener, until `stop`. */
 export interface Crowd {
   /** Connections that it has opened, or requests that it has sent. */
   readonly count: number;
   stop(): void;
 }
 
-/** Opens so many connections in a second, says `first` on each, and never closes one. */
+/** Opens `perSecond` connections in each second, sends `first` on each, and never closes one. */
 export function crowdOfConnections(target: CrowdTarget, perSecond: number, first: string | Buffer): Crowd {
   const sockets = new Set<Socket>();
   return repeat(
@@ -32,7 +32,7 @@ export function crowdOfConnections(target: CrowdTarget, perSecond: number, first
   );
 }
 
-/** Opens so many connections in a second, and says on each the bytes one by one, a turn after the other. */
+/** Opens `perSecond` connections in each second, and sends one byte of `bytes` on every connection whenever it opens one. */
 export function dripping(target: CrowdTarget, perSecond: number, bytes: Buffer): Crowd {
   const sockets = new Set<Socket>();
   const said = new WeakMap<Socket, number>();
@@ -50,7 +50,7 @@ export function dripping(target: CrowdTarget, perSecond: number, bytes: Buffer):
   );
 }
 
-/** Opens so many connections in a second, asks for something on each, and takes none of the answer. */
+/** Opens `perSecond` connections in each second, sends a request on each, and reads nothing of the answer. */
 export function slowReaders(target: CrowdTarget, perSecond: number, request: string): Crowd {
   const sockets = new Set<Socket>();
   return repeat(
@@ -62,7 +62,7 @@ export function slowReaders(target: CrowdTarget, perSecond: number, request: str
   );
 }
 
-/** Begins so many handshakes in a second, and leaves when they are done. */
+/** Begins `perSecond` TLS handshakes in each second, and closes each connection after its handshake. */
 export function handshakes(target: CrowdTarget, perSecond: number): Crowd {
   const sockets = new Set<Socket>();
   return repeat(
@@ -76,7 +76,10 @@ export function handshakes(target: CrowdTarget, perSecond: number): Crowd {
   );
 }
 
-/** Sends so many requests in a second on so many connections, whatever is answered, and opens again those that are closed. */
+/**
+ * Sends `perSecond` requests in each second over `connections` connections, without waiting for answers. A connection that
+ * was closed is replaced.
+ */
 export function floodOnConnections(
   target: CrowdTarget,
   { perSecond, connections, request }: { perSecond: number; connections: number; request: string },
@@ -92,7 +95,7 @@ export function floodOnConnections(
   );
 }
 
-/** Sends so many requests in a second, each on a connection of its own. */
+/** Sends `perSecond` requests in each second, each on a new connection. */
 export function floodOfConnections(target: CrowdTarget, perSecond: number, request: string): Crowd {
   const sockets = new Set<Socket>();
   return repeat(
@@ -130,7 +133,7 @@ function repeat(perSecond: number, act: (turn: number) => void, sockets: Readonl
   };
 }
 
-/** The first bytes of a TLS handshake. */
+/** Makes the first bytes of a TLS handshake. */
 export function clientHello(): Promise<Buffer> {
   const { promise, resolve } = Promise.withResolvers<Buffer>();
   const wire = new Duplex({

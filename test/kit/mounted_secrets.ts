@@ -6,11 +6,11 @@ import { testFolder } from "./test_folder.ts";
 
 export interface MountedSecrets {
   file(name: string): string;
-  /** Exchanges all files at once, and removes the old ones. */
+  /** Replaces all files at once, and removes the old ones. */
   exchange(texts: Readonly<Record<string, string>>): void;
 }
 
-/** A folder of secrets as Kubernetes mounts one: the files are links into `..data`, which is exchanged as a whole. */
+/** Makes a folder of secrets as Kubernetes mounts it: the files are links into `..data`, which is replaced as a whole. */
 export function mountedSecrets(context: TestContext, names: readonly string[]): MountedSecrets {
   const folder = testFolder(context);
   let version = 0;

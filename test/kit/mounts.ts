@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { hasProgram } from "./peers.ts";
 
-/** A file system of its own, for as long as somebody has it. */
+/** A mounted file system, which `close` unmounts. */
 export interface Mount {
   readonly path: string;
   /** Runs `mount -o remount,…` on it. */
@@ -13,7 +13,7 @@ export interface Mount {
   close(): void;
 }
 
-/** Why mounts cannot be made here; undefined where they can. */
+/** Returns what is missing here for mounting; undefined where mounts can be made. */
 export function lacksMounts(): string | undefined {
   if (process.getuid?.() !== 0) return "root";
   const path = mkdtempSync(join(tmpdir(), "mount-"));
@@ -23,7 +23,7 @@ export function lacksMounts(): string | undefined {
   return made ? undefined : "the right to mount";
 }
 
-/** As `lacksMounts`, of the kind of file system that an error can make read-only under an open file. */
+/** Like `lacksMounts`, for a file system that an error turns read-only while a file is open. */
 export function lacksFailingMounts(): string | undefined {
   const lacking = lacksMounts();
   if (lacking !== undefined) return lacking;
@@ -36,7 +36,7 @@ export function lacksFailingMounts(): string | undefined {
   }
 }
 
-/** Runs the command to its end. Throws what it had to say where it fails. */
+/** Runs the command to its end. Throws its error output where it fails. */
 export function command(name: string, ...args: string[]): void {
   const { status, stderr, error } = spawnSync(name, args, { encoding: "utf8" });
   if (status !== 0) throw new Error(`cannot run ${name} ${args.join(" ")}: ${error?.message ?? stderr}`);
@@ -50,7 +50,7 @@ export function mountTmpfs(bytes: number): Mount {
 
 const EXT4_SIZE = "48M";
 
-/** A file system in a file. After `remount("abort")` it takes no writes any more, as after an error of its disk. */
+/** Mounts a file system that is in a file. After `remount("abort")` it refuses writes, as after an error of its disk. */
 export function mountExt4(): Mount {
   const folder = mkdtempSync(join(tmpdir(), "ext4-"));
   const image = join(folder, "image");
@@ -73,7 +73,7 @@ function mountAt(path: string, remove: () => void): Mount {
     path,
     remount: (options) => command("mount", "-o", `remount,${options}`, path),
     close() {
-      // Whoever still has a file open there must not keep the machine from being tidied up.
+      // A process that still has a file open there must not prevent the unmounting.
       command("umount", "--lazy", path);
       rmSync(path, { recursive: true });
       remove();

@@ -3,18 +3,18 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import type { TestContext } from "node:test";
 
-/** Where set to "required" (as CI does), a peer that is not installed fails the test in place of skipping it. */
+/** Where the variable is "required" (as in CI), a peer that is not installed makes the test fail instead of skipping it. */
 const REQUIRED = process.env["KATA_COLLECTOR_TEST_PEERS"] === "required";
 
-/** The Python that has the packages which some peers need. */
+/** The Python interpreter with the packages that some peers need. */
 export const PYTHON: string = process.env["KATA_COLLECTOR_TEST_PYTHON"] ?? "python3";
 
-/** Whether the program can be started at all. */
+/** Returns whether the program can be started at all. */
 export function hasProgram(name: string, versionArgument = "--version"): boolean {
   return spawnSync(name, [versionArgument], { stdio: "ignore" }).error === undefined;
 }
 
-/** True when the peer is there; otherwise skips the test with a message, or fails it where peers are required. */
+/** Returns true where the peer is there. Otherwise skips the test with a message, or fails where peers are required. */
 export function peerIsThere(context: TestContext, peer: string, there: boolean): boolean {
   if (there) return true;
   assert.ok(!REQUIRED, `${peer} is not installed, and peers are required`);
@@ -22,7 +22,7 @@ export function peerIsThere(context: TestContext, peer: string, there: boolean):
   return false;
 }
 
-/** Says that the test goes on without these peers; fails it where peers are required. */
+/** Writes in the test's output that it goes on without these peers. Fails where peers are required. */
 export function goOnWithout(context: TestContext, peers: readonly string[]): void {
   assert.ok(!REQUIRED || peers.length === 0, `${peers.join(" and ")}: not installed, and peers are required`);
   for (const peer of peers) context.diagnostic(`${peer}: not installed; the test goes on without`);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Asks until the answer is not undefined, at most `limitMs`; then fails, naming what was waited for. */
+/** Calls `ask` every 50 ms until it returns something else than undefined. Fails after `limitMs` and names `what`. */
 export async function poll<T>(
   what: string,
   ask: () => Promise<T | undefined> | T | undefined,
@@ -11,7 +11,7 @@ export async function poll<T>(
   for (;;) {
     const answer = await ask();
     if (answer !== undefined) return answer;
-    if (performance.now() > until) throw new Error(`waited ${limitMs} ms in vain for ${what}`);
+    if (performance.now() > until) throw new Error(`waited ${limitMs} ms for ${what}`);
     await sleep(50);
   }
 }

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "./node/agent_process.ts";
+import { freePort } from "./free_port.ts";
 import { poll } from "./poll.ts";
 
 /** One element of an instant vector. */
@@ -23,27 +23,27 @@ export interface Prometheus {
   /** `http://127.0.0.1:port` */
   readonly url: string;
   query(expression: string): Promise<readonly Sample[]>;
-  /** As `query`, of an expression that gives a range vector. */
+  /** Like `query`, for an expression that gives a range vector. */
   range(expression: string): Promise<readonly Samples[]>;
-  /** Health and last error of a job's target. */
+  /** Returns the health and the last error of a job's target. */
   target(job?: string): Promise<{ readonly health: string; readonly lastError: string }>;
-  /** When the only target was scraped last, as Prometheus writes it. */
+  /** Returns the time of the last scrape of the target, as Prometheus writes it. */
   lastScrape(): Promise<string>;
   close(): Promise<void>;
 }
 
-/** Evaluated every second. */
+/** A rule, which Prometheus evaluates every second. */
 export interface RecordingRule {
   readonly record: string;
   readonly expr: string;
 }
 
 export interface PrometheusOptions {
-  /** Whether it takes remote writes, at `/api/v1/write`. */
+  /** Whether it accepts remote writes, at `/api/v1/write`. */
   readonly takesWrites?: boolean;
-  /** What it takes of a page, by the names of its scrape config: `label_limit`, `body_size_limit` … */
+  /** Limits of a page, by their names in a scrape config: `label_limit`, `body_size_limit` … */
   readonly limits?: Readonly<Record<string, number | string>>;
-  /** Scrape configs beside the target's, each with a job_name of its own. */
+  /** Scrape configs in addition to the target's, each with its own job_name. */
   readonly scrapes?: readonly object[];
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { cpus, totalmem } from "node:os";
 
-/** Columns are as wide as their widest cell; the first is a name and stands left, the others are numbers and stand right. */
+/** Writes a table whose columns are as wide as their widest cells: names at the left, in the first one, then numbers. */
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, column) =>
     Math.max(cell.length, ...rows.map((row) => (row[column] ?? "").length)),
@@ -15,7 +15,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
   return [line(head), widths.map((width) => "-".repeat(width)).join("  "), ...rows.map(line)].join("\n");
 }
 
-/** The machine in one line, since a figure without it says little. */
+/** Describes the machine in one line, without which a figure says little. */
 export function describeMachine(): string {
   const [cpu] = cpus();
   const memoryGiB = (totalmem() / 1024 ** 3).toFixed(0);

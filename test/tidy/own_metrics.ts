@@ -15,7 +15,8 @@ import { LineOutput } from "../../src/reporting/line_output.ts";
 import { ProcessLog } from "../../src/reporting/process_log.ts";
 import { createTestAuthority } from "../kit/certificates.ts";
 import { smallestConfig } from "../kit/component/smallest_config.ts";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../kit/free_port.ts";
+import { pullReader } from "../kit/node/agent_process.ts";
 import { poll } from "../kit/poll.ts";
 import { code, ROOT } from "./sources.ts";
 
@@ -149,7 +150,7 @@ async function everyComponent(folder: string, tls: object): Promise<object> {
     processors: idsOf("processors"),
     exporters: idsOf("exporters"),
   };
-  const reader = { pull: { exporter: { prometheus: { host: "127.0.0.1", port: await freePort() } } } };
+  const reader = pullReader(await freePort());
   return {
     ...sections,
     service: {

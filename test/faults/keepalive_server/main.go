@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// An OTLP receiver with the enforcement policy that grpc-go has by default: who pings more often than every five
-// minutes is sent away. Prints a line of JSON for each thing that happens, the first with the port on the loopback, and
-// ends when its standard input does, so that it never outlives the test that started it.
+// An OTLP receiver with the enforcement policy that grpc-go has by default: it disconnects a client that pings more
+// often than every five minutes. It prints each event as a line of JSON, first the port on the loopback address, and ends
+// when its standard input is closed, so that it never outlives the test that started it.
 package main
 
 import (

@@ -23,7 +23,7 @@ export interface RunningAuthenticator {
   readonly host: Host;
   readonly clock: FakeClock;
   readonly lines: readonly LogLine[];
-  /** The headers that a request with these gets. */
+  /** Returns the headers of a request that had the headers `before` and was given its credentials. */
   headers(before?: RequestHeaders): Promise<RequestHeaders>;
   status(): ComponentStatus | undefined;
 }
@@ -34,7 +34,7 @@ interface AuthenticatorOptions {
   readonly host?: Host;
 }
 
-/** An extension that gives credentials, in which time stands still; it ends with the test. */
+/** Starts an extension that gives requests their credentials, in fake time; it is shut down after the test. */
 export async function runningAuthenticator<C>(
   context: TestContext,
   factory: ExtensionFactory<C>,
@@ -56,11 +56,11 @@ type RunningExtension = Pick<RunningAuthenticator, "extension" | "host" | "clock
 
 export interface RunningServerAuthenticator extends RunningExtension {
   readonly authenticator: ServerAuthenticator;
-  /** What it makes of a request with these headers. */
+  /** Returns whether a request with these headers is let in. */
   check(headers: RequestHeaders, peer?: string): Promise<Verdict>;
 }
 
-/** An extension that asks for credentials, in which time stands still; it ends with the test. */
+/** Starts an extension that asks requests for credentials, in fake time; it is shut down after the test. */
 export async function runningServerAuthenticator<C>(
   context: TestContext,
   factory: ExtensionFactory<C>,

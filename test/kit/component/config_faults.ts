@@ -5,7 +5,7 @@ import { renderFault } from "../../../src/config/fault.ts";
 import { checkNode } from "../../../src/config/schema_faults.ts";
 import { parseYamlText } from "../../../src/config/yaml.ts";
 
-/** The faults of a component's options as its user sees them, without their places: `path: message`. */
+/** Returns the faults of a component's options as its user reads them, but without file and line: `path: message`. */
 export function faultsOf(schema: z.ZodType, options: object): readonly string[] {
   const tree = parseYamlText("options.yaml", JSON.stringify(options), []);
   assert.ok(tree !== undefined);

@@ -4,7 +4,7 @@ import { createNoopMeter, type Meter } from "@opentelemetry/api";
 /** A meter whose counters the test can read. */
 export interface CountingMeter {
   readonly meter: Meter;
-  /** The sum of the counter, over those of its attributes' sets that have all of these. */
+  /** Returns the sum of what was added to the counter with all of these attributes, whatever other ones it had. */
   sum(name: string, attributes?: Readonly<Record<string, string>>): number;
 }
 

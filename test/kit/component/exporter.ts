@@ -12,7 +12,7 @@ import { testSettings } from "./settings.ts";
 
 const interner = new Interner();
 
-/** A reading of one gauge with a point for each value. */
+/** Makes a reading of one gauge with a point for each value. */
 export function gaugeReading(id: string, values: readonly number[], timeMs: number = Date.now()): Reading {
   const points = values.map((_, index) => ({
     attributes: [{ key: "item", value: `item_${index}` }],
@@ -29,7 +29,7 @@ export function gaugeReading(id: string, values: readonly number[], timeMs: numb
   };
 }
 
-/** A running exporter that soon tries again, and what it logs; what the test leaves undone is ended with the test. */
+/** Starts an exporter that retries after 20 ms, and records its log. It is shut down after the test, without a flush. */
 export async function runningExporter<C>(
   context: TestContext,
   factory: ExporterFactory<C>,

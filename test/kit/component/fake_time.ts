@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as realTime } from "node:timers/promises";
 import type { FakeClock } from "../../../src/clock/fake_clock.ts";
 
-/** Moves the clock on in steps, each with what the network does in real time, until it happens. */
+/** Advances the clock in steps until `done`, with 3 ms of real time after each step for what the network does. */
 export async function advanceUntil(
   clock: FakeClock,
   what: string,
@@ -11,13 +11,13 @@ export async function advanceUntil(
 ): Promise<void> {
   const limit = performance.now() + 20_000;
   while (!(await done())) {
-    assert.ok(performance.now() < limit, `waited in vain for ${what}`);
+    assert.ok(performance.now() < limit, `waited 20 s for ${what}`);
     await clock.advance(stepMs);
     await realTime(3);
   }
 }
 
-/** The same for so long. */
+/** Advances the clock by `ms` in steps, with 3 ms of real time after each step for what the network does. */
 export async function advanceInSteps(clock: FakeClock, ms: number, stepMs: number): Promise<void> {
   for (let spentMs = 0; spentMs < ms; spentMs += stepMs) {
     await clock.advance(stepMs);

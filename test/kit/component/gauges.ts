@@ -8,10 +8,10 @@ import {
   PeriodicExportingMetricReader,
 } from "@opentelemetry/sdk-metrics";
 
-/** A meter of the SDK, whose instruments can be read by their names. It ends with the test. */
+/** A meter of the OpenTelemetry SDK whose instruments can be read by their names. It is shut down after the test. */
 export interface ReadableMeter {
   readonly meter: Meter;
-  /** The value of each of the instrument's points. */
+  /** Returns the value of each of the instrument's points. */
   read(name: string): Promise<readonly unknown[]>;
 }
 

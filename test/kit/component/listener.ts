@@ -24,23 +24,23 @@ export interface ListenerOptions {
   readonly timeouts?: Partial<ServerTimeouts>;
   readonly clock?: Clock;
   readonly tls?: SecureContextOptions;
-  /** By path, beside `/`, which says hello. */
+  /** Further routes by their paths; `/` answers "hello". */
   readonly routes?: Readonly<Record<string, Route>>;
 }
 
 export interface Listener {
   readonly server: HttpServer;
   readonly lines: readonly LogLine[];
-  /** Connections that were closed before their clients wished it. */
+  /** Returns how many connections the listener has closed for this reason. */
   closed(reason: string): number;
   refused(reason: string): number;
-  /** A connection from that loopback address (`127.0.0.1` if left out), on which nothing has been sent, nor a handshake begun. */
+  /** Opens a TCP connection from that loopback address (`127.0.0.1` if left out) and sends nothing, not even a handshake. */
   open(from?: string): Promise<Socket>;
-  /** Sends these bytes on a connection of its own, by TLS where the listener has it, and gives what comes until it closes. */
+  /** Sends the request on a new connection, with TLS where the listener has it, and returns all bytes until it closes. */
   send(request: string, from?: string): Promise<string>;
 }
 
-/** A listener on 127.0.0.1 that says hello at `/` and ends with the test. */
+/** Starts a listener on 127.0.0.1 that answers "hello" at `/`. It is closed after the test. */
 export async function startListener(context: TestContext, options: ListenerOptions = {}): Promise<Listener> {
   const { address = { host: "127.0.0.1", port: 0 }, clock = systemClock, tls, routes = {} } = options;
   const { logger, lines } = recordedLogger();
@@ -92,7 +92,7 @@ export async function startListener(context: TestContext, options: ListenerOptio
   };
 }
 
-/** A request after which the connection closes. */
+/** Makes a request after which the connection closes. */
 export function get(target: string, more = ""): string {
   return `GET ${target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n${more}\r\n`;
 }

@@ -5,7 +5,7 @@ import { poll } from "../poll.ts";
 
 export type LogLine = Readonly<Record<string, unknown>>;
 
-/** A logger, and the lines that it has written so far. */
+/** Makes a logger that records its lines; `lines` grows. */
 export function recordedLogger(): { readonly logger: Logger; readonly lines: readonly LogLine[] } {
   const lines: LogLine[] = [];
   const output = new Writable({

@@ -3,14 +3,14 @@ import type { ZodType } from "zod";
 import { type LoadResult, loadConfig } from "../../../src/config/load.ts";
 import { registry } from "../../../src/registry.ts";
 
-/** A place in a schema, and what may stand there: zod's name of it. */
+/** A place in a schema, and zod's name of the type that is allowed there. */
 export interface OptionPlace {
-  /** `"0"` is an item of a list. */
+  /** The keys that lead there; `"0"` is any item of a list. */
   readonly path: readonly string[];
   readonly type: string;
 }
 
-/** The parts of zod's definitions that lead on. */
+/** The parts of zod's definitions that hold further schemas. */
 interface Definition {
   readonly type: string;
   readonly shape?: Readonly<Record<string, ZodType>>;
@@ -20,7 +20,7 @@ interface Definition {
   readonly options?: readonly ZodType[];
 }
 
-/** Every place in a schema, wrappers taken off; the values of maps with free keys are none. */
+/** Returns every place in a schema, without zod's wrappers, and without the values of maps that take any key. */
 export function optionPlaces(schema: ZodType, path: readonly string[] = []): OptionPlace[] {
   const definition = schema.def as unknown as Definition; // zod keeps it public; its type differs for each kind of schema
   const { type, shape = {}, innerType, in: input, options = [], element } = definition;
@@ -33,7 +33,7 @@ export function optionPlaces(schema: ZodType, path: readonly string[] = []): Opt
   ];
 }
 
-/** YAML that has `value` at the path. */
+/** Makes YAML that has `value` at the path. */
 export function yamlAt(path: readonly string[], value: string): string {
   return path.reduceRight(
     (under, key) => (key === "0" ? `[${under}]` : `{${JSON.stringify(key)}: ${under}}`),
@@ -41,7 +41,7 @@ export function yamlAt(path: readonly string[], value: string): string {
   );
 }
 
-/** A small config with these merged into it, checked against the agent's own components. */
+/** Merges the texts into a small config and loads it with the components of this build. */
 export function loadMerged(
   texts: readonly string[],
   env: Readonly<Record<string, string>> = {},

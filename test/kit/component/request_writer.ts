@@ -24,7 +24,7 @@ import { labelOptions, toIdentityLabels } from "../../../src/prometheus/series/l
 import { decodeRequestV2, decodeWriteRequest, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
 import { decodeSnappy } from "../oracle/snappy.ts";
 
-/** Of all readings of a test. */
+/** Interns the families of all readings that `reading` makes. */
 export const interner: Interner = new Interner();
 
 const attributesOf = (values: Readonly<Record<string, string>>): Attribute[] =>
@@ -61,7 +61,7 @@ export function reading(of: Resource, rows: readonly FamilyRow[], timeMs: number
   return { resource: of, schema, values: soundValues(schema), timeMs, startMs: 0 };
 }
 
-/** Numbers that differ from column to column as far as their kinds allow: counts are whole, and buckets add up. */
+/** Makes values that differ from column to column and that each kind allows: counts are integers, and buckets add up. */
 export function soundValues({ families, width }: Schema): Float64Array {
   const values = new Float64Array(width);
   let column = 0;
@@ -88,7 +88,7 @@ export interface WriterOptions {
   readonly sendsMetadata?: boolean;
 }
 
-/** The labels as a config makes them. */
+/** Returns the options of the writer's labels as the exporter's config makes them. */
 export function planOptions({
   namespace = "",
   external = {},
@@ -106,16 +106,16 @@ export interface RequestWriter {
   readonly consumer: RemoteWriteRequests;
   readonly requests: EncodedRequest[];
   readonly conflicts: readonly string[];
-  /** Families of points that were left out. */
+  /** The names of the families whose points were left out, since their values are impossible for their kind. */
   readonly unsound: string[];
   readonly clock: FakeClock;
-  /** Whether there is room for requests from now on. */
+  /** Says whether the queue has room for requests from now on. */
   open(isOpen: boolean): void;
-  /** What was written since the last time. */
+  /** Removes all requests and returns the samples in them. */
   take(): WrittenSample[];
 }
 
-/** The exporter's requests without what queues and sends them. */
+/** Makes the part of the exporter that turns readings into requests, without the queue and the sender. */
 export function writer(options: WriterOptions = {}): RequestWriter {
   const requests: EncodedRequest[] = [];
   const conflicts: string[] = [];
@@ -148,7 +148,7 @@ export function writer(options: WriterOptions = {}): RequestWriter {
   };
 }
 
-/** The requests as a receiver gets them, each by itself, by two decoders. */
+/** Uncompresses each request as a receiver does. Two decoders must agree on it. */
 export function messagesOf(requests: readonly EncodedRequest[]): Uint8Array[] {
   return requests.map(({ bytes }) => {
     const [body, ...more] = bodiesOf([bytes], 1);
@@ -159,7 +159,7 @@ export function messagesOf(requests: readonly EncodedRequest[]): Uint8Array[] {
   });
 }
 
-/** Samples as `series@time value`, in order of series. */
+/** Writes samples as `series@time value`, ordered by series. */
 export function texts(samples: readonly WrittenSample[]): string[] {
   return samples
     .map(({ labels, value, isStale, timeMs }) => `${keyOf(labels)}@${timeMs} ${isStale ? "stale" : value}`)

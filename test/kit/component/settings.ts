@@ -6,7 +6,7 @@ import type { Settings } from "../../../src/component/component.ts";
 import { Interner } from "../../../src/metrics/interner.ts";
 import { createHost } from "../../../src/pipeline/host.ts";
 
-/** What a component gets from an agent that says nothing, measures nothing, and in which time stands still. */
+/** Makes the settings of a component: no log, no metrics, and a clock that stands until the test advances it. */
 export function testSettings(change: Partial<Settings> = {}): Settings {
   return {
     id: "test",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { join } from "node:path";
-import { freePort } from "../node/agent_process.ts";
+import { freePort } from "../free_port.ts";
 
 /**
  * The smallest config with which the component starts on any machine; `{}` for every component that takes it. The id is
@@ -23,7 +23,7 @@ export async function smallestConfig(id: string, folder: string): Promise<object
     case "exporters/file":
       return { path: join(folder, "out") };
     case "exporters/otlp_grpc":
-      // Nobody listens there: shutdown must end all the same.
+      // No server listens there; the shutdown must end nevertheless.
       return { endpoint: "127.0.0.1:1", tls: { insecure: true } };
     case "exporters/otlp_http":
     case "exporters/prometheus_remote_write":

@@ -4,11 +4,11 @@ import { createServer, type IncomingHttpHeaders, type IncomingMessage, request }
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import { type AddressInfo, connect, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import type { TestContext } from "node:test";
+import type { Closing } from "../closing.ts";
 
-/** What a client asked for. */
+/** A request as the proxy got it. */
 export interface ProxiedRequest {
-  /** Method and target of the first line. */
+  /** The method and the target of the request's first line. */
   readonly asked: string;
   readonly headers: IncomingHttpHeaders;
 }
@@ -20,16 +20,16 @@ export interface ForwardProxyServer {
 }
 
 export interface ForwardProxyOptions {
-  /** Where every tunnel and every request goes, whatever it asks for. */
+  /** The port of 127.0.0.1 to which every tunnel and every request goes, whatever it asks for. */
   readonly port?: number;
-  /** Instead of that: a status line's end such as "403 Forbidden"; or the connection is cut, or nothing is answered. */
+  /** Refuses instead: with a status such as "403 Forbidden", by cutting the connection ("cut"), or by silence ("nothing"). */
   readonly refusal?: string;
   readonly tls?: ServerOptions;
 }
 
-/** A real forward proxy (CONNECT, and requests with a whole URL) that knows one server only; it ends with the test. */
+/** Starts a real forward proxy (CONNECT, and requests with a whole URL) that knows one server only. It ends with the test. */
 export async function startForwardProxy(
-  context: TestContext,
+  context: Closing,
   options: ForwardProxyOptions,
 ): Promise<ForwardProxyServer> {
   const { port = 0, refusal, tls } = options;
@@ -76,7 +76,7 @@ function join(client: Duplex, head: Buffer, port: number, sockets: Set<Duplex>):
     target.pipe(client).pipe(target);
   });
   sockets.add(target);
-  // Either end may just go away.
+  // Either end may close its connection at any time.
   target.on("error", () => client.destroy());
   client.on("error", () => target.destroy());
 }

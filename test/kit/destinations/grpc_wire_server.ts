@@ -10,16 +10,16 @@ import {
   type Settings,
 } from "node:http2";
 import type { AddressInfo } from "node:net";
-import type { TestContext } from "node:test";
-
-/** Answers one call, whose message has been read. */
-export type WireAnswer = (stream: ServerHttp2Stream, session: Http2Session) => void;
+import type { Closing } from "../closing.ts";
 
 export interface WireCall {
   readonly headers: IncomingHttpHeaders;
-  /** With its prefix of five bytes. */
+  /** The message with the five bytes before it, which say whether it is compressed, and its length. */
   readonly frame: Buffer;
 }
+
+/** Answers one call, which has been read. */
+export type WireAnswer = (stream: ServerHttp2Stream, session: Http2Session, call: WireCall) => void;
 
 export interface GrpcWireServer {
   readonly port: number;
@@ -32,8 +32,11 @@ export interface GrpcWireServer {
 
 const EMPTY_MESSAGE = Buffer.alloc(5);
 
-/** Answers with a status, and an empty message where that is 0. */
-export function status(code: number, headers: Readonly<Record<string, string>> = {}): WireAnswer {
+/** Makes an answer of a gRPC status, with an empty message where the status is 0. */
+export function status(
+  code: number,
+  headers: Readonly<Record<string, string>> = {},
+): (stream: ServerHttp2Stream, session: Http2Session) => void {
   return (stream) => {
     const head = { ":status": 200, "content-type": "application/grpc", ...headers };
     if (code !== 0) return stream.respond({ ...head, "grpc-status": String(code) }, { endStream: true });
@@ -43,12 +46,12 @@ export function status(code: number, headers: Readonly<Record<string, string>> =
   };
 }
 
-/** Resets the stream with a code of HTTP/2. */
+/** Makes an answer that resets the stream with a code of HTTP/2. */
 export function reset(code: number): WireAnswer {
   return (stream) => stream.close(code);
 }
 
-/** Answers as something that is no gRPC server. */
+/** Makes the answer of something that is no gRPC server. */
 export function page(httpStatus: number): WireAnswer {
   return (stream) => {
     stream.respond({ ":status": httpStatus, "content-type": "text/html" });
@@ -56,24 +59,31 @@ export function page(httpStatus: number): WireAnswer {
   };
 }
 
-/** An HTTP/2 server that shows what is on the wire and answers as it is told, frame by frame; it ends with the test. */
+/**
+ * Starts an HTTP/2 server that keeps every call with its headers and its frame, and whose answers decide each frame that
+ * goes back. It ends with the test.
+ */
 export async function startGrpcWireServer(
-  context: TestContext,
+  context: Closing,
   {
     answers = [status(constants.NGHTTP2_NO_ERROR)],
     host = "127.0.0.1",
     port = 0,
     settings = {},
+    keeps = true,
   }: {
     /** For the first call, the second …; the last one for all that follow. */
     readonly answers?: readonly WireAnswer[];
     readonly host?: string;
     readonly port?: number;
-    /** With which the server greets. */
+    /** The settings of HTTP/2 that the server begins with. */
     readonly settings?: Settings;
+    /** False where `calls` must stay empty, since the server takes calls for hours. */
+    readonly keeps?: boolean;
   } = {},
 ): Promise<GrpcWireServer> {
   const calls: WireCall[] = [];
+  let count = 0;
   const sessions = new Set<ServerHttp2Session>();
   let connections = 0;
   let pings = 0;
@@ -86,9 +96,10 @@ export async function startGrpcWireServer(
   });
   const take = async (stream: ServerHttp2Stream, headers: IncomingHttpHeaders): Promise<void> => {
     const frame = Buffer.concat(await stream.toArray());
-    const answer = answers[Math.min(calls.length, answers.length - 1)];
-    calls.push({ headers, frame });
-    if (stream.session !== undefined) answer?.(stream, stream.session);
+    const answer = answers[Math.min(count++, answers.length - 1)];
+    const call = { headers, frame };
+    if (keeps) calls.push(call);
+    if (stream.session !== undefined) answer?.(stream, stream.session, call);
   };
   server.on("stream", (stream, headers) => {
     // A client that goes away in the middle has called nothing.

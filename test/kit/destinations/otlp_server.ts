@@ -7,7 +7,7 @@ import {
   type sendUnaryData,
 } from "@grpc/grpc-js";
 
-/** Answers one request; the bytes are the message's, uncompressed. */
+/** Answers one request; `call.request` is the message without compression. */
 export type Answer = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void;
 
 export interface ReceivedRequest {
@@ -16,7 +16,7 @@ export interface ReceivedRequest {
 }
 
 export interface OtlpServer {
-  /** `127.0.0.1:port`, or what was asked for. */
+  /** `127.0.0.1:port`, or the `address` that was asked for. */
   readonly endpoint: string;
   /** In the order of arrival, answered or not. */
   readonly requests: ReceivedRequest[];
@@ -27,25 +27,29 @@ export interface OtlpServerOptions {
   /** Called for the first request, the second …; the last one for all that follow. Default: OK. */
   readonly answers?: readonly Answer[];
   readonly credentials?: ServerCredentials;
-  /** As grpc-js spells addresses. */
+  /** In the form of grpc-js: "127.0.0.1:0", "unix:/path". */
   readonly address?: string;
-  /** The largest message that it takes, uncompressed; 4 MiB if left out, as of most receivers. */
+  /** The largest message that it takes, uncompressed; 4 MiB if left out, the limit of most receivers. */
   readonly messageBytesMax?: number;
+  /** False where `requests` must stay empty, since the server takes requests for hours. */
+  readonly keeps?: boolean;
 }
 
 const MESSAGE_BYTES_MAX = 4 * 1024 * 1024;
 
 export const OK: Answer = (_call, reply) => reply(null, Buffer.alloc(0));
 
-/** A real gRPC server with an OTLP receiver's path and size limit, which keeps the bytes that it gets. */
+/** Starts a real gRPC server with an OTLP receiver's path and size limit, which keeps the bytes that it gets. */
 export async function startOtlpServer(options: OtlpServerOptions = {}): Promise<OtlpServer> {
   const {
     answers = [OK],
     credentials = ServerCredentials.createInsecure(),
     address = "127.0.0.1:0",
     messageBytesMax = MESSAGE_BYTES_MAX,
+    keeps = true,
   } = options;
   const requests: ReceivedRequest[] = [];
+  let count = 0;
   const server = new Server({ "grpc.max_receive_message_length": messageBytesMax });
   const bytes = (value: Buffer): Buffer => value;
   const method = {
@@ -58,8 +62,8 @@ export async function startOtlpServer(options: OtlpServerOptions = {}): Promise<
     responseDeserialize: bytes,
   };
   const answer: Answer = (call, reply) => {
-    const next = answers[Math.min(requests.length, answers.length - 1)] ?? OK;
-    requests.push({ bytes: call.request, metadata: call.metadata });
+    const next = answers[Math.min(count++, answers.length - 1)] ?? OK;
+    if (keeps) requests.push({ bytes: call.request, metadata: call.metadata });
     next(call, reply);
   };
   server.addService({ export: method }, { export: answer });

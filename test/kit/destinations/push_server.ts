@@ -3,9 +3,7 @@ import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from "node:http";
 import { createServer as createTlsServer, type ServerOptions } from "node:https";
 import type { AddressInfo, Socket } from "node:net";
-
-/** Answers one request, whose body has been read. */
-export type HttpAnswer = (request: IncomingMessage, response: ServerResponse) => void;
+import type { Closing } from "../closing.ts";
 
 export interface PostedRequest {
   readonly method: string;
@@ -14,13 +12,21 @@ export interface PostedRequest {
   readonly body: Buffer;
 }
 
+/** Answers one request, which has been read. A promise that it returns and that rejects cuts the connection. */
+export type HttpAnswer = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  posted: PostedRequest,
+) => unknown;
+
 export interface PushServer {
   /** `http://127.0.0.1:port`, or the unix socket's. */
   readonly url: string;
   /** In the order of arrival, answered or not. */
   readonly requests: PostedRequest[];
-  /** Those that are open, and how many there have been. */
+  /** The connections that are open. */
   readonly sockets: ReadonlySet<Socket>;
+  /** How many connections there have been. */
   connections(): number;
 }
 
@@ -30,41 +36,40 @@ export interface PushServerOptions {
   readonly tls?: ServerOptions;
   /** Path of a unix socket to listen on. */
   readonly socketPath?: string;
+  /** False where `requests` must stay empty, since the server takes requests for hours. */
+  readonly keeps?: boolean;
 }
 
-/** Ends what was started, at its own end: a `TestContext`, for one. */
-export interface Closing {
-  after(close: () => void): void;
-}
-
-/** Answers with a status, headers and a text. */
+/** Makes an answer of a status, headers and a body. */
 export function answering(
   status: number,
   headers: Readonly<Record<string, string>> = {},
   body: string | Uint8Array = "",
-): HttpAnswer {
+): (request: IncomingMessage, response: ServerResponse) => void {
   return (_request, response) => response.writeHead(status, headers).end(body);
 }
 
-/** A real HTTP server that keeps what is posted to it; it ends with the test. */
+/** Starts a real HTTP server that keeps what is posted to it, and that ends with the test. */
 export async function startPushServer(
   context: Closing,
   options: PushServerOptions = {},
 ): Promise<PushServer> {
-  const { answers = [answering(200)], tls, socketPath } = options;
+  const { answers = [answering(200)], tls, socketPath, keeps = true } = options;
   const requests: PostedRequest[] = [];
   const sockets = new Set<Socket>();
   let connections = 0;
+  let count = 0;
   const take = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const body = Buffer.concat(await request.toArray());
-    const answer = answers[Math.min(requests.length, answers.length - 1)];
+    const answer = answers[Math.min(count++, answers.length - 1)];
     const { method = "", url: path = "", headers } = request;
-    requests.push({ method, path, headers, body });
-    answer?.(request, response);
+    const posted = { method, path, headers, body };
+    if (keeps) requests.push(posted);
+    await answer?.(request, response, posted);
   };
   const listener = (request: IncomingMessage, response: ServerResponse): void => {
     // A client that goes away in the middle has posted nothing.
-    take(request, response).catch(() => {});
+    take(request, response).catch(() => response.destroy());
   };
   const server = tls === undefined ? createServer(listener) : createTlsServer(tls, listener);
   server.on("connection", (socket: Socket) => {

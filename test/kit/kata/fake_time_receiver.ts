@@ -18,7 +18,7 @@ import { type LogLine, recordedLogger } from "../component/logs.ts";
 import { testSettings } from "../component/settings.ts";
 import { poll } from "../poll.ts";
 
-/** A receiver for which time stands still, on a directory with shims of the test's own. */
+/** A receiver in fake time, and a root whose shims the test makes. */
 export interface FakeTimeScene {
   readonly root: string;
   readonly clock: FakeClock;
@@ -26,20 +26,23 @@ export interface FakeTimeScene {
   readonly log: readonly LogLine[];
   readonly statuses: StatusBoard;
   readonly witnesses: Witnesses;
-  /** All of them so far, unless they go to a consumer of the test's own. */
+  /** All readings so far; empty where the test gave its own consumer as `next`. */
   readonly readings: readonly Reading[];
-  /** Makes a sandbox whose shim answers each request as `answer` does; the shim tells of a request by the event "asked". */
+  /** Makes a sandbox whose shim answers each request by `answer`, and then emits the event "asked" on the server. */
   add(id: string, answer?: (socket: Socket, request: string) => void): Promise<Server>;
-  /** Lets time pass until there is a reading of the sandbox for which this holds; returns the latest such. */
+  /** Advances the clock until the sandbox has a reading that is `wanted`, and returns the latest such reading. */
   reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
 }
 
-/** The answer of a well shim with this page. */
+/** Makes the answer of a healthy shim with this page. */
 export function answerPage(page: string): (socket: Socket) => void {
   return (socket) => socket.end(`HTTP/1.1 200 OK\r\nContent-Length: ${page.length}\r\n\r\n${page}`);
 }
 
-/** Plays with a receiver that scrapes every two seconds and hands on to `next`, which takes everything if left out. */
+/**
+ * Runs `play` with a receiver that scrapes every two seconds of fake time. Readings go to `next`, or to `readings` if it is
+ * left out. Fails where the receiver leaves a timer behind.
+ */
 export async function withFakeTime(
   play: (scene: FakeTimeScene) => Promise<void>,
   { next, config = {} }: { readonly next?: Consumer; readonly config?: Record<string, unknown> } = {},

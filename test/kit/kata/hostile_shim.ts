@@ -6,13 +6,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ShortPath, shortSocketPath } from "../../../src/sockets/short_path.ts";
 
-/** How a shim answers one request. */
+/** An answer to one request. */
 export interface HostileAnswer {
-  /** What is done to HTTP; "none" for an answer that brings the page whole. */
+  /** The name of what is wrong with the HTTP; "none" for an answer that has the whole page. */
   readonly trick: string;
-  /** Written one after the other, with a pause between them. */
+  /** The bytes, written piece by piece with a pause of 2 ms between the pieces. */
   readonly pieces: readonly Buffer[];
-  /** Afterwards: the connection is closed, kept open in silence, or cut with what was not sent yet. */
+  /** Then the connection is closed ("end"), kept open ("silence"), or reset without waiting for unsent bytes ("cut"). */
   readonly afterwards: "end" | "silence" | "cut";
 }
 
@@ -26,11 +26,11 @@ export interface HostileShimOptions {
 const PAUSE_MS = 2;
 const END_OF_HEAD = "\r\n\r\n";
 
-/** A sandbox's directory and the socket in it, which answers every request with the bytes that it is told to. */
+/** A sandbox's directory with the shim's socket, which answers every request with the bytes that the test gives. */
 export class HostileShim {
   readonly id: string;
   readonly directory: string;
-  /** Requests since the answers were last set. */
+  /** The number of requests since the last call of `serve`. */
   requests = 0;
   #answer: (request: number) => HostileAnswer = () => ({ trick: "none", pieces: [], afterwards: "end" });
   readonly #server: Server;
@@ -45,7 +45,7 @@ export class HostileShim {
     this.#server = createServer((socket) => this.#accept(socket));
   }
 
-  /** From now on the request of that number, from 0, is answered so. */
+  /** Sets the answers from now on: `answer` gets the request's number, which begins at 0 again. */
   serve(answer: (request: number) => HostileAnswer): void {
     this.#answer = answer;
     this.requests = 0;
@@ -60,7 +60,7 @@ export class HostileShim {
     this.#server.listen(this.#path.path);
     await once(this.#server, "listening");
     await chmod(socketPath, isGo ? 0o600 : 0o755);
-    // Last, as runtime-rs writes it: from then on the sandbox may be asked.
+    // It is written last, as runtime-rs does: from then on the agent may send requests.
     if (!isGo) await writeFile(join(this.directory, "state.json"), this.#state());
   }
 
@@ -71,7 +71,7 @@ export class HostileShim {
     });
   }
 
-  /** As a pod is removed: its directory goes first. */
+  /** Ends the sandbox in the order in which a runtime removes a pod: first the directory, then the shim. */
   async close(): Promise<void> {
     await rm(this.directory, { recursive: true, force: true });
     for (const socket of this.#connections) socket.destroy();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ListedPod } from "../../../src/cri/pod.ts";
 
-/** A ready Kata pod "shop/<id>-pod" of unknown age as a runtime lists it, with changes. */
+/** Makes a pod as a container runtime lists it: a ready Kata pod "shop/<id>-pod" of unknown age, with these changes. */
 export function listedPod(id: string, change: Partial<ListedPod> = {}): ListedPod {
   return {
     id,
@@ -15,7 +15,7 @@ export function listedPod(id: string, change: Partial<ListedPod> = {}): ListedPo
   };
 }
 
-/** A runtime's list of such pods. */
+/** Makes a container runtime's list of pods; an id stands for the pod that `listedPod` makes of it. */
 export function listOf(...pods: readonly (ListedPod | string)[]): ReadonlyMap<string, ListedPod> {
   return new Map(
     pods.map((pod) => {

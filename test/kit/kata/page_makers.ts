@@ -2,16 +2,16 @@
 /** Makes the page that a guest shows in its n-th scrape. */
 export type PageMaker = (scrape: number) => Buffer;
 
-/** As much as ttrpc lets a guest send. */
+/** The largest message that ttrpc lets a guest send. */
 export const GUEST_BYTES: number = 4 * 1024 ** 2;
 
-/** As many whole units as `bytes` has room for. */
+/** Repeats the unit as often as it fits into `bytes`. */
 function filled(unit: string, bytes: number): Buffer {
   const one = Buffer.from(unit);
   return Buffer.alloc(Math.floor(bytes / one.length) * one.length, one);
 }
 
-/** Lines by their number, until `bytes` are reached. */
+/** Joins the lines 0, 1, 2 … as long as they fit into `bytes`. */
 function numbered(line: (index: number) => string, bytes: number): Buffer {
   const parts: string[] = [];
   for (let length = 0; ; ) {
@@ -24,23 +24,23 @@ function numbered(line: (index: number) => string, bytes: number): Buffer {
 
 const LAST_NEW = (n: number): string => `kata_guest_a{i="x${n}"} 1\n`;
 
-/** A family of so many samples, all alike in every scrape and sandbox. */
+/** Makes a family of `count` samples that is the same in every scrape and sandbox. */
 function samples(count: number, number = "1"): string {
   return Array.from({ length: count }, (_, i) => `kata_guest_a{i="${i}"} ${number}\n`).join("");
 }
 
-/** What the makers of one size are made with. */
+/** Fills pages of one size. */
 interface Filler {
   readonly bytes: number;
-  /** As many whole units as there is room for. */
+  /** Repeats the unit as often as it fits. */
   fill(unit: string, size?: number): Buffer;
-  /** Lines by their number, until there is no room. */
+  /** Joins the lines 0, 1, 2 … as long as they fit. */
   lines(line: (index: number) => string, size?: number): Buffer;
 }
 
 type Makers = Readonly<Record<string, PageMaker>>;
 
-/** Makers of pages of so many bytes, of each kind that was found, or could be thought, to cost more than honest ones do. */
+/** Returns makers of pages of `bytes` bytes: one for each kind of page that costs, or might cost, more than an honest one. */
 export function hostileMakers(bytes: number = GUEST_BYTES): Makers {
   const filler: Filler = {
     bytes,
@@ -50,7 +50,7 @@ export function hostileMakers(bytes: number = GUEST_BYTES): Makers {
   return { ...linesOfNothing(filler), ...longLines(filler), ...families(filler) };
 }
 
-/** Lines that say nothing, or nothing that can be read. */
+/** Pages of lines that hold no sample, or none that can be read. */
 function linesOfNothing({ bytes, fill, lines }: Filler): Makers {
   return {
     "bad lines": () => fill("}{ bad\n"),
@@ -71,7 +71,7 @@ function linesOfNothing({ bytes, fill, lines }: Filler): Makers {
   };
 }
 
-/** Lines that are new, long, or over a limit. */
+/** Pages of samples and headers that are new in each scrape, long, or over a limit. */
 function longLines({ fill, lines }: Filler): Makers {
   return {
     headers: () => fill("# TYPE kata_guest_a gauge\n"),
@@ -111,7 +111,7 @@ function longLines({ fill, lines }: Filler): Makers {
   };
 }
 
-/** Families that are much alike, or known, and what is hard to read as one. */
+/** Pages of families that are almost alike, or known already, or slow to read. */
 function families({ bytes, fill, lines }: Filler): Makers {
   return {
     histograms: (n) =>

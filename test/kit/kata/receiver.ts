@@ -1,45 +1,44 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { systemClock } from "../../../src/clock/clock.ts";
 import type { NoRoom } from "../../../src/component/consumer.ts";
 import type { SandboxSource } from "../../../src/kata/sandboxes.ts";
 import { attributeOf, type Reading, type Resource } from "../../../src/metrics/model.ts";
 import { factory } from "../../../src/receivers/kata/factory.ts";
 import { KataReceiver } from "../../../src/receivers/kata/receiver.ts";
-import { type Simulator, type SimulatorOptions, startSimulator } from "../../../src/simulator/simulator.ts";
+import type { Simulator, SimulatorOptions } from "../../../src/simulator/simulator.ts";
 import { countingMeter } from "../component/counters.ts";
 import { testSettings } from "../component/settings.ts";
+import { startNodeSimulator } from "../node/simulator.ts";
 import { poll } from "../poll.ts";
 
-/** A simulated node and a receiver on it. */
+/** A simulated node and a receiver in this process that scrapes it. */
 export interface Scene {
   readonly simulator: Simulator;
-  /** By sandbox id: its readings so far. */
+  /** The readings so far, by sandbox id. */
   readonly readings: Map<string, Reading[]>;
   readonly ended: string[];
-  /** How many scrapes were not made for this reason. */
+  /** Returns how many scrapes were skipped for this reason. */
   skipped(reason: NoRoom): number;
   readonly source: SandboxSource;
-  /** The first reading of the sandbox for which `wanted` holds. */
+  /** Waits for a reading of the sandbox that is `wanted`, and returns the first one. */
   reading(id: string, wanted: (reading: Reading) => boolean): Promise<Reading>;
 }
 
-/** Plays on a simulated node whose receiver scrapes five times a second, and checks the order of what it hands on. */
+/**
+ * Runs `play` on a simulated node with a receiver that scrapes five times a second. Fails where the receiver hands on a
+ * reading after the end of its resource, or changes the resource without an end.
+ */
 export async function withReceiver(
   play: (scene: Scene) => Promise<void>,
   options: {
     simulator?: Partial<SimulatorOptions>;
     config?: Record<string, unknown>;
-    /** Why the pipeline has no room now; it has if left out. */
+    /** Says why the pipeline has no room; it always has room if this is left out. */
     noRoom?: () => NoRoom | undefined;
   } = {},
 ): Promise<void> {
-  const dir = await mkdtemp(join(tmpdir(), "receiver-"));
-  const simulator = await startSimulator({
-    dir,
+  const { simulator, close } = await startNodeSimulator({
     sandboxes: 0,
     flavor: "go",
     cri: false,
@@ -88,22 +87,21 @@ export async function withReceiver(
     await play(scene);
   } finally {
     await receiver.shutdown(AbortSignal.timeout(5_000));
-    await simulator.close();
-    await rm(dir, { recursive: true, force: true });
+    await close();
   }
 }
 
-/** The first number of the reading's family of this name. */
+/** Returns the first value of the reading's family of this name. */
 export function value(reading: Reading, name: string): number | undefined {
   const index = reading.schema.families.findIndex((family) => family.name === name);
   return reading.values[reading.schema.offsets[index] ?? Number.NaN];
 }
 
-/** The sandbox's state, as the reading tells it. */
+/** Returns the sandbox's state in the reading. */
 export function state(reading: Reading): string | undefined {
   const family = reading.schema.families.find(({ name }) => name === "kata_collector_sandbox_state");
   return family?.points[0]?.attributes[0]?.value;
 }
 
-/** Whether the sandbox answered. */
+/** Returns whether the sandbox answered the scrape. */
 export const isUp = (reading: Reading): boolean => value(reading, "kata_collector_sandbox_up") === 1;

@@ -6,7 +6,7 @@ import { type Condition, newCondition } from "../../../src/receivers/kata/sandbo
 import type { Instant } from "../../../src/receivers/kata/sandbox/instant.ts";
 import { Sandbox } from "../../../src/receivers/kata/sandbox/sandbox.ts";
 
-/** A sandbox of the Go shim as a receiver keeps it, found at this time, with changes to its condition. */
+/** Makes the receiver's record of a sandbox of the Go shim that was found at `now`, with these changes to its condition. */
 export function knownSandbox(
   id: string,
   { now, rank = 0, ...change }: Partial<Condition> & { readonly now: Instant; readonly rank?: number },

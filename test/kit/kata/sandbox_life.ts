@@ -14,11 +14,11 @@ import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import type { Runtime } from "../../../src/receivers/kata/discovery/root.ts";
 
-/** What is behind a socket: the Go shim, or runtime-rs with this hypervisor. */
+/** The shims that may be behind a socket: the Go shim, or runtime-rs with this hypervisor. */
 export const SHIMS = ["go", "clh", "dragonball", "qemu", "newvmm", "jailed"] as const;
 export type ShimTruth = (typeof SHIMS)[number];
 
-/** What happens to the files of one sandbox, in any order. What cannot happen as things are does nothing. */
+/** An event in the files of one sandbox. Events may come in any order; one that is impossible at that time does nothing. */
 export type LifeEvent =
   | `${"bind" | "move in"} ${ShimTruth}`
   | "directory"
@@ -48,7 +48,7 @@ interface LiveShim {
   requests: number;
 }
 
-/** A sandbox's files with a real socket, as its shim, or one shim after the other, makes them. */
+/** A sandbox's files and its real socket, as one shim, or several shims one after the other, make them. */
 export class SandboxLife {
   readonly directory: string;
   readonly #jail: string;
@@ -64,12 +64,12 @@ export class SandboxLife {
     this.#jail = join(root, "firecracker", id);
   }
 
-  /** Requests that shims got whose pods a request ends. */
+  /** The number of requests to shims that abort when they are asked, which ends their pods. */
   get harm(): number {
     return this.#shims.filter(({ truth }) => !isSafe(truth)).reduce((sum, { requests }) => sum + requests, 0);
   }
 
-  /** Requests that the shim behind the socket got; undefined where none is there that may be asked. */
+  /** The number of requests to the present shim; undefined where there is none, or one that must not be asked. */
   get safeRequests(): number | undefined {
     const shim = this.#shim;
     return shim !== undefined && isSafe(shim.truth) ? shim.requests : undefined;
@@ -97,7 +97,7 @@ export class SandboxLife {
     else if (event === "directory goes") this.#removeDirectory();
   }
 
-  /** The shim that is there, if any, has done all that a shim does until its pod runs. */
+  /** Makes all files that the present shim, if there is one, has made by the time its pod runs. */
   finish(): void {
     this.apply("jail");
     this.apply("state");
@@ -125,20 +125,20 @@ export class SandboxLife {
     dateBy(this.#state, -HOUR_S);
   }
 
-  /** A shim starts in the directory, where a sandbox before it may have left its state. */
+  /** Starts a shim in the directory, where an earlier sandbox may have left its state. */
   #bind(truth: ShimTruth): void {
-    // A root of Go asks for no proof, so that runtime-rs comes to it only with what proves it, and keeps that.
+    // Under a root of Go the agent asks without proof, so that there runtime-rs comes only with what proves it.
     if (!this.#mayCome(truth) || (this.#runtime === "go" && truth !== "go" && truth !== "jailed")) return;
     this.#leave();
     if (this.#runtime === "go" && truth === "jailed") mkdirSync(this.#jail, { recursive: true });
-    // Half of the time the clock was set back between the two sandboxes.
+    // In half of the cases the clock was set back between the two sandboxes.
     if (existsSync(this.#state)) dateBy(this.#state, this.#shims.length % 2 === 0 ? -HOUR_S : HOUR_S);
-    // The Go shim removes the directory with what is in it, so that runtime-rs never meets its persist.json.
+    // The Go shim removes the directory with all files, so that runtime-rs never finds its persist.json.
     if (truth !== "go") rmSync(join(this.directory, "persist.json"), { force: true });
     this.#listen(truth, this.#socket);
   }
 
-  /** The sandbox's directory is replaced by one in which everything is there. */
+  /** Replaces the sandbox's directory by a complete one of this shim. */
   #moveIn(truth: ShimTruth): void {
     if (!this.#mayCome(truth)) return;
     const made = mkdtempSync(join(this.#root, "..", "made-"));
@@ -150,7 +150,7 @@ export class SandboxLife {
     renameSync(made, this.directory);
   }
 
-  /** Under a root of runtime-rs there is no Go shim. */
+  /** Returns whether the shim can be under this root: a root of runtime-rs has no Go shim. */
   #mayCome(truth: ShimTruth): boolean {
     return this.#runtime !== "rs" || truth !== "go";
   }
@@ -175,7 +175,7 @@ export class SandboxLife {
     rmSync(this.directory, { recursive: true, force: true });
   }
 
-  /** The shim and its jail go. Who has connected to it already may still send it a request. */
+  /** Removes the shim's socket and its jail. A client that has connected already may still send a request. */
   #leave(): void {
     this.#shim = undefined;
     rmSync(this.#socket, { force: true });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxStatus } from "../../../src/kata/sandboxes.ts";
 
-/** The status of a Go sandbox that is up and whose pod is not known, with changes. */
+/** Makes the status of a Go sandbox that is up and whose pod is not known, with these changes. */
 export function sandboxStatus(id: string, change: Partial<SandboxStatus> = {}): SandboxStatus {
   return {
     id,

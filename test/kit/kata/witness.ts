@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RuntimeWitness } from "../../../src/kata/witnesses.ts";
 
-/** A container runtime that names these pods, by sandbox id as "namespace/name", and lists these sandboxes. */
+/** Makes a container runtime that knows these pods, by sandbox id as "namespace/name", and that lists these sandboxes. */
 export function fakeWitness(says: {
   readonly pods?: Readonly<Record<string, string>>;
   readonly listed: readonly string[];

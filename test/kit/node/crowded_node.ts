@@ -4,25 +4,27 @@ import { readFileSync } from "node:fs";
 import { get as getPlain, type IncomingMessage } from "node:http";
 import { get as getTls } from "node:https";
 import { createTestAuthority } from "../certificates.ts";
+import type { Closing } from "../closing.ts";
 import type { Crowd } from "../crowd.ts";
-import type { Closing } from "../destinations/push_server.ts";
+import { freePort } from "../free_port.ts";
 import { poll } from "../poll.ts";
-import { freePort } from "./agent_process.ts";
+import { pullReader } from "./agent_process.ts";
 import { type AgentConfigObject, type SimulatedNode, startNode } from "./simulated_node.ts";
 
-/** How often an honest client comes, and how often it must get what it came for. */
+/** The number of requests of an honest client, each of which must be answered. */
 const TIMES = 20;
 const SANDBOXES = 5;
 
 export interface CrowdedNode {
   readonly node: SimulatedNode;
-  /** Of the page, the page by TLS and the health checks. */
+  /** The ports of the page, of the page with TLS, and of the health checks. */
   readonly ports: { readonly page: number; readonly tls: number; readonly health: number };
-  /** The agent's own metrics. */
+  /** Pulls the agent's own metrics. */
   own(): Promise<string>;
   /**
-   * What honest clients of these addresses do not get while the crowds do their worst, which have done so much together
-   * before: a page that has all sandboxes, the same by TLS, and a probe's answer.
+   * Waits until the crowds have acted `least` times together, and then asks, from each of the addresses, for the page with
+   * all sandboxes, for the same with TLS, and for the liveness. Returns the requests that were not answered so, and stops
+   * the crowds.
    */
   misses(
     crowds: readonly Crowd[],
@@ -30,7 +32,7 @@ export interface CrowdedNode {
   ): Promise<string[]>;
 }
 
-/** An agent with a page, a page by TLS and health checks, and what honest clients get of it. */
+/** Starts an agent with a page, a page with TLS and health checks, for tests of what honest clients get in a crowd. */
 export async function startCrowdedNode(context: Closing): Promise<CrowdedNode> {
   const authority = createTestAuthority();
   context.after(() => authority.remove());
@@ -45,13 +47,13 @@ export async function startCrowdedNode(context: Closing): Promise<CrowdedNode> {
       config.service.pipelines["metrics"]?.["exporters"]?.push("prometheus/tls");
       Object.assign(config, { extensions: { health_check: { endpoint: `127.0.0.1:${healthPort}` } } });
       Object.assign(config.service, { extensions: ["health_check"] });
-      const own = { pull: { exporter: { prometheus: { host: "127.0.0.1", port: ownPort } } } };
+      const own = pullReader(ownPort);
       config.service.telemetry = { metrics: { readers: [own] }, logs: { encoding: "json" } };
     },
   });
   context.after(() => node.close());
   const pagePort = Number(node.listenAddress.split(":")[1]);
-  /** The status where the answer is whole, with how many sandboxes are up on it, or why there is none. */
+  /** Returns the status of a complete answer and the number of sandboxes that are up on the page, or the error's code. */
   const ask = async (url: string, localAddress: string): Promise<string> => {
     const isTls = url.startsWith("https:");
     const request = (isTls ? getTls : getPlain)(url, { agent: false, localAddress, ca });

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Reads a frame of LZ4 by the format's description, strictly: no checksums, independent blocks, an end mark. */
+/** Decodes an LZ4 frame. Accepts only frames without checksums, with independent blocks and an end mark. */
 export function readLz4Frame(frame: Uint8Array): Buffer {
   const bytes = Buffer.from(frame);
   if (bytes.readUInt32LE(0) !== 0x184d2204) throw new Error("the magic number is wrong");

@@ -10,7 +10,7 @@ import {
 import type { Attributes, Family, Reading } from "../../../src/metrics/model.ts";
 import type { Scope } from "../../../src/otlp/envelope.ts";
 
-/** A reading as the OpenTelemetry SDK's objects. Summaries are left out: the SDK has none. */
+/** Converts a reading to the OpenTelemetry SDK's objects, without summaries, which the SDK does not have. */
 export function toSdkMetrics(reading: Reading, scope: Scope): ResourceMetrics {
   const { resource, schema } = reading;
   const metrics = schema.families.flatMap((family, index) =>

@@ -2,9 +2,9 @@
 import assert from "node:assert/strict";
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
-/** A sample as the protocol has it. */
+/** A sample of a request. */
 export interface WrittenSample {
-  /** In the order of the message. */
+  /** The labels, in the order of the message. */
   readonly labels: readonly (readonly [name: string, value: string])[];
   readonly value: number;
   /** Whether it is the NaN that ends a series. */
@@ -24,7 +24,7 @@ const METADATA_V2 = 5;
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const STALE_BITS = 0x7ff0000000000002n;
 
-/** What a receiver is told of a family. */
+/** The metadata of a family. */
 export interface WrittenMetadata {
   readonly type: number;
   readonly name: string;
@@ -78,7 +78,7 @@ function decodeSeries(content: Uint8Array): WrittenSample {
   return { labels, ...sample };
 }
 
-/** A sample as 2.0 has it. */
+/** A sample of a request of version 2.0. */
 export interface WrittenSampleV2 extends WrittenSample {
   readonly startMs: number;
   readonly metadata: Omit<WrittenMetadata, "name">;
@@ -116,7 +116,7 @@ export function decodeRequestV2(bytes: Uint8Array): WrittenSampleV2[] {
   });
 }
 
-/** `name{a="b"}`, with the labels as JSON texts, in the order of names. */
+/** Writes a series as `name{a="b"}`, with the values as JSON strings, ordered by the labels' names. */
 export function keyOf(labels: WrittenSample["labels"]): string {
   const name = labels.find(([label]) => label === "__name__")?.[1] ?? "";
   const rest = labels.filter(([label]) => label !== "__name__");
@@ -124,7 +124,7 @@ export function keyOf(labels: WrittenSample["labels"]): string {
   return `${name}{${texts.join()}}`;
 }
 
-/** The lines of a page of the text format, as series in `keyOf`'s spelling and their numbers. */
+/** Reads a page of the text format. Returns the values by series, written as `keyOf` does. */
 export function seriesOnPage(page: string): Map<string, number> {
   const series = new Map<string, number>();
   for (const line of page.split("\n")) {
@@ -132,7 +132,7 @@ export function seriesOnPage(page: string): Map<string, number> {
     const [, name = "", , texts = "", number = ""] =
       /^([^{ ]+)(\{((?:[^"}]|"(?:[^"\\]|\\.)*")*)\})? (\S+)$/.exec(line) ?? assert.fail(line);
     const labels = [...texts.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)].flatMap(([, label = "", value = ""]) =>
-      // An empty label is none.
+      // A label with an empty value is the same as no label.
       value === "" ? [] : [[label, unescapeLabel(value)] as const],
     );
     const key = keyOf([["__name__", name], ...labels]);

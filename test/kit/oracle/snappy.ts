@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 
-/** Decodes snappy's block format as its description says, and fails on whatever that does not allow. */
+/** Decodes snappy's block format. Throws on everything that the format's description does not allow. */
 export function decodeSnappy(bytes: Uint8Array): Uint8Array {
   let at = 0;
   const take = (count: number): number => {

@@ -10,15 +10,15 @@ import { promisify } from "node:util";
 import { PYTHON } from "../peers.ts";
 import type { Format } from "../pulled_page.ts";
 
-/** What a parser says of a page. */
+/** The result of parsing a page. */
 export interface Verdict {
-  /** What it has against the page; null where it takes it. */
+  /** The parser's error; null where it accepts the page. */
   readonly fault: string | null;
-  /** The number of samples that it found. */
+  /** The number of samples that the parser found. */
   readonly samples: number;
 }
 
-/** A parser that others wrote, in a process that reads page after page. */
+/** A parser of another project, in a process that reads page after page. */
 export interface ForeignParser {
   readonly name: string;
   readonly formats: readonly Format[];
@@ -28,7 +28,7 @@ export interface ForeignParser {
 
 export interface ForeignParsers {
   readonly parsers: readonly ForeignParser[];
-  /** What is not installed, and so judges nothing. */
+  /** The names of the parsers that are not installed here. */
   readonly missing: readonly string[];
   close(): Promise<void>;
 }
@@ -36,7 +36,7 @@ export interface ForeignParsers {
 const PYTHON_CLIENT = "Python with prometheus_client";
 const GO_CLIENT = "Go with the modules of Prometheus' parser";
 
-/** Starts those whose programs are installed. */
+/** Starts every parser whose program is installed. */
 export async function startForeignParsers(): Promise<ForeignParsers> {
   const dir = await mkdtemp(join(tmpdir(), "parsers-"));
   const [python, go] = await Promise.all([startPython(), startGo(dir)]);
@@ -63,13 +63,13 @@ async function startGo(dir: string): Promise<ForeignParser | undefined> {
   try {
     await promisify(execFile)("go", ["build", "-o", program, "."], { cwd });
   } catch {
-    // No Go, or neither the modules nor a way to them.
+    // Go is not installed, or it has the modules neither at hand nor from the network.
     return undefined;
   }
   return await startParser(GO_CLIENT, ["text"], [program]);
 }
 
-/** Undefined where the program does not take an empty page. */
+/** Starts a parser; returns undefined where its program does not accept an empty page. */
 async function startParser(
   name: string,
   formats: readonly Format[],
@@ -108,7 +108,7 @@ class ParserProcess implements ForeignParser {
     process.stdin.on("error", () => {});
   }
 
-  /** One page at a time. Rejects where the process has ended. */
+  /** Parses one page; the caller waits before it gives the next one. Rejects where the process has ended. */
   async judge(page: string, format: Format): Promise<Verdict> {
     const bytes = Buffer.from(page);
     this.#process.stdin.write(`${format} ${bytes.length}\n`);

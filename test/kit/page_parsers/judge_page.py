@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reads pages with prometheus_client's parsers, one after the other.
 
-Each page comes as a line `format bytes` and so many bytes of UTF-8. The answer is a line of JSON: what the parser has
-against the page, or null, and how many samples it found.
+Each page comes as a line `format bytes`, and then that many bytes of UTF-8. The answer is a line of JSON: the parser's
+error, or null, and the number of samples that it found.
 """
 import functools
 import json

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Reads pages with the parser of Prometheus' Go libraries, as kata-monitor and many exporters do.
 //
-// Each page comes as a line `format bytes` and so many bytes. The answer is a line of JSON: what the parser has against
-// the page, or null, and how many samples it found.
+// Each page comes as a line `format bytes`, and then that many bytes. The answer is a line of JSON: the parser's error, or
+// null, and the number of samples that it found.
 package main
 
 import (

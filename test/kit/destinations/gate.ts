@@ -1,40 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { freePort } from "../kit/node/agent_process.ts";
+import { freePort } from "../free_port.ts";
 
-/** What becomes of TCP connections. */
+/** What the gate does to TCP connections. */
 export type Passage =
   | "open"
-  /** Nobody listens, and nothing that was open stays so. */
+  /** It does not listen, and closes all connections. */
   | "closed"
-  /** Connections are taken, and nothing goes through them. */
+  /** It accepts connections and lets no bytes through. */
   | "stalled"
-  /** Bytes go through in small pieces. */
+  /** It lets bytes through in small pieces. */
   | "slow"
-  /** After some bytes towards the server, the connection is reset, wherever in a request that is. */
+  /** It resets a connection after some bytes to the server, at any place in a request. */
   | "cutting"
-  /** As "cutting", with the bytes from the server. */
+  /** Like "cutting", with the bytes from the server. */
   | "cutting_answers"
-  /** After some bytes, the side towards the agent says that it has no more to say, and goes on listening. */
+  /** After some bytes, it ends its sending direction to the agent (FIN) and goes on reading. */
   | "half_closing";
 
 export interface Gate {
   /** `127.0.0.1:port`, the same for the gate's whole life. */
   readonly endpoint: string;
-  /** Holds for connections that are open already, too. */
+  /** Changes what the gate does, and closes all open connections. */
   set(passage: Passage): Promise<void>;
   close(): Promise<void>;
 }
 
 const SLOW_PIECE_BYTES = 4_096;
 const SLOW_PAUSE_MS = 20;
-/** Where a connection is cut, at most: several compressed requests further on. */
+/** The largest number of bytes before a connection is cut: several compressed requests. */
 const CUT_BYTES_MAX = 60_000;
-/** Answers are that small. */
+/** The same for answers, which are small. */
 const CUT_ANSWER_BYTES_MAX = 600;
 
-/** Stands before a server, and lets through what it is told to. */
+/** Starts a gate in front of the server at `target`. It is open at first. */
 export async function startGate(target: string, random: () => number): Promise<Gate> {
   const gate = new TcpGate({ targetPort: portOf(target), port: await freePort(), random });
   await gate.set("open");
@@ -65,7 +65,7 @@ class TcpGate implements Gate {
 
   async set(passage: Passage): Promise<void> {
     this.#passage = passage;
-    // What was open under the old rules must not go on under them.
+    // A connection that was opened under the old rules must not continue.
     for (const socket of this.#sockets) socket.destroy();
     if (passage === "closed") await this.#stopListening();
     else if (this.#server === undefined) await this.#listen();
@@ -146,7 +146,7 @@ class TcpGate implements Gate {
   }
 }
 
-/** Passes on the first bytes of what came, and ends the connection where they end. */
+/** Sends these bytes and then resets the connection. */
 function cutAfter(socket: Socket, bytes: Buffer): void {
   socket.write(bytes, () => socket.resetAndDestroy());
 }
