@@ -96,7 +96,7 @@ export class CredentialTexts<Name extends string> {
       onError: (error) =>
         logger.warn(
           { file: source.file, error: error.message },
-          "A file is not watched, but looked at only.",
+          "A file cannot be watched; it is read every 10 s instead.",
         ),
     });
     this.#watches.push(watch);
