@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Makes the files of a new processor: npm run new -- processor NAME.
 import { join } from "node:path";
 import { makeProcessor } from "./processor.ts";

@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-const FACTORY = `import { z } from "zod";
-import type { ProcessorFactory } from "../../component/component.ts";
+const FACTORY = `// SPDX-License-Identifier: Apache-2.0
+import { z } from "zod";
+import type { ProcessorFactory } from "../../component/factory.ts";
 
 /** Passes everything on as it is. */
 export const factory: ProcessorFactory<Record<string, never>> = {
@@ -17,9 +19,10 @@ export const factory: ProcessorFactory<Record<string, never>> = {
   }),
 };
 `;
-const TEST = `import assert from "node:assert/strict";
+const TEST = `// SPDX-License-Identifier: Apache-2.0
+import assert from "node:assert/strict";
 import { test } from "node:test";
-import { testSettings } from "../../../test/scenes/settings.ts";
+import { testSettings } from "../../../test/kit/component/settings.ts";
 import type { Reading } from "../../metrics/model.ts";
 import { factory } from "./factory.ts";
 
@@ -27,15 +30,14 @@ test("a reading passes as it is", () => {
   const passed: Reading[] = [];
   const next = { noRoom: () => undefined, consume: (one: Reading) => passed.push(one), end: () => {} };
   const settings = testSettings();
-  const processor = factory.create(factory.schema.parse({}), settings, next);
   const [resource, schema] = [{ key: "kata/s1", attributes: [] }, settings.interner.schema([])];
   const reading: Reading = { resource, schema, values: new Float64Array(), timeMs: 1, startMs: 0 };
-  processor.consume(reading);
+  factory.create(factory.schema.parse({}), settings, next).consume(reading);
   assert.deepEqual(passed, [reading]);
 });
 `;
 
-/** Makes src/processors/NAME and its entry in the registry, and returns the paths. Throws before it writes where the name is no good. */
+/** Makes src/processors/NAME and its entry in the registry, and returns the paths. Writes nothing if the name is no good. */
 export function makeProcessor(root: string, name: string): readonly string[] {
   const folder = `src/processors/${name}`;
   const registry = readFileSync(join(root, "src/registry.ts"), "utf8");
@@ -48,7 +50,7 @@ export function makeProcessor(root: string, name: string): readonly string[] {
     throw new Error(`cannot make processor "${name}": there is one already; give another name`);
   const load = `async () => (await import("./processors/${name}/factory.ts")).factory`;
   const entry = `    ${name}: {\n      stability: "development",\n      aliases: [],\n      load: ${load},\n    },\n`;
-  const texts: Readonly<Record<string, string>> = {
+  const texts = {
     [`${folder}/factory.ts`]: FACTORY,
     [`${folder}/factory.test.ts`]: TEST,
     [`${folder}/README.md`]: `# ${name}\n\nPasses everything on as it is.\n`,
