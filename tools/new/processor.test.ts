@@ -10,6 +10,7 @@ import {
   readFileSync,
   rmSync,
   symlinkSync,
+  writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -34,6 +35,28 @@ function checkout(t: TestContext): string {
   return root;
 }
 
+/** Runs test files of the checkout. Throws where one of their tests fails. */
+function runTests(root: string, files: readonly string[]): void {
+  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
+  execFileSync(process.execPath, ["--test", ...files], {
+    cwd: root,
+    env,
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+}
+
+/** Fails where the file imports something of the checkout that is not there, types included. */
+function checkImports(root: string, path: string): void {
+  const text = readFileSync(join(root, path), "utf8");
+  for (const [, names = "", from = ""] of text.matchAll(/import (?:type )?\{ (.*) \} from "(\..*)"/g)) {
+    const file = join(root, dirname(path), from);
+    assert.ok(existsSync(file), `${path} imports ${from}`);
+    const exported = readFileSync(file, "utf8");
+    for (const name of names.split(", "))
+      assert.match(exported, new RegExp(`export (interface|type|const|function|class) ${name}\\b`), from);
+  }
+}
+
 test("a new processor is in the registry, in order, and passes its own test", (t) => {
   const root = checkout(t);
   const written = makeProcessor(root, NAME);
@@ -41,28 +64,34 @@ test("a new processor is in the registry, in order, and passes its own test", (t
   const before = names(readFileSync(join(ROOT, "src/registry.ts"), "utf8"));
   const after = names(readFileSync(join(root, "src/registry.ts"), "utf8"));
   assert.deepEqual(after, [...before, NAME].sort());
-  const tests = written.filter((path) => path.endsWith(".test.ts"));
-  assert.equal(tests.length, 1);
-  const { NODE_TEST_CONTEXT: _, ...env } = process.env;
-  execFileSync(process.execPath, ["--test", ...tests], {
-    cwd: root,
-    env,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
+  runTests(
+    root,
+    written.filter((path) => path.endsWith(".test.ts")),
+  );
 });
 
 test("whatever a new processor imports is there, types too, which nothing loads at run time", (t) => {
   const root = checkout(t);
-  for (const path of makeProcessor(root, NAME).filter((path) => /factory.*\.ts$/.test(path))) {
-    const text = readFileSync(join(root, path), "utf8");
-    for (const [, names = "", from = ""] of text.matchAll(/import (?:type )?\{ (.*) \} from "(\..*)"/g)) {
-      const file = join(root, dirname(path), from);
-      assert.ok(existsSync(file), `${path} imports ${from}`);
-      const exported = readFileSync(file, "utf8");
-      for (const name of names.split(", "))
-        assert.match(exported, new RegExp(`export (interface|type|const|function|class) ${name}\\b`), from);
-    }
-  }
+  for (const path of makeProcessor(root, NAME)) if (/factory.*\.ts$/.test(path)) checkImports(root, path);
+});
+
+test("the code of docs/add_a_component.md makes a processor that passes the tests that stand there", (t) => {
+  const root = checkout(t);
+  makeProcessor(root, NAME);
+  const recipe = readFileSync(join(ROOT, "docs/add_a_component.md"), "utf8");
+  const blocks = Array.from(recipe.matchAll(/^```ts\n(.*?)^```$/gms), ([, block = ""]) => block);
+  const [imports = "", code = "", tests = ""] = blocks;
+  assert.equal(blocks.length, 3);
+  const folder = `src/processors/${NAME}`;
+  /** Keeps the imports of a file and replaces all that follows. */
+  const rewrite = (path: string, text: string): void => {
+    const [head = ""] = readFileSync(join(root, path), "utf8").split("\n\n", 1);
+    writeFileSync(join(root, path), `${head}\n${text}`);
+    checkImports(root, path);
+  };
+  rewrite(`${folder}/factory.ts`, `${imports}\n${code}`);
+  rewrite(`${folder}/factory.test.ts`, `\n${tests}`);
+  runTests(root, [`${folder}/factory.test.ts`]);
 });
 
 test("a name that is no good or taken is refused, and nothing is written", (t) => {
