@@ -22,6 +22,7 @@ import { Pulls } from "./pulls.ts";
 import { Readings } from "./readings.ts";
 import { SharedPages } from "./shared_pages.ts";
 
+/** The checked config of one exporter. */
 export interface PrometheusConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
@@ -35,6 +36,7 @@ export interface PrometheusConfig {
   readonly limits: PullLimits;
 }
 
+/** Limits on the page and on pulls of it. */
 export interface PullLimits {
   readonly resourcesMax: number;
   /** The most samples of a page; infinite for no limit. */

@@ -2,6 +2,7 @@
 import type { Clock } from "../../clock/clock.ts";
 import type { Reading, Resource } from "../../metrics/model.ts";
 
+/** Limits on the readings that are kept. */
 export interface ReadingsOptions {
   readonly clock: Clock;
   /** A reading is dropped when no newer one has come for this long. */

@@ -109,6 +109,7 @@ const options = z.strictObject({
 type Options = z.output<typeof options>;
 type Fault = (path: readonly string[], message: string) => void;
 
+/** Checks the config of one exporter, and merges the options that can be written in several places. */
 export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options.transform((input, context) => {
   const fault: Fault = (path, message) =>
     context.addIssue({ code: "custom", message, path: [...path], input: undefined });

@@ -5,6 +5,7 @@ const ASCII_MAX = 0x7f;
 
 /** A time in milliseconds is padded to this many bytes, enough until the year 2109. So all times have the same length. */
 export const TIME_BYTES = 6;
+/** The size of a number in a message. */
 export const VALUE_BYTES = 8;
 /** A capacity for requests. For a whole sandbox, it is doubled two or three times. */
 export const REQUEST_BYTES: number = 64 * 1024;

@@ -2,8 +2,9 @@
 import { type PushAnswer, toLogText } from "../../http_client/answer.ts";
 import type { PushProtocol } from "../../http_client/client.ts";
 
-/** The values of the option `protobuf_message`. Prometheus' own config uses the same for the two protocols. */
+/** The value of `protobuf_message` for remote write 1.0, which Prometheus' own config uses too. */
 export const MESSAGE_V1 = "prometheus.WriteRequest";
+/** The value of `protobuf_message` for remote write 2.0. */
 export const MESSAGE_V2 = "io.prometheus.write.v2.Request";
 
 const UNSUPPORTED_MEDIA_TYPE = 415;

@@ -16,6 +16,7 @@ export interface ReadingPlan {
   readonly points: number;
 }
 
+/** The names and labels of all series of one exporter. */
 export interface PlanOptions {
   readonly namespace: string;
   readonly labels: IdentityLabels;

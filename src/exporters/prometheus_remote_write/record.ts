@@ -4,6 +4,7 @@ import { asLiteral } from "./snappy.ts";
 /** 1 for `prometheus.WriteRequest` of remote write 1.0, 2 for `io.prometheus.write.v2.Request`. */
 export type MessageVersion = 1 | 2;
 
+/** The facts about a request that its record begins with. */
 export interface RequestHeader {
   readonly version: MessageVersion;
   /** 0 if it is not known. */
@@ -27,6 +28,7 @@ const MARK = 0;
 /** The tag of a TimeSeries. The requests of earlier builds begin with it, and are not compressed. */
 const OLD_MARK = 0x0a;
 
+/** Writes the header into the first `RECORD_HEADER_BYTES` of the record. */
 export function encodeRequestHeader(record: Uint8Array, { version, samples, rawBytes }: RequestHeader): void {
   const view = new DataView(record.buffer, record.byteOffset, record.length);
   view.setUint8(0, MARK);

@@ -17,6 +17,7 @@ export interface RequestSeries {
 /** A label of the series, or the slot for one of its resource. */
 export type RequestLabel = Label | Slot;
 
+/** Whether the label is one of the resource, whose value is not known yet. */
 export function isSlot(label: RequestLabel): label is Slot {
   return "bytes" in label;
 }

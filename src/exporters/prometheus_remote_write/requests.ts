@@ -10,6 +10,7 @@ import { type PlanOptions, type ReadingPlan, ReadingPlans } from "./reading_plan
 import { fillTemplate } from "./template.ts";
 import { type TemplateOptions, Templates } from "./templates.ts";
 
+/** The content of requests, and the functions that take them. */
 export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions {
   /** Whether stale markers are sent for series that end. */
   readonly stalenessMarkers: boolean;

@@ -19,6 +19,7 @@ export const TARGET_INFO: Family = {
   width: 1,
 };
 
+/** The facts about a reading that its target_info depends on. */
 export interface TargetInfoOptions {
   readonly namespace: string;
   /** The width of the reading. The column after its last one is target_info's. */

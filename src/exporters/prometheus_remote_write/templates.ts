@@ -8,6 +8,7 @@ import type { MessageVersion } from "./record.ts";
 import { requestSeries } from "./request_series.ts";
 import { compileTemplate, type RequestTemplate } from "./template.ts";
 
+/** The form of requests. */
 export interface TemplateOptions {
   readonly version: MessageVersion;
   /** The size of the largest request before it is compressed. */

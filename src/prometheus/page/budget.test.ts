@@ -26,7 +26,7 @@ function points(count: number): readonly Point[] {
 
 const resources = new Map<string, Resource>();
 
-/** A reading of the sandbox: what the agent and the host say of each, and these families. */
+/** A reading of the sandbox: families of the agent and of the shim, and these. */
 function reading(id: string, ...more: readonly FamilyInput[]): Reading {
   const inputs: FamilyInput[] = [
     { name: "kata_collector_sandbox_up", series: 1 },

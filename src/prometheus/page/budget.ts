@@ -24,6 +24,7 @@ const LIMITED_BYTES = 256;
 /** The number of parts of one schema that are remembered. */
 const PARTS_MAX = 16;
 
+/** Limits on one page, and functions that are called when they are reached. */
 export interface BudgetOptions {
   readonly interner: Interner;
   /** The most samples of a page; infinite for no limit. */

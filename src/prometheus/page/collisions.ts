@@ -10,6 +10,7 @@ import type { PageFormat } from "./page_format.ts";
  */
 const SHOWN_WEIGHT = 2;
 
+/** The page for which collisions are resolved. */
 export interface CollisionOptions {
   readonly format: PageFormat;
   /** The shape of each name on the last page of this format. */

@@ -13,6 +13,7 @@ import { isOpenMetricsPoint } from "./openmetrics_points.ts";
 import type { PageFormat } from "./page_format.ts";
 import { TextSizes } from "./text_size.ts";
 
+/** Options of all pages of one composer. */
 export interface ComposerOptions {
   /** Put before every family's name, with an underscore; empty for none. */
   readonly namespace: string;
@@ -53,6 +54,7 @@ export interface ComposedPage {
   readonly onConflict: (conflict: Conflict) => void;
 }
 
+/** Options of one page. */
 export interface ComposeOptions {
   readonly format: PageFormat;
   /** The page has only families whose names begin with one of these; all families if absent. */

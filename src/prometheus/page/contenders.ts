@@ -30,6 +30,7 @@ export interface Contender {
   rows: number;
 }
 
+/** The names of families, and a choice of them. */
 export interface ContendersOptions {
   /** Returns the name under which a family is written. */
   nameOf(family: Family): string;

@@ -45,6 +45,7 @@ export interface NumberSpan {
   readonly column: number;
 }
 
+/** Rules and limits of one block. */
 export interface BlockOptions {
   readonly rules: LineRules;
   /** The most samples, and the most lines that are left out, before the block is cut. */

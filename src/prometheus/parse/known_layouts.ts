@@ -2,6 +2,7 @@
 import type { FamilyRecord } from "./family_record.ts";
 import type { Layout } from "./layout.ts";
 
+/** Limits on the layouts that are kept. */
 export interface LayoutLimits {
   /** The most layouts of all sources. */
   readonly layoutsMax: number;
@@ -36,6 +37,7 @@ export class Charged {
   bytes = 0;
 }
 
+/** A layout that is kept, and who shows it. */
 export interface KnownLayout {
   readonly layout: Layout;
   readonly record: FamilyRecord;

@@ -34,6 +34,7 @@ export interface LineRules extends LineLimits {
   labelFault(name: string, label: string): string | undefined;
 }
 
+/** A line with a number. */
 export interface SampleLine {
   readonly type: "sample";
   readonly name: string;
@@ -44,6 +45,7 @@ export interface SampleLine {
   readonly numberEnd: number;
 }
 
+/** A HELP or TYPE line. */
 export interface HeaderLine {
   readonly type: "header";
   readonly word: "HELP" | "TYPE";
@@ -65,6 +67,7 @@ export interface OverlongLine {
   readonly limit: Limit;
 }
 
+/** One line of a page that is neither blank nor a comment. */
 export type Line = SampleLine | HeaderLine | BadLine | OverlongLine;
 
 const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;

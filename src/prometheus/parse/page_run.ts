@@ -27,6 +27,7 @@ const TRIED_BYTES_MAX = 256 * 1024;
 /** The layout of each block of a page, in order; undefined for a block without one. */
 export type BlockLayouts = readonly (KnownLayout | undefined)[];
 
+/** The parts of a source that the reading of one page needs. */
 export interface PageRunOptions {
   readonly trust: PageTrust;
   /** The page cannot bring families with one of these names. */

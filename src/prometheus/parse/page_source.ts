@@ -28,6 +28,7 @@ export interface PageSource {
   beginWith(ownFamilies: readonly Family[]): Schema;
 }
 
+/** Creates a source whose readings begin with `ownFamilies`. */
 export function createPageSource(state: ParserState, ownFamilies: readonly Family[]): PageSource {
   return new Source(state, ownFamilies);
 }

@@ -19,6 +19,7 @@ export interface FamilyDefinition {
   readonly hasWrongKind: boolean;
 }
 
+/** Options of a parser, for all of its sources. */
 export interface ParserOptions {
   readonly interner: Interner;
   readonly limits: ParseLimits;

@@ -66,6 +66,7 @@ export function labelsTwice(
   return Object.keys(constant).filter((label) => Object.hasOwn(resource_labels, label));
 }
 
+/** Returns the labels of resources that the config asks for. */
 export function toIdentityLabels(
   constant: Readonly<Record<string, string>>,
   { resource_labels, resource_to_telemetry_conversion }: LabelConfig,

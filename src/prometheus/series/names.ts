@@ -8,7 +8,10 @@ export const BOUND_LABELS: ReadonlySet<string> = new Set(["le", "quantile"]);
 const LEGAL_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LEGAL_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
-/** Whether every Prometheus accepts the text as a label's name, also those before UTF-8 names. `__name__` is none: it holds the metric's name. */
+/**
+ * Whether every Prometheus accepts the text as a label's name, also those before UTF-8 names. `__name__` is none, since it holds
+ * the metric's name.
+ */
 export function isLabelName(text: string): boolean {
   return LEGAL_LABEL_NAME.test(text) && text !== "__name__";
 }

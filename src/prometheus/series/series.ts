@@ -3,6 +3,7 @@ import type { Family, Kind, Point } from "../../metrics/model.ts";
 import { freeLabelName, labelText, toLabelName } from "./names.ts";
 import { BUCKET_SUFFIX, COUNT_SUFFIX, SUM_SUFFIX } from "./suffixes.ts";
 
+/** A label under its written name. */
 export type Label = readonly [name: string, value: string];
 
 /** One line of a family, without the labels of a resource. */
@@ -15,6 +16,7 @@ export interface Series {
   readonly column: number;
 }
 
+/** All series of a family for one set of resource labels. */
 export interface FamilySeries {
   /** The lines of each point, in the order of its columns. */
   readonly points: readonly (readonly Series[])[];

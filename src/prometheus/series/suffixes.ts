@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../../metrics/model.ts";
 
+/** The suffix of a histogram's cumulative counts. */
 export const BUCKET_SUFFIX = "_bucket";
+/** The suffix of the sum of a histogram's or summary's observations. */
 export const SUM_SUFFIX = "_sum";
+/** The suffix of the number of a histogram's or summary's observations. */
 export const COUNT_SUFFIX = "_count";
 /** OpenMetrics reserves this suffix for the time since when a counter, histogram or summary counts. */
 export const CREATED_SUFFIX = "_created";

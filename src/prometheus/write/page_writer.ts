@@ -11,6 +11,7 @@ import { rowsByPlan, Tile } from "./tile.ts";
 
 const LF = 10;
 
+/** Options of one page. */
 export interface WriteOptions {
   /** Whether each line says when its number was taken. */
   readonly timestamps: boolean;

@@ -16,6 +16,7 @@ export interface ResourceSuffixes {
 /** Encoded once for each resource. */
 const suffixOf = memoized(({ text }: ResourceText) => toTemplate(text === "" ? "" : text + LABELS_END));
 
+/** Returns the suffixes of all rows of a page. */
 export function joinSuffixes(rows: readonly PageRow[]): ResourceSuffixes {
   const templates = rows.map(({ labels }) => suffixOf(labels));
   const starts = new Int32Array(rows.length + 1);

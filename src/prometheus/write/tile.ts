@@ -17,6 +17,7 @@ const TILE_ROWS_MAX = 100;
 /** A quarter of a megabyte, which stays in the processor's cache. A family of many series comes in smaller tiles. */
 const TILE_VALUES_MAX = 32_768;
 
+/** The facts about a page that its tiles depend on. */
 export interface TileOptions {
   readonly format: PageFormat;
   readonly timestamps: boolean;
