@@ -18,7 +18,7 @@ function pacing(random = 0) {
   return { clock, seen, breaker, room: () => breaker.allowed(CONSUMERS) };
 }
 
-test("after a failure nothing is sent, then one request, and all again when that is answered", async () => {
+test("after a failure nothing is sent, then one request, and all requests again when that one is answered", async () => {
   const { clock, seen, breaker, room } = pacing();
   assert.equal(room(), CONSUMERS);
   assert.equal(breaker.failed(breaker.generation, BUSY), 5_000);
@@ -32,7 +32,7 @@ test("after a failure nothing is sent, then one request, and all again when that
   breaker.stop();
 });
 
-test("probes that fail come further and further apart, and begin anew when one is answered", async () => {
+test("the pauses between failing probes grow, and begin again with the shortest when a probe is answered", async () => {
   const { clock, breaker } = pacing();
   const waits: number[] = [];
   for (let count = 0; count < 7; count++) {
@@ -45,7 +45,7 @@ test("probes that fail come further and further apart, and begin anew when one i
   breaker.stop();
 });
 
-test("ten requests that fail in one round are one failure", () => {
+test("ten requests of one generation that fail count as one failure", () => {
   const { breaker } = pacing();
   const { generation } = breaker;
   const waits = Array.from({ length: 10 }, () => breaker.failed(generation, BUSY));
@@ -53,7 +53,7 @@ test("ten requests that fail in one round are one failure", () => {
   breaker.stop();
 });
 
-test("a peer that asks for time gets it, a little more so that not all come back at once, and no more than an hour", () => {
+test("a peer gets the pause that it asks for, a little longer so that agents do not all return at once, and at most an hour", () => {
   const waitOf = (askedMs: number, random: number): number => {
     const { breaker } = pacing(random);
     const waitMs = breaker.failed(breaker.generation, { askedMs, isExcluded: false });
@@ -66,7 +66,7 @@ test("a peer that asks for time gets it, a little more so that not all come back
   assert.equal(waitOf(1e15, 0), HOUR_MS);
 });
 
-test("while a peer's wish lasts it is asked at most once, whatever requests from before say", async () => {
+test("during a pause that a peer asked for, answers to earlier requests do not end the pause", async () => {
   const { clock, breaker, room } = pacing();
   const { generation } = breaker;
   breaker.failed(generation, { askedMs: 600_000, isExcluded: false });
@@ -80,7 +80,7 @@ test("while a peer's wish lasts it is asked at most once, whatever requests from
   breaker.stop();
 });
 
-test("the answer to a request from before a pause that nobody asked for ends it", () => {
+test("an answer to an earlier request ends a pause that the peer did not ask for", () => {
   const { breaker, room } = pacing();
   const { generation } = breaker;
   breaker.failed(generation, BUSY);
@@ -89,7 +89,7 @@ test("the answer to a request from before a pause that nobody asked for ends it"
   breaker.stop();
 });
 
-test("only pauses that a peer asked for, or that came of a wrong address, are excused", async () => {
+test("only pauses that a peer asked for, or that a wrong address caused, are excluded", async () => {
   const { clock, breaker } = pacing();
   const excludedMs = (): number => breaker.excludedMs(clock.monotonicMs());
   const waitMs = breaker.failed(breaker.generation, BUSY);
@@ -109,7 +109,7 @@ test("only pauses that a peer asked for, or that came of a wrong address, are ex
   breaker.stop();
 });
 
-test("of a pause that becomes longer at a peer's wish, or is over before its time, what was excused counts", async () => {
+test("a pause that a peer makes longer, or that ends early, is excluded for the time that it was asked for", async () => {
   const { clock, breaker } = pacing();
   const { generation } = breaker;
   const ownMs = breaker.failed(generation, BUSY);
@@ -125,7 +125,7 @@ test("of a pause that becomes longer at a peer's wish, or is over before its tim
   breaker.stop();
 });
 
-test("at the end nothing waits; a peer that asked for time gets one request, and the rest if it takes that", () => {
+test("at a shutdown there are no pauses; a peer that asked for one gets one request, and the others if it takes that", () => {
   const plain = pacing();
   plain.breaker.failed(plain.breaker.generation, BUSY);
   plain.breaker.drain();
@@ -148,7 +148,7 @@ test("at the end nothing waits; a peer that asked for time gets one request, and
   for (const { clock } of [plain, refused, taken]) assert.equal(clock.timerCount, 0);
 });
 
-test("a start that is spread sends nothing before its time, and one request first", async () => {
+test("with start_spread nothing is sent before the delay is over, and then one request first", async () => {
   const { clock, breaker, room } = pacing();
   breaker.startAfter(8_000);
   assert.equal(room(), 0);

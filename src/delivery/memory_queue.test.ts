@@ -20,7 +20,7 @@ function deliver(queue: MemoryQueue): WeakRef<Uint8Array> {
   return new WeakRef(bytes);
 }
 
-test("what is delivered is let go at once, whether more waits behind it or nothing", async () => {
+test("acknowledged requests are garbage at once, whether others wait or not", async () => {
   for (const waiting of [0, 10]) {
     const queue = new MemoryQueue();
     const delivered = Array.from({ length: 50 }, () => deliver(queue));
@@ -33,7 +33,7 @@ test("what is delivered is let go at once, whether more waits behind it or nothi
   }
 });
 
-test("requests leave in their order, put back or not, and sizes add up", () => {
+test("requests are taken in their order, requeued or not, and sizes are right", () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant("add" as const), bytes: fc.integer({ min: 1, max: 9 }) }),
     fc.record({ do: fc.constant("take" as const), bytes: fc.integer({ min: 1, max: 20 }) }),

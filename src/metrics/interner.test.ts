@@ -55,7 +55,7 @@ test("a schema lays its families side by side", () => {
   assert.notEqual(interner.schema([a, b]), schema);
 });
 
-test("what nobody holds is forgotten", async () => {
+test("objects that nothing holds are forgotten", async () => {
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
   const interner = new Interner();

@@ -102,7 +102,7 @@ test("a sum is cumulative and monotonic and has a start time; help and unit are 
   });
 });
 
-test("an unknown type is a gauge that says so", () => {
+test("an unknown type is a gauge with metadata that says so", () => {
   checkMetric(family("unknown"), [3], {
     name: "a_unknown",
     gauge: { dataPoints: [{ ...TIME, asDouble: 3 }] },
@@ -110,7 +110,7 @@ test("an unknown type is a gauge that says so", () => {
   });
 });
 
-test("a histogram's cumulative buckets become what is in each", () => {
+test("a histogram's cumulative buckets become the counts of each bucket", () => {
   checkMetric(family("histogram", [point({ action: "x" }, [1, 2.5])]), [4, 10, 11, 15.25, 11], {
     name: "a_histogram",
     histogram: {
@@ -168,7 +168,7 @@ test("a summary has its quantiles, sum and count", () => {
   );
 });
 
-test("every double arrives as it is", () => {
+test("every double is encoded exactly", () => {
   const values = [Number.NaN, Number.POSITIVE_INFINITY, -0, 5e-324, Number.MAX_VALUE, 2 ** 53 + 2];
   const spec = family(
     "gauge",
@@ -314,7 +314,7 @@ const spec = fc.record({
   }),
 });
 
-test("whatever the schema, the SDK's serializer says the same", () => {
+test("for any schema the SDK's serializer makes the same message", () => {
   fc.assert(
     fc.property(fc.array(spec, { minLength: 1, maxLength: 4 }), attributes, (specs, resource) => {
       const families = specs.map(({ points, ...rest }, index) => ({

@@ -104,7 +104,7 @@ test("a reading that is too large for one request becomes several, which count i
   );
 });
 
-test("where a reading is lost, what ended in front of it ends again", () => {
+test("if a reading is lost, the ends of series before it are sent again", () => {
   const { consumer, state, taken } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x y", 1));
@@ -115,7 +115,7 @@ test("where a reading is lost, what ended in front of it ends again", () => {
   assert.deepEqual(taken(), ["pod: x@1 y@1", "pod: -y@3", "pod: x@3"]);
 });
 
-test("requests say whose they are, and which of them is an end", () => {
+test("requests name their resource, and say whether they are its end", () => {
   const { consumer, requests } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x", 10));
@@ -184,7 +184,7 @@ test("without markers no series ends, neither those that a reading lacks nor tho
   assert.deepEqual(taken(), ["p1: x@1 y@1", "p1: x@2", "p2: x@3"]);
 });
 
-test("what is no count is not sent, whatever else its reading says: its series ends until it counts again", () => {
+test("a point that is no count is not sent, and its series ends until it is one again", () => {
   const { consumer, requests, unsound, taken } = requesting();
   const points = ["a", "b"].map((value) => ({
     attributes: [{ key: "item", value }],

@@ -93,7 +93,7 @@ const sums = (points: Readonly<Record<string, number>>): Page => ({
 });
 const NOTHING: Page = { up: { kind: "gauge", points: { a: [0] } } };
 
-test("a counter that falls counts since the reading in front of the fall; the others keep their start", () => {
+test("a counter that falls gets the time of the reading before as its start; the others keep theirs", () => {
   check([sums({ a: 5, b: 5 }), sums({ a: 5, b: 6 })], { "sum x a": BIRTH_MS, "sum x b": BIRTH_MS });
   check([sums({ a: 5, b: 5 }), sums({ a: 4, b: 6 })], { "sum x a": 2_000, "sum x b": BIRTH_MS });
   check([sums({ a: 5, b: 5 }), sums({ a: 4, b: 6 }), sums({ a: 9, b: 6 })], {
@@ -106,7 +106,7 @@ test("a counter that falls counts since the reading in front of the fall; the ot
   });
 });
 
-test("a gauge that falls is a gauge", () => {
+test("a gauge that falls gets no start time", () => {
   const load = (value: number): Page => ({ load: { kind: "gauge", points: { a: [value] } } });
   check([load(5), load(4)], { "gauge load a": 0 });
 });
@@ -124,7 +124,7 @@ test("a histogram restarts when a bucket or its count falls, a summary when its 
   check([summary(5, 10, 3), summary(5, 10, 2)], { "summary s a": 2_000 });
 });
 
-test("what is no count is no fall: it ends the series, and the next count is compared with the last one", () => {
+test("a number that is no count is no fall: it ends the series, and the next count is compared with the last one", () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -1]) {
     check([sums({ a: 5 }), sums({ a: bad })], { "-sum x a": BIRTH_MS });
     check([sums({ a: 5 }), sums({ a: bad }), sums({ a: 5 })], { "sum x a": BIRTH_MS });
@@ -133,7 +133,7 @@ test("what is no count is no fall: it ends the series, and the next count is com
   }
 });
 
-test("a counter that was away is compared with what it said last, and counts since the last reading without it", () => {
+test("a counter that was absent is compared with its last number, and starts at the last reading without it if it fell", () => {
   check([sums({ a: 5 }), NOTHING, sums({ a: 6 })], { "-gauge up a": 0, "sum x a": BIRTH_MS });
   check([sums({ a: 5 }), NOTHING, sums({ a: 4 })], { "-gauge up a": 0, "sum x a": 2_010 });
   check([sums({ a: 5, b: 5 }), sums({ b: 6 }), sums({ a: 4, b: 7 })], {
@@ -142,7 +142,7 @@ test("a counter that was away is compared with what it said last, and counts sin
   });
 });
 
-test("what restarted once keeps its new start while it is away, and ends with it", () => {
+test("a counter that restarted keeps its new start while it is absent, and its end has it", () => {
   check([sums({ a: 5 }), sums({ a: 4 }), NOTHING, sums({ a: 5 })], { "-gauge up a": 0, "sum x a": 2_000 });
   check([sums({ a: 5, b: 5 }), sums({ b: 6, a: 4 }), NOTHING], {
     "-sum x b": BIRTH_MS,
@@ -168,7 +168,7 @@ test("a resource that is gone ends with the starts of its series, and is forgott
   ]);
 });
 
-test("a start that is unknown stays so until a counter falls; a later start of the reading's own holds", () => {
+test("an unknown start stays unknown until a counter falls; a later start of the reading's own is used", () => {
   const { requests, taken } = requesting();
   const checkNext = (
     value: number,
@@ -197,7 +197,7 @@ test("a clock that is set back makes no start that is not before its time", () =
   checkNext(5, 1_520, 1_500);
 });
 
-test("a reading that nobody took is a reading of the counters all the same", () => {
+test("a reading that the queue rejected counts for start times too", () => {
   const { requests, state, taken } = requesting();
   requests.consume(readingOf(sums({ a: 5 }), 2_000));
   state.hasRoom = false;
@@ -220,7 +220,7 @@ test("a series ends with the start that it was last sent with, whatever restarte
   assert.deepEqual(taken()[0], ["-sum x a", 2_000]);
 });
 
-test("of counters that went away one by one, those that went first are forgotten in the end", () => {
+test("of many counters that became absent one by one, the first ones are forgotten", () => {
   const items = Array.from({ length: 10 }, (_, index) => `item_${index}`);
   const { requests, taken } = requesting();
   const pageOf = (names: readonly string[], value: number): Page =>
@@ -314,7 +314,7 @@ const step = fc.record({
   hasRoom: fc.constantFrom(true, true, false),
 });
 
-test("whatever a sandbox says, its points and their ends have the starts of the reference", () => {
+test("for any readings, points and ends have the start times of the reference implementation", () => {
   fc.assert(
     // No more readings than groups of absent counters are remembered.
     fc.property(fc.array(step, { minLength: 2, maxLength: 8 }), (steps) => {

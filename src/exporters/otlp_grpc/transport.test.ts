@@ -135,7 +135,7 @@ async function rotating(context: TestContext) {
   };
 }
 
-test("a request on its way ends on the old connection, the next goes out with the new certificate", async (context) => {
+test("a call under way ends on the old connection, and the next one uses the new certificate", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { connection, give, seen, hold, send } = await rotating(context);
   hold(true);

@@ -99,7 +99,7 @@ test("a level changes the size", async () => {
   }
 });
 
-test("encoding ends when its time is over, and tells bytes that are no request", async () => {
+test("encoding ends when the signal aborts, and rejects bytes that are no request", async () => {
   const json = bodyFormat("json", undefined);
   await assert.rejects(json.encode(bytes, AbortSignal.abort()), /abort/i);
   await assert.rejects(json.encode(Uint8Array.of(0x0a, 0x05, 1), NEVER));

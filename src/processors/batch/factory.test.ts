@@ -44,7 +44,7 @@ test("readings and ends pass as they are, and so does the question for room", as
   assert.equal(passed[1], ended);
 });
 
-test("it says once what to write in its place, which exporters take", async () => {
+test("it logs once what to write instead, and exporters accept that", async () => {
   const check = async (input: object, wanted: string): Promise<void> => {
     const { processor, lines } = batching(input);
     await processor.start();
@@ -78,7 +78,7 @@ async function batchesOf(text: string): Promise<Record<string, unknown>> {
   );
 }
 
-test("its options are those of its pipelines' exporters, where these say nothing", async () => {
+test("its options apply to the exporters of its pipelines that do not give them", async () => {
   const batches = await batchesOf(`
 receivers: {kata: }
 processors:

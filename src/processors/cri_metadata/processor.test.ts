@@ -119,7 +119,7 @@ async function until(what: string, done: () => boolean): Promise<void> {
   }
 }
 
-test("the first reading is held until the pod is known, and goes on under its name", async (context) => {
+test("the first reading is held until the pod is known, and then has its attributes", async (context) => {
   const { start, read, end, passed, processor, clock } = await bench(context);
   const server = await start();
   server.add(pod("s1"));
@@ -135,7 +135,7 @@ test("the first reading is held until the pod is known, and goes on under its na
   await processor.shutdown(AbortSignal.timeout(1_000));
 });
 
-test("a processor that takes another one's place names also what no runtime lists any more", async (context) => {
+test("a processor that replaces another one also knows pods that no runtime lists any more", async (context) => {
   for (const wait of ["5s", "0s"]) {
     const { start, read, passed, clock, replace, host } = await bench(context, { wait });
     const server = await start();
@@ -203,7 +203,7 @@ test("a pod that the runtime lists late is asked for again, within the wait", as
   assert.deepEqual(passed, [`${named("s1")} @1`]);
 });
 
-test("after the wait readings go on bare; a late name ends the bare sandbox just before the named one", async (context) => {
+test("after the wait readings pass without the pod's attributes; when these come, the old resource is ended just before the new one", async (context) => {
   const { start, read, passed, clock, advanceUntil, logs } = await bench(context);
   const resource = sandbox("s1");
   read(resource, 1);
@@ -222,7 +222,7 @@ test("after the wait readings go on bare; a late name ends the bare sandbox just
   assert.deepEqual(passed.slice(2), ["end s1", `${named("s1")} @3`, `${named("s1")} @4`]);
 });
 
-test("a sandbox that ends while it is held gives its readings first", async (context) => {
+test("a sandbox that ends while its readings are held passes them first", async (context) => {
   const { read, end, passed, clock } = await bench(context);
   const resource = sandbox("s1");
   read(resource, 1);
@@ -234,7 +234,7 @@ test("a sandbox that ends while it is held gives its readings first", async (con
   assert.equal(passed.length, 3, "it is a new sandbox, and held again");
 });
 
-test("a sandbox whose name came late and that ends without a reading ends under the bare name", async (context) => {
+test("a sandbox whose attributes came late and that ends without another reading ends without them", async (context) => {
   const { start, read, end, passed, advanceUntil, logs } = await bench(context, { wait: "0s" });
   const resource = sandbox("s1");
   read(resource, 1);
@@ -244,7 +244,7 @@ test("a sandbox whose name came late and that ends without a reading ends under 
   assert.deepEqual(passed, ["s1 @1", "end s1"]);
 });
 
-test("what is held is bounded, and let go rather than lost", async (context) => {
+test("the number of held readings is limited, and beyond it they are passed on, not lost", async (context) => {
   const { read, passed } = await bench(context, { wait: "60s" });
   const resource = sandbox("s1");
   for (let time = 1; time <= 15; time++) read(resource, time);
@@ -268,7 +268,7 @@ test("one id under two roots is two sandboxes of one pod", async (context) => {
   );
 });
 
-test("a resource that is no sandbox passes untouched, and so does its end", async (context) => {
+test("a resource that is no sandbox passes unchanged, and so does its end", async (context) => {
   const { read, end, passed, readings } = await bench(context);
   const resource: Resource = { key: "node", attributes: [{ key: "host.name", value: "n1" }] };
   read(resource, 1);
@@ -287,7 +287,7 @@ test("attributes of the receiver are never replaced", async (context) => {
   assert.deepEqual(passed, [`${named("s1")} web @1`]);
 });
 
-test("a receiver's new resource for a sandbox is named as the old one was", async (context) => {
+test("a receiver's new resource for a sandbox gets the same attributes as the old one", async (context) => {
   const { start, read, passed, clock } = await bench(context);
   (await start()).add(pod("s1"));
   read(sandbox("s1"), 1);
@@ -298,7 +298,7 @@ test("a receiver's new resource for a sandbox is named as the old one was", asyn
   assert.deepEqual(passed.slice(1), [`end ${named("s1")}`, "s1 new s1-uid s1-pod shop kata @2"]);
 });
 
-test("whether there is room is for those behind to say, and shutdown hands on what is held", async (context) => {
+test("noRoom is that of the next component, and a shutdown passes on the held readings", async (context) => {
   const { start, read, passed, clock, processor } = await bench(context);
   (await start()).add(pod("s1"));
   read(sandbox("s1"), 1);

@@ -10,7 +10,7 @@ import { systemMemory } from "./memory.ts";
 
 const MIB = 1024 * 1024;
 
-test("what is read is what Node knows of this process", { skip: process.platform !== "linux" }, () => {
+test("the numbers agree with Node's own", { skip: process.platform !== "linux" }, () => {
   const { heldBytes, usedBytes, availableBytes, reachBytes } = systemMemory.read();
   const { rss, heapUsed } = process.memoryUsage();
   assert.ok(
