@@ -6,7 +6,7 @@ import { BacklogRate } from "./backlog_rate.ts";
 
 const KIB = 1024;
 
-/** How long a backlog of so many bytes takes beside an intake of so many bytes a second, which goes on. */
+/** How long a backlog of this size takes while new requests come at this rate. */
 async function drainMs(factor: number, liveBytesPerS: number, backlogBytes: number): Promise<number> {
   const clock = new FakeClock();
   const rate = new BacklogRate(clock, factor);

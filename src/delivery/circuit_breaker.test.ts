@@ -9,7 +9,7 @@ const CONSUMERS = 10;
 const HOUR_MS = 3_600_000;
 const BUSY = { askedMs: undefined, isExcluded: false };
 
-/** A breaker on a clock of the test's; `goes` counts how often it said that something may be sent. */
+/** A breaker on a fake clock; `goes` counts the calls of `onReady`. */
 function pacing(random = 0) {
   const clock = new FakeClock();
   const seen = { goes: 0 };

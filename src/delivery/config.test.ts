@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { queueSchema } from "./config.ts";
 import { retrySchema } from "./retry_config.ts";
 
-/** The queue that the input makes, as far as `want` says; or the fault, if `want` is a text. */
+/** Checks the config that the input makes, as far as `want` names it, or the fault if `want` is a text. */
 function check(input: object, want: object | string): void {
   const result = queueSchema.safeParse(input);
   if (typeof want === "string") {

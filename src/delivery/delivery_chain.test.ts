@@ -23,7 +23,7 @@ import { type RetryConfig, retrySchema } from "./retry_config.ts";
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const DOWN: Answer = { kind: "busy", status: "UNAVAILABLE", error: "no connection" };
 const BAD: Answer = { kind: "split", status: "INVALID_ARGUMENT", error: "bad request" };
-/** Each request goes out by itself, as soon as a sender is free. */
+/** A batch config by which each request is sent by itself, as soon as a consumer is free. */
 const AT_ONCE = { flushTimeoutMs: 200, min: { bytes: 0 }, maxBytes: 1 };
 const KIB = new Uint8Array(1024);
 
@@ -33,7 +33,7 @@ interface Call {
   answer(outcome: Answer): void;
 }
 
-/** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
+/** A delivery chain whose first attempts the script answers, and the others the test. */
 function delivering(
   script: readonly Answer[] = [],
   queue: Partial<QueueConfig> = {},
@@ -75,17 +75,17 @@ function delivering(
   const states: string[] = [];
   statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
   const delivery = new DeliveryChain({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
-  // Without a storage a start waits for nothing.
+  // Without a storage, a start does nothing asynchronous.
   if (config.sendingQueue.storage === undefined) void delivery.start();
   return {
     delivery,
     storages,
-    /** What was reported, in its order. */
+    /** The reported statuses, in their order. */
     states,
     clock,
     calls,
     lines: () => lines.map((line) => JSON.parse(line)),
-    /** `name{reason}` → value, of the metrics that are not 0. */
+    /** The metrics that are not 0, as `name{reason}` → value. */
     async metrics(): Promise<Record<string, number>> {
       exporter.reset();
       await reader.forceFlush();

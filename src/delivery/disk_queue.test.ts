@@ -47,7 +47,7 @@ const add = (queue: RequestQueue, text: string): string | undefined =>
 const textOf = (taken: readonly PendingRequest[]): string =>
   Buffer.concat(taken.map(({ bytes }) => bytes)).toString();
 
-/** Takes and settles one request after the other. */
+/** Takes and acknowledges one request after the other. */
 function drain(queue: RequestQueue): string[] {
   const texts: string[] = [];
   for (let taken = queue.take(ONE); taken.length > 0; taken = queue.take(ONE)) {
@@ -81,7 +81,7 @@ test("after a restart all requests that are not acknowledged wait again, in thei
   for (let number = 0; number < 10; number++) add(first, `request ${number}`);
   const taken = Array.from({ length: 6 }, () => first.take(ONE));
   for (const index of [1, 3, 4]) first.acknowledge(taken[index] ?? assert.fail());
-  // Nothing is closed, as in a crash.
+  // Nothing is closed, as after a crash.
   const second = open();
   assert.deepEqual(second.size, { requests: 7, items: 63, bytes: 63 });
   add(second, "a new one");

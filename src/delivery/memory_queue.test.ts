@@ -12,7 +12,7 @@ const collect = runInNewContext("gc") as () => void;
 
 const SMALL = { bytes: new Uint8Array(1), points: 1 };
 
-/** Adds a request and lets it be delivered; what is left of it is the reference. */
+/** Adds, takes and acknowledges a request. Returns a weak reference to it. */
 function deliver(queue: MemoryQueue): WeakRef<Uint8Array> {
   const bytes = new Uint8Array(100_000);
   queue.add({ bytes, points: 1 }, 0);
@@ -25,7 +25,7 @@ test("acknowledged requests are garbage at once, whether others wait or not", as
     const queue = new MemoryQueue();
     const delivered = Array.from({ length: 50 }, () => deliver(queue));
     for (let count = 0; count < waiting; count++) queue.add(SMALL, 0);
-    // References are kept to the end of the job in which they were made.
+    // A weak reference keeps its object to the end of the job in which it was made.
     await new Promise((resolve) => setImmediate(resolve));
     collect();
     assert.equal(delivered.filter((one) => one.deref() !== undefined).length, 0, `${waiting} wait`);
@@ -43,7 +43,7 @@ test("requests are taken in their order, requeued or not, and sizes are right", 
     fc.property(fc.array(step, { maxLength: 2_000, size: "max" }), (schedule) => {
       const queue = new MemoryQueue();
       const taken: (readonly PendingRequest[])[] = [];
-      /** By sequence number: the bytes of what is in the queue. */
+      /** The bytes of the requests in the queue, by sequence number. */
       const expected = new Map<number, number>();
       let sequence = 0;
       for (const { do: what, bytes } of schedule) {

@@ -21,7 +21,7 @@ function scene() {
   const queue = { size: 0, capacity: 64 * MIB, points: 0, inFlight: 0 };
   const log = new OutageLog({ clock, logger, readQueue: () => queue });
   let read = 0;
-  /** The lines since it was asked last. */
+  /** The lines of the log since the last call. */
   const said = (): readonly LogLine[] => {
     const fresh = lines.slice(read);
     read = lines.length;

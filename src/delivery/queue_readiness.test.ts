@@ -13,7 +13,7 @@ import { retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const REQUEST = { bytes: new Uint8Array(1024), points: 1 };
-/** Full with two requests, of which one at a time is on its way. */
+/** A queue that is full with two requests, of which one at a time is sent. */
 const SMALL = {
   queue_size: 2,
   sizer: "requests",
@@ -21,7 +21,7 @@ const SMALL = {
   batch: { max_size: "64KiB", min_size: 0 },
 };
 
-/** A delivery with a queue of these options, whose requests are answered by the test alone. */
+/** A delivery chain with a queue of these options, whose attempts the test answers. */
 function scene(queue: object) {
   const clock = new FakeClock();
   const settings = testSettings({ id: "otlp_http", clock });

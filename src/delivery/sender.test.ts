@@ -12,7 +12,7 @@ import { queueSchema } from "./config.ts";
 import { DeliveryChain } from "./delivery_chain.ts";
 import { retrySchema } from "./retry_config.ts";
 
-// What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.
+// These tests check what answers do to requests. The only byte of a request is its number, so that a batch shows which ones it has.
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const BUSY: Answer = { kind: "busy", status: "503", error: "busy" };
@@ -27,11 +27,11 @@ const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
 interface Options {
   readonly queue?: object;
   readonly retry?: object;
-  /** Of each request; 100 if left out. */
+  /** The points of each request; 100 by default. */
   readonly bytes?: number;
 }
 
-/** A delivery to a peer that is a function; each request is of one point. */
+/** A delivery chain to a peer that is a function. Each request has one point. */
 async function delivering(
   peer: (batch: Batch) => Answer | Promise<Answer>,
   { queue = {}, retry = {}, bytes = 100 }: Options = {},
@@ -112,7 +112,7 @@ test("a batch that is too large is halved until it passes; then batches are no l
 test("two batches that are too large at one time say once how large batches may be", async (context) => {
   let isFirst = true;
   const peer = ({ bytes }: Batch): Answer => {
-    // The second goes out while the first is on its way.
+    // The second request is sent while the first is under way.
     if (isFirst) {
       isFirst = false;
       scene.give(11, 12, 13, 14, 15, 16, 17, 18);

@@ -17,7 +17,7 @@ const BOUNDS: Readonly<Record<Kind, readonly number[]>> = {
 interface Row {
   readonly name?: string;
   readonly kind: Kind;
-  /** By point. */
+  /** The numbers of each point. */
   readonly numbers: readonly (readonly number[])[];
 }
 
@@ -37,7 +37,7 @@ function reading(rows: readonly Row[]): Reading {
   return { resource: { key: "s1", attributes: [] }, schema, values, timeMs: 1, startMs: 0 };
 }
 
-/** Each point as `family item: numbers`. */
+/** The points, each as `family item: numbers`. */
 function pointsOf({ schema, values }: Reading): string[] {
   const points: string[] = [];
   for (const [index, family] of schema.families.entries()) {

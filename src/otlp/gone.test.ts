@@ -7,7 +7,7 @@ import { goneBetween, sameAttributes } from "./gone.ts";
 
 const interner = new Interner();
 
-/** `{name: points}`; a point is its label's value. */
+/** The points by the family's name; a point is written as its label's value. */
 function schema(families: Readonly<Record<string, string>>, kind: Kind = "gauge"): Schema {
   return interner.schema(
     Object.entries(families).map(([name, points]) =>

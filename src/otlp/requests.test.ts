@@ -14,7 +14,7 @@ function resource(id: string, pod = "pod"): Resource {
   return { key: id, attributes: [{ key: "pod", value: pod }] };
 }
 
-/** A reading of gauges with one point each, all of one value. */
+/** A reading of gauges with one point each and the same value. */
 function reading(of: Resource, names: string, timeMs: number): Reading {
   const families = names.split(" ").map((name) =>
     interner.family({
@@ -47,9 +47,9 @@ function requesting({ requestBytesMax = 4_000_000, marksEnds = true } = {}) {
     consumer,
     state,
     requests,
-    /** Families of points that were left out. */
+    /** The families of the points that were left out. */
     unsound,
-    /** Each entry as `pod: name@time …`, an ended point with a minus in front. */
+    /** The entries, each as `pod: name@time …`. An ended point has a minus in front. */
     taken(): string[] {
       return requests.splice(0).flatMap(({ bytes }) =>
         fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics.map((entry) => {
@@ -226,7 +226,7 @@ test("a point that is no count is not sent, and its series ends until it is one 
   assert.deepEqual(taken().length, 1);
 });
 
-/** Points of sums as `sum item value`, an ended one with a minus in front. */
+/** The points of sums, each as `sum item value`. An ended point has a minus in front. */
 function sumsOf(requests: readonly OtlpRequest[]): string[] {
   return requests
     .flatMap(({ bytes }) => fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics)

@@ -14,7 +14,7 @@ const BIRTH_MS = 1_000;
 
 const interner = new Interner();
 
-/** Some families of one kind each, with the row of every point by its label. */
+/** Families of one kind each, with the row of each point by its label. */
 interface Page {
   readonly [name: string]: {
     readonly kind: Kind;
@@ -44,7 +44,7 @@ function readingOf(page: Page, timeMs: number, startMs = BIRTH_MS): Reading {
   return { resource: RESOURCE, schema, values, timeMs, startMs };
 }
 
-/** What was sent, as `[series, start in Unix milliseconds]`; the end of a series has a minus in front. */
+/** The points that were sent, as `[series, start in Unix milliseconds]`. The end of a series has a minus in front. */
 function requesting() {
   const sent: OtlpRequest[] = [];
   const state = { hasRoom: true };
@@ -75,7 +75,7 @@ function startsIn(request: Uint8Array): (readonly [series: string, startMs: numb
   );
 }
 
-/** The pages of one sandbox, ten milliseconds apart from 2,000 on, and the starts that the last one is sent with. */
+/** Passes the pages of one sandbox, at 2,000 ms and then each 10 ms. Returns the start times of the last one. */
 function check(pages: readonly Page[], want: Readonly<Record<string, number>>): void {
   const { requests, taken } = requesting();
   for (const [index, page] of pages.entries()) {
@@ -232,7 +232,7 @@ test("of many counters that became absent one by one, the first ones are forgott
   assert.deepEqual(starts, [BIRTH_MS, ...items.slice(1).map(() => 2_009)]);
 });
 
-/** Every series by its name, with no thought of layouts, columns or cost. */
+/** The reference implementation: it keeps each series by its name, without layouts and columns. */
 class ReferenceStarts {
   readonly #series = new Map<string, { row: number[]; restartMs: number }>();
   #lastMs = 0;
@@ -261,7 +261,7 @@ class ReferenceStarts {
   }
 }
 
-/** Told again by other means than `src/metrics` has. */
+/** It checks soundness again, without the code of `src/metrics`. */
 function isSound(kind: Kind, row: readonly number[]): boolean {
   const counts = rising(kind, row);
   if (!counts.every((count) => count >= 0 && Number.isFinite(count))) return false;
@@ -280,7 +280,7 @@ function rising(kind: Kind, row: readonly number[]): readonly number[] {
 }
 
 const number = fc.constantFrom(0, 1, 2, 3, 7, -1, Number.NaN, Number.POSITIVE_INFINITY);
-/** Buckets in order, and the last one as the count. */
+/** Sorts the buckets, and makes the last one the count. */
 function addedUp([a = 0, b = 0, c = 0, sum = 0]: readonly number[]): number[] {
   const buckets = [a, b, c].sort((one, other) => one - other);
   return [...buckets, sum, buckets[2] ?? 0];
@@ -301,7 +301,7 @@ const page: fc.Arbitrary<Page> = fc
     fc
       .constantFrom("gauge" as const, "sum" as const, "histogram" as const, "summary" as const)
       .chain((kind) =>
-        // A name without the kind in it: the same one may be of another kind in the next reading.
+        // The name does not have the kind in it, so that the next reading may have another kind with the same name.
         fc.tuple(fc.constantFrom("f", "g", kind), familyOf(kind)),
       ),
     { minLength: 1, maxLength: 4, selector: ([name]) => name },
@@ -316,7 +316,7 @@ const step = fc.record({
 
 test("for any readings, points and ends have the start times of the reference implementation", () => {
   fc.assert(
-    // No more readings than groups of absent counters are remembered.
+    // There are no more readings than groups of absent counters that are remembered.
     fc.property(fc.array(step, { minLength: 2, maxLength: 8 }), (steps) => {
       const { requests, state, taken } = requesting();
       const reference = new ReferenceStarts();

@@ -30,7 +30,7 @@ async function check(options: EncodingOptions, payloadOf: (record: Buffer) => Bu
   const { framing, encode } = encodingOf(options);
   const record = await encode(REQUEST, never);
   assert.deepEqual(payloadOf(record), Buffer.from(want));
-  // The record is one by the framing's own rules, and without its last byte it is none.
+  // The framing finds the record whole, and not whole without its last byte.
   const end = (bytes: Buffer): Promise<number> =>
     framing.wholeEnd((at, length) => Promise.resolve(bytes.subarray(at, at + length)), bytes.length);
   assert.equal(await end(record), record.length);

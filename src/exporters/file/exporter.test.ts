@@ -50,7 +50,7 @@ function prefixed(file: Buffer): Buffer[] {
 const ofProto = (bytes: Uint8Array) => fromBinary(ExportMetricsServiceRequestSchema, bytes);
 const ofJson = (bytes: Uint8Array) => fromJsonString(ExportMetricsServiceRequestSchema, String(bytes));
 
-/** `id: values @time` for each of the resources, in the file's order. */
+/** The resources in the file's order, each as `id: values @time`. */
 function readingsOf(requests: readonly ExportMetricsServiceRequest[]): string[] {
   return requests
     .flatMap(({ resourceMetrics }) => resourceMetrics)

@@ -9,7 +9,7 @@ const PREFIXED = lengthPrefixed(Uint8Array.of(0x0a));
 const text = (body: string): Buffer => LINES.record(Buffer.from(`{"resourceMetrics":[${body}`));
 const binary = (length: number): Buffer => PREFIXED.record(Buffer.alloc(length, 0xee).fill(0x0a, 0, 1));
 
-/** Where the last whole record ends; no read may pass the end of the file. */
+/** The end of the last whole record. A read beyond the end of the file fails the test. */
 function wholeEnd(framing: Framing, bytes: Buffer): Promise<number> {
   return framing.wholeEnd(
     (position, length) => Promise.resolve(bytes.subarray(position, position + length)),

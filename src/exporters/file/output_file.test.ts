@@ -30,7 +30,7 @@ const PREFIXED = lengthPrefixed(Uint8Array.of(0x0a));
 const EPOCH_MS = Date.UTC(2030, 0, 2, 3, 4, 5, 6);
 const never = new AbortController().signal;
 
-/** A folder that ends with the test. */
+/** A folder that is removed after the test. */
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "file-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,7 +64,7 @@ function outputOf(context: TestContext, path: string, options: Partial<OutputFil
   return { file, write, clock, logged };
 }
 
-/** Of an attempt whose time ends while its record is being written. */
+/** A signal that aborts while the record is being written. */
 function abortedDuringWrite(): AbortSignal {
   const attempt = new AbortController();
   const { signal } = attempt;
@@ -224,7 +224,7 @@ test("a file that would become too large is renamed with the time, and old files
   await write("3");
   assert.deepEqual(names(), ["out-2030-01-02T03-04-05.006.json", "out.json"]);
   assert.equal(contentOf(join(folder, "out-2030-01-02T03-04-05.006.json")), "{1}\n{2}\n");
-  // More than fits stands alone; two files of one millisecond get two names.
+  // A record that is too large gets a file of its own. Two files of one millisecond get different names.
   await write("a long one");
   await write("4");
   assert.deepEqual(names(), [
@@ -262,7 +262,7 @@ test("after a restart the file is continued until the rotation's size", async (c
 
 const isRoot = process.getuid?.() === 0;
 
-/** A small file system of its own; undefined where this user may not make one. */
+/** A small file system; undefined if this user cannot mount one. */
 function smallDisk(context: TestContext, size: string): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "disk-"));
   const remove = (): void => rmSync(folder, { recursive: true });
@@ -302,7 +302,7 @@ test("a part of a record that cannot be removed at once is removed before the ne
   const { write } = outputOf(context, path);
   await write("1");
   try {
-    // The file may grow and not shrink.
+    // The file can become longer but not shorter.
     execFileSync("chattr", ["+a", path], { stdio: "ignore" });
   } catch {
     return context.skip("making a file append-only needs root and a file system that knows it");

@@ -74,7 +74,7 @@ test("a reading arrives with its headers", async (context) => {
   assert.match(String(request?.metadata.get("user-agent")), /^kata-collector\/1\.2\.3$/);
 });
 
-/** The first request as it is on the wire: its headers, and gRPC's frame around the message. */
+/** The first request on the wire: its headers, and the message in gRPC's frame. */
 async function wireOf(context: TestContext, input: (port: number) => object) {
   const server = createHttp2Server();
   const received = new Promise<{ headers: IncomingHttpHeaders; frame: Buffer }>((resolve) => {

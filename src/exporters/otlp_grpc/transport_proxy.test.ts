@@ -20,7 +20,7 @@ interface Attempt {
   readonly signal?: AbortSignal;
 }
 
-/** One attempt to send: what became of it, and what the start said. */
+/** Makes one attempt to send. Returns the answer and the log of the start. */
 async function attempt(context: TestContext, { config, env = {}, signal }: Attempt) {
   const { logger, lines } = recordedLogger();
   const parsed = otlpGrpcSchema.parse({ endpoint: "otel.test:4317", ...config });

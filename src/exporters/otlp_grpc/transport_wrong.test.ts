@@ -27,7 +27,7 @@ before(() => {
 });
 after(() => authority?.remove());
 
-/** The error of one attempt, which names the address. */
+/** Makes one attempt. Returns the error, which names the address. */
 async function errorOf(endpoint: string, tls: object): Promise<string> {
   const config = otlpGrpcSchema.parse({ endpoint, tls });
   const connection = await openOtlpGrpc(config, testSettings({ clock: systemClock }));

@@ -17,7 +17,7 @@ import { factory } from "./factory.ts";
 
 interface Opened {
   readonly extension: Extension;
-  /** Rejects as the agent's start does. */
+  /** Rejects like the agent's start. */
   storage(): Promise<QueueStorage>;
 }
 
@@ -102,7 +102,7 @@ test("the error says why a directory cannot be used", async (context) => {
 
 test("a directory without the right to write is refused", async (context) => {
   if (process.getuid?.() === 0) {
-    // Root may write anywhere but to a file system that is mounted for reading.
+    // Root can write everywhere except to a file system that is mounted read-only.
     await assert.rejects(storageAt(context, { directory: "/sys" }).storage(), /cannot use directory "\/sys"/);
     return;
   }
@@ -111,7 +111,7 @@ test("a directory without the right to write is refused", async (context) => {
   await assert.rejects(storageAt(context, { directory }).storage(), /cannot use directory/);
 });
 
-/** Takes the directory in a process of its own, which says so and lives until it is killed. */
+/** Takes the directory in another process, which lives until it is killed. */
 const HOLDER = `
 import { DatabaseSync } from "node:sqlite";
 const lock = new DatabaseSync(process.argv[1]);

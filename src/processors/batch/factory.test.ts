@@ -11,7 +11,7 @@ import type { Ended, Reading } from "../../metrics/model.ts";
 import { registry } from "../../registry.ts";
 import { factory } from "./factory.ts";
 
-/** A processor, what came through it, and what it logged. */
+/** A processor, the readings that passed it, and its log. */
 function batching(input: object) {
   const { logger, lines } = recordedLogger();
   const passed: (Reading | Ended)[] = [];
@@ -65,7 +65,7 @@ test("it logs once what to write instead, and exporters accept that", async () =
   );
 });
 
-/** The batching of each exporter, by id, of the config that this text is. */
+/** The batch config of each exporter by its id, in a config of this text. */
 async function batchesOf(text: string): Promise<Record<string, unknown>> {
   const readFile = (): Promise<Uint8Array> => Promise.resolve(Buffer.from(text));
   const loaded = await loadConfig({ uris: ["f"], sets: [], env: {}, readFile }, registry);

@@ -20,7 +20,7 @@ const POD: Pod = {
   annotations: new Map([["owner", "team-a"]]),
 };
 
-/** The extracted attributes alone, as text. */
+/** The extracted attributes as texts. */
 function check(extract: unknown, want: readonly string[], pod: Partial<Pod> = {}): void {
   const config = extractSchema.parse({ metadata: [], ...(extract as object) });
   const got = compileExtract(config)({ ...POD, ...pod }).map(({ key, value }) => `${key}=${value}`);
@@ -83,7 +83,7 @@ test("a label that names its attribute by itself cannot use a reserved name", ()
   });
   check({ labels: [{ ...all, tag_name: "$1" }] }, ["kubernetes.io/x=1"], hostile);
   check({ labels: [{ ...all, tag_name: "team.$1" }] }, ["team.job=etcd"], pod({ job: "etcd" }));
-  // What the operator writes is the operator's business.
+  // The operator may use any name.
   check({ labels: [{ key: "app", tag_name: "service.name" }] }, ["service.name=web"], pod({ app: "web" }));
 });
 

@@ -32,7 +32,7 @@ function pod(id: string): SimulatedPod {
   };
 }
 
-/** A lookup that is started, and sockets on which runtimes can be. Only the first one is waited for. */
+/** A lookup that has started, and sockets for runtimes. Only the first one's answer is needed. */
 async function bench(
   context: TestContext,
   { timeoutMs = 1_000, endpoints = 1, meter }: { timeoutMs?: number; endpoints?: number; meter?: Meter } = {},
@@ -40,7 +40,7 @@ async function bench(
   const folder = await mkdtemp(join(tmpdir(), "lookup-"));
   const paths = Array.from({ length: endpoints }, (_, index) => join(folder, `${index}.sock`));
   const clock = new FakeClock();
-  /** What the listener has heard. */
+  /** The calls of the listener. */
   const found: string[] = [];
   const lists: string[][] = [];
   const failures: string[] = [];
@@ -189,7 +189,7 @@ test("an absent runtime is tried every five seconds, and found when it comes", a
 });
 
 test("each failure is counted under its name, and calls go on", async (context) => {
-  // Long, so that a large answer on a busy machine is not taken for a hanging one.
+  // The timeout is long, so that a large answer on a busy machine does not exceed it.
   const { start, lookup, passUntil, found, outcomes } = await bench(context, { timeoutMs: 20_000 });
   const server = await start();
   server.add(pod("s1"));
@@ -214,7 +214,7 @@ test("a list that is too large is asked for once a minute", async (context) => {
   assert.ok(tries >= 3 && tries <= 6, `${tries} tries in five minutes`);
 });
 
-test("a runtime whose lists take longer than the timeout is understood in the end", async (context) => {
+test("a runtime whose lists take longer than the timeout answers in the end", async (context) => {
   const { start, lookup, passUntil, found, failures } = await bench(context, { timeoutMs: 100 });
   const server = await start();
   server.add(pod("s1"));

@@ -31,7 +31,7 @@ function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"], meter: M
     missing,
     runtimes,
     lines,
-    /** A list comes, on a node with these sandboxes. */
+    /** Passes a list, on a node with these sandboxes. */
     compare(pods: readonly (ListedPod | string)[], sandboxes: readonly string[] = [], endpoint = "a") {
       missing.compare(endpoint, listOf(...pods), new Set(sandboxes));
       missing.count();
@@ -40,7 +40,7 @@ function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"], meter: M
   };
 }
 
-/** What is said of a pod that stays without a sandbox for two lists five seconds apart. */
+/** The log about a pod that has no sandbox in two lists five seconds apart. */
 async function check(pod: ListedPod, counts: boolean, sandboxes: readonly string[] = []): Promise<void> {
   const { clock, compare, said } = bench();
   compare([pod], sandboxes);

@@ -34,12 +34,12 @@ function pod(id: string): SimulatedPod {
   };
 }
 
-/** How the bench writes a resource with the pod's attributes. */
+/** The text of a resource with the pod's attributes. */
 function named(id: string): string {
   return `${id} ${id}-uid ${id}-pod shop kata`;
 }
 
-/** A processor before a consumer that writes down what it gets, and a runtime that is not started yet. */
+/** A processor in front of a consumer that notes what it gets, and a runtime that has not started yet. */
 async function bench(context: TestContext, config: Readonly<Record<string, unknown>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "cri-metadata-"));
   const socketPath = join(folder, "cri.sock");
@@ -88,7 +88,7 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       servers.push(server);
       return server;
     },
-    /** As a reload does it: the next one starts before the one before has stopped. */
+    /** Replaces the processor as a reload does: the new one starts before the old one has stopped. */
     async replace() {
       const before = current;
       current = await startOne();
@@ -99,10 +99,10 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       current.consume({ resource, schema, values, timeMs, startMs: 0 });
     },
     end: (resource: Resource) => current.end({ resource, timeMs: 0 }),
-    /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
+    /** Advances the clock in small steps until the condition is true, by at most `limitMs`. */
     async advanceUntil(what: string, done: () => boolean, limitMs = 60_000) {
       for (let spentMs = 0; !done(); spentMs += 10) {
-        assert.ok(spentMs < limitMs, `waited in vain for ${what}`);
+        assert.ok(spentMs < limitMs, `timed out waiting for ${what}`);
         await clock.advance(10);
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
@@ -110,11 +110,11 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
   };
 }
 
-/** Real time for what the network does; time on the fake clock stands still. */
+/** Waits in real time for the network; the fake clock does not move. */
 async function until(what: string, done: () => boolean): Promise<void> {
   const limit = performance.now() + 5_000;
   while (!done()) {
-    assert.ok(performance.now() < limit, `waited in vain for ${what}`);
+    assert.ok(performance.now() < limit, `timed out waiting for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
@@ -160,7 +160,7 @@ test("a processor that replaces another one also knows pods that no runtime list
     read(resource, 2);
     await clock.advance(5_000);
     assert.equal(passed.at(-1), `${named("s1")} @2`, `wait ${wait}`);
-    // The next answer of the runtime says the same of a pod that has come back: no other series.
+    // The runtime then lists the same pod again, which must make no other series.
     server.add(pod("s1"));
     passed.length = 0;
     await clock.advance(60_000);

@@ -25,11 +25,11 @@ function bench(endpoints: readonly string[], ...sandboxes: readonly string[]) {
     runtimes,
     node,
     messages: () => lines.map(({ msg }) => msg),
-    /** The log's lines as message and the endpoint that they are about. */
+    /** The lines of the log, as message and endpoint. */
     log: () => lines.map(({ msg, endpoint }) => [msg, endpoint]),
     lines,
     ask: (endpoint: string) => runtimes.asked(endpoint, new Set(node)),
-    /** A list with these pods comes from the endpoint, for a call that began just now unless `ask` was called. */
+    /** Passes the endpoint's list with these pods. The call began just now unless `ask` was called. */
     answer(endpoint: string, ...ids: readonly string[]) {
       const list = listOf(...ids);
       runtimes.answered(

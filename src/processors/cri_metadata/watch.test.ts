@@ -16,7 +16,7 @@ import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { RuntimeWatch } from "./watch.ts";
 
-/** Node does not name it: a descriptor that leads to a file, whatever its kind. */
+/** The flag O_PATH, which Node does not name: a descriptor of a file of any kind. */
 const O_PATH = 0o10000000;
 
 function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
@@ -33,7 +33,7 @@ function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
   };
 }
 
-/** A watch beside a receiver with these sandboxes, and two sockets on which runtimes can be. */
+/** A watch next to a receiver with these sandboxes, and two sockets for runtimes. */
 async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const folder = await mkdtemp(join(tmpdir(), "watch-"));
   const paths = [join(folder, "a.sock"), join(folder, "b.sock")] as const;
@@ -42,7 +42,7 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const node = new Set(sandboxes);
   const roots = ["/run/vc/sbs"];
   host.single(SANDBOX_SOURCES).add("kata", {
-    // As a receiver does it.
+    // A receiver does the same.
     sandboxes: () =>
       Array.from(node, (id) => sandboxStatus(id, { isListed: host.single(WITNESSES).isListed(id) })),
     roots: () => roots,
@@ -176,7 +176,7 @@ test("for a sandbox without a reading, a question causes one list, and no other"
   await until("the verdict", () => host.single(WITNESSES).isListed("s1") === false);
   const sinceMs = clock.monotonicMs();
   await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
-  // Beside the first list, and those that every minute has.
+  // In addition to the first list and the lists of each minute.
   const minutes = Math.floor((clock.monotonicMs() - startMs) / 60_000);
   assert.equal(server.calls.list - minutes, 2);
 });
@@ -204,7 +204,7 @@ test("of two runtimes the one with the node's pods is found, and needed while it
   await second.close();
   await until("the outage", () => status()?.state === "recoverable_error");
   assert.equal(witnesses.isListed("s1"), undefined);
-  // The first is still asked, and names what it has.
+  // The first one is still asked, and its list counts.
   first.add(pod("s2"));
   node.add("s2");
   await until("the other's sandbox", () => witnesses.isListed("s2") === true);
@@ -221,7 +221,7 @@ test("of two runtimes the one with the node's pods is found, and needed while it
 test("a socket that was replaced on the node is an error until a restart", async (context) => {
   const { open, paths, start, status, messages, until } = await bench(context);
   const server = await start();
-  // A descriptor leads to the file as a bind mount of it would: also when its name is gone.
+  // Through a descriptor the file is reachable as through a bind mount: also when its name is gone.
   const file = await openFile(paths[0], O_PATH);
   context.after(() => file.close());
   open([`/proc/self/fd/${file.fd}`]);

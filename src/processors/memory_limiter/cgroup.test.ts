@@ -9,7 +9,7 @@ import { type GroupMemory, readGroupMemory } from "./cgroup.ts";
 const NO_LIMIT = "9223372036854771712";
 const MIB = 1024 * 1024;
 
-/** What is found in a file system with these files. */
+/** The group memory in a file system with these files. */
 function found(context: TestContext, files: Readonly<Record<string, string>>): GroupMemory {
   const root = mkdtempSync(join(tmpdir(), "cgroup-"));
   context.after(() => rmSync(root, { recursive: true }));
@@ -28,7 +28,7 @@ function checkLimit(
   assert.equal(found(context, files).limitBytes, wanted);
 }
 
-/** As the kernel writes it, of so many MiB. */
+/** The number of bytes as the kernel writes it, of a number of MiB. */
 function stat(mib: Readonly<Record<string, number>>): string {
   return Object.entries(mib)
     .map(([name, size]) => `${name} ${size * MIB}`)

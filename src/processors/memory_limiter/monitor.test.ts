@@ -10,7 +10,7 @@ import { MemoryMonitor } from "./monitor.ts";
 
 const MIB = 1024 * 1024;
 
-/** Memory in MiB, as a test sets it; a collection takes it to `floor`. */
+/** Memory in MiB that the test sets. A collection lowers it to `floor`. */
 interface FakeMemory {
   used: number;
   held: number;
@@ -18,7 +18,7 @@ interface FakeMemory {
   readonly collections: string[];
 }
 
-/** A monitor with a limit of 100 MiB and a soft one of 80 that looks every second. */
+/** A monitor with a hard limit of 100 MiB and a soft limit of 80 MiB that checks every second. */
 function watching(input: object = {}) {
   const lines: string[] = [];
   const written: Record<string, unknown>[] = [];
@@ -63,9 +63,9 @@ function watching(input: object = {}) {
     memory,
     clock,
     status: () => statuses.components().map(({ state, error }) => `${state} ${error}`.trim()),
-    /** Those of the last line with the message. */
+    /** The fields of the last line with this message. */
     fields: (message: string) => written.findLast(({ msg }) => msg === message) ?? {},
-    /** What was logged since this was asked last. */
+    /** The lines of the log since the last call. */
     said: () => lines.splice(0),
     async after(seconds: number): Promise<boolean> {
       await clock.advance(seconds * 1_000);
