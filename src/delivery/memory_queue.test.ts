@@ -37,7 +37,7 @@ test("requests are taken in their order, requeued or not, and sizes are right", 
   const step = fc.oneof(
     fc.record({ do: fc.constant("add" as const), bytes: fc.integer({ min: 1, max: 9 }) }),
     fc.record({ do: fc.constant("take" as const), bytes: fc.integer({ min: 1, max: 20 }) }),
-    fc.record({ do: fc.constantFrom("settle" as const, "putBack" as const), bytes: fc.nat() }),
+    fc.record({ do: fc.constantFrom("acknowledge" as const, "requeue" as const), bytes: fc.nat() }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 2_000, size: "max" }), (schedule) => {
@@ -48,7 +48,7 @@ test("requests are taken in their order, requeued or not, and sizes are right", 
       let sequence = 0;
       for (const { do: what, bytes } of schedule) {
         const [some] =
-          what === "settle" || what === "putBack" ? taken.splice(bytes % (taken.length || 1), 1) : [];
+          what === "acknowledge" || what === "requeue" ? taken.splice(bytes % (taken.length || 1), 1) : [];
         if (what === "add") {
           queue.add({ bytes: new Uint8Array(bytes), points: 1 }, sequence);
           expected.set(++sequence, bytes);
@@ -62,7 +62,7 @@ test("requests are taken in their order, requeued or not, and sizes are right", 
           );
           assert.equal(batch.length > 0, waiting.length > 0);
           if (batch.length > 0) taken.push(batch);
-        } else if (what === "settle") {
+        } else if (what === "acknowledge") {
           queue.acknowledge(some ?? []);
           for (const one of some ?? []) expected.delete(one.sequence);
         } else queue.requeue(some ?? []);
