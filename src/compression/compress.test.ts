@@ -19,7 +19,7 @@ const UNCOMPRESS: Readonly<Record<Codec, (bytes: Uint8Array) => Uint8Array>> = {
 
 const PLAIN = Buffer.from("kata_guest_load 1\n".repeat(10_000));
 
-test("every codec makes a body smaller that its peer reads", async () => {
+test("every codec makes a smaller body, which its decoder reads", async () => {
   for (const codec of CODECS) {
     const packed = await compressor({ codec })(PLAIN);
     assert.ok(packed.length < PLAIN.length / 5, codec);

@@ -5,7 +5,7 @@ import fc from "fast-check";
 import { readLz4Frame } from "../../test/kit/oracle/lz4.ts";
 import { toLz4Frame } from "./lz4_frames.ts";
 
-test("whatever bytes go in come out, repeated or not", () => {
+test("any bytes are the same after compressing and decompressing, repeated or not", () => {
   const piece = fc.tuple(fc.uint8Array({ maxLength: 40 }), fc.integer({ min: 1, max: 600 }));
   fc.assert(
     fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
@@ -17,7 +17,7 @@ test("whatever bytes go in come out, repeated or not", () => {
   );
 });
 
-test("short bodies, and those around the lengths that a token holds, come out", () => {
+test("short bodies, and those with lengths around a token's limit, are the same after decompressing", () => {
   for (let length = 0; length < 300; length++) {
     const same = Buffer.alloc(length, "a");
     assert.ok(same.equals(readLz4Frame(toLz4Frame(same))), String(length));
@@ -26,7 +26,7 @@ test("short bodies, and those around the lengths that a token holds, come out", 
   }
 });
 
-test("a body of more than one block, with what cannot be made smaller, comes out", () => {
+test("a body of more than one block, with a part that cannot be compressed, is the same after decompressing", () => {
   const noise = new Uint8Array(4 * 1024 * 1024 + 1_000);
   for (let at = 0, state = 1; at < noise.length; at++) {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;

@@ -7,7 +7,7 @@ import { fromSnappyFrames, toSnappyFrames } from "./snappy_frames.ts";
 const BYTES_MAX = 1_000_000;
 const IDENTIFIER = "ff060000734e61507059";
 
-test("what is framed comes back, chunk by chunk", () => {
+test("frames give their bytes back, chunk by chunk", () => {
   const check = (bytes: Buffer): void =>
     assert.ok(fromSnappyFrames(toSnappyFrames(bytes), BYTES_MAX).equals(bytes), `${bytes.length} bytes`);
   check(Buffer.alloc(0));

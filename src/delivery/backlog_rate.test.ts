@@ -6,7 +6,7 @@ import { BacklogRate } from "./backlog_rate.ts";
 
 const KIB = 1024;
 
-/** How long a backlog of so many bytes takes beside an intake of so many bytes a second, which goes on. */
+/** How long a backlog of this size takes while new requests come at this rate. */
 async function drainMs(factor: number, liveBytesPerS: number, backlogBytes: number): Promise<number> {
   const clock = new FakeClock();
   const rate = new BacklogRate(clock, factor);
@@ -24,7 +24,7 @@ async function drainMs(factor: number, liveBytesPerS: number, backlogBytes: numb
   return clock.monotonicMs() - beganMs;
 }
 
-test("a backlog leaves as many times as fast as requests come in, as the factor says", async () => {
+test("a backlog leaves at the rate of new requests times the factor", async () => {
   const backlog = 64 * 1024 * KIB;
   const fourTimes = await drainMs(4, 128 * KIB, backlog);
   assert.ok(Math.abs(fourTimes - 128_000) < 5_000, `${fourTimes} ms`);
@@ -33,11 +33,11 @@ test("a backlog leaves as many times as fast as requests come in, as the factor 
   assert.equal(await drainMs(0, 128 * KIB, backlog), 0, "0 is no limit");
 });
 
-test("where next to nothing comes in, a backlog leaves all the same", async () => {
+test("a backlog leaves at a least rate if almost no new requests come", async () => {
   assert.equal(await drainMs(4, 0, 1024 * KIB), 16_000);
 });
 
-test("the first requests after a start do not pass for a high rate", async () => {
+test("the first requests after a start do not count as a high rate", async () => {
   const clock = new FakeClock();
   const rate = new BacklogRate(clock, 4);
   rate.enqueued(1024 * KIB);

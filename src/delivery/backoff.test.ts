@@ -14,18 +14,18 @@ function check(config: Partial<RetryConfig>, random: number, want: readonly numb
   assert.equal(backoff.next(), want[0], "it begins again");
 }
 
-test("waits grow up to the longest", () => {
+test("pauses grow up to the longest", () => {
   check({}, 0.5, [5_000, 7_500, 11_250, 16_875, 25_313, 30_000, 30_000]);
   check({ initialIntervalMs: 60_000 }, 0.5, [30_000]);
 });
 
-test("waits may shrink, and are never none", () => {
+test("pauses may become shorter, but never 0", () => {
   check({ multiplier: 0.5 }, 0.5, [5_000, 2_500, 1_250]);
   check({ multiplier: 0 }, 0.5, [5_000, 10, 10]);
   check({ initialIntervalMs: 0, maxIntervalMs: 0 }, 1, [10, 10]);
 });
 
-test("jitter spreads each wait to both sides, and not the growth", () => {
+test("jitter makes each pause longer or shorter, and does not change how they grow", () => {
   check({}, 0, [2_500, 3_750, 5_625]);
   check({}, 1, [7_500, 11_250, 16_875]);
   check({ randomizationFactor: 0 }, 1, [5_000, 7_500]);

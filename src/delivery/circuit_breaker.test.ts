@@ -9,31 +9,36 @@ const CONSUMERS = 10;
 const HOUR_MS = 3_600_000;
 const BUSY = { askedMs: undefined, isExcluded: false };
 
-/** A breaker on a clock of the test's; `goes` counts how often it said that something may be sent. */
-function pacing(random = 0) {
+/** A breaker on a fake clock; `readyCalls` counts the calls of `onReady`. */
+function breakerOnFakeClock(random = 0) {
   const clock = new FakeClock();
-  const seen = { goes: 0 };
+  const seen = { readyCalls: 0 };
   const retry = retrySchema.parse({ randomization_factor: 0 });
-  const breaker = new CircuitBreaker({ clock, retry, random: () => random, onReady: () => seen.goes++ });
+  const breaker = new CircuitBreaker({
+    clock,
+    retry,
+    random: () => random,
+    onReady: () => seen.readyCalls++,
+  });
   return { clock, seen, breaker, room: () => breaker.allowed(CONSUMERS) };
 }
 
-test("after a failure nothing is sent, then one request, and all again when that is answered", async () => {
-  const { clock, seen, breaker, room } = pacing();
+test("after a failure nothing is sent, then one request, and all requests again when that one is answered", async () => {
+  const { clock, seen, breaker, room } = breakerOnFakeClock();
   assert.equal(room(), CONSUMERS);
   assert.equal(breaker.failed(breaker.generation, BUSY), 5_000);
   assert.equal(room(), 0);
   await clock.advance(4_999);
   assert.equal(room(), 0);
   await clock.advance(1);
-  assert.deepEqual([room(), seen.goes], [1, 1]);
+  assert.deepEqual([room(), seen.readyCalls], [1, 1]);
   breaker.answered(breaker.generation);
   assert.equal(room(), CONSUMERS);
   breaker.stop();
 });
 
-test("probes that fail come further and further apart, and begin anew when one is answered", async () => {
-  const { clock, breaker } = pacing();
+test("the pauses between failing probes grow, and begin again with the shortest when a probe is answered", async () => {
+  const { clock, breaker } = breakerOnFakeClock();
   const waits: number[] = [];
   for (let count = 0; count < 7; count++) {
     waits.push(breaker.failed(breaker.generation, BUSY));
@@ -45,17 +50,17 @@ test("probes that fail come further and further apart, and begin anew when one i
   breaker.stop();
 });
 
-test("ten requests that fail in one round are one failure", () => {
-  const { breaker } = pacing();
+test("ten requests of one generation that fail count as one failure", () => {
+  const { breaker } = breakerOnFakeClock();
   const { generation } = breaker;
   const waits = Array.from({ length: 10 }, () => breaker.failed(generation, BUSY));
   assert.deepEqual(new Set(waits), new Set([5_000]));
   breaker.stop();
 });
 
-test("a peer that asks for time gets it, a little more so that not all come back at once, and no more than an hour", () => {
+test("a peer gets the pause that it asks for, a little longer so that agents do not all return at once, and at most an hour", () => {
   const waitOf = (askedMs: number, random: number): number => {
-    const { breaker } = pacing(random);
+    const { breaker } = breakerOnFakeClock(random);
     const waitMs = breaker.failed(breaker.generation, { askedMs, isExcluded: false });
     breaker.stop();
     return waitMs;
@@ -66,8 +71,8 @@ test("a peer that asks for time gets it, a little more so that not all come back
   assert.equal(waitOf(1e15, 0), HOUR_MS);
 });
 
-test("while a peer's wish lasts it is asked at most once, whatever requests from before say", async () => {
-  const { clock, breaker, room } = pacing();
+test("during a pause that a peer asked for, answers to earlier requests do not end the pause", async () => {
+  const { clock, breaker, room } = breakerOnFakeClock();
   const { generation } = breaker;
   breaker.failed(generation, { askedMs: 600_000, isExcluded: false });
   breaker.answered(generation);
@@ -80,8 +85,8 @@ test("while a peer's wish lasts it is asked at most once, whatever requests from
   breaker.stop();
 });
 
-test("the answer to a request from before a pause that nobody asked for ends it", () => {
-  const { breaker, room } = pacing();
+test("an answer to an earlier request ends a pause that the peer did not ask for", () => {
+  const { breaker, room } = breakerOnFakeClock();
   const { generation } = breaker;
   breaker.failed(generation, BUSY);
   breaker.answered(generation);
@@ -89,8 +94,8 @@ test("the answer to a request from before a pause that nobody asked for ends it"
   breaker.stop();
 });
 
-test("only pauses that a peer asked for, or that came of a wrong address, are excused", async () => {
-  const { clock, breaker } = pacing();
+test("only pauses that a peer asked for, or that a wrong address caused, are excluded", async () => {
+  const { clock, breaker } = breakerOnFakeClock();
   const excludedMs = (): number => breaker.excludedMs(clock.monotonicMs());
   const waitMs = breaker.failed(breaker.generation, BUSY);
   await clock.advance(waitMs);
@@ -109,8 +114,8 @@ test("only pauses that a peer asked for, or that came of a wrong address, are ex
   breaker.stop();
 });
 
-test("of a pause that becomes longer at a peer's wish, or is over before its time, what was excused counts", async () => {
-  const { clock, breaker } = pacing();
+test("a pause that a peer makes longer, or that ends early, is excluded for the time that it was asked for", async () => {
+  const { clock, breaker } = breakerOnFakeClock();
   const { generation } = breaker;
   const ownMs = breaker.failed(generation, BUSY);
   breaker.failed(generation, { askedMs: ownMs + 1_000, isExcluded: false });
@@ -125,22 +130,22 @@ test("of a pause that becomes longer at a peer's wish, or is over before its tim
   breaker.stop();
 });
 
-test("at the end nothing waits; a peer that asked for time gets one request, and the rest if it takes that", () => {
-  const plain = pacing();
+test("at a shutdown there are no pauses; a peer that asked for one gets one request, and the others if it takes that", () => {
+  const plain = breakerOnFakeClock();
   plain.breaker.failed(plain.breaker.generation, BUSY);
   plain.breaker.drain();
   assert.equal(plain.room(), CONSUMERS);
   plain.breaker.failed(plain.breaker.generation, BUSY);
   assert.equal(plain.room(), CONSUMERS, "each request gets its attempt");
 
-  const refused = pacing();
+  const refused = breakerOnFakeClock();
   refused.breaker.failed(refused.breaker.generation, { askedMs: 60_000, isExcluded: false });
   refused.breaker.drain();
   assert.equal(refused.room(), 1);
   refused.breaker.failed(refused.breaker.generation, BUSY);
   assert.equal(refused.room(), 0);
 
-  const taken = pacing();
+  const taken = breakerOnFakeClock();
   taken.breaker.failed(taken.breaker.generation, { askedMs: 60_000, isExcluded: false });
   taken.breaker.drain();
   taken.breaker.answered(taken.breaker.generation);
@@ -148,8 +153,8 @@ test("at the end nothing waits; a peer that asked for time gets one request, and
   for (const { clock } of [plain, refused, taken]) assert.equal(clock.timerCount, 0);
 });
 
-test("a start that is spread sends nothing before its time, and one request first", async () => {
-  const { clock, breaker, room } = pacing();
+test("with start_spread nothing is sent before the delay is over, and then one request first", async () => {
+  const { clock, breaker, room } = breakerOnFakeClock();
   breaker.startAfter(8_000);
   assert.equal(room(), 0);
   await clock.advance(8_000);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { queueSchema } from "./config.ts";
 import { retrySchema } from "./retry_config.ts";
 
-/** The queue that the input makes, as far as `want` says; or the fault, if `want` is a text. */
+/** Checks the config that the input makes, as far as `want` names it, or the fault if `want` is a text. */
 function check(input: object, want: object | string): void {
   const result = queueSchema.safeParse(input);
   if (typeof want === "string") {
@@ -31,7 +31,7 @@ test("a size with a unit is in bytes; a number is what it is in the Collector", 
   check({ queue_size: 0 }, "queue_size: must be positive");
 });
 
-test("a batch is bounded in bytes whatever else bounds it, and goes out when it is full or its time is over", () => {
+test("a batch always has a limit in bytes, and is sent when it is full or when its time is over", () => {
   check({}, { batch: { flushTimeoutMs: 200, min: { bytes: 4_000_000 }, maxBytes: 4_000_000 } });
   check(
     { batch: { min_size: 1_000, max_size: 5_000 } },
@@ -52,7 +52,7 @@ test("a batch is bounded in bytes whatever else bounds it, and goes out when it 
   check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 65536 bytes");
 });
 
-test("a full queue may hold up a receiver, and so may a destination", () => {
+test("block_on_overflow and wait_for_result are taken, unless another option contradicts them", () => {
   check({ block_on_overflow: true }, { blockOnOverflow: true });
   check({ enabled: false, storage: "s" }, "storage: needs the queue, which enabled: false turns off");
   check(
@@ -66,7 +66,7 @@ test("a full queue may hold up a receiver, and so may a destination", () => {
   );
 });
 
-test("what needs the queue is refused without one, and a backlog must leave faster than readings come in", () => {
+test("options of the queue are refused if it is off, and a backlog must leave faster than readings come in", () => {
   const off = "needs the queue, which enabled: false turns off";
   check({ enabled: false, block_on_overflow: true }, `block_on_overflow: ${off}`);
   check({ enabled: false, start_spread: "1s" }, `start_spread: ${off}`);
@@ -77,7 +77,7 @@ test("what needs the queue is refused without one, and a backlog must leave fast
   check({ backlog_rate: 1 }, `backlog_rate: must be 0 for no limit, or at least 1.5: ${slow}`);
 });
 
-test("statuses are numbers of HTTP or names of gRPC, and stand in one of the lists only", () => {
+test("statuses are numbers of HTTP or names of gRPC, and are in one of the lists only", () => {
   const check = (input: object, want: string | object): void => {
     const result = retrySchema.safeParse(input);
     if (typeof want !== "string") assert.deepEqual(result.data?.rules, want);

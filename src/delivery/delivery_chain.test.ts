@@ -23,7 +23,7 @@ import { type RetryConfig, retrySchema } from "./retry_config.ts";
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const DOWN: Answer = { kind: "busy", status: "UNAVAILABLE", error: "no connection" };
 const BAD: Answer = { kind: "split", status: "INVALID_ARGUMENT", error: "bad request" };
-/** Each request goes out by itself, as soon as a sender is free. */
+/** A batch config by which each request is sent by itself, as soon as a consumer is free. */
 const AT_ONCE = { flushTimeoutMs: 200, min: { bytes: 0 }, maxBytes: 1 };
 const KIB = new Uint8Array(1024);
 
@@ -33,7 +33,7 @@ interface Call {
   answer(outcome: Answer): void;
 }
 
-/** A delivery whose attempts the test answers one by one; by its script first, as long as that lasts. */
+/** A delivery chain whose first attempts the script answers, and the others the test. */
 function delivering(
   script: readonly Answer[] = [],
   queue: Partial<QueueConfig> = {},
@@ -75,17 +75,17 @@ function delivering(
   const states: string[] = [];
   statuses.report = (_kind, _id, state, error = "") => void states.push(`${state} ${error}`.trim());
   const delivery = new DeliveryChain({ type: "otlp_grpc", settings, config, send, random: () => 0.5 });
-  // Without a storage a start waits for nothing.
+  // Without a storage, a start does nothing asynchronous.
   if (config.sendingQueue.storage === undefined) void delivery.start();
   return {
     delivery,
     storages,
-    /** What was reported, in its order. */
+    /** The reported statuses, in their order. */
     states,
     clock,
     calls,
     lines: () => lines.map((line) => JSON.parse(line)),
-    /** `name{reason}` → value, of the metrics that are not 0. */
+    /** The metrics that are not 0, as `name{reason}` → value. */
     async metrics(): Promise<Record<string, number>> {
       exporter.reset();
       await reader.forceFlush();
@@ -114,7 +114,7 @@ const OUTAGE = "kata_collector_exporter_outage_seconds";
 const FAILED = "send_failed_metric_points";
 const CAPACITY = { queue_capacity: 64 * 1024 * 1024 };
 
-test("what is delivered is counted as sent", async () => {
+test("delivered points count as sent", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([OK, OK]);
   assert.ok(delivery.enqueue({ bytes: KIB, points: 7 }));
   assert.ok(delivery.enqueue({ bytes: KIB, points: 5 }));
@@ -124,7 +124,7 @@ test("what is delivered is counted as sent", async () => {
   await close();
 });
 
-test("a failure that may pass is tried again after the wait, and said so", async () => {
+test("a temporary failure is tried again after the pause, and is logged", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([DOWN, DOWN, OK]);
   delivery.enqueue({ bytes: KIB, points: 7 });
   await clock.advance(0);
@@ -147,7 +147,7 @@ test("a failure that may pass is tried again after the wait, and said so", async
   await close();
 });
 
-test("a request that alone is refused for good is dropped at once", async () => {
+test("a single request that is refused is dropped at once", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([BAD]);
   delivery.enqueue({ bytes: KIB, points: 7 });
   await clock.advance(600_000);
@@ -161,7 +161,7 @@ test("a request that alone is refused for good is dropped at once", async () => 
   await close();
 });
 
-test("retries end after max_elapsed_time, or at once where they are off", async () => {
+test("retries end after max_elapsed_time, or at once if they are off", async () => {
   const script: Answer[] = Array(50).fill(DOWN);
   const { delivery, clock, metrics, lines, close } = delivering(script);
   delivery.enqueue({ bytes: KIB, points: 7 });
@@ -195,7 +195,7 @@ test("points that the receiver rejects are counted as failed, the others as sent
   await close();
 });
 
-test("points that are no counts are counted as failed, though nothing was sent, and named", async () => {
+test("points that are no counts are counted as failed although nothing was sent, and the log names them", async () => {
   const { delivery, clock, metrics, lines, close } = delivering([]);
   const family = {
     id: 1,
@@ -251,7 +251,7 @@ test("a failure that repeats is one line per interval, with sums", async () => {
   await close();
 });
 
-test("a full queue loses the newest, which is counted and logged", async () => {
+test("a full queue rejects the newest request, which is counted and logged", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([], {
     queueSize: 3 * 1024,
     numConsumers: 1,
@@ -273,7 +273,7 @@ test("a full queue loses the newest, which is counted and logged", async () => {
   await close();
 });
 
-test("with block_on_overflow a full queue has no room, and loses nothing that was under way", async () => {
+test("with block_on_overflow a full queue has no room, and takes readings of scrapes that had begun", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
     queueSize: 2 * 1024,
     numConsumers: 1,
@@ -295,7 +295,7 @@ test("with block_on_overflow a full queue has no room, and loses nothing that wa
   await close();
 });
 
-test("with wait_for_result a source has no room until all that it has here is delivered or lost", async () => {
+test("with wait_for_result a source has no room until all its requests are delivered or lost", async () => {
   const { delivery, clock, calls, close } = delivering([], { waitForResult: true });
   const rooms = () => ["s1", "s2", "s3"].map((source) => delivery.noRoom(source));
   const pending = "result_pending";
@@ -314,7 +314,7 @@ test("with wait_for_result a source has no room until all that it has here is de
   await close();
 });
 
-test("the end of a resource finds room beside a full queue, but not without a limit", async () => {
+test("a full queue takes ends of resources up to a limit", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([], {
     queueSize: 8 * 1024,
     numConsumers: 1,
@@ -334,7 +334,7 @@ test("the end of a resource finds room beside a full queue, but not without a li
   await close();
 });
 
-test("without a queue a request goes out at once or not at all", async () => {
+test("without a queue a request is sent at once or lost", async () => {
   const { delivery, close } = delivering([], { enabled: false, numConsumers: 2 });
   assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
   assert.ok(delivery.enqueue({ bytes: KIB, points: 1 }));
@@ -358,7 +358,7 @@ test("no more than num_consumers are sent at once, in order", async () => {
   await close();
 });
 
-test("what a receiver makes of requests is its status: one that rejects a part is well, one that rejects all is not", async () => {
+test("the status is ok if the receiver rejects a part of a request, and an error if it rejects all", async () => {
   const rejecting = (rejectedPoints: number): Answer => ({
     kind: "delivered",
     rejectedPoints,
@@ -399,7 +399,7 @@ test("the status has the error of the last attempt", async () => {
   await close();
 });
 
-test("an attempt is told to end when its time is over", async () => {
+test("an attempt's signal aborts at its deadline", async () => {
   const { delivery, clock, calls, close } = delivering();
   delivery.enqueue({ bytes: KIB, points: 1 });
   await clock.advance(4_999);
@@ -409,7 +409,7 @@ test("an attempt is told to end when its time is over", async () => {
   await close();
 });
 
-test("a sender that rejects loses its request, under a name", async () => {
+test("a transport that rejects loses its request, with a reason", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering();
   delivery.enqueue({ bytes: KIB, points: 9 });
   calls[0]?.answer(Promise.reject(new Error("oops")) as unknown as Answer);
@@ -419,7 +419,7 @@ test("a sender that rejects loses its request, under a name", async () => {
   await close();
 });
 
-test("shutdown sends what waits, ends pauses, and tries each request once more", async () => {
+test("a shutdown sends the waiting requests, ends pauses, and tries each request once more", async () => {
   const { delivery, clock, calls, metrics, close } = delivering([DOWN], { numConsumers: 2 });
   delivery.enqueue({ bytes: KIB, points: 1 });
   await clock.advance(0);
@@ -444,7 +444,7 @@ test("shutdown sends what waits, ends pauses, and tries each request once more",
   await close();
 });
 
-test("at the deadline of a shutdown the rest is lost, under a name, and nobody waits for senders", async () => {
+test("at the deadline of a shutdown the rest is lost, with a reason, and attempts are not waited for", async () => {
   const { delivery, calls, metrics, lines, close } = delivering([], { numConsumers: 1 });
   delivery.enqueue({ bytes: KIB, points: 1 });
   delivery.enqueue({ bytes: KIB, points: 2 });
@@ -463,7 +463,7 @@ test("at the deadline of a shutdown the rest is lost, under a name, and nobody w
   await close();
 });
 
-test("requests that wait are joined: when they are enough, or when their time is over", async () => {
+test("waiting requests are sent together when they are enough, or when their time is over", async () => {
   const batch = { flushTimeoutMs: 200, min: { items: 10 }, maxBytes: 3 * 1024 };
   const { delivery, clock, calls, metrics, close } = delivering([OK, OK, OK], { batch, numConsumers: 1 });
   for (let count = 0; count < 3; count++) delivery.enqueue({ bytes: KIB, points: 3 });
@@ -486,7 +486,7 @@ test("requests that wait are joined: when they are enough, or when their time is
   await close();
 });
 
-test("a full queue may drop the oldest in place of the newest, under a name", async () => {
+test("a full queue with drop_oldest drops the oldest request instead of the newest, with a reason", async () => {
   const { delivery, clock, calls, metrics, lines, close } = delivering([], {
     queueSize: 3 * 1024,
     numConsumers: 1,
@@ -507,7 +507,7 @@ test("a full queue may drop the oldest in place of the newest, under a name", as
   await close();
 });
 
-test("what waits for another attempt is dropped like the rest: the oldest for want of room, the expired by age", async () => {
+test("requests that wait for another attempt are dropped like others, by overflow and by max_age", async () => {
   const { delivery, clock, metrics, close } = delivering(
     [DOWN, DOWN],
     { queueSize: 2 * 1024, numConsumers: 1, overflow: "drop_oldest", maxAgeMs: 60_000 },
@@ -525,7 +525,7 @@ test("what waits for another attempt is dropped like the rest: the oldest for wa
   await close();
 });
 
-test("what has waited longer than max_age is dropped, under a name", async () => {
+test("a request that has waited longer than max_age is dropped, with a reason", async () => {
   const { delivery, clock, calls, metrics, close } = delivering(
     [],
     { numConsumers: 1, maxAgeMs: 60_000 },
@@ -544,7 +544,7 @@ test("what has waited longer than max_age is dropped, under a name", async () =>
   await close();
 });
 
-test("a queue is limited by what the sizer counts", async () => {
+test("a queue is limited in the sizer's unit", async () => {
   const { delivery, metrics, close } = delivering([], { queueSize: 2, sizer: "requests" });
   assert.deepEqual(
     [1, 1, 1].map((points) => delivery.enqueue({ bytes: KIB, points })),
@@ -559,7 +559,7 @@ test("a queue is limited by what the sizer counts", async () => {
   await close();
 });
 
-test("with a storage, what is not delivered stays there, and is nobody's loss", async () => {
+test("with a storage, requests that are not delivered stay there and do not count as lost", async () => {
   const stored = new MemoryQueue();
   const storage: QueueStorage = { openQueue: () => stored };
   const first = delivering([DOWN, DOWN], { storage: "file_storage", numConsumers: 1 }, { maxElapsedMs: 1 });
@@ -577,7 +577,7 @@ test("with a storage, what is not delivered stays there, and is nobody's loss", 
   await first.close();
 });
 
-test("a storage that is not there, or cannot be opened, is named", async () => {
+test("a storage that is missing or cannot be opened is named in the error", async () => {
   const without = delivering([], { storage: "file_storage/x" });
   await assert.rejects(without.delivery.start(), /"file_storage\/x" is not in service::extensions/);
   await without.close();

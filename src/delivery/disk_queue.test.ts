@@ -47,7 +47,7 @@ const add = (queue: RequestQueue, text: string): string | undefined =>
 const textOf = (taken: readonly PendingRequest[]): string =>
   Buffer.concat(taken.map(({ bytes }) => bytes)).toString();
 
-/** Takes and settles one request after the other. */
+/** Takes and acknowledges one request after the other. */
 function drain(queue: RequestQueue): string[] {
   const texts: string[] = [];
   for (let taken = queue.take(ONE); taken.length > 0; taken = queue.take(ONE)) {
@@ -58,7 +58,7 @@ function drain(queue: RequestQueue): string[] {
 }
 const ONE = { requests: 1 };
 
-test("what was added comes in its order, joined as the limit allows, and goes when it is settled", (context) => {
+test("requests are taken in their order, as many as the limit allows, and are gone when they are acknowledged", (context) => {
   const { open } = disk(context);
   const queue = open();
   for (const text of ["a", "bb", "ccc", "dddd"]) assert.equal(add(queue, text), undefined);
@@ -75,13 +75,13 @@ test("what was added comes in its order, joined as the limit allows, and goes wh
   assert.equal(queue.oldestMs, undefined);
 });
 
-test("after a restart what is not settled waits again, in its order, whatever was settled between", (context) => {
+test("after a restart all requests that are not acknowledged wait again, in their order", (context) => {
   const { open } = disk(context);
   const first = open();
   for (let number = 0; number < 10; number++) add(first, `request ${number}`);
   const taken = Array.from({ length: 6 }, () => first.take(ONE));
   for (const index of [1, 3, 4]) first.acknowledge(taken[index] ?? assert.fail());
-  // Nothing is closed, as in a crash.
+  // Nothing is closed, as after a crash.
   const second = open();
   assert.deepEqual(second.size, { requests: 7, items: 63, bytes: 63 });
   add(second, "a new one");
@@ -93,7 +93,7 @@ test("after a restart what is not settled waits again, in its order, whatever wa
   assert.deepEqual(drain(open()), ["later"]);
 });
 
-test("a random life with crashes loses nothing and repeats at most what was on its way", (context) => {
+test("a random life with crashes loses nothing and repeats only requests that were being sent", (context) => {
   const random = seededRandom(7);
   const { open } = disk(context, 2 * MIB);
   let queue = open();
@@ -132,7 +132,7 @@ test("a random life with crashes loses nothing and repeats at most what was on i
   assert.ok(repeated <= repeatedAtMost, `${repeated} repeated, ${repeatedAtMost} were on their way`);
 });
 
-test("a record that was cut off at any byte was never accepted; those before it are whole", (context) => {
+test("a record that was cut off at any byte was never accepted; the records before it are whole", (context) => {
   const { open, directory, damages } = disk(context);
   const queue = open();
   add(queue, "first");
@@ -152,7 +152,7 @@ test("a record that was cut off at any byte was never accepted; those before it 
   assert.deepEqual(damages, []);
 });
 
-test("a byte that is wrong, wherever it is, costs its record alone, which is reported", (context) => {
+test("a wrong byte, wherever it is, damages only its own record, which is reported", (context) => {
   const { open, directory, damages } = disk(context);
   const queue = open();
   for (const text of ["first", "second", "third"]) add(queue, text);
@@ -173,7 +173,7 @@ test("a byte that is wrong, wherever it is, costs its record alone, which is rep
   }
 });
 
-test("acks that are spoilt or torn repeat their records and lose none", (context) => {
+test("damaged acks repeat their records and lose none", (context) => {
   const { open, directory } = disk(context);
   const queue = open();
   for (const text of ["a", "b", "c"]) add(queue, text);
@@ -184,7 +184,7 @@ test("acks that are spoilt or torn repeat their records and lose none", (context
   assert.deepEqual(drain(open()), ["b", "c"]);
 });
 
-test("space is given back when segments are settled, and the quota bounds it", (context) => {
+test("space is freed when all records of a segment are acknowledged, and the quota limits it", (context) => {
   const { open, directory } = disk(context, 2 * MIB);
   const queue = open();
   const text = "x".repeat(60_000);
@@ -200,7 +200,7 @@ test("space is given back when segments are settled, and the quota bounds it", (
   assert.equal(add(queue, text), undefined);
 });
 
-test("a disk that is full takes no more, loses nothing, and takes again when there is room", async (context) => {
+test("a full disk takes nothing more, loses nothing, and takes requests again when there is space", async (context) => {
   const mount = mkdtempSync(join(tmpdir(), "full-"));
   try {
     execFileSync("mount", ["-t", "tmpfs", "-o", "size=1m", "tmpfs", mount], { stdio: "ignore" });

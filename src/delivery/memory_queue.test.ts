@@ -12,7 +12,7 @@ const collect = runInNewContext("gc") as () => void;
 
 const SMALL = { bytes: new Uint8Array(1), points: 1 };
 
-/** Adds a request and lets it be delivered; what is left of it is the reference. */
+/** Adds, takes and acknowledges a request. Returns a weak reference to it. */
 function deliver(queue: MemoryQueue): WeakRef<Uint8Array> {
   const bytes = new Uint8Array(100_000);
   queue.add({ bytes, points: 1 }, 0);
@@ -20,12 +20,12 @@ function deliver(queue: MemoryQueue): WeakRef<Uint8Array> {
   return new WeakRef(bytes);
 }
 
-test("what is delivered is let go at once, whether more waits behind it or nothing", async () => {
+test("acknowledged requests are garbage at once, whether others wait or not", async () => {
   for (const waiting of [0, 10]) {
     const queue = new MemoryQueue();
     const delivered = Array.from({ length: 50 }, () => deliver(queue));
     for (let count = 0; count < waiting; count++) queue.add(SMALL, 0);
-    // References are kept to the end of the job in which they were made.
+    // A weak reference keeps its object to the end of the job in which it was made.
     await new Promise((resolve) => setImmediate(resolve));
     collect();
     assert.equal(delivered.filter((one) => one.deref() !== undefined).length, 0, `${waiting} wait`);
@@ -33,22 +33,22 @@ test("what is delivered is let go at once, whether more waits behind it or nothi
   }
 });
 
-test("requests leave in their order, put back or not, and sizes add up", () => {
+test("requests are taken in their order, requeued or not, and sizes are right", () => {
   const step = fc.oneof(
     fc.record({ do: fc.constant("add" as const), bytes: fc.integer({ min: 1, max: 9 }) }),
     fc.record({ do: fc.constant("take" as const), bytes: fc.integer({ min: 1, max: 20 }) }),
-    fc.record({ do: fc.constantFrom("settle" as const, "putBack" as const), bytes: fc.nat() }),
+    fc.record({ do: fc.constantFrom("acknowledge" as const, "requeue" as const), bytes: fc.nat() }),
   );
   fc.assert(
     fc.property(fc.array(step, { maxLength: 2_000, size: "max" }), (schedule) => {
       const queue = new MemoryQueue();
       const taken: (readonly PendingRequest[])[] = [];
-      /** By sequence number: the bytes of what is in the queue. */
+      /** The bytes of the requests in the queue, by sequence number. */
       const expected = new Map<number, number>();
       let sequence = 0;
       for (const { do: what, bytes } of schedule) {
         const [some] =
-          what === "settle" || what === "putBack" ? taken.splice(bytes % (taken.length || 1), 1) : [];
+          what === "acknowledge" || what === "requeue" ? taken.splice(bytes % (taken.length || 1), 1) : [];
         if (what === "add") {
           queue.add({ bytes: new Uint8Array(bytes), points: 1 }, sequence);
           expected.set(++sequence, bytes);
@@ -62,7 +62,7 @@ test("requests leave in their order, put back or not, and sizes add up", () => {
           );
           assert.equal(batch.length > 0, waiting.length > 0);
           if (batch.length > 0) taken.push(batch);
-        } else if (what === "settle") {
+        } else if (what === "acknowledge") {
           queue.acknowledge(some ?? []);
           for (const one of some ?? []) expected.delete(one.sequence);
         } else queue.requeue(some ?? []);

@@ -21,7 +21,7 @@ function scene() {
   const queue = { size: 0, capacity: 64 * MIB, points: 0, inFlight: 0 };
   const log = new OutageLog({ clock, logger, readQueue: () => queue });
   let read = 0;
-  /** The lines since it was asked last. */
+  /** The lines of the log since the last call. */
   const said = (): readonly LogLine[] => {
     const fresh = lines.slice(read);
     read = lines.length;
@@ -36,7 +36,7 @@ function scene() {
   };
 }
 
-test("an outage is one line when it begins and one when it ends, with what it cost", async () => {
+test("an outage is logged when it begins and when it ends, with the points that it cost", async () => {
   const { clock, queue, log, down, said } = scene();
   Object.assign(queue, { size: 2 * MIB, points: 1_000 });
   down();
@@ -73,7 +73,7 @@ test("an outage is one line when it begins and one when it ends, with what it co
   assert.equal(clock.timerCount, 0);
 });
 
-test("a long outage is said after a minute and every ten, with the latest error and when the queue will be full", async () => {
+test("a long outage is logged after a minute and every ten minutes, with the latest error and when the queue will be full", async () => {
   const { clock, queue, log, down, said } = scene();
   down();
   said();
@@ -97,7 +97,7 @@ test("a long outage is said after a minute and every ten, with the latest error 
   assert.equal(clock.timerCount, 0);
 });
 
-test("a refusal of the exporter is said once per outage, also where the outage began otherwise", async () => {
+test("a refusal of the exporter is logged once in an outage, also if the outage began with another error", async () => {
   const { clock, log, down, held, messages } = scene();
   down();
   for (let count = 0; count < 3; count++) {
@@ -113,7 +113,7 @@ test("a refusal of the exporter is said once per outage, also where the outage b
   log.close();
 });
 
-test("where retries are off, the line says that data is lost", () => {
+test("if retries are off, the line says that data is lost", () => {
   const { log, messages } = scene();
   log.failed({ error: REFUSED, isHeld: false, retryMs: undefined });
   log.failed({ error: REFUSED, isHeld: true, retryMs: undefined });
@@ -121,7 +121,7 @@ test("where retries are off, the line says that data is lost", () => {
   log.close();
 });
 
-test("a destination that comes and goes is one outage, which ends when it has been well for a minute", async () => {
+test("a destination that fails again and again has one outage, which ends when it has taken data for a minute", async () => {
   const { clock, log, down, said, messages } = scene();
   down();
   log.succeeded();
@@ -149,7 +149,7 @@ test("a destination that comes and goes is one outage, which ends when it has be
   assert.equal(clock.timerCount, 0);
 });
 
-test("an exporter that ends says what an outage has cost until then", async () => {
+test("an exporter that ends during an outage logs what it has cost until then", async () => {
   const lasting = scene();
   lasting.down();
   await lasting.clock.advance(5_000);

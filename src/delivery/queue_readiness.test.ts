@@ -13,7 +13,7 @@ import { retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const REQUEST = { bytes: new Uint8Array(1024), points: 1 };
-/** Full with two requests, of which one at a time is on its way. */
+/** A queue that is full with two requests, of which one at a time is sent. */
 const SMALL = {
   queue_size: 2,
   sizer: "requests",
@@ -21,7 +21,7 @@ const SMALL = {
   batch: { max_size: "64KiB", min_size: 0 },
 };
 
-/** A delivery with a queue of these options, whose requests are answered by the test alone. */
+/** A delivery chain with a queue of these options, whose attempts the test answers. */
 function scene(queue: object) {
   const clock = new FakeClock();
   const settings = testSettings({ id: "otlp_http", clock });
@@ -58,7 +58,7 @@ function held(words: string): readonly string[] {
 
 const FULL = held("takes no readings: sending queue is full");
 
-test("a queue that refuses keeps the agent from being ready until it has taken everything for a while", async () => {
+test("a queue that rejects readings keeps the agent from being ready until it has taken everything for a while", async () => {
   const { delivery, clock, take, deliverOne, unready, close } = scene({});
   await delivery.start();
   assert.deepEqual([take(), take()], [true, true]);
@@ -94,7 +94,7 @@ test("a queue that drops its oldest, or whose sources must wait, keeps the agent
   await check({ enabled: false }, []);
 });
 
-test("a queue on disk that is full from before keeps the agent from being ready before anything comes", async () => {
+test("a queue on disk that is full at the start keeps the agent from being ready before any reading comes", async () => {
   const check = async (waiting: number, change: object, wanted: readonly string[]): Promise<void> => {
     const { delivery, storages, unready, close } = scene({ storage: "disk" });
     const queue = new MemoryQueue();
@@ -109,7 +109,7 @@ test("a queue on disk that is full from before keeps the agent from being ready 
   await check(1, { hasSpace: false }, held("takes no readings: its storage has no space"));
 });
 
-test("a disk that is full keeps the agent from being ready, for the latest reason, until it has space", async () => {
+test("a full disk keeps the agent from being ready, for the latest reason, until it has space", async () => {
   const { delivery, clock, storages, take, unready, close } = scene({ storage: "disk" });
   let error = "the storage's quota is used up";
   const disk = Object.assign(new MemoryQueue(), { add: () => error });

@@ -12,7 +12,7 @@ import { queueSchema } from "./config.ts";
 import { DeliveryChain } from "./delivery_chain.ts";
 import { retrySchema } from "./retry_config.ts";
 
-// What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.
+// These tests check what answers do to requests. The only byte of a request is its number, so that a batch shows which ones it has.
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };
 const BUSY: Answer = { kind: "busy", status: "503", error: "busy" };
@@ -27,11 +27,11 @@ const REJECTED = "otelcol_exporter_enqueue_failed_metric_points";
 interface Options {
   readonly queue?: object;
   readonly retry?: object;
-  /** Of each request; 100 if left out. */
+  /** The points of each request; 100 by default. */
   readonly bytes?: number;
 }
 
-/** A delivery to a peer that is a function; each request is of one point. */
+/** A delivery chain to a peer that is a function. Each request has one point. */
 async function delivering(
   peer: (batch: Batch) => Answer | Promise<Answer>,
   { queue = {}, retry = {}, bytes = 100 }: Options = {},
@@ -112,7 +112,7 @@ test("a batch that is too large is halved until it passes; then batches are no l
 test("two batches that are too large at one time say once how large batches may be", async (context) => {
   let isFirst = true;
   const peer = ({ bytes }: Batch): Answer => {
-    // The second goes out while the first is on its way.
+    // The second request is sent while the first is under way.
     if (isFirst) {
       isFirst = false;
       scene.give(11, 12, 13, 14, 15, 16, 17, 18);
@@ -131,7 +131,7 @@ test("two batches that are too large at one time say once how large batches may 
   assert.equal(scene.sum(SENT), 14);
 });
 
-test("a peer that refuses at random, or takes more an hour later, does not keep batches small", async (context) => {
+test("batches become larger again if a peer refused at random, or takes more an hour later", async (context) => {
   let limit = 0;
   const peer = ({ bytes }: Batch): Answer => (bytes > limit ? LARGE : OK);
   const { clock, give, sent } = await ended(context, delivering(peer, { bytes: 1_000 }));
@@ -144,7 +144,7 @@ test("a peer that refuses at random, or takes more an hour later, does not keep 
   assert.equal(sent.at(-1)?.length, 8, "64 KiB go out together in any case");
 });
 
-test("where nothing of two batches passes, the next one does not follow at once", async (context) => {
+test("after two batches of which nothing was delivered, the next one is not sent at once", async (context) => {
   const peer = ({ parts }: Batch): Answer => (parts[0]?.[0] === 100 ? OK : BAD);
   const scene = await ended(context, delivering(peer));
   const after = async (ms: number, ...numbers: readonly number[]): Promise<number> => {
@@ -160,7 +160,7 @@ test("where nothing of two batches passes, the next one does not follow at once"
   assert.equal(await after(1_500), 5);
 });
 
-test("of a batch with a bad request only that one is dropped, and the size of batches stays", async (context) => {
+test("only the bad request of a batch is dropped, and the size of batches stays", async (context) => {
   const peer = ({ parts }: Batch): Answer => (parts.some(([number]) => number === 5) ? BAD : OK);
   const { clock, give, sent, delivered, sum, status, lines } = await ended(context, delivering(peer));
   give(1, 2, 3, 4, 5, 6, 7, 8);
@@ -174,7 +174,7 @@ test("of a batch with a bad request only that one is dropped, and the size of ba
   assert.equal(lines.filter(({ option }) => option !== undefined).length, 0);
 });
 
-test("while the exporter is refused, nothing is dropped, however long; it says so, and recovers by itself", async (context) => {
+test("while the peer refuses the exporter nothing is dropped, however long; the log says so, and it recovers by itself", async (context) => {
   let answer: Answer = HOLD;
   const scene = await ended(
     context,
@@ -196,7 +196,7 @@ test("while the exporter is refused, nothing is dropped, however long; it says s
   assert.deepEqual([sum(SENT), sum(FAILED)], [3, 0]);
 });
 
-test("a peer that takes its time to refuse the exporter costs nothing either", async (context) => {
+test("a peer that is slow to refuse the exporter costs nothing either", async (context) => {
   let answer: Answer = HOLD;
   const peer = (): Promise<Answer> =>
     new Promise((resolve) => scene.clock.after(3_000, () => resolve(answer)));
@@ -209,7 +209,7 @@ test("a peer that takes its time to refuse the exporter costs nothing either", a
   assert.deepEqual([scene.delivered, scene.sum(FAILED)], [[1], 0]);
 });
 
-test("what a refused exporter cannot keep is dropped under the queue's rules: its size and max_age", async (context) => {
+test("a refused exporter drops requests only by the queue's size and max_age", async (context) => {
   const queue = { queue_size: 3, sizer: "requests", max_age: "1m" };
   const scene = await ended(
     context,
@@ -221,7 +221,7 @@ test("what a refused exporter cannot keep is dropped under the queue's rules: it
   assert.equal(scene.sum(FAILED, { reason: "max_age" }), 3);
 });
 
-test("a peer that asks for ten minutes is asked once in them, and they do not count as retries", async (context) => {
+test("a peer that asks for a pause of ten minutes gets one request in that time, and the pause does not count for max_elapsed_time", async (context) => {
   let answers: Answer[] = [{ ...BUSY, delayMs: 600_000 } as Answer];
   const peer = (): Answer => answers.shift() ?? OK;
   const scene = await ended(context, delivering(peer, { retry: { max_elapsed_time: "1m" } }));
@@ -239,7 +239,7 @@ test("a peer that asks for ten minutes is asked once in them, and they do not co
   assert.equal(scene.sum(FAILED), 0);
 });
 
-test("a pause that a peer asked for costs no request its patience that fails in it without a word", async (context) => {
+test("a request that fails during a pause that the peer asked for is not dropped for the time of the pause", async (context) => {
   for (const first of [{ ...BUSY, delayMs: 600_000 } as Answer, HOLD]) {
     const answers: Answer[] = [first, BUSY];
     const peer = (): Answer => answers.shift() ?? OK;
@@ -254,7 +254,7 @@ test("a pause that a peer asked for costs no request its patience that fails in 
   }
 });
 
-test("a peer in trouble without a word costs what was tried for max_elapsed_time, and nothing younger", async (context) => {
+test("if the peer is busy and asks for no pause, requests tried for max_elapsed_time are dropped, and no younger ones", async (context) => {
   const scene = await ended(
     context,
     delivering(() => BUSY, { retry: { max_elapsed_time: "1m" } }),
@@ -269,7 +269,7 @@ test("a peer in trouble without a word costs what was tried for max_elapsed_time
   assert.equal(sum(FAILED, { reason: "retries_exhausted" }), 2);
 });
 
-test("while one request probes, no other goes out, whatever num_consumers says", async (context) => {
+test("in half-open state only one request is sent, whatever num_consumers says", async (context) => {
   let onTheirWay = 0;
   let most = 0;
   const peer = (): Answer => {
@@ -290,7 +290,7 @@ test("while one request probes, no other goes out, whatever num_consumers says",
   assert.equal(scene.sent.length - first, 4, "one each after 5, 12.5, 23.75 and 40.6 s");
 });
 
-test("a transport that never ends costs its attempt, and not the exporter", async (context) => {
+test("an attempt that never ends does not stop the exporter", async (context) => {
   let isStuck = true;
   const peer = (): Answer | Promise<Answer> => (isStuck ? new Promise(() => {}) : OK);
   const scene = await ended(context, delivering(peer));
@@ -302,7 +302,7 @@ test("a transport that never ends costs its attempt, and not the exporter", asyn
   assert.deepEqual(scene.delivered, [1]);
 });
 
-test("an exporter whose queue turns data away is not well, until it takes some again", async (context) => {
+test("an exporter whose queue rejects data has an error until the queue takes some again", async (context) => {
   const queue = { queue_size: 2, sizer: "requests", num_consumers: 1 };
   let answer: Answer = OK;
   const scene = await ended(
@@ -342,7 +342,7 @@ test("statuses mean what retryable_status_codes and dropped_status_codes say", a
   assert.equal(retrying.sum(FAILED, { reason: "retries_exhausted" }), 1);
 });
 
-test("what came before the start waits for it", async () => {
+test("requests from before the start wait for it", async () => {
   const clock = new FakeClock();
   const settings = testSettings({ id: "otlp_http", clock });
   const config = {
@@ -367,7 +367,7 @@ test("what came before the start waits for it", async () => {
   await delivery.shutdown(AbortSignal.abort());
 });
 
-test("whatever a peer answers, what was taken is delivered or counted, to the point", async () => {
+test("whatever a peer answers, each accepted point is delivered or counted as lost", async () => {
   const answers = fc.array(
     fc.constantFrom(OK, BUSY, HOLD, LARGE, BAD, { ...BUSY, delayMs: 60_000 } as Answer),
     {

@@ -6,7 +6,7 @@ import { SizeLimit } from "./size_limit.ts";
 
 const KB = 1_000;
 
-test("the limit is what passed, at least 64 KiB, and only a batch within it can lower it", () => {
+test("the limit is the size that the peer took, at least 64 KiB, and only a batch within the limit can lower it", () => {
   const limit = new SizeLimit(new FakeClock(), 4_000 * KB);
   assert.equal(limit.bytes, 4_000 * KB);
   assert.ok(limit.lower({ passedBytes: 800 * KB, refusedBytes: 1_600 * KB }));
@@ -17,7 +17,7 @@ test("the limit is what passed, at least 64 KiB, and only a batch within it can 
   assert.equal(limit.bytes, 65_536);
 });
 
-test("after each hour it is doubled, up to what the config says, and can be lowered again", async () => {
+test("the limit is doubled each hour, up to the config's, and can be lowered again", async () => {
   const clock = new FakeClock();
   const limit = new SizeLimit(clock, 4_000 * KB);
   limit.lower({ passedBytes: 1_000 * KB, refusedBytes: 2_000 * KB });

@@ -55,13 +55,13 @@ test("a schema lays its families side by side", () => {
   assert.notEqual(interner.schema([a, b]), schema);
 });
 
-test("what nobody holds is forgotten", async () => {
+test("objects that nothing holds are forgotten", async () => {
   setFlagsFromString("--expose-gc");
   const collectGarbage = runInNewContext("gc") as () => void;
   const interner = new Interner();
   const kept = interner.family(spec({ name: "kept" }));
   for (let i = 0; i < 1_000; i++) interner.family(spec({ name: `gone_${i}` }));
-  // References made in this turn live to its end; finalizers run in a later one.
+  // Weak references keep their objects to the end of this job; finalizers run in a later one.
   for (let turn = 0; turn < 20 && interner.familyCount > 1; turn++) {
     await new Promise((resolve) => setImmediate(resolve));
     collectGarbage();

@@ -17,7 +17,7 @@ const BOUNDS: Readonly<Record<Kind, readonly number[]>> = {
 interface Row {
   readonly name?: string;
   readonly kind: Kind;
-  /** By point. */
+  /** The numbers of each point. */
   readonly numbers: readonly (readonly number[])[];
 }
 
@@ -37,7 +37,7 @@ function reading(rows: readonly Row[]): Reading {
   return { resource: { key: "s1", attributes: [] }, schema, values, timeMs: 1, startMs: 0 };
 }
 
-/** Each point as `family item: numbers`. */
+/** The points, each as `family item: numbers`. */
 function pointsOf({ schema, values }: Reading): string[] {
   const points: string[] = [];
   for (const [index, family] of schema.families.entries()) {
@@ -100,12 +100,12 @@ test("a summary counts whole numbers; its quantiles and its sum are any", () => 
     assert.ok(!isSound("summary", [1, 1, count]), `${count}`);
 });
 
-test("what does not count may be any number", () => {
+test("gauges and unknown points may be any number", () => {
   for (const kind of ["gauge", "unknown"] as const)
     for (const value of [NONE, -1, ENDLESS]) assert.ok(isSound(kind, [value]));
 });
 
-test("where everything is sound, the part is the reading itself, and nobody is told", () => {
+test("if all points are sound, the part is the reading itself, and nothing is reported", () => {
   const whole = reading([{ kind: "sum", numbers: [[1]] }]);
   assert.equal(
     soundPart(whole, () => assert.fail()),
@@ -113,7 +113,7 @@ test("where everything is sound, the part is the reading itself, and nobody is t
   );
 });
 
-test("only the unsound points leave, with the families of which nothing is left", () => {
+test("only unsound points are left out, and families of which no point is left", () => {
   const rows: Row[] = [
     { name: "a", kind: "gauge", numbers: [[-1], [NONE]] },
     { name: "b", kind: "sum", numbers: [[1], [-2], [3]] },
@@ -134,7 +134,7 @@ test("only the unsound points leave, with the families of which nothing is left"
   });
 });
 
-test("the same points that fail again leave the same schema, also where others failed between", () => {
+test("if the same points fail again, the schema is the same object, also if others failed in between", () => {
   const of = (...numbers: number[]) =>
     soundPart(reading([{ kind: "sum", numbers: numbers.map((value) => [value]) }]), () => {}).schema;
   const first = of(1, -1, 2);

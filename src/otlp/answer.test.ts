@@ -31,7 +31,7 @@ test("rejected points and a message are read from protobuf", () => {
   check(toBinary(StatusSchema, create(StatusSchema, { code: 14, message: "queue is full" })), undefined);
 });
 
-test("and from JSON, where numbers may be texts and keys unknown", () => {
+test("rejected points and a message are read from JSON, whose numbers may be texts and whose keys may be unknown", () => {
   const check = (response: string, want: Acceptance | undefined): void =>
     assert.deepEqual(readAcceptance(bytes(response), "json"), want);
   check("{}", ALL);

@@ -102,7 +102,7 @@ test("a sum is cumulative and monotonic and has a start time; help and unit are 
   });
 });
 
-test("an unknown type is a gauge that says so", () => {
+test("an unknown type is a gauge with metadata that says so", () => {
   checkMetric(family("unknown"), [3], {
     name: "a_unknown",
     gauge: { dataPoints: [{ ...TIME, asDouble: 3 }] },
@@ -110,7 +110,7 @@ test("an unknown type is a gauge that says so", () => {
   });
 });
 
-test("a histogram's cumulative buckets become what is in each", () => {
+test("a histogram's cumulative buckets become the counts of each bucket", () => {
   checkMetric(family("histogram", [point({ action: "x" }, [1, 2.5])]), [4, 10, 11, 15.25, 11], {
     name: "a_histogram",
     histogram: {
@@ -168,7 +168,7 @@ test("a summary has its quantiles, sum and count", () => {
   );
 });
 
-test("every double arrives as it is", () => {
+test("every double is encoded exactly", () => {
   const values = [Number.NaN, Number.POSITIVE_INFINITY, -0, 5e-324, Number.MAX_VALUE, 2 ** 53 + 2];
   const spec = family(
     "gauge",
@@ -203,7 +203,7 @@ const ALL_KINDS = [
 ];
 const ALL_KINDS_ROW = [1, 2, 3, 4, 1, 2, 3, 4, 3, 1, 5, 1, 1, 1, 1, 2, 2];
 
-/** `{name: the starts of its points}`, in Unix milliseconds. */
+/** The start times of the points by the metric's name, in Unix milliseconds. */
 function startsOf(request: ExportMetricsServiceRequest): Readonly<Record<string, readonly number[]>> {
   const metrics = metricsOf(request).map(({ name, data }) => [
     name,
@@ -270,7 +270,7 @@ test("points that count have the start of their series, also where they end; gau
   check(S, row({ 3: S + 1, 4: S + 2, 12: S + 1, 15: S + 3 }), [S, S + 1, S + 2, S, S + 1, S + 3]);
   check(0, row({ 2: S, 9: S }), [S, 0, 0, S, 0, 0]);
   check(S, row({ 2: S - 1 }), [S, S, S, S, S, S]);
-  // After a clock was set back.
+  // The clock was set back.
   check(S, row({ 2: TIME_MS }), [0, S, S, S, S, S]);
   check(TIME_MS + 1, undefined, [0, 0, 0, 0, 0, 0]);
 });
@@ -298,7 +298,7 @@ test("a restart of a family that is cut into several entries finds its points", 
 const text = fc.string({ unit: "grapheme", minLength: 1, maxLength: 12 });
 const attributes: fc.Arbitrary<Attributes> = fc
   .dictionary(text, text, { maxKeys: 3 })
-  // The SDK takes attributes as an object, whose integer keys come first and whose __proto__ is none.
+  // The SDK takes attributes as an object: integer keys come first in it, and __proto__ is no key.
   .map((object) =>
     Object.entries(object)
       .filter(([key]) => key !== "__proto__")
@@ -314,7 +314,7 @@ const spec = fc.record({
   }),
 });
 
-test("whatever the schema, the SDK's serializer says the same", () => {
+test("for any schema the SDK's serializer makes the same message", () => {
   fc.assert(
     fc.property(fc.array(spec, { minLength: 1, maxLength: 4 }), attributes, (specs, resource) => {
       const families = specs.map(({ points, ...rest }, index) => ({
@@ -326,7 +326,7 @@ test("whatever the schema, the SDK's serializer says the same", () => {
           return { attributes: one.attributes, bounds, boundTexts: bounds.map(String) };
         }),
       }));
-      // Values that only go up are valid cumulative buckets with a count that is the largest of them.
+      // Numbers that never fall are valid cumulative buckets; the count is the largest of them.
       const width = interner.schema(families.map((one) => interner.family(one))).width;
       const ours = reading(
         families,
@@ -341,7 +341,7 @@ test("whatever the schema, the SDK's serializer says the same", () => {
   );
 });
 
-/** The SDK gives gauges a start time as well. */
+/** The SDK gives gauges a start time too. */
 function normalized(request: ExportMetricsServiceRequest): ExportMetricsServiceRequest {
   for (const { data } of metricsOf(request)) {
     if (data.case === "gauge") for (const one of data.value.dataPoints) one.startTimeUnixNano = 0n;
@@ -388,7 +388,7 @@ test("requests stay under the limit, keep the order and lose nothing", () => {
   check(REQUEST_BYTES_MAX, 1);
   check(one.bytes.length, 7);
   check(one.bytes.length * 2, 4);
-  // Too small for a reading, so each is cut in two.
+  // The limit is too small for a reading, so each is cut in two.
   check(one.bytes.length - 1, 14);
 });
 

@@ -7,7 +7,7 @@ import { goneBetween, sameAttributes } from "./gone.ts";
 
 const interner = new Interner();
 
-/** `{name: points}`; a point is its label's value. */
+/** The points by the family's name; a point is written as its label's value. */
 function schema(families: Readonly<Record<string, string>>, kind: Kind = "gauge"): Schema {
   return interner.schema(
     Object.entries(families).map(([name, points]) =>
@@ -46,11 +46,11 @@ test("series that are not reported any more are gone", () => {
   check(schema({ up: "a" }), full, {});
 });
 
-test("a family that changes its kind ends as what it was", () => {
+test("a family that changes its kind ends with its old kind", () => {
   check(schema({ x: "1" }), schema({ x: "1" }, "sum"), { x: "1" });
 });
 
-test("attributes are the same when they say the same", () => {
+test("attributes are the same if keys and values are equal", () => {
   const one = [{ key: "a", value: "1" }];
   assert.ok(sameAttributes(one, [{ key: "a", value: "1" }]));
   assert.ok(!sameAttributes(one, [{ key: "a", value: "2" }]));

@@ -34,7 +34,7 @@ function jsonOf(bytes: Uint8Array): string {
   return [...requestJson(bytes)].join("");
 }
 
-test("what is read back is what was encoded, whatever the kind and the numbers", () => {
+test("JSON has what was encoded, for all kinds and numbers", () => {
   const bytes = encode(
     reading("s1", "gauge", [1.5]),
     reading("s2", "sum", [Number.NaN]),
@@ -57,13 +57,13 @@ test("names are in camel case, 64-bit integers are texts, enumerations are numbe
   assert.equal(resourceMetrics[1].scopeMetrics[0].metrics[0].sum.dataPoints[0].asDouble, "NaN");
 });
 
-test("there is a part for each resource, and one that ends", () => {
+test("the text has a part for each resource, and one for the end", () => {
   const parts = [...requestJson(encode(reading("s1", "gauge", [1]), reading("s2", "gauge", [2])))];
   assert.equal(parts.length, 3);
   assert.equal(parts[2], "]}");
 });
 
-test("an empty request is an empty list; what is no request throws", () => {
+test("an empty request is an empty list; bytes that are no request throw", () => {
   assert.equal(jsonOf(new Uint8Array(0)), '{"resourceMetrics":[]}');
   assert.throws(() => jsonOf(Uint8Array.of(0x0a, 0x05, 1)));
 });

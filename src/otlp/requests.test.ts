@@ -14,7 +14,7 @@ function resource(id: string, pod = "pod"): Resource {
   return { key: id, attributes: [{ key: "pod", value: pod }] };
 }
 
-/** A reading of gauges with one point each, all of one value. */
+/** A reading of gauges with one point each and the same value. */
 function reading(of: Resource, names: string, timeMs: number): Reading {
   const families = names.split(" ").map((name) =>
     interner.family({
@@ -47,9 +47,9 @@ function requesting({ requestBytesMax = 4_000_000, marksEnds = true } = {}) {
     consumer,
     state,
     requests,
-    /** Families of points that were left out. */
+    /** The families of the points that were left out. */
     unsound,
-    /** Each entry as `pod: name@time …`, an ended point with a minus in front. */
+    /** The entries, each as `pod: name@time …`. An ended point has a minus in front. */
     taken(): string[] {
       return requests.splice(0).flatMap(({ bytes }) =>
         fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics.map((entry) => {
@@ -104,7 +104,7 @@ test("a reading that is too large for one request becomes several, which count i
   );
 });
 
-test("where a reading is lost, what ended in front of it ends again", () => {
+test("if a reading is lost, the ends of series before it are sent again", () => {
   const { consumer, state, taken } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x y", 1));
@@ -115,7 +115,7 @@ test("where a reading is lost, what ended in front of it ends again", () => {
   assert.deepEqual(taken(), ["pod: x@1 y@1", "pod: -y@3", "pod: x@3"]);
 });
 
-test("requests say whose they are, and which of them is an end", () => {
+test("requests name their resource, and say whether they are its end", () => {
   const { consumer, requests } = requesting();
   const a = resource("a");
   consumer.consume(reading(a, "x", 10));
@@ -184,7 +184,7 @@ test("without markers no series ends, neither those that a reading lacks nor tho
   assert.deepEqual(taken(), ["p1: x@1 y@1", "p1: x@2", "p2: x@3"]);
 });
 
-test("what is no count is not sent, whatever else its reading says: its series ends until it counts again", () => {
+test("a point that is no count is not sent, and its series ends until it is one again", () => {
   const { consumer, requests, unsound, taken } = requesting();
   const points = ["a", "b"].map((value) => ({
     attributes: [{ key: "item", value }],
@@ -226,7 +226,7 @@ test("what is no count is not sent, whatever else its reading says: its series e
   assert.deepEqual(taken().length, 1);
 });
 
-/** Points of sums as `sum item value`, an ended one with a minus in front. */
+/** The points of sums, each as `sum item value`. An ended point has a minus in front. */
 function sumsOf(requests: readonly OtlpRequest[]): string[] {
   return requests
     .flatMap(({ bytes }) => fromBinary(ExportMetricsServiceRequestSchema, bytes).resourceMetrics)

@@ -14,7 +14,7 @@ const BIRTH_MS = 1_000;
 
 const interner = new Interner();
 
-/** Some families of one kind each, with the row of every point by its label. */
+/** Families of one kind each, with the row of each point by its label. */
 interface Page {
   readonly [name: string]: {
     readonly kind: Kind;
@@ -44,7 +44,7 @@ function readingOf(page: Page, timeMs: number, startMs = BIRTH_MS): Reading {
   return { resource: RESOURCE, schema, values, timeMs, startMs };
 }
 
-/** What was sent, as `[series, start in Unix milliseconds]`; the end of a series has a minus in front. */
+/** The points that were sent, as `[series, start in Unix milliseconds]`. The end of a series has a minus in front. */
 function requesting() {
   const sent: OtlpRequest[] = [];
   const state = { hasRoom: true };
@@ -75,7 +75,7 @@ function startsIn(request: Uint8Array): (readonly [series: string, startMs: numb
   );
 }
 
-/** The pages of one sandbox, ten milliseconds apart from 2,000 on, and the starts that the last one is sent with. */
+/** Passes the pages of one sandbox, at 2,000 ms and then each 10 ms. Returns the start times of the last one. */
 function check(pages: readonly Page[], want: Readonly<Record<string, number>>): void {
   const { requests, taken } = requesting();
   for (const [index, page] of pages.entries()) {
@@ -93,7 +93,7 @@ const sums = (points: Readonly<Record<string, number>>): Page => ({
 });
 const NOTHING: Page = { up: { kind: "gauge", points: { a: [0] } } };
 
-test("a counter that falls counts since the reading in front of the fall; the others keep their start", () => {
+test("a counter that falls gets the time of the reading before as its start; the others keep theirs", () => {
   check([sums({ a: 5, b: 5 }), sums({ a: 5, b: 6 })], { "sum x a": BIRTH_MS, "sum x b": BIRTH_MS });
   check([sums({ a: 5, b: 5 }), sums({ a: 4, b: 6 })], { "sum x a": 2_000, "sum x b": BIRTH_MS });
   check([sums({ a: 5, b: 5 }), sums({ a: 4, b: 6 }), sums({ a: 9, b: 6 })], {
@@ -106,7 +106,7 @@ test("a counter that falls counts since the reading in front of the fall; the ot
   });
 });
 
-test("a gauge that falls is a gauge", () => {
+test("a gauge that falls gets no start time", () => {
   const load = (value: number): Page => ({ load: { kind: "gauge", points: { a: [value] } } });
   check([load(5), load(4)], { "gauge load a": 0 });
 });
@@ -124,7 +124,7 @@ test("a histogram restarts when a bucket or its count falls, a summary when its 
   check([summary(5, 10, 3), summary(5, 10, 2)], { "summary s a": 2_000 });
 });
 
-test("what is no count is no fall: it ends the series, and the next count is compared with the last one", () => {
+test("a number that is no count is no fall: it ends the series, and the next count is compared with the last one", () => {
   for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, -1]) {
     check([sums({ a: 5 }), sums({ a: bad })], { "-sum x a": BIRTH_MS });
     check([sums({ a: 5 }), sums({ a: bad }), sums({ a: 5 })], { "sum x a": BIRTH_MS });
@@ -133,7 +133,7 @@ test("what is no count is no fall: it ends the series, and the next count is com
   }
 });
 
-test("a counter that was away is compared with what it said last, and counts since the last reading without it", () => {
+test("a counter that was absent is compared with its last number, and starts at the last reading without it if it fell", () => {
   check([sums({ a: 5 }), NOTHING, sums({ a: 6 })], { "-gauge up a": 0, "sum x a": BIRTH_MS });
   check([sums({ a: 5 }), NOTHING, sums({ a: 4 })], { "-gauge up a": 0, "sum x a": 2_010 });
   check([sums({ a: 5, b: 5 }), sums({ b: 6 }), sums({ a: 4, b: 7 })], {
@@ -142,7 +142,7 @@ test("a counter that was away is compared with what it said last, and counts sin
   });
 });
 
-test("what restarted once keeps its new start while it is away, and ends with it", () => {
+test("a counter that restarted keeps its new start while it is absent, and its end has it", () => {
   check([sums({ a: 5 }), sums({ a: 4 }), NOTHING, sums({ a: 5 })], { "-gauge up a": 0, "sum x a": 2_000 });
   check([sums({ a: 5, b: 5 }), sums({ b: 6, a: 4 }), NOTHING], {
     "-sum x b": BIRTH_MS,
@@ -168,7 +168,7 @@ test("a resource that is gone ends with the starts of its series, and is forgott
   ]);
 });
 
-test("a start that is unknown stays so until a counter falls; a later start of the reading's own holds", () => {
+test("an unknown start stays unknown until a counter falls; a later start of the reading's own is used", () => {
   const { requests, taken } = requesting();
   const checkNext = (
     value: number,
@@ -197,7 +197,7 @@ test("a clock that is set back makes no start that is not before its time", () =
   checkNext(5, 1_520, 1_500);
 });
 
-test("a reading that nobody took is a reading of the counters all the same", () => {
+test("a reading that the queue rejected counts for start times too", () => {
   const { requests, state, taken } = requesting();
   requests.consume(readingOf(sums({ a: 5 }), 2_000));
   state.hasRoom = false;
@@ -220,7 +220,7 @@ test("a series ends with the start that it was last sent with, whatever restarte
   assert.deepEqual(taken()[0], ["-sum x a", 2_000]);
 });
 
-test("of counters that went away one by one, those that went first are forgotten in the end", () => {
+test("of many counters that became absent one by one, the first ones are forgotten", () => {
   const items = Array.from({ length: 10 }, (_, index) => `item_${index}`);
   const { requests, taken } = requesting();
   const pageOf = (names: readonly string[], value: number): Page =>
@@ -232,7 +232,7 @@ test("of counters that went away one by one, those that went first are forgotten
   assert.deepEqual(starts, [BIRTH_MS, ...items.slice(1).map(() => 2_009)]);
 });
 
-/** Every series by its name, with no thought of layouts, columns or cost. */
+/** The reference implementation: it keeps each series by its name, without layouts and columns. */
 class ReferenceStarts {
   readonly #series = new Map<string, { row: number[]; restartMs: number }>();
   #lastMs = 0;
@@ -261,7 +261,7 @@ class ReferenceStarts {
   }
 }
 
-/** Told again by other means than `src/metrics` has. */
+/** It checks soundness again, without the code of `src/metrics`. */
 function isSound(kind: Kind, row: readonly number[]): boolean {
   const counts = rising(kind, row);
   if (!counts.every((count) => count >= 0 && Number.isFinite(count))) return false;
@@ -280,7 +280,7 @@ function rising(kind: Kind, row: readonly number[]): readonly number[] {
 }
 
 const number = fc.constantFrom(0, 1, 2, 3, 7, -1, Number.NaN, Number.POSITIVE_INFINITY);
-/** Buckets in order, and the last one as the count. */
+/** Sorts the buckets, and makes the last one the count. */
 function addedUp([a = 0, b = 0, c = 0, sum = 0]: readonly number[]): number[] {
   const buckets = [a, b, c].sort((one, other) => one - other);
   return [...buckets, sum, buckets[2] ?? 0];
@@ -301,7 +301,7 @@ const page: fc.Arbitrary<Page> = fc
     fc
       .constantFrom("gauge" as const, "sum" as const, "histogram" as const, "summary" as const)
       .chain((kind) =>
-        // A name without the kind in it: the same one may be of another kind in the next reading.
+        // The name does not have the kind in it, so that the next reading may have another kind with the same name.
         fc.tuple(fc.constantFrom("f", "g", kind), familyOf(kind)),
       ),
     { minLength: 1, maxLength: 4, selector: ([name]) => name },
@@ -314,9 +314,9 @@ const step = fc.record({
   hasRoom: fc.constantFrom(true, true, false),
 });
 
-test("whatever a sandbox says, its points and their ends have the starts of the reference", () => {
+test("for any readings, points and ends have the start times of the reference implementation", () => {
   fc.assert(
-    // No more readings than groups of absent counters are remembered.
+    // There are no more readings than groups of absent counters that are remembered.
     fc.property(fc.array(step, { minLength: 2, maxLength: 8 }), (steps) => {
       const { requests, state, taken } = requesting();
       const reference = new ReferenceStarts();

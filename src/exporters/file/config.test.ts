@@ -16,7 +16,7 @@ test("the defaults are the Collector's", () => {
   assert.equal(fileSchema.parse({ path: "f", create_directory: true }).directoryMode, 0o755);
 });
 
-test("rotation without options has the Collector's defaults, and keeps what is there", () => {
+test("rotation without options has the Collector's defaults, and keeps the content of the file", () => {
   const rotation = { bytesMax: 100 * 1024 * 1024, daysMax: 0, backupsMax: 100, isLocalTime: false };
   for (const input of [{}, null]) {
     const config = fileSchema.parse({ path: "f", rotation: input });
@@ -25,7 +25,7 @@ test("rotation without options has the Collector's defaults, and keeps what is t
   }
 });
 
-test("a file has one writer, so that records keep their order; without a queue readings need more", () => {
+test("a file has one writer, so that records keep their order; without a queue several requests may wait for it", () => {
   assert.equal(fileSchema.parse({ path: "f" }).sendingQueue.numConsumers, 1);
   const without = fileSchema.parse({ path: "f", sending_queue: { enabled: false } });
   assert.equal(without.sendingQueue.numConsumers, 10);
@@ -46,7 +46,7 @@ test("options of the Collector that mean the same are taken", () => {
   check({ compression: "", sending_queue: { storage: "file_storage" } }, undefined);
 });
 
-test("what is wrong or not supported is refused with a reason", () => {
+test("options that are wrong or not supported are refused with a reason", () => {
   check({ path: "" }, "path: must not be empty");
   check(
     { append: true, rotation: {} },

@@ -30,7 +30,7 @@ async function check(options: EncodingOptions, payloadOf: (record: Buffer) => Bu
   const { framing, encode } = encodingOf(options);
   const record = await encode(REQUEST, never);
   assert.deepEqual(payloadOf(record), Buffer.from(want));
-  // The record is one by the framing's own rules, and without its last byte it is none.
+  // The framing finds the record whole, and not whole without its last byte.
   const end = (bytes: Buffer): Promise<number> =>
     framing.wholeEnd((at, length) => Promise.resolve(bytes.subarray(at, at + length)), bytes.length);
   assert.equal(await end(record), record.length);
@@ -42,7 +42,7 @@ function behindLength(record: Buffer): Buffer {
   return record.subarray(4);
 }
 
-test("JSON is a line, and behind its length where it is compressed; proto is behind its length", async () => {
+test("JSON is a line, or has its length in front if it is compressed; proto has its length in front", async () => {
   const json = Buffer.from(JSON_TEXT);
   await check({ format: "json", compression: "none" }, (record) => record.subarray(0, -1), json);
   await check({ format: "proto", compression: "none" }, behindLength, REQUEST);
@@ -55,7 +55,7 @@ test("JSON is a line, and behind its length where it is compressed; proto is beh
   await check({ format: "proto", compression: "zstd" }, unpacked, REQUEST);
 });
 
-test("an attempt that has been given up stops between two sandboxes; what is no request is refused", async () => {
+test("an aborted attempt stops between two sandboxes; bytes that are no request are refused", async () => {
   const { encode } = encodingOf({ format: "json", compression: "none" });
   await assert.rejects(encode(REQUEST, AbortSignal.abort()), { name: "AbortError" });
   await assert.rejects(encode(Uint8Array.of(0x0a, 9), never));

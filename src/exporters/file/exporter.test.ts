@@ -50,7 +50,7 @@ function prefixed(file: Buffer): Buffer[] {
 const ofProto = (bytes: Uint8Array) => fromBinary(ExportMetricsServiceRequestSchema, bytes);
 const ofJson = (bytes: Uint8Array) => fromJsonString(ExportMetricsServiceRequestSchema, String(bytes));
 
-/** `id: values @time` for each of the resources, in the file's order. */
+/** The resources in the file's order, each as `id: values @time`. */
 function readingsOf(requests: readonly ExportMetricsServiceRequest[]): string[] {
   return requests
     .flatMap(({ resourceMetrics }) => resourceMetrics)
@@ -64,7 +64,7 @@ function readingsOf(requests: readonly ExportMetricsServiceRequest[]): string[] 
     });
 }
 
-test("what is read back are the readings, in every format", async (context) => {
+test("the file has the readings, in every format", async (context) => {
   const folder = folderOf(context);
   const check = async (input: object, parse: Parse): Promise<void> => {
     const path = join(folder, "out");
@@ -102,7 +102,7 @@ test("series that end are marked unless staleness_markers is off", async (contex
   await check({ staleness_markers: false }, [first, second]);
 });
 
-test("append keeps what is there, and cuts off what a death left", async (context) => {
+test("append keeps the content, and cuts off an unfinished record", async (context) => {
   const path = join(folderOf(context), "out");
   for (const [id, append] of [
     ["s1", true],
@@ -119,7 +119,7 @@ test("append keeps what is there, and cuts off what a death left", async (contex
   }
 });
 
-test("what an agent has written stays when a reload makes the exporter anew, and no longer when another agent does", async (context) => {
+test("the file keeps its content when a reload makes a new exporter, but not when another agent starts", async (context) => {
   const path = join(folderOf(context), "out");
   writeFileSync(path, "");
   const write = async (id: string, host: Host): Promise<string[]> => {
@@ -137,7 +137,7 @@ test("what an agent has written stays when a reload makes the exporter anew, and
   assert.deepEqual(await write("s3", createHost()), ["s3"]);
 });
 
-test("on a full disk readings wait, and come in their order when there is room", async (context) => {
+test("on a full disk readings wait, and are written in their order when there is space", async (context) => {
   const disk = mkdtempSync(join(tmpdir(), "disk-"));
   const remove = (): void => rmSync(disk, { recursive: true });
   try {
@@ -168,7 +168,7 @@ test("on a full disk readings wait, and come in their order when there is room",
   );
 });
 
-test("a directory that goes and comes back costs nothing", async (context) => {
+test("nothing is lost while the directory is missing", async (context) => {
   const folder = join(folderOf(context), "sub");
   const path = join(folder, "out");
   mkdirSync(folder);
@@ -187,7 +187,7 @@ test("a directory that goes and comes back costs nothing", async (context) => {
   assert.deepEqual(readingsOf([second]), [`s1: 2 @${TIME_MS}`]);
 });
 
-test("what is wrong with the path is said at the start", async (context) => {
+test("the start fails with the reason if the path is wrong", async (context) => {
   const folder = folderOf(context);
   writeFileSync(join(folder, "text"), "a text");
   const check = async (input: { readonly path: string }, wanted: RegExp): Promise<void> => {
@@ -200,7 +200,7 @@ test("what is wrong with the path is said at the start", async (context) => {
   await check(foreign, /: no record begins at byte 0; is it somebody else's/);
 });
 
-test("shutdown without time says what it could not write, and may come without start", async (context) => {
+test("a shutdown without time logs the readings that were not written, and may come without a start", async (context) => {
   const path = join(folderOf(context), "out");
   const { exporter, lines } = await exporting(context, { path, flush_interval: "1m" });
   exporter.consume(gaugeReading("s1", [1, 2, 3], TIME_MS));
@@ -212,7 +212,7 @@ test("shutdown without time says what it could not write, and may come without s
   await lineOf(lines, "Exporting failed. Rejecting data.");
 });
 
-test("a request that takes longer than the timeout leaves nothing behind", async (context) => {
+test("a request that takes longer than the timeout leaves nothing in the file", async (context) => {
   const path = join(folderOf(context), "out");
   const { exporter, lines } = await exporting(context, { path, timeout: "1ms" });
   for (let i = 0; i < 200; i++) exporter.consume(gaugeReading(`s${i}`, new Array(100).fill(i)));

@@ -9,7 +9,7 @@ const PREFIXED = lengthPrefixed(Uint8Array.of(0x0a));
 const text = (body: string): Buffer => LINES.record(Buffer.from(`{"resourceMetrics":[${body}`));
 const binary = (length: number): Buffer => PREFIXED.record(Buffer.alloc(length, 0xee).fill(0x0a, 0, 1));
 
-/** Where the last whole record ends; no read may pass the end of the file. */
+/** The end of the last whole record. A read beyond the end of the file fails the test. */
 function wholeEnd(framing: Framing, bytes: Buffer): Promise<number> {
   return framing.wholeEnd(
     (position, length) => Promise.resolve(bytes.subarray(position, position + length)),
@@ -17,13 +17,13 @@ function wholeEnd(framing: Framing, bytes: Buffer): Promise<number> {
   );
 }
 
-test("a line ends with a newline; other records have their length in front, the highest byte first", () => {
+test("a line ends with a newline; other records have their length in front, the most significant byte first", () => {
   assert.equal(String(text("]}")), '{"resourceMetrics":[]}\n');
   assert.deepEqual([...binary(2)], [0, 0, 0, 2, 0x0a, 0xee]);
   assert.equal(binary(70_000).readUInt32BE(0), 70_000);
 });
 
-test("whole records end where the file ends", async () => {
+test("a file of whole records ends behind the last one", async () => {
   const check = async (framing: Framing, records: readonly Buffer[]): Promise<void> => {
     const bytes = Buffer.concat(records);
     assert.equal(await wholeEnd(framing, bytes), bytes.length);
@@ -38,7 +38,7 @@ test("whole records end where the file ends", async () => {
   );
 });
 
-test("a record that is cut anywhere ends before it, also where the file is longer than a read", async () => {
+test("a record that is cut off anywhere is not whole, also in a file that is longer than one read", async () => {
   const check = async (framing: Framing, before: readonly Buffer[], last: Buffer): Promise<void> => {
     const whole = Buffer.concat(before);
     const bytes = Buffer.concat([whole, last]);
@@ -54,13 +54,13 @@ test("a record that is cut anywhere ends before it, also where the file is longe
   assert.equal(await wholeEnd(LINES, Buffer.concat([text("1]}"), torn])), text("1]}").length);
 });
 
-test("zeros after the last record, which a loss of power leaves, are no record", async () => {
+test("zeros behind the last record, which a loss of power leaves, are no record", async () => {
   const zeros = Buffer.alloc(150_000);
   assert.equal(await wholeEnd(LINES, Buffer.concat([text("1]}"), zeros])), text("1]}").length);
   assert.equal(await wholeEnd(PREFIXED, Buffer.concat([binary(9), zeros])), binary(9).length);
 });
 
-test("what no writer of this format wrote is not cut off", async () => {
+test("bytes that are not of this format are not cut off", async () => {
   const check = async (framing: Framing, ...parts: readonly Buffer[]): Promise<void> => {
     await assert.rejects(wholeEnd(framing, Buffer.concat(parts)), /^Error: no record begins at byte \d+;/);
   };

@@ -30,7 +30,7 @@ const PREFIXED = lengthPrefixed(Uint8Array.of(0x0a));
 const EPOCH_MS = Date.UTC(2030, 0, 2, 3, 4, 5, 6);
 const never = new AbortController().signal;
 
-/** A folder that ends with the test. */
+/** A folder that is removed after the test. */
 function folderOf(context: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), "file-"));
   context.after(() => rmSync(folder, { recursive: true, force: true }));
@@ -64,7 +64,7 @@ function outputOf(context: TestContext, path: string, options: Partial<OutputFil
   return { file, write, clock, logged };
 }
 
-/** Of an attempt whose time ends while its record is being written. */
+/** A signal that aborts while the record is being written. */
 function abortedDuringWrite(): AbortSignal {
   const attempt = new AbortController();
   const { signal } = attempt;
@@ -78,7 +78,7 @@ function abortedDuringWrite(): AbortSignal {
 
 const contentOf = (path: string): string => readFileSync(path, "utf8");
 
-test("records stand one behind the other, in the order in which they were given", async (context) => {
+test("records are written one behind the other, in the order of the calls", async (context) => {
   const path = join(folderOf(context), "out");
   const { file, write } = outputOf(context, path);
   await file.open();
@@ -86,7 +86,7 @@ test("records stand one behind the other, in the order in which they were given"
   assert.equal(contentOf(path), "{1}\n{2}\n{3}\n");
 });
 
-test("the file is emptied before the first record and not again, or not at all", async (context) => {
+test("the file is truncated before the first record and not again, or not at all", async (context) => {
   const path = join(folderOf(context), "out");
   writeFileSync(path, "{old}\n");
   const kept = outputOf(context, path);
@@ -102,7 +102,7 @@ test("the file is emptied before the first record and not again, or not at all",
   assert.equal(contentOf(path), "{other}\n{3}\n");
 });
 
-test("what a death left of a record is cut off at the next start, and said", async (context) => {
+test("an unfinished record is cut off at the next start, and logged", async (context) => {
   const path = join(folderOf(context), "out");
   const record = LINES.record(Buffer.from("{last}"));
   const binary = PREFIXED.record(Uint8Array.of(0x0a, 5, 6, 7, 8, 9));
@@ -124,7 +124,7 @@ test("what a death left of a record is cut off at the next start, and said", asy
   }
 });
 
-test("a file of somebody else is left as it is", async (context) => {
+test("a file that is not the exporter's is left as it is", async (context) => {
   const folder = folderOf(context);
   const path = join(folder, "notes");
   writeFileSync(path, "nothing to\ncut");
@@ -134,7 +134,7 @@ test("a file of somebody else is left as it is", async (context) => {
   assert.equal(contentOf(path), "nothing to\ncut");
 });
 
-test("what is no file is not opened", async (context) => {
+test("a path that is no regular file is not opened", async (context) => {
   const folder = folderOf(context);
   const pipe = join(folder, "pipe");
   execFileSync("mkfifo", [pipe]);
@@ -144,7 +144,7 @@ test("what is no file is not opened", async (context) => {
   }
 });
 
-test("a link leads to the file", async (context) => {
+test("the path may be a link", async (context) => {
   const folder = folderOf(context);
   symlinkSync(join(folder, "target"), join(folder, "link"));
   const { write } = outputOf(context, join(folder, "link"));
@@ -153,7 +153,7 @@ test("a link leads to the file", async (context) => {
   assert.equal(contentOf(join(folder, "target")), "{1}\n{2}\n");
 });
 
-test("a file that was moved or removed is left alone, and another one begun", async (context) => {
+test("when the file is moved or removed, a new one is begun", async (context) => {
   const path = join(folderOf(context), "out");
   const { write, logged } = outputOf(context, path);
   await write("1");
@@ -166,7 +166,7 @@ test("a file that was moved or removed is left alone, and another one begun", as
   assert.equal(logged.length, 2);
 });
 
-test("a file that is emptied by others goes on from its new beginning, without a hole", async (context) => {
+test("when others truncate the file, it goes on at its new end, without a hole", async (context) => {
   const path = join(folderOf(context), "out");
   const { write } = outputOf(context, path);
   await write("1");
@@ -177,7 +177,7 @@ test("a file that is emptied by others goes on from its new beginning, without a
   assert.equal(contentOf(path), "{2}\n{foreign}\n{3}\n");
 });
 
-test("a directory that goes fails the record; when it is back, or where it may be made, writing goes on", async (context) => {
+test("without its directory a record fails; when the directory is back, or may be made, writing goes on", async (context) => {
   const folder = join(folderOf(context), "a", "b");
   const path = join(folder, "out");
   mkdirSync(folder, { recursive: true });
@@ -197,7 +197,7 @@ test("a directory that goes fails the record; when it is back, or where it may b
   assert.equal(statSync(path).mode & 0o777, 0o600);
 });
 
-test("a record that was given up is taken back, and one whose turn had not come is not begun", async (context) => {
+test("an aborted record is removed, and one that had not begun is not written", async (context) => {
   const path = join(folderOf(context), "out");
   const { write } = outputOf(context, path);
   await write("1");
@@ -213,7 +213,7 @@ test("a record that was given up is taken back, and one whose turn had not come 
 
 const rotation = { bytesMax: 10, daysMax: 0, backupsMax: 2, isLocalTime: false };
 
-test("a file that would grow too large is put aside under its time; old ones go", async (context) => {
+test("a file that would become too large is renamed with the time, and old files are removed", async (context) => {
   const folder = folderOf(context);
   const path = join(folder, "out.json");
   const { write, clock } = outputOf(context, path, { rotation });
@@ -224,7 +224,7 @@ test("a file that would grow too large is put aside under its time; old ones go"
   await write("3");
   assert.deepEqual(names(), ["out-2030-01-02T03-04-05.006.json", "out.json"]);
   assert.equal(contentOf(join(folder, "out-2030-01-02T03-04-05.006.json")), "{1}\n{2}\n");
-  // More than fits stands alone; two files of one millisecond get two names.
+  // A record that is too large gets a file of its own. Two files of one millisecond get different names.
   await write("a long one");
   await write("4");
   assert.deepEqual(names(), [
@@ -240,7 +240,7 @@ test("a file that would grow too large is put aside under its time; old ones go"
   assert.equal(names()[1], "out-2030-01-02T03-05-05.006.json");
 });
 
-test("files that became too old go at the start as well", async (context) => {
+test("files that are too old are removed at the start too", async (context) => {
   const folder = folderOf(context);
   const path = join(folder, "out.json");
   writeFileSync(join(folder, "out-2029-12-30T00-00-00.000.json"), "");
@@ -250,7 +250,7 @@ test("files that became too old go at the start as well", async (context) => {
   assert.deepEqual(readdirSync(folder).sort(), ["out-2030-01-01T12-00-00.000.json", "out.json"]);
 });
 
-test("a restart goes on with the file that the rotation has not filled", async (context) => {
+test("after a restart the file is continued until the rotation's size", async (context) => {
   const path = join(folderOf(context), "out");
   for (const text of ["1", "2"]) {
     const { write, file } = outputOf(context, path, { rotation });
@@ -262,7 +262,7 @@ test("a restart goes on with the file that the rotation has not filled", async (
 
 const isRoot = process.getuid?.() === 0;
 
-/** A small file system of its own; undefined where this user may not make one. */
+/** A small file system; undefined if this user cannot mount one. */
 function smallDisk(context: TestContext, size: string): string | undefined {
   const folder = mkdtempSync(join(tmpdir(), "disk-"));
   const remove = (): void => rmSync(folder, { recursive: true });
@@ -280,7 +280,7 @@ function smallDisk(context: TestContext, size: string): string | undefined {
   return folder;
 }
 
-test("on a full disk a record leaves nothing behind, and comes when there is room", async (context) => {
+test("on a full disk a record leaves nothing in the file, and is written when there is space", async (context) => {
   const disk = smallDisk(context, "64k");
   if (disk === undefined) return;
   const path = join(disk, "out");
@@ -297,12 +297,12 @@ test("on a full disk a record leaves nothing behind, and comes when there is roo
   assert.equal(contentOf(path), `{1}\n{2}\n{${"y".repeat(30_000)}}\n`);
 });
 
-test("what cannot be taken back at once is taken back before the next record", async (context) => {
+test("a part of a record that cannot be removed at once is removed before the next record", async (context) => {
   const path = join(folderOf(context), "out");
   const { write } = outputOf(context, path);
   await write("1");
   try {
-    // The file may grow and not shrink.
+    // The file can become longer but not shorter.
     execFileSync("chattr", ["+a", path], { stdio: "ignore" });
   } catch {
     return context.skip("making a file append-only needs root and a file system that knows it");
@@ -334,7 +334,7 @@ test("a disk that becomes read-only fails records until it is writable again", a
   assert.equal(contentOf(path), "{1}\n{3}\n");
 });
 
-test("a directory that forbids it fails records until it allows them", async (context) => {
+test("a directory without the right to write fails records until it has the right", async (context) => {
   if (!isRoot || process.seteuid === undefined) return context.skip("becoming another user needs root");
   const folder = folderOf(context);
   chmodSync(folder, 0o755);

@@ -143,7 +143,7 @@ export class OutputFile {
     while ((await statOf(backup)) !== undefined) backup = backupPath(path, ++timeMs, isLocalTime);
     await rename(path, backup);
     await this.#close();
-    logger.info({ path, backup }, "The file was put aside; going on with a new one.");
+    logger.info({ path, backup }, "The file was renamed; going on with a new one.");
   }
 
   async #removeOutdated(): Promise<void> {

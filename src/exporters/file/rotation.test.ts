@@ -5,7 +5,7 @@ import { backupPath, backupsOf, outdatedOf, type Rotation } from "./rotation.ts"
 
 const TIME_MS = Date.UTC(2022, 8, 14, 5, 2, 14, 173);
 
-test("the time stands before the extension, as lumberjack writes it", () => {
+test("the time is in front of the extension, as lumberjack writes it", () => {
   const check = (path: string, wanted: string): void =>
     assert.equal(backupPath(path, TIME_MS, false), wanted);
   check("/var/data.json", "/var/data-2022-09-14T05-02-14.173.json");
@@ -13,7 +13,7 @@ test("the time stands before the extension, as lumberjack writes it", () => {
   check("/a.b/data.x.json", "/a.b/data.x-2022-09-14T05-02-14.173.json");
 });
 
-test("a name gives back its time, also a local one", () => {
+test("the time can be read from a name, also a local one", () => {
   for (const isLocalTime of [false, true]) {
     const path = backupPath("/var/data.json", TIME_MS, isLocalTime);
     const [backup] = backupsOf("/var/data.json", [path.slice("/var/".length)], isLocalTime);
@@ -21,7 +21,7 @@ test("a name gives back its time, also a local one", () => {
   }
 });
 
-test("files of others are no old files of this one", () => {
+test("other files are not taken for old files of this one", () => {
   const names = [
     "data.json",
     "data-2022-09-14T05-02-14.173.json.gz",
@@ -32,7 +32,7 @@ test("files of others are no old files of this one", () => {
   assert.deepEqual(backupsOf("/var/data.json", names, false), []);
 });
 
-test("the oldest go, by number and by age", () => {
+test("the oldest files are removed, by number and by age", () => {
   const DAY_MS = 86_400_000;
   const nowMs = TIME_MS + 10 * DAY_MS;
   const names = [3, 9, 1, 5].map((days) => backupPath("f.json", nowMs - days * DAY_MS, false));

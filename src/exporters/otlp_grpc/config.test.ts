@@ -43,7 +43,7 @@ test("options of the Collector that mean the same are taken", () => {
   check({ tls: { ca_file: "/ca", cert_file: "/crt", key_file: "/key", max_version: "1.3" } }, undefined);
 });
 
-test("what is wrong or not supported is refused with a reason", () => {
+test("options that are wrong or not supported are refused with a reason", () => {
   check(
     { endpoint: "ftp://x" },
     'endpoint: must be "host:port", "http://host:port", "https://host:port" or "unix:///path"',
@@ -101,7 +101,7 @@ test("headers that frame the message are refused", () => {
   refused("token-bin", "a header must not begin with grpc- or end in -bin");
 });
 
-test("keepalive and endpoints that servers or people usually mean otherwise are remarked on", () => {
+test("there is a warning of a keepalive that servers do not like, and of endpoints that are probably wrong", () => {
   const check = (input: object, ...want: readonly string[]): void => {
     const remarks = remarksOnOtlpGrpc(otlpGrpcSchema.parse({ endpoint: "otel:4317", ...input }));
     assert.deepEqual(

@@ -11,7 +11,7 @@ function check(
   assert.deepEqual(parseEndpoint(text), place === undefined ? undefined : { place, security }, text);
 }
 
-test("the Collector's forms of an endpoint are understood", () => {
+test("all forms of the Collector's endpoints are parsed", () => {
   check("otel:4317", { host: "otel", port: 4317 });
   check("otel.example.org", { host: "otel.example.org", port: 4317 });
   check("10.0.0.1:1234", { host: "10.0.0.1", port: 1234 });
@@ -25,7 +25,7 @@ test("the Collector's forms of an endpoint are understood", () => {
   check("unix:/run/otel.sock", { path: "/run/otel.sock" });
 });
 
-test("what is no endpoint is none", () => {
+test("other texts are no endpoints", () => {
   for (const text of ["", ":4317", "otel:port", "otel:70000", "http://", "http://otel/v1/metrics", "a b:1"]) {
     check(text, undefined);
   }
@@ -34,7 +34,7 @@ test("what is no endpoint is none", () => {
   }
 });
 
-test("a path behind an endpoint is told from what is no endpoint at all", () => {
+test("a path behind an endpoint is recognized", () => {
   for (const text of ["http://otel/v1/metrics", "otel:4317/x"]) assert.equal(hasPath(text), true, text);
   for (const text of ["http://otel/", "otel:4317", "a b/x", "/x", "unix:///x"])
     assert.equal(hasPath(text), false, text);

@@ -74,7 +74,7 @@ test("a reading arrives with its headers", async (context) => {
   assert.match(String(request?.metadata.get("user-agent")), /^kata-collector\/1\.2\.3$/);
 });
 
-/** The first request as it is on the wire: its headers, and gRPC's frame around the message. */
+/** The first request on the wire: its headers, and the message in gRPC's frame. */
 async function wireOf(context: TestContext, input: (port: number) => object) {
   const server = createHttp2Server();
   const received = new Promise<{ headers: IncomingHttpHeaders; frame: Buffer }>((resolve) => {
@@ -162,7 +162,7 @@ test("RESOURCE_EXHAUSTED is tried again only where the server says when", async 
   assert.equal(server.requests.length, 2);
 });
 
-test("a reading that is refused for itself is dropped, and nothing else is", async (context) => {
+test("a reading that is refused alone is dropped, and nothing else", async (context) => {
   const server = await serving(context, { answers: [failing(status.INVALID_ARGUMENT, "no"), OK] });
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
   exporter.consume(gaugeReading("s1", [1, 1]));
@@ -196,7 +196,7 @@ test("rejected points are logged with the receiver's words", async (context) => 
   assert.equal(line["dropped_items"], 2);
 });
 
-test("an answer that is no message loses nothing", async (context) => {
+test("an answer that cannot be decoded loses nothing", async (context) => {
   const server = await serving(context, {
     answers: [(_call, reply) => reply(null, Buffer.from("\x0a\xff"))],
   });
@@ -206,7 +206,7 @@ test("an answer that is no message loses nothing", async (context) => {
   assert.match(String(line["message"]), /cannot be decoded/);
 });
 
-test("a server that hangs meets the deadline, and after some a new connection", async (context) => {
+test("attempts to a server that hangs end at the deadline, and after some of them a new connection is made", async (context) => {
   const peers = new Set<string>();
   const hang: Answer = (call) => peers.add(call.getPeer());
   const server = await serving(context, { answers: [hang, hang, hang, hang, OK] });
@@ -230,7 +230,7 @@ test("an absent server is tried again until it is there", async (context) => {
   await requestsOf(server, 1);
 });
 
-test("what is larger than a message may be goes out in several, all under 4 MiB", async (context) => {
+test("a reading that is larger than a message is sent in several, all under 4 MiB", async (context) => {
   const server = await serving(context);
   const { exporter } = await exporting(context, { endpoint: server.endpoint });
   const count = 60;
@@ -245,7 +245,7 @@ test("what is larger than a message may be goes out in several, all under 4 MiB"
   );
 });
 
-test("shutdown sends what is held, says what it could not, and may be called without start", async (context) => {
+test("a shutdown sends waiting readings, logs those that it could not send, and may come without a start", async (context) => {
   const server = await serving(context);
   const { exporter, lines } = await exporting(context, { endpoint: server.endpoint });
   exporter.consume(gaugeReading("s1", [1]));

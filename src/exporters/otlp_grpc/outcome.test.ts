@@ -6,7 +6,7 @@ import { statusOfHttp } from "../../grpc_client/status.ts";
 import type { Failure } from "../../peer/answer.ts";
 import { answerOfFailure } from "./outcome.ts";
 
-test("an answer of HTTP means what it means to otlp_http, and its Retry-After is heard", () => {
+test("an HTTP answer means the same as for otlp_http, and its Retry-After is used", () => {
   const check = (headers: IncomingHttpHeaders, want: Omit<Failure, "error">): void => {
     const { error, ...answer } = answerOfFailure(statusOfHttp(headers, 0), "otel.test:4317");
     assert.ok(error.startsWith("otel.test:4317: "), error);

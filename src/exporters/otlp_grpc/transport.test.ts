@@ -40,7 +40,7 @@ after(() => {
   authority?.remove();
 });
 
-/** One attempt with these options; the outcome's kind and error. */
+/** Makes one attempt with these options. Returns the answer's kind and error. */
 async function attempt(to: OtlpServer | undefined, input: object): Promise<string> {
   assert.ok(to !== undefined);
   const config = otlpGrpcSchema.parse({
@@ -89,7 +89,7 @@ test("a server that wants a client certificate gets it", async (context) => {
   assert.equal(await attempt(mutual, { ...base, ...pem }), "delivered");
 });
 
-/** A connection with the certificate "one" to a server that keeps whom it saw, and answers at once or when it is told to. */
+/** A connection with the certificate "one" to a server that notes its clients' certificates. It answers at once, or when the test wants. */
 async function rotating(context: TestContext) {
   for (const name of ["one", "two"]) authority?.issue(name, `DNS:${name}.test`);
   const give = (name: string, suffix: "crt" | "key"): void =>
@@ -135,7 +135,7 @@ async function rotating(context: TestContext) {
   };
 }
 
-test("a request on its way ends on the old connection, the next goes out with the new certificate", async (context) => {
+test("a call under way ends on the old connection, and the next one uses the new certificate", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { connection, give, seen, hold, send } = await rotating(context);
   hold(true);

@@ -24,7 +24,7 @@ interface Attempt {
   readonly signal?: AbortSignal;
 }
 
-/** One attempt to send: what became of it, and what the start said. */
+/** Makes one attempt to send. Returns the answer and the log of the start. */
 async function attempt(context: TestContext, { config, env = {}, signal }: Attempt) {
   const { logger, lines } = recordedLogger();
   const parsed = otlpGrpcSchema.parse({ endpoint: "otel.test:4317", ...config });
@@ -94,7 +94,7 @@ test("a proxy's refusal is busy, unless it asks for credentials; both name the p
   await check("cut", "busy", /UNAVAILABLE: .*socket hang up/);
 });
 
-test("a proxy that hangs meets the deadline, and is named", async (context) => {
+test("an attempt through a proxy that hangs ends at the deadline, and the error names the proxy", async (context) => {
   const proxy = await startForwardProxy(context, { refusal: "nothing" });
   const deadline = new AbortController();
   const config = { ...PLAIN, proxy_url: `http://${proxy.address}` };

@@ -27,7 +27,7 @@ before(() => {
 });
 after(() => authority?.remove());
 
-/** The error of one attempt, which names the address. */
+/** Makes one attempt. Returns the error, which names the address. */
 async function errorOf(endpoint: string, tls: object): Promise<string> {
   const config = otlpGrpcSchema.parse({ endpoint, tls });
   const connection = await openOtlpGrpc(config, testSettings({ clock: systemClock }));
@@ -60,7 +60,7 @@ async function serving(
   return server.endpoint;
 }
 
-test("nobody, an unknown name, and a server of HTTP/1 are named", async (context) => {
+test("errors name an endpoint without a listener, an unknown host, and a server of HTTP/1", async (context) => {
   assert.match(await errorOf("127.0.0.1:1", PLAIN), /ECONNREFUSED 127\.0\.0\.1:1; nobody listens there$/);
   assert.match(await errorOf("nothing.invalid:4317", PLAIN), /cannot find the address of "nothing\.invalid"/);
   const http = createServer();
@@ -72,7 +72,7 @@ test("nobody, an unknown name, and a server of HTTP/1 are named", async (context
   assert.match(await errorOf(endpoint, {}), /does not speak TLS/);
 });
 
-test("TLS to a port in the clear, and the other way round, are named", async (context) => {
+test("errors name TLS to a port without TLS, and the opposite", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   assert.match(
     await errorOf(await serving(context), {}),

@@ -20,7 +20,7 @@ import { bodyFormat } from "./body.ts";
 const SCOPE = { name: "kata-collector", version: "1.2.3" };
 const NEVER = new AbortController().signal;
 
-/** What a shim of Kata's Go runtime says in one scrape, without the summaries that the SDK has no word for. */
+/** The families of a scrape of Kata's Go runtime, without summaries, which the SDK does not have. */
 function realReading(): Reading {
   const interner = new Interner();
   const page = createPage({ flavor: "go", seed: 1 }).render();
@@ -47,7 +47,7 @@ const [request] = encoder.encode([encoder.reading(reading, undefined)], 4_000_00
 const bytes = request?.bytes ?? assert.fail();
 const sdkMetrics = toSdkMetrics(reading, SCOPE);
 
-/** The SDK gives gauges a start time as well. */
+/** The SDK gives gauges a start time too. */
 function normalized(message: ExportMetricsServiceRequest): ExportMetricsServiceRequest {
   for (const { scopeMetrics } of message.resourceMetrics)
     for (const { metrics } of scopeMetrics)
@@ -99,7 +99,7 @@ test("a level changes the size", async () => {
   }
 });
 
-test("encoding ends when its time is over, and tells bytes that are no request", async () => {
+test("encoding ends when the signal aborts, and rejects bytes that are no request", async () => {
   const json = bodyFormat("json", undefined);
   await assert.rejects(json.encode(bytes, AbortSignal.abort()), /abort/i);
   await assert.rejects(json.encode(Uint8Array.of(0x0a, 0x05, 1), NEVER));

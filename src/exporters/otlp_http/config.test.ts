@@ -45,7 +45,7 @@ test("options of the Collector that mean the same are taken", () => {
   check({ sending_queue: { enabled: false }, retry_on_failure: { enabled: false } }, undefined);
 });
 
-test("what is wrong or not supported is refused with a reason", () => {
+test("options that are wrong or not supported are refused with a reason", () => {
   check({ endpoint: undefined }, "endpoint: is required, or metrics_endpoint");
   check(
     { endpoint: "otel:4318" },

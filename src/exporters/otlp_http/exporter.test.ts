@@ -67,7 +67,7 @@ test("a unix socket is an endpoint, and JSON an encoding", async (context) => {
   assert.equal(resourceMetrics[0].scopeMetrics[0].metrics[0].gauge.dataPoints.length, 2);
 });
 
-test("503 is tried again with the same bytes, after what the server asked for", async (context) => {
+test("503 is tried again with the same bytes, after the pause that the server asked for", async (context) => {
   const busy = answering(
     503,
     { "retry-after": "1", "content-type": "application/json" },
@@ -108,7 +108,7 @@ test("rejected points are logged with the receiver's words", async (context) => 
   assert.equal(line["dropped_items"], 2);
 });
 
-test("a server that hangs meets the deadline, and the request goes out again", async (context) => {
+test("an attempt to a server that hangs ends at the deadline, and the request is sent again", async (context) => {
   const server = await startPushServer(context, { answers: [() => {}, answering(200)] });
   const { exporter, lines } = await exporting(context, { endpoint: server.url, timeout: "50ms" });
   exporter.consume(gaugeReading("s1", [1]));
@@ -117,7 +117,7 @@ test("a server that hangs meets the deadline, and the request goes out again", a
   assert.equal(line["error"], `${server.url}/v1/metrics: no answer within 50 ms`);
 });
 
-test("shutdown sends what is held, says what it could not, and may be called without start", async (context) => {
+test("a shutdown sends waiting readings, logs those that it could not send, and may come without a start", async (context) => {
   const server = await startPushServer(context);
   const { exporter } = await exporting(context, { endpoint: server.url, compression: "none" });
   exporter.consume(gaugeReading("s1", [1]));
@@ -136,7 +136,7 @@ test("shutdown sends what is held, says what it could not, and may be called wit
   assert.equal(line["dropped_items"], 6);
 });
 
-test("a reload reads the certificates anew", async (context) => {
+test("a reload reads the certificates again", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const authority = createTestAuthority();
   context.after(() => authority.remove());

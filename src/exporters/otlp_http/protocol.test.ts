@@ -20,7 +20,7 @@ function answer(contentType: string, body: string | Uint8Array, status = 200): P
   };
 }
 
-test("an answer is OTLP's where nothing is in it, or a response of OTLP's under its type", () => {
+test("an answer is OTLP's if it is empty, or if it is an OTLP response with its content type", () => {
   const check = (contentType: string, body: string | Uint8Array, want: boolean): void =>
     assert.equal(protocol.isOwn(answer(contentType, body)), want, `${contentType} ${body}`);
   for (const type of ["", "text/plain", "application/x-protobuf", "application/octet-stream"])
@@ -36,7 +36,7 @@ test("an answer is OTLP's where nothing is in it, or a response of OTLP's under 
   for (const type of ["text/html", "text/plain", "application/octet-stream", ""]) check(type, "{}", false);
 });
 
-test("an answer that is cut off is nobody's, even where nothing of its body came", () => {
+test("an answer that is cut off is not OTLP's, also if nothing of its body came", () => {
   for (const body of ["", "{}"]) {
     const cut = { ...answer("application/json", body), isComplete: false };
     assert.ok(!protocol.isOwn(cut));
@@ -57,7 +57,7 @@ test("a partial success is read in the encoding that the answer names", () => {
   assert.deepEqual(protocol.accepted(answer("application/json", "")), all);
 });
 
-test("the reason is a status message, or what a gateway says in words", () => {
+test("the reason is a status message, or a gateway's text", () => {
   const check = (contentType: string, body: string | Uint8Array, want: string): void =>
     assert.equal(protocol.reasonOf(answer(contentType, body, 503)), want);
   const status = toBinary(StatusSchema, create(StatusSchema, { code: 14, message: "queue\nis full" }));

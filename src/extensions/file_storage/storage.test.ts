@@ -17,7 +17,7 @@ import { factory } from "./factory.ts";
 
 interface Opened {
   readonly extension: Extension;
-  /** Rejects as the agent's start does. */
+  /** Rejects like the agent's start. */
   storage(): Promise<QueueStorage>;
 }
 
@@ -47,7 +47,7 @@ function folder(context: TestContext): string {
 const REQUEST = { bytes: Buffer.from("request"), points: 3 };
 const noDamage = (): void => assert.fail("nothing is damaged");
 
-test("what an exporter's queue took is there for the next run, and exporters do not meet", async (context) => {
+test("requests in an exporter's queue are there after a restart, and each exporter has its own", async (context) => {
   const directory = folder(context);
   const first = storageAt(context, { directory });
   const one = await first.storage();
@@ -62,7 +62,7 @@ test("what an exporter's queue took is there for the next run, and exporters do 
   assert.deepEqual(taken?.bytes, REQUEST.bytes);
 });
 
-test("a queue that no exporter opens counts and is told, and is as it was when one does", async (context) => {
+test("a queue that no exporter opens counts in the quota and is logged, and is unchanged when one opens it", async (context) => {
   const directory = folder(context);
   const first = storageAt(context, { directory });
   const queue = (await first.storage()).openQueue("otlp_grpc/a", noDamage);
@@ -85,7 +85,7 @@ test("a queue that no exporter opens counts and is told, and is as it was when o
   assert.equal(lines.length, 1, "an empty one is no matter");
 });
 
-test("a directory that cannot be used says why", async (context) => {
+test("the error says why a directory cannot be used", async (context) => {
   const directory = folder(context);
   const refused = (config: object, want: RegExp): Promise<void> =>
     assert.rejects(storageAt(context, config).storage(), want);
@@ -100,9 +100,9 @@ test("a directory that cannot be used says why", async (context) => {
   await storageAt(context, { directory: join(directory, "deep/er"), create_directory: true }).storage();
 });
 
-test("a directory that must not be written is refused", async (context) => {
+test("a directory without the right to write is refused", async (context) => {
   if (process.getuid?.() === 0) {
-    // Root may write anywhere but to a file system that is mounted for reading.
+    // Root can write everywhere except to a file system that is mounted read-only.
     await assert.rejects(storageAt(context, { directory: "/sys" }).storage(), /cannot use directory "\/sys"/);
     return;
   }
@@ -111,7 +111,7 @@ test("a directory that must not be written is refused", async (context) => {
   await assert.rejects(storageAt(context, { directory }).storage(), /cannot use directory/);
 });
 
-/** Takes the directory in a process of its own, which says so and lives until it is killed. */
+/** Takes the directory in another process, which lives until it is killed. */
 const HOLDER = `
 import { DatabaseSync } from "node:sqlite";
 const lock = new DatabaseSync(process.argv[1]);
@@ -120,7 +120,7 @@ console.log("held");
 setInterval(() => lock, 1000);
 `;
 
-test("a directory has one owner, and none as soon as that one is killed", async (context) => {
+test("a directory has one owner, and is free as soon as that one is killed", async (context) => {
   const directory = folder(context);
   mkdirSync(directory, { recursive: true });
   const holder = spawn(process.execPath, [

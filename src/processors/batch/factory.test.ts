@@ -11,7 +11,7 @@ import type { Ended, Reading } from "../../metrics/model.ts";
 import { registry } from "../../registry.ts";
 import { factory } from "./factory.ts";
 
-/** A processor, what came through it, and what it logged. */
+/** A processor, the readings that passed it, and its log. */
 function batching(input: object) {
   const { logger, lines } = recordedLogger();
   const passed: (Reading | Ended)[] = [];
@@ -44,7 +44,7 @@ test("readings and ends pass as they are, and so does the question for room", as
   assert.equal(passed[1], ended);
 });
 
-test("it says once what to write in its place, which exporters take", async () => {
+test("it logs once what to write instead, and exporters accept that", async () => {
   const check = async (input: object, wanted: string): Promise<void> => {
     const { processor, lines } = batching(input);
     await processor.start();
@@ -65,7 +65,7 @@ test("it says once what to write in its place, which exporters take", async () =
   );
 });
 
-/** The batching of each exporter, by id, of the config that this text is. */
+/** The batch config of each exporter by its id, in a config of this text. */
 async function batchesOf(text: string): Promise<Record<string, unknown>> {
   const readFile = (): Promise<Uint8Array> => Promise.resolve(Buffer.from(text));
   const loaded = await loadConfig({ uris: ["f"], sets: [], env: {}, readFile }, registry);
@@ -78,7 +78,7 @@ async function batchesOf(text: string): Promise<Record<string, unknown>> {
   );
 }
 
-test("its options are those of its pipelines' exporters, where these say nothing", async () => {
+test("its options apply to the exporters of its pipelines that do not give them", async () => {
   const batches = await batchesOf(`
 receivers: {kata: }
 processors:

@@ -20,7 +20,7 @@ const POD: Pod = {
   annotations: new Map([["owner", "team-a"]]),
 };
 
-/** The extracted attributes alone, as text. */
+/** The extracted attributes as texts. */
 function check(extract: unknown, want: readonly string[], pod: Partial<Pod> = {}): void {
   const config = extractSchema.parse({ metadata: [], ...(extract as object) });
   const got = compileExtract(config)({ ...POD, ...pod }).map(({ key, value }) => `${key}=${value}`);
@@ -68,7 +68,7 @@ test("a rule by expression takes every label whose whole key matches, sorted by 
   ]);
 });
 
-test("a label that names its attribute by itself cannot say whose series these are", () => {
+test("a label that names its attribute by itself cannot use a reserved name", () => {
   const all = { key_regex: "(.*)" };
   const pod = (labels: Readonly<Record<string, string>>) => ({ labels: new Map(Object.entries(labels)) });
   const hostile = pod({
@@ -83,7 +83,7 @@ test("a label that names its attribute by itself cannot say whose series these a
   });
   check({ labels: [{ ...all, tag_name: "$1" }] }, ["kubernetes.io/x=1"], hostile);
   check({ labels: [{ ...all, tag_name: "team.$1" }] }, ["team.job=etcd"], pod({ job: "etcd" }));
-  // What the operator writes is the operator's business.
+  // The operator may use any name.
   check({ labels: [{ key: "app", tag_name: "service.name" }] }, ["service.name=web"], pod({ app: "web" }));
 });
 
@@ -125,7 +125,7 @@ test("a later rule wins, but no label replaces the pod's own names", () => {
   );
 });
 
-test("what is taken of one pod is bounded in number and length", () => {
+test("the attributes of one pod are limited in number and length", () => {
   const labels = new Map(Array.from({ length: 100 }, (_, index) => [`l${100 + index}`, "v"]));
   const extract = compileExtract(extractSchema.parse({ metadata: [], labels: [{ key_regex: ".*" }] }));
   assert.equal(extract({ ...POD, labels }).length, 64);
@@ -134,7 +134,7 @@ test("what is taken of one pod is bounded in number and length", () => {
   assert.ok(long.value.isWellFormed());
 });
 
-test("a rule that cannot work is refused with its place", () => {
+test("a rule that cannot work is refused, with its path", () => {
   checkFault({}, "", /either key or key_regex/);
   checkFault({ key: "a", key_regex: "b" }, "", /either key or key_regex/);
   checkFault({ key_regex: "(" }, "key_regex", /must be a regular expression/);

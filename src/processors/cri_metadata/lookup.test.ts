@@ -32,7 +32,7 @@ function pod(id: string): SimulatedPod {
   };
 }
 
-/** A lookup that is started, and sockets on which runtimes can be. Only the first one is waited for. */
+/** A lookup that has started, and sockets for runtimes. Only the first one's answer is needed. */
 async function bench(
   context: TestContext,
   { timeoutMs = 1_000, endpoints = 1, meter }: { timeoutMs?: number; endpoints?: number; meter?: Meter } = {},
@@ -40,7 +40,7 @@ async function bench(
   const folder = await mkdtemp(join(tmpdir(), "lookup-"));
   const paths = Array.from({ length: endpoints }, (_, index) => join(folder, `${index}.sock`));
   const clock = new FakeClock();
-  /** What the listener has heard. */
+  /** The calls of the listener. */
   const found: string[] = [];
   const lists: string[][] = [];
   const failures: string[] = [];
@@ -102,7 +102,7 @@ test("a runtime is asked for its list each minute, also on a node without a sand
   assert.deepEqual(lists.at(-1), ["s1"]);
 });
 
-test("a sandbox that the runtime never knows is asked for ever more rarely, and then with the minute's list only", async (context) => {
+test("for a sandbox that the runtime does not know, lists are asked for with growing pauses, and at last once a minute", async (context) => {
   const { start, lookup, pass, outcomes } = await bench(context);
   const server = await start();
   lookup.want("s1");
@@ -114,7 +114,7 @@ test("a sandbox that the runtime never knows is asked for ever more rarely, and 
   assert.equal(outcomes("answered"), server.calls.list);
 });
 
-test("such a sandbox is found by a list that is made for another reason", async (context) => {
+test("an unknown sandbox is found by a list that was asked for another reason", async (context) => {
   const { start, lookup, pass, passUntil, found } = await bench(context);
   const server = await start();
   lookup.want("s1");
@@ -149,7 +149,7 @@ test("an event finds a sandbox without a list", async (context) => {
   assert.equal(server.calls.list, 1);
 });
 
-test("events that matter bring a list soon, however many they are one in five seconds", async (context) => {
+test("events of Kata pods cause a list soon, but at most one in five seconds", async (context) => {
   const { start, lists, state, pass, passUntil } = await bench(context);
   const server = await start("2.0.0");
   await passUntil("the stream", () => server.calls.events === 1);
@@ -188,8 +188,8 @@ test("an absent runtime is tried every five seconds, and found when it comes", a
   assert.ok(clock.monotonicMs() - sinceMs <= 10_000);
 });
 
-test("every failure is counted under its name and got over", async (context) => {
-  // Long, so that a large answer on a busy machine is not taken for a hanging one.
+test("each failure is counted under its name, and calls go on", async (context) => {
+  // The timeout is long, so that a large answer on a busy machine does not exceed it.
   const { start, lookup, passUntil, found, outcomes } = await bench(context, { timeoutMs: 20_000 });
   const server = await start();
   server.add(pod("s1"));
@@ -206,7 +206,7 @@ test("every failure is counted under its name and got over", async (context) => 
   await passUntil("the sandbox", () => found.length === 1);
 });
 
-test("a list that cannot be had for its size is asked for once a minute", async (context) => {
+test("a list that is too large is asked for once a minute", async (context) => {
   const { start, pass, outcomes } = await bench(context, { timeoutMs: 20_000 });
   (await start()).behave({ errorCode: status.RESOURCE_EXHAUSTED });
   await pass(300_000, 1_000);
@@ -214,7 +214,7 @@ test("a list that cannot be had for its size is asked for once a minute", async 
   assert.ok(tries >= 3 && tries <= 6, `${tries} tries in five minutes`);
 });
 
-test("a runtime whose lists take longer than the timeout is heard all the same", async (context) => {
+test("a runtime whose lists take longer than the timeout answers in the end", async (context) => {
   const { start, lookup, passUntil, found, failures } = await bench(context, { timeoutMs: 100 });
   const server = await start();
   server.add(pod("s1"));
@@ -246,7 +246,7 @@ test("a runtime that hangs delays no other one", async (context) => {
   await passUntil("the sandbox", () => found.length === 1);
 });
 
-test("endpoints at which nobody is waited for are neither counted nor pressed", async (context) => {
+test("endpoints whose answer is not needed are neither counted nor asked more often", async (context) => {
   const { start, lists, pass, outcomes, failures } = await bench(context, { endpoints: 3 });
   await start();
   await pass(300_000, 1_000);
@@ -255,7 +255,7 @@ test("endpoints at which nobody is waited for are neither counted nor pressed", 
   assert.equal(outcomes("unavailable"), 0);
 });
 
-test("what is forgotten is not asked for", async (context) => {
+test("a forgotten sandbox is not asked for", async (context) => {
   const { start, lookup, pass, passUntil, lists } = await bench(context);
   await start();
   await passUntil("the first list", () => lists.length === 1);

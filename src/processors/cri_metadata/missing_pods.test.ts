@@ -31,7 +31,7 @@ function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"], meter: M
     missing,
     runtimes,
     lines,
-    /** A list comes, on a node with these sandboxes. */
+    /** Passes a list, on a node with these sandboxes. */
     compare(pods: readonly (ListedPod | string)[], sandboxes: readonly string[] = [], endpoint = "a") {
       missing.compare(endpoint, listOf(...pods), new Set(sandboxes));
       missing.count();
@@ -40,7 +40,7 @@ function bench(roots: readonly string[] = ["/run/vc/sbs", "/run/kata"], meter: M
   };
 }
 
-/** What is said of a pod that stays without a sandbox for two lists five seconds apart. */
+/** The log about a pod that has no sandbox in two lists five seconds apart. */
 async function check(pod: ListedPod, counts: boolean, sandboxes: readonly string[] = []): Promise<void> {
   const { clock, compare, said } = bench();
   compare([pod], sandboxes);
@@ -83,7 +83,7 @@ test("a pod that is being removed does not count: two lists must have it", async
   assert.deepEqual(said(), []);
 });
 
-test("a change of what is missing is one line with names, ids and roots; the end is one with how long it lasted", async () => {
+test("changes of the missing pods are logged with names, ids and roots, and the end with how long it lasted", async () => {
   const { clock, compare, lines, said } = bench();
   compare(["s1", "s2"]);
   await clock.advance(5_000);
@@ -104,7 +104,7 @@ test("a change of what is missing is one line with names, ids and roots; the end
   ]);
 });
 
-test("after two minutes it is an error that names pods, roots and the ways out", async () => {
+test("after two minutes there is an error that names pods, roots and what to do", async () => {
   const { clock, missing, compare } = bench();
   const pods = Array.from({ length: 12 }, (_, index) => `s${index}`);
   compare(pods);
@@ -140,7 +140,7 @@ test("of two runtimes each list counts for its own pods, and needs a second one 
   ]);
 });
 
-test("a pod that one runtime lists at two endpoints is one", async () => {
+test("a pod that one runtime lists at two endpoints counts once", async () => {
   const { clock, compare, said, missing } = bench();
   const both = (): void => {
     for (const endpoint of ["a", "b"]) compare(["s1"], [], endpoint);
@@ -172,7 +172,7 @@ test("the metric has their number, and is NaN while that is not known", async (c
   await check(Number.NaN);
 });
 
-test("where no receiver looks anywhere, nothing is missing", async () => {
+test("without a receiver's roots no pod is missing", async () => {
   const { clock, missing, compare, said } = bench([]);
   compare(["s1"]);
   await clock.advance(600_000);

@@ -34,12 +34,12 @@ function pod(id: string): SimulatedPod {
   };
 }
 
-/** How the bench writes a resource with the pod's attributes. */
+/** The text of a resource with the pod's attributes. */
 function named(id: string): string {
   return `${id} ${id}-uid ${id}-pod shop kata`;
 }
 
-/** A processor before a consumer that writes down what it gets, and a runtime that is not started yet. */
+/** A processor in front of a consumer that notes what it gets, and a runtime that has not started yet. */
 async function bench(context: TestContext, config: Readonly<Record<string, unknown>> = {}) {
   const folder = await mkdtemp(join(tmpdir(), "cri-metadata-"));
   const socketPath = join(folder, "cri.sock");
@@ -88,7 +88,7 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       servers.push(server);
       return server;
     },
-    /** As a reload does it: the next one starts before the one before has stopped. */
+    /** Replaces the processor as a reload does: the new one starts before the old one has stopped. */
     async replace() {
       const before = current;
       current = await startOne();
@@ -99,10 +99,10 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
       current.consume({ resource, schema, values, timeMs, startMs: 0 });
     },
     end: (resource: Resource) => current.end({ resource, timeMs: 0 }),
-    /** Moves time on in steps as the retries need it, until it happens; at most `limitMs` of it. */
+    /** Advances the clock in small steps until the condition is true, by at most `limitMs`. */
     async advanceUntil(what: string, done: () => boolean, limitMs = 60_000) {
       for (let spentMs = 0; !done(); spentMs += 10) {
-        assert.ok(spentMs < limitMs, `waited in vain for ${what}`);
+        assert.ok(spentMs < limitMs, `timed out waiting for ${what}`);
         await clock.advance(10);
         await new Promise((resolve) => setTimeout(resolve, 1));
       }
@@ -110,16 +110,16 @@ async function bench(context: TestContext, config: Readonly<Record<string, unkno
   };
 }
 
-/** Real time for what the network does; time on the fake clock stands still. */
+/** Waits in real time for the network; the fake clock does not move. */
 async function until(what: string, done: () => boolean): Promise<void> {
   const limit = performance.now() + 5_000;
   while (!done()) {
-    assert.ok(performance.now() < limit, `waited in vain for ${what}`);
+    assert.ok(performance.now() < limit, `timed out waiting for ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
 }
 
-test("the first reading is held until the pod is known, and goes on under its name", async (context) => {
+test("the first reading is held until the pod is known, and then has its attributes", async (context) => {
   const { start, read, end, passed, processor, clock } = await bench(context);
   const server = await start();
   server.add(pod("s1"));
@@ -135,7 +135,7 @@ test("the first reading is held until the pod is known, and goes on under its na
   await processor.shutdown(AbortSignal.timeout(1_000));
 });
 
-test("a processor that takes another one's place names also what no runtime lists any more", async (context) => {
+test("a processor that replaces another one also knows pods that no runtime lists any more", async (context) => {
   for (const wait of ["5s", "0s"]) {
     const { start, read, passed, clock, replace, host } = await bench(context, { wait });
     const server = await start();
@@ -160,7 +160,7 @@ test("a processor that takes another one's place names also what no runtime list
     read(resource, 2);
     await clock.advance(5_000);
     assert.equal(passed.at(-1), `${named("s1")} @2`, `wait ${wait}`);
-    // The next answer of the runtime says the same of a pod that has come back: no other series.
+    // The runtime then lists the same pod again, which must make no other series.
     server.add(pod("s1"));
     passed.length = 0;
     await clock.advance(60_000);
@@ -203,7 +203,7 @@ test("a pod that the runtime lists late is asked for again, within the wait", as
   assert.deepEqual(passed, [`${named("s1")} @1`]);
 });
 
-test("after the wait readings go on bare; a late name ends the bare sandbox just before the named one", async (context) => {
+test("after the wait readings pass without the pod's attributes; when these come, the old resource is ended just before the new one", async (context) => {
   const { start, read, passed, clock, advanceUntil, logs } = await bench(context);
   const resource = sandbox("s1");
   read(resource, 1);
@@ -222,7 +222,7 @@ test("after the wait readings go on bare; a late name ends the bare sandbox just
   assert.deepEqual(passed.slice(2), ["end s1", `${named("s1")} @3`, `${named("s1")} @4`]);
 });
 
-test("a sandbox that ends while it is held gives its readings first", async (context) => {
+test("a sandbox that ends while its readings are held passes them first", async (context) => {
   const { read, end, passed, clock } = await bench(context);
   const resource = sandbox("s1");
   read(resource, 1);
@@ -234,7 +234,7 @@ test("a sandbox that ends while it is held gives its readings first", async (con
   assert.equal(passed.length, 3, "it is a new sandbox, and held again");
 });
 
-test("a sandbox whose name came late and that ends without a reading ends under the bare name", async (context) => {
+test("a sandbox whose attributes came late and that ends without another reading ends without them", async (context) => {
   const { start, read, end, passed, advanceUntil, logs } = await bench(context, { wait: "0s" });
   const resource = sandbox("s1");
   read(resource, 1);
@@ -244,7 +244,7 @@ test("a sandbox whose name came late and that ends without a reading ends under 
   assert.deepEqual(passed, ["s1 @1", "end s1"]);
 });
 
-test("what is held is bounded, and let go rather than lost", async (context) => {
+test("the number of held readings is limited, and beyond it they are passed on, not lost", async (context) => {
   const { read, passed } = await bench(context, { wait: "60s" });
   const resource = sandbox("s1");
   for (let time = 1; time <= 15; time++) read(resource, time);
@@ -268,7 +268,7 @@ test("one id under two roots is two sandboxes of one pod", async (context) => {
   );
 });
 
-test("a resource that is no sandbox passes untouched, and so does its end", async (context) => {
+test("a resource that is no sandbox passes unchanged, and so does its end", async (context) => {
   const { read, end, passed, readings } = await bench(context);
   const resource: Resource = { key: "node", attributes: [{ key: "host.name", value: "n1" }] };
   read(resource, 1);
@@ -287,7 +287,7 @@ test("attributes of the receiver are never replaced", async (context) => {
   assert.deepEqual(passed, [`${named("s1")} web @1`]);
 });
 
-test("a receiver's new resource for a sandbox is named as the old one was", async (context) => {
+test("a receiver's new resource for a sandbox gets the same attributes as the old one", async (context) => {
   const { start, read, passed, clock } = await bench(context);
   (await start()).add(pod("s1"));
   read(sandbox("s1"), 1);
@@ -298,7 +298,7 @@ test("a receiver's new resource for a sandbox is named as the old one was", asyn
   assert.deepEqual(passed.slice(1), [`end ${named("s1")}`, "s1 new s1-uid s1-pod shop kata @2"]);
 });
 
-test("whether there is room is for those behind to say, and shutdown hands on what is held", async (context) => {
+test("noRoom is that of the next component, and a shutdown passes on the held readings", async (context) => {
   const { start, read, passed, clock, processor } = await bench(context);
   (await start()).add(pod("s1"));
   read(sandbox("s1"), 1);

@@ -25,11 +25,11 @@ function bench(endpoints: readonly string[], ...sandboxes: readonly string[]) {
     runtimes,
     node,
     messages: () => lines.map(({ msg }) => msg),
-    /** The log's lines as message and the endpoint that they are about. */
+    /** The lines of the log, as message and endpoint. */
     log: () => lines.map(({ msg, endpoint }) => [msg, endpoint]),
     lines,
     ask: (endpoint: string) => runtimes.asked(endpoint, new Set(node)),
-    /** A list with these pods comes from the endpoint, for a call that began just now unless `ask` was called. */
+    /** Passes the endpoint's list with these pods. The call began just now unless `ask` was called. */
     answer(endpoint: string, ...ids: readonly string[]) {
       const list = listOf(...ids);
       runtimes.answered(
@@ -42,7 +42,7 @@ function bench(endpoints: readonly string[], ...sandboxes: readonly string[]) {
   };
 }
 
-test("a sandbox is listed, not listed, too new for the last list, or nobody knows", () => {
+test("a sandbox is listed, unlisted, newer than the last list, or unknown", () => {
   const { runtimes, node, ask, answer, fail } = bench(["a"], "s1", "s2");
   assert.equal(runtimes.lists("s1"), "unknown");
   ask("a");
@@ -60,7 +60,7 @@ test("a sandbox is listed, not listed, too new for the last list, or nobody know
   assert.equal(runtimes.find("s1")?.name, "s1-pod", "a name stays a name");
 });
 
-test("both lists of two runtimes count, and none is missing", () => {
+test("the lists of two runtimes count together", () => {
   const { runtimes, ask, answer, fail } = bench(["a", "b"], "s1", "s2");
   for (const endpoint of ["a", "b"]) ask(endpoint);
   answer("a", "other");
@@ -89,14 +89,14 @@ test("the first runtime that answers is the node's until another has the node's 
   assert.equal(runtimes.fault, undefined);
 });
 
-test("pods of Kata without a sandbox make a runtime the node's too", () => {
+test("a runtime with Kata pods without a sandbox can be the node's too", () => {
   const { answer, log } = bench(["a", "b"]);
   answer("a");
   answer("b", "missing");
   assert.deepEqual(log().at(-1), [ANOTHER, "b"]);
 });
 
-test("a runtime that has named sandboxes is waited for while it is down; its outage is said once, with its length", async () => {
+test("a runtime that has listed sandboxes is needed while it is down; its outage is logged once, with its length", async () => {
   const { clock, answer, fail, log, lines, runtimes } = bench(["a", "b"], "s1");
   answer("b", "s1");
   answer("a");
@@ -115,7 +115,7 @@ test("a runtime that has named sandboxes is waited for while it is down; its out
   assert.equal(runtimes.fault, undefined);
 });
 
-test("one whose pods are all gone is waited for until another has some", () => {
+test("a runtime whose pods are all gone is needed until another one has some", () => {
   const { node, answer, fail, messages, runtimes } = bench(["a", "b"], "s1");
   answer("a", "s1");
   node.delete("s1");
@@ -129,7 +129,7 @@ test("one whose pods are all gone is waited for until another has some", () => {
   assert.equal(runtimes.fault, undefined);
 });
 
-test("one that never had any makes way for the next that answers", () => {
+test("a runtime that never had any is replaced by the next one that answers", () => {
   const { answer, fail, log } = bench(["a", "b"]);
   answer("a");
   fail("a");
@@ -141,7 +141,7 @@ test("one that never had any makes way for the next that answers", () => {
   ]);
 });
 
-test("two runtimes that both have pods of the node do not take turns, and both are waited for", () => {
+test("of two runtimes that both have pods of the node, the first stays the node's, and both are needed", () => {
   const { answer, fail, messages, runtimes } = bench(["a", "b"], "s1", "s2");
   for (let round = 0; round < 3; round++) {
     answer("a", "s1");
@@ -152,7 +152,7 @@ test("two runtimes that both have pods of the node do not take turns, and both a
   assert.deepEqual(messages(), [ANSWERS, OUT]);
 });
 
-test("where nothing answers, the fault names every endpoint and the way out, once all were tried", () => {
+test("if nothing answers, the error names all endpoints and what to do, when all have been tried", () => {
   const { runtimes, fail, answer, messages, lines, clock } = bench(["a", "b"]);
   fail("a");
   assert.equal(runtimes.fault, undefined);
@@ -165,7 +165,7 @@ test("where nothing answers, the fault names every endpoint and the way out, onc
   assert.deepEqual(messages(), [OUT, ANSWERS]);
 });
 
-test("a socket that was replaced on the node needs a restart, and is said also within an outage", () => {
+test("a socket that was replaced on the node needs a restart, which is logged also during an outage", () => {
   const { runtimes, answer, fail, messages } = bench(["a"]);
   answer("a");
   fail("a", "unavailable");

@@ -16,7 +16,7 @@ import { createHost } from "../../pipeline/host.ts";
 import { type CriServer, type SimulatedPod, startCriServer } from "../../simulator/cri_server.ts";
 import { RuntimeWatch } from "./watch.ts";
 
-/** Node does not name it: a descriptor that leads to a file, whatever its kind. */
+/** The flag O_PATH, which Node does not name: a descriptor of a file of any kind. */
 const O_PATH = 0o10000000;
 
 function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
@@ -33,7 +33,7 @@ function pod(id: string, change: Partial<SimulatedPod> = {}): SimulatedPod {
   };
 }
 
-/** A watch beside a receiver with these sandboxes, and two sockets on which runtimes can be. */
+/** A watch next to a receiver with these sandboxes, and two sockets for runtimes. */
 async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const folder = await mkdtemp(join(tmpdir(), "watch-"));
   const paths = [join(folder, "a.sock"), join(folder, "b.sock")] as const;
@@ -42,7 +42,7 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   const node = new Set(sandboxes);
   const roots = ["/run/vc/sbs"];
   host.single(SANDBOX_SOURCES).add("kata", {
-    // As a receiver does it.
+    // A receiver does the same.
     sandboxes: () =>
       Array.from(node, (id) => sandboxStatus(id, { isListed: host.single(WITNESSES).isListed(id) })),
     roots: () => roots,
@@ -89,7 +89,7 @@ async function bench(context: TestContext, ...sandboxes: readonly string[]) {
   };
 }
 
-test("pods of Kata in a place where nobody looks: a warning, after two minutes an error, well again when found", async (context) => {
+test("Kata pods outside the receivers' roots are a warning, after two minutes an error, and ok when they are found", async (context) => {
   const { open, paths, start, status, host, node, clock, messages, until } = await bench(context);
   const server = await start();
   server.add(pod("s1"));
@@ -113,7 +113,7 @@ test("pods of Kata in a place where nobody looks: a warning, after two minutes a
   assert.equal(messages().at(-1), "Every ready Kata pod has a sandbox again.");
 });
 
-test("no pod is missing before every receiver has looked at its roots, and none comes back while one does not know", async (context) => {
+test("no pod is missing before all receivers have read their roots, and the missing ones stay so while a receiver does not know", async (context) => {
   const { open, paths, start, host, node, roots, clock, messages, until } = await bench(context);
   const server = await start();
   server.add(pod("s1"));
@@ -143,7 +143,7 @@ test("no pod is missing before every receiver has looked at its roots, and none 
   await until("the end", () => messages().at(-1) === "Every ready Kata pod has a sandbox again.");
 });
 
-test("a sandbox whose pod was deleted is not in the runtime any more, and keeps its name, also in a watch that takes over", async (context) => {
+test("a sandbox whose pod was deleted is unlisted and keeps its pod's name, also in the watch after a reload", async (context) => {
   const { open, paths, start, host, until } = await bench(context, "s1", "s2");
   const server = await start();
   server.add(pod("s1"));
@@ -165,7 +165,7 @@ test("a sandbox whose pod was deleted is not in the runtime any more, and keeps 
   assert.equal(witnesses.isListed("s1"), undefined);
 });
 
-test("a sandbox that no reading speaks of is asked for once when somebody asks, and not again", async (context) => {
+test("for a sandbox without a reading, a question causes one list, and no other", async (context) => {
   const { open, paths, start, host, node, clock, until } = await bench(context);
   const server = await start();
   open([paths[0]]);
@@ -176,12 +176,12 @@ test("a sandbox that no reading speaks of is asked for once when somebody asks, 
   await until("the verdict", () => host.single(WITNESSES).isListed("s1") === false);
   const sinceMs = clock.monotonicMs();
   await until("half a minute", () => clock.monotonicMs() - sinceMs >= 30_000);
-  // Beside the first list, and those that every minute has.
+  // In addition to the first list and the lists of each minute.
   const minutes = Math.floor((clock.monotonicMs() - startMs) / 60_000);
   assert.equal(server.calls.list - minutes, 2);
 });
 
-test("an event about a pod of the node brings its news at once", async (context) => {
+test("an event of a pod of the node is known at once", async (context) => {
   const { open, paths, start, host, clock, until } = await bench(context, "s1");
   const server = await start(0, "2.0.0");
   server.add(pod("s1"));
@@ -193,7 +193,7 @@ test("an event about a pod of the node brings its news at once", async (context)
   assert.ok(clock.monotonicMs() - sinceMs <= 30_000, "not only with the next minute's list");
 });
 
-test("of two runtimes the one with the node's pods is found, and waited for when it is down", async (context) => {
+test("of two runtimes the one with the node's pods is found, and needed while it is down", async (context) => {
   const { open, paths, start, host, node, status, messages, until } = await bench(context, "s1");
   const first = await start(0);
   const second = await start(1);
@@ -204,7 +204,7 @@ test("of two runtimes the one with the node's pods is found, and waited for when
   await second.close();
   await until("the outage", () => status()?.state === "recoverable_error");
   assert.equal(witnesses.isListed("s1"), undefined);
-  // The first is still asked, and names what it has.
+  // The first one is still asked, and its list counts.
   first.add(pod("s2"));
   node.add("s2");
   await until("the other's sandbox", () => witnesses.isListed("s2") === true);
@@ -218,10 +218,10 @@ test("of two runtimes the one with the node's pods is found, and waited for when
   );
 });
 
-test("a socket that was replaced on the node is an error that only a restart mends", async (context) => {
+test("a socket that was replaced on the node is an error until a restart", async (context) => {
   const { open, paths, start, status, messages, until } = await bench(context);
   const server = await start();
-  // A descriptor leads to the file as a bind mount of it would: also when its name is gone.
+  // Through a descriptor the file is reachable as through a bind mount: also when its name is gone.
   const file = await openFile(paths[0], O_PATH);
   context.after(() => file.close());
   open([`/proc/self/fd/${file.fd}`]);
@@ -233,7 +233,7 @@ test("a socket that was replaced on the node is an error that only a restart men
   assert.equal(messages().filter((message) => message.startsWith("Container runtime does not")).length, 1);
 });
 
-test("a node without a runtime has no witness that says a thing", async (context) => {
+test("on a node without a runtime the witness knows nothing", async (context) => {
   const { open, paths, host, status, until } = await bench(context, "s1");
   open(paths);
   await until("the error", () => status()?.state === "recoverable_error");

@@ -46,13 +46,13 @@ function bench(...sandboxes: readonly string[]) {
 
 const POD = { uid: "s1-uid", name: "s1-pod", namespace: "shop", runtimeHandler: "kata" };
 
-test("before the runtime has answered there is no name and no verdict", () => {
+test("before the runtime has answered, the witness knows nothing", () => {
   const { witness } = bench("s1");
   assert.equal(witness.podOf("s1"), undefined);
   assert.equal(witness.lists("s1"), undefined);
 });
 
-test("a pod that is listed no more keeps its name until its sandbox ends, and its list says so", () => {
+test("a pod that is no longer listed keeps its name until its sandbox ends, and is unlisted", () => {
   const { witness, node, ask, answer, said } = bench("s1");
   ask();
   answer("s1");
@@ -71,7 +71,7 @@ test("a pod that is listed no more keeps its name until its sandbox ends, and it
   assert.equal(witness.podOf("s1"), undefined);
 });
 
-test("a pod that is not ready is listed: its runtime still has it to remove", () => {
+test("a pod that is not ready counts as listed, since its runtime still knows it", () => {
   const { witness, ask, answer } = bench("s1");
   ask();
   answer(listedPod("s1", { isReady: false }));
@@ -79,7 +79,7 @@ test("a pod that is not ready is listed: its runtime still has it to remove", ()
   assert.deepEqual(witness.podOf("s1"), POD);
 });
 
-test("while the runtime does not answer names stay and there is no verdict", () => {
+test("while the runtime does not answer, names stay and no sandbox is unlisted", () => {
   const { witness, ask, answer, fail } = bench("s1", "s2");
   ask();
   answer("s1", "later");
@@ -90,7 +90,7 @@ test("while the runtime does not answer names stay and there is no verdict", () 
   assert.equal(witness.lists("s2"), undefined);
 });
 
-test("a sandbox that came after the last list is not said to be missing, and a list is asked for", () => {
+test("a sandbox that is newer than the last list is not unlisted, and a list is asked for", () => {
   const { witness, node, ask, answer, unasked } = bench();
   ask();
   answer();
@@ -112,7 +112,7 @@ test("a pod without metadata is listed and has no name", () => {
   assert.deepEqual(said(KNOWN), []);
 });
 
-test("sandboxes that are in no list are said once: after a minute those that were listed, later those that may be booting", async () => {
+test("sandboxes in no list are logged once: after a minute those that were listed, later those that may be booting", async () => {
   const { clock, ask, answer, said } = bench("leaked", "of-ctr", "s1");
   const round = async (...pods: readonly string[]) => {
     ask();
@@ -127,7 +127,7 @@ test("sandboxes that are in no list are said once: after a minute those that wer
   assert.deepEqual(told().slice(1), [[{ sandbox: "of-ctr" }]]);
 });
 
-test("however many pods become known, sixty lines a minute say so, and one has the number of the others", async () => {
+test("at most sixty pods a minute are logged when they become known, and one line has the number of the others", async () => {
   const ids = Array.from({ length: 1_000 }, (_, index) => `s${index}`);
   const { ask, answer, said, clock } = bench(...ids);
   const others = () => said("Pods of further sandboxes became known.").map(({ count }) => count);

@@ -9,7 +9,7 @@ import { type GroupMemory, readGroupMemory } from "./cgroup.ts";
 const NO_LIMIT = "9223372036854771712";
 const MIB = 1024 * 1024;
 
-/** What is found in a file system with these files. */
+/** The group memory in a file system with these files. */
 function found(context: TestContext, files: Readonly<Record<string, string>>): GroupMemory {
   const root = mkdtempSync(join(tmpdir(), "cgroup-"));
   context.after(() => rmSync(root, { recursive: true }));
@@ -28,7 +28,7 @@ function checkLimit(
   assert.equal(found(context, files).limitBytes, wanted);
 }
 
-/** As the kernel writes it, of so many MiB. */
+/** The number of bytes as the kernel writes it, of a number of MiB. */
 function stat(mib: Readonly<Record<string, number>>): string {
   return Object.entries(mib)
     .map(([name, size]) => `${name} ${size * MIB}`)
@@ -55,7 +55,7 @@ test("version 2: the least limit from the group up", (context) => {
   checkLimit(context, { "proc/self/cgroup": "0::/../other", [`${base}/memory.max`]: "600" }, 600);
 });
 
-test("version 1: the group's limit, the container's where only that is to be seen, or that of a group above", (context) => {
+test("version 1: the group's limit, the container's if only that is visible, or that of a group above", (context) => {
   const own = `12:cpu,cpuacct:/docker/abc\n4:memory:/docker/abc\n0::/docker/abc`;
   const base = "sys/fs/cgroup/memory";
   const limit = `${base}/memory.limit_in_bytes`;
@@ -75,7 +75,7 @@ test("version 1: the group's limit, the container's where only that is to be see
   checkLimit(context, { ...groups, [limit]: NO_LIMIT, ...inherited }, 250);
 });
 
-test("both versions: the least", (context) => {
+test("both versions: the least limit", (context) => {
   checkLimit(
     context,
     {
@@ -87,13 +87,13 @@ test("both versions: the least", (context) => {
   );
 });
 
-test("where there is nothing to read, nothing limits", (context) => {
+test("without control groups there is no limit", (context) => {
   const nothing = { limitBytes: undefined, heldBytes: undefined };
   assert.deepEqual(found(context, {}), nothing);
   assert.deepEqual(found(context, { "proc/self/cgroup": "nonsense\n::\n4:memory" }), nothing);
 });
 
-test("version 2: what the kernel can drop is not held: pages of files that are on their disk, and its caches", (context) => {
+test("version 2: pages of files that are on their disk and the kernel's caches are not held", (context) => {
   const group = "sys/fs/cgroup/kata.service";
   const files = (limit: string) => ({
     "proc/self/cgroup": "0::/kata.service",
@@ -109,7 +109,7 @@ test("version 2: what the kernel can drop is not held: pages of files that are o
   assert.equal(found(context, files("max")).heldBytes, undefined, "what others take there ends nobody");
 });
 
-test("version 1: the same, with what groups below take", (context) => {
+test("version 1: the same, with the memory of the groups below", (context) => {
   const group = "sys/fs/cgroup/memory/docker/abc";
   const files = (limit: string) => ({
     "proc/self/cgroup": "4:memory:/docker/abc",
@@ -125,7 +125,7 @@ test("version 1: the same, with what groups below take", (context) => {
   assert.equal(found(context, files(NO_LIMIT)).heldBytes, undefined);
 });
 
-test("counts that were read at different times do not make less than nothing", (context) => {
+test("numbers that were read at different times do not make the result negative", (context) => {
   const group = "sys/fs/cgroup/kata.service";
   const files = (used: number, fields: Readonly<Record<string, number>>) => ({
     "proc/self/cgroup": "0::/kata.service",

@@ -58,7 +58,7 @@ const room = (availableMib: number, reachMib: number) => ({
   reachBytes: reachMib * MIB,
 });
 
-test("the soft limit is the hard one less the spike, a fifth where none is given", () => {
+test("the soft limit is the hard limit less the spike limit, which is a fifth by default", () => {
   const check = (input: object, hardBytes: number, softBytes: number): void => {
     const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
     assert.deepEqual(limitsOf(config, room(1_000, 4_000)), { hardBytes, softBytes });
@@ -70,7 +70,7 @@ test("the soft limit is the hard one less the spike, a fifth where none is given
   check({ limit_mib: 100, limit_percentage: 80, spike_limit_percentage: 15 }, 100 * MIB, 80 * MIB);
 });
 
-test("no limit is above what V8 lets the process have", () => {
+test("no limit is above the memory that V8 lets the process have", () => {
   const check = (input: object, hardMib: number, softMib: number): void => {
     const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
     const limits = limitsOf(config, room(64_000, 4_000));
@@ -82,7 +82,7 @@ test("no limit is above what V8 lets the process have", () => {
   check({ limit_mib: 3_000, spike_limit_mib: 1_000 }, 3_000, 2_000);
 });
 
-test("the least limit that works is one with a soft limit that is high enough", () => {
+test("the least limit that works has a soft limit that is high enough", () => {
   const check = (input: object, what: string, mib: number): void => {
     const config = memoryLimiterSchema.parse({ check_interval: "1s", ...input });
     const softBytes = 60 * MIB;

@@ -10,7 +10,7 @@ import { systemMemory } from "./memory.ts";
 
 const MIB = 1024 * 1024;
 
-test("what is read is what Node knows of this process", { skip: process.platform !== "linux" }, () => {
+test("the numbers agree with Node's own", { skip: process.platform !== "linux" }, () => {
   const { heldBytes, usedBytes, availableBytes, reachBytes } = systemMemory.read();
   const { rss, heapUsed } = process.memoryUsage();
   assert.ok(
@@ -22,7 +22,7 @@ test("what is read is what Node knows of this process", { skip: process.platform
   assert.ok(reachBytes > heap_size_limit && reachBytes < heap_size_limit + rss, `${reachBytes}`);
 });
 
-/** What is in use while there is much of it; nothing of it can be reached afterwards. */
+/** The memory in use while much is allocated, which is garbage afterwards. */
 function usedWhileFull(): number {
   const objects = Array.from({ length: 500_000 }, (_, index) => ({ index }));
   const buffers = Array.from({ length: 4_000 }, () => Buffer.alloc(16_384, 1));
@@ -47,10 +47,10 @@ test("collecting leaves no gc behind", () => {
 });
 
 const LIMIT_MIB = 96;
-/** The type that statfs gives of a tmpfs. */
+/** The file system type of tmpfs in statfs. */
 const TMPFS = 0x01021994;
 
-/** A folder in which control groups with a limit of memory can be made, and the name of that limit's file. */
+/** A folder for control groups with a memory limit, and the file name of the limit. */
 function hierarchy(): { readonly folder: string; readonly limit: string } | undefined {
   const places = [
     { folder: "/sys/fs/cgroup/memory", limit: "memory.limit_in_bytes" },
@@ -70,7 +70,7 @@ function hierarchy(): { readonly folder: string; readonly limit: string } | unde
   });
 }
 
-/** Prints what is held before and after it fills a file on disk, and then one in tmpfs, each with 24 MiB. */
+/** Prints the held memory before and after it writes 24 MiB to a file on disk, and then to one in tmpfs. */
 const CHILD = `
   import { closeSync, fsyncSync, openSync, rmSync, writeSync } from "node:fs";
   import { systemMemory } from ${JSON.stringify(join(import.meta.dirname, "memory.ts"))};

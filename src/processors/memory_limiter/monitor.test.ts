@@ -10,7 +10,7 @@ import { MemoryMonitor } from "./monitor.ts";
 
 const MIB = 1024 * 1024;
 
-/** Memory in MiB, as a test sets it; a collection takes it to `floor`. */
+/** Memory in MiB that the test sets. A collection lowers it to `floor`. */
 interface FakeMemory {
   used: number;
   held: number;
@@ -18,7 +18,7 @@ interface FakeMemory {
   readonly collections: string[];
 }
 
-/** A monitor with a limit of 100 MiB and a soft one of 80 that looks every second. */
+/** A monitor with a hard limit of 100 MiB and a soft limit of 80 MiB that checks every second. */
 function watching(input: object = {}) {
   const lines: string[] = [];
   const written: Record<string, unknown>[] = [];
@@ -63,9 +63,9 @@ function watching(input: object = {}) {
     memory,
     clock,
     status: () => statuses.components().map(({ state, error }) => `${state} ${error}`.trim()),
-    /** Those of the last line with the message. */
+    /** The fields of the last line with this message. */
     fields: (message: string) => written.findLast(({ msg }) => msg === message) ?? {},
-    /** What was logged since this was asked last. */
+    /** The lines of the log since the last call. */
     said: () => lines.splice(0),
     async after(seconds: number): Promise<boolean> {
       await clock.advance(seconds * 1_000);
@@ -83,7 +83,7 @@ const TOO_LOW =
   "The limit leaves too little memory to work with, and scrapes will be skipped; raise the option to least_mib.";
 const COLLECTED = "Garbage has been collected.";
 
-test("memory is short from the soft limit on, and not below it; each change is said once", async () => {
+test("memory is short from the soft limit on, and not below it; each change is logged once", async () => {
   const { memory, after, said, status } = watching();
   assert.deepEqual(said(), ["Memory is being watched."]);
   memory.used = 79;
@@ -99,14 +99,14 @@ test("memory is short from the soft limit on, and not below it; each change is s
   assert.deepEqual(status(), ["ok"]);
 });
 
-test("it looks every check_interval, and not before", async () => {
+test("memory is checked every check_interval, and not before", async () => {
   const { memory, after } = watching({ check_interval: "5s" });
   memory.used = 90;
   assert.equal(await after(4.9), false);
   assert.equal(await after(0.1), true);
 });
 
-test("where a collection helps, memory is not short", async () => {
+test("if a collection helps, memory is not short", async () => {
   const { memory, after, said } = watching();
   memory.used = 90;
   memory.floor = 40;
@@ -173,7 +173,7 @@ test("without growth the intervals stay as they are", async () => {
   assert.deepEqual(hard.memory.collections, ["3 thorough", "6 thorough", "9 thorough"]);
 });
 
-test("memory that the process keeps without use refuses nothing, and is asked back once", async () => {
+test("free memory that the process keeps does not stop scraping, and one collection tries to give it back", async () => {
   const { memory, after, said } = watching();
   memory.used = 95;
   memory.held = 120;

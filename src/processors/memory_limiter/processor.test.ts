@@ -32,7 +32,7 @@ function reading(): Reading {
   };
 }
 
-test("while memory is short there is no room; what is under way passes, and so do ends", async () => {
+test("while memory is short there is no room; readings under way pass, and so do ends", async () => {
   const clock = new FakeClock();
   const { meter, sum } = countingMeter();
   const settings = testSettings({ id: "memory_limiter", meter, clock });
@@ -77,7 +77,7 @@ test("while memory is short there is no room; what is under way passes, and so d
   assert.equal(clock.timerCount, 0);
 });
 
-test("where this process has passed the limit already, there is no room after the first look", async () => {
+test("if the process is over the limit already, there is no room after the first check", async () => {
   const clock = new FakeClock();
   const next: Consumer = { noRoom: () => undefined, consume: () => {}, end: () => {} };
   const config = factory.schema.parse({ check_interval: "1s", limit_mib: 10 });
