@@ -14,44 +14,46 @@ import { Graph } from "./pipeline/graph.ts";
 import { createHost } from "./pipeline/host.ts";
 import { pipelineCounters } from "./pipeline/observe.ts";
 import type { StatusBoard } from "./pipeline/statuses.ts";
+import type { UsageSource } from "./process/usage_source.ts";
 import { createLogger, LoggerFamily } from "./reporting/logs.ts";
 import type { LogOutput } from "./reporting/process_log.ts";
 import type { TelemetryConfig } from "./telemetry/config.ts";
 import { type OwnMetrics, startOwnMetrics } from "./telemetry/own_metrics.ts";
-import { observeLog, type ProcessUsage } from "./telemetry/process_metrics.ts";
+import { observeLog } from "./telemetry/process_metrics.ts";
 import { ConcealedTexts } from "./text/concealed.ts";
 import { messageOf } from "./text/error_text.ts";
 
 export interface AgentOptions {
   readonly config: AgentConfig;
   readonly build: BuildInfo;
-  /** The process's, where proxies are named. */
+  /** The environment of the process, which names proxies. */
   readonly env: Settings["env"];
-  /** Where `service::telemetry::logs` goes. */
+  /** Takes the log of the agent and its components. */
   readonly logOutput: LogOutput;
-  readonly usage: ProcessUsage;
-  /** How a component asks for a reload; left out where there is nothing to read again. */
+  /** Tells what the process has used so far. */
+  readonly usage: UsageSource;
+  /** Lets components ask for a reload. Left out if there is no configuration to read again. */
   readonly reload?: ReloadControl;
 }
 
-/** A shutdown that ignores its deadline is given this long, then left behind. */
+/** How long the agent waits for a shutdown that ignores its deadline. */
 const OVERRUN_MS = 1_000;
 
-/** One configuration at work, which may be changed for another: its own telemetry, and the graph of its components. */
+/** Runs one configuration: its log, the agent's own metrics, and the graph of its components. */
 export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
   readonly #loggers: LoggerFamily;
-  /** Of every configuration so far: what one of them knew may be said after the next has come. */
+  /** The texts of every configuration so far: a component may say something about an old one after a reload. */
   readonly #concealed = new ConcealedTexts();
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
   #graph: Graph | undefined;
   #statuses: StatusBoard | undefined;
-  /** The last change, which a shutdown waits for. */
+  /** The last change of the graph. A shutdown waits for it. */
   #changing: Promise<void> = Promise.resolve();
   #isStopping = false;
-  /** Aborts when a shutdown's time is over, and with it that of a change. */
+  /** Aborts at the deadline of a shutdown, and ends a change that still runs. */
   readonly #overdue = new AbortController();
 
   constructor(options: AgentOptions) {
@@ -64,17 +66,20 @@ export class Agent {
     options.logOutput.attach(this.logger);
   }
 
-  /** For the agent's own metrics; of no effect before the start. */
+  /** Makes instruments for the agent's own metrics. Without effect before `start`. */
   get meter(): Meter {
     return this.#metrics?.meter ?? createNoopMeter();
   }
 
-  /** Which components go on with old files, such as certificates, since the new ones are no good; in words for the user. */
+  /**
+   * The components that go on with old files, such as certificates, because they cannot use the new ones; in words for the
+   * user.
+   */
   get outdated(): readonly string[] {
     return this.#statuses?.outdatedNow() ?? [];
   }
 
-  /** Rejects when something cannot start, naming it; `shutdown` then stops what has started. */
+  /** Starts everything. Rejects with an error that names what cannot start; the caller then calls `shutdown`. */
   async start(): Promise<void> {
     const { build, usage, reload } = this.#options;
     const { telemetry } = this.#config.service;
@@ -103,8 +108,8 @@ export class Agent {
   }
 
   /**
-   * Goes over to another configuration; components that are the same in both go on undisturbed. Rejects, with words for
-   * the user, when that cannot be; the old configuration is then at work again.
+   * Changes to another configuration. Components that are the same in both go on undisturbed. Rejects, in words for the user,
+   * if the change is not possible; the old configuration is then in use again.
    */
   async change(config: AgentConfig): Promise<void> {
     this.#concealed.addAll(config.concealed);
@@ -134,14 +139,14 @@ export class Agent {
       );
   }
 
-  /** Drains and stops within `shutdown_timeout`. Resolves to whether everything stopped as it should. */
+  /** Hands on what is held, and stops everything within `shutdown_timeout`. Resolves to false if something failed to stop. */
   async shutdown(): Promise<boolean> {
     const { shutdownTimeoutMs } = this.#config.service;
     this.#isStopping = true;
     this.logger.info("Starting shutdown...");
     const deadline = this.#deadline();
     const stop = async (): Promise<boolean> => {
-      // What a change has taken out has its share of the deadline; then the change is over, or has failed.
+      // Components that a change is stopping get the same deadline. After that, the change has ended or failed.
       deadline.addEventListener("abort", () => this.#overdue.abort(), { once: true });
       await this.#changing.catch(() => {});
       const clean = (await this.#graph?.shutdown(deadline)) ?? true;
@@ -152,7 +157,7 @@ export class Agent {
       setTimeout(() => {
         this.logger.error(
           { shutdownTimeoutMs },
-          "Shutdown ran over its deadline; what still works is left behind.",
+          "Shutdown ran over its deadline; components that still run are left behind.",
         );
         resolve(false);
       }, shutdownTimeoutMs + OVERRUN_MS).unref();
@@ -179,7 +184,7 @@ export class Agent {
   }
 }
 
-/** What cannot change while the agent runs. */
+/** The part of `service::telemetry` that cannot change while the agent runs. */
 function withoutLevel({ logs, ...rest }: TelemetryConfig): unknown {
   const { level: _, ...fixed } = logs;
   return { ...rest, logs: fixed };

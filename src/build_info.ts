@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { BuildInfo } from "./component/component.ts";
 
-/** Read from package.json, which lies one folder above both `src` and the built `dist`. */
+/** Reads package.json, which is one folder above both `src` and the built `dist`. */
 export function readBuildInfo(): BuildInfo {
   const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
   const { name, version, description } = JSON.parse(text) as BuildInfo & { name: string };

@@ -1,8 +1,8 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
 // SPDX-License-Identifier: Apache-2.0
-// The young generation is kept small: V8 would let it grow to 48 MB, three times what the agent's data takes, and save
-// a twentieth of the CPU (npm run bench -- agent). The other two hold before the first line of this file runs: no signal
-// opens a debugger, and no warning of Node's goes to stderr as text.
+// The first option keeps V8's young generation small: it would grow to 48 MB, three times the agent's data, and save 5 % of
+// the CPU (npm run bench -- agent). The other two must hold before the first line of this file runs: no signal opens a
+// debugger, and no warning of Node goes to stderr as text.
 import { runProgram } from "./program.ts";
 
 await runProgram({
@@ -34,7 +34,7 @@ await runProgram({
       load: async () => (await import("./commands/monitor.ts")).monitor,
     },
   },
-  // As the Collector: without a command's name, the arguments are those of a run.
+  // As in the Collector, arguments without the name of a command are those of `run`.
   defaultCommand: "run",
   elsewhere: {
     simulate: '"npm run simulate" in a checkout',

@@ -2,35 +2,35 @@
 
 import inspector from "node:inspector";
 import { readBuildInfo } from "./build_info.ts";
-import type { Command } from "./commands/command.ts";
-import { stoppedOrAfter } from "./commands/stopped.ts";
+import type { Command } from "./process/command.ts";
 import { isDebuggerAskedFor, remarksOnNode } from "./process/node_remarks.ts";
 import { hangups, ignoreSignals, STOP_SIGNALS, stopSignal } from "./process/signals.ts";
+import { stoppedOrAfter } from "./process/stopped.ts";
 import type { ProcessLog, StrayLine } from "./reporting/process_log.ts";
 import { messageOf } from "./text/error_text.ts";
 import { visible, visibleLines } from "./text/visible.ts";
 
-interface Entry {
+interface CommandEntry {
   readonly summary: string;
-  /** Whether it runs an agent: SIGHUP means something to it, other than its end, and it says how Node was started. */
+  /** Whether it runs an agent. Then SIGHUP does not end the process, and the log says how Node was started. */
   readonly isAgent?: true;
-  /** Whether it makes what Kata's runtimes make, with the modes that theirs has: the umask stays as it was. */
+  /** Whether it makes the files of Kata's runtimes, with the modes that these have. Then the umask is not changed. */
   readonly isSimulation?: true;
   load(): Promise<Command>;
 }
 
-/** What a program can do. The agent is one program, the simulator of a checkout another. */
+/** The commands of a program. The agent is one program; the simulator, which only a checkout has, is another. */
 export interface Program {
-  readonly commands: Readonly<Record<string, Entry>>;
-  /** The command that is meant where the arguments begin with an option. */
+  readonly commands: Readonly<Record<string, CommandEntry>>;
+  /** The command that runs if the arguments begin with an option. */
   readonly defaultCommand?: string;
-  /** Where commands are that this program does not have. */
+  /** Where to find commands that this program does not have. */
   readonly elsewhere?: Readonly<Record<string, string>>;
 }
 
-/** A leaked handle or a reader of the log that does not read must not keep a finished process alive. */
+/** How long a finished process waits for its log to be read. A leaked handle must not keep it alive either. */
 const EXIT_GRACE_MS = 1_000;
-/** What the agent makes is its owner's alone, whatever it was started with; what others may see gets a mode of its own. */
+/** Files that the agent makes belong to its owner only, whatever umask it got. Files for others get their modes explicitly. */
 const UMASK = 0o077;
 
 function usage({ commands }: Program): string {
@@ -54,11 +54,11 @@ function usage({ commands }: Program): string {
 
 interface Setting {
   readonly opening: Promise<ProcessLog>;
-  /** Aborts at the first signal that is to stop the program. */
+  /** Aborts at the first signal that stops the program. */
   readonly stop: AbortSignal;
 }
 
-/** Gives the exit code. Throws, in words for the user, where the arguments are wrong. */
+/** Runs the command and returns the exit code. Throws, in words for the user, if the arguments are wrong. */
 async function runCommand(
   program: Program,
   argv: readonly string[],
@@ -91,7 +91,7 @@ async function runCommand(
   return await command({ args, env, stdout, stderr: log, usage: process, stop, onHangup });
 }
 
-function commandNamed({ commands, elsewhere = {} }: Program, name: string): Entry {
+function commandNamed({ commands, elsewhere = {} }: Program, name: string): CommandEntry {
   const entry = Object.hasOwn(commands, name) ? commands[name] : undefined;
   if (entry !== undefined) return entry;
   if (Object.hasOwn(elsewhere, name)) throw new Error(`no command "${name}" here; it is ${elsewhere[name]}`);
@@ -99,8 +99,8 @@ function commandNamed({ commands, elsewhere = {} }: Program, name: string): Entr
 }
 
 /**
- * Where Node was started without --disable-sigusr1, the signal may have come before this file had a listener for it. Each one
- * that came then opens the debugger once more.
+ * Closes the debugger. If Node was started without --disable-sigusr1, the signal may have come before this file had a listener
+ * for it; each such signal opens the debugger again.
  */
 async function closeDebugger(): Promise<void> {
   while (inspector.url() !== undefined) {
@@ -110,8 +110,8 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. Where a system call hangs, such as on a file system that does not answer, `process.exit` does not end
- * it: a signal's own effect does, of the one that came, or of the next.
+ * Ends the process now. If a system call hangs, such as on a file system that does not answer, `process.exit` does not end it.
+ * Then the default effect of a signal does: of the one that came, or of the next one.
  */
 function endAtOnce(stop: AbortSignal): never {
   const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
@@ -119,17 +119,17 @@ function endAtOnce(stop: AbortSignal): never {
   try {
     if (mayHang && stop.aborted) process.kill(process.pid, stop.reason);
   } catch {
-    // The systemd unit forbids the call; systemd ends the process itself then.
+    // The systemd unit forbids the call. Then systemd ends the process.
   }
   process.exit();
 }
 
-/** The log, into which goes all that Node and libraries would write to stderr as text. */
+/** Opens the log. Everything that Node and libraries would write to stderr as text goes into it from now on. */
 async function openLog(stop: AbortSignal): Promise<ProcessLog> {
   const { STDERR, standardOutput } = await import("./reporting/descriptor.ts");
   const { ProcessLog } = await import("./reporting/process_log.ts");
   const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
-  // Node makes a socket or a foreign pipe non-blocking when it opens it as a stream.
+  // Opening it as a stream makes Node set a socket, or a pipe of another user, to non-blocking.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
   globalThis.console = consoleInto(say);
@@ -141,7 +141,7 @@ async function openLog(stop: AbortSignal): Promise<ProcessLog> {
   return opened;
 }
 
-/** Runs what the arguments ask the program for, and ends the process with its exit code. */
+/** Runs the command that the arguments name, and ends the process with its exit code. */
 export async function runProgram(program: Program): Promise<void> {
   ignoreSignals(process);
   const stop = stopSignal(process, () => {
@@ -154,7 +154,7 @@ export async function runProgram(program: Program): Promise<void> {
     process.exitCode = 1;
   };
   process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    // Whoever reads our output may leave early (`| head`): that is no fault of ours.
+    // A reader of the output may stop early (`| head`), which is no error.
     if (error.code !== "EPIPE") fail(`cannot write to stdout: ${error.message}`);
   });
   try {
@@ -163,7 +163,7 @@ export async function runProgram(program: Program): Promise<void> {
   } catch (error) {
     fail(messageOf(error));
   }
-  // Whoever reads our output may take their time, such as a pager; a signal ends the wait.
+  // A reader of the output, such as a pager, may be slow. A signal ends the wait.
   if (process.stdout.writableLength > 0) {
     const taken = new Promise<void>((resolve) => void process.stdout.write("", () => resolve()));
     await Promise.race([taken, stoppedOrAfter(stop)]);

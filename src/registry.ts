@@ -2,8 +2,8 @@
 import type { Catalog } from "./config/catalog.ts";
 
 /**
- * Every component of this build: type → lazy import. The only file that names components; adding one is a folder and
- * a line here.
+ * All components of this build, by type. Each is imported only if a config names it. This is the only file that names
+ * components: a new one is a folder and an entry here.
  */
 export const registry: Catalog = {
   receivers: {

@@ -68,7 +68,7 @@ test("nothing is sent where there are no credentials, or none in time", async ()
   );
 });
 
-test("what is wrong until somebody changes it holds the exporter; anything else may pass", () => {
+test("an error that lasts until somebody acts holds the exporter; any other may pass", () => {
   assert.deepEqual(answerWithoutCredentials(new Error("down"), "http://peer.test/"), {
     kind: "busy",
     status: "credentials",

@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import { unlessAborted } from "../clock/abort.ts";
-
 import type { Failure } from "../peer/answer.ts";
 import { messageOf } from "../text/error_text.ts";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "./authenticator.ts";
 import { LastingError } from "./lasting_error.ts";
 
+/** How one request is sent and its result is read. */
 export interface AttemptOptions<T> {
   readonly signal: AbortSignal;
   /** Sends the request with these headers. Never rejects. */
   send(headers: RequestHeaders): Promise<T>;
-  /** Whether the peer did not take the credentials. */
+  /** Returns whether the peer has refused the credentials. */
   isRefused(result: T): boolean;
 }
 
 /**
- * Sends a request with credentials, and once more where the peer refuses them and there are others by now. Rejects, before
- * anything is sent, where there are no credentials, or none before `signal` aborts.
+ * Sends a request with credentials. Where the peer refuses them and the authenticator has new ones, sends it once more.
+ * Rejects where there are no credentials, or none before `signal` aborts; nothing has been sent then, or the first attempt
+ * was refused.
  */
 export async function sendAuthenticated<T>(
   authenticator: ClientAuthenticator | undefined,
@@ -31,14 +32,14 @@ export async function sendAuthenticated<T>(
   return await send(await beforeAbort(authenticator.authenticate(request), signal));
 }
 
-/** What it means for a request that there are no credentials for it; `address` says whom it was for. */
+/** Returns the failure of a request for which there are no credentials. `address` is the peer's, for the message. */
 export function answerWithoutCredentials(error: unknown, address: string): Failure {
   const text = messageOf(error);
   const kind = error instanceof LastingError ? "hold" : "busy";
   return { kind, status: "credentials", error: `${address}: ${text}` };
 }
 
-/** As `unlessAborted`, with words that say what the attempt lacked. */
+/** Waits like `unlessAborted`, but rejects with an error that says what the attempt was waiting for. */
 function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return unlessAborted(work, signal).catch((error: unknown) => {
     throw error === signal.reason ? new Error("cannot get credentials before the attempt's deadline") : error;

@@ -2,63 +2,72 @@
 import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 
-/** Names are in lower case. */
+/** The headers of a request by their names in lower case. */
 export type RequestHeaders = Readonly<Record<string, string>>;
 
-/** How a request travels: as one of HTTP/1.1, or as a call of gRPC, whose metadata are its headers. */
+/** The protocol of a request: HTTP/1.1, or a gRPC call, whose metadata are its headers. */
 export type RequestKind = "http" | "grpc";
 
-/** A request that is about to go out. */
+/** A request before it is sent. */
 export interface UnsentRequest {
   readonly method: string;
-  /** With scheme, host, path and query, as the peer is called. */
+  /** The whole URL: scheme, host, path and query. */
   readonly url: string;
   readonly headers: RequestHeaders;
   readonly body: Uint8Array;
 }
 
-/** Gives requests their credentials. Offered by extensions to exporters whose `auth::authenticator` names them. */
+/** Adds credentials to requests. An extension offers it to the exporters whose `auth::authenticator` names the extension. */
 export interface ClientAuthenticator {
-  /** Why requests of this kind cannot be served, with the way out; undefined where they can. */
+  /** Returns why it cannot serve requests of this kind, and what to do instead; undefined where it can. */
   refusal(kind: RequestKind): string | undefined;
   /**
-   * The headers to send: those of the request with the credentials among them, all printable ASCII. Called for each
-   * attempt. Rejects where there are no credentials now, in words for the user that hold no secret.
+   * Returns the headers to send: the headers of the request and the credentials, all printable ASCII. It is called for each attempt.
+   * Rejects where there are no credentials now; the message is for the user and must contain no secret.
    */
   authenticate(request: UnsentRequest): Promise<RequestHeaders>;
   /**
-   * A peer has refused these headers: 401 or UNAUTHENTICATED. Resolves to whether the next ones will be others, so that
-   * one more attempt makes sense. Never rejects.
+   * Is called when a peer has refused these headers (401 or UNAUTHENTICATED). Resolves to true where the next call of
+   * `authenticate` will return other headers, so that another attempt makes sense. Never rejects.
    */
   renew(refused: RequestHeaders): Promise<boolean>;
 }
 
-/** A request that a listener got. */
+/** A request that a listener has received. */
 export interface ReceivedRequest {
-  /** By names in lower case; of those that came twice, lists, or what Node makes of them. */
+  /** The headers by their names in lower case. A header that came twice is a list, or whatever Node makes of it. */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
-  /** Where it came from; those who cannot be told apart have one text. */
+  /**
+   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients that cannot be told apart have the
+   * same name.
+   */
   readonly peer: string;
 }
 
-/** What credentials are: good; bad or missing; or not looked at, since too many others are being looked at. */
+/**
+ * The result of a check: the credentials are good; they are wrong or missing; or they were not checked because too many
+ * others are being checked.
+ */
 export type Verdict = "accepted" | "refused" | "busy";
 
-/** Asks requests who they are. Offered by extensions to listeners whose `auth::authenticator` names them. */
+/**
+ * Checks the credentials of requests. An extension offers it to the listeners whose `auth::authenticator` names the
+ * extension.
+ */
 export interface ServerAuthenticator {
-  /** What is asked for, as the value of WWW-Authenticate. */
+  /** The value of WWW-Authenticate, which tells clients what credentials are needed. */
   readonly challenge: string;
-  /** Never rejects. Takes as long for a name that exists as for one that does not. */
+  /** Checks the request. Never rejects. It must take as long for a name that exists as for one that does not. */
   check(request: ReceivedRequest): Promise<Verdict>;
 }
 
-/** The authenticators of requests that go out, by their extensions' ids. */
+/** The key by which exporters find authenticators of outgoing requests, by their extensions' ids. */
 export const CLIENT_AUTHENTICATORS: Single<Offers<ClientAuthenticator>> = {
   name: "client authenticators",
   make: () => new OfferList(),
 };
 
-/** The authenticators of requests that come in, likewise. */
+/** The key by which listeners find authenticators of incoming requests, by their extensions' ids. */
 export const SERVER_AUTHENTICATORS: Single<Offers<ServerAuthenticator>> = {
   name: "server authenticators",
   make: () => new OfferList(),

@@ -11,7 +11,7 @@ import { testFolder } from "../../test/kit/test_folder.ts";
 import { createHost } from "../pipeline/host.ts";
 import { type CredentialSource, CredentialTexts } from "./credential_texts.ts";
 
-/** One text of an extension in which time stands still. */
+/** One text of an extension whose clock does not move by itself. */
 async function reading(context: TestContext, source: Omit<CredentialSource, "option">) {
   const host = createHost();
   host.statuses.report("extension", "auth", "ok");
@@ -31,7 +31,7 @@ async function reading(context: TestContext, source: Omit<CredentialSource, "opt
   };
 }
 
-test("a text of the config is as it is; a file comes first, and the white space around it is none of it", async (context) => {
+test("a text of the config is used as it is; a file is preferred, without the white space around its text", async (context) => {
   assert.equal((await reading(context, { text: " a " })).texts.get("token"), " a ");
   const file = join(testFolder(context), "f");
   writeFileSync(file, " one\r\ntwo \n");
@@ -62,12 +62,12 @@ test("a file behind the links of a mounted secret is read again, each time", asy
   }
 });
 
-test("a look that is asked for, and a refresh, find what is new", async (context) => {
+test("readAgain and refresh find new texts", async (context) => {
   const file = join(testFolder(context), "token");
   writeFileSync(file, "one");
   const { texts } = await reading(context, { file });
   writeFileSync(file, "two");
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "two");
   writeFileSync(file, "three");
   await texts.refresh();
@@ -87,7 +87,7 @@ test("a file that cannot be used any more leaves its last text, a status and a l
   const line = await lineOf(lines, "Credentials cannot be read again; the old ones stay in use.");
   assert.equal(line["error"], `cannot read token_file "${file}": no such file`);
   await assert.rejects(texts.refresh(), /cannot read token_file ".*": no such file/);
-  await texts.look();
+  await texts.readAgain();
   assert.equal(texts.get("token"), "one");
 
   writeFileSync(file, "two");
@@ -104,7 +104,7 @@ test("a file that cannot be used any more leaves its last text, a status and a l
   assert.ok(!JSON.stringify(lines).includes("three"), "no secret is in the log");
 });
 
-test("a file that cannot be used at the start is told with its option", async (context) => {
+test("a file that cannot be used at the start is an error with its option", async (context) => {
   const folder = testFolder(context);
   const check = (name: string, text: string, want: RegExp): Promise<void> => {
     const file = join(folder, name);

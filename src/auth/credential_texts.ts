@@ -3,36 +3,37 @@ import type { Settings } from "../component/component.ts";
 import { readSteadyFile, reasonOf } from "../files/read_file.ts";
 import { FileWatch } from "./file_watch.ts";
 
-/** Where a text comes from: the config, or a file that it names; the file is preferred. */
+/** The source of a text: the config, or a file that the config names. The file is preferred. */
 export interface CredentialSource {
   /** The option that names the file, for messages. */
   readonly option: string;
   readonly text?: string | undefined;
   readonly file?: string | undefined;
-  /** Why what is in the file cannot be used; undefined where it can. */
+  /** Returns why the text of the file cannot be used; undefined where it can. */
   reject?(text: string): string | undefined;
 }
 
+/** The options of `CredentialTexts`. */
 export interface CredentialTextsOptions {
-  /** The extension's. */
+  /** The settings of the extension. */
   readonly settings: Settings;
-  /** A file holds another text than before. */
+  /** Is called when a file has another text than before. */
   onChange?(): void;
 }
 
-/** Why a file is no good now. */
+/** Why a file cannot be used now. */
 interface Failure {
   readonly message: string;
-  /** Ends what the extension's status says of it. */
+  /** Removes the failure from the extension's status. */
   readonly end: () => void;
 }
 
-/** No credential is longer, and a wrong path may lead to anything. */
+/** The largest file that is read. No credential is longer, and a wrong path may lead to a file of any size. */
 const FILE_BYTES_MAX = 64 * 1024;
 
 /**
- * Texts such as a password, some of them in files, which are read again when they change. Where a file is no good later, its
- * last good text stays in use, and the log and the extension's status say so until it is good again.
+ * Texts such as a password, some of them in files, which are read again when they change. Where a file cannot be used later,
+ * its last good text stays in use, and the log and the extension's status say so until the file can be used again.
  */
 export class CredentialTexts<Name extends string> {
   readonly #sources: readonly (readonly [Name, CredentialSource])[];
@@ -40,8 +41,8 @@ export class CredentialTexts<Name extends string> {
   readonly #texts = new Map<Name, string>();
   readonly #failures = new Map<Name, Failure>();
   readonly #watches: FileWatch[] = [];
-  /** Looks come one after the other, so that the last one sees the latest. */
-  #lookBefore: Promise<void> = Promise.resolve();
+  /** Files are read one after the other, so that the last read gives the latest text. */
+  #lastRead: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(sources: Readonly<Record<Name, CredentialSource>>, options: CredentialTextsOptions) {
@@ -51,33 +52,34 @@ export class CredentialTexts<Name extends string> {
       if (text !== undefined && file === undefined) this.#texts.set(name, text);
   }
 
-  /** The text as it is now; of a file, without the white space around it. Empty where it is given nowhere. */
+  /** Returns the current text, without the white space around it if it is from a file. Empty where the config gives none. */
   get(name: Name): string {
     return this.#texts.get(name) ?? "";
   }
 
-  /** Reads the files, and watches them from now on. Rejects where one cannot be used. */
+  /** Reads the files and begins to watch them. Rejects where one cannot be used. */
   async start(): Promise<void> {
     await this.refresh();
     for (const source of this.#sources) this.#watch(source);
   }
 
-  /** Reads the files again. Rejects where one cannot be used; what it was last stays. */
+  /** Reads the files again. Rejects where one cannot be used; its last good text stays in use. */
   async refresh(): Promise<void> {
     const errors: Error[] = [];
-    await this.#lookAtAll((error) => errors.push(error));
+    await this.#readAll((error) => errors.push(error));
     if (errors[0] !== undefined) throw errors[0];
   }
 
-  /** As `refresh`, but never rejects. */
-  async look(): Promise<void> {
-    await this.#lookAtAll(() => {});
+  /** Reads the files again, like `refresh`, but never rejects. */
+  async readAgain(): Promise<void> {
+    await this.#readAll(() => {});
   }
 
+  /** Stops watching, and removes what was reported in the extension's status. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { end } of this.#failures.values()) end();
-    await Promise.all([...this.#watches.map((watch) => watch.close()), this.#lookBefore]);
+    await Promise.all([...this.#watches.map((watch) => watch.close()), this.#lastRead]);
   }
 
   #watch([name, source]: readonly [Name, CredentialSource]): void {
@@ -87,7 +89,7 @@ export class CredentialTexts<Name extends string> {
       path: source.file,
       clock,
       onHint: () => {
-        void this.#lookAt(name, source).then(() => {
+        void this.#read(name, source).then(() => {
           if (!this.#isClosed) watch.arm();
         });
       },
@@ -101,12 +103,12 @@ export class CredentialTexts<Name extends string> {
     watch.arm();
   }
 
-  async #lookAtAll(onError: (error: Error) => void): Promise<void> {
-    await Promise.all(this.#sources.map(([name, source]) => this.#lookAt(name, source, onError)));
+  async #readAll(onError: (error: Error) => void): Promise<void> {
+    await Promise.all(this.#sources.map(([name, source]) => this.#read(name, source, onError)));
   }
 
-  #lookAt(name: Name, source: CredentialSource, onError?: (error: Error) => void): Promise<void> {
-    const look = this.#lookBefore.then(async () => {
+  #read(name: Name, source: CredentialSource, onError?: (error: Error) => void): Promise<void> {
+    const read = this.#lastRead.then(async () => {
       if (source.file === undefined || this.#isClosed) return;
       try {
         const text = await readText(source, source.file);
@@ -120,8 +122,8 @@ export class CredentialTexts<Name extends string> {
         onError?.(words);
       }
     });
-    this.#lookBefore = look;
-    return look;
+    this.#lastRead = read;
+    return read;
   }
 
   #succeeded(name: Name): void {
@@ -135,7 +137,7 @@ export class CredentialTexts<Name extends string> {
   #failed(name: Name, message: string): void {
     const { host, id, logger } = this.#options.settings;
     const before = this.#failures.get(name);
-    // Without a text from earlier it cannot start, which is told as such.
+    // Without an earlier text the extension cannot start; then the start itself fails with the reason.
     if (this.#isClosed || !this.#texts.has(name) || before?.message === message) return;
     before?.end();
     this.#failures.set(name, { message, end: host.statuses.outdated("extension", id, message) });

@@ -4,15 +4,15 @@ import type { ClientAuthenticator, ServerAuthenticator } from "./authenticator.t
 import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "./authenticator.ts";
 import type { CredentialTexts } from "./credential_texts.ts";
 
-/** The sides that an authenticator has. */
+/** The sides of an authenticator; each may be missing. */
 export interface AuthenticatorSides {
-  /** Gives exporters' requests their credentials. */
+  /** Adds credentials to exporters' requests. */
   readonly client?: ClientAuthenticator;
-  /** Asks listeners' requests for theirs. */
+  /** Checks the credentials of listeners' requests. */
   readonly server?: ServerAuthenticator;
 }
 
-/** The extension that offers an authenticator while it runs, and keeps the files that the credentials are in. */
+/** Makes an extension that offers the sides of an authenticator while it runs, and that reads and watches its files. */
 export function authenticatorExtension(
   settings: Settings,
   texts: CredentialTexts<string>,

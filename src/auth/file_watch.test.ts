@@ -8,7 +8,7 @@ import { testFolder } from "../../test/kit/test_folder.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { entriesTo, FileWatch } from "./file_watch.ts";
 
-test("the way to a file has each link on it, and the file", (context) => {
+test("the way to a file consists of each link and the file", (context) => {
   const folder = realpathSync(testFolder(context));
   const check = (path: string, ...want: readonly string[]): void =>
     assert.deepEqual(
@@ -31,7 +31,7 @@ test("the way to a file has each link on it, and the file", (context) => {
   assert.ok(entriesTo(join(folder, "loop")).length > 1, "it ends");
 });
 
-/** A watch in which time stands still, and how many hints it gave. */
+/** A watch whose clock does not move, and the number of its hints. */
 function watching(context: TestContext, path: string) {
   const clock = new FakeClock();
   let hints = 0;
@@ -42,7 +42,7 @@ function watching(context: TestContext, path: string) {
   return { watch, clock, hints: () => hints };
 }
 
-test("a file is looked at from time to time, and not at all once closed", async (context) => {
+test("a hint comes from time to time, and none after the close", async (context) => {
   const { watch, clock, hints } = watching(context, join(testFolder(context), "file"));
   await poll("the watcher to be there", () => (hints() > 0 ? true : undefined));
   const before = hints();
@@ -56,7 +56,7 @@ test("a file is looked at from time to time, and not at all once closed", async 
   assert.equal(clock.timerCount, 0);
 });
 
-test("a file that comes, changes or goes is a hint; its neighbours are none", async (context) => {
+test("a file that appears, changes or disappears causes a hint; its neighbours do not", async (context) => {
   const folder = testFolder(context);
   const { hints } = watching(context, join(folder, "file"));
   const next = async (act: () => void): Promise<void> => {

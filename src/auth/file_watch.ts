@@ -4,24 +4,25 @@ import { dirname, parse, resolve, sep } from "node:path";
 import { type FSWatcher, watch } from "chokidar";
 import type { Clock } from "../clock/clock.ts";
 
+/** The options of a `FileWatch`. */
 export interface FileWatchOptions {
-  /** The file may not exist yet, and may be reached by links. */
+  /** The path of the file. It may not exist yet, and links may lead to it. */
   readonly path: string;
   readonly clock: Clock;
-  /** The file may hold something else now. */
+  /** Is called when the file may have changed. The caller must call `arm` again afterwards. */
   onHint(): void;
-  /** The watcher has failed; the hints go on, but come later. */
+  /** Is called when the watcher has failed. Hints still come, but up to 10 s later. */
   onError(error: Error): void;
 }
 
-/** Events may be lost, and a file system of another machine has none. */
-const LOOK_INTERVAL_MS = 10_000;
-/** As the kernel has it, for links that lead to each other. */
+/** A hint comes at least this often: events may be lost, and network file systems have none. */
+const HINT_INTERVAL_MS = 10_000;
+/** The kernel's limit of links on the way to a file; it ends the search where links lead to each other. */
 const LINKS_MAX = 40;
 
 /**
- * Hints that a file may have changed, until closed. Kubernetes exchanges a mounted file by moving a link to another
- * directory, so each link on the way to the file is watched as the file itself is.
+ * Calls `onHint` whenever a file may have changed, until it is closed. Kubernetes replaces a mounted file by changing a link to
+ * another directory, so each link on the way to the file is watched like the file itself.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions;
@@ -29,17 +30,17 @@ export class FileWatch {
   #watched = "";
   #error = "";
   #closing: Promise<unknown> = Promise.resolve();
-  #cancelLook: () => void = () => {};
+  #cancelHint: () => void = () => {};
 
   constructor(options: FileWatchOptions) {
     this.#options = options;
   }
 
-  /** Begins, or begins anew where something else leads to the file now. To be called after each hint. */
+  /** Begins to watch, or begins again where other links lead to the file now. The caller must call it after each hint. */
   arm(): void {
     const { path, clock, onHint } = this.#options;
-    this.#cancelLook();
-    this.#cancelLook = clock.after(LOOK_INTERVAL_MS, onHint);
+    this.#cancelHint();
+    this.#cancelHint = clock.after(HINT_INTERVAL_MS, onHint);
     try {
       const entries = entriesTo(path);
       const watched = entries.join("\0");
@@ -53,7 +54,7 @@ export class FileWatch {
   }
 
   async close(): Promise<void> {
-    this.#cancelLook();
+    this.#cancelHint();
     this.#disarm();
     await this.#closing;
   }
@@ -70,7 +71,7 @@ export class FileWatch {
       if (watcher === this.#watcher) this.#options.onHint();
     };
     watcher.on("all", hint);
-    // What came while it was being set up was not reported.
+    // Changes during the set-up were not reported.
     watcher.on("ready", hint);
     watcher.on("error", (error) => {
       if (watcher === this.#watcher) this.#failed(error);
@@ -78,7 +79,7 @@ export class FileWatch {
     return watcher;
   }
 
-  /** The next `arm` tries again; what fails each time is told once. */
+  /** Reports the error, unless it is the same as before. The next `arm` tries again. */
   #failed(cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#watched = "";
@@ -96,7 +97,7 @@ export class FileWatch {
   }
 }
 
-/** The absolute paths of the file and of every link on the way to it, as far as they are there. */
+/** Returns the absolute paths of the file and of every link on the way to it, as far as they exist. */
 export function entriesTo(path: string): readonly string[] {
   const entries: string[] = [];
   let { root: at } = parse(resolve(path));

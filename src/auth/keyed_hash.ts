@@ -4,14 +4,14 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 const KEY = randomBytes(32);
 
 /**
- * A hash under a key that ends with the process: two of them tell whether secrets are the same, and nothing of what they
- * are. No text but the last may hold a NUL.
+ * Hashes secrets with a key that exists only in this process. Equal hashes mean equal secrets, and a hash reveals nothing else.
+ * Only the last text may contain a NUL.
  */
 export function keyedHash(...texts: readonly string[]): Buffer {
   return createHmac("sha256", KEY).update(texts.join("\0")).digest();
 }
 
-/** Takes as long whichever it is, or none. */
+/** Returns whether the hash is one of those wanted. Takes the same time whichever it is, or if it is none. */
 export function isAmong(hash: Buffer, wanted: readonly Buffer[]): boolean {
   let found = false;
   for (const one of wanted) found = timingSafeEqual(hash, one) || found;

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Why there are no credentials, where that stays so until somebody changes a config or a permission. */
+/** Says why there are no credentials, where that will not change until somebody changes a config or a permission. */
 export class LastingError extends Error {}

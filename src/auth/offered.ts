@@ -4,8 +4,8 @@ import type { ClientAuthenticator, RequestKind } from "./authenticator.ts";
 import { CLIENT_AUTHENTICATORS } from "./authenticator.ts";
 
 /**
- * The authenticator that a config names, where it names one. Throws, with words for the user, where none is offered that
- * serves requests of the kind.
+ * Finds the authenticator that a config names; undefined where `id` is. Throws, with a message for the user, where no extension
+ * offers it or it cannot serve requests of the kind.
  */
 export function offeredAuthenticator(
   host: Host,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Rejects with the signal's reason as soon as it aborts; the work then ends by itself. */
+/** Resolves or rejects as the work does, or rejects with the signal's reason when that aborts. The work itself goes on. */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Time as a component sees it, so that a test can hold it still. */
+/** The time that a component uses. A test can stop it. */
 export interface Clock {
-  /** Unix milliseconds; may jump. For timestamps only. */
+  /** Returns Unix milliseconds, for timestamps only: this clock may jump. */
   nowMs(): number;
-  /** Milliseconds of a clock that only goes forward. For durations and deadlines. */
+  /** Returns the milliseconds of a clock that only goes forward, for durations and deadlines. */
   monotonicMs(): number;
-  /** Calls `callback` once after `delayMs`, soon where that has passed already; the returned function cancels it and may be called at any time. */
+  /**
+   * Calls `callback` once after `delayMs` milliseconds, or soon if the delay is negative. Returns a function that cancels the
+   * call, which may be called at any time.
+   */
   after(delayMs: number, callback: () => void): () => void;
 }
 

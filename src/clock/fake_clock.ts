@@ -7,7 +7,7 @@ interface Timer {
   readonly callback: () => void;
 }
 
-/** A clock for tests: time stands still until `advance` is called. */
+/** A clock for tests. Its time stops until `advance` is called. */
 export class FakeClock implements Clock {
   readonly #timers = new Set<Timer>();
   readonly #epochMs: number;
@@ -37,8 +37,8 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves time on by `ms`, firing what falls due in order. Between two timers the promise jobs and immediates that
-   * the earlier one set off are run, so that a chain of timers behaves as it does in real time.
+   * Moves the time forward by `ms`, and fires the timers that are due in their order. After each timer, the promise jobs and
+   * immediates that it caused run, so that a chain of timers behaves as it does in real time.
    */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#elapsedMs + ms;
@@ -52,7 +52,7 @@ export class FakeClock implements Clock {
     await settle();
   }
 
-  /** Lets time pass as for a process that is suspended: timers that are due run late, at the next `advance`. */
+  /** Moves the time forward as for a suspended process: timers that are due fire late, at the next `advance`. */
   suspend(ms: number): void {
     this.#elapsedMs += ms;
   }

@@ -2,10 +2,10 @@
 import { stringify } from "yaml";
 import { readBuildInfo } from "../build_info.ts";
 import type { CatalogSection } from "../config/catalog.ts";
+import type { Command } from "../process/command.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
 
-/** Lists what this build has, in the shape of the Collector's command of that name. */
+/** Lists the components of this build, in the form of the Collector's command `components`. */
 export const components: Command = ({ stdout }) => {
   const { command, version, description } = readBuildInfo();
   const module = `${command} ${version}`;

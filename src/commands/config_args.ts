@@ -6,21 +6,24 @@ export interface ConfigArgs {
   readonly sets: readonly string[];
 }
 
-/** What every command that reads a config takes; goes into `node:util` parseArgs' options. */
+/** The options of every command that reads a config, for `parseArgs` of `node:util`. */
 export const CONFIG_OPTIONS = {
   config: { type: "string", multiple: true },
   set: { type: "string", multiple: true },
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** `--config <file|uri>` and `--set a.b=v`, each any number of times; undefined when help is asked for. Throws on others. */
+/**
+ * Parses `--config <file|uri>` and `--set a.b=v`, which can be repeated. Returns undefined if help is asked for. Throws on any
+ * other argument.
+ */
 export function parseConfigArgs(args: readonly string[]): ConfigArgs | undefined {
   const { values } = parseArgs({ args: [...args], options: CONFIG_OPTIONS });
   if (values.help === true) return undefined;
   return { uris: values.config ?? [], sets: values.set ?? [] };
 }
 
-/** The usage text of a command that takes a config. */
+/** Returns the usage text of a command that reads a config. */
 export function configUsage(command: string, summary: string, more: readonly string[] = []): string {
   return [
     summary,

@@ -5,18 +5,18 @@ import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readSteadyFile } from "../files/read_file.ts";
 
-/** Events are a hint that may be missed where a file is swapped by links; a look at the files is not. */
+/** How often the files are read and compared. Events alone may miss a file that is exchanged by links. */
 const LOOK_INTERVAL_MS = 5_000;
-/** An editor writes a file in several steps. */
+/** How long to wait after an event, because an editor writes a file in several steps. */
 const SETTLE_MS = 200;
 
-/** Files that the configuration is made of: those that were read for it, and those that it names for components to read. */
+/** The files of a configuration: those that it was read from, and those that it names for components to read. */
 export class ConfigFiles {
-  /** By path: of what the file held at the last look; undefined before the first. */
+  /** The digest of each file's content at the last look, by path. Undefined before the first look. */
   readonly #digests = new Map<string, string | undefined>();
   #onNew: (path: string) => void = () => {};
 
-  /** The source, of which the files that are read are noted. */
+  /** Returns the source with a `readFile` that notes each file. */
   noting(source: ConfigSource): ConfigSource {
     return {
       ...source,
@@ -27,7 +27,7 @@ export class ConfigFiles {
     };
   }
 
-  /** Notes the files whose paths stand under keys such as `cert_file`. */
+  /** Notes the files that the config names under keys that end in `_file`, such as `cert_file`. */
   noteNamed(tree: ConfigNode): void {
     if (tree.kind === "list") for (const item of tree.items) this.noteNamed(item);
     if (tree.kind !== "map") return;
@@ -37,7 +37,7 @@ export class ConfigFiles {
     }
   }
 
-  /** Looks at the files: whether one of them holds something else than at the last look. */
+  /** Reads the files. Resolves to whether the content of one has changed since the last look. */
   async hasChanged(): Promise<boolean> {
     let changed = false;
     for (const [path, before] of this.#digests) {
@@ -48,7 +48,7 @@ export class ConfigFiles {
     return changed;
   }
 
-  /** Calls `onChange` when a file holds something else than at the last look, until the returned function is called. */
+  /** Calls `onChange` whenever the content of a file has changed, until the returned function is called. */
   watch(onChange: () => void): () => Promise<void> {
     let timer: NodeJS.Timeout | undefined;
     const look = async (): Promise<void> => {
@@ -60,7 +60,7 @@ export class ConfigFiles {
     };
     const watcher = watch([...this.#digests.keys()], { ignoreInitial: true });
     watcher.on("all", hint);
-    // Whatever hinders it, the looks go on.
+    // The looks find changes even if the watcher fails.
     watcher.on("error", hint);
     const interval = setInterval(() => void look(), LOOK_INTERVAL_MS);
     this.#onNew = (path) => {
@@ -83,7 +83,7 @@ export class ConfigFiles {
   }
 }
 
-/** Of what the file holds. One that is missing counts as such, since it may be on its way; and so does a pipe. */
+/** Returns the digest of a file's content. For a file that is missing, or a pipe, it is the error's code. */
 async function digestOf(path: string): Promise<string> {
   try {
     return createHash("sha256")

@@ -33,13 +33,13 @@ test("one dash or two, a blank or an equals sign", () => {
   check([], {});
 });
 
-test("a flag may come again, and a bool stands alone", () => {
+test("a flag can be repeated, and a bool needs no value", () => {
   check(["--config", "a", "-config=b"], { config: ["a", "b"] });
   check(["-verbose", "--config", "a"], { verbose: ["true"], config: ["a"] });
   check(["-verbose=false"], { verbose: ["false"] });
 });
 
-test("what Go refuses is refused in its words, and so is what it would ignore", () => {
+test("arguments that Go refuses are refused in its words, and so are those that it would ignore", () => {
   check(["--nothing"], "flag provided but not defined: -nothing");
   check(["--__proto__", "x"], "flag provided but not defined: -__proto__");
   check(["--config"], "flag needs an argument: -config");

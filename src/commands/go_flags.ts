@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A flag as Go's flag package knows them. */
+/** A flag of Go's flag package. */
 export interface GoFlag {
   readonly kind: "text" | "bool";
   readonly help: string;
-  /** Shown in the usage; the value where the flag is not given. */
+  /** The value if the flag is not given. The usage shows it. */
   readonly default?: string;
 }
 
 export type GoFlagValues = ReadonlyMap<string, readonly string[]>;
 
-/** "help" where it is asked for; otherwise what is wrong, in the words that Go's users know, or the values by flag. */
+/** The result of parsing: "help" if it is asked for, what is wrong in the words of Go, or the values of each flag. */
 export type GoFlags = "help" | { readonly wrong: string } | { readonly values: GoFlagValues };
 
 /**
- * Reads arguments by the rules of Go's flag package: one dash or two, `-name value` or `-name=value`, a bool alone or
- * with `=`. Go's programs ignore what stands behind the flags; here it is a fault.
+ * Parses arguments by the rules of Go's flag package: one dash or two, `-name value` or `-name=value`, a bool alone or with
+ * `=`. An argument after the flags is a fault here, while Go's programs ignore it.
  */
 export function parseGoFlags(args: readonly string[], flags: Readonly<Record<string, GoFlag>>): GoFlags {
   const values = new Map<string, string[]>();
@@ -41,7 +41,7 @@ export function parseGoFlags(args: readonly string[], flags: Readonly<Record<str
   return { values };
 }
 
-/** The flags and their defaults, as Go prints them. */
+/** Returns the flags and their defaults, as Go prints them. */
 export function goUsage(flags: Readonly<Record<string, GoFlag>>): string {
   return Object.entries(flags)
     .map(([name, { kind, help, default: initial }]) => {

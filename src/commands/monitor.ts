@@ -3,9 +3,9 @@ import { readBuildInfo } from "../build_info.ts";
 import { parseCriEndpoint } from "../cri/endpoint.ts";
 import { readConfigFile } from "../files/read_file.ts";
 import { parseListenAddress } from "../options/values.ts";
+import type { Command } from "../process/command.ts";
 import { visible } from "../text/visible.ts";
 import { cipherNames } from "../tls/ciphers.ts";
-import type { Command } from "./command.ts";
 import { type GoFlag, type GoFlagValues, goUsage, parseGoFlags } from "./go_flags.ts";
 import { printSource } from "./print_config.ts";
 import { runSource } from "./run.ts";
@@ -51,10 +51,13 @@ Usage: kata-collector monitor [flags]
 
 `;
 
-/** The file that faults in what the flags make are said to be in. */
+/** The file name in faults of the configuration that the flags make. */
 const FLAGS_FILE = "flags of monitor";
 
-/** Takes kata-monitor's flags, makes a configuration of them, and runs that. 2 for flags that Go would refuse. */
+/**
+ * Makes a configuration from kata-monitor's flags, and runs the agent with it. The exit code is 2 for flags that Go would
+ * refuse.
+ */
 export const monitor: Command = async (context) => {
   const { stdout, stderr } = context;
   const args = context.args[0] === "version" ? ["--version"] : context.args;
@@ -94,14 +97,14 @@ function isSet(values: GoFlagValues, name: FlagName): boolean {
   return /^(true|t|1)$/i.test(values.get(name)?.at(-1) ?? "false");
 }
 
-/** The last one given, as in Go; an empty one is as good as none. */
+/** Returns the last value of the flag, as in Go, or the default if that is empty or missing. */
 function textOf(values: GoFlagValues, name: FlagName): string | undefined {
   const flag: GoFlag = FLAGS[name];
   const given = values.get(name)?.at(-1);
   return given === undefined || given === "" ? flag.default : given;
 }
 
-/** What kata-monitor does by default, said as a configuration. */
+/** Returns the configuration that does what kata-monitor does with these flags. */
 function configOf(values: GoFlagValues): { config: unknown; faults: readonly string[] } {
   const faults: string[] = [];
   const endpoint = textOf(values, "listen-address") ?? "";
@@ -122,7 +125,7 @@ function configOf(values: GoFlagValues): { config: unknown; faults: readonly str
     exporters: { prometheus: { endpoint, ...(tls === undefined ? {} : { tls }) } },
     service: {
       extensions: ["kata_monitor_api"],
-      // kata-monitor has one listener; a second one could meet a Collector's on the node's network.
+      // kata-monitor has one listener. The port of a second one could be taken by a Collector on the node's network.
       telemetry: { logs: { level: logLevel }, metrics: { level: "none" } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },
@@ -132,7 +135,7 @@ function configOf(values: GoFlagValues): { config: unknown; faults: readonly str
   return { config, faults };
 }
 
-/** Those of logrus, by which kata-monitor logs. */
+/** The levels of logrus, which kata-monitor logs with, and the agent's level for each. */
 const LOG_LEVELS: Readonly<Record<string, string>> = {
   trace: "debug",
   debug: "debug",

@@ -6,9 +6,9 @@ import { loadConfig } from "../config/load.ts";
 import { printableConfig } from "../config/print.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readConfigFile } from "../files/read_file.ts";
+import type { Command, CommandContext } from "../process/command.ts";
 import { registry } from "../registry.ts";
 import { visibleLines } from "../text/visible.ts";
-import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 
 const OPTIONS = {
@@ -18,7 +18,7 @@ const OPTIONS = {
   validate: { type: "string", default: "true" },
 } as const;
 
-/** Prints the configuration as the agent understands it: merged, expanded, with all defaults, secrets redacted. */
+/** Prints the configuration as the agent understands it: merged, expanded and with all defaults. Secrets are redacted. */
 export const printConfig: Command = async (context) => {
   const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -47,11 +47,11 @@ export const printConfig: Command = async (context) => {
 export interface PrintOptions {
   readonly format: string;
   readonly unredacted: boolean;
-  /** Whether a faulty configuration is not printed. */
+  /** Whether the configuration must have no fault. If false, a faulty one is printed too. */
   readonly validate: boolean;
 }
 
-/** Prints a configuration from wherever. 1 where it has faults. */
+/** Prints the configuration of the source. Resolves to the exit code: 1 if it has faults. */
 export async function printSource(
   { stdout, stderr }: CommandContext,
   source: ConfigSource,
@@ -69,7 +69,10 @@ export async function printSource(
   return 0;
 }
 
-/** What the terminal would not show is in double quotes, in which YAML has the same escapes as `visibleLines`. */
+/**
+ * Returns the config as YAML. Texts with hidden characters are in double quotes, where YAML has the escapes of
+ * `visibleLines`.
+ */
 function asYaml(config: unknown): string {
   const document = new Document(config);
   visit(document, {

@@ -10,7 +10,7 @@ import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { messageOf } from "../text/error_text.ts";
 
-/** Reads an agent's configuration again, as often as somebody asks, one time after the other. */
+/** Reads an agent's configuration again when asked, and changes the agent to it. One reload runs at a time. */
 export class Reloader implements ReloadControl {
   readonly #source: ConfigSource;
   readonly #catalog: Catalog;
@@ -19,9 +19,9 @@ export class Reloader implements ReloadControl {
   #counter: Counter | undefined;
   #running: Promise<ReloadResult> | undefined;
   #again = false;
-  /** Whether somebody asked before the agent had started. */
+  /** Whether a reload was asked for before the agent had started. */
   #early = false;
-  /** The last reload, and why its configuration is not the one at work; empty where it is. */
+  /** The last reload, with the faults because of which its configuration is not in use. No faults if it is. */
   #last: Omit<ReloadOutcome, "ok"> | undefined;
 
   /** `onLoaded` gets each configuration that has no fault. */
@@ -32,8 +32,8 @@ export class Reloader implements ReloadControl {
   }
 
   /**
-   * What became of the last reload, as it stands now: a certificate that could not be read then may have been read since,
-   * and one that could may have been spoilt.
+   * The outcome of the last reload, as it is now: a certificate that could not be read then may have been read since, and one
+   * that could may have become unreadable.
    */
   get last(): ReloadOutcome | undefined {
     if (this.#last === undefined) return undefined;
@@ -45,7 +45,7 @@ export class Reloader implements ReloadControl {
     return this.#agent?.outdated ?? [];
   }
 
-  /** The agent that goes over to what is read. It must have started. */
+  /** Sets the agent, which must have started. Runs a reload that was asked for earlier. */
   attach(agent: Agent): void {
     this.#agent = agent;
     const meter = agent.meter;
@@ -66,7 +66,7 @@ export class Reloader implements ReloadControl {
     if (this.#early) void this.run();
   }
 
-  /** Who asks while a reload runs gets the next one, which sees what has changed since. */
+  /** A call during a reload waits for it and gets the next one, which reads what has changed since. */
   async run(): Promise<ReloadResult> {
     if (this.#running !== undefined) {
       this.#again = true;
@@ -101,7 +101,7 @@ export class Reloader implements ReloadControl {
     return { ok, faults: [...faults, ...outdated] };
   }
 
-  /** Resolves to why the configuration stays as it was; to nothing where it does not. */
+  /** Loads the configuration and changes the agent to it. Resolves to the faults that prevented it. */
   async #change(agent: Agent): Promise<readonly string[]> {
     const loaded = await loadConfig(this.#source, this.#catalog);
     if (!loaded.ok) return renderFaults(loaded.faults).trimEnd().split("\n");

@@ -7,20 +7,20 @@ import { type LoadResult, loadConfig } from "../config/load.ts";
 import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readConfigFile } from "../files/read_file.ts";
+import type { Command, CommandContext } from "../process/command.ts";
+import { stoppedOrAfter, unlessStopped } from "../process/stopped.ts";
 import { registry } from "../registry.ts";
 import { createLogger } from "../reporting/logs.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
-import type { Command, CommandContext } from "./command.ts";
 import { CONFIG_OPTIONS, configUsage } from "./config_args.ts";
 import { ConfigFiles } from "./config_files.ts";
 import { Reloader } from "./reloader.ts";
-import { stoppedOrAfter, unlessStopped } from "./stopped.ts";
 
 type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
 const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
-/** Runs the agent until it is told to stop, also before it has begun. 1 when the config has faults or something cannot start. */
+/** Runs the agent until it is told to stop. The exit code is 1 if the config has faults or something cannot start. */
 export const run: Command = async (context) => {
   const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -42,7 +42,7 @@ export const run: Command = async (context) => {
   );
 };
 
-/** As `run`, with a configuration from wherever. */
+/** Like `run`, with the configuration of the source. */
 export async function runSource(
   context: CommandContext,
   source: ConfigSource,
@@ -52,7 +52,7 @@ export async function runSource(
   const files = new ConfigFiles();
   const noting = files.noting(source);
   const loaded = await loadConfig(noting, registry);
-  // An agent that is stopped before it has begun has stopped as it should.
+  // An agent that is told to stop before it starts has stopped as it should.
   if (stop.aborted) return 0;
   if (!loaded.ok) {
     sayFaults(loaded, stderr);
@@ -89,7 +89,7 @@ export async function runSource(
   return (await agent.shutdown()) ? 0 : 1;
 }
 
-/** For a person to read, unless the configuration is whole enough to say that its log is JSON. */
+/** Writes the faults for a person to read, or as lines of JSON if the configuration says that the log is JSON. */
 function sayFaults({ faults, warnings, tree }: FaultyConfig, stderr: LogOutput): void {
   if (textAt(tree, ["service", "telemetry", "logs", "encoding"]) !== "json") {
     stderr.write(renderFaults(warnings, "warning: ") + renderFaults(faults));
@@ -101,7 +101,7 @@ function sayFaults({ faults, warnings, tree }: FaultyConfig, stderr: LogOutput):
   logger.error({ faults: rendered(faults), warnings: rendered(warnings) }, "Configuration has faults.");
 }
 
-/** The text below these keys. */
+/** Returns the text at these keys. */
 function textAt(tree: ConfigNode | undefined, keys: readonly string[]): string | undefined {
   let node = tree;
   for (const key of keys) node = node?.kind === "map" ? node.entries.get(key)?.value : undefined;

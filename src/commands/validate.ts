@@ -2,11 +2,11 @@
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../files/read_file.ts";
+import type { Command } from "../process/command.ts";
 import { registry } from "../registry.ts";
-import type { Command } from "./command.ts";
 import { configUsage, parseConfigArgs } from "./config_args.ts";
 
-/** Prints nothing and gives 0 when `run` would accept the config; otherwise every fault, and 1. */
+/** Checks a configuration. Prints every fault, and resolves to 1 if there is one. */
 export const validate: Command = async ({ args, env, stdout, stderr, stop }) => {
   const source = parseConfigArgs(args);
   if (source === undefined) {

@@ -6,46 +6,80 @@ import type { Interner } from "../metrics/interner.ts";
 import type { Consumer } from "./consumer.ts";
 import type { Host } from "./host.ts";
 
-/** A part of the agent with a beginning and an end. */
+/**
+ * A receiver, processor, exporter or extension.
+ *
+ * The life of a component has these phases:
+ *
+ * 1. Creation: its factory's `create` makes it, without side effects.
+ * 2. Start: `start` is called once.
+ * 3. Running: it does its work. Each reload of the configuration calls `refresh`.
+ * 4. Shutdown: `shutdown` is called. The component is never started again.
+ *
+ * A reload makes a new component where the config of the old one has changed. The new one starts while the old one still
+ * runs, unless both claim the same thing (`Factory.claims`).
+ */
 export interface Component {
   /**
-   * Returns when the component can do its work or has begun to try: it must not wait for a peer to exist. Work that
-   * goes on belongs to the background and ends with `shutdown`. A rejection aborts the agent's start.
+   * Starts the work.
+   *
+   * - It must not wait for a peer to exist: it resolves when the component works or has begun to try.
+   * - Work that goes on in the background ends with `shutdown`.
+   * - A rejection aborts the start of the agent, or undoes the reload. The message is for the user; the caller adds the
+   *   component's name.
    */
   start(): Promise<void>;
   /**
-   * Stops intake, hands on what is held, ends background work and closes what was opened. Safe without `start`
-   * and when called again. When `deadline` aborts, it must return at once and count what it leaves behind as lost.
+   * Ends the work. Components that hand readings to this one have stopped, or are disconnected, by then. The component
+   *
+   * - takes nothing new in;
+   * - hands on what it holds;
+   * - ends its background work and closes what it opened;
+   * - returns at once when `deadline` aborts, and counts what it still holds as lost.
+   *
+   * Must be safe without `start`, after a `start` that rejected, and when called again.
    */
   shutdown(deadline: AbortSignal): Promise<void>;
   /**
-   * Reads again the files that its config names, such as certificates. Rejects where that fails: the component then goes
-   * on with what it had, says so by `Statuses::outdated`, and tries again until the files are good.
+   * Reads the files that the config names, such as certificates, again. If a file cannot be used, the component
+   *
+   * - goes on with the old content;
+   * - says so by `Statuses.outdated`;
+   * - tries again until the file can be used;
+   * - rejects.
+   *
+   * A call may still run when `shutdown` is called. Components that read no files leave this out.
    */
   refresh?(): Promise<void>;
 }
 
+/** Makes readings and hands them on. */
 export type Receiver = Component;
+/** Takes the readings of one component and hands them to the next. */
 export type Processor = Component & Consumer;
+/** Takes readings and brings them out of the agent. */
 export type Exporter = Component & Consumer;
+/** Does work outside of the pipelines. */
 export type Extension = Component;
 
-/** What a component gets from the agent, beside its config. */
+/** Everything that a component gets from the agent, apart from its config. */
 export interface Settings {
-  /** As in the config: `type` or `type/name`. */
+  /** The id in the config: `type` or `type/name`. */
   readonly id: string;
-  /** Carries the component's kind and id on every line. */
+  /** Writes the component's kind and id on every line. */
   readonly logger: Logger;
-  /** For the agent's own metrics; instruments are made once, when the component is made. */
+  /** Makes instruments for the agent's own metrics. A component makes each instrument once, when it is created. */
   readonly meter: Meter;
   readonly clock: Clock;
+  /** Shared by all components of the agent. */
   readonly interner: Interner;
   readonly host: Host;
   readonly build: BuildInfo;
-  /** The process's environment, for what is named there and nowhere else, such as a proxy. */
+  /** The environment of the process, for settings that are only there, such as proxies. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
+/** The name and version of the program. */
 export interface BuildInfo {
   readonly command: string;
   readonly description: string;

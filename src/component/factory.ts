@@ -4,53 +4,79 @@ import type { Exporter, Extension, Processor, Receiver, Settings } from "./compo
 import type { Consumer } from "./consumer.ts";
 import type { ExtensionRole, ExtensionUse } from "./extension_use.ts";
 
+/** The Collector's stability levels, as far as this build has them. */
 export type Stability = "development" | "alpha" | "beta" | "stable";
 
-/** Something in a config that will probably not do what its author meant. */
+/** A warning about a config that is accepted but will probably not do what its author meant. */
 export interface Remark {
-  /** From the component's own options on. */
+  /** Keys from the component's own options on. */
   readonly path: readonly string[];
   readonly message: string;
 }
 
+/**
+ * Makes the components of one type. Every kind of factory below also has a `create`, which
+ *
+ * - gets what `schema` returned;
+ * - has no side effects: it opens, reads and starts nothing;
+ * - cannot fail, because the schema has found everything that can be wrong.
+ */
 interface Factory<Config> {
-  /** Checks and completes what the user wrote; `{}` must give the defaults or say which key is missing. */
+  /**
+   * Checks what the user wrote and turns it into the component's config. A schema
+   *
+   * - accepts `{}`, or says which key is missing;
+   * - sets every default;
+   * - rejects keys that it does not know;
+   * - marks credentials with `secret()`, so that no fault and no printed config shows them;
+   * - returns camelCase names with the unit last (`intervalMs`); the names of YAML end here.
+   */
   readonly schema: ZodType<Config>;
   readonly stability: Stability;
   /**
-   * Names of what only one component can have at a time, such as "file /a": no other of the config may claim it, and
-   * whoever claims it in a reload starts when the one before has stopped. Nothing if left out.
+   * Names the things that only one component can have at a time, such as "file /a". No other component of the config may
+   * claim the same. In a reload, a component that claims what an old one has starts after the old one has stopped. None
+   * if left out.
    */
   claims?(config: Config): readonly string[];
-  /** As `claims`, of what components of one config may have together, such as a listener. */
+  /**
+   * Names the things that components of one config can share, such as the address of a listener, but that an old and a new
+   * component cannot have at the same time. None if left out.
+   */
   sharedClaims?(config: Config): readonly string[];
-  /** The extensions that the component needs; none if left out. */
+  /** Names the extensions that the component needs. None if left out. */
   uses?(config: Config): readonly ExtensionUse[];
-  /** Warnings about a config without a fault. Nothing if left out. */
+  /** Returns warnings about a config without a fault. None if left out. */
   remarks?(config: Config): readonly Remark[];
 }
 
-/** Any factory, for who asks for its claims. */
+/** Any factory, for a caller that needs its claims only. */
 export type Claiming = Pick<Factory<unknown>, "claims" | "sharedClaims">;
-/** Any factory, for who asks which extensions it needs, or what it is to others. */
+
+/** Any factory, for a caller that needs only which extensions it uses, or for what it can be used. */
 export type Using = Pick<Factory<unknown>, "uses"> & Pick<ExtensionFactory<unknown>, "roles">;
 
-/** Any factory, for who asks for its remarks. */
+/** Any factory, for a caller that needs its remarks only. */
 export type Remarking = Pick<Factory<unknown>, "remarks">;
 
-/** `create` makes the component without side effects and cannot fail: what can be wrong is the schema's to find. */
 export interface ReceiverFactory<Config> extends Factory<Config> {
   create(config: Config, settings: Settings, next: Consumer): Receiver;
 }
 
-/** An option as written in YAML, where it is neither a map nor a list. */
+/** The value of an option in YAML that is neither a map nor a list. */
 export type ScalarValue = string | number | boolean | null;
 
-/** Options of a processor that tell the exporters of its pipelines what to do, as their defaults. */
+/**
+ * Lets a processor's options be the defaults of options of the exporters in its pipelines. The processor `batch` uses it,
+ * since exporters make the batches here.
+ */
 export interface ExporterDefaults {
-  /** Where the map for them is among an exporter's options. Exporters that have no such option are left alone. */
+  /** The exporter's option that gets the defaults, a map. An exporter without this option gets none. */
   readonly path: readonly string[];
-  /** The exporter's option for one of the processor's, both as in YAML; undefined where it has none, or the value is faulty. */
+  /**
+   * Returns the exporter's option that corresponds to the processor's, or undefined if there is none or the value is
+   * faulty. Names and values are those of YAML.
+   */
   translate(
     option: string,
     value: ScalarValue,
@@ -58,7 +84,7 @@ export interface ExporterDefaults {
 }
 
 export interface ProcessorFactory<Config> extends Factory<Config> {
-  /** Applied to the exporters of the processor's pipelines that have nothing of their own there. Nothing if left out. */
+  /** Defaults for each exporter of the processor's pipelines whose config does not have that map. None if left out. */
   readonly exporterDefaults?: ExporterDefaults;
   create(config: Config, settings: Settings, next: Consumer): Processor;
 }
@@ -68,7 +94,7 @@ export interface ExporterFactory<Config> extends Factory<Config> {
 }
 
 export interface ExtensionFactory<Config> extends Factory<Config> {
-  /** What other components can use it as, by naming it in their config. Nothing if left out. */
+  /** Returns what other components can use the extension for. Nothing if left out. */
   roles?(config: Config): readonly ExtensionRole[];
   create(config: Config, settings: Settings): Extension;
 }

@@ -3,11 +3,11 @@ import type { ReloadControl } from "./reload.ts";
 import type { Single } from "./single.ts";
 import type { Statuses } from "./status.ts";
 
-/** Where the components of one agent meet. */
+/** Gives a component access to the agent that it is part of, and to what the agent's components share. */
 export interface Host {
   readonly statuses: Statuses;
-  /** Undefined where the agent has no configuration to read again. */
+  /** Undefined if the agent has no configuration that it could read again. */
   readonly reload: ReloadControl | undefined;
-  /** The agent's only thing of that key, the same for every component. */
+  /** Returns the agent's only thing with that key: every component gets the same one. */
   single<T>(key: Single<T>): T;
 }

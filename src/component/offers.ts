@@ -1,17 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What components offer each other by id, beside the pipelines. */
+/** Things that components offer to each other by their ids, outside of the pipelines, such as pages or storages. */
 export interface Offers<T> {
-  /** Takes the place of an earlier offer of the same id for as long as it lasts. Returns what takes it back. */
+  /**
+   * Adds an offer. It hides an earlier offer with the same id until it is withdrawn. Returns the function that withdraws
+   * it, which may be called again.
+   */
   add(id: string, offer: T): () => void;
+  /** Returns the latest offer with that id. */
   get(id: string): T | undefined;
+  /** Returns the latest offer of each id. */
   all(): Iterable<readonly [id: string, offer: T]>;
 }
 
-/** One id may be offered twice: by the instances of a processor in two pipelines, or by both sides of an exchange. */
+/**
+ * A list of offers. Two offers may have the same id: those of a processor's instances in two pipelines, or those of an old
+ * and a new component while a reload exchanges them.
+ */
 export class OfferList<T> implements Offers<T> {
-  /** In the order in which they came. */
+  /** In the order in which they were added. */
   readonly #offers = new Set<{ readonly id: string; readonly offer: T }>();
-  /** The last offer of each id. */
+  /** The latest offer of each id. */
   #latest: ReadonlyMap<string, T> = new Map();
 
   add(id: string, offer: T): () => void {

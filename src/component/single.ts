@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A thing that an agent has once, such as its listeners or the list of its storages. The folder whose thing it is exports
- * the key, by which every component of the agent gets the same one.
+ * The key of a thing that an agent has once and its components share, such as its listeners or the list of its storages.
+ * The folder that defines the thing exports the key.
  */
 export interface Single<T> {
-  /** For a reader of the code. */
+  /** Only for the reader of the code. */
   readonly name: string;
-  /** Makes the thing, without side effects. Called when an agent's first component asks for it. */
+  /** Makes the thing, without side effects. Called once, when the first component of an agent asks for it. */
   make(): T;
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 export type ComponentKind = "receiver" | "processor" | "exporter" | "extension";
 
-/** As the Collector's component status. The first two of the errors may pass by themselves or not; the last ends the agent. */
+/**
+ * The states of the Collector's component status. Of the errors, a recoverable one may pass by itself, a permanent one usually
+ * needs somebody to act, and a fatal one ends the agent.
+ */
 export type ComponentState =
   | "starting"
   | "ok"
@@ -11,26 +14,28 @@ export type ComponentState =
   | "stopping"
   | "stopped";
 
+/** The state of one component. All instances of a processor have one together. */
 export interface ComponentStatus {
   readonly kind: ComponentKind;
   readonly id: string;
   readonly state: ComponentState;
-  /** Why it is not ok; empty where it is. */
+  /** Why the component is not ok; empty if it is. */
   readonly error: string;
-  /** Since when it is in this state, in Unix milliseconds. */
+  /** When the component entered this state, in Unix milliseconds. */
   readonly sinceMs: number;
-  /** Whether nothing but a restart of the agent mends it: liveness fails. */
+  /** Whether only a restart of the agent helps. Its liveness probe then fails. */
   readonly needsRestart: boolean;
 }
 
 /** Details of a reported state. */
 export interface StateDetails {
-  /** Whether nothing but a restart of the agent mends it. */
+  /** Whether only a restart of the agent helps; false if left out. */
   readonly needsRestart?: boolean;
 }
 
-/** How the components fare. The agent reports starts and stops, components report what they meet between. */
+/** The states of all components. The agent reports starts and stops; a component reports the states between them. */
 export interface Statuses {
+  /** Replaces the component's state. */
   report(
     kind: ComponentKind,
     id: string,
@@ -39,18 +44,18 @@ export interface Statuses {
     details?: StateDetails,
   ): void;
   /**
-   * Says that the component goes on with old files because the new ones are no good. Until the returned function is
-   * called, its state is recoverable_error at best, whatever it reports of its work.
+   * Reports that the component goes on with old files because it cannot use the new ones. Until the returned function is
+   * called, the component's state is `recoverable_error` at best, whatever else it reports.
    */
   outdated(kind: ComponentKind, id: string, error: string): () => void;
   /**
-   * Keeps the agent from being ready until the returned function is called, such as before the first look at the roots
-   * or while a queue takes nothing. A peer that is down is no reason: a restart or a rollout does not mend it.
+   * Keeps the agent from being ready until the returned function is called. Examples: the roots have not been read yet, or a
+   * queue takes nothing. A peer that is down is no reason, since neither a restart nor a rollout helps.
    */
   holdReadiness(kind: ComponentKind, id: string, reason: string): () => void;
-  /** Why the agent is not ready, in words for the user; empty where it is. */
+  /** Why the agent is not ready, in words for the user; empty if it is ready. */
   unreadyReasons(): readonly string[];
   components(): readonly ComponentStatus[];
-  /** The components of each pipeline, as `kind:id`. */
+  /** The components of each pipeline, each as `kind:id`. */
   pipelines(): ReadonlyMap<string, readonly string[]>;
 }

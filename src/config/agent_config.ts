@@ -9,17 +9,17 @@ import type { TelemetryConfig } from "../telemetry/config.ts";
 import type { ConcealedTexts } from "../text/concealed.ts";
 import type { PipelineConfig } from "./service.ts";
 
-/** A configured component: its factory, and what the factory's schema made of the user's words. */
+/** A component of the config: its factory, and what the factory's schema returned. */
 export interface ComponentConfig<F> {
-  /** As the user wrote it: `type` or `type/name`. */
+  /** The id as the user wrote it: `type` or `type/name`. */
   readonly id: string;
-  /** The registry's name of the type, also where the user wrote an older one. */
+  /** The type's name in the registry, even if the user wrote an older name. */
   readonly type: string;
   readonly factory: F;
   readonly config: unknown;
 }
 
-/** A config without a fault: everything it names is there. */
+/** A config without a fault: every component that it names exists. */
 export interface AgentConfig {
   readonly receivers: ReadonlyMap<string, ComponentConfig<ReceiverFactory<unknown>>>;
   readonly processors: ReadonlyMap<string, ComponentConfig<ProcessorFactory<unknown>>>;
@@ -31,9 +31,9 @@ export interface AgentConfig {
     readonly shutdownTimeoutMs: number;
     readonly telemetry: TelemetryConfig;
   };
-  /** Values that came out of variables and files; people see their references. */
+  /** Values that came from variables and files. People see the references to them instead. */
   readonly concealed: ConcealedTexts;
 }
 
-/** A config without a fault, before it is known which of its values are to be concealed. */
+/** A config without a fault, before it is known which of its values must be concealed. */
 export type CheckedConfig = Omit<AgentConfig, "concealed">;

@@ -7,17 +7,18 @@ import type {
   Stability,
 } from "../component/factory.ts";
 
-/** A component of this build; its code is imported only when a config names it. */
+/** A component of this build. Its code is imported only if a config names it. */
 export interface CatalogEntry<F> {
   readonly stability: Stability;
-  /** Other names that mean the same; the Collector's older ones among them. */
+  /** Other names of the type, such as the Collector's older ones. */
   readonly aliases: readonly string[];
   load(): Promise<F>;
 }
 
+/** The components of one kind, by type. */
 export type CatalogSection<F> = Readonly<Record<string, CatalogEntry<F>>>;
 
-/** All components of this build, by kind and type. `registry.ts` holds the one that the agent runs with. */
+/** The components of a build, by kind and type. `registry.ts` has the catalog that the agent runs with. */
 export interface Catalog {
   readonly receivers: CatalogSection<ReceiverFactory<unknown>>;
   readonly processors: CatalogSection<ProcessorFactory<unknown>>;

@@ -39,7 +39,7 @@ test("an older name of a component works, with one warning", async () => {
   );
 });
 
-test("sections are maps of ids, and connectors there are none", async () => {
+test("sections are maps of ids, and there are no connectors", async () => {
   await refused(
     `receivers: [kata]\nexporters: {out: }\nprocessors: 3\nconnectors: {sum: }\n${SERVICE}`,
     "f:1:1: receivers: must be a map of component ids, got a list",
@@ -96,7 +96,7 @@ test("a pipeline of the wrong shape has that fault and no other", async () => {
   );
 });
 
-test("a config without a service section is told what it lacks", async () => {
+test("a config without a service section gets faults for what is missing", async () => {
   await refused(
     "receivers: {kata: }\nexporters: {out: }\n",
     "f:1:1: service::pipelines: service must have at least one pipeline",
@@ -112,14 +112,14 @@ test("extensions must be configured", async () => {
   );
 });
 
-test("what a component remarks on its config is warned of, at its place", async () => {
+test("a component's remarks on its config are warnings with their places", async () => {
   const config = (count: number): string =>
     `receivers: {kata: {count: ${count}}}\nexporters: {out: }\n${SERVICE}`;
   await warned(config(100));
   await warned(config(101), "f:1:27: receivers::kata::count: is more than most machines bear");
 });
 
-test("what is configured and not used is warned of", async () => {
+test("a component that is configured and not used gets a warning", async () => {
   await warned(
     `processors: {filter/x: }\nextensions: {health: }\n${BASE}`,
     "f:1:14: processors::filter/x: is in no pipeline and will not run",

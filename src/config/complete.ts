@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
 import { Reference } from "./input.ts";
-import { inputDefault, type Place, placeOf, schemasIn, shapesAt } from "./schema_place.ts";
+import { inputDefault, placeOf, type SchemaPlace, schemasIn, shapesAt } from "./schema_place.ts";
 import { REDACTED, withoutSecretParts, withoutSecrets } from "./secrets.ts";
 
 export interface CompleteOptions {
-  /** Whether secrets are shown as they are. */
+  /** Whether secrets are shown. */
   readonly unredacted: boolean;
 }
 
 /**
- * What the user wrote (as `toInput` gives it) with the schema's defaults in the places left out, in the order of the
- * schema. The result is a config again, except for secrets, which are `[REDACTED]`.
+ * Adds the schema's defaults to what the user wrote (the result of `toInput`), with keys in the schema's order. The result
+ * is a config again, except for secrets, which are `[REDACTED]`.
  */
 export function complete(input: unknown, schema: ZodType, options: CompleteOptions): unknown {
   return completeAt(input, [schema], options);
@@ -39,15 +39,15 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
   return out;
 }
 
-/** What was written, unless its schema wants it shown as it is parsed; what has a fault stays as it is. */
+/** Returns what the user wrote or, if the schema is marked by `shownAsParsed` and finds no fault, what it returns. */
 function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
   const schema = schemas.find((one) => one.meta()?.["shown"] === "parsed");
   const parsed = schema?.safeParse(input);
   return parsed?.success === true ? parsed.data : input;
 }
 
-/** Of several kinds of map, the one that the given keys fit. */
-function keysToComplete(place: Place, given: ReadonlyMap<string, unknown>): readonly string[] {
+/** The keys of the kind of map that the given keys fit, if a place takes several kinds. */
+function keysToComplete(place: SchemaPlace, given: ReadonlyMap<string, unknown>): readonly string[] {
   const shapes = shapesAt(place);
   return shapes.find((keys) => [...given.keys()].every((key) => keys.includes(key))) ?? [];
 }

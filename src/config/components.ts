@@ -3,39 +3,43 @@ import type { ZodType } from "zod";
 import type { Remarking } from "../component/factory.ts";
 import type { ComponentConfig } from "./agent_config.ts";
 import type { Catalog, CatalogEntry, CatalogSection } from "./catalog.ts";
-import { didYouMean, type Origin } from "./fault.ts";
-import type { Findings } from "./findings.ts";
+import type { ConfigOrigin } from "./fault.ts";
+import type { FaultList } from "./fault_list.ts";
 import { parseId } from "./ids.ts";
-import { checkNode } from "./issues.ts";
 import { isNull, type MapNode, nodeAt } from "./node.ts";
+import { checkNode } from "./schema_faults.ts";
+import { didYouMean } from "./suggestion.ts";
 
-export type Section = keyof Catalog;
-export const SECTIONS: readonly Section[] = ["receivers", "processors", "exporters", "extensions"];
+/** A section of a config that lists components of one kind. */
+export type ConfigSection = keyof Catalog;
+export const SECTIONS: readonly ConfigSection[] = ["receivers", "processors", "exporters", "extensions"];
 
-/** The components of one section: those without a fault, and all ids that are taken, with their places. */
+/** The result of checking one section. */
 export interface CheckedSection<F> {
+  /** The components without a fault, by id. */
   readonly components: ReadonlyMap<string, ComponentConfig<F>>;
-  readonly origins: ReadonlyMap<string, Origin>;
+  /** Where each id of the section is, also that of a component with faults. */
+  readonly origins: ReadonlyMap<string, ConfigOrigin>;
 }
 
-/** Checks every component of a section; their code is imported now, and only theirs. */
+/** Checks every component of a section against its schema. Imports the code of these components only. */
 export async function checkSection<F extends { readonly schema: ZodType }>(
-  section: Section,
+  section: ConfigSection,
   catalog: CatalogSection<F>,
-  findings: Findings,
+  faults: FaultList,
 ): Promise<CheckedSection<F>> {
   const components = new Map<string, ComponentConfig<F>>();
-  const origins = new Map<string, Origin>();
+  const origins = new Map<string, ConfigOrigin>();
   const olderNames = new Set<string>();
-  const checks = [...(sectionMap(section, findings)?.entries ?? [])].map(async ([key, entry]) => {
+  const checks = [...(sectionMap(section, faults)?.entries ?? [])].map(async ([key, entry]) => {
     const { keyOrigin, value: node } = entry;
     const id = key.trim();
     const found = typeOf(id, catalog);
-    if (typeof found === "string") findings.fault([section, key], found, keyOrigin);
+    if (typeof found === "string") faults.add([section, key], found, keyOrigin);
     const factory = typeof found === "string" ? undefined : await found.entry.load();
-    findings.secretLines.add(node, factory?.schema);
+    faults.secretLines.add(node, factory?.schema);
     if (origins.has(id)) {
-      findings.fault([section, key], `duplicate name "${id}" after unmarshaling`, keyOrigin);
+      faults.add([section, key], `duplicate name "${id}" after unmarshaling`, keyOrigin);
       return;
     }
     origins.set(id, keyOrigin);
@@ -43,35 +47,35 @@ export async function checkSection<F extends { readonly schema: ZodType }>(
     if (found.writtenType !== found.type && !olderNames.has(found.writtenType)) {
       olderNames.add(found.writtenType);
       const message = `"${found.writtenType}" is an older name of "${found.type}"; both work`;
-      findings.warn([section, key], message, keyOrigin);
+      faults.warn([section, key], message, keyOrigin);
     }
-    const { value, faults } = checkNode<unknown>(findings.tree, [section, key], factory.schema);
-    findings.faults.push(...faults);
-    if (faults.length > 0) return;
-    components.set(id, { id, type: found.type, factory, config: value });
-    for (const { path, message } of (factory as Remarking).remarks?.(value) ?? [])
-      findings.warn([section, key, ...path], message);
+    const checked = checkNode<unknown>(faults.tree, [section, key], factory.schema);
+    faults.all.push(...checked.faults);
+    if (checked.faults.length > 0) return;
+    components.set(id, { id, type: found.type, factory, config: checked.value });
+    for (const { path, message } of (factory as Remarking).remarks?.(checked.value) ?? [])
+      faults.warn([section, key, ...path], message);
   });
   await Promise.all(checks);
   return { components, origins };
 }
 
-function sectionMap(section: Section, findings: Findings): MapNode | undefined {
-  const node = nodeAt(findings.tree, [section]);
+function sectionMap(section: ConfigSection, faults: FaultList): MapNode | undefined {
+  const node = nodeAt(faults.tree, [section]);
   if (node === undefined || isNull(node) || node.kind === "map") {
     return node?.kind === "map" ? node : undefined;
   }
-  return findings.fault([section], `must be a map of component ids, got a ${node.kind}`);
+  return faults.add([section], `must be a map of component ids, got a ${node.kind}`);
 }
 
 interface Found<F> {
-  /** As the registry has it. */
+  /** The type's name in the registry. */
   readonly type: string;
   readonly writtenType: string;
   readonly entry: CatalogEntry<F>;
 }
 
-/** The catalog's entry for an id; a text says why there is none. */
+/** Returns the catalog's entry for an id, or a text that says why there is none. */
 export function typeOf<F>(id: string, catalog: CatalogSection<F>): Found<F> | string {
   const parsed = parseId(id);
   if (typeof parsed === "string") return parsed;

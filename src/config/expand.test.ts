@@ -42,7 +42,7 @@ test("references expand as in the Collector", async () => {
   await text("'${yaml:a$${env:A}}'", "ax");
 });
 
-test("two dollar signs are one, and one alone is itself", async () => {
+test("two dollar signs mean one, and a single one means itself", async () => {
   await text("'$$A'", "$A");
   await text("'$${env:A}'", "${env:A}");
   await text("'$$$${env:A}'", "$${env:A}");
@@ -65,7 +65,7 @@ test("a value from the environment or a file is data: nothing in it is expanded 
   assert.partialDeepStrictEqual(receivers.get("kata")?.config, { name: "p$$w${A}" });
 });
 
-test("what such a value holds is told once for each reference, without the value", async () => {
+test("a value with references in it gets one warning per reference, which does not show the value", async () => {
   const why = 'holds "$$" or "${", which stay as they are: only what the config itself says is expanded';
   await warned(
     {
@@ -82,7 +82,7 @@ test("what such a value holds is told once for each reference, without the value
   );
 });
 
-test("a field that wants a text gets the text that stands in the environment", async () => {
+test("a field that wants a text gets the text from the environment", async () => {
   await text("'${NUMBER}'", "0123");
   await text("'${BRACES}'", "{abc}");
   await text("'${COMMENT}'", "abc #def");
@@ -102,7 +102,7 @@ test("any other field gets what the text means as YAML", async () => {
   assert.equal((await kataOptions("count: '${EMPTY}'", { env: ENV }))["count"], 3, "null means the default");
 });
 
-test("a file's text stands without its last line end", async () => {
+test("the last line end of a file is dropped", async () => {
   const files = { f: withOptions("name: '${file:/secret}'"), "/secret": "s3cret\r\n" };
   await warned({ uris: ["f"], files });
   await refused(
@@ -135,7 +135,7 @@ test("a reference without its end is a text, with a warning where a person wrote
   );
 });
 
-test("what a later config replaces is not expanded", async () => {
+test("a value that a later config replaces is not expanded", async () => {
   await warned({ files: { a: withOptions("name: '${NONE}'"), b: "receivers: {kata: {name: x}}" } });
 });
 
@@ -154,14 +154,14 @@ test("references that lead nowhere are faults with their place, and no further f
   await check(`x${deep}${deep}`, "too many recursive expansions");
 });
 
-test("references that stand for too much together are refused", async () => {
+test("references with too much text together are refused", async () => {
   await refused(
     { files: { f: withOptions(`name: '${"${A}".repeat(100)}'`) }, env: { A: "x".repeat(50_000) } },
     "f:1:26: receivers::kata::name: the config is too large once it is expanded; the limit is 4194304 characters",
   );
 });
 
-test("a fault of an expanded value stands at the reference", async () => {
+test("a fault of an expanded value has the place of the reference", async () => {
   const config = `receivers: {kata: '\${R}'}\nexporters: {out: }\n${SERVICE}`;
   await refused(
     { files: { f: config }, env: { R: "{count: 0, nam: x}" } },

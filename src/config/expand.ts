@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { reasonOf } from "../files/read_file.ts";
-import type { Fault, Origin } from "./fault.ts";
+import type { ConfigOrigin, Fault } from "./fault.ts";
 import type { Foreign } from "./foreign.ts";
-import { type ConfigNode, type Entry, moveTo, type Path } from "./node.ts";
+import { type ConfigNode, type MapEntry, moveTo, type Path } from "./node.ts";
 import { CONFIG_BYTES_MAX, parseYamlText } from "./yaml.ts";
 
 export interface ExpandOptions {
@@ -10,23 +10,23 @@ export interface ExpandOptions {
   readFile(path: string): Promise<Uint8Array>;
   readonly faults: Fault[];
   readonly warnings: Fault[];
-  /** Hears of every value that comes out of the environment or a file. */
+  /** Gets every value that comes from the environment or a file. */
   readonly foreign: Foreign;
 }
 
-/** How deep references may lead to references. */
+/** How deep references may lead to other references. */
 const DEPTH_MAX = 100;
-/** Of all that the references of one config stand for. */
+/** The limit on the text of all references of one config together. */
 const EXPANDED_CHARS_MAX = 4 * 1024 * 1024;
-/** What a reference costs beside its text. */
+/** What each reference counts for, in addition to its text. */
 const REFERENCE_CHARS = 100;
-/** A variable's name and its default. */
+/** Matches a variable's name and its default. */
 const DEFAULT = /^([^:]*):-(.*)$/s;
 const ENV_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /**
- * Replaces every `${…}` in the values (never in keys) of the tree, by the Collector's rules, with one difference: a value
- * that comes out of the environment or a file is data, in which `$$` and `${` mean nothing.
+ * Replaces every `${…}` in the values of the tree, never in its keys. The rules are the Collector's, with one difference: a
+ * value from the environment or a file is data, in which `$$` and `${` have no meaning.
  */
 export async function expandTree(tree: ConfigNode, options: ExpandOptions): Promise<ConfigNode> {
   const context = {
@@ -40,24 +40,24 @@ export async function expandTree(tree: ConfigNode, options: ExpandOptions): Prom
 
 interface Context extends ExpandOptions {
   charsLeft: number;
-  /** The scalar that was last found to expand without an end: one fault about it is enough. */
-  endlessAt: Origin | undefined;
-  /** References whose values hold what looks like one, and about which a warning says so. */
+  /** The scalar that was found last to expand without end. One fault about it is enough. */
+  endlessAt: ConfigOrigin | undefined;
+  /** References whose values hold text that looks like a reference, and that a warning was given about. */
   readonly noted: Set<string>;
 }
 
 interface At {
   readonly path: Path;
-  /** Of references that led here. */
+  /** How many references led here. */
   readonly depth: number;
 }
 
-/** What a reference stands for, or what a text became. */
+/** The text that a reference or a text with references stands for. */
 interface Expanded {
   readonly text: string;
-  /** Whether some of it is data, and must not be expanded again. */
+  /** Whether a part of it is data, which must not be expanded again. */
   readonly isData: boolean;
-  /** Whether some of it came out of the environment or a file, so that people are shown the reference in its place. */
+  /** Whether a part of it came from the environment or a file. People then see the reference instead. */
   readonly isForeign: boolean;
 }
 
@@ -65,7 +65,7 @@ async function expandNode(node: ConfigNode, context: Context, at: At): Promise<C
   const under = (step: string | number): At => ({ ...at, path: [...at.path, step] });
   switch (node.kind) {
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, entry] of node.entries) {
         entries.set(key, { ...entry, value: await expandNode(entry.value, context, under(key)) });
       }
@@ -85,19 +85,19 @@ async function expandNode(node: ConfigNode, context: Context, at: At): Promise<C
   }
 }
 
-/** The expansion of one scalar: knows its place for faults. */
+/** The expansion of one scalar. It knows the scalar's place, for faults. */
 class Expansion {
-  readonly #origin: Origin;
+  readonly #origin: ConfigOrigin;
   readonly #path: Path;
   readonly #context: Context;
 
-  constructor(origin: Origin, path: Path, context: Context) {
+  constructor(origin: ConfigOrigin, path: Path, context: Context) {
     this.#origin = origin;
     this.#path = path;
     this.#context = context;
   }
 
-  /** A scalar that is one reference takes the referenced value with its type; otherwise texts are put together. */
+  /** Expands the scalar. One that is a single reference gets the value with its type; any other one is a text. */
   async whole(text: string, depth: number): Promise<ConfigNode> {
     const origin = this.#origin;
     const end = text.startsWith("${") ? closingBrace(text, 1) : -1;
@@ -108,7 +108,7 @@ class Expansion {
     }
     const resolved = await this.#resolve(text.slice(2, end), depth);
     if (resolved === undefined) return { kind: "scalar", origin, value: null };
-    // What is a text as YAML, or no YAML at all, is taken as it stands: `${env:PASSWORD}` may hold anything.
+    // A value that is a text in YAML, or no YAML at all, stays as it is: `${env:PASSWORD}` may hold anything.
     const parsed = parseYamlText(origin.file, resolved.text, []);
     const isText = parsed === undefined || (parsed.kind === "scalar" && typeof parsed.value === "string");
     const node: ConfigNode = isText
@@ -123,7 +123,7 @@ class Expansion {
     return { ...expanded, expandedFrom: resolved.text.replaceAll("$$", "$") };
   }
 
-  /** The text with every reference replaced by the text it stands for, and every `$$` by `$`. */
+  /** Returns the text with each reference replaced by the text that it stands for, and each `$$` by `$`. */
   async #inline(text: string, depth: number): Promise<Expanded> {
     let out = "";
     let isData = false;
@@ -140,7 +140,7 @@ class Expansion {
         isForeign ||= resolved.isForeign;
         at = end + 1;
       } else {
-        // As in the Collector, "${" without its brace is a text; the value of `yaml:` may well mean it.
+        // As in the Collector, "${" without its brace is a text. In a value of `yaml:`, that may be meant.
         if (depth === 0 && text.startsWith("${", at)) {
           this.#warn(`"\${" without its "}" is taken as it stands; write "$$" for a dollar sign`);
         }
@@ -150,14 +150,14 @@ class Expansion {
     return { text: out, isData, isForeign };
   }
 
-  /** The text of a reference within a text, with nothing left to expand. */
+  /** Returns the text of a reference within a text, with nothing left to expand. */
   async #final(reference: string, depth: number): Promise<Expanded> {
     const resolved = await this.#resolve(reference, depth);
     if (resolved === undefined) return { text: "", isData: false, isForeign: false };
     return resolved.isData ? resolved : await this.#inline(resolved.text, depth + 1);
   }
 
-  /** What a reference stands for; references within it come first. */
+  /** Returns what a reference stands for. References within it are replaced first. */
   async #resolve(reference: string, depth: number): Promise<Expanded | undefined> {
     const context = this.#context;
     if (context.charsLeft < 0 || context.endlessAt === this.#origin) return undefined;
@@ -175,7 +175,7 @@ class Expansion {
     );
   }
 
-  /** `written` is the reference as it stands in the config: what is named where a value made the reference. */
+  /** `written` is the reference in the config. Faults name it if a value is a part of the reference. */
   async #retrieve({ text, isData, isForeign }: Expanded, written: string): Promise<Expanded | undefined> {
     const [, scheme = "env", rest = text] = /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(text) ?? [];
     const named = isForeign ? written.replace(/^(env|file):/, "") : rest;
@@ -193,7 +193,7 @@ class Expansion {
     }
   }
 
-  /** `named` is the reference for people to see. */
+  /** `named` is the reference that people see. */
   #environment(reference: string, named: string, isForeign: boolean): Expanded | undefined {
     const [, name = reference, fallback] = DEFAULT.exec(reference) ?? [];
     const [, shown = named] = DEFAULT.exec(named) ?? [];
@@ -209,11 +209,11 @@ class Expansion {
       this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
-    // It is a part of the reference, in which everything has been expanded.
+    // The default is a part of the reference, where everything has been expanded.
     return { text: fallback, isData: true, isForeign };
   }
 
-  /** A value that is data. Whoever relied on references in it hears that they are none. */
+  /** Returns a value that is data. Warns once if it holds references, which are not expanded. */
   #noted(reference: string, text: string | undefined): Expanded | undefined {
     if (text === undefined) return undefined;
     const { noted, foreign } = this.#context;
@@ -233,7 +233,7 @@ class Expansion {
       if (bytes.length > CONFIG_BYTES_MAX) {
         return this.#fault(`cannot read file "${named}": it has more than ${CONFIG_BYTES_MAX} bytes`);
       }
-      // An editor ends the last line of a file, also that of a password.
+      // An editor puts a line feed at the end of a file, also of one with a password.
       return new TextDecoder().decode(bytes).replace(/\r?\n$/, "");
     } catch (error) {
       return this.#fault(`cannot read file "${named}": ${reasonOf(error)}`);
@@ -249,7 +249,7 @@ class Expansion {
   }
 }
 
-/** The index of the brace that closes the one at `open`, or -1. */
+/** Returns the index of the brace that closes the one at `open`, or -1. */
 function closingBrace(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {

@@ -2,25 +2,26 @@
 import type { ExporterDefaults } from "../component/factory.ts";
 import type { Catalog } from "./catalog.ts";
 import { typeOf } from "./components.ts";
-import { type ConfigNode, type Entry, type MapNode, nodeAt } from "./node.ts";
+import { type ConfigNode, type MapEntry, type MapNode, nodeAt } from "./node.ts";
 import { keysAt, placeAt } from "./schema_place.ts";
 
 /**
- * Adds to exporters what processors of their pipelines say of them (`ProcessorFactory::exporterDefaults`): where an exporter
- * has the map among its options and its author wrote none, it gets the processor's. Returns the tree with it.
+ * Returns the tree with the defaults that processors have for the exporters of their pipelines
+ * (`ProcessorFactory.exporterDefaults`): an exporter that has the option, and whose author did not write it, gets the
+ * processor's map.
  */
 export async function withExporterDefaults(tree: ConfigNode, catalog: Catalog): Promise<ConfigNode> {
   const pipelines = nodeAt(tree, ["service", "pipelines"]);
   if (pipelines?.kind !== "map") return tree;
-  let told = tree;
+  let result = tree;
   for (const { value: pipeline } of pipelines.entries.values()) {
     const given = await firstGiven(tree, idsIn(pipeline, "processors"), catalog);
     if (given === undefined) continue;
     for (const id of idsIn(pipeline, "exporters"))
       if (await hasOption(id, given.path, catalog))
-        told = withDefault(told, ["exporters", id, ...given.path], given.options);
+        result = withDefault(result, ["exporters", id, ...given.path], given.options);
   }
-  return told;
+  return result;
 }
 
 interface Given {
@@ -28,7 +29,7 @@ interface Given {
   readonly options: MapNode;
 }
 
-/** The first of the processors that has something to say of exporters. */
+/** Returns the defaults of the first processor that has any. */
 async function firstGiven(
   tree: ConfigNode,
   ids: readonly string[],
@@ -62,9 +63,9 @@ async function hasOption(id: string, path: readonly string[], { exporters }: Cat
   return keysAt(placeAt(schema, path.slice(0, -1))).includes(path.at(-1) ?? "");
 }
 
-/** The processor's options under the exporter's names. A faulty one is left out: the processor's own schema reports it. */
+/** Returns the processor's options under the exporter's names, without faulty ones: the processor's schema reports those. */
 function translated(processor: MapNode, { translate }: ExporterDefaults): MapNode {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, MapEntry>();
   for (const [key, entry] of processor.entries) {
     if (entry.value.kind !== "scalar") continue;
     const meant = translate(key, entry.value.value);
@@ -74,7 +75,7 @@ function translated(processor: MapNode, { translate }: ExporterDefaults): MapNod
   return { ...processor, entries };
 }
 
-/** The tree with the value at `path`, unless something is there; maps on the way are made where they lack. */
+/** Returns the tree with the value at `path`, unless there is one already. Makes the maps on the way. */
 function withDefault(tree: ConfigNode, path: readonly string[], value: MapNode): ConfigNode {
   const [step, ...rest] = path;
   if (tree.kind !== "map" || step === undefined) return tree;
@@ -87,6 +88,6 @@ function withDefault(tree: ConfigNode, path: readonly string[], value: MapNode):
   return withEntry(tree, step, { ...entry, value: withDefault(entry.value, rest, value) });
 }
 
-function withEntry(map: MapNode, key: string, entry: Entry): MapNode {
+function withEntry(map: MapNode, key: string, entry: MapEntry): MapNode {
   return { ...map, entries: new Map([...map.entries, [key, entry]]) };
 }

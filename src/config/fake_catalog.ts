@@ -62,7 +62,7 @@ export const SERVICE = "service: {pipelines: {metrics: {receivers: [kata], expor
 /** A small config without a fault. */
 export const BASE: string = `receivers: {kata: }\nexporters: {out: }\n${SERVICE}`;
 
-/** What a config is loaded from; by default the one file `f`, or all files in their order. */
+/** The parts of a config. If `uris` is left out, all files are loaded in their order. */
 export interface Given {
   readonly files?: Readonly<Record<string, string | Uint8Array>>;
   readonly uris?: readonly string[];
@@ -70,7 +70,7 @@ export interface Given {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Loads what is given; a text is the file `f`. */
+/** Loads a config. A text is the content of the file `f`. */
 export function loadFake(given: Given | string): Promise<LoadResult> {
   const {
     files = {},
@@ -86,35 +86,35 @@ export function loadFake(given: Given | string): Promise<LoadResult> {
   return loadConfig({ uris, sets, env, readFile }, fakeCatalog);
 }
 
-/** The config that is given, which must have no fault. */
+/** Returns the config, which must have no fault. */
 export async function accepted(given: Given | string): Promise<AgentConfig> {
   const loaded = await loadFake(given);
   assert.ok(loaded.ok, loaded.ok ? "" : renderFaults(loaded.faults));
   return loaded.config;
 }
 
-/** The options of the receiver `kata`, given in flow style: `count: 3, name: x`. */
+/** Returns the options of the receiver `kata` from a text in flow style: `count: 3, name: x`. */
 export async function kataOptions(
   options: string,
   given: Omit<Given, "files"> = {},
 ): Promise<Readonly<Record<string, unknown>>> {
   const { receivers } = await accepted({ ...given, files: { f: withOptions(options) } });
-  return receivers.get("kata")?.config as Readonly<Record<string, unknown>>; // what the schema above gives
+  return receivers.get("kata")?.config as Readonly<Record<string, unknown>>; // The schema above returns an object.
 }
 
-/** A config whose receiver has these options; they begin in line 1, column 20. */
+/** Returns a config whose receiver has these options. They begin in line 1, column 20. */
 export function withOptions(options: string): string {
   return `receivers: {kata: {${options}}}\nexporters: {out: }\n${SERVICE}`;
 }
 
-/** Checks the faults of what is given, without source lines and carets. */
+/** Checks the faults of a config, without source lines and carets. */
 export async function refused(given: Given | string, ...want: readonly string[]): Promise<void> {
   const loaded = await loadFake(given);
   assert.ok(!loaded.ok, "the config was accepted");
   assert.deepEqual(heads(renderFaults(loaded.faults)), want);
 }
 
-/** Checks the warnings of what is given, which must have no fault. */
+/** Checks the warnings of a config, which must have no fault. */
 export async function warned(given: Given | string, ...want: readonly string[]): Promise<void> {
   const loaded = await loadFake(given);
   assert.ok(loaded.ok, loaded.ok ? "" : renderFaults(loaded.faults));

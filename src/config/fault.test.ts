@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { didYouMean, type Fault, renderFault, renderFaults } from "./fault.ts";
+import { type Fault, renderFault, renderFaults } from "./fault.ts";
 
 function fault(file: string, line: number, column: number, source = ""): Fault {
   return { origin: { file, line, column, source }, path: ["a", 0, "b"], message: `${file}${line}` };
@@ -12,11 +12,11 @@ test("a fault has its place, its path, its source line and a caret under the col
   assert.equal(rendered, "agent.yaml:3:6: a::0::b: agent.yaml3\n      x: wrong\n         ^");
 });
 
-test("a label stands between place and path, where tools that read file:line:column expect it", () => {
+test("a label is between place and path, where tools that read file:line:column expect it", () => {
   assert.equal(renderFaults([fault("f", 1, 2)], "warning: "), "f:1:2: warning: a::0::b: f1\n");
 });
 
-test("the caret stands under its character, whatever is written visibly before it", () => {
+test("the caret is under its character, even if hidden characters before it are written out", () => {
   assert.deepEqual(
     renderFault(fault("f", 1, 4, "\t\u202ea: x"))
       .split("\n")
@@ -50,14 +50,4 @@ test("of very many faults the first hundred are shown, and the rest counted", ()
   const lines = renderFaults(Array.from({ length: 250 }, (_, index) => fault("f", index + 1, 1))).split("\n");
   assert.equal(lines.length, 102);
   assert.equal(lines[100], "and 150 more");
-});
-
-test("a name that is near enough is suggested, and no other", () => {
-  const known = ["interval", "initial_delay", "timeout", "kata"];
-  const check = (name: string, want: string): void => assert.equal(didYouMean(name, known), want, name);
-  check("intervall", '; did you mean "interval"?');
-  check("tiemout", '; did you mean "timeout"?');
-  check("kat", '; did you mean "kata"?');
-  check("endpoint", "");
-  check("", "");
 });

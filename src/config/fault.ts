@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0
 import { visible } from "../text/visible.ts";
 
-/** Where something stands in the config, for a person to find it. Lines and columns count from 1. */
-export interface Origin {
-  /** The file as the user named it, or what stands for one: `--set`, `yaml:…`, `env:…`. */
+/** A place in the text of a config, for a person to find it. Lines and columns count from 1. */
+export interface ConfigOrigin {
+  /** The file as the user named it, or another source: `--set`, `yaml:…`, `env:…`. */
   readonly file: string;
   readonly line: number;
   readonly column: number;
-  /** The whole source line, for the caret. */
+  /** The whole source line, which is shown with a caret under the column. Empty if it must not be shown. */
   readonly source: string;
 }
 
-/** One thing that is wrong with a config. */
+/** One thing that is wrong with a config, or that a warning is about. */
 export interface Fault {
-  readonly origin: Origin | undefined;
-  /** Keys from the top, printed as `a::b::c`; empty for a fault of a whole file. */
+  readonly origin: ConfigOrigin | undefined;
+  /** The keys from the top, printed as `a::b::c`. Empty for a fault of a whole file. */
   readonly path: readonly (string | number)[];
   readonly message: string;
 }
 
-/** Longer source lines are cut around the column: a fault must not fill the screen. */
+/** A longer source line is cut around the column, so that a fault does not fill the screen. */
 const SOURCE_CHARS_MAX = 160;
-/** What comes after so many faults is mostly their consequence, and would push them off the screen. */
+/** Faults after the first 100 are mostly consequences of these, and would push them off the screen. */
 const FAULTS_SHOWN_MAX = 100;
 
 /**
- * `agent.yaml:12:15: receivers::kata::timeout: must be at least 1s, got "0s"`, then the source line with a caret under
- * the column, all of it written visibly.
+ * Returns `agent.yaml:12:15: receivers::kata::timeout: must be at least 1s, got "0s"`, and below it the source line with a
+ * caret under the column. Hidden characters are written visibly. `label` is put before the path.
  */
 export function renderFault({ origin, path, message }: Fault, label = ""): string {
   const what = visible(`${label}${path.length === 0 ? "" : `${path.join("::")}: `}${message}`);
@@ -40,8 +40,8 @@ export function renderFault({ origin, path, message }: Fault, label = ""): strin
 }
 
 /**
- * All faults, file by file and there in the order of their places, each ending in a line feed. `label` ("warning: ")
- * stands before the path.
+ * Returns all faults, file by file and by their places in each file. Each one ends in a line feed. `label`, such as
+ * "warning: ", is put before each path.
  */
 export function renderFaults(faults: readonly Fault[], label = ""): string {
   const files = [...new Set(faults.map(({ origin }) => origin?.file))];
@@ -54,44 +54,4 @@ export function renderFaults(faults: readonly Fault[], label = ""): string {
   const shown = sorted.slice(0, FAULTS_SHOWN_MAX).map((fault) => `${renderFault(fault, label)}\n`);
   const left = sorted.length - shown.length;
   return shown.join("") + (left > 0 ? `and ${left} more\n` : "");
-}
-
-/** The known name that is most like `name`, where one is near enough to be meant. */
-export function suggest(name: string, known: readonly string[]): string | undefined {
-  let best: string | undefined;
-  let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
-  for (const candidate of known) {
-    const distance = editDistance(name, candidate);
-    if (distance < bestDistance) {
-      best = candidate;
-      bestDistance = distance;
-    }
-  }
-  return best;
-}
-
-/** `; did you mean "x"?`, or nothing. */
-export function didYouMean(name: string, known: readonly string[]): string {
-  const best = suggest(name, known);
-  return best === undefined ? "" : `; did you mean "${best}"?`;
-}
-
-/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
-function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, index) => index);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const substitution = (last[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, substitution);
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) {
-        cost = Math.min(cost, (beforeLast[j - 2] ?? 0) + 1);
-      }
-      row.push(cost);
-    }
-    beforeLast = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
 }

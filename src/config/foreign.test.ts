@@ -25,7 +25,7 @@ async function check(options: string, ...want: readonly string[]): Promise<void>
 
 const MODES = 'must be one of "basic", "normal", "detailed"';
 
-test("a value from outside is named by its reference where it is at fault", async () => {
+test("a fault shows the reference of a value from outside", async () => {
   await check("mode: '${env:WORD}'", `26: receivers::kata::mode: ${MODES}, got the value of "\${env:WORD}"`);
   await check("mode: '${SHORT}'", `26: receivers::kata::mode: ${MODES}, got the value of "\${SHORT}"`);
   await check("mode: 'a-${WORD}'", `26: receivers::kata::mode: ${MODES}, got the value of "a-\${WORD}"`);
@@ -47,7 +47,7 @@ test("a value from outside is named by its reference where it is at fault", asyn
   await check("listen: 'h/${WORD}'", `28: receivers::kata::listen: ${listen}, got the value of "h/\${WORD}"`);
 });
 
-test("so is one in a list, in a map, and all that one reference stands for", async () => {
+test("a fault shows the reference of a value in a list or a map, and of a whole list or map", async () => {
   const absolute = "must be an absolute path";
   await check(
     "roots: ['${WORD}']",
@@ -90,7 +90,7 @@ test("a template keeps its references where a URL of the config would lose its s
   );
 });
 
-test("references that are made of values are named as they are written", async () => {
+test("a reference that is made of values is shown as it is written", async () => {
   await check(
     "name: '${env:${WORD}-}'",
     '26: receivers::kata::name: environment variable "${WORD}-" has invalid name: must match regex ^[a-zA-Z_][a-zA-Z0-9_]*$',
@@ -105,7 +105,7 @@ test("references that are made of values are named as they are written", async (
   );
 });
 
-test("a default is of the config, and is shown", async () => {
+test("a default is a part of the config, and is shown", async () => {
   await refused(
     withOptions("mode: '${env:NONE:-normall}'"),
     `f:1:26: receivers::kata::mode: ${MODES}, got "normall"; did you mean "normal"?`,
@@ -120,7 +120,7 @@ test("a default is of the config, and is shown", async () => {
   );
 });
 
-test("what is said of a config without a fault names references too", async () => {
+test("warnings about a config without a fault show references too", async () => {
   const files = { f: withOptions("count: '${env:COUNT}'") };
   await warned(
     { files, env: { COUNT: "101" } },

@@ -1,42 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 import { ConcealedTexts } from "../text/concealed.ts";
 import type { Fault } from "./fault.ts";
-import { type ConfigNode, type Entry, nodeAt, type Path, type ScalarNode } from "./node.ts";
+import { type ConfigNode, type MapEntry, nodeAt, type Path, type ScalarNode } from "./node.ts";
 
 /**
- * The values of one config that came out of `${env:…}` and `${file:…}`, and how people are shown them: by the reference that
- * stands in the config.
+ * The values of one config that came from `${env:…}` and `${file:…}`. People see the references in the config instead of
+ * these values.
  */
 export class Foreign {
-  /** For what is said later by whoever got the values. */
+  /** Conceals the values in everything that components say later. */
   readonly concealed: ConcealedTexts = new ConcealedTexts();
 
-  /** What one reference stands for. */
+  /** Notes the text that one reference stands for. */
   noteText(text: string, reference: string): void {
     this.concealed.add(text, reference);
   }
 
-  /** The node, and all in it, under the reference that stands for it in the config. */
+  /** Notes all values in the node, and returns the node marked with the reference that stands for it in the config. */
   noteWhole(node: ConfigNode, reference: string): ConfigNode {
     for (const text of scalarsIn(node)) this.concealed.add(text, reference);
     return withReference(node, reference);
   }
 
-  /** As `noteWhole`, of a text in which the config itself has a part. */
+  /** Like `noteWhole`, for a text of which a part is in the config itself. */
   notePartly(node: ScalarNode, template: string): ConfigNode {
     this.concealed.addWhole(String(node.value), template);
     return withReference(node, template);
   }
 
   /**
-   * The fault with references in place of all that came from outside: what its text quotes, and keys in its path but those of
-   * a schema, which `isKnown` tells by the nodes under them.
+   * Returns the fault without values from outside. Its text quotes the references instead of them. Its path ends before the
+   * first key from outside that no schema has; `isKnown` tells whether a schema has the key of a node.
    */
   hide({ origin, path, message }: Fault, tree: ConfigNode, isKnown: (node: ConfigNode) => boolean): Fault {
     const node = nodeAt(tree, path);
     let shown = message;
     if (node?.reference !== undefined) {
-      // Where the value itself is at fault, it is found whatever its length.
+      // The value that is at fault is replaced whatever its length; `conceal` leaves short texts as they are.
       for (const text of [String(path.at(-1)), ...textsAt(node)]) {
         shown = shown.replaceAll(JSON.stringify(text), () => JSON.stringify(node.reference));
         shown = shown.replaceAll(`"${text}"`, () => `"${node.reference}"`);
@@ -57,7 +57,7 @@ function scalarsIn(node: ConfigNode): string[] {
   }
 }
 
-/** What a fault of the node may quote: the scalar, each text of a list that is written as one, or the map's keys. */
+/** Returns the texts that a fault may quote: a scalar and each part of it between commas, or the keys of a map. */
 function textsAt(node: ConfigNode): string[] {
   if (node.kind === "map") return [...node.entries.keys()];
   if (node.kind === "list") return [];
@@ -72,7 +72,7 @@ function withReference(node: ConfigNode, reference: string): ConfigNode {
     case "list":
       return { ...node, reference, items: node.items.map((item) => withReference(item, reference)) };
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, entry] of node.entries)
         entries.set(key, { ...entry, value: withReference(entry.value, reference) });
       return { ...node, reference, entries };
@@ -80,7 +80,7 @@ function withReference(node: ConfigNode, reference: string): ConfigNode {
   }
 }
 
-/** The path as far as the config and the schemas know it: what a variable holds may have keys of its own. */
+/** Returns the path without the keys that came from a variable or a file and that no schema knows. */
 function shownPath(tree: ConfigNode, path: Path, isKnown: (node: ConfigNode) => boolean): Path {
   let node: ConfigNode | undefined = tree;
   for (const [index, step] of path.entries()) {

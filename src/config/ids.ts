@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A component's or a pipeline's id: `type` or `type/name`. */
+/** The id of a component or a pipeline: `type` or `type/name`. */
 export interface Id {
   readonly type: string;
   readonly name: string | undefined;
@@ -9,7 +9,7 @@ const TYPE = /^[a-zA-Z][0-9a-zA-Z_]{0,62}$/;
 const NAME_CHARS_MAX = 1024;
 const NAME = /^[^\s\p{C}\p{S}]+$/u;
 
-/** Takes an id apart by the Collector's rules; a text says what is wrong with it. */
+/** Splits an id by the Collector's rules, or returns a text that says what is wrong with it. */
 export function parseId(text: string): Id | string {
   const id = text.trim();
   const slash = id.indexOf("/");

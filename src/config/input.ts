@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type ConfigNode, isNull } from "./node.ts";
-import { type Place, placeIn, takesNull, wantsListOfTexts, wantsText } from "./schema_place.ts";
+import { placeIn, type SchemaPlace, takesNull, wantsListOfTexts, wantsText } from "./schema_place.ts";
 
 /**
- * The tree as plain data for the schema whose place is given, by the Collector's rules of decoding:
- * - a field that wants a text gets what stood in the environment, not what that means as YAML;
- * - where a list of texts is wanted, one text is split at its commas;
- * - a null entry is left out, so that the default holds, unless the schema takes null or does not know the key.
+ * Turns the tree into plain data for a schema, by the Collector's rules of decoding:
+ *
+ * - a field that wants a text gets the text that was in the environment, not its meaning in YAML;
+ * - a field that wants a list of texts can be one text, which is split at its commas;
+ * - a null entry is left out, so that the default is used, unless the schema takes null or does not know the key.
  */
-export function toInput(node: ConfigNode, place: Place): unknown {
+export function toInput(node: ConfigNode, place: SchemaPlace): unknown {
   return inputOf(node, place, false);
 }
 
-/** What stands in the config for a value that came from outside of it. */
+/** The reference in the config that stands for a value from outside, such as `${env:NAME}`. */
 export class Reference {
   readonly text: string;
 
@@ -21,12 +22,12 @@ export class Reference {
   }
 }
 
-/** As `toInput`, for people to read: with a `Reference` in place of each value that came from outside of the config. */
-export function toShownInput(node: ConfigNode, place: Place): unknown {
+/** Like `toInput`, for people to read: each value from outside the config is a `Reference`. */
+export function toShownInput(node: ConfigNode, place: SchemaPlace): unknown {
   return inputOf(node, place, true);
 }
 
-function inputOf(node: ConfigNode, place: Place, named: boolean): unknown {
+function inputOf(node: ConfigNode, place: SchemaPlace, named: boolean): unknown {
   if (named && node.reference !== undefined) return new Reference(node.reference);
   if (node.expandedFrom !== undefined && wantsText(place)) return node.expandedFrom;
   switch (node.kind) {
@@ -42,7 +43,7 @@ function inputOf(node: ConfigNode, place: Place, named: boolean): unknown {
         const input = inputOf(value, under, named);
         const known = under.schemas.length > 0;
         if (input === null && isNull(value) && known && !takesNull(under)) continue;
-        // A key such as __proto__ becomes a property like any other.
+        // An assignment would not make a property of a key such as __proto__.
         Object.defineProperty(out, key, { value: input, enumerable: true });
       }
       return out;

@@ -13,7 +13,7 @@ import { configJsonSchema } from "./json_schema.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
-/** What an editor does with the schema: another implementation of JSON Schema reads it. */
+/** Checks a config as an editor does, with another implementation of JSON Schema. */
 async function validator(catalog: typeof registry): Promise<z.ZodType> {
   const schema = JSON.parse(JSON.stringify(await configJsonSchema(catalog)));
   return z.fromJSONSchema(schema);

@@ -6,10 +6,10 @@ import { serviceSchema } from "./service.ts";
 type JsonSchema = Readonly<Record<string, unknown>>;
 
 const DIALECT = "https://json-schema.org/draft/2020-12/schema";
-/** In a config as it is written, a reference may stand in place of any value. */
+/** In a written config, any value can be a reference. */
 const REFERENCE: JsonSchema = { $ref: "#/$defs/reference" };
 
-/** A JSON Schema (draft 2020-12) of configs of this build as users write them, for editors. */
+/** Returns a JSON Schema (draft 2020-12) of the configs that users of this build write, for editors. */
 export async function configJsonSchema(catalog: Catalog): Promise<JsonSchema> {
   const [receivers, processors, exporters, extensions] = await Promise.all([
     sectionSchema(catalog.receivers),
@@ -40,7 +40,7 @@ export async function configJsonSchema(catalog: Catalog): Promise<JsonSchema> {
   };
 }
 
-/** A map of ids: each is a type or an older name of it, alone or with `/name`. */
+/** Returns the schema of a map of ids: each key is a type or an older name of it, alone or with `/name`. */
 async function sectionSchema(section: CatalogSection<{ readonly schema: z.ZodType }>): Promise<JsonSchema> {
   const patternProperties: Record<string, JsonSchema> = {};
   for (const [type, entry] of Object.entries(section)) {
@@ -58,7 +58,7 @@ function writtenSchema(schema: z.ZodType): JsonSchema {
     reused: "inline",
     override({ zodSchema, jsonSchema }) {
       if (zodSchema._zod.def.type !== "undefined") return;
-      // An option that is refused: its fault's text is the best description.
+      // The option is always refused, and the text of its fault is the best description.
       jsonSchema.not = {};
       const said = z.safeParse(zodSchema, "").error?.issues[0]?.message;
       if (said !== undefined) jsonSchema.description = said;
@@ -67,14 +67,14 @@ function writtenSchema(schema: z.ZodType): JsonSchema {
   return rest;
 }
 
-/** The schema of a map's value: also a reference, or nothing, which means the default. */
+/** Returns the schema of a value in a map: it can also be a reference, or nothing, which means the default. */
 function inMap(schema: JsonSchema): JsonSchema {
   return oneOfThese(schema, [REFERENCE, { type: "null" }]);
 }
 
 function oneOfThese(schema: JsonSchema, others: readonly JsonSchema[]): JsonSchema {
   if ("not" in schema) return schema;
-  // What an editor shows stays outside; the word for a secret is JSON Schema's own, and how a value is shown is ours.
+  // Editors read descriptions and defaults outside of `anyOf`. JSON Schema's word for a secret is writeOnly.
   const { description, default: byDefault, secret, shown: _, ...rest } = withReferences(schema);
   return {
     ...(description === undefined ? {} : { description }),

@@ -40,7 +40,7 @@ test("several configs merge from left to right: maps deeply, lists and scalars r
   assert.deepEqual(config["tls"], { insecure: true, ca_file: "c" });
 });
 
-test("a null in a later config wipes what an earlier one has", async () => {
+test("a null in a later config removes the value of an earlier one", async () => {
   const config = await kata({ files: { a: withOptions("name: a, count: 9"), b: "receivers: {kata: }" } });
   assert.deepEqual([config["name"], config["count"]], [undefined, 3]);
 });
@@ -95,7 +95,7 @@ test("a source that cannot be read is named with the reason", async () => {
   );
 });
 
-test("every source that is no good is reported, not only the first", async () => {
+test("every source that cannot be read is reported, not only the first", async () => {
   await refused(
     { uris: ["none.yaml", "a", "b", "c"], files: { a: "x: [\n", b: "- a\n", c: "a: 1\na: 2\n" } },
     'cannot read config "none.yaml": no such file',
@@ -105,12 +105,12 @@ test("every source that is no good is reported, not only the first", async () =>
   );
 });
 
-test("an empty config is told so", async () => {
+test("an empty config gets a fault that says so", async () => {
   await refused("", "f:1:1: empty configuration file");
   await refused("# nothing\n", "f:1:1: empty configuration file");
 });
 
-test("a config without its parts is told what is missing", async () => {
+test("a config without its parts gets faults for what is missing", async () => {
   await refused(
     "service:\n",
     "f:1:1: no receiver configuration specified in config",
@@ -145,7 +145,7 @@ test("only the components that are configured are imported", async () => {
   assert.deepEqual(loaded, ["out"]);
 });
 
-test("the tree is there for printing even where it has faults", async () => {
+test("the tree of a config with faults can be printed", async () => {
   const loaded = await loadFake(withOptions("count: 0"));
   assert.ok(!loaded.ok && loaded.tree !== undefined);
   assert.ok(!("tree" in (await loadFake("a: ["))));
@@ -194,7 +194,7 @@ test("no text makes loading reject, and every fault has its place within its tex
   );
 });
 
-test("components carry their id, their type and what the schema gave", async () => {
+test("components have their id, their type and the result of the schema", async () => {
   const text = `receivers: {' kata/b ': {count: 5}}\nexporters: {otlp/gw: }\nservice: {pipelines: {' metrics/x ': {receivers: ['kata/b '], exporters: 'otlp/gw'}}}`;
   const { receivers, exporters, service } = await accepted(text);
   assert.deepEqual([...receivers.keys()], ["kata/b"]);

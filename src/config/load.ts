@@ -11,13 +11,13 @@ import { reservedKeyFaults } from "./reserved_key.ts";
 import { SecretLines } from "./secrets.ts";
 import { type ConfigSource, readSources } from "./source.ts";
 
-/** `tree` is the config merged and expanded, for printing; it is missing where a source could not be read. */
+/** The result of loading. `tree` is the merged and expanded config, for printing; it is missing if a source cannot be read. */
 export type LoadResult = { readonly warnings: readonly Fault[] } & (
   | { readonly ok: true; readonly config: AgentConfig; readonly tree: ConfigNode }
   | { readonly ok: false; readonly faults: readonly Fault[]; readonly tree?: ConfigNode }
 );
 
-/** Reads, merges, expands and checks a config. Whatever is wrong with it is among the faults; it never rejects. */
+/** Reads, merges, expands and checks a config. It never rejects: everything that is wrong is among the faults. */
 export async function loadConfig(source: ConfigSource, catalog: Catalog): Promise<LoadResult> {
   const faults: Fault[] = [];
   const warnings: Fault[] = [];
@@ -30,9 +30,9 @@ export async function loadConfig(source: ConfigSource, catalog: Catalog): Promis
   const tree = await withExporterDefaults(expanded, catalog);
   const secretLines = new SecretLines();
   const checked = await checkConfig(tree, catalog, secretLines);
-  // A value that could not be expanded, or a key that cannot be, is no further fault of its place.
-  const told = new Set(faults.map(({ origin }) => origin));
-  faults.push(...checked.faults.filter(({ origin }) => !told.has(origin)));
+  // A place where the expansion failed, or a key is not allowed, gets no further fault.
+  const reported = new Set(faults.map(({ origin }) => origin));
+  faults.push(...checked.faults.filter(({ origin }) => !reported.has(origin)));
   warnings.push(...checked.warnings);
   const asShown = (fault: Fault): Fault =>
     foreign.hide(secretLines.hide(fault), tree, (node) => secretLines.isKnown(node));

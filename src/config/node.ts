@@ -1,30 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Origin } from "./fault.ts";
+import type { ConfigOrigin } from "./fault.ts";
 
-/** A config as a tree that remembers where everything stands, through merging and expansion. */
+/** A config as a tree in which each value keeps its place in the text, through merging and expansion. */
 export type ConfigNode = MapNode | ListNode | ScalarNode;
 
 interface Node {
-  readonly origin: Origin;
+  readonly origin: ConfigOrigin;
   /**
-   * Set where the value came out of `${…}`: the text that stood there. A field that wants a text gets this one, so that
-   * "0123", "{x}" or "a #b" from the environment stay as they are.
+   * The text that `${…}` stood for, if the value came from there. A field that wants a text gets this one, so that "0123",
+   * "{x}" or "a #b" from the environment stay as they are.
    */
   readonly expandedFrom?: string;
   /**
-   * Set where some of the value came out of the environment or a file: what the config has in its place, such as
-   * `https://${env:HOST}/v1`. People are shown this and never the value.
+   * The text in the config, such as `https://${env:HOST}/v1`, if a part of the value came from the environment or a file.
+   * People see this text and never the value.
    */
   readonly reference?: string;
 }
 
 export interface MapNode extends Node {
   readonly kind: "map";
-  readonly entries: ReadonlyMap<string, Entry>;
+  readonly entries: ReadonlyMap<string, MapEntry>;
 }
 
-export interface Entry {
-  readonly keyOrigin: Origin;
+/** One key of a map, with its place and its value. */
+export interface MapEntry {
+  readonly keyOrigin: ConfigOrigin;
   readonly value: ConfigNode;
 }
 
@@ -38,13 +39,15 @@ export interface ScalarNode extends Node {
   readonly value: string | number | boolean | null;
 }
 
+/** Keys and indices that lead from the top of a tree to a node. */
 export type Path = readonly (string | number)[];
 
+/** Whether the node is a null, which is also the value of a key without one. */
 export function isNull(node: ConfigNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
-/** Left to right as the Collector merges: maps deeply, everything else is replaced, and a null wipes. */
+/** Merges as the Collector does: maps are merged key by key, and `over` replaces everything else, also by a null. */
 export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   if (under.kind !== "map" || over.kind !== "map") return over;
   const entries = new Map(under.entries);
@@ -55,7 +58,7 @@ export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   return { ...over, entries };
 }
 
-/** The node at `path`. An item of a list that is written as one text, comma by comma, is that text. */
+/** Returns the node at `path`. If a list is written as one text with commas, each of its items is that text. */
 export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
   let node: ConfigNode | undefined = root;
   for (const step of path) {
@@ -66,8 +69,8 @@ export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
   return node;
 }
 
-/** Where a person looks for `path`: the value of a scalar, the key of anything else, or of the nearest that is there. */
-export function originOf(root: ConfigNode, path: Path): Origin {
+/** Returns the place of a scalar's value or of the key of anything else. If nothing is at `path`, its nearest parent counts. */
+export function originOf(root: ConfigNode, path: Path): ConfigOrigin {
   let node = root;
   let origin = root.origin;
   for (const step of path) {
@@ -86,22 +89,22 @@ export function originOf(root: ConfigNode, path: Path): Origin {
   return origin;
 }
 
-/** Where the key at the end of `path` stands, or what `originOf` says. */
-export function keyOriginOf(root: ConfigNode, path: Path): Origin {
+/** Returns the place of the last key of `path`, or `originOf` if there is no such key. */
+export function keyOriginOf(root: ConfigNode, path: Path): ConfigOrigin {
   const parent = nodeAt(root, path.slice(0, -1));
   const entry = parent?.kind === "map" ? parent.entries.get(String(path.at(-1))) : undefined;
   return entry?.keyOrigin ?? originOf(root, path);
 }
 
-/** What stands in a variable or another file is found by the reference to it. */
-export function moveTo(origin: Origin, node: ConfigNode): ConfigNode {
+/** Gives all nodes the same place. A value from a variable or a file has the place of the reference to it. */
+export function moveTo(origin: ConfigOrigin, node: ConfigNode): ConfigNode {
   switch (node.kind) {
     case "scalar":
       return { ...node, origin };
     case "list":
       return { ...node, origin, items: node.items.map((item) => moveTo(origin, item)) };
     case "map": {
-      const entries = new Map<string, Entry>();
+      const entries = new Map<string, MapEntry>();
       for (const [key, { value }] of node.entries) {
         entries.set(key, { keyOrigin: origin, value: moveTo(origin, value) });
       }

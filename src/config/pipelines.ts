@@ -1,86 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Section } from "./components.ts";
-import { didYouMean, type Origin } from "./fault.ts";
-import type { Findings } from "./findings.ts";
+import type { ConfigSection } from "./components.ts";
+import type { ConfigOrigin } from "./fault.ts";
+import type { FaultList } from "./fault_list.ts";
 import { parseId } from "./ids.ts";
 import { toInput } from "./input.ts";
 import { isNull, nodeAt, type Path } from "./node.ts";
 import { placeOf } from "./schema_place.ts";
 import { idsSchema } from "./service.ts";
+import { didYouMean } from "./suggestion.ts";
 
-/** Which ids each section has, faulty ones too: a reference to one of those is no further fault. */
-export type ConfiguredIds = Readonly<Record<Section, ReadonlyMap<string, Origin>>>;
+/** The ids of each section. A component with faults is among them: a reference to it is no further fault. */
+export type ConfiguredIds = Readonly<Record<ConfigSection, ReadonlyMap<string, ConfigOrigin>>>;
 
 const PIPELINE_SECTIONS = ["receivers", "processors", "exporters"] as const;
-/** What the Collector's pipelines carry beside metrics. */
+/** The signals of the Collector other than metrics. */
 const OTHER_SIGNALS: readonly string[] = ["logs", "profiles", "traces"];
 
 /**
- * Checks what the service section refers to. It reads the tree and not what the schema made of it, so that a fault
- * elsewhere in the section hides nothing. Returns what it refers to: "receivers::kata".
+ * Checks the components that the service section refers to, and returns them as "receivers::kata". It reads the tree and
+ * not the schema's result, so that a fault elsewhere in the section hides nothing.
  */
-export function checkReferences(findings: Findings, configured: ConfiguredIds): ReadonlySet<string> {
+export function checkReferences(faults: FaultList, configured: ConfiguredIds): ReadonlySet<string> {
   const used = new Set<string>();
-  /** The number of ids; undefined where there is no list to count. */
-  const check = (path: Path, section: Section): number | undefined => {
-    const ids = idsAt(findings, path);
+  /** Returns the number of ids, or undefined if there is no list. */
+  const check = (path: Path, section: ConfigSection): number | undefined => {
+    const ids = idsAt(faults, path);
     const known = configured[section];
     for (const [index, id] of (ids ?? []).entries()) {
-      if (typeof id !== "string") continue; // the schema's fault
+      if (typeof id !== "string") continue; // The schema reports it.
       used.add(`${section}::${id}`);
       const reference = `references ${section.slice(0, -1)} "${id}"`;
       if (!known.has(id)) {
         const help = didYouMean(id, [...known.keys()]);
-        findings.fault([...path, index], `${reference} which is not configured${help}`);
+        faults.add([...path, index], `${reference} which is not configured${help}`);
       } else if (ids?.indexOf(id) !== index) {
-        findings.fault([...path, index], `${reference} multiple times`);
+        faults.add([...path, index], `${reference} multiple times`);
       }
     }
     return ids?.length;
   };
 
   check(["service", "extensions"], "extensions");
-  const node = nodeAt(findings.tree, ["service", "pipelines"]);
+  const node = nodeAt(faults.tree, ["service", "pipelines"]);
   const names = node?.kind === "map" ? [...node.entries.keys()] : [];
   if (node === undefined || isNull(node) || (node.kind === "map" && names.length === 0)) {
-    findings.fault(["service", "pipelines"], "service must have at least one pipeline");
+    faults.add(["service", "pipelines"], "service must have at least one pipeline");
   }
   for (const name of names) {
     const path = ["service", "pipelines", name];
-    checkName(findings, path, names);
+    checkName(faults, path, names);
     const [receivers, , exporters] = PIPELINE_SECTIONS.map((section) => check([...path, section], section));
-    if (receivers === 0) findings.fault(path, "must have at least one receiver");
-    if (exporters === 0) findings.fault(path, "must have at least one exporter");
+    if (receivers === 0) faults.add(path, "must have at least one receiver");
+    if (exporters === 0) faults.add(path, "must have at least one exporter");
   }
 
   for (const section of [...PIPELINE_SECTIONS, "extensions"] as const) {
     const where = section === "extensions" ? "not in service::extensions" : "in no pipeline";
     for (const [id, origin] of configured[section]) {
       if (used.has(`${section}::${id}`)) continue;
-      findings.warn([section, id], `is ${where} and will not run`, origin);
+      faults.warn([section, id], `is ${where} and will not run`, origin);
     }
   }
   return used;
 }
 
-/** The ids as the user wrote them; undefined where they are not given in a list. */
-function idsAt({ tree }: Findings, path: Path): readonly unknown[] | undefined {
+/** Returns the ids as the user wrote them, or undefined if they are no list. */
+function idsAt({ tree }: FaultList, path: Path): readonly unknown[] | undefined {
   const node = nodeAt(tree, path);
   if (node === undefined || isNull(node)) return [];
   const input = toInput(node, placeOf(idsSchema));
   return Array.isArray(input) ? input.map((id) => (typeof id === "string" ? id.trim() : id)) : undefined;
 }
 
-function checkName(findings: Findings, path: Path, names: readonly string[]): void {
+function checkName(faults: FaultList, path: Path, names: readonly string[]): void {
   const name = String(path.at(-1));
   const id = parseId(name);
-  if (typeof id === "string") findings.fault(path, id);
+  if (typeof id === "string") faults.add(path, id);
   else if (OTHER_SIGNALS.includes(id.type)) {
-    findings.fault(path, `this agent has metrics only: no pipeline for ${id.type}`);
+    faults.add(path, `this agent has metrics only: no pipeline for ${id.type}`);
   } else if (id.type !== "metrics") {
     const help = didYouMean(id.type, ["metrics"]);
-    findings.fault(path, `unknown signal "${id.type}"; a pipeline is "metrics" or "metrics/name"${help}`);
+    faults.add(path, `unknown signal "${id.type}"; a pipeline is "metrics" or "metrics/name"${help}`);
   } else if (names.find((other) => other.trim() === name.trim()) !== name) {
-    findings.fault(path, `duplicate name "${name.trim()}" after unmarshaling`);
+    faults.add(path, `duplicate name "${name.trim()}" after unmarshaling`);
   }
 }

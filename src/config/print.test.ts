@@ -31,7 +31,7 @@ const DEFAULTS = {
   tls: { insecure: false },
 };
 
-test("what was left out is printed with its default, in the order of the schema", async () => {
+test("an option that is left out is printed with its default, in the order of the schema", async () => {
   assert.deepEqual(await kata(withOptions("")), DEFAULTS);
   const text = withOptions("tls: {ca_file: x}, count: 5, name: n, list: a, roots: [/a, {path: /b}]");
   const config = await kata(text);
@@ -46,7 +46,7 @@ test("what was left out is printed with its default, in the order of the schema"
   assert.deepEqual(Object.keys(config as object).slice(0, 3), ["interval", "name", "count"]);
 });
 
-test("what is printed is a config with the same meaning", async () => {
+test("a printed config is a config with the same meaning", async () => {
   const given = withOptions("interval: 20s, name: '${N}', free: {a: }");
   const first = await loadFake({ files: { f: given }, env: { N: "0123" } });
   const config = await printed({ files: { f: given }, env: { N: "0123" } }, true);
@@ -62,7 +62,7 @@ test("secrets are redacted unless they are asked for", async () => {
   assert.deepEqual(await kata(text, true), { ...DEFAULTS, token: "hunter2", headers: { a: "hunter3" } });
 });
 
-test("what came from outside is printed as its reference, whatever it stands for", async () => {
+test("a value from outside is printed as its reference, also a list or a map", async () => {
   const text = withOptions(
     "interval: '${T}', name: 'a-${env:N}', count: '${C}', token: '${file:f}', headers: {a: 'Bearer ${N}', b: '${N}'}, list: '${L}', roots: '${L}', tls: '${M}', free: {x: ['${N}', '${env:NONE:-fallback}', 'http://${N}:${N}@h/${N}']}",
   );
@@ -88,7 +88,7 @@ test("a component that this build does not know is not shown", async () => {
   assert.deepEqual(exporters, { nope: "[REDACTED]" });
 });
 
-test("a value is shown as it is parsed where its schema wants that, and as it was written where it has a fault", () => {
+test("a value is printed as it is parsed if its schema wants that, and as it is written if it has a fault", () => {
   const whole = z.strictObject({ port: z.int(), host: z.string() });
   const address = z
     .union([z.int(), whole])

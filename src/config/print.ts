@@ -10,8 +10,8 @@ import { REDACTED, withoutSecretParts } from "./secrets.ts";
 import { serviceSchema } from "./service.ts";
 
 /**
- * The config as the agent understands it: merged, expanded, with every default, and without its secrets: what came out of
- * a variable or a file is shown as its reference.
+ * Returns the config as the agent understands it: merged, expanded and with every default. Secrets are redacted, and values
+ * from variables and files are shown as their references, unless `options.unredacted` is set.
  */
 export async function printableConfig(
   tree: ConfigNode,
@@ -29,7 +29,7 @@ export async function printableConfig(
     const components: [id: string, value: unknown][] = [];
     for (const [id, { value }] of node.entries) {
       const schema = await schemaOf(id.trim(), catalog[section]);
-      // What an unknown component keeps secret cannot be known.
+      // Nobody knows which values of an unknown component are secret.
       components.push([id, schema === undefined ? REDACTED : printable(value, schema, options)]);
     }
     config[section] = Object.fromEntries(components);

@@ -2,10 +2,10 @@
 import type { Fault } from "./fault.ts";
 import type { ConfigNode, Path } from "./node.ts";
 
-/** The name by which JavaScript sets what an object inherits from. Libraries drop it, zod among them. */
+/** The key that sets an object's prototype in JavaScript. Libraries such as zod drop it without a word. */
 const RESERVED_KEY = "__proto__";
 
-/** A fault for each key that no map of a config can have. All others are names like any, `constructor` among them. */
+/** Returns a fault for each reserved key in the tree. All other names are allowed, also `constructor`. */
 export function reservedKeyFaults(node: ConfigNode, path: Path = []): readonly Fault[] {
   switch (node.kind) {
     case "scalar":

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** A place in a schema: what may stand there, wrappers taken off. Empty where the schema knows no such place. */
-export interface Place {
+/** A place in a schema, such as that of one option. */
+export interface SchemaPlace {
+  /** The schemas of the values that can be there, without wrappers. Empty if the schema knows no such place. */
   readonly schemas: readonly z.ZodType[];
-  /** Whether what stands there must not be shown. */
+  /** Whether the value there must not be shown. */
   readonly secret: boolean;
 }
 
@@ -21,14 +22,14 @@ interface Definition {
 }
 
 function definition(schema: z.ZodType): Definition {
-  return schema.def as unknown as Definition; // zod keeps it public; its type differs for each kind of schema
+  return schema.def as unknown as Definition; // It is public in zod, but each kind of schema has a type of its own.
 }
 
 const NULL: z.ZodType = z.null();
 
-/** The place where any of these schemas applies. */
-export function placeOf(...schemas: readonly z.ZodType[]): Place {
-  const found = schemas.map((schema): Place => {
+/** Returns the place where any of these schemas applies. */
+export function placeOf(...schemas: readonly z.ZodType[]): SchemaPlace {
+  const found = schemas.map((schema): SchemaPlace => {
     const secret = schema.meta()?.["secret"] === true;
     const { type, innerType, in: input, options } = definition(schema);
     const inner = innerType ?? input;
@@ -42,14 +43,14 @@ export function placeOf(...schemas: readonly z.ZodType[]): Place {
   return { schemas: found.flatMap((one) => one.schemas), secret: found.some(({ secret }) => secret) };
 }
 
-/** The place under `place` that a key or an index leads to. What is inside of a secret is secret. */
-export function placeIn(place: Place, step: PropertyKey): Place {
+/** Returns the place under `place` that a key or an index leads to. Everything inside a secret is secret. */
+export function placeIn(place: SchemaPlace, step: PropertyKey): SchemaPlace {
   const under = placeOf(...schemasIn(place, step));
   return place.secret ? { ...under, secret: true } : under;
 }
 
-/** The schemas under `place`, with their wrappers, which know the defaults. */
-export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.ZodType[] {
+/** Returns the schemas under `place` with their wrappers, which have the defaults. */
+export function schemasIn({ schemas }: SchemaPlace, step: PropertyKey): readonly z.ZodType[] {
   return schemas.flatMap((schema) => {
     const { shape, element, valueType } = definition(schema);
     const own = shape !== undefined && Object.hasOwn(shape, step) ? shape[String(step)] : undefined;
@@ -57,29 +58,30 @@ export function schemasIn({ schemas }: Place, step: PropertyKey): readonly z.Zod
   });
 }
 
-/** False where the schema knows no such place, or only says why there is none. */
-export function takesSomething({ schemas }: Place): boolean {
+/** Whether a value can be there. False if the schema knows no such place, or only has a text that says why there is none. */
+export function takesSomething({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => definition(schema).type !== "undefined");
 }
 
-export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): Place {
-  return path.reduce<Place>(placeIn, placeOf(schema));
+/** Returns the place that a path leads to. */
+export function placeAt(schema: z.ZodType, path: readonly PropertyKey[]): SchemaPlace {
+  return path.reduce<SchemaPlace>(placeIn, placeOf(schema));
 }
 
-/** The keys that may stand at a place; for a map of any keys, none. */
-export function keysAt({ schemas }: Place): readonly string[] {
+/** Returns the keys that the map at a place can have; none for a map of any keys. */
+export function keysAt({ schemas }: SchemaPlace): readonly string[] {
   return schemas.flatMap((schema) => Object.keys(definition(schema).shape ?? {}));
 }
 
-/** The keys of each kind of map that may stand at a place. */
-export function shapesAt({ schemas }: Place): readonly (readonly string[])[] {
+/** Returns the keys of each kind of map that can be at a place. */
+export function shapesAt({ schemas }: SchemaPlace): readonly (readonly string[])[] {
   return schemas.flatMap((schema) => {
     const { shape } = definition(schema);
     return shape === undefined ? [] : [Object.keys(shape)];
   });
 }
 
-/** What is taken when nothing is written, in the user's words; undefined where there is no default. */
+/** Returns the default as a user would write it, or undefined if there is none. */
 export function inputDefault(schema: z.ZodType): unknown {
   const { type, defaultValue, innerType, in: input } = definition(schema);
   if (type === "default" || type === "prefault") return defaultValue;
@@ -89,14 +91,14 @@ export function inputDefault(schema: z.ZodType): unknown {
 
 const TEXT_TYPES: ReadonlySet<string> = new Set(["string", "enum", "template_literal"]);
 
-/** Whether only a text may stand there, apart from null. */
-export function wantsText({ schemas }: Place): boolean {
+/** Whether only a text can be there, apart from null. */
+export function wantsText({ schemas }: SchemaPlace): boolean {
   const types = schemas.map((schema) => definition(schema).type).filter((type) => type !== "null");
   return types.length > 0 && types.every((type) => TEXT_TYPES.has(type));
 }
 
-/** Whether a list may stand there that may hold texts, and no text by itself. */
-export function wantsListOfTexts(place: Place): boolean {
+/** Whether a list of texts can be there, but no single text. */
+export function wantsListOfTexts(place: SchemaPlace): boolean {
   const types = place.schemas.map((schema) => definition(schema).type);
   if (!types.includes("array") || types.some((type) => TEXT_TYPES.has(type))) return false;
   return placeIn(place, 0).schemas.some((schema) => TEXT_TYPES.has(definition(schema).type));
@@ -104,7 +106,7 @@ export function wantsListOfTexts(place: Place): boolean {
 
 const NULL_TYPES: ReadonlySet<string> = new Set(["null", "unknown", "any"]);
 
-/** Whether a null there means itself. */
-export function takesNull({ schemas }: Place): boolean {
+/** Whether null is a value there, and not a way to ask for the default. */
+export function takesNull({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => NULL_TYPES.has(definition(schema).type));
 }

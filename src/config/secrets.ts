@@ -1,22 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ZodType } from "zod";
-import { type Fault, suggest } from "./fault.ts";
+import type { Fault } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";
-import { keysAt, type Place, placeIn, placeOf, takesSomething } from "./schema_place.ts";
+import { keysAt, placeIn, placeOf, type SchemaPlace, takesSomething } from "./schema_place.ts";
+import { suggest } from "./suggestion.ts";
 
-/** What stands for a secret wherever a config is shown. */
+/** The text that is shown instead of a secret. */
 export const REDACTED = "[REDACTED]";
 
-/** Names whose values are taken for secrets where no schema tells. */
+/** Matches names whose values count as secrets if no schema tells. */
 export const SENSITIVE_NAME: RegExp = /pass|secret|token|auth|credential|api.?key|private|_pem|header/i;
 
 const USER_IN_URL = /:\/\/([^/\s]*)@/g;
 const PARAMETER_IN_URL = /([?&])([^?=&\s]*)=([^&\s]*)/g;
 const SENSITIVE_PARAMETER = /key|token|secret|pass|auth|sig/i;
-/** References without defaults, which tell no secret. */
+/** Matches texts of references without defaults, which cannot hold a secret. */
 const REFERENCES = /^(?:\$\{(?:(?!:-)[^${}])*\}|:)+$/;
 
-/** The text, where it is a URL without what it tells of a user or in parameters with telling names. References stay. */
+/** Hides the user, the password and the parameters with sensitive names of each URL in the text. References stay. */
 export function withoutSecrets(text: string): string {
   const hidden = (value: string): string => (REFERENCES.test(value) ? value : REDACTED);
   return text
@@ -27,8 +28,8 @@ export function withoutSecrets(text: string): string {
 }
 
 /**
- * What the config has in place of a value that came from outside of it, as it may be shown: without secrets that stand in the
- * config beside the references, or in them as defaults.
+ * Hides the secrets in a text with references: those that the config has next to the references, or in them as defaults.
+ * `isSecret` says whether the whole value is one.
  */
 export function withoutSecretParts(reference: string, isSecret: boolean): string {
   if (isSecret) return REFERENCES.test(reference) ? reference : REDACTED;
@@ -39,28 +40,29 @@ function tellsSecret(value: unknown): boolean {
   return typeof value === "string" && withoutSecrets(value) !== value;
 }
 
-/** The places of secrets: a fault on such a line is shown without the line. */
+/** The lines of a config that hold secrets. A fault on such a line is shown without the line's text. */
 export class SecretLines {
   readonly #lines = new Set<string>();
   readonly #known = new Set<ConfigNode>();
 
-  /** Notes every secret in the node. Without a schema (an unknown component) all of its values are taken for secrets. */
+  /** Adds the line of every secret in the node. Without a schema, as for an unknown component, all values count as secrets. */
   add(node: ConfigNode, schema: ZodType | undefined): void {
     this.#add(node, schema === undefined ? { schemas: [], secret: true } : placeOf(schema));
   }
 
-  /** Whether the node stands under a key of its schema, which is no word of the user's. */
+  /** Whether the node's key is one of its schema, and not the user's own word. */
   isKnown(node: ConfigNode): boolean {
     return this.#known.has(node);
   }
 
+  /** Returns the fault without its source line, if that line holds a secret. */
   hide(fault: Fault): Fault {
     const { origin } = fault;
     if (origin === undefined || !this.#lines.has(`${origin.file}:${origin.line}`)) return fault;
     return { ...fault, origin: { ...origin, source: "" } };
   }
 
-  #add(node: ConfigNode, place: Place): void {
+  #add(node: ConfigNode, place: SchemaPlace): void {
     switch (node.kind) {
       case "scalar":
         if (node.value !== null && (holdsSecret(place) || tellsSecret(node.value)))
@@ -78,13 +80,13 @@ export class SecretLines {
   }
 }
 
-/** Whether a text there is one: a place for a map of secrets may hold them in a text by mistake. */
-export function holdsSecret(place: Place): boolean {
+/** Whether a text at the place is a secret. At a place for a map of secrets, the user may have written a text by mistake. */
+export function holdsSecret(place: SchemaPlace): boolean {
   return place.secret || placeIn(place, "any").secret;
 }
 
-/** A key that the schema does not know may be a secret's, misspelt. */
-function placeUnder(place: Place, key: string): Place {
+/** Returns the place under `key`. A key that the schema does not know may be a misspelt key of a secret. */
+function placeUnder(place: SchemaPlace, key: string): SchemaPlace {
   const under = placeIn(place, key);
   if (under.secret || takesSomething(under)) return under;
   const meant = suggest(key, keysAt(place));

@@ -3,12 +3,14 @@ import { z } from "zod";
 import { duration } from "../options/values.ts";
 import { type TelemetryConfig, telemetrySchema } from "../telemetry/config.ts";
 
+/** The ids of a pipeline's components. */
 export interface PipelineConfig {
   readonly receivers: readonly string[];
   readonly processors: readonly string[];
   readonly exporters: readonly string[];
 }
 
+/** The `service` section, before its ids are checked. */
 export interface ServiceConfig {
   readonly extensions: readonly string[];
   readonly pipelines: Readonly<Record<string, PipelineConfig>>;
@@ -16,7 +18,7 @@ export interface ServiceConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-/** Nobody waits longer for a process to end, and Kubernetes by default no longer than 30 s. */
+/** The limit on `shutdown_timeout`, in milliseconds. Kubernetes by default waits 30 s for a process to end. */
 const SHUTDOWN_MS_MAX = 3_600_000;
 
 /** A list of component ids. */

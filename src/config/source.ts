@@ -4,18 +4,18 @@ import type { Fault } from "./fault.ts";
 import type { ConfigNode } from "./node.ts";
 import { parseYaml } from "./yaml.ts";
 
-/** Where a config comes from. */
+/** The parts of a config, and how to read them. */
 export interface ConfigSource {
-  /** `--config`: paths or URIs of the schemes file, env and yaml; merged from left to right. */
+  /** The values of `--config`: paths or URIs of the schemes file, env and yaml. Merged from left to right. */
   readonly uris: readonly string[];
-  /** `--set a.b=v`: applied after all of them. */
+  /** The values of `--set`, such as `a.b=v`. Applied after all `uris`. */
   readonly sets: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** More than `CONFIG_BYTES_MAX` bytes need not be given: one more is enough to see that there are too many. */
+  /** Reads a file. It may stop after `CONFIG_BYTES_MAX` + 1 bytes, which are enough to see that there are too many. */
   readFile(path: string): Promise<Uint8Array>;
 }
 
-/** The tree of each source that has any content. Whatever cannot be read is among the faults. */
+/** Returns the tree of each source, in the order of merging. Adds a fault for each source that cannot be read. */
 export async function readSources(source: ConfigSource, faults: Fault[]): Promise<readonly ConfigNode[]> {
   const trees: (ConfigNode | undefined)[] = [];
   for (const uri of source.uris) trees.push(await readUri(uri, source, faults));
@@ -48,14 +48,14 @@ async function readUri(uri: string, source: ConfigSource, faults: Fault[]): Prom
   }
 }
 
-/** `a::b: v` is short for nested maps, as the Collector has it. */
+/** Reads a value of `yaml:`. As in the Collector, `a::b: v` is short for nested maps. */
 function readInline(text: string, faults: Fault[]): ConfigNode | undefined {
   const [, keys, value = ""] = /^([^\s:]+(?:::[^\s:]+)+):(?:\s+(.*))?$/s.exec(text) ?? [];
   if (keys === undefined) return parseYaml("yaml", Buffer.from(text), faults);
   return wrap(keys.split("::"), parseYaml(`yaml:${keys}`, Buffer.from(value), faults));
 }
 
-/** `a.b=v`, or `a::b=v` where a key holds a dot. */
+/** Reads a value of `--set`: `a.b=v`, or `a::b=v` if a key has a dot in it. */
 function readSet(set: string, faults: Fault[]): ConfigNode | undefined {
   const equals = set.indexOf("=");
   if (equals < 1) {

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
-/** What is wrong with a text as YAML, and where a person finds it. */
-export interface SyntaxProblem {
+/** What is wrong with a text as YAML, before it has a place in a file. */
+export interface SyntaxFault {
   readonly offset: number;
   readonly message: string;
 }
 
-/** Of one document; what comes after the first few is mostly their consequence. */
-const PROBLEMS_MAX = 10;
+/** The limit for one document. Faults after the first ones are mostly their consequences. */
+const FAULTS_MAX = 10;
 
 export const TAGS_TEXT =
   'tags ("!name") are not supported; a config has plain texts, numbers, lists and maps';
@@ -19,8 +19,8 @@ const TEXT: Readonly<Record<string, string>> = {
   TAG_RESOLVE_FAILED: TAGS_TEXT,
 };
 
-/** All that the parser has to say about a document, in our words. */
-export function syntaxProblems(document: Document.Parsed): readonly SyntaxProblem[] {
+/** Returns the parser's errors and warnings about a document, in plain words. */
+export function syntaxFaults(document: Document.Parsed): readonly SyntaxFault[] {
   const { yaml } = document.directives;
   if (yaml.explicit === true && yaml.version !== "1.2") {
     return [{ offset: 0, message: `a config is YAML 1.2, not ${yaml.version}; remove the %YAML line` }];
@@ -31,22 +31,22 @@ export function syntaxProblems(document: Document.Parsed): readonly SyntaxProble
     return [{ offset: tooDeep.pos[0], message: "the config is nested too deeply" }];
   }
   const openings = new Set<number>();
-  return errors.slice(0, PROBLEMS_MAX).map((error) => unclosed(document, error, openings) ?? plain(error));
+  return errors.slice(0, FAULTS_MAX).map((error) => unclosed(document, error, openings) ?? plain(error));
 }
 
-function plain({ code, message, pos }: YAMLError): SyntaxProblem {
+function plain({ code, message, pos }: YAMLError): SyntaxFault {
   return { offset: pos[0], message: TEXT[code] ?? `invalid YAML: ${message}` };
 }
 
 /**
- * The parser finds what is not closed where it ends, which may be the end of the file; a person looks where it begins.
- * Of several that end there, it is the innermost that has not been reported.
+ * Moves the fault of an unclosed quote, list or map from its end, which may be the end of the file, to its beginning. If
+ * several end at that place, it is about the innermost that has not been reported.
  */
 function unclosed(
   document: Document.Parsed,
   { message, pos }: YAMLError,
   reported: Set<number>,
-): SyntaxProblem | undefined {
+): SyntaxFault | undefined {
   const [, what] = /^(Missing closing|Flow sequence|Flow map)\b/.exec(message) ?? [];
   if (what === undefined) return undefined;
   let begin: number | undefined;

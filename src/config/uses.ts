@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ExtensionRole, ExtensionUse } from "../component/extension_use.ts";
 import type { Using } from "../component/factory.ts";
-import { listening } from "../http/config.ts";
+import { listening } from "../http_server/config.ts";
 import type { TelemetryConfig } from "../telemetry/config.ts";
-import type { CheckedSection, Section } from "./components.ts";
-import { didYouMean } from "./fault.ts";
-import type { Findings } from "./findings.ts";
+import type { CheckedSection, ConfigSection } from "./components.ts";
+import type { FaultList } from "./fault_list.ts";
 import type { Path } from "./node.ts";
+import { didYouMean } from "./suggestion.ts";
 
-type Sections = Readonly<Record<Section, CheckedSection<unknown>>>;
+type Sections = Readonly<Record<ConfigSection, CheckedSection<unknown>>>;
 
 const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
   storage: "which keeps no queues; a file_storage does",
@@ -20,25 +20,24 @@ const WRONG_ROLE: Readonly<Record<ExtensionRole, string>> = {
 const SERVER_ONLY = "which is for listeners; a basicauth with client_auth gives requests credentials";
 const HTTP_ONLY = "which serves HTTP requests only, not calls of gRPC; use otlp_http";
 
-/** Where a pull reader's options stand in a config. */
+/** Returns the path of a pull reader's options in a config. */
 export function pullReaderPath(index: number): Path {
   return ["service", "telemetry", "metrics", "readers", index, "pull", "exporter", "prometheus"];
 }
 
 /**
- * Checks that each extension that a component names in its config runs, and is what the component takes it for. `used`
- * has what the service section refers to.
+ * Checks each extension that a component names in its config: whether it runs, and has the role that the component needs.
+ * `used` has the components that the service section refers to.
  */
 export function checkUses(
-  findings: Findings,
+  faults: FaultList,
   { sections, telemetry }: { readonly sections: Sections; readonly telemetry: TelemetryConfig | undefined },
   used: ReadonlySet<string>,
 ): void {
   const check = (uses: readonly ExtensionUse[], at: Path): void => {
     for (const use of uses) {
       const fault = faultOf(use, sections.extensions, used);
-      if (fault !== undefined)
-        findings.fault([...at, ...use.path], `references extension "${use.id}" ${fault}`);
+      if (fault !== undefined) faults.add([...at, ...use.path], `references extension "${use.id}" ${fault}`);
     }
   };
   for (const section of ["exporters", "extensions"] as const)
@@ -56,7 +55,7 @@ function faultOf(
   if (!origins.has(id)) return `which is not configured${didYouMean(id, [...origins.keys()])}`;
   if (!used.has(`extensions::${id}`)) return "which is not in service::extensions";
   const found = components.get(id);
-  // One with a fault of its own is not there; what it could be is not known then.
+  // An extension with a fault of its own is missing here, and its roles are not known.
   if (found === undefined) return undefined;
   const roles = (found.factory as Using).roles?.(found.config) ?? [];
   if (roles.includes(role)) return undefined;

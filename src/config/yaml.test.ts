@@ -16,7 +16,7 @@ function check(content: string | Uint8Array, ...want: readonly string[]): void {
   );
 }
 
-test("every value knows its place", () => {
+test("every value has its place", () => {
   const tree = parseYamlText("f", "a:\n  - b: 1\n    c: &x [2, 3]\nd: *x\ne:\n", []);
   assert.ok(tree !== undefined);
   const at = (...path: (string | number)[]): string => {
@@ -43,12 +43,12 @@ test("a byte order mark, CRLF and a marked beginning and end are fine", () => {
   assert.ok(parseYaml("f", Buffer.from("\ufeff---\r\na: 1\r\n...\r\n"), [])?.kind === "map");
 });
 
-test("a key that stands twice is refused, however it is written", () => {
+test("a key that is in a map twice is refused, however it is written", () => {
   check("a: 1\nb: 2\na: 2\n", 'f:3:1: key "a" stands twice in one map, first in line 1');
   check("1: a\n'1': b\n", 'f:2:1: key "1" stands twice in one map, first in line 1');
 });
 
-test("what a config cannot be has a text of its own", () => {
+test("each form of YAML that a config cannot have gets a fault of its own", () => {
   check("a:\n\tb: 1\n", "f:2:1: a tab cannot indent YAML; use spaces");
   check(
     "a: 1\n---\nb: 2\n",
@@ -83,7 +83,7 @@ test("all syntax faults are reported, up to ten", () => {
   check(tabs, ...Array.from({ length: 10 }, (_, i) => `f:${i + 1}:1: a tab cannot indent YAML; use spaces`));
 });
 
-test("what is never closed is found where it begins", () => {
+test("the fault of a quote, list or map that is never closed is at its beginning", () => {
   check('a: "b\nc: 1\n', "f:1:4: this quote is never closed");
   check("a: 'b\n\n", "f:1:4: this quote is never closed");
   check("x:\n  a: [1, 2\n  b: 3\n", 'f:2:6: this list has no "]" that is indented deeper than its key');

@@ -10,20 +10,20 @@ import {
   type Node as YamlNode,
 } from "yaml";
 import { FILE_BYTES_MAX } from "../files/read_file.ts";
-import type { Fault, Origin } from "./fault.ts";
-import type { ConfigNode, Entry, ScalarNode } from "./node.ts";
+import type { ConfigOrigin, Fault } from "./fault.ts";
+import type { ConfigNode, MapEntry, ScalarNode } from "./node.ts";
 import { SENSITIVE_NAME } from "./secrets.ts";
-import { syntaxProblems, TAGS_TEXT } from "./syntax.ts";
+import { syntaxFaults, TAGS_TEXT } from "./syntax.ts";
 
-/** A config is written by people: more than this is a mistake, and parsing it would hold up the start for seconds. */
+/** The limit on one file. People write configs, so more is a mistake, and parsing it would delay the start for seconds. */
 export const CONFIG_BYTES_MAX: number = FILE_BYTES_MAX;
-/** What a document may grow to when its aliases are followed. */
+/** The limit on the values of a document. Each alias counts as all values that it stands for. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 100;
-/** Tags that say what the value is anyway, or that a number is meant as a text. */
+/** Matches tags that name a plain type, such as the one that makes a text of a number. */
 const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|seq|map)$/;
 
-/** Reads YAML into a tree. Faults are added to `faults`; the tree is undefined when there is none to go on with. */
+/** Parses YAML into a tree. If anything is wrong, adds it to `faults` and returns undefined. */
 export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): ConfigNode | undefined {
   const whole = (message: string): undefined => {
     faults.push({ origin: { file, line: 1, column: 1, source: "" }, path: [], message });
@@ -40,9 +40,9 @@ export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): Con
   return parseYamlText(file, text, faults);
 }
 
-/** As `parseYaml`, of a text. */
+/** Like `parseYaml`, for a text. */
 export function parseYamlText(file: string, text: string, faults: Fault[]): ConfigNode | undefined {
-  // The package compares each key with all others of its map; `mapNode` finds twins without that.
+  // The package would compare each key with all others of its map. `mapNode` finds equal keys without that.
   const options = { prettyErrors: false, uniqueKeys: false, version: "1.2" } as const;
   const document = parseDocument(text, options);
   const before = faults.length;
@@ -62,13 +62,13 @@ export function parseYamlText(file: string, text: string, faults: Fault[]): Conf
   return faults.length > before ? undefined : root;
 }
 
-/** One document on its way to a tree. */
+/** A document while it is turned into a tree. */
 interface Source {
   readonly file: string;
   readonly lines: readonly string[];
   readonly lineStarts: readonly number[];
   readonly faults: Fault[];
-  /** What has been anchored so far. An alias is the same tree once more, so it costs nothing but its share of the limits. */
+  /** The nodes with anchors so far. An alias shares the node, so it costs no memory, but counts against the limits. */
   readonly anchors: Map<
     string,
     { readonly node: ConfigNode; readonly size: number; readonly height: number }
@@ -77,7 +77,7 @@ interface Source {
   deepest: number;
 }
 
-function originAt({ file, lines, lineStarts }: Source, offset: number): Origin {
+function originAt({ file, lines, lineStarts }: Source, offset: number): ConfigOrigin {
   let low = 0;
   for (let high = lineStarts.length; high - low > 1; ) {
     const middle = (low + high) >> 1;
@@ -88,7 +88,7 @@ function originAt({ file, lines, lineStarts }: Source, offset: number): Origin {
   return { file, line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1, source };
 }
 
-/** The offset of each line. The package's own counter misses lines in texts that it cannot parse. */
+/** Returns the offset of each line. The package's own counter misses lines in texts that it cannot parse. */
 function startsOf(lines: readonly string[]): readonly number[] {
   let next = 0;
   return lines.map((line) => {
@@ -103,22 +103,22 @@ function fail(source: Source, offset: number, message: string): void {
 }
 
 function reportSyntax(source: Source, document: Document.Parsed): void {
-  for (const { offset, message } of syntaxProblems(document)) {
+  for (const { offset, message } of syntaxFaults(document)) {
     const origin = originAt(source, offset);
-    // Where a value ends is not known here, so a line that seems to hold a secret is not shown at all.
+    // Nobody knows yet where a value ends, so a line that seems to hold a secret is not shown at all.
     const shown = SENSITIVE_NAME.test(origin.source) ? { ...origin, source: "" } : origin;
     source.faults.push({ origin: shown, path: [], message });
   }
 }
 
 interface At {
-  /** Where the node would stand, for one that is empty. */
+  /** The place of a node that is empty. */
   readonly offset: number;
   readonly depth: number;
 }
 
 function toNode(source: Source, node: unknown, at: At): ConfigNode {
-  const yamlNode = node as YamlNode | null; // what parseDocument puts into maps and lists
+  const yamlNode = node as YamlNode | null; // parseDocument puts nothing else into maps and lists.
   const offset = yamlNode?.range?.[0] ?? at.offset;
   const anchor = isAlias(yamlNode) ? undefined : yamlNode?.anchor;
   if (anchor === undefined) return plainNode(source, yamlNode, { ...at, offset });
@@ -159,9 +159,9 @@ function plainNode(source: Source, node: YamlNode | null, { offset, depth }: At)
 }
 
 function mapNode(source: Source, node: YAMLMap, { offset, depth }: At): ConfigNode {
-  const entries = new Map<string, Entry>();
+  const entries = new Map<string, MapEntry>();
   for (const { key, value } of node.items) {
-    const keyNode = key as YamlNode; // parseDocument makes a node even of an empty key
+    const keyNode = key as YamlNode; // parseDocument makes a node even of an empty key.
     const keyOffset = keyNode.range?.[0] ?? offset;
     if (!isScalar(keyNode) || keyNode.value === null) {
       fail(source, keyOffset, "a key must be a plain text");
@@ -184,7 +184,7 @@ function mapNode(source: Source, node: YAMLMap, { offset, depth }: At): ConfigNo
   return { kind: "map", origin: originAt(source, offset), entries };
 }
 
-/** Whether the limits leave room for so many more nodes down to this depth; says so once where they do not. */
+/** Whether the limits allow `size` more nodes down to `depth`. Adds a fault the first time they do not. */
 function spend(source: Source, { size, depth, offset }: At & { readonly size: number }): boolean {
   if (source.nodesLeft < 0) return false;
   source.nodesLeft -= size;

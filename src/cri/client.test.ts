@@ -74,7 +74,7 @@ test("a list of 10 MiB is read, one over the limit is an error", async (context)
   );
 });
 
-test("every way to fail has its name", async (context) => {
+test("each kind of failure has its name", async (context) => {
   const { server, client } = await connected(context, 200);
   const list = () => client.pods(() => true);
   server.behave({ hang: true });
@@ -89,7 +89,7 @@ test("every way to fail has its name", async (context) => {
   assert.equal((await list()).all.size, 0);
 });
 
-test("a list that takes longer than the timeout is had after a time-out or two, and goes on being had", async (context) => {
+test("a list that takes longer than the timeout comes after a time-out or two, and then every time", async (context) => {
   const { server, client } = await connected(context, 50);
   server.add(POD);
   server.behave({ delayMs: 120 });
@@ -122,7 +122,7 @@ test("a socket that is absent is unavailable", async (context) => {
   await checkFailure(client.version(), "unavailable", /: connect ENOENT \/\S+$/);
 });
 
-test("a peer that accepts and says nothing is given one connection, however often it is called", async (context) => {
+test("a peer that accepts and answers nothing gets one connection, however often it is called", async (context) => {
   const path = await socketPath(context);
   const sockets = new Set<Socket>();
   const silent = createServer((socket) => sockets.add(socket)).listen(path);
@@ -138,7 +138,7 @@ test("a peer that accepts and says nothing is given one connection, however ofte
   assert.equal(sockets.size, 1);
 });
 
-test("a runtime that was restarted is asked over a new connection, and the old one's end is told", async (context) => {
+test("a restarted runtime is called over a new connection, and the loss of the old one is reported", async (context) => {
   const { path, server, client, lost } = await connected(context);
   await client.version();
   await server.close();
@@ -174,7 +174,7 @@ test("a runtime without events says so", async (context) => {
   assert.equal(failure, "unimplemented");
 });
 
-test("close ends calls under way, and a stream without a last word", async (context) => {
+test("close ends the calls that run, and a stream without a call of end", async (context) => {
   const { server, client } = await connected(context);
   client.events({ event: () => assert.fail(), end: () => assert.fail("end after close") });
   await untilListening(server);

@@ -22,8 +22,14 @@ import { decode, decodeEvent, decodeList, type PodEvent, type PodList } from "./
 import type { RuntimeVersion } from "./version.ts";
 
 /**
- * Why a call failed: no connection, none since another socket has taken the place of the one that is mounted, no answer
- * in time, an answer too large or not to be read, or what the runtime said.
+ * Why a call failed:
+ *
+ * - "unavailable": there is no connection;
+ * - "replaced": there is none, because the socket that is mounted has been replaced by another one;
+ * - "timeout": no answer came before the deadline;
+ * - "too_large": the answer has more than 16 MiB;
+ * - "malformed": the answer cannot be decoded;
+ * - "unimplemented", "error": the runtime answered with an error.
  */
 export type CriFailure =
   | "unavailable"
@@ -44,19 +50,19 @@ export class CriError extends Error {
   }
 }
 
-/** What the kubelet takes; gRPC's 4 MiB are too few for a node of a thousand pods with large annotations. */
+/** The kubelet's limit. gRPC's default of 4 MiB is too small for a node of a thousand pods with large annotations. */
 const RECEIVE_BYTES_MAX = 16 * 1024 * 1024;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
-  // A runtime that restarts is back within seconds; gRPC's default grows to two minutes.
+  // A runtime that restarts is back within seconds. gRPC's default would grow to two minutes.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 2_000,
-  // Closing this client then closes its connection, whatever other clients of the same socket do.
+  // Closing this client closes its connection then, even if other clients use the same socket.
   "grpc.use_local_subchannel_pool": 1,
-  // A connection that is dropped tells that the runtime restarts; one dropped for idleness would say so in error.
+  // A lost connection means that the runtime restarts. One that is closed for idleness would be mistaken for that.
   "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
-  // Go's gRPC server hangs up on a client that pings an idle stream more often than every five minutes.
+  // Go's gRPC server disconnects a client that pings an idle stream more often than every five minutes.
   "grpc.keepalive_time_ms": 360_000,
   "grpc.keepalive_timeout_ms": 20_000,
   // The runtime is on this node, whatever the environment says about proxies.
@@ -73,34 +79,34 @@ const EVENTS_REQUEST = toBinary(GetEventsRequestSchema, create(GetEventsRequestS
 export interface CriClientOptions {
   /** A gRPC target: `unix:///path` or `dns:///host:port`. */
   readonly endpoint: string;
-  /** How long a call may take at first; it gets longer after time-outs. The stream of events has no end. */
+  /** How long a call may take at first. The deadline grows after time-outs. The stream of events has none. */
   readonly timeoutMs: number;
-  /** The connection that answered `version` is gone; not called for the end by `close`. */
+  /** Called when the connection that answered `version` is lost. Not called after `close`. */
   onLost?(): void;
 }
 
-/** Who listens to the stream of events. */
+/** Gets the stream of events. */
 export interface EventListener {
   event(event: PodEvent): void;
-  /** The last call. "over" is an end without a fault. */
+  /** Called last. "over" is an end without an error. */
   end(failure: CriFailure | "over"): void;
 }
 
 /**
- * Speaks CRI v1 over one connection, which is opened by the first call and again by the next call after it broke.
- * Every call rejects with a `CriError` after its deadline at the latest.
+ * A client of CRI v1 with one connection. The first call opens it, and after a loss the next call opens it again. A call rejects
+ * with a `CriError`, at the latest at its deadline.
  */
 export class CriClient {
   readonly #options: CriClientOptions;
   readonly #client: Client;
   readonly #deadlines: Readonly<Record<Method, Deadline>>;
   #watching = false;
-  /** Under way. */
+  /** The calls that run. */
   readonly #calls = new Set<{ cancel(): void }>();
 
   constructor(options: CriClientOptions) {
     this.#options = options;
-    // One for each: a runtime whose lists are slow says its version at once.
+    // Each method has its own: a runtime whose lists are slow still answers Version at once.
     this.#deadlines = {
       Version: new Deadline(options.timeoutMs),
       ListPodSandbox: new Deadline(options.timeoutMs),
@@ -116,12 +122,12 @@ export class CriClient {
     return { name: runtimeName, version: runtimeVersion };
   }
 
-  /** All pod sandboxes. What is wanted is asked when the answer is there. */
+  /** Lists all pod sandboxes. `wanted` is called for each of them when the answer has come. */
   pods(wanted: (id: string) => boolean): Promise<PodList> {
     return this.#call("ListPodSandbox", LIST_REQUEST, (answer) => decodeList(answer, wanted));
   }
 
-  /** Follows the runtime's events until the client is closed; then `end` is not called. */
+  /** Follows the runtime's events. `close` ends this without a call of `end`. */
   events(listener: EventListener): void {
     const path = `${SERVICE}/GetContainerEvents`;
     const stream = this.#client.makeServerStreamRequest(path, sameBytes, sameBytes, EVENTS_REQUEST);
@@ -142,11 +148,11 @@ export class CriClient {
     stream.on("end", () => end("over"));
   }
 
-  /** Ends the connection and all that goes over it: calls under way reject. */
+  /** Closes the connection. Calls that run reject. */
   close(): void {
     const calls = [...this.#calls];
     this.#calls.clear();
-    // Closing a channel lets calls go on that have a connection already.
+    // After a channel is closed, calls that have a connection already go on.
     for (const call of calls) call.cancel();
     this.#client.close();
   }
@@ -158,7 +164,7 @@ export class CriClient {
     const state = channel.getConnectivityState(false);
     channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
       this.#watching = false;
-      // The channel is in the middle of its change here.
+      // At this moment the channel has not finished its change of state.
       queueMicrotask(() => {
         if (channel.getConnectivityState(false) !== connectivityState.SHUTDOWN) this.#options.onLost?.();
       });
@@ -206,12 +212,12 @@ export class CriClient {
   }
 }
 
-/** Messages are encoded and decoded here, so that gRPC passes them on as they are. */
+/** Passes messages through gRPC as they are. They are encoded and decoded here. */
 function sameBytes(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-/** What gRPC says, without its wrapping and its time of day, which would make every message another one. */
+/** Returns gRPC's text for an error, without its prefix, and without the time of day, which would make each message differ. */
 function detailOf(error: ServiceError | null): string {
   return (error?.details ?? "no answer")
     .replace(/^No connection established\. Last error: (?:Error: )?/, "")

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What the kubelet gives a runtime that was seen to be slow in the worst of reports; a longer first deadline stays as it is. */
+/** The limit of growth: slow runtimes have been seen to take up to 30 s. A longer first deadline stays as it is. */
 const GROWN_MS_MAX = 30_000;
 
 /**
- * How long one kind of call may take. Each time-out doubles it, so that a runtime that is slow is heard in the end; it
- * shrinks again once answers come in a quarter of it. Between the two it stays: a deadline that shrank with every answer
- * would cut off each second one.
+ * The deadline of one kind of call. It doubles at each time-out, so that a slow runtime can answer in the end. It halves when an
+ * answer takes less than a quarter of it. In between it stays, because a deadline that shrank with every answer would cut off
+ * every second one.
  */
 export class Deadline {
   readonly #leastMs: number;
@@ -20,10 +20,12 @@ export class Deadline {
     return this.#ms;
   }
 
+  /** Doubles the deadline after a time-out. */
   passed(): void {
     this.#ms = Math.min(this.#ms * 2, Math.max(GROWN_MS_MAX, this.#leastMs));
   }
 
+  /** Halves the deadline if the answer came in less than a quarter of it. */
   answered(afterMs: number): void {
     if (afterMs < this.#ms / 4) this.#ms = Math.max(this.#ms / 2, this.#leastMs);
   }

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** Where a container runtime may listen. At least one. */
+/** The endpoints where the container runtime may listen, at least one. */
 export type CriEndpoints = readonly string[];
 
 /**
- * The sockets of the runtimes that start Kata sandboxes, as their packages place them. k3s and rke2 share one. All are
- * asked: a node may have the containerd of its distribution beside the kubelet's.
+ * The default sockets of the runtimes that start Kata sandboxes. k3s and rke2 use the same one. All of them are asked, because
+ * a node may have the containerd of its distribution in addition to the kubelet's.
  */
 const WELL_KNOWN: CriEndpoints = [
   "unix:///run/containerd/containerd.sock",
@@ -16,15 +16,15 @@ const WELL_KNOWN: CriEndpoints = [
   "unix:///var/snap/microk8s/common/run/containerd.sock",
 ];
 
-/** What the kernel takes in `sun_path`, without the closing zero. */
+/** The kernel's limit on `sun_path`, without the zero at the end. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
 const WANTED =
   'must be "auto", a socket ("/run/containerd/containerd.sock", "unix:///run/crio/crio.sock") or "tcp://host:port"';
 
 /**
- * The endpoints that a text stands for, as gRPC targets: `auto` for the well-known sockets, a socket's path with or
- * without `unix://`, `tcp://host:port`, `dns:///host:port` or `host:port`. Otherwise what was wanted.
+ * Returns the gRPC targets that a text stands for, or a text that says what is allowed. A text can be `auto` for the well-known
+ * sockets, a socket's path with or without `unix://`, `tcp://host:port`, `dns:///host:port` or `host:port`.
  */
 export function parseCriEndpoint(text: string): { endpoints: CriEndpoints } | { wanted: string } {
   if (text === "auto") return { endpoints: WELL_KNOWN };
@@ -43,7 +43,7 @@ export function parseCriEndpoint(text: string): { endpoints: CriEndpoints } | { 
   return { endpoints: [`dns:///${address[1]}`] };
 }
 
-/** An endpoint of `parseCriEndpoint`'s grammar; what the component gets is the targets to try. */
+/** The schema of an endpoint as `parseCriEndpoint` reads it. It returns the targets to try. */
 export function criEndpoint(): z.ZodType<CriEndpoints, string> {
   return z.string().transform((text, context) => {
     const parsed = parseCriEndpoint(text);

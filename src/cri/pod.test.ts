@@ -39,7 +39,7 @@ function encode(items: ReturnType<typeof sandbox>[]): Uint8Array {
 
 const list = encode([sandbox("a"), sandbox("b", NOT_READY), sandbox("c")]);
 
-test("of every pod a list has names, handler, state and age; the wanted ones have all", () => {
+test("a list has names, handler, state and age of every pod, and everything of the wanted ones", () => {
   const { all, wanted } = decodeList(list, (id) => id === "b");
   assert.deepEqual([...all.keys()], ["a", "b", "c"]);
   assert.deepEqual(all.get("a"), { ...names("a"), isReady: true, createdAtMs: 1_700_000_000_123 });
@@ -59,7 +59,7 @@ test("labels and annotations of pods that are not wanted are not decoded", () =>
   assert.throws(() => decodeList(answer, () => true));
 });
 
-test("a list with fields that we do not know is read past them", () => {
+test("fields that we do not know are skipped in a list", () => {
   const unknown = Uint8Array.of(0x7a, 2, 1, 1, 0x78, 5);
   assert.equal(decodeList(Buffer.concat([unknown, list, unknown]), () => true).wanted.length, 3);
 });

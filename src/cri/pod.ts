@@ -9,20 +9,20 @@ import {
   type PodSandboxStatus,
 } from "./generated/runtime_pb.ts";
 
-/** What the container runtime knows about a pod sandbox; fixed from its creation to its end. */
+/** A pod sandbox as the container runtime knows it. Nothing of this changes during the life of the sandbox. */
 export interface Pod {
   /** The sandbox's id, which is also the name of its directory on the node. */
   readonly id: string;
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
-  /** Empty where the runtime uses its default or does not say. */
+  /** Empty if the runtime uses its default, or does not tell. */
   readonly runtimeHandler: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
 }
 
-/** What a list says about each of its pods; labels and annotations, which may be megabytes, are left out. */
+/** A pod of a list, without labels and annotations, which may have megabytes. */
 export interface ListedPod {
   readonly id: string;
   readonly uid: string;
@@ -30,23 +30,23 @@ export interface ListedPod {
   readonly namespace: string;
   readonly runtimeHandler: string;
   readonly isReady: boolean;
-  /** Unix milliseconds; 0 where the runtime does not say. */
+  /** Unix milliseconds; 0 if the runtime does not tell. */
   readonly createdAtMs: number;
 }
 
-/** A runtime's whole list of pod sandboxes, ready or not. Nothing in it holds on to the answer's bytes. */
+/** A runtime's whole list of pod sandboxes, ready or not. Nothing in it refers to the bytes of the answer. */
 export interface PodList {
-  /** By id. */
+  /** All pods, by id. */
   readonly all: ReadonlyMap<string, ListedPod>;
-  /** The wanted ones of them, with labels and annotations. */
+  /** The pods that are wanted, with labels and annotations. */
   readonly wanted: readonly Pod[];
 }
 
-/** What an event of the stream is about. */
+/** An event of the runtime's stream. */
 export interface PodEvent {
-  /** A container's id, which is the sandbox's for events of the sandbox itself. */
+  /** The id of the container. For an event about the sandbox itself, it is the sandbox's id. */
   readonly containerId: string;
-  /** Undefined where the event says nothing about the pod, as for one that is gone. */
+  /** Undefined if the event says nothing about the pod, for example because the pod is gone. */
   readonly pod: Pod | undefined;
 }
 
@@ -54,8 +54,8 @@ export interface PodEvent {
 const ITEMS = 1;
 
 /**
- * Reads a ListPodSandbox answer. Labels and annotations of pods that are not wanted are stepped over and not decoded:
- * an answer may be 16 MiB, and what is wanted is usually one pod. Throws on bytes that are no such answer.
+ * Decodes an answer to ListPodSandbox. Labels and annotations of pods that are not wanted are skipped, because an answer may
+ * have 16 MiB, and usually one pod is wanted. Throws if the bytes are no such answer.
  */
 export function decodeList(answer: Uint8Array, wanted: (id: string) => boolean): PodList {
   const all = new Map<string, ListedPod>();
@@ -75,18 +75,19 @@ export function decodeList(answer: Uint8Array, wanted: (id: string) => boolean):
   return { all, wanted: pods };
 }
 
+/** Decodes an event. Throws if the bytes are none. */
 export function decodeEvent(bytes: Uint8Array): PodEvent {
   const { containerId, podSandboxStatus } = decode(ContainerEventResponseSchema, bytes);
   const hasPod = podSandboxStatus !== undefined && podSandboxStatus.id !== "";
   return { containerId, pod: hasPod ? podOf(podSandboxStatus) : undefined };
 }
 
-/** Fields that our subset of the CRI leaves out are not kept. */
+/** Decodes a message. Fields that our subset of the CRI does not have are dropped. */
 export function decode<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array): MessageShape<Desc> {
   return fromBinary(schema, bytes, { readUnknownFields: false });
 }
 
-/** By the field numbers of PodSandbox. */
+/** Decodes a PodSandbox by its field numbers. */
 function listedPodOf(item: Uint8Array): ListedPod {
   const pod = { id: "", uid: "", name: "", namespace: "", runtimeHandler: "", isReady: true, createdAtMs: 0 };
   const reader = new BinaryReader(item);

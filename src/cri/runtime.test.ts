@@ -50,7 +50,7 @@ function until(what: string, done: () => boolean): Promise<boolean> {
   return poll(what, () => done() || undefined);
 }
 
-test("a connection is used again, and every answer says whose it is", async (context) => {
+test("a connection is used again, and every answer names its runtime", async (context) => {
   const { list, start, endpoint } = await bench(context);
   const server = await start();
   await list();
@@ -58,7 +58,7 @@ test("a connection is used again, and every answer says whose it is", async (con
   assert.deepEqual(server.calls, { list: 2, version: 1, events: 0 });
 });
 
-test("a silent runtime is not given a connection per call", async (context) => {
+test("a silent runtime does not get a connection per call", async (context) => {
   const { list, socketPath } = await bench(context, 50);
   const sockets = new Set<Socket>();
   const silent = createServer((socket) => {
@@ -74,7 +74,7 @@ test("a silent runtime is not given a connection per call", async (context) => {
   assert.equal(sockets.size, 1);
 });
 
-test("a lost connection is told, and the next call finds the restarted runtime", async (context) => {
+test("a lost connection is reported, and the next call finds the restarted runtime", async (context) => {
   const { list, start, lost } = await bench(context);
   const first = await start();
   await list();
@@ -128,7 +128,7 @@ test("a stream that is not implemented is not tried again on that connection", a
   assert.equal(server.calls.events, 1);
 });
 
-test("close ends a call under way, and none is begun after it", async (context) => {
+test("close ends a call that runs, and no call begins after it", async (context) => {
   const { runtime, list, start } = await bench(context, 60_000);
   const server = await start();
   server.behave({ hang: true });

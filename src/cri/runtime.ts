@@ -5,32 +5,32 @@ import { checkSocket } from "./socket.ts";
 import { broadcastsEvents, type RuntimeVersion } from "./version.ts";
 
 export interface RuntimeOptions {
-  /** A gRPC target, as `parseCriEndpoint` gives them. */
+  /** A gRPC target, as `parseCriEndpoint` returns it. */
   readonly endpoint: string;
   /** How long a call may take at first. */
   readonly timeoutMs: number;
   onEvent(event: PodEvent): void;
-  /** The connection is gone: the runtime restarts, perhaps. */
+  /** Called when the connection is lost, which usually means that the runtime restarts. */
   onLost(): void;
 }
 
-/** A runtime that answers, and where. */
+/** The name, version and endpoint of a runtime that answers. */
 export interface RuntimeIdentity extends RuntimeVersion {
   readonly endpoint: string;
 }
 
 /**
- * The container runtime that may listen at one endpoint. It holds no timers and retries nothing: whoever calls decides
- * how often.
+ * The container runtime that may listen at one endpoint. It has no timers and retries nothing: the caller decides when to
+ * call.
  */
 export class ContainerRuntime {
   readonly #options: RuntimeOptions;
   /**
-   * Made when something listened for the first time, and kept to the end: a gRPC client that is closed while it waits for
-   * its peer, or between two tries, leaves a connection behind.
+   * Made when somebody listened for the first time, and kept until `close`: a gRPC client that is closed while it connects, or
+   * between two tries, leaks a connection.
    */
   #client: CriClient | undefined;
-  /** Of the connection that is open; undefined before it and after a failure. */
+  /** The identity of the runtime on the open connection. Undefined before there is one, and after a failure. */
   #identity: RuntimeIdentity | undefined;
   #events: "closed" | "open" | "unusable" = "unusable";
   #closed = false;
@@ -43,7 +43,7 @@ export class ContainerRuntime {
     return this.#options.endpoint;
   }
 
-  /** The runtime's pod sandboxes, and who says so. Rejects with a `CriError`. At most one call at a time. */
+  /** Lists the runtime's pod sandboxes. Rejects with a `CriError`. Only one call may run at a time. */
   async pods(wanted: (id: string) => boolean): Promise<{ from: RuntimeIdentity; list: PodList }> {
     const client = await this.#connected();
     try {
@@ -56,8 +56,8 @@ export class ContainerRuntime {
   }
 
   /**
-   * Opens the stream of events where the runtime has one that is safe to use; does nothing where it is open already.
-   * A stream that broke is opened again by the next call.
+   * Opens the stream of events, if the runtime has one that is safe to use and it is not open already. After the stream has
+   * broken, the next call opens it again.
    */
   follow(): void {
     if (this.#client === undefined || this.#identity === undefined || this.#events !== "closed") return;
@@ -65,14 +65,14 @@ export class ContainerRuntime {
     this.#client.events({
       event: this.#options.onEvent,
       end: (failure) => {
-        // Any other end would come again at once: CRI-O without `enable_pod_events`, for one, ends without a fault.
+        // Any other end would come again at once: CRI-O without `enable_pod_events`, for one, ends the stream without an error.
         const broke = failure === "unavailable" || failure === "timeout";
         this.#events = broke ? "closed" : "unusable";
       },
     });
   }
 
-  /** Ends every call; those under way reject. */
+  /** Closes the connection. Calls that run, and later ones, reject. */
   close(): void {
     this.#closed = true;
     this.#identity = undefined;

@@ -5,8 +5,8 @@ import { socketAdvice } from "../sockets/advice.ts";
 import { CriError } from "./client.ts";
 
 /**
- * Rejects with a `CriError` where nobody listens on the endpoint's socket; any other endpoint passes. It comes before
- * gRPC, which once told to connect tries again and again: of the places where a runtime may be, most stay empty.
+ * Rejects with a `CriError` if nobody listens on the endpoint's socket. Endpoints that are no socket pass. Call it before gRPC
+ * connects: most of the well-known sockets do not exist on a node, and gRPC would try them again and again.
  */
 export async function checkSocket(endpoint: string): Promise<void> {
   const path = /^unix:\/\/(\/.*)$/s.exec(endpoint)?.[1];
@@ -16,7 +16,7 @@ export async function checkSocket(endpoint: string): Promise<void> {
   try {
     await once(socket, "connect");
   } catch (error) {
-    const { message, code } = error as NodeJS.ErrnoException; // A socket emits nothing else.
+    const { message, code } = error as NodeJS.ErrnoException; // A socket emits no other errors.
     const advice = await socketAdvice(path, code);
     const detail = advice === undefined ? message : `${message}; ${advice.text}`;
     throw new CriError(

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Who answers at an endpoint, as the CRI's Version call says it. */
+/** The name and version of a runtime, from the CRI's Version call. */
 export interface RuntimeVersion {
   /** Such as "containerd" or "cri-o". */
   readonly name: string;
@@ -8,10 +8,9 @@ export interface RuntimeVersion {
 }
 
 /**
- * From which version on a runtime tells every listener of GetContainerEvents about every event. Before it, listeners
- * share one queue: each event that we took would be missing in the kubelet, which then learns of a pod's change minutes
- * later, from its next full look. For containerd that is its pull request 9661 (2.0); CRI-O broadcasts since 2023, and
- * the version here is one that is certain to have it.
+ * The first versions that send every event to every listener of GetContainerEvents. In earlier ones, the listeners share one
+ * queue: the kubelet would not get the events that the agent takes, and would learn of a pod's change minutes later, from its
+ * next full list. containerd sends to all since pull request 9661 (2.0). CRI-O does since 2023; the version here certainly does.
  */
 const BROADCASTS_SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> = {
   containerd: [2, 0],

@@ -3,33 +3,33 @@ import type { Clock } from "../clock/clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { BROKEN_OFF, brokenOff } from "../peer/broken_off.ts";
 
-/** What goes out as one request: encoded requests that are joined by putting one behind the other. */
+/** Encoded requests that are sent as one: the bytes of the parts, one behind the other, are one request. */
 export interface Batch {
   readonly parts: readonly Uint8Array[];
-  /** Data points in it. */
+  /** The number of data points in all parts. */
   readonly points: number;
-  /** Of all parts. */
+  /** The number of bytes of all parts. */
   readonly bytes: number;
 }
 
 /**
- * Makes one attempt. Never rejects, and resolves soon after `signal` aborts: at the deadline, or, as `isBrokenOff` tells, where
- * the agent does not wait any longer.
+ * Sends a batch once and returns the peer's answer. It never rejects, and resolves soon after `signal` aborts. The signal
+ * aborts at the deadline, or earlier if the agent does not wait any longer (see `isBrokenOff`).
  */
 export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
 
 /** How long an attempt may take to end after its deadline. */
-const STUCK_MS = 2_000;
+const OVERTIME_MS = 2_000;
 
-const STUCK: Answer = {
+const NOT_ENDED: Answer = {
   kind: "busy",
   status: "internal",
   error: "BUG: an attempt has not ended at its deadline",
 };
-const ENDED: Answer = { kind: "busy", status: "shutdown", error: BROKEN_OFF };
+const ENDED_EARLY: Answer = { kind: "busy", status: "shutdown", error: BROKEN_OFF };
 
-/** One attempt with its deadline. A transport that breaks its contract costs the attempt, and not the exporter. */
-export class Attempt {
+/** One attempt to send, with its deadline. A transport that breaks the contract of `Send` does not stop the exporter. */
+export class SendAttempt {
   readonly #clock: Clock;
   readonly #controller = new AbortController();
   readonly #end = Promise.withResolvers<Answer>();
@@ -39,7 +39,7 @@ export class Attempt {
     this.#clock = clock;
   }
 
-  /** `timeoutMs` is 0 for no deadline. Never rejects. */
+  /** Sends the batch. `timeoutMs` is 0 for no deadline. Never rejects. */
   async make(send: Send, batch: Batch, timeoutMs: number): Promise<Answer> {
     if (timeoutMs > 0) this.#cancel = this.#clock.after(timeoutMs, () => this.#meetDeadline());
     try {
@@ -52,15 +52,15 @@ export class Attempt {
     }
   }
 
-  /** Ends it at once. */
+  /** Ends the attempt at once: `make` resolves as if the peer were busy. */
   breakOff(): void {
     this.#cancel();
     this.#controller.abort(brokenOff());
-    this.#end.resolve(ENDED);
+    this.#end.resolve(ENDED_EARLY);
   }
 
   #meetDeadline(): void {
     this.#controller.abort(new Error("timeout"));
-    this.#cancel = this.#clock.after(STUCK_MS, () => this.#end.resolve(STUCK));
+    this.#cancel = this.#clock.after(OVERTIME_MS, () => this.#end.resolve(NOT_ENDED));
   }
 }

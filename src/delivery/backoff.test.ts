@@ -16,17 +16,17 @@ function check(config: Partial<RetryConfig>, random: number, want: readonly numb
 
 test("waits grow up to the longest", () => {
   check({}, 0.5, [5_000, 7_500, 11_250, 16_875, 25_313, 30_000, 30_000]);
-  check({ initial_interval: 60_000 }, 0.5, [30_000]);
+  check({ initialIntervalMs: 60_000 }, 0.5, [30_000]);
 });
 
 test("waits may shrink, and are never none", () => {
   check({ multiplier: 0.5 }, 0.5, [5_000, 2_500, 1_250]);
   check({ multiplier: 0 }, 0.5, [5_000, 10, 10]);
-  check({ initial_interval: 0, max_interval: 0 }, 1, [10, 10]);
+  check({ initialIntervalMs: 0, maxIntervalMs: 0 }, 1, [10, 10]);
 });
 
 test("jitter spreads each wait to both sides, and not the growth", () => {
   check({}, 0, [2_500, 3_750, 5_625]);
   check({}, 1, [7_500, 11_250, 16_875]);
-  check({ randomization_factor: 0 }, 1, [5_000, 7_500]);
+  check({ randomizationFactor: 0 }, 1, [5_000, 7_500]);
 });

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RetryConfig } from "./retry_config.ts";
 
-/** Intervals of 0, or a `multiplier` below 1, leave nothing to wait for; a peer in trouble must not be asked without a pause. */
+/** The least pause. Without it, intervals of 0 or a `multiplier` below 1 would send to a failing peer without a pause. */
 const WAIT_MIN_MS = 10;
 
-/** The waits between the attempts to reach a peer: exponential, with jitter. */
+/** The pauses between the attempts to reach a peer: they grow exponentially, with jitter. */
 export class Backoff {
   readonly #config: RetryConfig;
   readonly #random: () => number;
@@ -17,18 +17,18 @@ export class Backoff {
     this.reset();
   }
 
-  /** The wait before the next attempt, in milliseconds. */
+  /** Returns the pause before the next attempt, in milliseconds, and lengthens the one after it. */
   next(): number {
-    const { randomization_factor, multiplier, max_interval } = this.#config;
-    const spread = 1 + randomization_factor * (2 * this.#random() - 1);
+    const { randomizationFactor, multiplier, maxIntervalMs } = this.#config;
+    const spread = 1 + randomizationFactor * (2 * this.#random() - 1);
     const waitMs = Math.max(WAIT_MIN_MS, Math.round(this.#intervalMs * spread));
-    this.#intervalMs = Math.min(this.#intervalMs * multiplier, max_interval);
+    this.#intervalMs = Math.min(this.#intervalMs * multiplier, maxIntervalMs);
     return waitMs;
   }
 
-  /** The peer has answered: the next wait is the first again. */
+  /** Begins again with the shortest pause. To be called when the peer has answered. */
   reset(): void {
-    const { initial_interval, max_interval } = this.#config;
-    this.#intervalMs = Math.min(initial_interval, max_interval);
+    const { initialIntervalMs, maxIntervalMs } = this.#config;
+    this.#intervalMs = Math.min(initialIntervalMs, maxIntervalMs);
   }
 }

@@ -1,96 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
-import { BacklogRate } from "./backlog.ts";
+import { BacklogRate } from "./backlog_rate.ts";
 import type { QueueConfig } from "./config.ts";
-import { type Queued, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
+import { type PendingRequest, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
 import { type SizeFinding, SizeLimit } from "./size_limit.ts";
 
-/** What has waited so much longer than a batch is gathered is a backlog. */
+/** Requests that have waited this much longer than `flush_timeout` are a backlog. */
 const BACKLOG_MS = 10_000;
 
 export interface BatcherOptions {
   readonly clock: Clock;
   readonly config: QueueConfig;
-  /** The queue as it is now: a storage's takes the place of the first one. */
+  /** Returns the queue of now: at the start that of a storage may replace the first one. */
   queue(): RequestQueue;
-  /** Hears when a batch may have become due. */
+  /** Called when a batch may have become due. The callee calls `next`. */
   onDue(): void;
 }
 
-/** Says when requests leave the queue, and how many of them together. */
+/**
+ * Decides when requests leave the queue, and how many of them together. A batch is due
+ * - as soon as `batch::min_size` waits, or
+ * - when its requests have waited for `batch::flush_timeout`, or
+ * - when its requests were sent before and came back, or
+ * - when they are a backlog, and `backlog_rate` allows it to leave.
+ */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #backlog: BacklogRate;
   readonly #sizeLimit: SizeLimit;
-  /** Requests that have waited for `flush_timeout`: they leave however few they are. */
-  #due = 0;
+  /** How many of the oldest requests are due although they may be less than `batch::min_size`. */
+  #dueCount = 0;
   #cancelFlush: (() => void) | undefined;
   #cancelBacklog: (() => void) | undefined;
-  #isEnding = false;
+  #isDraining = false;
 
   constructor(options: BatcherOptions) {
     this.#options = options;
     const { clock, config } = options;
-    this.#backlog = new BacklogRate(clock, config.backlog_rate);
-    this.#sizeLimit = new SizeLimit(clock, config.batch.max_size);
+    this.#backlog = new BacklogRate(clock, config.backlogRate);
+    this.#sizeLimit = new SizeLimit(clock, config.batch.maxBytes);
   }
 
-  /** A request of so many bytes has come in. */
-  came(bytes: number): void {
-    this.#backlog.came(bytes);
-    if (!this.#options.config.enabled) this.#due++;
+  /** A request of this size has been added to the queue. */
+  enqueued(bytes: number): void {
+    this.#backlog.enqueued(bytes);
+    if (!this.#options.config.enabled) this.#dueCount++;
   }
 
-  /** They wait again, and were due already. */
-  cameBack(requests: readonly Queued[]): void {
-    this.#due += requests.length;
-    this.#backlog.cameBack(sizeOfAll(requests).bytes);
+  /** Requests that `next` returned are back in the queue. They are due as soon as something may be sent. */
+  requeued(requests: readonly PendingRequest[]): void {
+    this.#dueCount += requests.length;
+    this.#backlog.requeued(sizeOfAll(requests).bytes);
   }
 
-  /** All that waits leaves as soon as it can. */
+  /** Makes all waiting requests due. */
   flush(): void {
-    this.#due = this.#options.queue().waiting.requests;
+    this.#dueCount = this.#options.queue().waiting.requests;
   }
 
-  /** From now on all that waits leaves as fast as it can. */
-  end(): void {
-    this.#isEnding = true;
+  /** Makes all waiting requests due, without a limit of their rate, and ends all timers. */
+  drain(): void {
+    this.#isDraining = true;
     this.#cancelFlush?.();
     this.#cancelBacklog?.();
     this.flush();
   }
 
-  /** A peer has found a batch too large. Whether batches are smaller from now on. */
+  /** Learns from a batch that a peer has found too large. Returns whether batches are smaller from now on. */
   limitTo(finding: SizeFinding): boolean {
     return this.#sizeLimit.lower(finding);
   }
 
-  /** The requests of the next batch; none where none is due. Sees to it that `onDue` is called when one may be. */
-  next(): readonly Queued[] {
+  /** Takes the next batch from the queue. If none is due, returns none, and calls `onDue` when one may be. */
+  next(): readonly PendingRequest[] {
     const isBacklog = this.#isBacklog();
     if (this.#isHeldBack(isBacklog)) return [];
-    if (this.#due === 0 && !this.#isFull() && !isBacklog) {
+    if (this.#dueCount === 0 && !this.#hasEnough() && !isBacklog) {
       this.#flushLater();
       return [];
     }
     const requests = this.#options.queue().take(this.#limit());
     const { requests: count, bytes } = sizeOfAll(requests);
-    this.#due = count === 0 ? 0 : Math.max(0, this.#due - count);
-    if (isBacklog) this.#backlog.left(bytes);
+    this.#dueCount = count === 0 ? 0 : Math.max(0, this.#dueCount - count);
+    if (isBacklog) this.#backlog.taken(bytes);
     return requests;
   }
 
   #limit(): TakeLimit {
-    const { max_items } = this.#options.config.batch;
+    const { maxItems } = this.#options.config.batch;
     const bytes = this.#sizeLimit.bytes;
-    return max_items === undefined ? { bytes } : { bytes, items: max_items };
+    return maxItems === undefined ? { bytes } : { bytes, items: maxItems };
   }
 
-  #isFull(): boolean {
+  /** Whether so much waits that it need not wait for more. */
+  #hasEnough(): boolean {
     const { waiting } = this.#options.queue();
     const { bytes = Number.POSITIVE_INFINITY, items = Number.POSITIVE_INFINITY } =
       this.#options.config.batch.min;
-    const enoughBytes = Math.min(bytes, this.#sizeLimit.found);
+    const enoughBytes = Math.min(bytes, this.#sizeLimit.foundBytes);
     return waiting.requests > 0 && (waiting.bytes >= enoughBytes || waiting.items >= items);
   }
 
@@ -98,13 +105,13 @@ export class Batcher {
     const { clock, config, queue } = this.#options;
     const { oldestMs } = queue();
     if (oldestMs === undefined) return false;
-    // After a clock was set back, what has waited longest seems to come from the future.
-    return Math.abs(clock.nowMs() - oldestMs) > config.batch.flush_timeout + BACKLOG_MS;
+    // After the clock was set back, the oldest request seems to be from the future.
+    return Math.abs(clock.nowMs() - oldestMs) > config.batch.flushTimeoutMs + BACKLOG_MS;
   }
 
-  /** Whether a backlog must wait for its turn. */
+  /** Whether a backlog must wait, to leave no faster than `backlog_rate`. */
   #isHeldBack(isBacklog: boolean): boolean {
-    const waitMs = this.#isEnding || !isBacklog ? 0 : this.#backlog.waitMs();
+    const waitMs = this.#isDraining || !isBacklog ? 0 : this.#backlog.waitMs();
     if (waitMs === 0) return false;
     this.#cancelBacklog ??= this.#options.clock.after(waitMs, () => {
       this.#cancelBacklog = undefined;
@@ -115,8 +122,8 @@ export class Batcher {
 
   #flushLater(): void {
     const { clock, config, queue, onDue } = this.#options;
-    if (this.#cancelFlush !== undefined || this.#isEnding || queue().waiting.requests === 0) return;
-    this.#cancelFlush = clock.after(config.batch.flush_timeout, () => {
+    if (this.#cancelFlush !== undefined || this.#isDraining || queue().waiting.requests === 0) return;
+    this.#cancelFlush = clock.after(config.batch.flushTimeoutMs, () => {
       this.#cancelFlush = undefined;
       this.flush();
       onDue();

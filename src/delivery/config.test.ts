@@ -17,12 +17,12 @@ function check(input: object, want: object | string): void {
 }
 
 test("a size with a unit is in bytes; a number is what it is in the Collector", () => {
-  check({}, { queue_size: 64 * 1024 ** 2, sizer: "bytes", overflow: "refuse_newest", max_age: 0 });
-  check({ queue_size: "128MiB" }, { queue_size: 128 * 1024 ** 2, sizer: "bytes" });
-  check({ queue_size: 5_000 }, { queue_size: 5_000, sizer: "requests" });
-  check({ queue_size: 5_000_000, sizer: "bytes" }, { queue_size: 5_000_000, sizer: "bytes" });
-  check({ sizer: "requests" }, { queue_size: 1_000, sizer: "requests" });
-  check({ sizer: "items", queue_size: 50_000 }, { queue_size: 50_000, sizer: "items" });
+  check({}, { queueSize: 64 * 1024 ** 2, sizer: "bytes", overflow: "refuse_newest", maxAgeMs: 0 });
+  check({ queue_size: "128MiB" }, { queueSize: 128 * 1024 ** 2, sizer: "bytes" });
+  check({ queue_size: 5_000 }, { queueSize: 5_000, sizer: "requests" });
+  check({ queue_size: 5_000_000, sizer: "bytes" }, { queueSize: 5_000_000, sizer: "bytes" });
+  check({ sizer: "requests" }, { queueSize: 1_000, sizer: "requests" });
+  check({ sizer: "items", queue_size: 50_000 }, { queueSize: 50_000, sizer: "items" });
   check({ queue_size: "1GiB", sizer: "requests" }, "queue_size: is in bytes, and sizer says requests");
   check(
     { queue_size: "1MiB" },
@@ -32,34 +32,34 @@ test("a size with a unit is in bytes; a number is what it is in the Collector", 
 });
 
 test("a batch is bounded in bytes whatever else bounds it, and goes out when it is full or its time is over", () => {
-  check({}, { batch: { flush_timeout: 200, min: { bytes: 4_000_000 }, max_size: 4_000_000 } });
+  check({}, { batch: { flushTimeoutMs: 200, min: { bytes: 4_000_000 }, maxBytes: 4_000_000 } });
   check(
     { batch: { min_size: 1_000, max_size: 5_000 } },
-    { batch: { min: { items: 1_000 }, max_size: 4_000_000, max_items: 5_000 } },
+    { batch: { min: { items: 1_000 }, maxBytes: 4_000_000, maxItems: 5_000 } },
   );
-  check({ batch: { max_size: 5_000 } }, { batch: { min: { items: 5_000 }, max_items: 5_000 } });
+  check({ batch: { max_size: 5_000 } }, { batch: { min: { items: 5_000 }, maxItems: 5_000 } });
   check(
     { batch: { max_size: 0, min_size: 8_192 } },
-    { batch: { min: { items: 8_192 }, max_size: 4_000_000 } },
+    { batch: { min: { items: 8_192 }, maxBytes: 4_000_000 } },
   );
   check(
     { batch: { max_size: "2MiB" } },
-    { batch: { min: { bytes: 2 * 1024 ** 2 }, max_size: 2 * 1024 ** 2 } },
+    { batch: { min: { bytes: 2 * 1024 ** 2 }, maxBytes: 2 * 1024 ** 2 } },
   );
-  check({ batch: { max_size: 2_000_000, sizer: "bytes" } }, { batch: { max_size: 2_000_000 } });
+  check({ batch: { max_size: 2_000_000, sizer: "bytes" } }, { batch: { maxBytes: 2_000_000 } });
   check({ batch: { sizer: "requests" } }, 'batch::sizer: must be "items" or "bytes"');
   check({ batch: { min_size: 10, max_size: 5 } }, "batch::min_size: must be at most max_size");
   check({ batch: { max_size: "1KiB" } }, "batch::max_size: must be at least 65536 bytes");
 });
 
 test("a full queue may hold up a receiver, and so may a destination", () => {
-  check({ block_on_overflow: true }, { block_on_overflow: true });
+  check({ block_on_overflow: true }, { blockOnOverflow: true });
   check({ enabled: false, storage: "s" }, "storage: needs the queue, which enabled: false turns off");
   check(
     { block_on_overflow: true, overflow: "drop_oldest" },
     "block_on_overflow: cannot go with overflow: drop_oldest, which always makes room",
   );
-  check({ wait_for_result: true }, { wait_for_result: true });
+  check({ wait_for_result: true }, { waitForResult: true });
   check(
     { wait_for_result: true, storage: "s" },
     "wait_for_result: is not supported with a persistent queue configured with storage",
@@ -71,8 +71,8 @@ test("what needs the queue is refused without one, and a backlog must leave fast
   check({ enabled: false, block_on_overflow: true }, `block_on_overflow: ${off}`);
   check({ enabled: false, start_spread: "1s" }, `start_spread: ${off}`);
   check({ enabled: false, storage: "file_storage" }, `storage: ${off}`);
-  check({ backlog_rate: 0 }, { backlog_rate: 0 });
-  check({ backlog_rate: 1.5 }, { backlog_rate: 1.5 });
+  check({ backlog_rate: 0 }, { backlogRate: 0 });
+  check({ backlog_rate: 1.5 }, { backlogRate: 1.5 });
   const slow = "a backlog that leaves no faster than readings come in never ends";
   check({ backlog_rate: 1 }, `backlog_rate: must be 0 for no limit, or at least 1.5: ${slow}`);
 });

@@ -12,31 +12,32 @@ import { join } from "node:path";
 import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
 
 const NAME = "acks";
-/** Acks of segments that are gone are dropped when there are so many. */
-const DROPPED_MIN = 4_096;
+/** The file is rewritten when it has so many acks of segments that are gone. */
+const OBSOLETE_MIN = 4_096;
 
 export interface AcksOptions {
   readonly directory: string;
-  /** Whether every ack is made to survive a loss of power. */
+  /** Whether each ack is forced to the disk at once, so that it survives a loss of power. */
   readonly sync: boolean;
-  /** Hears of an ack that could not be written: its record is sent again after a restart. */
-  onTrouble(error: Error): void;
+  /** Called when an ack could not be written. Its record is sent again after a restart. */
+  onError(error: Error): void;
 }
 
-/** The numbers of the records that have been settled, as a file that is appended to and rewritten from time to time. */
+/** The sequence numbers of the acknowledged records, in a file to which they are appended. It is rewritten when most are obsolete. */
 export class Acks {
   readonly #options: AcksOptions;
   readonly #path: string;
-  /** Of records in segments that are still there. */
-  readonly #settled = new Set<number>();
+  /** The numbers of records in segments that are still there. */
+  readonly #acknowledged = new Set<number>();
   #fd: number;
-  /** The highest number that was ever settled; 0 where none was. */
+  /** The highest number that was ever acknowledged; 0 if none was. */
   last = 0;
+  /** The number of acks in the file. */
   #written = 0;
-  /** Whether the file ends in a piece of an ack, behind which no other can be read. */
+  /** Whether the file ends in the beginning of an ack. Then no ack can be appended. */
   #isTorn = false;
 
-  /** Reads what is there. Throws what the file system says. */
+  /** Reads the file. Throws errors of the file system. */
   constructor(options: AcksOptions) {
     this.#options = options;
     this.#path = join(options.directory, NAME);
@@ -45,7 +46,7 @@ export class Acks {
   }
 
   has(sequence: number): boolean {
-    return this.#settled.has(sequence);
+    return this.#acknowledged.has(sequence);
   }
 
   add(sequences: readonly number[]): void {
@@ -56,30 +57,30 @@ export class Acks {
     }
     if (this.#isTorn) this.rewrite();
     else this.#append(acks);
-    if (this.#written - this.#settled.size > DROPPED_MIN) this.rewrite();
+    if (this.#written - this.#acknowledged.size > OBSOLETE_MIN) this.rewrite();
   }
 
-  /** Forgets the acks from `first` up to `end`: their segment is gone. */
+  /** Forgets the acks from `first` to before `end`, since their segment is gone. */
   drop(first: number, end: number): void {
-    for (let sequence = first; sequence < end; sequence++) this.#settled.delete(sequence);
+    for (let sequence = first; sequence < end; sequence++) this.#acknowledged.delete(sequence);
   }
 
-  /** Writes anew the acks that still matter, and the last one, which keeps numbers from being given out twice. */
+  /** Rewrites the file with the acks that are still needed, and the highest one, so that no number is used twice. */
   rewrite(): void {
-    const kept = [...new Set(this.#settled).add(this.last)];
+    const kept = [...new Set(this.#acknowledged).add(this.last)];
     const bytes = Buffer.alloc(ACK_BYTES * kept.length);
     for (const [index, sequence] of kept.entries()) encodeAck(sequence, bytes, index * ACK_BYTES);
     try {
       writeFileSync(`${this.#path}.new`, bytes, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
-      // In this order: were the old one closed first and no other opened, acks would go to whoever gets its number next.
+      // The new file is opened first. If that failed after the close, `#fd` could name another open file.
       const fd = openSync(this.#path, "a", 0o600);
       closeSync(this.#fd);
       this.#fd = fd;
       this.#written = kept.length;
       this.#isTorn = false;
     } catch (error) {
-      this.#options.onTrouble(
+      this.#options.onError(
         new Error(`cannot tidy up the notes of what was delivered: ${(error as Error).message}`),
       );
     }
@@ -90,7 +91,7 @@ export class Acks {
   }
 
   #note(sequence: number): void {
-    this.#settled.add(sequence);
+    this.#acknowledged.add(sequence);
     this.last = Math.max(this.last, sequence);
   }
 
@@ -100,8 +101,8 @@ export class Acks {
       if (this.#options.sync) fdatasyncSync(this.#fd);
       this.#written += acks.length / ACK_BYTES;
     } catch (error) {
-      // They are sent again after a restart, if it comes before their segment is removed.
-      this.#options.onTrouble(new Error(`cannot note what was delivered: ${(error as Error).message}`));
+      // Their records are sent again after a restart, unless their segment has been removed by then.
+      this.#options.onError(new Error(`cannot note what was delivered: ${(error as Error).message}`));
     }
   }
 }

@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSync, fsyncSync, openSync, statfsSync } from "node:fs";
 
-/** There is space for a request while so much is left, which is more than almost any request has… */
+/** There is space while this much is left: it is more than almost any request has. */
 const SPACE_BYTES = 1024 * 1024;
-/** … or such a share of a small disk or quota. */
+/** On a small disk, or with a small quota, there is space while this share of it is left. */
 const SPACE_SHARE = 0.125;
 
-/** Whether so many bytes that are left of all bytes are space for another request. */
+/** Whether `leftBytes`, of `allBytes` in total, are space enough for another request. */
 export function hasSpace(leftBytes: number, allBytes: number): boolean {
   return leftBytes >= Math.min(SPACE_BYTES, allBytes * SPACE_SHARE);
 }
 
-/** Whether the disk of the directory has space, as far as can be seen: a write may say more. */
+/** Whether the disk of the directory seems to have space. A write may fail nevertheless. */
 export function hasDiskSpace(directory: string): boolean {
   try {
     const { bavail, blocks, bsize } = statfsSync(directory);
@@ -21,7 +21,7 @@ export function hasDiskSpace(directory: string): boolean {
   }
 }
 
-/** Makes the names of new files in it survive a loss of power. Throws what the file system says. */
+/** Forces the names of new files in the directory to the disk, so that they survive a loss of power. Throws errors of the file system. */
 export function syncDirectory(path: string): void {
   const fd = openSync(path, "r");
   try {

@@ -18,7 +18,7 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import { seededRandom } from "../simulator/random.ts";
 import { DiskQueue } from "./disk_queue.ts";
 import type { Damage } from "./disk_segment.ts";
-import type { Queued, RequestQueue } from "./queue.ts";
+import type { PendingRequest, RequestQueue } from "./queue.ts";
 
 const MIB = 1024 * 1024;
 
@@ -35,7 +35,7 @@ function disk(context: TestContext, bytesMax = 100 * MIB) {
       quota: { bytesMax, bytes: 0 },
       clock: new FakeClock(),
       onDamage: (damage) => damages.push(damage),
-      onTrouble: (error) => troubles.push(error),
+      onError: (error) => troubles.push(error),
     });
   context.after(() => assert.deepEqual(troubles, []));
   return { directory, open, damages };
@@ -44,7 +44,7 @@ function disk(context: TestContext, bytesMax = 100 * MIB) {
 const add = (queue: RequestQueue, text: string): string | undefined =>
   queue.add({ bytes: Buffer.from(text), points: text.length }, 1_000);
 
-const textOf = (taken: readonly Queued[]): string =>
+const textOf = (taken: readonly PendingRequest[]): string =>
   Buffer.concat(taken.map(({ bytes }) => bytes)).toString();
 
 /** Takes and settles one request after the other. */
@@ -52,7 +52,7 @@ function drain(queue: RequestQueue): string[] {
   const texts: string[] = [];
   for (let taken = queue.take(ONE); taken.length > 0; taken = queue.take(ONE)) {
     texts.push(textOf(taken));
-    queue.settle(taken);
+    queue.acknowledge(taken);
   }
   return texts;
 }
@@ -68,7 +68,7 @@ test("what was added comes in its order, joined as the limit allows, and goes wh
   assert.equal(textOf(taken), "abbccc");
   assert.deepEqual(queue.waiting, { requests: 1, items: 4, bytes: 4 });
   assert.deepEqual(queue.size, { requests: 4, items: 10, bytes: 10 });
-  queue.settle(taken);
+  queue.acknowledge(taken);
   assert.deepEqual(drain(queue), ["dddd"]);
   assert.deepEqual(queue.size, { requests: 0, items: 0, bytes: 0 });
   assert.deepEqual(queue.take(ONE), []);
@@ -80,7 +80,7 @@ test("after a restart what is not settled waits again, in its order, whatever wa
   const first = open();
   for (let number = 0; number < 10; number++) add(first, `request ${number}`);
   const taken = Array.from({ length: 6 }, () => first.take(ONE));
-  for (const index of [1, 3, 4]) first.settle(taken[index] ?? assert.fail());
+  for (const index of [1, 3, 4]) first.acknowledge(taken[index] ?? assert.fail());
   // Nothing is closed, as in a crash.
   const second = open();
   assert.deepEqual(second.size, { requests: 7, items: 63, bytes: 63 });
@@ -114,7 +114,7 @@ test("a random life with crashes loses nothing and repeats at most what was on i
         delivered.set(text, (delivered.get(text) ?? 0) + 1);
     } else if (dice < 0.99) {
       const [taken] = onTheirWay.splice(Math.floor(random() * onTheirWay.length), 1);
-      if (taken !== undefined) queue.settle(taken);
+      if (taken !== undefined) queue.acknowledge(taken);
     } else {
       repeatedAtMost += onTheirWay.reduce((sum, taken) => sum + (taken?.length ?? 0), 0);
       onTheirWay = [];
@@ -177,7 +177,7 @@ test("acks that are spoilt or torn repeat their records and lose none", (context
   const { open, directory } = disk(context);
   const queue = open();
   for (const text of ["a", "b", "c"]) add(queue, text);
-  for (let count = 0; count < 2; count++) queue.settle(queue.take(ONE));
+  for (let count = 0; count < 2; count++) queue.acknowledge(queue.take(ONE));
   const path = join(directory, "acks");
   const bytes = readFileSync(path);
   truncateSync(path, bytes.length - 3);

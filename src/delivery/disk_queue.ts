@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock } from "../clock/clock.ts";
@@ -8,96 +7,97 @@ import { Acks } from "./disk_acks.ts";
 import { hasDiskSpace, hasSpace, syncDirectory } from "./disk_directory.ts";
 import { type Damage, Segment } from "./disk_segment.ts";
 import { DelayedSync } from "./disk_sync.ts";
-import { PutBack } from "./put_back.ts";
 import {
+  type EncodedRequest,
   isWithin,
   minus,
-  NOTHING,
-  type Outgoing,
+  type PendingRequest,
   plus,
-  type Queued,
   type QueueSize,
   type RequestQueue,
   sizeOf,
   sizeOfAll,
   type TakeLimit,
+  ZERO_SIZE,
 } from "./queue.ts";
+import { Requeued } from "./requeued.ts";
 
-/** When what was written is made to survive a loss of power; a death of the process it survives anyway. */
+/** When writes are forced to the disk, so that they survive a loss of power. A crash of the process they survive anyway. */
 export type Fsync = "never" | "always" | { readonly everyMs: number };
 
-/** Bytes on disk that the queues of one directory share. */
+/** The bytes on disk that all queues of one storage share. Each queue adds its own to `bytes`. */
 export interface Quota {
   readonly bytesMax: number;
   bytes: number;
 }
 
 export interface DiskQueueOptions {
-  /** Made if it is not there; nobody else writes in it. */
+  /** Made if it is missing. Nobody else may write in it. */
   readonly directory: string;
   readonly fsync: Fsync;
   readonly quota: Quota;
   readonly clock: Clock;
-  /** A record was lost to damage on disk; it is counted and logged by whoever hears. */
+  /** Called when damage on disk has made a record unreadable. The callee counts and logs the loss. */
   onDamage(damage: Damage): void;
-  /** Something failed that costs no record. */
-  onTrouble(error: Error): void;
+  /** Called when an operation has failed by which no record is lost. */
+  onError(error: Error): void;
 }
 
-interface DiskQueued extends Queued {
+interface RequestOnDisk extends PendingRequest {
   readonly segment: Segment;
 }
 
-/** A segment is removed when all of it is settled: small ones give space back soon, large ones make few files. */
+/** A segment is removed when all of it is acknowledged. Small segments free space soon, large ones make few files. */
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
+/** With a small quota segments are smaller: so that there are as many of them. */
 const SEGMENTS_PER_QUOTA = 16;
-/** A queue that is mostly empty need not make a file for each record. */
+/** The last segment is kept while it is smaller, so that a queue that is mostly empty does not make a file for each record. */
 const KEPT_BYTES_MAX = 256 * 1024;
-const SEGMENT = /^(\d{16})\.log$/;
-/** After a failed write the queue says for so long that it has no space: the next one may be lost as well. */
+const SEGMENT_NAME = /^(\d{16})\.log$/;
+/** How long the queue has no space after a failed write, since the next write may fail too. */
 const FAILED_MS = 10_000;
 
 /**
- * A queue that outlives the process. Records are appended to segments, and settled ones to a list of acks; after a
- * restart what is not among the acks waits again, in its order. So a crash at any instant costs nothing that `add`
- * took, and repeats at most what was on its way.
+ * A queue that outlives the process. Requests are records that are appended to segments; the numbers of acknowledged records
+ * are appended to a list of acks. After a restart all records wait again that are not in that list. So a crash at any
+ * instant loses no request that `add` took; requests that were being sent at that instant are sent twice.
  */
 export class DiskQueue implements RequestQueue {
   readonly #options: DiskQueueOptions;
   readonly #segments: Segment[] = [];
   readonly #acks: Acks;
-  readonly #putBack = new PutBack<DiskQueued>();
+  readonly #requeued = new Requeued<RequestOnDisk>();
   #sequence = 0;
-  #taken: QueueSize = NOTHING;
+  #taken: QueueSize = ZERO_SIZE;
   readonly #sync: DelayedSync | undefined;
   #failedMs = Number.NEGATIVE_INFINITY;
 
-  /** Opens what is there. Throws what the file system says. */
+  /** Opens the queue with the records that are on disk. Throws errors of the file system. */
   constructor(options: DiskQueueOptions) {
     this.#options = options;
-    const { directory, quota, fsync, clock, onTrouble } = options;
+    const { directory, quota, fsync, clock, onError } = options;
     if (typeof fsync === "object") {
       const isInUse = (segment: Segment): boolean => this.#segments.includes(segment);
-      this.#sync = new DelayedSync({ clock, everyMs: fsync.everyMs, isInUse, onError: onTrouble });
+      this.#sync = new DelayedSync({ clock, everyMs: fsync.everyMs, isInUse, onError });
     }
     mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#acks = new Acks({ directory, sync: fsync === "always", onTrouble });
+    this.#acks = new Acks({ directory, sync: fsync === "always", onError });
     for (const name of readdirSync(directory).sort()) {
-      const first = SEGMENT.exec(name)?.[1];
+      const first = SEGMENT_NAME.exec(name)?.[1];
       if (first === undefined) continue;
       const segment = new Segment(join(directory, name), Number(first));
       this.#segments.push(segment);
-      const last = segment.recover(this.#isSettled, options.onDamage);
+      const last = segment.recover(this.#isAcknowledged, options.onDamage);
       this.#sequence = Math.max(this.#sequence, last, segment.firstSequence - 1);
       quota.bytes += segment.bytes;
     }
     this.#sequence = Math.max(this.#sequence, this.#acks.last);
-    this.#removeSettled();
+    this.#removeAcknowledged();
     this.#acks.rewrite();
   }
 
   get waiting(): QueueSize {
-    return this.#segments.reduce((sum, { waiting }) => plus(sum, waiting), this.#putBack.size);
+    return this.#segments.reduce((sum, { waiting }) => plus(sum, waiting), this.#requeued.size);
   }
 
   get size(): QueueSize {
@@ -105,7 +105,7 @@ export class DiskQueue implements RequestQueue {
   }
 
   get oldestMs(): number | undefined {
-    return this.#putBack.oldestMs ?? this.#oldest()?.oldestMs;
+    return this.#requeued.oldestMs ?? this.#oldest()?.oldestMs;
   }
 
   get hasSpace(): boolean {
@@ -114,7 +114,7 @@ export class DiskQueue implements RequestQueue {
     return hasSpace(quota.bytesMax - quota.bytes, quota.bytesMax) && hasDiskSpace(directory);
   }
 
-  add({ bytes, points }: Outgoing, nowMs: number): string | undefined {
+  add({ bytes, points }: EncodedRequest, nowMs: number): string | undefined {
     const { quota, fsync } = this.#options;
     const segment = this.#writable(bytes.length);
     if (typeof segment === "string") return segment;
@@ -133,12 +133,12 @@ export class DiskQueue implements RequestQueue {
     return undefined;
   }
 
-  take(limit: TakeLimit): readonly DiskQueued[] {
-    const taken = this.#putBack.take(limit);
+  take(limit: TakeLimit): readonly RequestOnDisk[] {
+    const taken = this.#requeued.take(limit);
     let size = sizeOfAll(taken);
     const fits = (more: QueueSize): boolean => taken.length === 0 || isWithin(plus(size, more), limit);
-    // What is left there is older than all that is in the segments.
-    const isLeft = this.#putBack.size.requests > 0;
+    // Requests that are still there are older than all records that wait in the segments.
+    const isLeft = this.#requeued.size.requests > 0;
     for (
       let next = isLeft ? undefined : this.#takeOne(fits);
       next !== undefined;
@@ -151,27 +151,27 @@ export class DiskQueue implements RequestQueue {
     return taken;
   }
 
-  putBack(requests: readonly DiskQueued[]): void {
+  requeue(requests: readonly RequestOnDisk[]): void {
     this.#taken = minus(this.#taken, sizeOfAll(requests));
-    this.#putBack.add(requests);
+    this.#requeued.add(requests);
   }
 
-  settle(requests: readonly DiskQueued[]): void {
+  acknowledge(requests: readonly RequestOnDisk[]): void {
     for (const { segment, sequence } of requests) segment.taken.delete(sequence);
     this.#taken = minus(this.#taken, sizeOfAll(requests));
     this.#acks.add(requests.map(({ sequence }) => sequence));
-    this.#removeSettled();
+    this.#removeAcknowledged();
   }
 
   close(): Promise<void> {
     this.#sync?.cancel();
-    const { fsync, onTrouble, quota } = this.#options;
+    const { fsync, onError, quota } = this.#options;
     for (const segment of this.#segments) {
       quota.bytes -= segment.bytes;
       try {
         if (fsync !== "never") segment.sync();
       } catch (error) {
-        onTrouble(error as Error);
+        onError(error as Error);
       }
       segment.close();
     }
@@ -179,26 +179,26 @@ export class DiskQueue implements RequestQueue {
     return Promise.resolve();
   }
 
-  readonly #isSettled = (sequence: number): boolean => this.#acks.has(sequence);
+  readonly #isAcknowledged = (sequence: number): boolean => this.#acks.has(sequence);
 
   #oldest(): Segment | undefined {
     return this.#segments.find(({ waiting }) => waiting.requests > 0);
   }
 
-  #takeOne(fits: (size: QueueSize) => boolean): DiskQueued | undefined {
+  #takeOne(fits: (size: QueueSize) => boolean): RequestOnDisk | undefined {
     for (let segment = this.#oldest(); segment !== undefined; segment = this.#oldest()) {
-      const record = segment.take(fits, this.#isSettled, this.#options.onDamage);
+      const record = segment.take(fits, this.#isAcknowledged, this.#options.onDamage);
       if (record !== undefined) {
         const { sequence, points, addedMs } = record.header;
         return { bytes: record.payload, points, sequence, addedMs, source: undefined, segment };
       }
-      // What waits there is too large for now, or was damaged and does not wait any more.
+      // Either the next record of this segment does not fit, or the rest of the segment was damaged and waits no more.
       if (segment.waiting.requests > 0) return undefined;
     }
     return undefined;
   }
 
-  /** The segment for the next record, or why there is none. */
+  /** Returns the segment for the next record, or why there is none. */
   #writable(bytes: number): Segment | string {
     const { quota, directory } = this.#options;
     if (quota.bytes + bytes > quota.bytesMax) return "the storage's quota is used up";
@@ -207,7 +207,7 @@ export class DiskQueue implements RequestQueue {
     const first = this.#sequence + 1;
     try {
       if (last !== undefined && last.bytes < segmentMax && !last.isGone && !last.isTorn) return last;
-      // Somebody may have removed the directory, or mounted another one there.
+      // The directory may have been removed, or another one may have been mounted there.
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       if (last?.isGone === true) this.#acks.rewrite();
       const segment = new Segment(join(directory, `${String(first).padStart(16, "0")}.log`), first);
@@ -219,18 +219,18 @@ export class DiskQueue implements RequestQueue {
     }
   }
 
-  /** Gives back the space of segments of which nothing is of use any more; the last one stays while it has room. */
-  #removeSettled(): void {
+  /** Removes segments of which all records are acknowledged. The last one stays while it is small. */
+  #removeAcknowledged(): void {
     for (const segment of [...this.#segments]) {
       const isLast = segment === this.#segments.at(-1);
-      if (!segment.isSettled || (isLast && segment.bytes < KEPT_BYTES_MAX)) continue;
+      if (!segment.isAcknowledged || (isLast && segment.bytes < KEPT_BYTES_MAX)) continue;
       const next = this.#segments[this.#segments.indexOf(segment) + 1]?.firstSequence ?? this.#sequence + 1;
       this.#segments.splice(this.#segments.indexOf(segment), 1);
       this.#options.quota.bytes -= segment.bytes;
       try {
         segment.remove();
       } catch (error) {
-        if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#options.onTrouble(error as Error);
+        if ((error as NodeJS.ErrnoException).code !== "ENOENT") this.#options.onError(error as Error);
       }
       this.#acks.drop(segment.firstSequence, next);
     }

@@ -1,22 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 import { crc32 } from "node:zlib";
 
-/** What stands before a request on disk. All numbers are little-endian. */
+/** The header before each request on disk. All numbers are little-endian. */
 export interface RecordHeader {
-  /** Counts the records of a queue, from 1. */
+  /** The number of the record in its queue. The first is 1. */
   readonly sequence: number;
+  /** The length of the payload in bytes. */
   readonly length: number;
   readonly points: number;
   /** When it was added, in Unix milliseconds. */
   readonly addedMs: number;
+  /** The CRC-32 of the payload. */
   readonly checksum: number;
 }
 
-/** `KCQ1`: by it a reader finds the next record after bytes that are no record. */
+/** The text `KCQ1`, with which each header begins: so a reader finds the next record after damaged bytes. */
 const MAGIC = 0x3151434b;
 export const HEADER_BYTES = 40;
 
-/** magic u32 · checksum of the rest of the header u32 · length u32 · checksum of the payload u32 · points f64 · added f64 · sequence f64 */
+/**
+ * Encodes a header: magic u32 · checksum of the header's rest u32 · length u32 · checksum of the payload u32 · points f64 ·
+ * time of adding f64 · sequence f64.
+ */
 export function encodeHeader(payload: Uint8Array, header: Omit<RecordHeader, "length" | "checksum">): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);
   bytes.writeUInt32LE(MAGIC, 0);
@@ -29,7 +34,7 @@ export function encodeHeader(payload: Uint8Array, header: Omit<RecordHeader, "le
   return bytes;
 }
 
-/** The header that begins at `offset`; undefined where none does. */
+/** Decodes the header that begins at `offset`; undefined if none begins there. */
 export function decodeHeader(bytes: Buffer, offset: number): RecordHeader | undefined {
   if (offset + HEADER_BYTES > bytes.length || bytes.readUInt32LE(offset) !== MAGIC) return undefined;
   if (bytes.readUInt32LE(offset + 4) !== crc32(bytes.subarray(offset + 8, offset + HEADER_BYTES)))
@@ -43,14 +48,14 @@ export function decodeHeader(bytes: Buffer, offset: number): RecordHeader | unde
   };
 }
 
-/** Whether the payload is what was written. */
+/** Whether the payload is complete and unchanged. */
 export function isIntact(payload: Uint8Array, { length, checksum }: RecordHeader): boolean {
   return payload.length === length && crc32(payload) === checksum;
 }
 
 const MAGIC_BYTES = Buffer.from("KCQ1", "latin1");
 
-/** Where behind `from` the next header begins whose checksum is right; undefined where none does. */
+/** The offset of the first intact header at `from` or behind it; undefined if there is none. */
 export function findHeader(bytes: Buffer, from: number): number | undefined {
   for (let at = bytes.indexOf(MAGIC_BYTES, from); at >= 0; at = bytes.indexOf(MAGIC_BYTES, at + 1))
     if (decodeHeader(bytes, at) !== undefined) return at;
@@ -60,14 +65,14 @@ export function findHeader(bytes: Buffer, from: number): number | undefined {
 export const ACK_BYTES = 16;
 const ACK_MAGIC = 0x3141434b;
 
-/** That the record has been settled: magic u32 · checksum u32 · sequence f64. */
+/** Encodes that a record is acknowledged: magic u32 · checksum u32 · sequence f64. */
 export function encodeAck(sequence: number, into: Buffer, offset: number): void {
   into.writeUInt32LE(ACK_MAGIC, offset);
   into.writeDoubleLE(sequence, offset + 8);
   into.writeUInt32LE(crc32(into.subarray(offset + 8, offset + ACK_BYTES)), offset + 4);
 }
 
-/** The sequence numbers in a file of acks. What is torn or spoilt is left out: its record is sent again. */
+/** Decodes the sequence numbers in a file of acks. A damaged ack is left out: its record is sent again. */
 export function decodeAcks(bytes: Buffer): number[] {
   const sequences: number[] = [];
   for (let at = 0; at + ACK_BYTES <= bytes.length; at += ACK_BYTES) {

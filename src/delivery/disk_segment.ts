@@ -18,13 +18,13 @@ import {
   isIntact,
   type RecordHeader,
 } from "./disk_record.ts";
-import { minus, NOTHING, plus, type QueueSize } from "./queue.ts";
+import { minus, plus, type QueueSize, ZERO_SIZE } from "./queue.ts";
 
 /** Records that cannot be read any more. */
 export interface Damage {
   readonly path: string;
   readonly offset: number;
-  /** As far as it is known: items are 0 where the header is damaged. */
+  /** The size of these records, as far as it is known: where a header is damaged, it has 0 items. */
   readonly lost: QueueSize;
 }
 
@@ -35,27 +35,27 @@ export interface StoredRecord {
   readonly payload: Uint8Array;
 }
 
-/** What is read at a time where headers are looked for. */
+/** How many bytes are read at a time to find the next header. */
 const SCAN_BYTES = 256 * 1024;
 
-/** A file of records, one behind the other. Not all that is in it needs to be of use any more. */
+/** A file of records, one behind the other. Some of them may be acknowledged already. */
 export class Segment {
   readonly path: string;
-  /** Records with smaller numbers are in segments before it. */
+  /** The number of the first record. Records with smaller numbers are in earlier segments. */
   readonly firstSequence: number;
   readonly #fd: number;
-  /** Where the next record is written. */
+  /** The offset at which the next record is written. */
   #end: number;
-  /** Where the next record to be taken begins. */
+  /** The offset of the next record to be taken. */
   #cursor = 0;
-  /** Whether the file ends in a piece of a record. */
+  /** Whether the file ends in the beginning of a record, which could not be cut off. Then no record can be appended. */
   isTorn = false;
-  /** What has not been taken yet. */
-  waiting: QueueSize = NOTHING;
-  /** Sequence numbers of what was taken and is not settled. */
+  /** The size of the records that were not taken yet. */
+  waiting: QueueSize = ZERO_SIZE;
+  /** The sequence numbers of the records that were taken and are not acknowledged. */
   readonly taken: Set<number> = new Set();
 
-  /** Opens the file, or makes it. Throws what the file system says. */
+  /** Opens the file, or makes it. Throws errors of the file system. */
   constructor(path: string, firstSequence: number) {
     this.path = path;
     this.firstSequence = firstSequence;
@@ -63,21 +63,22 @@ export class Segment {
     this.#end = fstatSync(this.#fd).size;
   }
 
-  /** On disk. */
+  /** The size of the file. */
   get bytes(): number {
     return this.#end;
   }
 
-  /** Whether somebody has removed the file: what is in it does not outlive the process. */
+  /** Whether somebody has removed the file. Its records can be taken, but do not outlive the process. */
   get isGone(): boolean {
     return fstatSync(this.#fd).nlink === 0;
   }
 
-  get isSettled(): boolean {
+  /** Whether all records are acknowledged. */
+  get isAcknowledged(): boolean {
     return this.waiting.requests === 0 && this.taken.size === 0;
   }
 
-  /** Adds a record. Throws what the file system says, and leaves nothing of the record then. */
+  /** Appends a record. Throws errors of the file system; nothing of the record is in the file then. */
   append(
     payload: Uint8Array,
     header: Omit<RecordHeader, "length" | "checksum">,
@@ -86,7 +87,7 @@ export class Segment {
     const whole = HEADER_BYTES + payload.length;
     try {
       const written = writevSync(this.#fd, [encodeHeader(payload, header), payload]);
-      // A file system that fills up takes a part.
+      // A file system that is almost full writes a part.
       if (written < whole) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
       if (sync) this.sync();
     } catch (error) {
@@ -97,40 +98,41 @@ export class Segment {
     this.waiting = plus(this.waiting, { requests: 1, items: header.points, bytes: payload.length });
   }
 
+  /** Forces all writes to the disk, and waits. Throws errors of the file system. */
   sync(): void {
     fdatasyncSync(this.#fd);
   }
 
-  /** As `sync`, without waiting. */
+  /** Like `sync`, but does not wait: it calls `done` when all is on the disk. */
   syncLater(done: (error: Error | null) => void): void {
     fdatasync(this.#fd, done);
   }
 
-  /** When the oldest record that waits was added; undefined where none does, or where it cannot be read. */
+  /** When the oldest waiting record was added; undefined if none waits, or if it cannot be read. */
   get oldestMs(): number | undefined {
     return this.waiting.requests === 0 ? undefined : this.#headerAt(this.#cursor)?.addedMs;
   }
 
   /**
-   * Takes the oldest record that waits, if it fits. Settled ones are passed over; what is damaged is passed over and
-   * reported.
+   * Takes the oldest waiting record, if it fits. Skips records that are acknowledged. Skips and reports records that are
+   * damaged.
    */
   take(
     fits: (size: QueueSize) => boolean,
-    isSettled: (sequence: number) => boolean,
+    isAcknowledged: (sequence: number) => boolean,
     onDamage: OnDamage,
   ): StoredRecord | undefined {
     while (this.waiting.requests > 0) {
       const offset = this.#cursor;
       if (offset >= this.#end) {
-        // Their headers are damaged, so that nobody can say where they were.
+        // The headers of the rest are damaged, so it is not known where the records were.
         onDamage({ path: this.path, offset, lost: this.waiting });
-        this.waiting = NOTHING;
+        this.waiting = ZERO_SIZE;
         break;
       }
       const header = this.#headerAt(offset);
       if (header === undefined) this.#cursor = this.#findHeader(offset + 1);
-      else if (isSettled(header.sequence)) this.#cursor = offset + HEADER_BYTES + header.length;
+      else if (isAcknowledged(header.sequence)) this.#cursor = offset + HEADER_BYTES + header.length;
       else if (!fits(sizeOfRecord(header))) return undefined;
       else {
         const payload = this.#read(offset + HEADER_BYTES, header.length);
@@ -149,10 +151,10 @@ export class Segment {
   }
 
   /**
-   * Counts what is in the file, after a restart. A record that was not written to its end is cut off: nobody was told
-   * that it is kept. Returns the last sequence number.
+   * Counts the records that wait in the file, after a restart. A record that was not written to its end is cut off: its
+   * `append` has not returned. Returns the last sequence number.
    */
-  recover(isSettled: (sequence: number) => boolean, onDamage: OnDamage): number {
+  recover(isAcknowledged: (sequence: number) => boolean, onDamage: OnDamage): number {
     let last = this.firstSequence - 1;
     let first: number | undefined;
     let at = 0;
@@ -162,12 +164,12 @@ export class Segment {
       if (header === undefined) {
         const isTorn = next === this.#end && next - at < HEADER_BYTES;
         if (!isTorn)
-          onDamage({ path: this.path, offset: at, lost: { ...NOTHING, requests: 1, bytes: next - at } });
+          onDamage({ path: this.path, offset: at, lost: { ...ZERO_SIZE, requests: 1, bytes: next - at } });
         if (next === this.#end) this.#cut(at);
       } else if (next > this.#end) this.#cut(at);
       else {
         last = Math.max(last, header.sequence);
-        if (!isSettled(header.sequence)) {
+        if (!isAcknowledged(header.sequence)) {
           first ??= at;
           this.waiting = plus(this.waiting, sizeOfRecord(header));
         }
@@ -178,7 +180,7 @@ export class Segment {
     return last;
   }
 
-  /** Removes a record that was not written to its end; where that fails too, nothing can be written behind it. */
+  /** Cuts off a record that was not written to its end. */
   #cutTorn(): void {
     try {
       this.#cut(this.#end);
@@ -200,14 +202,16 @@ export class Segment {
     closeSync(this.#fd);
   }
 
+  /** Closes and removes the file. Throws errors of the file system. */
   remove(): void {
     closeSync(this.#fd);
     unlinkSync(this.path);
   }
 
+  /** The offset of the next header; that of the file's end if there is none. */
   #findHeader(from: number): number {
     for (let at = from; at < this.#end; at += SCAN_BYTES) {
-      // Headers may lie across two reads.
+      // Each read overlaps the next one by a header, so that a header between them is found.
       const found = findHeader(this.#read(at, SCAN_BYTES + HEADER_BYTES - 1), 0);
       if (found !== undefined) return at + found;
     }

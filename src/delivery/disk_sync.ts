@@ -5,12 +5,12 @@ import type { Segment } from "./disk_segment.ts";
 export interface DelayedSyncOptions {
   readonly clock: Clock;
   readonly everyMs: number;
-  /** Whether the segment is still of use: one that was removed meanwhile has nothing left that must survive. */
+  /** Whether the segment still has records that are needed. One that was removed meanwhile is not synced. */
   isInUse(segment: Segment): boolean;
   onError(error: Error): void;
 }
 
-/** Makes what was written to segments survive a loss of power, some time later and all at once. */
+/** Forces writes to the disk some time later, so that one sync serves many writes. At most `everyMs` are lost with the power. */
 export class DelayedSync {
   readonly #options: DelayedSyncOptions;
   readonly #written = new Set<Segment>();
@@ -20,6 +20,7 @@ export class DelayedSync {
     this.#options = options;
   }
 
+  /** The segment has been written to. */
   wrote(segment: Segment): void {
     this.#written.add(segment);
     this.#cancel ??= this.#options.clock.after(this.#options.everyMs, () => this.#sync());

@@ -3,24 +3,24 @@ import type { Clock } from "../clock/clock.ts";
 import type { NoRoom } from "../component/consumer.ts";
 import type { QueueConfig } from "./config.ts";
 import {
-  NOTHING,
-  type Outgoing,
+  type EncodedRequest,
+  type PendingRequest,
   plus,
-  type Queued,
   type QueueSize,
   type RequestQueue,
   sizeOf,
   sizeOfAll,
+  ZERO_SIZE,
 } from "./queue.ts";
 import { QueueReadiness } from "./queue_readiness.ts";
-import type { DeliveryReport, LossReason } from "./report.ts";
+import type { DeliveryReport, DropReason } from "./report.ts";
 
-/** An end may pass the queue's size by this share: nobody would say it again. */
+/** The end of a resource may exceed the queue's size by this share, since the receiver does not repeat it. */
 const ENDS_SHARE = 0.25;
 const ONE_REQUEST = { requests: 1 };
 const FULL = "sending queue is full";
 const NO_SPACE = "its storage has no space";
-/** Of requests that are dropped at once for their age: on disk each takes about 0.1 ms. */
+/** How many expired requests are dropped at one time, since each takes about 0.1 ms on disk. */
 const EXPIRED_MAX = 256;
 
 export interface IntakeOptions {
@@ -29,18 +29,21 @@ export interface IntakeOptions {
   readonly report: DeliveryReport;
   /** Keeps the agent from being ready, until the returned function is called. */
   holdReadiness(reason: string): () => void;
-  /** The queue as it is now: a storage's takes the place of the first one. */
+  /** Returns the queue of now: at the start that of a storage may replace the first one. */
   queue(): RequestQueue;
 }
 
-/** Takes requests into the queue: asks for room, makes room, and counts what finds none. */
+/**
+ * Adds requests to the queue and keeps the queue within `queue_size`. A full queue rejects the new request, or drops its
+ * oldest ones if `overflow` says so. The intake counts and logs each request that is lost for it.
+ */
 export class Intake {
   readonly #options: IntakeOptions;
-  /** With `wait_for_result`: how many requests of a source are in the queue or on their way. */
+  /** With `wait_for_result`: the number of requests of each source that are in the queue or on their way. */
   readonly #pending = new Map<string, number>();
   readonly #readiness: QueueReadiness;
-  /** Of the latest request for which there was no room. */
-  #refused: QueueSize = NOTHING;
+  /** The size of the last request for which there was no room. */
+  #rejected: QueueSize = ZERO_SIZE;
   #isClosed = false;
 
   constructor(options: IntakeOptions) {
@@ -52,28 +55,28 @@ export class Intake {
     });
   }
 
-  /** Says so where a queue that was there before has no room. */
+  /** To be called at the start: a queue on disk may be full already, and then the agent is not ready. */
   open(): void {
     if (!this.#hasRoom()) this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
   }
 
-  /** Nothing is taken any more. */
+  /** From now on every request is rejected. */
   close(): void {
     this.#isClosed = true;
     this.#readiness.close();
   }
 
-  /** Why the exporter would rather not have a request of this source now. */
+  /** Why a sandbox should not be scraped now; undefined if it may be. */
   noRoom(source: string): NoRoom | undefined {
-    const { wait_for_result, block_on_overflow } = this.#options.config;
-    if (wait_for_result && this.#pending.has(source)) return "result_pending";
-    if (!block_on_overflow || this.#hasRoom()) return undefined;
+    const { waitForResult, blockOnOverflow } = this.#options.config;
+    if (waitForResult && this.#pending.has(source)) return "result_pending";
+    if (!blockOnOverflow || this.#hasRoom()) return undefined;
     this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
     return "queue_full";
   }
 
-  /** Whether the request is in the queue now; otherwise it is lost, and counted. */
-  take(request: Outgoing): boolean {
+  /** Adds the request to the queue. Returns whether it is there now; otherwise it has been counted as lost. */
+  enqueue(request: EncodedRequest): boolean {
     const error = this.#add(request);
     if (error !== undefined) {
       this.#options.report.rejected(request.points, error);
@@ -81,15 +84,15 @@ export class Intake {
       return false;
     }
     const { source } = request;
-    if (source !== undefined && this.#options.config.wait_for_result)
+    if (source !== undefined && this.#options.config.waitForResult)
       this.#pending.set(source, (this.#pending.get(source) ?? 0) + 1);
     if (request.endPoints !== undefined) this.#options.report.ended(request.endPoints);
     return true;
   }
 
-  /** Forgets requests that have been delivered or lost. */
-  settle(requests: readonly Queued[]): void {
-    this.#options.queue().settle(requests);
+  /** Removes requests from the queue that have been delivered or dropped. */
+  acknowledge(requests: readonly PendingRequest[]): void {
+    this.#options.queue().acknowledge(requests);
     for (const { source } of requests) {
       if (source === undefined) continue;
       const left = (this.#pending.get(source) ?? 0) - 1;
@@ -98,42 +101,42 @@ export class Intake {
     }
   }
 
-  /** Drops what has waited longer than `max_age`; of very much a part, so that nobody waits for it, and the next call more. */
-  expire(): void {
+  /** Drops requests that have waited longer than `max_age`: at most `EXPIRED_MAX`, so that it takes little time. */
+  dropExpired(): void {
     const { clock, config, queue } = this.#options;
-    if (config.max_age === 0) return;
-    const oldestMs = clock.nowMs() - config.max_age;
+    if (config.maxAgeMs === 0) return;
+    const expiredMs = clock.nowMs() - config.maxAgeMs;
     for (let count = 0; count < EXPIRED_MAX; count++) {
-      if ((queue().oldestMs ?? Number.POSITIVE_INFINITY) >= oldestMs) return;
+      if ((queue().oldestMs ?? Number.POSITIVE_INFINITY) >= expiredMs) return;
       this.#dropOldest("max_age", "the request waited longer than max_age");
     }
   }
 
   #isFull(): boolean {
-    const { enabled, queue_size, sizer, num_consumers } = this.#options.config;
+    const { enabled, queueSize, sizer, numConsumers } = this.#options.config;
     const { size } = this.#options.queue();
-    return enabled ? size[sizer] >= queue_size : size.requests >= num_consumers;
+    return enabled ? size[sizer] >= queueSize : size.requests >= numConsumers;
   }
 
   #hasRoom(): boolean {
-    return !this.#isFull() && this.#options.queue().hasSpace && this.#fits(this.#refused);
+    return !this.#isFull() && this.#options.queue().hasSpace && this.#fits(this.#rejected);
   }
 
-  /** The agent is not ready while its queue takes nothing; who has none wants what cannot be sent to be lost. */
-  #noteFull(error: string, request?: Outgoing): void {
+  /** Makes the agent not ready. Without a queue nothing is noted: whoever turns it off accepts that requests are lost. */
+  #noteFull(error: string, request?: EncodedRequest): void {
     const { enabled, overflow } = this.#options.config;
     if (!enabled || this.#isClosed) return;
-    this.#refused = request === undefined ? NOTHING : sizeOf(request);
+    this.#rejected = request === undefined ? ZERO_SIZE : sizeOf(request);
     const words = overflow === "drop_oldest" ? "loses its oldest readings" : "takes no readings";
-    this.#readiness.full(`its queue ${words}: ${error}`);
+    this.#readiness.noteFull(`its queue ${words}: ${error}`);
   }
 
-  /** Why the request cannot be taken; undefined where it was. */
-  #add(request: Outgoing): string | undefined {
+  /** Returns why the request cannot be added; undefined if it was. */
+  #add(request: EncodedRequest): string | undefined {
     const { config, clock, queue } = this.#options;
     if (this.#isClosed) return "the exporter is shutting down";
     if (!config.enabled && this.#isFull()) return "all senders are busy; enable sending_queue";
-    this.expire();
+    this.dropExpired();
     const mayDrop = config.overflow === "drop_oldest";
     const makeRoom = (error: string): boolean => {
       if (!mayDrop || !this.#dropOldest("overflow", error)) return false;
@@ -148,20 +151,20 @@ export class Intake {
   }
 
   #fits(request: QueueSize, isEnd = false): boolean {
-    const { enabled, queue_size, sizer, block_on_overflow } = this.#options.config;
+    const { enabled, queueSize, sizer, blockOnOverflow } = this.#options.config;
     const { size } = this.#options.queue();
-    // With block_on_overflow the source was asked to make none; one that was under way already is not lost for that.
-    // A request may pass the usual size where one metric is very large; an empty queue takes it all the same.
-    if (!enabled || block_on_overflow || size.requests === 0) return true;
-    return plus(size, request)[sizer] <= (isEnd ? queue_size * (1 + ENDS_SHARE) : queue_size);
+    // With block_on_overflow no scrape begins while the queue is full. Scrapes that had begun are not lost for it.
+    // One very large metric can make a request that exceeds queue_size. An empty queue takes it nevertheless.
+    if (!enabled || blockOnOverflow || size.requests === 0) return true;
+    return plus(size, request)[sizer] <= (isEnd ? queueSize * (1 + ENDS_SHARE) : queueSize);
   }
 
-  /** Whether there was one that waits: it is lost. */
-  #dropOldest(reason: LossReason, error: string): boolean {
+  /** Drops the oldest waiting request. Returns false if none waits. */
+  #dropOldest(reason: DropReason, error: string): boolean {
     const oldest = this.#options.queue().take(ONE_REQUEST);
     if (oldest.length === 0) return false;
-    this.#options.report.lost(sizeOfAll(oldest).items, { reason, errorType: reason, error });
-    this.settle(oldest);
+    this.#options.report.dropped(sizeOfAll(oldest).items, { reason, errorType: reason, error });
+    this.acknowledge(oldest);
     return true;
   }
 }

@@ -5,7 +5,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { MemoryQueue } from "./memory_queue.ts";
-import type { Queued } from "./queue.ts";
+import type { PendingRequest } from "./queue.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
@@ -16,7 +16,7 @@ const SMALL = { bytes: new Uint8Array(1), points: 1 };
 function deliver(queue: MemoryQueue): WeakRef<Uint8Array> {
   const bytes = new Uint8Array(100_000);
   queue.add({ bytes, points: 1 }, 0);
-  queue.settle(queue.take({}));
+  queue.acknowledge(queue.take({}));
   return new WeakRef(bytes);
 }
 
@@ -42,7 +42,7 @@ test("requests leave in their order, put back or not, and sizes add up", () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 2_000, size: "max" }), (schedule) => {
       const queue = new MemoryQueue();
-      const taken: (readonly Queued[])[] = [];
+      const taken: (readonly PendingRequest[])[] = [];
       /** By sequence number: the bytes of what is in the queue. */
       const expected = new Map<number, number>();
       let sequence = 0;
@@ -63,9 +63,9 @@ test("requests leave in their order, put back or not, and sizes add up", () => {
           assert.equal(batch.length > 0, waiting.length > 0);
           if (batch.length > 0) taken.push(batch);
         } else if (what === "settle") {
-          queue.settle(some ?? []);
+          queue.acknowledge(some ?? []);
           for (const one of some ?? []) expected.delete(one.sequence);
-        } else queue.putBack(some ?? []);
+        } else queue.requeue(some ?? []);
         const all = [...expected.values()].reduce((sum, one) => sum + one, 0);
         assert.deepEqual(queue.size, { requests: expected.size, items: expected.size, bytes: all });
         assert.equal(queue.waiting.requests, expected.size - taken.flat().length);

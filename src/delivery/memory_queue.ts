@@ -1,53 +1,54 @@
 // SPDX-License-Identifier: Apache-2.0
-import { PutBack } from "./put_back.ts";
 import {
+  type EncodedRequest,
   isWithin,
   minus,
-  NOTHING,
-  type Outgoing,
+  type PendingRequest,
   plus,
-  type Queued,
   type QueueSize,
   type RequestQueue,
   sizeOf,
   sizeOfAll,
   type TakeLimit,
+  ZERO_SIZE,
 } from "./queue.ts";
+import { Requeued } from "./requeued.ts";
 
-/** Places in front of the list that are empty are closed up when there are so many, and more of them than requests. */
-const EMPTY_MIN = 256;
+/** The empty slots at the front of the list are cut off when there are this many, and more of them than of requests. */
+const EMPTY_SLOTS_MIN = 256;
 
-/** A queue that ends with the process. It holds no request that it no longer counts. */
+/** A queue that ends with the process. */
 export class MemoryQueue implements RequestQueue {
   readonly hasSpace = true;
-  readonly #putBack = new PutBack<Queued>();
-  #list: (Queued | undefined)[] = [];
-  /** The place of the oldest in the list. */
+  readonly #requeued = new Requeued<PendingRequest>();
+  /** The requests that were never taken, behind slots that are empty since theirs were taken. */
+  #list: (PendingRequest | undefined)[] = [];
+  /** The index of the oldest request in the list. */
   #first = 0;
   #sequence = 0;
-  #listed: QueueSize = NOTHING;
-  size: QueueSize = NOTHING;
+  #listed: QueueSize = ZERO_SIZE;
+  size: QueueSize = ZERO_SIZE;
 
   get waiting(): QueueSize {
-    return plus(this.#putBack.size, this.#listed);
+    return plus(this.#requeued.size, this.#listed);
   }
 
   get oldestMs(): number | undefined {
-    return this.#putBack.oldestMs ?? this.#list[this.#first]?.addedMs;
+    return this.#requeued.oldestMs ?? this.#list[this.#first]?.addedMs;
   }
 
-  add({ bytes, points, source }: Outgoing, nowMs: number): undefined {
-    const request: Queued = { bytes, points, sequence: ++this.#sequence, addedMs: nowMs, source };
+  add({ bytes, points, source }: EncodedRequest, nowMs: number): undefined {
+    const request: PendingRequest = { bytes, points, sequence: ++this.#sequence, addedMs: nowMs, source };
     this.#list.push(request);
     const size = sizeOf(request);
     this.size = plus(this.size, size);
     this.#listed = plus(this.#listed, size);
   }
 
-  take(limit: TakeLimit): readonly Queued[] {
-    const taken = this.#putBack.take(limit);
-    // What is left there is older than all of the list.
-    if (this.#putBack.size.requests > 0) return taken;
+  take(limit: TakeLimit): readonly PendingRequest[] {
+    const taken = this.#requeued.take(limit);
+    // Requests that are still there are older than the whole list.
+    if (this.#requeued.size.requests > 0) return taken;
     let size = sizeOfAll(taken);
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {
       const more = plus(size, sizeOf(next));
@@ -55,18 +56,18 @@ export class MemoryQueue implements RequestQueue {
       taken.push(next);
       this.#listed = minus(this.#listed, sizeOf(next));
       size = more;
-      // The list must not keep it: it is the sender's now, and garbage as soon as it is delivered.
+      // If the list kept the request, its memory would not be freed when it has been delivered.
       this.#list[this.#first++] = undefined;
     }
-    this.#closeUp();
+    this.#cutEmptySlots();
     return taken;
   }
 
-  putBack(requests: readonly Queued[]): void {
-    this.#putBack.add(requests);
+  requeue(requests: readonly PendingRequest[]): void {
+    this.#requeued.add(requests);
   }
 
-  settle(requests: readonly Queued[]): void {
+  acknowledge(requests: readonly PendingRequest[]): void {
     this.size = minus(this.size, sizeOfAll(requests));
   }
 
@@ -74,9 +75,9 @@ export class MemoryQueue implements RequestQueue {
     return Promise.resolve();
   }
 
-  #closeUp(): void {
+  #cutEmptySlots(): void {
     const isEmpty = this.#first === this.#list.length;
-    if (!isEmpty && (this.#first < EMPTY_MIN || this.#first * 2 < this.#list.length)) return;
+    if (!isEmpty && (this.#first < EMPTY_SLOTS_MIN || this.#first * 2 < this.#list.length)) return;
     this.#list = this.#list.slice(this.#first);
     this.#first = 0;
   }

@@ -7,21 +7,21 @@ import { PushExporter, type PushExporterOptions } from "./push_exporter.ts";
 
 export interface OtlpExporterOptions extends Pick<PushExporterOptions, "type" | "connect"> {
   readonly settings: Settings;
-  readonly config: DeliveryConfig & { readonly staleness_markers: boolean };
+  readonly config: DeliveryConfig & { readonly stalenessMarkers: boolean };
 }
 
-/** An exporter whose requests are OTLP's, whatever way they go. */
-export function createOtlpExporter({ config, settings, ...way }: OtlpExporterOptions): PushExporter {
+/** Makes an exporter whose requests are OTLP's, over any transport. */
+export function createOtlpExporter({ config, settings, ...transport }: OtlpExporterOptions): PushExporter {
   const { command: name, version } = settings.build;
   return new PushExporter({
-    ...way,
+    ...transport,
     settings,
     config,
     makeRequests: (emit, onUnsound) =>
       new OtlpRequests({
         encoder: createOtlpEncoder({ name, version }),
-        requestBytesMax: config.sending_queue.batch.max_size,
-        marksEnds: config.staleness_markers,
+        requestBytesMax: config.sendingQueue.batch.maxBytes,
+        marksEnds: config.stalenessMarkers,
         emit,
         onUnsound,
       }),

@@ -6,51 +6,51 @@ import type { OnUnsound } from "../metrics/sound.ts";
 import type { Answer } from "../peer/answer.ts";
 import type { Send } from "./attempt.ts";
 import type { DeliveryConfig } from "./config.ts";
-import { Delivery } from "./delivery.ts";
-import type { Outgoing } from "./queue.ts";
+import { DeliveryChain } from "./delivery_chain.ts";
+import type { EncodedRequest } from "./queue.ts";
 
-/** The way to the peer. */
+/** The connection to a peer, or the file that takes its place. */
 export interface Transport {
   readonly send: Send;
-  /** Reads the files that the config names again. Rejects where they are no good, and goes on with what it had. */
+  /** Reads the files again that the config names. Rejects if they are faulty; the transport then keeps what it had read. */
   refresh?(): Promise<void>;
-  /** Ends when what is on its way has ended; at the latest soon after the deadline aborts. */
+  /** Resolves when the attempts that are under way have ended; at the latest soon after the deadline aborts. */
   close(deadline: AbortSignal): void | Promise<void>;
 }
 
-/** Whether the request was kept; otherwise it is lost, and counted. */
-export type Emit = (request: Outgoing) => boolean;
+/** Takes a request. Returns whether it is in the queue now; otherwise it has been counted as lost. */
+export type Emit = (request: EncodedRequest) => boolean;
 
-/** Turns readings and ends into encoded requests. */
+/** Turns readings and ends of resources into encoded requests, and emits them. */
 export interface RequestMaker {
   consume(reading: Reading): void;
   end(ended: Ended): void;
 }
 
 export interface PushExporterOptions {
-  /** The exporter's type, whatever older name of it the id has. */
+  /** The exporter's type. The id may have an older name of it. */
   readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
-  /** Points that are told to `onUnsound` are counted as lost. */
+  /** The maker reports points that it leaves out to `onUnsound`, which counts them as lost. */
   makeRequests(emit: Emit, onUnsound: OnUnsound): RequestMaker;
-  /** Reads the files that the config names, and connects or begins to. Rejects, naming the file, where that fails. */
+  /** Reads the files that the config names, and begins to connect. Rejects if a file is faulty, with its name. */
   connect(): Promise<Transport>;
 }
 
 const NOT_STARTED: Answer = { kind: "busy", status: "internal", error: "BUG: the exporter has not started" };
 
-/** An exporter that pushes: readings → requests → queue, batches and retries (Delivery) → the peer (Transport). */
+/** An exporter that pushes: a RequestMaker encodes readings, a DeliveryChain queues and retries, a Transport sends. */
 export class PushExporter implements Exporter {
   readonly #options: PushExporterOptions;
   readonly #requests: RequestMaker;
-  readonly #delivery: Delivery;
+  readonly #chain: DeliveryChain;
   #transport: Transport | undefined;
 
   constructor(options: PushExporterOptions) {
     this.#options = options;
     const { type, settings, config } = options;
-    this.#delivery = new Delivery({
+    this.#chain = new DeliveryChain({
       type,
       settings,
       config,
@@ -58,28 +58,28 @@ export class PushExporter implements Exporter {
       send: (batch, signal) => this.#transport?.send(batch, signal) ?? Promise.resolve(NOT_STARTED),
     });
     this.#requests = options.makeRequests(
-      (request) => this.#delivery.take(request),
-      (families, resource) => this.#delivery.leaveOut(families, resource),
+      (request) => this.#chain.enqueue(request),
+      (families, resource) => this.#chain.countUnsound(families, resource),
     );
   }
 
   async start(): Promise<void> {
     this.#transport = await this.#options.connect();
-    await this.#delivery.start();
+    await this.#chain.start();
   }
 
-  /** Goes over to what the files hold now; requests that are on their way end on the old connections. */
+  /** Uses what the files hold now. Attempts that are under way end on the old connections. */
   async refresh(): Promise<void> {
     await this.#transport?.refresh?.();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#delivery.shutdown(deadline);
+    await this.#chain.shutdown(deadline);
     await this.#transport?.close(deadline);
   }
 
   noRoom(resourceKey: string): NoRoom | undefined {
-    return this.#delivery.noRoom(resourceKey);
+    return this.#chain.noRoom(resourceKey);
   }
 
   consume(reading: Reading): void {

@@ -5,7 +5,7 @@ import { testSettings } from "../../test/kit/component/settings.ts";
 import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import { queueSchema } from "./config.ts";
-import { Delivery } from "./delivery.ts";
+import { DeliveryChain } from "./delivery_chain.ts";
 import { MemoryQueue } from "./memory_queue.ts";
 import type { RequestQueue } from "./queue.ts";
 import { QUEUE_STORAGES } from "./queue_storage.ts";
@@ -26,20 +26,20 @@ function scene(queue: object) {
   const clock = new FakeClock();
   const settings = testSettings({ id: "otlp_http", clock });
   const answers: ((answer: Answer) => void)[] = [];
-  const delivery = new Delivery({
+  const delivery = new DeliveryChain({
     type: "otlp_http",
     settings,
     config: {
-      timeout: 0,
-      retry_on_failure: retrySchema.parse({}),
-      sending_queue: queueSchema.parse({ ...SMALL, ...queue }),
+      timeoutMs: 0,
+      retryOnFailure: retrySchema.parse({}),
+      sendingQueue: queueSchema.parse({ ...SMALL, ...queue }),
     },
     random: () => 0,
     send: () => new Promise((resolve) => answers.push(resolve)),
   });
   return {
     ...{ delivery, clock, storages: settings.host.single(QUEUE_STORAGES) },
-    take: (): boolean => delivery.take(REQUEST),
+    take: (): boolean => delivery.enqueue(REQUEST),
     unready: () => settings.host.statuses.unreadyReasons(),
     async deliverOne(): Promise<void> {
       answers.at(-1)?.(OK);

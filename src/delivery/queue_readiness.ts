@@ -5,27 +5,30 @@ export interface QueueReadinessOptions {
   readonly clock: Clock;
   /** Keeps the agent from being ready for the reason, until the returned function is called. */
   hold(reason: string): () => void;
-  /** Whether the queue would take a reading now and lose none for it. */
+  /** Whether the queue would take a reading now without losing another one for it. */
   hasRoom(): boolean;
 }
 
-/** A full queue takes something whenever something leaves. Only one that has taken everything for so long takes again. */
+/** How long a queue must have taken everything until it counts as well: a full one also takes a request now and then. */
 const CALM_MS = 30_000;
 
-/** Keeps the agent from being ready from the first reading that the queue does not take, or loses another one for, until it takes again. */
+/**
+ * Keeps the agent from being ready while the queue loses readings: from the first reading that is rejected, or for which
+ * another one is dropped, until the queue has had room for `CALM_MS`.
+ */
 export class QueueReadiness {
   readonly #options: QueueReadinessOptions;
   #reason = "";
   #release: (() => void) | undefined;
-  #cancelLook: () => void = () => {};
+  #cancelCheck: () => void = () => {};
 
   constructor(options: QueueReadinessOptions) {
     this.#options = options;
   }
 
-  /** The queue has not taken a reading, or would not take one now. */
-  full(reason: string): void {
-    this.#lookLater();
+  /** The queue has lost a reading, or would lose one now. */
+  noteFull(reason: string): void {
+    this.#checkLater();
     if (this.#release !== undefined && reason === this.#reason) return;
     this.#release?.();
     this.#reason = reason;
@@ -33,14 +36,14 @@ export class QueueReadiness {
   }
 
   close(): void {
-    this.#cancelLook();
+    this.#cancelCheck();
     this.#release?.();
   }
 
-  #lookLater(): void {
-    this.#cancelLook();
-    this.#cancelLook = this.#options.clock.after(CALM_MS, () => {
-      if (!this.#options.hasRoom()) return this.#lookLater();
+  #checkLater(): void {
+    this.#cancelCheck();
+    this.#cancelCheck = this.#options.clock.after(CALM_MS, () => {
+      if (!this.#options.hasRoom()) return this.#checkLater();
       this.#release?.();
       this.#release = undefined;
     });

@@ -3,13 +3,16 @@ import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 import type { QueueSize, RequestQueue } from "./queue.ts";
 
-/** Keeps queues so that they outlive the process. */
+/** An extension that keeps queues, so that they outlive the process. */
 export interface QueueStorage {
-  /** The queue of that name, with what is in it from earlier. Throws with words for the user. Closed by who opened it. */
+  /**
+   * Opens the queue of that name, with the requests that an earlier process left in it. Throws with words for the user.
+   * The caller closes the queue. `onDamage` is called for each damaged record, with its size and its place on disk.
+   */
   openQueue(name: string, onDamage: (lost: QueueSize, where: string) => void): RequestQueue;
 }
 
-/** The storages of the agent's extensions, by their ids. */
+/** The storages of the agent's extensions, by the extensions' ids. */
 export const QUEUE_STORAGES: Single<Offers<QueueStorage>> = {
   name: "queue storages",
   make: () => new OfferList(),

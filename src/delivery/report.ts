@@ -5,10 +5,10 @@ import type { ComponentState } from "../component/status.ts";
 import type { Failure } from "../peer/answer.ts";
 import { observed } from "../reporting/observed.ts";
 import { RepeatedLog, type Repetition } from "../reporting/repeated_log.ts";
-import { OutageLog, type QueueState } from "./outage.ts";
+import { OutageLog, type QueueState } from "./outage_log.ts";
 
-/** Why points were lost after they had been accepted. */
-export type LossReason =
+/** Why points were dropped after the exporter had accepted them. */
+export type DropReason =
   | "permanent"
   | "retries_exhausted"
   | "partial_success"
@@ -17,41 +17,46 @@ export type LossReason =
   | "max_age"
   | "corrupt";
 
-export interface Loss {
-  readonly reason: LossReason;
-  /** What kind of failure, in the protocol's words; few values, since it is an attribute. */
+export interface Drop {
+  readonly reason: DropReason;
+  /** The kind of failure in the protocol's words. It has few different values, since it labels a metric. */
   readonly errorType: string;
   readonly error: string;
 }
 
 const LOG_INTERVAL_MS = 10_000;
-/** The reason of points that no request has. */
+/** The reason of points that are left out of requests. */
 const NOT_A_COUNT = "not_a_count";
 
-/** The Collector's metrics, log lines and statuses of an exporter's deliveries. Nothing is lost without all of them. */
+/**
+ * Reports what becomes of an exporter's points: in the Collector's metrics, in the log and in the exporter's status.
+ * Whoever drops a point calls `dropped`, `leftOut` or `rejected`, once.
+ */
 export interface DeliveryReport {
+  /** The peer took the points. */
   sent(points: number): void;
-  /** So many points that only end series were taken into the queue. */
+  /** The queue took so many points that only end series. */
   ended(points: number): void;
-  /** Of one request, where nothing else is said. */
-  lost(points: number, loss: Loss, requests?: number): void;
-  /** No request has them, since they are no counts though their kind says so: they are lost whatever the peer does. */
+  /** Points of so many requests were dropped after the queue had taken them. `requests` is 1 if it is left out. */
+  dropped(points: number, drop: Drop, requests?: number): void;
+  /** Points were left out of their requests: their kind counts something, and their numbers are no counts. */
   leftOut(points: number, error: string): void;
-  /** The queue took no more: they are lost. */
+  /** The queue did not take the points. */
   rejected(points: number, error: string): void;
-  /** The receiver took everything, but has something to say. */
+  /** The peer took a request, but its answer has a message. */
   warned(message: string): void;
   /** The queue took a request. */
-  took(): void;
-  /** The receiver takes requests. */
-  well(): void;
-  /** The receiver can take no request now; `retryMs` is how long until the next attempt, where there is one. */
+  enqueued(): void;
+  /** The peer took a request. */
+  succeeded(): void;
+  /** The peer cannot take requests now. `retryMs` is the time until the next attempt; undefined if there is none. */
   failed(failure: Failure, retryMs?: number): void;
-  /** The receiver is there, and takes nothing of a request. */
+  /** The peer is there, but took nothing of a request. */
   refused(error: string): void;
   close(): void;
 }
 
+/** Makes the report of one exporter. `readQueue` is called whenever a metric or a line of the log needs it. */
 export function reportDeliveries(settings: Settings, readQueue: () => QueueState): DeliveryReport {
   const { meter, id } = settings;
   const exporter = { exporter: id };
@@ -64,10 +69,10 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
   return {
     sent: (points) => counters.sent.add(points, exporter),
     ended: (points) => counters.ended.add(points, exporter),
-    lost(points, { reason, errorType, error }, requests) {
+    dropped(points, { reason, errorType, error }, requests) {
       counters.failed.add(points, { ...exporter, reason, "error.type": errorType });
-      outage.lost(points, reason);
-      const log = reason === "partial_success" ? logs.partial : logs.loss;
+      outage.dropped(points, reason);
+      const log = reason === "partial_success" ? logs.partial : logs.drop;
       log.report(points, { error, reason }, requests);
     },
     leftOut(points, error) {
@@ -76,14 +81,14 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
     },
     rejected(points, error) {
       counters.rejected.add(points, exporter);
-      outage.lost(points, "rejected");
+      outage.dropped(points, "rejected");
       logs.rejection.report(points, { error });
-      status.rejects(error);
+      status.rejected(error);
     },
     warned: (message) => logs.warning.report(0, { message }),
-    took: () => status.takes(),
-    well() {
-      outage.well();
+    enqueued: () => status.enqueued(),
+    succeeded() {
+      outage.succeeded();
       status.peerIs("ok");
     },
     failed({ kind, error }, retryMs) {
@@ -100,35 +105,37 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
   };
 }
 
-/** An exporter is as well as its peer, until it is known not at all, and not well while its queue turns data away. */
+/**
+ * Reports the exporter's status: that of its peer, as soon as the peer has answered; and a recoverable error while the queue
+ * rejects data, unless the peer's error is known, which says more.
+ */
 function exporterStatus({ host, id }: Settings) {
   let peer: { readonly state: ComponentState; readonly error: string } = { state: "starting", error: "" };
-  let rejects = false;
+  let isRejecting = false;
   const report = ({ state, error }: typeof peer): void => host.statuses.report("exporter", id, state, error);
   return {
     peerIs(state: ComponentState, error = ""): void {
       peer = { state, error };
-      if (!rejects || state !== "ok") report(peer);
+      if (!isRejecting || state !== "ok") report(peer);
     },
-    rejects(error: string): void {
-      rejects = true;
-      // What is wrong with the peer says more.
+    rejected(error: string): void {
+      isRejecting = true;
       if (peer.state === "ok" || peer.state === "starting") report({ state: "recoverable_error", error });
     },
-    takes(): void {
-      if (!rejects && peer.state !== "starting") return;
-      rejects = false;
+    enqueued(): void {
+      if (!isRejecting && peer.state !== "starting") return;
+      isRejecting = false;
       report(peer);
     },
   };
 }
 
-/** Each is one line at once, and then ever fewer lines with the sums of what they stand for. */
+/** Each of these logs its first line at once, and then fewer and fewer lines, each with the sums since the line before. */
 function deliveryLogs({ logger, clock }: Settings) {
   const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog =>
     new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });
   return {
-    loss: repeated((fields, { points, requests }) => {
+    drop: repeated((fields, { points, requests }) => {
       logger.error({ ...fields, dropped_items: points, requests }, "Exporting failed. Dropping data.");
     }),
     partial: repeated((fields, { points, requests }) => {

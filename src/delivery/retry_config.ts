@@ -3,21 +3,27 @@ import { z } from "zod";
 import { duration } from "../options/values.ts";
 import type { StatusRules } from "../peer/answer.ts";
 
-/** How a failed send is tried again: the Collector's `retry_on_failure`. Durations are in milliseconds. */
+/** How an exporter retries after a failure: the Collector's `retry_on_failure`. */
 export interface RetryConfig {
   readonly enabled: boolean;
-  readonly initial_interval: number;
-  readonly randomization_factor: number;
+  /** The pause after the first failure. */
+  readonly initialIntervalMs: number;
+  /** Each pause is longer or shorter by a random share, which is at most this one. */
+  readonly randomizationFactor: number;
+  /** Each pause is so many times as long as the pause before it. */
   readonly multiplier: number;
-  readonly max_interval: number;
-  readonly max_elapsed_time: number;
-  /** Statuses that may pass, and those whose requests are dropped at once, whatever they mean otherwise. */
+  /** The longest pause, without its random share. */
+  readonly maxIntervalMs: number;
+  /** A request in memory that has been tried for longer is dropped; 0 for never. */
+  readonly maxElapsedMs: number;
+  /** Statuses that the user retries or drops, whatever they mean otherwise. */
   readonly rules: StatusRules;
 }
 
-/** A timer's delay is 32 bits wide; a day leaves room and is more than anybody needs. */
+/** The longest delay that an option may have: more than anybody needs, and less than a timer of Node can wait. */
 export const DAY_MS: number = 86_400_000;
-/** The Collector's `timeout`: the deadline of one attempt. Give the default with `.prefault("5s")`. */
+
+/** The schema of the Collector's `timeout`, the deadline of one attempt. Give the default with `.prefault("5s")`. */
 export function attemptTimeout(): z.ZodType<number, string | 0> {
   return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
 }
@@ -41,7 +47,7 @@ const GRPC_STATUSES = [
   "UNAUTHENTICATED",
 ] as const;
 
-/** HTTP statuses as numbers, gRPC statuses by name. */
+/** A list of statuses: those of HTTP are numbers, those of gRPC are names. */
 const statuses = (what: string) =>
   z
     .array(
@@ -75,10 +81,10 @@ export const retrySchema: z.ZodType<RetryConfig> = z
     retryable_status_codes: statuses("HTTP or gRPC statuses that may pass, whatever they mean otherwise"),
     dropped_status_codes: statuses("HTTP or gRPC statuses whose requests are dropped and counted at once"),
   })
-  .transform(({ retryable_status_codes, dropped_status_codes, ...config }, context) => {
+  .transform((config, context) => {
     const rules = {
-      retryable: new Set(retryable_status_codes.map(String)),
-      dropped: new Set(dropped_status_codes.map(String)),
+      retryable: new Set(config.retryable_status_codes.map(String)),
+      dropped: new Set(config.dropped_status_codes.map(String)),
     };
     for (const status of rules.retryable)
       if (rules.dropped.has(status))
@@ -88,5 +94,13 @@ export const retrySchema: z.ZodType<RetryConfig> = z
           message: `has ${status}, which is in retryable_status_codes too`,
           input: status,
         });
-    return { ...config, rules };
+    return {
+      enabled: config.enabled,
+      initialIntervalMs: config.initial_interval,
+      randomizationFactor: config.randomization_factor,
+      multiplier: config.multiplier,
+      maxIntervalMs: config.max_interval,
+      maxElapsedMs: config.max_elapsed_time,
+      rules,
+    };
   });

@@ -9,7 +9,7 @@ import { FakeClock } from "../clock/fake_clock.ts";
 import type { Answer } from "../peer/answer.ts";
 import type { Batch } from "./attempt.ts";
 import { queueSchema } from "./config.ts";
-import { Delivery } from "./delivery.ts";
+import { DeliveryChain } from "./delivery_chain.ts";
 import { retrySchema } from "./retry_config.ts";
 
 // What answers do to what waits. Requests are one byte of their number, so that a batch shows which ones it has.
@@ -42,13 +42,13 @@ async function delivering(
   const settings = testSettings({ id: "otlp_http", clock, meter, logger });
   const sent: number[][] = [];
   const delivered: number[] = [];
-  const delivery = new Delivery({
+  const delivery = new DeliveryChain({
     type: "otlp_http",
     settings,
     config: {
-      timeout: 5_000,
-      retry_on_failure: retrySchema.parse({ randomization_factor: 0, ...retry }),
-      sending_queue: queueSchema.parse({ num_consumers: 1, ...queue }),
+      timeoutMs: 5_000,
+      retryOnFailure: retrySchema.parse({ randomization_factor: 0, ...retry }),
+      sendingQueue: queueSchema.parse({ num_consumers: 1, ...queue }),
     },
     random: () => 0,
     send: async (batch) => {
@@ -62,7 +62,7 @@ async function delivering(
   await delivery.start();
   const give = (...numbers: readonly number[]): void => {
     for (const number of numbers)
-      delivery.take({ bytes: new Uint8Array(bytes).fill(number), points: 1, source: `s${number}` });
+      delivery.enqueue({ bytes: new Uint8Array(bytes).fill(number), points: 1, source: `s${number}` });
   };
   return {
     ...{ delivery, clock, sent, delivered, give, sum },
@@ -346,17 +346,17 @@ test("what came before the start waits for it", async () => {
   const clock = new FakeClock();
   const settings = testSettings({ id: "otlp_http", clock });
   const config = {
-    timeout: 0,
-    retry_on_failure: retrySchema.parse({}),
-    sending_queue: queueSchema.parse({ start_spread: "10s" }),
+    timeoutMs: 0,
+    retryOnFailure: retrySchema.parse({}),
+    sendingQueue: queueSchema.parse({ start_spread: "10s" }),
   };
   const sent: Batch[] = [];
   const send = (batch: Batch): Promise<Answer> => {
     sent.push(batch);
     return Promise.resolve(OK);
   };
-  const delivery = new Delivery({ type: "otlp_http", settings, config, send, random: () => 0.5 });
-  assert.ok(delivery.take({ bytes: new Uint8Array(1), points: 1 }));
+  const delivery = new DeliveryChain({ type: "otlp_http", settings, config, send, random: () => 0.5 });
+  assert.ok(delivery.enqueue({ bytes: new Uint8Array(1), points: 1 }));
   await clock.advance(60_000);
   assert.equal(sent.length, 0);
   await delivery.start();

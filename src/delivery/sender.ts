@@ -1,80 +1,87 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 import { type Answer, type Failure, underRules } from "../peer/answer.ts";
-import { Attempt, type Send } from "./attempt.ts";
-import type { Mark, Pace } from "./pace.ts";
-import { type Queued, sizeOfAll } from "./queue.ts";
-import type { DeliveryReport, LossReason } from "./report.ts";
+import { type Send, SendAttempt } from "./attempt.ts";
+import type { CircuitBreaker, Generation } from "./circuit_breaker.ts";
+import { type PendingRequest, sizeOfAll } from "./queue.ts";
+import type { DeliveryReport, DropReason } from "./report.ts";
 import type { RetryConfig } from "./retry_config.ts";
 import type { SizeFinding } from "./size_limit.ts";
 
 export interface SenderOptions {
   readonly clock: Clock;
-  /** Deadline of one attempt, in milliseconds; 0 for none. */
+  /** The deadline of one attempt, in milliseconds; 0 for none. */
   readonly timeoutMs: number;
   readonly retry: RetryConfig;
-  /** Whether the queue outlives the agent: then no request is given up for the time that it has been tried. */
-  isKept(): boolean;
-  readonly pace: Pace;
+  /** Whether the queue outlives the agent. Then `max_elapsed_time` drops no request. */
+  isPersistent(): boolean;
+  readonly breaker: CircuitBreaker;
   readonly report: DeliveryReport;
   readonly send: Send;
-  /** Lets requests wait again. */
-  putBack(requests: readonly Queued[]): void;
-  /** Forgets requests that have been delivered or lost. */
-  settle(requests: readonly Queued[]): void;
-  /** Hears what the peer takes after it has found a batch too large. */
+  /** Makes requests wait in the queue again. */
+  requeue(requests: readonly PendingRequest[]): void;
+  /** Removes requests from the queue that have been delivered or dropped. */
+  acknowledge(requests: readonly PendingRequest[]): void;
+  /** Called when the peer has found a batch too large and has taken a part of it. */
   onTooLarge(finding: SizeFinding): void;
 }
 
-/** A batch on its way, which may have been cut. */
-interface Journey {
-  /** What has not been sent yet, in its order; the first is sent next. */
-  readonly parts: (readonly Queued[])[];
+/** What is known of a batch while it is sent, maybe in several parts. */
+interface Progress {
+  /** The parts that are not sent yet, in their order. */
+  readonly parts: (readonly PendingRequest[])[];
   isCut: boolean;
-  /** Whether the peer said that it is too large. */
+  /** Whether the peer said that the batch, or a part of it, is too large. */
   isTooLarge: boolean;
-  /** Whether a part of it was dropped, alone: then that was what was wrong. */
+  /** Whether a request was dropped because the peer refused it alone. */
   hasDropped: boolean;
-  /** Bytes of the largest part that passed. */
+  /** The size of the largest part that the peer took. */
   passedBytes: number;
-  /** Bytes of the smallest part that was cut. */
+  /** The size of the smallest part that was cut. */
   refusedBytes: number;
 }
 
-/** When a request was tried first: by the clock, and by the pauses that do not count. */
-interface FirstTry {
+/** When the time began in which a request is tried, by the clock and by the breaker's excluded pauses. */
+interface FirstAttempt {
   readonly atMs: number;
-  readonly excusedMs: number;
+  readonly excludedMs: number;
 }
 
-/** Brings batches to the peer: attempts with a deadline, and what the answers mean for the requests in them. */
+/**
+ * Sends batches and acts on the answers, by their kinds:
+ *
+ * - "delivered": acknowledges the requests.
+ * - "busy", "hold": requeues the requests and opens the circuit breaker. Drops those that were tried for too long.
+ * - "split": halves the batch and sends the halves, down to a single request. That is dropped if it is refused alone.
+ * - "drop": drops the requests.
+ */
 export class Sender {
   readonly #options: SenderOptions;
-  readonly #attempts = new Set<Attempt>();
-  readonly #firstTries = new WeakMap<Queued, FirstTry>();
-  /** Whether anything was delivered since a batch of which nothing passed. */
-  #hasPassed = true;
-  #state: "open" | "ending" | "closed" = "open";
+  readonly #attempts = new Set<SendAttempt>();
+  readonly #firstAttempts = new WeakMap<PendingRequest, FirstAttempt>();
+  /** Whether anything was delivered since the last batch of which nothing was. */
+  #hasDelivered = true;
+  #state: "open" | "draining" | "closed" = "open";
 
   constructor(options: SenderOptions) {
     this.#options = options;
   }
 
-  /** From now on each request gets one more attempt. */
-  end(): void {
-    this.#state = "ending";
+  /** From now on requests that fail are not tried again. */
+  drain(): void {
+    this.#state = "draining";
   }
 
-  /** Breaks off what is on its way; nothing is done about it any more. */
+  /** Breaks off the attempts that are under way. Their requests are neither acknowledged nor requeued. */
   close(): void {
     this.#state = "closed";
     for (const attempt of this.#attempts) attempt.breakOff();
   }
 
-  /** Sends the requests as one, in parts where the peer wants that. What cannot be sent now is put back into the queue. */
-  async bring(requests: readonly Queued[]): Promise<void> {
-    const { pace, putBack } = this.#options;
-    const journey: Journey = {
+  /** Sends the requests as one, or in parts if the peer wants that. Requeues those that cannot be sent now. Never rejects. */
+  async send(requests: readonly PendingRequest[]): Promise<void> {
+    const { breaker, requeue } = this.#options;
+    const progress: Progress = {
       parts: [requests],
       isCut: false,
       isTooLarge: false,
@@ -82,135 +89,140 @@ export class Sender {
       passedBytes: 0,
       refusedBytes: Number.POSITIVE_INFINITY,
     };
-    for (let part = journey.parts.shift(); part !== undefined; part = journey.parts.shift()) {
-      // Another batch may have met with trouble meanwhile.
-      if (journey.isCut && pace.room(1) === 0) {
-        putBack([...part, ...journey.parts.flat()]);
+    for (let part = progress.parts.shift(); part !== undefined; part = progress.parts.shift()) {
+      // Another batch may have failed since the last part was sent.
+      if (progress.isCut && breaker.allowed(1) === 0) {
+        requeue([...part, ...progress.parts.flat()]);
         return;
       }
-      const { mark } = pace;
+      const { generation } = breaker;
       const answer = await this.#attempt(part);
       if (this.#isClosed()) return;
       if (answer.kind === "delivered") this.#delivered(part, answer);
       if (answer.kind === "busy" || answer.kind === "hold") {
-        this.#fail(part, answer, mark);
-        putBack(journey.parts.splice(0).flat());
+        this.#fail(part, answer, generation);
+        requeue(progress.parts.splice(0).flat());
         return;
       }
-      pace.answered(mark);
-      this.#advance(journey, part, answer);
+      breaker.answered(generation);
+      this.#advance(progress, part, answer);
     }
-    if (journey.isTooLarge && journey.passedBytes > 0) this.#options.onTooLarge(journey);
-    if (journey.hasDropped && journey.passedBytes === 0) this.#slowDown();
+    if (progress.isTooLarge && progress.passedBytes > 0) this.#options.onTooLarge(progress);
+    if (progress.hasDropped && progress.passedBytes === 0) this.#slowDown();
   }
 
-  /** Where nothing passes any more, it may be the exporter that is wrong: the next batch does not follow at once. */
+  /** Pauses after two batches of which nothing was delivered: then the exporter may be wrong, and not the requests. */
   #slowDown(): void {
-    const { pace, retry } = this.#options;
-    if (!this.#hasPassed && retry.enabled) pace.failed(pace.mark, { askedMs: undefined, isExcused: false });
-    this.#hasPassed = false;
+    const { breaker, retry } = this.#options;
+    if (!this.#hasDelivered && retry.enabled)
+      breaker.failed(breaker.generation, { askedMs: undefined, isExcluded: false });
+    this.#hasDelivered = false;
   }
 
-  /** Goes on with the journey after an answer that was about this part alone. */
-  #advance(journey: Journey, part: readonly Queued[], answer: Answer): void {
+  /** Notes an answer that concerns this part alone. */
+  #advance(progress: Progress, part: readonly PendingRequest[], answer: Answer): void {
     if (answer.kind === "delivered") {
-      journey.passedBytes = Math.max(journey.passedBytes, sizeOfAll(part).bytes);
-      if (!journey.isTooLarge || journey.parts.length === 0) return;
-      // The size is known now: what is left goes out in batches of it.
-      journey.isCut = false;
-      this.#options.putBack(journey.parts.splice(0).flat());
+      progress.passedBytes = Math.max(progress.passedBytes, sizeOfAll(part).bytes);
+      if (!progress.isTooLarge || progress.parts.length === 0) return;
+      // Now a size is known that the peer takes: the batcher makes batches of that size of the rest.
+      progress.isCut = false;
+      this.#options.requeue(progress.parts.splice(0).flat());
     } else if (answer.kind === "split" && part.length > 1) {
-      journey.isCut = true;
-      journey.refusedBytes = Math.min(journey.refusedBytes, sizeOfAll(part).bytes);
-      journey.isTooLarge ||= answer.isTooLarge === true;
-      journey.parts.unshift(...halves(part));
+      progress.isCut = true;
+      progress.refusedBytes = Math.min(progress.refusedBytes, sizeOfAll(part).bytes);
+      progress.isTooLarge ||= answer.isTooLarge === true;
+      progress.parts.unshift(...halves(part));
     } else {
-      journey.hasDropped = true;
+      progress.hasDropped = true;
       const error = `not retryable error: ${answer.error}`;
-      this.#lose(part, "permanent", { ...answer, error });
+      this.#drop(part, "permanent", { ...answer, error });
       this.#options.report.refused(error);
     }
   }
 
-  /** The peer takes nothing now: what may be tried again waits in the queue. */
-  #fail(part: readonly Queued[], answer: Failure, mark: Mark): void {
-    const { clock, pace, retry, putBack, report } = this.#options;
-    const isKept = this.#options.isKept();
-    if (this.#state === "ending") {
-      pace.failed(mark, { askedMs: answer.delayMs, isExcused: false });
-      // What is on disk comes again with the next start.
-      if (isKept) putBack(part);
-      else this.#lose(part, "shutdown", { ...answer, error: `no time for another attempt: ${answer.error}` });
+  /** Acts on an answer that says that the peer takes nothing now. */
+  #fail(part: readonly PendingRequest[], answer: Failure, generation: Generation): void {
+    const { clock, breaker, retry, requeue, report } = this.#options;
+    const isPersistent = this.#options.isPersistent();
+    if (this.#state === "draining") {
+      breaker.failed(generation, { askedMs: answer.delayMs, isExcluded: false });
+      // Requests on disk are sent after the next start.
+      if (isPersistent) requeue(part);
+      else this.#drop(part, "shutdown", { ...answer, error: `no time for another attempt: ${answer.error}` });
       return;
     }
     if (!retry.enabled) {
       report.failed(answer);
-      if (answer.delayMs !== undefined) pace.failed(mark, { askedMs: answer.delayMs, isExcused: true });
-      this.#lose(part, "retries_exhausted", { ...answer, error: `retries are off: ${answer.error}` });
+      if (answer.delayMs !== undefined)
+        breaker.failed(generation, { askedMs: answer.delayMs, isExcluded: true });
+      this.#drop(part, "retries_exhausted", { ...answer, error: `retries are off: ${answer.error}` });
       return;
     }
-    for (const request of part) this.#noteTry(request, answer);
-    const waitMs = pace.failed(mark, { askedMs: answer.delayMs, isExcused: answer.kind === "hold" });
+    for (const request of part) this.#noteAttempt(request, answer);
+    const waitMs = breaker.failed(generation, {
+      askedMs: answer.delayMs,
+      isExcluded: answer.kind === "hold",
+    });
     report.failed(answer, waitMs);
-    const mayGiveUp = !isKept && answer.kind !== "hold";
-    const isExhausted = (request: Queued): boolean =>
-      mayGiveUp && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#retryMs;
+    const mayDrop = !isPersistent && answer.kind !== "hold";
+    const isExhausted = (request: PendingRequest): boolean =>
+      mayDrop && this.#triedMs(request, clock.monotonicMs() + waitMs) > this.#triedMaxMs;
     const exhausted = part.filter(isExhausted);
     if (exhausted.length > 0)
-      this.#lose(exhausted, "retries_exhausted", {
+      this.#drop(exhausted, "retries_exhausted", {
         ...answer,
         error: `no more retries left: ${answer.error}`,
       });
-    putBack(part.filter((request) => !exhausted.includes(request)));
+    requeue(part.filter((request) => !exhausted.includes(request)));
   }
 
-  get #retryMs(): number {
-    const { max_elapsed_time } = this.#options.retry;
-    return max_elapsed_time === 0 ? Number.POSITIVE_INFINITY : max_elapsed_time;
+  get #triedMaxMs(): number {
+    const { maxElapsedMs } = this.#options.retry;
+    return maxElapsedMs === 0 ? Number.POSITIVE_INFINITY : maxElapsedMs;
   }
 
-  #noteTry(request: Queued, { kind }: Failure): void {
-    // A wrong address says nothing about the request: whatever else may follow, its time begins again.
-    if (this.#firstTries.has(request) && kind !== "hold") return;
-    const { clock, pace } = this.#options;
+  #noteAttempt(request: PendingRequest, { kind }: Failure): void {
+    // A wrong address says nothing about the request, so its time begins again after it.
+    if (this.#firstAttempts.has(request) && kind !== "hold") return;
+    const { clock, breaker } = this.#options;
     const atMs = clock.monotonicMs();
-    this.#firstTries.set(request, { atMs, excusedMs: pace.excusedMs(atMs) });
+    this.#firstAttempts.set(request, { atMs, excludedMs: breaker.excludedMs(atMs) });
   }
 
-  /** For how long the request will have been tried by then, but for the time of excused pauses. */
-  #triedMs(request: Queued, untilMs: number): number {
-    const { atMs, excusedMs } = this.#firstTries.get(request) ?? { atMs: untilMs, excusedMs: 0 };
-    return untilMs - atMs - (this.#options.pace.excusedMs(untilMs) - excusedMs);
+  /** How long the request will have been tried at that time, without the breaker's excluded pauses. */
+  #triedMs(request: PendingRequest, untilMs: number): number {
+    const { atMs, excludedMs } = this.#firstAttempts.get(request) ?? { atMs: untilMs, excludedMs: 0 };
+    return untilMs - atMs - (this.#options.breaker.excludedMs(untilMs) - excludedMs);
   }
 
-  #delivered(part: readonly Queued[], answer: Answer & { readonly kind: "delivered" }): void {
-    this.#hasPassed = true;
+  #delivered(part: readonly PendingRequest[], answer: Answer & { readonly kind: "delivered" }): void {
+    this.#hasDelivered = true;
     const { report } = this.#options;
     const { items } = sizeOfAll(part);
-    // The count comes from the peer, which may be wrong.
+    // The peer's count may be wrong.
     const rejected = Math.min(answer.rejectedPoints, items);
     report.sent(items - rejected);
     const error = answer.message;
     if (rejected > 0)
-      report.lost(rejected, { reason: "partial_success", errorType: "partial_success", error });
+      report.dropped(rejected, { reason: "partial_success", errorType: "partial_success", error });
     else if (error !== "") report.warned(error);
     if (rejected > 0 && rejected === items) report.refused(`the receiver rejects everything: ${error}`);
-    else report.well();
-    this.#options.settle(part);
+    else report.succeeded();
+    this.#options.acknowledge(part);
   }
 
-  #lose(part: readonly Queued[], reason: LossReason, { status, error }: Failure): void {
-    const { report, settle } = this.#options;
+  #drop(part: readonly PendingRequest[], reason: DropReason, { status, error }: Failure): void {
+    const { report, acknowledge } = this.#options;
     const { items, requests } = sizeOfAll(part);
-    report.lost(items, { reason, errorType: status, error }, requests);
-    settle(part);
+    report.dropped(items, { reason, errorType: status, error }, requests);
+    acknowledge(part);
   }
 
-  async #attempt(part: readonly Queued[]): Promise<Answer> {
+  async #attempt(part: readonly PendingRequest[]): Promise<Answer> {
     const { clock, timeoutMs, retry, send } = this.#options;
     const { items: points, bytes } = sizeOfAll(part);
     const batch = { parts: part.map((request) => request.bytes), points, bytes };
-    const attempt = new Attempt(clock);
+    const attempt = new SendAttempt(clock);
     this.#attempts.add(attempt);
     const answer = await attempt.make(send, batch, timeoutMs);
     this.#attempts.delete(attempt);
@@ -222,8 +234,8 @@ export class Sender {
   }
 }
 
-/** Two parts of about the same number of bytes, each of at least one request. */
-function halves(part: readonly Queued[]): [readonly Queued[], readonly Queued[]] {
+/** Cuts a part into two of about the same number of bytes, each with at least one request. */
+function halves(part: readonly PendingRequest[]): [readonly PendingRequest[], readonly PendingRequest[]] {
   const half = sizeOfAll(part).bytes / 2;
   let bytes = 0;
   let at = 0;

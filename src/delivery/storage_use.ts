@@ -2,7 +2,7 @@
 import type { ExtensionUse } from "../component/extension_use.ts";
 import type { QueueConfig } from "./config.ts";
 
-/** The storage that keeps an exporter's queue, where it has one. */
+/** Names the storage extension that the queue's config refers to, if there is one. */
 export function storageUse({ storage }: QueueConfig): readonly ExtensionUse[] {
   if (storage === undefined) return [];
   return [{ id: storage, role: "storage", path: ["sending_queue", "storage"] }];

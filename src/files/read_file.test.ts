@@ -27,7 +27,7 @@ test("a file is read whole, up to the limit and a byte", async () => {
   await check(CONFIG_BYTES_MAX * 2, CONFIG_BYTES_MAX + 1);
 });
 
-test("a device without an end is left at the limit", async () => {
+test("a device without an end is read up to the limit", async () => {
   assert.equal((await readConfigFile("/dev/zero")).length, CONFIG_BYTES_MAX + 1);
 });
 
@@ -48,7 +48,7 @@ test("a pipe is read to its end, whoever comes first and in however many pieces"
   assert.equal(Buffer.from(await reading).toString(), "one two");
 });
 
-test("a pipe without an end is left at the limit", async () => {
+test("a pipe without an end is read up to the limit", async () => {
   const path = pipe("endless");
   const writer = spawn("sh", ["-c", 'exec yes > "$0"', path]);
   const ended = once(writer, "exit");
@@ -75,7 +75,7 @@ test("a file that is read again is neither a pipe nor endless", async () => {
   await assert.rejects(readSteadyFile("/dev/zero"), /it has more than \d+ bytes/);
 });
 
-test("what cannot be read says why in a few words", async () => {
+test("an error of reading is explained in a few words", async () => {
   const check = async (path: string, want: string): Promise<void> => {
     const error = await readConfigFile(path).then(
       () => undefined,

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { isatty, ReadStream } from "node:tty";
 import { promisify } from "node:util";
 
-/** A larger file was named by mistake. A configuration may have as much. */
+/** The largest file that is read. A larger one was probably named by mistake. */
 export const FILE_BYTES_MAX: number = 1024 * 1024;
 
 const openAsync = promisify(open);
@@ -12,12 +12,12 @@ const closeAsync = promisify(close);
 const fstatAsync: (fd: number) => Promise<Stats> = promisify(fstat);
 const readAsync = promisify(read);
 
-/** Opening a pipe that nobody writes to would otherwise hold a thread for ever, and with it the end of the process. */
+/** Without O_NONBLOCK, opening a pipe without a writer would block a thread for ever, and the process could not end. */
 const FLAGS = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY;
 
 /**
- * Reads a file, a pipe or a device, but not more than a config may have and one byte, by which its reader sees that
- * there is more. Waits for whoever writes to a pipe. Rejects with what the system says, and when `stop` aborts.
+ * Reads a file, a pipe or a device. Reads at most `FILE_BYTES_MAX` + 1 bytes, so that the caller can see that a file is too
+ * large. Waits for the writer of a pipe. Rejects with the system's error, and when `stop` aborts.
  */
 export async function readConfigFile(path: string, stop?: AbortSignal): Promise<Uint8Array> {
   const { promise: stopped, reject } = Promise.withResolvers<never>();
@@ -25,7 +25,7 @@ export async function readConfigFile(path: string, stop?: AbortSignal): Promise<
   stop?.addEventListener("abort", onStop, { once: true });
   if (stop?.aborted === true) onStop();
   const bytes = readWaiting(path, stop);
-  bytes.catch(() => {}); // Nobody waits for it any more once the command was told to stop.
+  bytes.catch(() => {}); // After `stop` nobody waits for it, so its rejection must be handled here.
   return await Promise.race([stopped, bytes]).finally(() => stop?.removeEventListener("abort", onStop));
 }
 
@@ -38,8 +38,8 @@ async function readWaiting(path: string, stop: AbortSignal | undefined): Promise
 }
 
 /**
- * Reads a file that is read again and again. Rejects for a pipe, which gives what it has once and might keep its reader
- * waiting, for a file that is larger than a config may be, and with what the system says.
+ * Reads a file that will be read again later. Rejects with the system's error, for a file of more than `FILE_BYTES_MAX` bytes, and
+ * for a pipe or terminal, whose contents can be read only once.
  */
 export async function readSteadyFile(path: string): Promise<Uint8Array> {
   const fd = await openAsync(path, FLAGS);
@@ -53,7 +53,7 @@ export async function readSteadyFile(path: string): Promise<Uint8Array> {
   return bytes;
 }
 
-/** Closes the descriptor in any case. */
+/** Reads at most `FILE_BYTES_MAX` + 1 bytes. Always closes the descriptor. */
 async function readToEnd(fd: number): Promise<Uint8Array> {
   const bytes = Buffer.allocUnsafe(FILE_BYTES_MAX + 1);
   let filled = 0;
@@ -89,7 +89,7 @@ const REASON: Readonly<Record<string, string>> = {
   ENOENT: "no such file",
 };
 
-/** Why a file could not be read, in a few words. */
+/** Returns why a file could not be read, in a few words. */
 export function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return REASON["code" in error ? String(error.code) : ""] ?? error.message;

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { test } from "node:test";
-import { isReservedLabel } from "../prometheus/reserved_labels.ts";
+import { isReservedLabel } from "../prometheus/series/reserved_labels.ts";
 import { createPage } from "../simulator/pages.ts";
 import { KNOWN_FAMILIES } from "./known_families.ts";
 

@@ -3,72 +3,79 @@ import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 import type { Reading } from "../metrics/model.ts";
 
-/** The pod that a sandbox belongs to, as the container runtime names it. */
+/** The pod of a sandbox, as the container runtime names it. */
 export interface PodName {
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
 }
 
-/** One sandbox as a receiver sees it now. Times are Unix milliseconds. */
+/** One sandbox as its receiver sees it now. Times are Unix milliseconds. */
 export interface SandboxStatus {
   readonly id: string;
   readonly directory: string;
-  /** The runtime whose shim it is: "go", "rs", or "unknown" until the sandbox has proved itself. */
+  /** The runtime of its shim: "go", "rs", or "unknown" until the sandbox's files have proved it. */
   readonly runtime: string;
-  /** Undefined until a container runtime has named it. */
+  /** Undefined until a container runtime has named the pod. */
   readonly pod: PodName | undefined;
-  /** Whether a container runtime lists the sandbox; undefined where none answers. */
+  /** Whether a container runtime lists the sandbox; undefined if none answers. */
   readonly isListed: boolean | undefined;
   readonly state: string;
-  /** Why it is in this state, as a word and in words. Both are empty where it is up and nothing is wrong. */
+  /** The reason for the state, as a word for machines; empty if the sandbox is up and nothing is wrong. */
   readonly code: string;
+  /** The same as a text for people. */
   readonly reason: string;
-  /** The time of the last change of its state or code. */
+  /** When its state or code last changed. */
   readonly sinceMs: number;
-  /** Whether a shim seems to run: its socket is there, and nobody has found it dead. */
+  /** Whether a shim seems to run: its socket exists, and has not refused the last connection. */
   readonly hasShim: boolean;
-  /** The time of its shim's last answer; undefined before the first. */
+  /** When its shim last answered; undefined before the first answer. */
   readonly lastAnswerMs: number | undefined;
-  /** The time of the next scrape, where scrapes are put off after failures; undefined otherwise. */
+  /** When it is scraped next, if scrapes are put off after failures; undefined otherwise. */
   readonly nextScrapeMs: number | undefined;
-  /** The limits for which something of its last page was left out, by the names of the receiver's options. */
+  /** The limits that its last page exceeded, so that a part of it was left out, by the names of the receiver's options. */
   readonly limits: readonly string[];
 }
 
-/** What the sandboxes of a receiver can be asked for. Nothing here changes a sandbox. */
+/** Answers questions about the sandboxes of one receiver. No method changes a sandbox. */
 export interface SandboxSource {
+  /** Returns all sandboxes that the receiver follows now. */
   sandboxes(): readonly SandboxStatus[];
-  /** The paths under which the receiver looks for sandboxes; empty before it has looked at all of them once. */
+  /** Returns the paths under which the receiver looks for sandboxes; empty until it has scanned all of them once. */
   roots(): readonly string[];
-  /** Whether the receiver has admitted the directory with this identity, as `identityOf` of receivers/kata writes it. */
+  /**
+   * Returns whether the receiver follows the directory with this identity: a `DirectoryIdentity`'s key, which only receivers
+   * of Kata sandboxes write and compare.
+   */
   owns(identityKey: string): boolean;
-  /** What the sandbox's last scrape gave, of which the shim hears nothing; undefined for a sandbox that is not there. */
+  /** Returns the result of the sandbox's last scrape, without a request to the shim; undefined if there is no such sandbox. */
   lastScrape(id: string): LastScrape | undefined;
   /**
-   * The bytes that a scrape received: those of the next one, or of one within the last interval. No shim is asked for it.
-   * Rejects, with words for the user, where the sandbox is not scraped or too many are waited for; undefined as above.
+   * Resolves with the bytes that a scrape received: the next one, or one within the last interval. No shim is asked for this.
+   * Rejects, with a text for the user, if the sandbox is not scraped or too many pages are waited for. Returns undefined if
+   * there is no such sandbox.
    */
   rawPage(id: string): Promise<RawPage> | undefined;
   /**
-   * Where the guest's agent listens, as the shim says; it is asked at most once in an interval, in turn with scrapes.
-   * Rejects, with words for the user, where it may not be asked or does not answer; undefined as above.
+   * Resolves with the address on which the guest's agent listens, as the shim gives it. The shim is asked at most once per
+   * interval, and never during a scrape. Rejects, with a text for the user, if it may not be asked or does not answer.
+   * Returns undefined if there is no such sandbox.
    */
   agentUrl(id: string): Promise<string> | undefined;
 }
 
-/** One scrape's numbers under the shim's own names, without what the agent says of the sandbox; or why there are none. */
+/** The numbers of one scrape under the shim's own names, without the agent's own families; or why there are none. */
 export type LastScrape =
   | { readonly ok: true; readonly reading: Reading; readonly ageMs: number }
   | { readonly ok: false; readonly reason: string };
 
-/** What a shim sent. The bytes are shared: nobody writes to them. */
+/** A page as a shim sent it. The bytes are shared and must not be written to. */
 export interface RawPage {
   readonly bytes: Buffer;
   readonly ageMs: number;
 }
 
-/** The receivers of the agent, by their ids, and what they can be asked for. */
+/** The key of the agent's receivers of sandboxes, by their ids. */
 export const SANDBOX_SOURCES: Single<Offers<SandboxSource>> = {
   name: "sandbox sources",
   make: () => new OfferList(),

@@ -3,23 +3,23 @@ import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 import type { PodName } from "./sandboxes.ts";
 
-/** What one client of the container runtime knows about sandboxes. It adds no sandbox and removes none. */
+/** Gives what one client of the container runtime knows about sandboxes. It adds no sandbox and removes none. */
 export interface RuntimeWitness {
   /**
-   * The sandbox's pod, for every sandbox that the runtime has listed: from then until the sandbox ends, also when the
-   * runtime no longer lists it.
+   * Returns the sandbox's pod; undefined if the runtime has never listed the sandbox. The pod stays known until the sandbox
+   * ends, also if the runtime stops listing it before.
    */
   podOf(sandboxId: string): PodName | undefined;
-  /** Whether the runtime's last answer lists the sandbox; undefined while no runtime answers. */
+  /** Returns whether the runtime's last answer lists the sandbox; undefined while the runtime does not answer. */
   lists(sandboxId: string): boolean | undefined;
   /**
-   * Why a receiver is blind, in words for the user: ready Kata pods have had no directory under any receiver's roots for
-   * two minutes. Undefined where none lacks one.
+   * A text for the user that names ready Kata pods without a directory under any receiver's roots for two minutes: the
+   * receivers do not see them. Undefined if there are none.
    */
   readonly missingPods: string | undefined;
 }
 
-/** All clients of container runtimes of the agent, and what they say together. */
+/** The agent's clients of container runtimes, and their joint answers. */
 export class Witnesses implements Offers<RuntimeWitness> {
   readonly #offers = new OfferList<RuntimeWitness>();
 
@@ -35,7 +35,7 @@ export class Witnesses implements Offers<RuntimeWitness> {
     return this.#offers.all();
   }
 
-  /** The pod by the first witness that knows it. */
+  /** Returns the pod that the first witness names; undefined if none knows it. */
   podOf(sandboxId: string): PodName | undefined {
     for (const [, witness] of this.all()) {
       const pod = witness.podOf(sandboxId);
@@ -44,14 +44,14 @@ export class Witnesses implements Offers<RuntimeWitness> {
     return undefined;
   }
 
-  /** Why the receivers are blind, by all witnesses; undefined where none says so. */
+  /** The texts of all witnesses about pods that no receiver sees; undefined if there are none. */
   get missingPods(): string | undefined {
     const texts = new Set(Array.from(this.all(), ([, { missingPods }]) => missingPods));
     texts.delete(undefined);
     return texts.size === 0 ? undefined : [...texts].join("; ");
   }
 
-  /** True where any witness lists the sandbox, false where one answers and none lists it, undefined where none answers. */
+  /** Returns true if a witness lists the sandbox, false if one answers and none lists it, undefined if none answers. */
   isListed(sandboxId: string): boolean | undefined {
     let listed: boolean | undefined;
     for (const [, witness] of this.all()) {
@@ -63,5 +63,5 @@ export class Witnesses implements Offers<RuntimeWitness> {
   }
 }
 
-/** The witnesses of one agent. */
+/** The key of the agent's witnesses. */
 export const WITNESSES: Single<Witnesses> = { name: "witnesses", make: () => new Witnesses() };

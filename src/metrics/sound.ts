@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
 
+import { memoized } from "./memoized.ts";
 import {
   type Family,
   type Kind,
@@ -11,7 +12,6 @@ import {
   type Schema,
 } from "./model.ts";
 import { familyPart, schemaPart } from "./part.ts";
-import { remembered } from "./remembered.ts";
 
 /** A point whose kind says that it counts, and where its numbers begin in a reading. */
 export interface CountingPoint {
@@ -71,7 +71,7 @@ export function isSoundPoint(values: Float64Array, { kind, column, boundCount }:
   }
 }
 
-const countingPointsOf = remembered((schema: Schema): readonly CountingPoint[] => {
+const countingPointsOf = memoized((schema: Schema): readonly CountingPoint[] => {
   const counting: CountingPoint[] = [];
   for (const [index, family] of schema.families.entries()) {
     const { kind } = family;
@@ -93,7 +93,7 @@ interface SchemaPart {
 
 /** Parts of one schema that are remembered. A source that leaves out other points each time has new plans made each time. */
 const PARTS_MAX = 16;
-const partsOf = remembered((_: Schema) => new Map<string, SchemaPart>());
+const partsOf = memoized((_: Schema) => new Map<string, SchemaPart>());
 
 function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Reading {
   const { schema, values } = reading;

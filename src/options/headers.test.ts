@@ -22,7 +22,7 @@ test("headers are a map, or a list of names and values", () => {
   check([], {});
 });
 
-test("what is no header is refused where it stands", () => {
+test("an invalid header is refused at its place", () => {
   const check = (headers: unknown, want: string): void => {
     const [issue] = schema.safeParse({ headers }).error?.issues ?? [];
     assert.ok(issue !== undefined);

@@ -2,7 +2,7 @@
 import { z } from "zod";
 import { secret } from "./values.ts";
 
-/** They frame the message, or say what is in it, which is not the user's to decide. */
+/** Headers that frame the message or describe its contents. Only the exporter sets them. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-encoding",
@@ -18,7 +18,7 @@ const OWN_HEADERS: ReadonlySet<string> = new Set([
   "x-prometheus-remote-write-version",
 ]);
 
-/** The name of a header that is the user's to set. */
+/** Schema of the name of a header that the user may set. */
 export const httpHeaderName: z.ZodString = z
   .string()
   .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/, { error: "is no name that a header can have" })
@@ -31,8 +31,8 @@ const VALUE = "a header's value must be printable ASCII";
 const headerValue = secret().refine((value) => /^[ -~]*$/.test(value), { error: VALUE });
 
 /**
- * Headers for every request: a map, or the Collector's list of `{name, value}`, in which no name may come twice. Values are
- * secret; which names are the user's to give, `name` says.
+ * Schema of headers for every request: a map, or the Collector's list of `{name, value}`, in which no name may come twice. Values
+ * are secret. `name` is the schema of a name.
  */
 export function headersOption(
   name: z.ZodString,

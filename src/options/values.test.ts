@@ -31,7 +31,7 @@ test("durations have Go's grammar", () => {
   check("1.2.3s", undefined);
 });
 
-test("a duration is a text or the number 0, within what a timer takes", () => {
+test("a duration is a text or the number 0, up to the longest delay of a timer", () => {
   const check = (input: unknown, ms: number | undefined): void => {
     const parsed = duration().safeParse(input);
     assert.equal(parsed.success ? parsed.data : undefined, ms, String(input));
@@ -45,7 +45,7 @@ test("a duration is a text or the number 0, within what a timer takes", () => {
   assert.equal(duration({ maxMs: 2 * TIMER_MS_MAX }).parse("577h"), 577 * 3_600_000);
 });
 
-test("a formatted duration is read as the same", () => {
+test("a formatted duration is parsed to the same value", () => {
   fc.assert(
     fc.property(fc.integer({ min: 0, max: 10 ** 9 }), (ms) => parseDuration(formatDuration(ms)) === ms),
   );

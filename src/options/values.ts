@@ -12,7 +12,10 @@ const UNIT_MS: Readonly<Record<string, number>> = {
 };
 const TERM = /([0-9]+(?:\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h)/y;
 
-/** Milliseconds of a duration in the grammar of Go's time.ParseDuration ("1h30m", "1.5s", "0"), else undefined. */
+/**
+ * Parses a duration in the grammar of Go's time.ParseDuration ("1h30m", "1.5s", "0"). Returns milliseconds, or
+ * undefined for any other text.
+ */
 export function parseDuration(text: string): number | undefined {
   if (text === "0") return 0;
   const negative = text.startsWith("-");
@@ -27,7 +30,7 @@ export function parseDuration(text: string): number | undefined {
   return negative ? -totalMs : totalMs;
 }
 
-/** The shortest usual spelling of a duration: 15000 is "15s", 90000 is "1m30s", 200 is "200ms". */
+/** Writes a duration in its usual short form: 15000 is "15s", 90000 is "1m30s", 200 is "200ms". */
 export function formatDuration(ms: number): string {
   if (ms < 1_000) return ms === 0 ? "0s" : `${ms}ms`;
   const hours = Math.floor(ms / 3_600_000);
@@ -36,14 +39,14 @@ export function formatDuration(ms: number): string {
   return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes}m` : ""}${seconds > 0 ? `${seconds}s` : ""}`;
 }
 
-/** The longest delay that a timer of Node takes, in whole days: a longer one would fire at once. */
+/** The longest delay of a Node timer, rounded down to whole days. A timer with a longer delay would fire at once. */
 export const TIMER_MS_MAX: number = 24 * 86_400_000;
 
 const DURATION_TEXT = 'must be a duration such as "15s" or "1m30s"';
 
 /**
- * A duration in Go's spelling, or the number 0; what the component gets is milliseconds. Unless told otherwise it is
- * one that a timer takes. Give the default with `.prefault("15s")`.
+ * Schema of a duration in Go's spelling, or the number 0. It gives milliseconds. Unless `maxMs` says
+ * otherwise, it is at most the longest delay of a Node timer. Callers give a default with `.prefault("15s")`.
  */
 export function duration(limits: { minMs?: number; maxMs?: number } = {}): z.ZodType<number, string | 0> {
   const { minMs = 0, maxMs = TIMER_MS_MAX } = limits;
@@ -71,7 +74,7 @@ const SIZE_UNIT: Readonly<Record<string, number>> = { B: 1, KiB: 1024, MiB: 1024
 
 const SIZE_TEXT = 'must be a size such as 65536, "64KiB" or "4MiB"';
 
-/** A size in bytes: a number, or "64KiB", "4MiB", "1GiB". What the component gets is bytes. */
+/** Schema of a size: a number of bytes, or a text such as "64KiB", "4MiB" or "1GiB". It gives bytes. */
 export function size(limits: { minBytes?: number } = {}): z.ZodType<number, string | number> {
   const { minBytes = 1 } = limits;
   const text = z.string().meta({ pattern: SIZE.source });
@@ -89,28 +92,31 @@ export function size(limits: { minBytes?: number } = {}): z.ZodType<number, stri
     });
 }
 
-/** An option of the Collector that this build refuses, saying why, rather than ignores. */
+/** Schema of an option of the Collector that this build refuses with a reason, instead of ignoring it. */
 export function unsupported(why: string): z.ZodOptional<z.ZodUndefined> {
   return z.undefined({ error: `is not supported; ${why}` }).optional();
 }
 
-/** A text that must not be shown: `print-config` and faults write `[REDACTED]` in its place. */
+/** Schema of a text that must not be shown: `print-config` and faults write `[REDACTED]` instead. */
 export function secret(): z.ZodType<string, string> {
   return z.string().meta({ secret: true, description: "kept out of logs and printed configs" });
 }
 
 /**
- * A value that `print-config` shows as the component gets it, where that says more than what was written. The schema
- * must take what it gives.
+ * Marks a schema whose output `print-config` shows instead of the user's input, because it says more. The schema must accept its
+ * own output as input.
  */
 export function shownAsParsed<S extends z.ZodType>(schema: S): S {
   return schema.meta({ shown: "parsed" });
 }
 
-/** Where to listen: a TCP address, or the path of a unix socket. */
+/** An address to listen at: host and port of TCP, or the path of a unix socket. */
 export type ListenAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** `host:port`, `[::1]:port`, `:port` for all interfaces (host "::"), or `unix:///path`; undefined where it is none of them. */
+/**
+ * Parses `host:port`, `[::1]:port`, `:port` for all interfaces (host "::"), or `unix:///path`. Returns undefined for
+ * any other text.
+ */
 export function parseListenAddress(text: string): ListenAddress | undefined {
   if (text.startsWith("unix://")) return text.startsWith("unix:///") ? { path: text.slice(7) } : undefined;
   const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:\s/[\]]*)):([0-9]{1,5})$/.exec(text);
@@ -119,7 +125,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: match[1] ?? (match[2] === "" ? "::" : (match[2] ?? "::")), port };
 }
 
-/** Of a unix socket's address; a longer path leads nowhere. */
+/** The longest path of a unix socket that its address can hold. */
 const SOCKET_PATH_BYTES_MAX = 107;
 const LISTEN_TEXT = 'must be "host:port", ":port" or "unix:///path"';
 
@@ -129,7 +135,7 @@ function listenFault(address: ListenAddress | undefined): string | undefined {
   return `must have a path of at most ${SOCKET_PATH_BYTES_MAX} bytes`;
 }
 
-/** A listen address of `parseListenAddress`'s grammar. */
+/** Schema of an address to listen at, in the forms of `parseListenAddress`. */
 export function listenAddress(): z.ZodType<ListenAddress, string> {
   return z
     .string({ error: LISTEN_TEXT })

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoizedPair } from "../metrics/memoized.ts";
 import { type Family, type Point, pointWidth, type Schema } from "../metrics/model.ts";
-import { rememberedPair } from "../metrics/remembered.ts";
 import { isCounting } from "./counters.ts";
 import { pointKey } from "./gone.ts";
 
@@ -10,7 +11,7 @@ interface SharedColumns {
   readonly after: Uint32Array;
 }
 
-const sharedBetween = rememberedPair(findShared);
+const sharedBetween = memoizedPair(findShared);
 
 /** Copies what `row`, laid out as `before`, says of the series that `after` has too into `target`, laid out as it. */
 export function carryOver(

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../metrics/memoized.ts";
 import { type Kind, pointWidth, type Schema } from "../metrics/model.ts";
-import { remembered } from "../metrics/remembered.ts";
 
 /** The columns of a schema that only go up as long as nothing starts anew: two lists of equal length. */
 export interface CounterColumns {
@@ -11,7 +12,7 @@ export interface CounterColumns {
 }
 
 /** The counters of a schema, found once for each. */
-export const countersOf: (schema: Schema) => CounterColumns = remembered(findCounters);
+export const countersOf: (schema: Schema) => CounterColumns = memoized(findCounters);
 
 function findCounters(schema: Schema): CounterColumns {
   const columns: number[] = [];

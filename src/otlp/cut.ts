@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Entry } from "./entry.ts";
+
 import type { Envelope } from "./envelope.ts";
+import type { ResourceEntry } from "./resource_entry.ts";
 
 /** Some metrics of an entry, which go into one request. */
 export interface Slice {
-  readonly entry: Entry;
+  readonly entry: ResourceEntry;
   readonly from: number;
   readonly to: number;
   readonly metricBytes: number;
@@ -12,7 +13,7 @@ export interface Slice {
 }
 
 /** Deals the entries out to requests. An entry that a request of its own could hold is not cut. */
-export function cut(entries: readonly Entry[], envelope: Envelope, bytesMax: number): Slice[][] {
+export function cut(entries: readonly ResourceEntry[], envelope: Envelope, bytesMax: number): Slice[][] {
   const requests: Slice[][] = [];
   let slices: Slice[] = [];
   let used = 0;
@@ -42,7 +43,7 @@ export function cut(entries: readonly Entry[], envelope: Envelope, bytesMax: num
 }
 
 /** An entry that no request holds whole, in slices of at least one metric. */
-function cutEntry(entry: Entry, envelope: Envelope, bytesMax: number): Slice[] {
+function cutEntry(entry: ResourceEntry, envelope: Envelope, bytesMax: number): Slice[] {
   const { metrics } = entry.plan;
   const slices: Slice[] = [];
   let from = 0;

@@ -8,13 +8,13 @@ import { toSdkMetrics } from "../../test/kit/oracle/otel_sdk.ts";
 import { type FamilySpec, Interner } from "../metrics/interner.ts";
 import type { Attributes, Kind, Point, Reading, Resource } from "../metrics/model.ts";
 import { createOtlpEncoder, type OtlpRequest } from "./encode.ts";
-import type { Entry } from "./entry.ts";
 import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
   type Metric,
 } from "./generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
 import { METRIC_BYTES_MAX } from "./metric_plan.ts";
+import type { ResourceEntry } from "./resource_entry.ts";
 import type { Restarts } from "./start_times.ts";
 
 const TIME_MS = 1_700_000_000_123;
@@ -212,7 +212,7 @@ function startsOf(request: ExportMetricsServiceRequest): Readonly<Record<string,
   return Object.fromEntries(metrics);
 }
 
-function encodeOne(entry: Entry): OtlpRequest {
+function encodeOne(entry: ResourceEntry): OtlpRequest {
   const [request, ...more] = encoder.encode([entry], REQUEST_BYTES_MAX);
   assert.ok(request !== undefined && more.length === 0);
   return request;

@@ -4,11 +4,11 @@
 import type { Reading } from "../metrics/model.ts";
 import { ProtoWriter } from "../wire/writer.ts";
 import { cut, type Slice } from "./cut.ts";
-import { type EndedSeries, type Entry, endedEntry, readingEntry } from "./entry.ts";
 import { Envelope, type Scope } from "./envelope.ts";
 import { type Frame, fill } from "./fill.ts";
 import type { MetricPlan } from "./metric_plan.ts";
 import { nanosAsDouble, startAsDouble } from "./nanos.ts";
+import { type EndedSeries, endedEntry, type ResourceEntry, readingEntry } from "./resource_entry.ts";
 import type { Restarts } from "./start_times.ts";
 
 /** An ExportMetricsServiceRequest. */
@@ -25,14 +25,14 @@ export interface OtlpEncoder {
    * Compiles what it has not met before. All points of the reading are sound (`soundPart`). Counters without a restart
    * count since the reading's own start.
    */
-  reading(reading: Reading, restarts: Restarts): Entry;
+  reading(reading: Reading, restarts: Restarts): ResourceEntry;
   /** Says that these series have no value any more. */
-  ended(ended: EndedSeries): Entry;
+  ended(ended: EndedSeries): ResourceEntry;
   /**
    * Requests of at most `bytesMax`, in the order of the entries. An entry that fits into one request is not cut, a
    * larger one is, between metrics. Only one metric that is larger by itself (see `METRIC_BYTES_MAX`) passes the limit.
    */
-  encode(entries: readonly Entry[], bytesMax: number): OtlpRequest[];
+  encode(entries: readonly ResourceEntry[], bytesMax: number): OtlpRequest[];
 }
 
 export function createOtlpEncoder(scope: Scope): OtlpEncoder {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoized } from "../metrics/memoized.ts";
 import type { Resource } from "../metrics/model.ts";
-import { remembered } from "../metrics/remembered.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { writeAttributes } from "./metric_plan.ts";
 
@@ -25,7 +26,7 @@ const RESOURCE = { attributes: 1 };
 const SCOPE_METRICS = { scope: 1 };
 const SCOPE = { name: 1, version: 2 };
 
-const resourceField = remembered(encodeResource);
+const resourceField = memoized(encodeResource);
 
 /** What stands around the metrics of one resource in a request. */
 export class Envelope {

@@ -29,13 +29,13 @@ export interface Frame {
 }
 
 /** Where a plan's template was copied to, and the column of its first number. */
-export interface Place {
+export interface TemplatePlace {
   readonly at: number;
   readonly column: number;
 }
 
 /** Puts a reading's numbers into the holes of a template that was copied into the frame. */
-export function fill(frame: Frame, plan: MetricPlan, place: Place): void {
+export function fill(frame: Frame, plan: MetricPlan, place: TemplatePlace): void {
   switch (plan.shape) {
     case "gauge":
       fillGauges(frame, plan, place);
@@ -62,7 +62,7 @@ export function fill(frame: Frame, plan: MetricPlan, place: Place): void {
 const GAUGE_TIME = GAUGE_AT.time;
 const GAUGE_VALUE = GAUGE_AT.value;
 
-function fillGauges({ view, values, time }: Frame, { at, points }: MetricPlan, place: Place): void {
+function fillGauges({ view, values, time }: Frame, { at, points }: MetricPlan, place: TemplatePlace): void {
   for (let i = 0; i < points; i++) {
     const point = place.at + (at[i] as number);
     view.setFloat64(point + GAUGE_TIME, time, true);
@@ -74,7 +74,11 @@ const SUM_START = SUM_AT.start;
 const SUM_TIME = SUM_AT.time;
 const SUM_VALUE = SUM_AT.value;
 
-function fillSums({ view, values, time, start }: Frame, { at, points }: MetricPlan, place: Place): void {
+function fillSums(
+  { view, values, time, start }: Frame,
+  { at, points }: MetricPlan,
+  place: TemplatePlace,
+): void {
   for (let i = 0; i < points; i++) {
     const point = place.at + (at[i] as number);
     view.setFloat64(point + SUM_START, start, true);
@@ -84,7 +88,7 @@ function fillSums({ view, values, time, start }: Frame, { at, points }: MetricPl
 }
 
 /** A page's buckets count everything up to their bound, OTLP's only what is in them: of a sound point, they add up. */
-function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: Place): void {
+function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: TemplatePlace): void {
   const { view, values } = frame;
   let column = place.column;
   for (let i = 0; i < points; i++) {
@@ -104,7 +108,7 @@ function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan,
   }
 }
 
-function fillSummaries(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: Place): void {
+function fillSummaries(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: TemplatePlace): void {
   const { view, values } = frame;
   let column = place.column;
   for (let i = 0; i < points; i++) {
@@ -129,13 +133,17 @@ function fillDistribution(frame: Frame, point: number, { count, sum }: { count: 
   view.setFloat64(point + DISTRIBUTION_AT.sum, sum, true);
 }
 
-function fillEndedGauges({ view, time }: Frame, { at, points }: MetricPlan, place: Place): void {
+function fillEndedGauges({ view, time }: Frame, { at, points }: MetricPlan, place: TemplatePlace): void {
   for (let i = 0; i < points; i++) {
     view.setFloat64(place.at + (at[i] as number) + ENDED_GAUGE_AT.time, time, true);
   }
 }
 
-function fillEndedCounters({ view, time, start }: Frame, { at, points }: MetricPlan, place: Place): void {
+function fillEndedCounters(
+  { view, time, start }: Frame,
+  { at, points }: MetricPlan,
+  place: TemplatePlace,
+): void {
   for (let i = 0; i < points; i++) {
     const point = place.at + (at[i] as number);
     view.setFloat64(point + ENDED_COUNTER_AT.start, start, true);
@@ -147,7 +155,7 @@ function fillEndedCounters({ view, time, start }: Frame, { at, points }: MetricP
 function fillRestarts(
   { view, timeMs, startMs }: Frame,
   restarts: Float64Array,
-  { plan, place }: { readonly plan: MetricPlan; readonly place: Place },
+  { plan, place }: { readonly plan: MetricPlan; readonly place: TemplatePlace },
 ): void {
   const { at, columns } = plan;
   let latest = 0;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { memoizedPair } from "../metrics/memoized.ts";
 import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
 import { familyPart, schemaPart } from "../metrics/part.ts";
-import { rememberedPair } from "../metrics/remembered.ts";
 
 /** Of a resource of which nothing is known. */
 export const EMPTY_SCHEMA: Schema = { families: [], offsets: [], width: 0 };
@@ -14,7 +15,7 @@ export function goneBetween(before: Schema, after: Schema): Schema {
   return before === after ? EMPTY_SCHEMA : compareOnce(before, after);
 }
 
-const compareOnce = rememberedPair(compare);
+const compareOnce = memoizedPair(compare);
 
 function compare(before: Schema, after: Schema): Schema {
   const kept = new Set(after.families);

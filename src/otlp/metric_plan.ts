@@ -4,14 +4,14 @@ import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { isCounting } from "./counters.ts";
 
 /** Which numbers a plan's points have holes for. */
-export type Shape = "gauge" | "sum" | "histogram" | "summary" | "ended_gauge" | "ended_counter";
+export type PointShape = "gauge" | "sum" | "histogram" | "summary" | "ended_gauge" | "ended_counter";
 
 /**
  * One `metrics` entry of a ScopeMetrics message, with holes for the numbers. Every number takes 8 bytes, so that no
  * length in the message ever changes.
  */
 export interface MetricPlan {
-  readonly shape: Shape;
+  readonly shape: PointShape;
   /** The entry with its tag and length; holes are zero. */
   readonly template: Uint8Array;
   readonly points: number;
@@ -96,7 +96,7 @@ interface PlannedPoint {
   readonly width: number;
 }
 
-function planPoints(family: Family, shape: Shape): MetricPlan[] {
+function planPoints(family: Family, shape: PointShape): MetricPlan[] {
   const plans: MetricPlan[] = [];
   let points: PlannedPoint[] = [];
   let pointsBytes = 0;
@@ -122,7 +122,7 @@ function planPoints(family: Family, shape: Shape): MetricPlan[] {
 function composePlan(
   family: Family,
   points: readonly PlannedPoint[],
-  { shape, column }: { readonly shape: Shape; readonly column: number },
+  { shape, column }: { readonly shape: PointShape; readonly column: number },
 ): MetricPlan {
   const head = metricHead(family);
   const foot = dataFoot(family.kind);
@@ -170,7 +170,7 @@ function dataFoot(kind: Kind): Uint8Array {
 }
 
 /** Begins with the holes that `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and the `ENDED_…_AT` say where they are. */
-function planPoint(kind: Kind, shape: Shape, point: Point): PlannedPoint {
+function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
   const writer = new ProtoWriter();
   if (isCounting(kind)) writer.hole(POINT.start);
   writer.hole(POINT.time);

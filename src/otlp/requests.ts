@@ -2,8 +2,8 @@
 import type { Ended, Reading, Resource, Schema } from "../metrics/model.ts";
 import { type OnUnsound, soundPart } from "../metrics/sound.ts";
 import type { OtlpEncoder, OtlpRequest } from "./encode.ts";
-import type { Entry } from "./entry.ts";
 import { goneBetween, sameAttributes } from "./gone.ts";
+import type { ResourceEntry } from "./resource_entry.ts";
 import { type Restarts, restartsIn, StartTimes } from "./start_times.ts";
 
 /** A request about one resource. */
@@ -92,7 +92,7 @@ export class OtlpRequests {
   }
 
   /** The ends of the series that the reading lacks. */
-  #missing(spoken: Spoken, { resource, schema, timeMs }: Reading): Entry[] {
+  #missing(spoken: Spoken, { resource, schema, timeMs }: Reading): ResourceEntry[] {
     const { encoder, marksEnds } = this.#options;
     if (!marksEnds) return [];
     const same =

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { type Approach, adviceOn, adviceOnAnswer, adviceOnSpeech, isUnclear } from "./advice.ts";
+import { type Approach, adviceOn, adviceOnAnswer, adviceOnProtocol, isUnclear } from "./advice.ts";
 
 const GRPC: Approach = { protocol: "gRPC", isTls: false, hasCertificate: false };
 const HTTP: Approach = { ...GRPC, protocol: "HTTP" };
 const TLS: Approach = { ...GRPC, isTls: true };
 
-test("what a code means, and the option that mends it", () => {
+test("a code has a meaning, and an option to change", () => {
   const check = (error: object, approach: Approach, want: RegExp): void =>
     assert.match(adviceOn(error, approach) ?? "nothing", want);
   check({ code: "ECONNREFUSED" }, GRPC, /nobody listens/);
@@ -41,7 +41,7 @@ test("what a code means, and the option that mends it", () => {
   check(new Error("no code"), GRPC, /^nothing$/);
 });
 
-test("only an end without a word, and what makes no sense, is worth a look", () => {
+test("only a connection that just ends, or sends bytes that make no sense, is probed", () => {
   const check = (error: unknown, want: boolean): void => assert.equal(isUnclear(error), want, String(error));
   for (const code of ["ECONNRESET", "EPIPE", "ERR_HTTP2_ERROR", "HPE_INVALID_CONSTANT"])
     check({ code }, true);
@@ -49,9 +49,9 @@ test("only an end without a word, and what makes no sense, is worth a look", () 
   check(new Error("no connection within 20000 ms"), true);
 });
 
-test("what to change where something else is spoken", () => {
-  const check = (speech: Parameters<typeof adviceOnSpeech>[0], approach: Approach, want: RegExp): void =>
-    assert.match(adviceOnSpeech(speech, approach), want);
+test("the advice names the option to change where another protocol is found", () => {
+  const check = (spoken: Parameters<typeof adviceOnProtocol>[0], approach: Approach, want: RegExp): void =>
+    assert.match(adviceOnProtocol(spoken, approach), want);
   check("tls", GRPC, /https:\/\//);
   check("tls", TLS, /perhaps .* tls::cert_file/);
   check("tls", { ...TLS, hasCertificate: true }, /may not like tls::cert_file/);
@@ -63,7 +63,7 @@ test("what to change where something else is spoken", () => {
   check(undefined, GRPC, /does not answer as a server of gRPC/);
 });
 
-test("a server of TLS that answers in the clear is understood", () => {
+test("an answer in the clear by which a TLS server asks for TLS is recognized", () => {
   const check = (text: string, words: string): void =>
     assert.equal(
       adviceOnAnswer(text, HTTP),

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PeerCertificate } from "node:tls";
 import { opensslReason } from "./error_text.ts";
-import { type Speech, speechOf } from "./first_bytes.ts";
+import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 
-/** How we tried to reach a peer. */
+/** How the client tried to reach a peer. */
 export interface Approach {
   readonly protocol: "gRPC" | "HTTP";
   readonly isTls: boolean;
-  /** Whether a certificate of our own was there to show. */
+  /** Whether the client has a certificate of its own. */
   readonly hasCertificate: boolean;
 }
 
 /** The fields that errors of sockets, of TLS and of Node's HTTP parser have. */
 interface ConnectionError {
   readonly code?: string;
-  /** Of ERR_TLS_CERT_ALTNAME_INVALID. */
+  /** The host that the certificate should be for, in ERR_TLS_CERT_ALTNAME_INVALID. */
   readonly host?: string;
   readonly cert?: Partial<PeerCertificate>;
-  /** Of the HTTP parser: what it could not read. */
+  /** The bytes that the HTTP parser could not read. */
   readonly rawPacket?: Uint8Array;
 }
 
@@ -53,7 +53,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
 };
 
-/** Alerts by which a server may mean that it got no certificate. */
+/** Alerts that a server may send when it wants a certificate and got none. */
 const CERTIFICATE_ALERTS: ReadonlySet<string> = new Set([
   "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
   "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE",
@@ -62,7 +62,7 @@ const CERTIFICATE_ALERTS: ReadonlySet<string> = new Set([
   "ERR_SSL_TLSV1_ALERT_ACCESS_DENIED",
 ]);
 
-/** What the failure of a connection means and which option mends it; undefined where the error alone does not tell. */
+/** Explains the failure of a connection and names the option to change; undefined where the error alone does not tell. */
 export function adviceOn(error: unknown, approach: Approach): string | undefined {
   const { host, cert, rawPacket } = (error ?? {}) as ConnectionError; // every field is optional
   const code = codeOf(error);
@@ -70,19 +70,22 @@ export function adviceOn(error: unknown, approach: Approach): string | undefined
     const names = cert?.subjectaltname ?? "no name";
     return `its certificate is for ${names}, not for "${host}"; set tls::server_name_override`;
   }
-  if (rawPacket !== undefined) return adviceOnSpeech(speechOf(rawPacket), approach);
+  if (rawPacket !== undefined) return adviceOnProtocol(protocolIn(rawPacket), approach);
   if (CERTIFICATE_ALERTS.has(code) && !approach.hasCertificate) return CLIENT_CERTIFICATE;
   return ADVICE[code];
 }
 
-/** Some errors of OpenSSL come as EPROTO, with their reason in the text alone. */
+/** Returns the code of an error. Some errors of OpenSSL have the code EPROTO, and their reason only in the text. */
 function codeOf(error: unknown): string {
   const { code = "" } = (error ?? {}) as ConnectionError; // every field is optional
   const reason = code === "EPROTO" ? opensslReason(error) : undefined;
   return reason === undefined ? code : `ERR_SSL_${reason.toUpperCase().replaceAll(" ", "_")}`;
 }
 
-/** Whether only a look at the address can tell what is wrong: the connection just ended, or made no sense to us. */
+/**
+ * Returns whether the error does not tell what is wrong: the connection just ended, or what the peer sent cannot be
+ * parsed.
+ */
 export function isUnclear(error: unknown): boolean {
   const { code } = (error ?? {}) as ConnectionError; // every field is optional
   return code === undefined || UNCLEAR.test(code);
@@ -90,30 +93,33 @@ export function isUnclear(error: unknown): boolean {
 
 const UNCLEAR = /^(ECONNRESET|ECONNABORTED|EPIPE|ERR_HTTP2_.*|HPE_.*)$/;
 
-/** What to change where the server was heard to speak that, or nothing that is known; empty where it speaks as we do. */
-export function adviceOnSpeech(speech: Speech | undefined, approach: Approach): string {
+/**
+ * Returns what to change where a server was found to speak that protocol; undefined is a protocol that is not known. Empty where the
+ * server speaks the client's own.
+ */
+export function adviceOnProtocol(spoken: ServerProtocol | undefined, approach: Approach): string {
   const { protocol, isTls } = approach;
-  if (speech === undefined) return `what listens there does not answer as a server of ${protocol} does`;
-  if (speech === "tls")
+  if (spoken === undefined) return `what listens there does not answer as a server of ${protocol} does`;
+  if (spoken === "tls")
     return isTls
       ? endedBy(approach)
       : "the server there speaks TLS; begin the endpoint with https://, or use tls";
   if (isTls) return NO_TLS;
-  if (speech === "http1" && protocol === "gRPC")
+  if (spoken === "http1" && protocol === "gRPC")
     return "a server of HTTP/1 listens there, not of gRPC; is it the port of otlp_http, 4318?";
-  if (speech === "http2" && protocol === "HTTP")
+  if (spoken === "http2" && protocol === "HTTP")
     return "a server of HTTP/2 listens there, as gRPC's are; is it the port of otlp_grpc, 4317?";
   return "";
 }
 
-/** How servers of TLS answer a request in the clear: those of Go, nginx, Apache and Tomcat. */
+/** The answers of TLS servers (Go, nginx, Apache, Tomcat) to a request in the clear. */
 const WANTS_TLS =
   /client sent an HTTP request to an HTTPS server|the plain HTTP request was sent to HTTPS port|(you're )?speaking plain HTTP to an SSL-enabled server port|this combination of host and port requires TLS/i;
 
-/** The server's words and what to change, where it says in an answer that it wants TLS; undefined where it does not. */
+/** Returns the server's words and what to change, where its answer says that it wants TLS; otherwise undefined. */
 export function adviceOnAnswer(text: string, approach: Approach): string | undefined {
   const words = approach.isTls ? undefined : WANTS_TLS.exec(text)?.[0];
-  return words === undefined ? undefined : `${words}; ${adviceOnSpeech("tls", approach)}`;
+  return words === undefined ? undefined : `${words}; ${adviceOnProtocol("tls", approach)}`;
 }
 
 function endedBy({ hasCertificate }: Approach): string {

@@ -57,7 +57,7 @@ test("peers say in many words that a request is too large", () => {
     assert.ok(!saysTooLarge(text), text);
 });
 
-test("what the user says of a status goes before the table", () => {
+test("the user's rules for a status replace the table's", () => {
   const rules: StatusRules = { retryable: new Set(["404"]), dropped: new Set(["500", "NOT_FOUND"]) };
   const check = (kind: FailureKind, status: string, want: FailureKind): void =>
     assert.equal(underRules({ kind, status, error: "" }, rules).kind, want, status);

@@ -1,37 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What a peer's answer to a request means, the same for HTTP and gRPC:
- * - "delivered": the peer has it;
- * - "busy": the peer, or the way to it, is in trouble that may pass;
- * - "split": the request is too large, or a part of it is bad;
- * - "hold": the address or the credentials are wrong, which is nothing about the request;
- * - "drop": the request can never be sent.
+ * The meaning of a peer's answer to a request, the same for HTTP and gRPC:
+ * - "delivered": the peer has accepted the request;
+ * - "busy": the peer or the connection to it fails, which may pass. The request is sent again later;
+ * - "split": the request is too large, or a part of it is bad. It is sent again in parts;
+ * - "hold": the address or the credentials are wrong. The request is kept, and tried again with back-off;
+ * - "drop": the request can never be delivered.
  */
 export type Answer =
   | { readonly kind: "delivered"; readonly rejectedPoints: number; readonly message: string }
   | Failure;
 
+/** The kinds of answers other than "delivered". */
 export type FailureKind = "busy" | "split" | "hold" | "drop";
 
+/** An answer that did not accept the request, or the reason why there was none. */
 export interface Failure {
   readonly kind: FailureKind;
-  /** What happened, as few words as there are kinds of it: a status, or a code of the transport. Labels a metric. */
+  /** A status, or a code of the transport. It is the value of a metric's label, so there must be few different ones. */
   readonly status: string;
-  /** What happened, in words, with the URL or address and the peer's first words. */
+  /** A message with the URL or address and the beginning of the peer's answer. */
   readonly error: string;
-  /** How long the peer asked to be left alone; undefined where it did not ask. */
+  /** How long the peer asked to wait before the next request, in milliseconds; undefined where it did not ask. */
   readonly delayMs?: number | undefined;
   /** Whether the peer said that the request is too large. */
   readonly isTooLarge?: boolean;
 }
 
-/** What the user says about statuses, as texts: `retry_on_failure::{retryable,dropped}_status_codes`. */
+/** The user's own rules for statuses: the options `retry_on_failure::{retryable,dropped}_status_codes`, as texts. */
 export interface StatusRules {
   readonly retryable: ReadonlySet<string>;
   readonly dropped: ReadonlySet<string>;
 }
 
-/** Statuses of HTTP other than 2xx that are not told by their class. */
+/** The HTTP statuses whose meaning differs from the others of their class. */
 const HTTP: Readonly<Record<number, FailureKind>> = {
   400: "split",
   408: "busy",
@@ -43,12 +45,15 @@ const HTTP: Readonly<Record<number, FailureKind>> = {
   505: "hold",
 };
 
-/** What a status of HTTP means, which is none of 2xx. Every other 5xx may pass; every other one says that the way is wrong. */
+/**
+ * Returns the meaning of an HTTP status other than 2xx. A 5xx that is not listed may pass; any other means a wrong
+ * address.
+ */
 export function meaningOfHttp(status: number): FailureKind {
   return HTTP[status] ?? (status >= 500 ? "busy" : "hold");
 }
 
-/** By name: what a gRPC status means that a peer sent. Those that are not here may pass. */
+/** The meaning of gRPC statuses that a peer sent, by name. Those that are not listed may pass. */
 const GRPC: Readonly<Record<string, FailureKind>> = {
   INVALID_ARGUMENT: "split",
   ALREADY_EXISTS: "split",
@@ -59,22 +64,25 @@ const GRPC: Readonly<Record<string, FailureKind>> = {
   UNIMPLEMENTED: "hold",
 };
 
-/** What a gRPC status means that a peer sent; RESOURCE_EXHAUSTED is about the request, unless the peer says when to come back. */
+/**
+ * Returns the meaning of a gRPC status that a peer sent. RESOURCE_EXHAUSTED means a too large request, unless the peer
+ * says how long to wait.
+ */
 export function meaningOfGrpc(status: string, hasDelay: boolean): FailureKind {
   if (status === "RESOURCE_EXHAUSTED") return hasDelay ? "busy" : "split";
   return GRPC[status] ?? "busy";
 }
 
-/** Of the request, and not of its rate: "request rate exceeds the limit" is another matter. */
+/** Matches texts about the size of a request, but not about the rate: "request rate exceeds the limit" does not match. */
 const TOO_LARGE =
   /larger than|(message|request|body|payload|entity|content)( size| length| body| entity)?( is| was)? (too (large|big)|exceeds|over)|(max|maximum|limit)[^.]{0,80} (message|request|body|payload) size/i;
 
-/** Whether a peer's words say that the request is too large, whatever its status. */
+/** Returns whether a peer's text says that the request is too large, whatever the status. */
 export function saysTooLarge(text: string): boolean {
   return TOO_LARGE.test(text);
 }
 
-/** The failure as the user wants it understood. */
+/** Applies the user's rules to a failure. */
 export function underRules(failure: Failure, rules: StatusRules): Failure {
   if (rules.dropped.has(failure.status)) return { ...failure, kind: "drop" };
   if (rules.retryable.has(failure.status)) return { ...failure, kind: "busy" };

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-/** In place of how long the attempt has waited. */
+/** The text of the error of an attempt that was aborted before its deadline. */
 export const BROKEN_OFF = "the attempt was broken off";
 
-/** The message of the reason with which an attempt is aborted before its deadline. */
+/** The message of the abort reason by which such attempts are recognized. */
 const SHUTDOWN = "shutdown";
 
-/** The reason with which an attempt is aborted though it has time left. */
+/** Makes the reason with which a caller aborts an attempt before its deadline. */
 export function brokenOff(): Error {
   return new Error(SHUTDOWN);
 }
 
-/** Whether an attempt was ended though it had time left, as its signal's reason tells. */
+/** Returns whether the signal was aborted with `brokenOff()`, and not because its deadline passed. */
 export function isBrokenOff({ reason }: AbortSignal): boolean {
   return reason instanceof Error && reason.message === SHUTDOWN;
 }

@@ -2,27 +2,29 @@
 import { connect, isIP, type Socket } from "node:net";
 import { type SecureContext, type TLSSocket, connect as tlsConnect } from "node:tls";
 
-/** Where a connection leads: a TCP address, or the path of a unix socket. */
-export type Place = { readonly host: string; readonly port: number } | { readonly path: string };
+/** The address of a peer: host and port of TCP, or the path of a unix socket. */
+export type PeerAddress = { readonly host: string; readonly port: number } | { readonly path: string };
 
-/** Opens a connection. Rejects with the system's error, or with the signal's reason when it aborts before. */
-export async function dial(place: Place, signal: AbortSignal): Promise<Socket> {
+/** Opens a connection. Rejects with the system's error, or with the signal's reason if it aborts first. */
+export async function dial(address: PeerAddress, signal: AbortSignal): Promise<Socket> {
   signal.throwIfAborted();
-  const socket = connect(place);
+  const socket = connect(address);
   await established(socket, "connect", signal);
   socket.setNoDelay();
   return socket;
 }
 
+/** The TLS options of one connection. */
 export interface TlsOptions {
   readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-  /** Whom the certificate must be for, a name or an address; only a name is sent to the server. */
+  /** The name or address that the certificate must be for. Only a name is sent to the server. */
   readonly name: string;
+  /** The protocols that are offered by ALPN. */
   readonly protocols: readonly string[];
 }
 
-/** Speaks TLS over a connection, which it owns from now on. Rejects as `dial` does. */
+/** Begins TLS on a connection, which it owns from then on. Rejects like `dial`. */
 export async function secure(socket: Socket, options: TlsOptions, signal: AbortSignal): Promise<TLSSocket> {
   const { secureContext, rejectUnauthorized, name, protocols } = options;
   const secured = tlsConnect({
@@ -37,29 +39,29 @@ export async function secure(socket: Socket, options: TlsOptions, signal: AbortS
   return secured;
 }
 
-/** The error of a connection that ended, without a word why, before it could be used. */
+/** The error of a connection that ended without a reason before it could be used. */
 export class ClosedEarly extends Error {
   readonly code = "ECONNRESET";
 }
 
-/** Waits for the event; whatever comes in its place destroys the socket and rejects. */
+/** Waits for the event. If an error, the end of the socket or the signal comes first, destroys the socket and rejects. */
 export function established(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    const settle = (error?: unknown): void => {
-      socket.off(event, onEvent).off("error", settle).off("close", onClose);
+    const finish = (error?: unknown): void => {
+      socket.off(event, onEvent).off("error", finish).off("close", onClose);
       signal.removeEventListener("abort", onAbort);
       if (error === undefined) {
         resolve();
         return;
       }
-      // Nobody else listens to what comes after the first error.
+      // Without a listener, a second error of the socket would end the process.
       socket.on("error", () => {}).destroy();
       reject(error);
     };
-    const onEvent = (): void => settle();
-    const onClose = (): void => settle(new ClosedEarly("the connection was closed before it could be used"));
-    const onAbort = (): void => settle(signal.reason);
-    socket.on(event, onEvent).on("error", settle).on("close", onClose);
+    const onEvent = (): void => finish();
+    const onClose = (): void => finish(new ClosedEarly("the connection was closed before it could be used"));
+    const onAbort = (): void => finish(signal.reason);
+    socket.on(event, onEvent).on("error", finish).on("close", onClose);
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
   });

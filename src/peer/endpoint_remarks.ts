@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Remark } from "../component/factory.ts";
 
-/** What of an exporter's endpoint the rules look at. */
+/** The parts of an exporter's endpoint that the rules check. */
 export interface WrittenEndpoint {
   readonly protocol: "otlp_grpc" | "otlp_http" | "prometheus_remote_write";
   /** The option, such as "endpoint". */
   readonly option: string;
   readonly port: number;
-  /** Where requests go; empty for gRPC. */
+  /** The path of the URL; empty for gRPC. */
   readonly path: string;
 }
 
@@ -46,7 +46,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** What looks wrong with an endpoint though it may be right: a gateway can have any port and any path. */
+/** Returns warnings for an endpoint that looks wrong. They are no faults, since a gateway can have any port and any path. */
 export function remarksOnEndpoint(endpoint: WrittenEndpoint): readonly Remark[] {
   return RULES.filter((rule) => rule.applies(endpoint)).map(({ message }) => ({
     path: [endpoint.option],

@@ -2,31 +2,36 @@
 import type { Socket } from "node:net";
 import { createSecureContext } from "node:tls";
 import type { Clock } from "../clock/clock.ts";
-import { type Approach, adviceOn, adviceOnSpeech, isUnclear } from "./advice.ts";
-import { dial, type Place, secure } from "./dial.ts";
-import { type Speech, speechOf } from "./first_bytes.ts";
+import { type Approach, adviceOn, adviceOnProtocol, isUnclear } from "./advice.ts";
+import { dial, type PeerAddress, secure } from "./dial.ts";
+import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 
-/** One look may take so long, and a peer is looked at so often. */
-const LOOK_MS = 2_000;
-const INTERVAL_MS = 60_000;
-/** More is not read of an answer: the kind of server shows in its first bytes. */
+/** The longest time of one connection of a probe. */
+const PROBE_CONNECTION_MS = 2_000;
+/** A peer is probed at most once within this time; until then the last finding is used. */
+const PROBE_INTERVAL_MS = 60_000;
+/** At most this much of an answer is read: the first bytes tell the protocol. */
 const ANSWER_BYTES_MAX = 1_024;
-/** How a client of HTTP/2 begins, with empty SETTINGS (RFC 9113, 3.4): no server of HTTP/1 or of TLS takes it for a request. */
+/**
+ * The first bytes of an HTTP/2 client, with empty SETTINGS (RFC 9113, 3.4). No server of HTTP/1 or TLS reads them as a
+ * valid request.
+ */
 const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
 
+/** The options of `FailedPeer.explain`. */
 export interface ExplainOptions {
-  /** Undefined where nobody may be looked at, as behind a proxy. */
-  readonly place: Place | undefined;
-  /** Whoever asks waits no longer when it aborts, and gets no more than the error tells. */
+  /** The peer's address; undefined where it must not be probed, as behind a proxy. */
+  readonly address: PeerAddress | undefined;
+  /** When it aborts, the caller gets no more than the error tells; the probe goes on. */
   readonly signal: AbortSignal;
 }
 
-/** Explains failures of connections; where one does not tell, by a look at what is at the address. */
+/** Explains failures of connections. Where the error does not tell what is wrong, probes what listens at the address. */
 export class FailedPeer {
   readonly #clock: Clock;
   readonly #approach: Approach;
   #untilMs = Number.NEGATIVE_INFINITY;
-  #finding: Promise<string> = Promise.resolve("");
+  #probing: Promise<string> = Promise.resolve("");
 
   constructor(clock: Clock, approach: Approach) {
     this.#clock = clock;
@@ -34,62 +39,63 @@ export class FailedPeer {
   }
 
   /**
-   * What the failure means and what mends it, as the end of a log line that begins with a semicolon; empty where nothing
-   * is known. Where the failure does not tell, the place is looked at. Never rejects.
+   * Returns what the failure means and which option to change, as the end of a message that begins with a semicolon. Empty where
+   * nothing is known. Never rejects.
    */
-  async explain(error: unknown, { place, signal }: ExplainOptions): Promise<string> {
+  async explain(error: unknown, { address, signal }: ExplainOptions): Promise<string> {
     const known = adviceOn(error, this.#approach);
-    const advice = known ?? (place !== undefined && isUnclear(error) ? await this.#at(place, signal) : "");
+    const advice =
+      known ?? (address !== undefined && isUnclear(error) ? await this.#finding(address, signal) : "");
     return advice === "" ? "" : `; ${advice}`;
   }
 
-  /** What was found in the last minute is not looked for again. */
-  async #at(place: Place, signal: AbortSignal): Promise<string> {
+  /** Returns the finding of the last minute, or probes the peer. */
+  async #finding(address: PeerAddress, signal: AbortSignal): Promise<string> {
     const nowMs = this.#clock.monotonicMs();
     if (nowMs >= this.#untilMs) {
-      this.#untilMs = nowMs + INTERVAL_MS;
-      this.#finding = this.#look(place);
+      this.#untilMs = nowMs + PROBE_INTERVAL_MS;
+      this.#probing = this.#probe(address);
     }
     const aborted = Promise.withResolvers<string>();
     const onAbort = (): void => aborted.resolve("");
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
-    const advice = await Promise.race([this.#finding, aborted.promise]);
+    const advice = await Promise.race([this.#probing, aborted.promise]);
     signal.removeEventListener("abort", onAbort);
     return advice;
   }
 
-  async #look(place: Place): Promise<string> {
-    return adviceOnSpeech(await speechAt(place, this.#clock), this.#approach);
+  async #probe(address: PeerAddress): Promise<string> {
+    return adviceOnProtocol(await protocolAt(address, this.#clock), this.#approach);
   }
 }
 
-/** What the server there speaks: first in the clear, and where it says nothing to that, in TLS. */
-async function speechAt(place: Place, clock: Clock): Promise<Speech | undefined> {
+/** Finds out which protocol a server speaks: first in the clear, then, if it does not answer, with TLS. */
+async function protocolAt(address: PeerAddress, clock: Clock): Promise<ServerProtocol | undefined> {
   return (
-    (await within(clock, (signal) => answerAt(place, signal))) ??
-    (await within(clock, (signal) => tlsAt(place, signal)))
+    (await within(clock, (signal) => answerAt(address, signal))) ??
+    (await within(clock, (signal) => tlsAt(address, signal)))
   );
 }
 
-async function within<T>(clock: Clock, look: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
+async function within<T>(clock: Clock, probe: (signal: AbortSignal) => Promise<T>): Promise<T | undefined> {
   const deadline = new AbortController();
-  const cancel = clock.after(LOOK_MS, () => deadline.abort());
+  const cancel = clock.after(PROBE_CONNECTION_MS, () => deadline.abort());
   try {
-    return await look(deadline.signal);
+    return await probe(deadline.signal);
   } catch {
-    // A server that cannot be reached now, or does not answer, shows nothing; its own error is in the log already.
+    // A server that cannot be reached or does not answer tells nothing. The error that is being explained is in the log.
     return undefined;
   } finally {
     cancel();
   }
 }
 
-async function answerAt(place: Place, signal: AbortSignal): Promise<Speech | undefined> {
-  const socket = await dial(place, signal);
+async function answerAt(address: PeerAddress, signal: AbortSignal): Promise<ServerProtocol | undefined> {
+  const socket = await dial(address, signal);
   try {
     socket.write(OPENING);
-    return speechOf(await firstBytes(socket, signal));
+    return protocolIn(await firstBytes(socket, signal));
   } finally {
     socket.destroy();
   }
@@ -103,21 +109,21 @@ async function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer> 
   for await (const chunk of socket as AsyncIterable<Buffer>) {
     chunks.push(chunk);
     bytes += chunk.length;
-    if (speechOf(Buffer.concat(chunks)) !== undefined || bytes >= ANSWER_BYTES_MAX) break;
+    if (protocolIn(Buffer.concat(chunks)) !== undefined || bytes >= ANSWER_BYTES_MAX) break;
   }
   signal.removeEventListener("abort", stop);
   return Buffer.concat(chunks);
 }
 
-/** Whose certificate it is does not matter here: nothing is said to the server. */
-async function tlsAt(place: Place, signal: AbortSignal): Promise<Speech> {
+/** Any certificate is accepted, because nothing is sent to the server after the handshake. */
+async function tlsAt(address: PeerAddress, signal: AbortSignal): Promise<ServerProtocol> {
   const options = {
     secureContext: createSecureContext(),
     rejectUnauthorized: false,
     name: "",
     protocols: ["h2", "http/1.1"],
   };
-  const socket = await secure(await dial(place, signal), options, signal);
+  const socket = await secure(await dial(address, signal), options, signal);
   socket.destroy();
   return "tls";
 }

@@ -5,7 +5,7 @@ import { retryAfterMs } from "./retry_after.ts";
 
 const NOW_MS = Date.UTC(2026, 10, 23, 12, 0, 0);
 
-test("Retry-After is seconds or a date; a past date or nonsense is no wish", () => {
+test("Retry-After is seconds or a date; a past date or nonsense means no wait", () => {
   const check = (header: string, want: number): void => assert.equal(retryAfterMs(header, NOW_MS), want);
   check("120", 120_000);
   check(" 0 ", 0);

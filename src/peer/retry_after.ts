@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 const SECONDS = /^[0-9]+(\.[0-9]+)?$/;
-/** All forms of a date begin with the day of the week. `Date.parse` alone finds years in many a text. */
+/** All forms of an HTTP date begin with the day of the week. `Date.parse` alone would accept many other texts. */
 const DATE = /^(mon|tue|wed|thu|fri|sat|sun)/i;
 
 /**
- * How long a peer wants to be left alone, in milliseconds, by its `Retry-After` (RFC 9110, 10.2.3): in seconds, which some
- * write with a fraction, or as a date. 0 for a date that is past, and for what makes no sense.
+ * Returns how long a peer asks to wait, in milliseconds, by its `Retry-After` (RFC 9110, 10.2.3). The header is a number of
+ * seconds, which some write with a fraction, or a date. Returns 0 for a date in the past and for any other text.
  */
 export function retryAfterMs(header: string, nowMs: number): number {
   const text = header.trim();

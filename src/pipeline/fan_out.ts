@@ -3,8 +3,8 @@ import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
- * One consumer out of any number. Readings are immutable, so all get the same one. There is room only where all have
- * room: a source makes one reading for all of them.
+ * Makes one consumer of several. All of them get the same reading, which nobody changes. There is room only if all of them
+ * have room, because the source makes one reading for all.
  */
 export function fanOut(consumers: readonly Consumer[]): Consumer {
   return {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Consumer } from "../component/consumer.ts";
 
-/** A consumer that passes everything on to `target`, but for what `overrides` does in its place. */
+/** Returns a consumer that passes every call on to `target`, except for the methods of `overrides`. */
 export function forward(target: Consumer, overrides: Partial<Consumer>): Consumer {
   return {
     noRoom: (resourceKey) => target.noRoom(resourceKey),

@@ -16,7 +16,7 @@ import type { Reading } from "../metrics/model.ts";
 import { Graph } from "./graph.ts";
 import { createHost } from "./host.ts";
 import { pipelineCounters } from "./observe.ts";
-import type { Blueprint, Part, PipelineParts } from "./plan.ts";
+import type { Blueprint, BlueprintPart, PipelineParts } from "./plan.ts";
 
 const meter = createNoopMeter();
 const interner = new Interner();
@@ -45,7 +45,7 @@ function reading(key: string): Reading {
 type Pipelines = Readonly<Record<string, PipelineParts>>;
 interface Change {
   readonly pipelines: Pipelines;
-  /** By id; a component whose config differs is another one. */
+  /** The configs of components, by id. A component with another config is another one. */
   readonly configs?: Readonly<Record<string, unknown>>;
   readonly extensions?: readonly string[];
 }
@@ -59,17 +59,17 @@ function usesOf(config: unknown): readonly ExtensionUse[] {
   return uses.map((id) => ({ id, role, path: ["uses"] }));
 }
 
-/** What components of every kind do in these tests: they write what happens to them. */
+/** Makes components that write into a log what happens to them. */
 class Stage {
   readonly log: string[] = [];
   readonly inputs = new Map<string, Consumer>();
-  /** Such as `start out`: what shall fail. */
+  /** The calls that fail, such as `start out`. */
   readonly broken = new Set<string>();
   /** Consumers that have no room. */
   readonly full = new Set<string>();
-  /** As `broken`: what is done only when this resolves. */
+  /** Calls that end only when the promise resolves, named as in `broken`. */
   readonly slow = new Map<string, Promise<void>>();
-  /** The statuses as the latest component of that id has them. */
+  /** The statuses of the latest component with each id. */
   readonly statuses = new Map<string, Statuses>();
   readonly #behave: Record<string, () => void>;
 
@@ -141,7 +141,7 @@ class Stage {
   };
 
   blueprint({ pipelines, configs = {}, extensions = ["ext"] }: Change): Blueprint {
-    const parts = <F>(factory: F, ids: readonly string[]): Map<string, Part<F>> =>
+    const parts = <F>(factory: F, ids: readonly string[]): Map<string, BlueprintPart<F>> =>
       new Map(ids.map((id) => [id, { id, factory, config: configs[id] ?? {} }]));
     const ids = (kind: keyof PipelineParts) => Object.values(pipelines).flatMap((one) => one[kind]);
     return {
@@ -154,7 +154,7 @@ class Stage {
   }
 }
 
-/** What happens to components is written into `log`; `inputs` are the receivers' ways into their pipelines. */
+/** Runs a graph of such components. Their calls are in `log`, and `inputs` has the consumer of each receiver. */
 function scene(behave: Record<string, () => void> = {}) {
   const stage = new Stage(behave);
   const { log, inputs, broken, full, slow } = stage;
@@ -185,9 +185,9 @@ function scene(behave: Record<string, () => void> = {}) {
     statuses: host.statuses,
     unready: () => host.statuses.unreadyReasons(),
     stateOf: (id: string) => host.statuses.components().find((one) => one.id === id)?.state,
-    /** As the component's latest instance has them. */
+    /** The statuses of the component's latest instance. */
     statusesOf: (id: string) => stage.statuses.get(id) ?? assert.fail(id),
-    /** Goes over to the pipelines, and returns what happened. */
+    /** Changes the graph to the pipelines, and returns the log of that. */
     async change(
       pipelines: Pipelines,
       configs: Readonly<Record<string, unknown>> = {},
@@ -196,7 +196,7 @@ function scene(behave: Record<string, () => void> = {}) {
       await graph.change(stage.blueprint({ pipelines, configs, extensions }), AbortSignal.timeout(1_000));
       return log.splice(0);
     },
-    /** Sends a reading in, and returns whom it passed. */
+    /** Sends a reading in, and returns the components that it passed. */
     send(key: string): string[] {
       inputs.get("in")?.consume(reading(key));
       return log.splice(0);
@@ -230,7 +230,7 @@ test("pipelines share a receiver and an exporter, and each has its own processor
   assert.equal(graph.keys.length, 5, "one extension, one exporter, two processors, one receiver");
 });
 
-test("there is room only where every exporter behind has room; what comes all the same reaches all of them", async () => {
+test("there is room only if every exporter has room; a reading that comes all the same reaches all of them", async () => {
   const { change, send, full, noRoom } = scene();
   await change({
     metrics: { receivers: ["in"], processors: ["p1"], exporters: ["full", "ok"] },
@@ -256,7 +256,7 @@ test("an exporter that throws costs its own reading only", async () => {
   assert.deepEqual(send("s1"), ["broken s1", "ok s1"]);
 });
 
-test("a change keeps what is the same; what is not stops when what takes its place has started", async () => {
+test("a change keeps components that are the same, and stops an old one when the new one has started", async () => {
   const { change, send } = scene();
   await change(ONE);
   assert.deepEqual(await change(ONE), []);
@@ -269,7 +269,7 @@ test("a change keeps what is the same; what is not stops when what takes its pla
   assert.deepEqual(send("s3"), ["p1 s3", "p2 s3", "out s3"]);
 });
 
-test("while a component is exchanged that can be there once only, there is no room; what was under way is lost and counted, ends wait", async () => {
+test("while a component with a claim is exchanged, there is no room, readings that come are counted as lost, and ends wait", async () => {
   const { change, send, log, inputs, slow, noRoom, lost } = scene();
   const page = (path: string) => ({ out: { claims: ["port 1"], path } });
   await change(ONE, page("/a"));
@@ -287,7 +287,7 @@ test("while a component is exchanged that can be there once only, there is no ro
   assert.equal(noRoom(), undefined);
 });
 
-test("an exporter that another one takes the place of drains beside it: a peer that hangs stops nobody", async () => {
+test("an exporter that is replaced drains while the new one runs, so that a peer that hangs stops nobody", async () => {
   const { change, send, slow, noRoom } = scene();
   await change(ONE);
   slow.set("shutdown out", new Promise(() => {}));
@@ -297,7 +297,7 @@ test("an exporter that another one takes the place of drains beside it: a peer t
   assert.deepEqual(send("s1"), ["start out", "p1 s1", "p2 s1", "out s1"]);
 });
 
-test("what a receiver leaves open ends with it, and what its successor does not take up within a minute", async () => {
+test("open resources of a removed receiver end with it, and those of a replaced one after a minute without readings", async () => {
   const { change, send, log, clock } = scene();
   await change(ONE);
   for (const key of ["s1", "s2"]) send(key);
@@ -320,7 +320,7 @@ test("what a receiver leaves open ends with it, and what its successor does not 
   ]);
 });
 
-test("an exporter goes with the extension that it uses", async () => {
+test("an exporter is exchanged with the extension that it uses", async () => {
   const { change } = scene();
   const queue = { out: { uses: ["ext"] } };
   await change(ONE, queue);
@@ -331,7 +331,7 @@ test("an exporter goes with the extension that it uses", async () => {
   assert.deepEqual(await storage.change(ONE, { out: { uses: ["other"] } }), ["start out", "shutdown out"]);
 });
 
-test("where a change fails, what was there before is at work again", async () => {
+test("if a change fails, the components from before run again", async () => {
   const { change, send, broken, errors } = scene();
   await change(ONE);
   broken.add("start bad");
@@ -339,7 +339,7 @@ test("where a change fails, what was there before is at work again", async () =>
   await assert.rejects(change(bad), { message: 'cannot start exporter "bad": port 1 is taken' });
   assert.deepEqual(errors, []);
   const log = send("s1");
-  // Nothing that was at work has been touched.
+  // No component from before has been touched.
   assert.deepEqual(log, [
     "start new",
     "shutdown p3",
@@ -352,7 +352,7 @@ test("where a change fails, what was there before is at work again", async () =>
   assert.deepEqual(await change(ONE), []);
 });
 
-test("what claims the same as an old one starts when that has stopped; where it cannot, the old one starts again", async () => {
+test("a component that claims what an old one has starts after it; if it cannot, the old one starts again", async () => {
   const { change, send, broken } = scene();
   const page = (path: string) => ({ out: { claims: ["port 1"], path } });
   await change(ONE, page("/a"));
@@ -366,7 +366,7 @@ test("what claims the same as an old one starts when that has stopped; where it 
   assert.deepEqual(log.slice(-3), ["p1 s1", "p2 s1", "out s1"]);
 });
 
-test("a queue's exporter stops before the storage whose directory another storage takes, and starts after that", async () => {
+test("an exporter stops before its storage is replaced by another with the same directory, and starts after that", async () => {
   const { change } = scene();
   const directory = { claims: ["directory"] };
   const queue = (storage: string) => ({ uses: [storage] });
@@ -375,7 +375,7 @@ test("a queue's exporter stops before the storage whose directory another storag
   assert.deepEqual(log, ["shutdown out", "shutdown ext", "start ext2", "start out"]);
 });
 
-test("an exchange of an extension is one of all that lean on it, and a token of it has no single owner", async () => {
+test("an extension is exchanged together with all components that use it, and several components can use one authenticator", async () => {
   const { change } = scene();
   const all = ["setter", "token"];
   const configs = { out: { uses: ["setter"], role: "http_authenticator" }, setter: { uses: ["token"] } };
@@ -392,7 +392,7 @@ test("an exchange of an extension is one of all that lean on it, and a token of 
   assert.deepEqual(await change(ONE, other, all), ["start out", "shutdown out"]);
 });
 
-test("what an exporter would get that leaves for good goes to those that stay, and to new ones", async () => {
+test("when an exporter is removed, its readings go to those that stay and to new ones", async () => {
   const { change, send, slow } = scene();
   await change(ONE);
   slow.set("shutdown out", new Promise(() => {}));
@@ -402,7 +402,7 @@ test("what an exporter would get that leaves for good goes to those that stay, a
   assert.deepEqual(log.slice(-2), ["p1 s1", "new s1"]);
 });
 
-test("an exporter that hangs does not take the time of others at the end", async () => {
+test("an exporter that hangs does not use up the time of the others at shutdown", async () => {
   const { change, graph, log, slow } = scene();
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["a", "b", "c"] } });
   slow.set("shutdown b", new Promise(() => {}));
@@ -424,7 +424,7 @@ test("a first start that fails names the component and leaves nothing running", 
   assert.deepEqual(graph.keys, []);
 });
 
-test("a shutdown that fails does not keep the others from stopping, nor a refresh", async () => {
+test("a shutdown or a refresh that fails does not keep the other components from theirs", async () => {
   const { change, broken, log, graph, errors } = scene();
   await change({ metrics: { receivers: ["in"], processors: [], exporters: ["out"] } });
   broken.add("shutdown in").add("refresh out");
@@ -457,7 +457,7 @@ test("statuses follow starts, stops and what components report between", async (
   assert.equal(state("out"), "stopped");
 });
 
-test("the agent is ready from the first start to the beginning of the end, whatever a reload's faults are", async () => {
+test("the agent is ready from the first start to the shutdown, also after a reload with faults", async () => {
   const { graph, change, broken, unready, slow } = scene();
   assert.deepEqual(unready(), ["the agent is starting"]);
   broken.add("start out");
@@ -475,7 +475,7 @@ test("the agent is ready from the first start to the beginning of the end, whate
   assert.deepEqual(unready(), ["the agent is stopping"]);
 });
 
-test("while a reload starts components, or exchanges those that can be there once only, the agent is not ready", async () => {
+test("while a reload starts components, or exchanges those with claims, the agent is not ready", async () => {
   const { change, slow, unready } = scene();
   const page = (path: string) => ({ out: { claims: ["port 1"], path } });
   await change(ONE, page("/a"));
@@ -495,7 +495,7 @@ test("while a reload starts components, or exchanges those that can be there onc
   assert.deepEqual(unready(), [], "what drains beside its successor holds nothing");
 });
 
-test("an instance's holds and reports end with it: when it is exchanged, is taken out, or cannot start", async () => {
+test("an instance's holds and reports end when it is exchanged or removed, or cannot start", async () => {
   const { change, broken, unready, statusesOf, stateOf } = scene();
   await change(ONE);
   const old = statusesOf("out");
@@ -517,7 +517,7 @@ test("an instance's holds and reports end with it: when it is exchanged, is take
   assert.deepEqual(unready(), []);
 });
 
-test("what cannot start again after a failed change keeps the agent from being ready until a reload starts it", async () => {
+test("a component that cannot start again after a failed change keeps the agent from being ready until a reload starts it", async () => {
   const { change, broken, unready, send, stateOf, noRoom } = scene();
   const page = (path: string) => ({ out: { claims: ["port 1"], path } });
   await change(ONE, page("/a"));

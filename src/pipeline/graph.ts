@@ -1,97 +1,103 @@
 // SPDX-License-Identifier: Apache-2.0
 
 import type { Clock } from "../clock/clock.ts";
-import { pointCount, type Reading } from "../metrics/model.ts";
 import { messageOf } from "../text/error_text.ts";
-import { fanOut } from "./fan_out.ts";
+import { planChange } from "./graph_change.ts";
 import { makeNode, type Node, type NodeOptions, shutDownNodes } from "./node.ts";
 import { Orphans } from "./open_resources.ts";
-import { type Blueprint, exchangeOf, membersOf, nameOf, planOf, type Spec } from "./plan.ts";
-import { Relay } from "./relay.ts";
+import { type Blueprint, membersOf, nameOf, planGraph, type Spec } from "./plan.ts";
+import { Relays } from "./relays.ts";
 
 export interface GraphOptions extends NodeOptions {
   readonly clock: Clock;
-  /** Hears of what could not be stopped as it should. */
+  /** Called for each component that does not shut down as it should. */
   onError(error: Error): void;
 }
 
+/** What a graph consists of: its components in the order of their start, and the keys of each pipeline's components. */
+interface Arrangement {
+  readonly specs: readonly Spec[];
+  readonly pipelines: ReadonlyMap<string, readonly string[]>;
+}
+
 /**
- * The components of one agent. Going over from one blueprint to another keeps what is the same in both, with all that
- * it holds; the first start is a change from nothing.
+ * The components of one agent. A change from one blueprint to another keeps each component that is the same in both, with
+ * everything that it holds. The first start is a change from nothing.
  */
 export class Graph {
   readonly #options: GraphOptions;
-  #specs: readonly Spec[] = [];
-  #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
+  #arrangement: Arrangement = { specs: [], pipelines: new Map() };
+  /** The components that run, by key. */
   readonly #nodes = new Map<string, Node>();
-  /** What stands before each consumer, and behind each producer, so that both can be exchanged. */
-  readonly #relays = { inputs: new Map<string, Relay>(), outputs: new Map<string, Relay>() };
-
+  readonly #relays: Relays;
   readonly #orphans: Orphans;
-  /** The agent is not ready until a configuration is at work as a whole. */
+  /** Makes the agent ready. Called when a change has succeeded. */
   #whenWhole: () => void;
 
   constructor(options: GraphOptions) {
     this.#options = options;
+    this.#relays = new Relays(options.counters);
     this.#orphans = new Orphans(options.clock);
     this.#whenWhole = options.statuses.holdAgent("the agent is starting");
   }
 
   /** The keys of the components, in the order of their start. */
   get keys(): readonly string[] {
-    return this.#specs.map(({ key }) => key);
+    return this.#arrangement.specs.map(({ key }) => key);
   }
 
   /**
-   * Goes over to the blueprint. What is new starts beside the old where it can, so that a fault there costs nothing; what
-   * claims the same as an old one takes its place. Meanwhile sources make no readings. Rejects, naming the component, when
-   * one cannot start; what was there before is then at work again.
+   * Changes to the blueprint:
+   *
+   * 1. New components start while all old ones run, so that one that cannot start costs nothing.
+   * 2. Producers are connected to the new consumers. Until a new consumer is installed, `noRoom` says "exchange".
+   * 3. Old components that claim what a new one needs stop, and the new ones start in their places.
+   * 4. The other new components are installed, and then the other old ones stop.
+   *
+   * If a component cannot start, the old arrangement is put back and the promise rejects with an error that names the
+   * component. An old component that cannot start again either is left out, and the agent is not ready.
    */
   async change(blueprint: Blueprint, deadline: AbortSignal): Promise<void> {
-    const { statuses } = this.#options;
-    const before = { specs: this.#specs, pipelines: this.#pipelines };
-    const after = { specs: planOf(blueprint), pipelines: membersOf(blueprint) };
-    const { early, late, freed, leaving } = exchangeOf(before.specs, after.specs);
-    const restoreStatuses = statuses.save();
-    const whenStarted = this.#holdReadiness([...early, ...late]);
-    const fresh = this.#makeAll(early);
-    const replaced = this.#running(freed);
+    const before = this.#arrangement;
+    const after = { specs: planGraph(blueprint), pipelines: membersOf(blueprint) };
+    const { startEarly, stopEarly, startLate, stopLate } = planChange(before.specs, after.specs);
+    const restoreStatuses = this.#options.statuses.save();
+    const releaseReadiness = this.#holdReadiness([...startEarly, ...startLate]);
+    const fresh = this.#makeAll(startEarly);
+    const replaced = this.#running(stopEarly);
     try {
       await this.#start(fresh);
       this.#arrange(after);
-      await this.#retire(freed, deadline);
-      await this.#takePlace(late, deadline);
+      this.#remove(stopEarly);
+      await this.#shutDown(replaced, deadline);
+      await this.#startInPlace(startLate, deadline);
     } catch (error) {
       await this.#shutDown(fresh, deadline);
       this.#arrange(before);
       restoreStatuses();
-      this.#install(new Map(this.#running(before.specs)));
-      const failures = await this.#startAgain(
-        freed.filter(({ key }) => !this.#nodes.has(key)),
-        deadline,
-      );
+      this.#install(this.#running(before.specs));
+      const failures = await this.#startAgain(stopEarly, deadline);
       this.#endOrphans(replaced);
       this.#leaveOut(failures);
-      whenStarted();
-      if (failures.size === 0) throw error;
-      const errors = [error, ...failures.values()];
-      throw new AggregateError(errors, errors.map(messageOf).join("; and then: "));
+      releaseReadiness();
+      throw withFailures(error, failures);
     }
-    // What is new takes over before the old drains: a peer that hangs must not stop the scraping.
-    const old = this.#running(leaving);
+    // The new components take over before the old ones drain: a peer that hangs must not stop the scraping.
+    const old = this.#running(stopLate);
     this.#install(fresh);
-    whenStarted();
+    releaseReadiness();
     this.#whenWhole();
-    this.#remove(leaving.filter(({ key }) => ![...fresh.keys()].some((one) => one.key === key)));
+    const freshKeys = new Set(startEarly.map(({ key }) => key));
+    this.#remove(stopLate.filter(({ key }) => !freshKeys.has(key)));
     await this.#shutDown(old, deadline);
     this.#endOrphans(old);
     this.#endOrphans(replaced);
   }
 
-  /** Lets every component read its files again. Resolves to what went wrong, which `statuses` knows as well. */
+  /** Lets every component read its files again. Resolves to the failures, which the statuses report as well. */
   async refresh(): Promise<Error[]> {
     const failures: Error[] = [];
-    for (const spec of this.#specs) {
+    for (const spec of this.#arrangement.specs) {
       await this.#nodes
         .get(spec.key)
         ?.component.refresh?.()
@@ -100,10 +106,13 @@ export class Graph {
     return failures;
   }
 
-  /** Stops the components, receivers first, so that each hands what it holds to one that still runs. */
+  /**
+   * Stops all components, receivers first, so that each can still hand on what it holds. Resolves to false if one of them
+   * failed to shut down.
+   */
   async shutdown(deadline: AbortSignal): Promise<boolean> {
     const { statuses } = this.#options;
-    const nodes = this.#running(this.#specs);
+    const nodes = this.#running(this.#arrangement.specs);
     this.#orphans.close();
     statuses.holdAgent("the agent is stopping");
     for (const [{ kind, id }] of nodes) statuses.report(kind, id, "stopping");
@@ -115,22 +124,13 @@ export class Graph {
     return clean;
   }
 
-  #arrange({
-    specs,
-    pipelines,
-  }: {
-    specs: readonly Spec[];
-    pipelines: ReadonlyMap<string, readonly string[]>;
-  }): void {
-    this.#specs = specs;
-    this.#pipelines = pipelines;
+  /** Connects the components as the arrangement says. Those that are not installed yet have no room. */
+  #arrange(arrangement: Arrangement): void {
+    this.#arrangement = arrangement;
+    const { specs, pipelines } = arrangement;
     const extensions = specs.filter(({ kind }) => kind === "extension").map(({ id }) => id);
     this.#options.statuses.arrange(pipelines, extensions);
-    for (const { key, outputs } of specs)
-      this.#relay("outputs", key).connect(fanOut(outputs.map((output) => this.#relay("inputs", output))));
-    const keys = new Set(specs.map(({ key }) => key));
-    for (const relays of Object.values(this.#relays))
-      for (const key of relays.keys()) if (!keys.has(key)) relays.delete(key);
+    this.#relays.connect(specs);
   }
 
   #running(specs: readonly Spec[]): (readonly [Spec, Node])[] {
@@ -141,12 +141,13 @@ export class Graph {
   }
 
   #makeAll(specs: readonly Spec[]): ReadonlyMap<Spec, Node> {
-    return new Map(
-      specs.map((spec) => [spec, makeNode(spec, this.#relay("outputs", spec.key), this.#options)]),
-    );
+    return new Map(specs.map((spec) => [spec, makeNode(spec, this.#relays.output(spec.key), this.#options)]));
   }
 
-  /** Starts what has been made: all of it has, since those that share a listener must know of each other. */
+  /**
+   * Starts the components in order, and rejects at the first that cannot start. All of them must have been made before:
+   * components that share a listener have to know of each other when it opens.
+   */
   async #start(nodes: ReadonlyMap<Spec, Node>): Promise<void> {
     const { statuses } = this.#options;
     for (const [spec, { component }] of nodes) {
@@ -158,16 +159,29 @@ export class Graph {
         statuses.report(kind, id, "permanent_error", messageOf(error));
         throw new Error(`cannot start ${nameOf(spec)}: ${messageOf(error)}`, { cause: error });
       }
-      // A component that has met something by now has said so.
+      // The component may have reported another state while it started.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
       if (status?.state === "starting") statuses.report(kind, id, "ok");
     }
   }
 
-  /** Starts what a failed change has stopped. Resolves to those that could not be started, with their errors. */
+  /** Makes, starts and installs the components. If one cannot start, none of them is left running. */
+  async #startInPlace(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
+    const nodes = this.#makeAll(specs);
+    try {
+      await this.#start(nodes);
+    } catch (error) {
+      await this.#shutDown(nodes, deadline);
+      throw error;
+    }
+    this.#install(nodes);
+  }
+
+  /** Starts those of the components that a failed change has stopped. Resolves to those that cannot start again. */
   async #startAgain(specs: readonly Spec[], deadline: AbortSignal): Promise<ReadonlyMap<Spec, Error>> {
     const failures = new Map<Spec, Error>();
-    for (const [spec, node] of this.#makeAll(specs)) {
+    const stopped = specs.filter(({ key }) => !this.#nodes.has(key));
+    for (const [spec, node] of this.#makeAll(stopped)) {
       const one = new Map([[spec, node]]);
       try {
         await this.#start(one);
@@ -180,9 +194,10 @@ export class Graph {
     return failures;
   }
 
-  /** Goes on without components that could not be started again: the agent is not ready until a reload has started them. */
+  /** Goes on without the components that failed. The agent is not ready until a reload succeeds. */
   #leaveOut(failures: ReadonlyMap<Spec, Error>): void {
-    this.#specs = this.#specs.filter((spec) => !failures.has(spec));
+    const { specs, pipelines } = this.#arrangement;
+    this.#arrangement = { specs: specs.filter((spec) => !failures.has(spec)), pipelines };
     const releases = [...failures.values()].map((error) =>
       this.#options.statuses.holdAgent(`${error.message}; reload a configuration with which it can start`),
     );
@@ -192,7 +207,7 @@ export class Graph {
     };
   }
 
-  /** Until they have started, the agent is not ready: a listener that moves is closed in between. */
+  /** Keeps the agent from being ready until the returned function is called: a listener that moves is closed meanwhile. */
   #holdReadiness(specs: readonly Spec[]): () => void {
     const releases = specs.map(({ kind, id }) =>
       this.#options.statuses.holdReadiness(kind, id, "it has not started yet"),
@@ -202,63 +217,38 @@ export class Graph {
     };
   }
 
-  /** From now on they are the ones at work. */
-  #install(nodes: ReadonlyMap<Spec, Node>): void {
+  /** Lets producers hand readings to these components from now on, instead of to any with the same keys. */
+  #install(nodes: Iterable<readonly [Spec, Node]>): void {
     for (const [{ key }, node] of nodes) {
       this.#nodes.set(key, node);
-      if (node.input !== undefined) this.#relay("inputs", key).connect(node.input);
+      if (node.input !== undefined) this.#relays.input(key).connect(node.input);
     }
   }
 
-  /** Makes, starts and installs, or leaves nothing running. */
-  async #takePlace(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
-    const nodes = this.#makeAll(specs);
-    try {
-      await this.#start(nodes);
-    } catch (error) {
-      await this.#shutDown(nodes, deadline);
-      throw error;
-    }
-    this.#install(nodes);
-  }
-
-  /** Stops components that others take the place of, or nobody; ends that come to them meanwhile wait. */
-  async #retire(specs: readonly Spec[], deadline: AbortSignal): Promise<void> {
-    const nodes = this.#running(specs);
-    this.#remove(specs);
-    await this.#shutDown(nodes, deadline);
-  }
-
-  #endOrphans(gone: readonly (readonly [Spec, Node])[]): void {
-    for (const [{ key }, { open }] of gone) {
-      const successor = this.#nodes.get(key)?.open;
-      if (open !== undefined && open !== successor) this.#orphans.endAll(open, successor);
-    }
-  }
-
-  /** From now on nobody is there. */
+  /** Disconnects the components. Until others are installed, producers have no room, and ends wait in the relays. */
   #remove(specs: readonly Spec[]): void {
     for (const { key } of specs) {
-      this.#relays.inputs.get(key)?.disconnect();
+      this.#relays.disconnect(key);
       this.#nodes.delete(key);
+    }
+  }
+
+  /** Ends the resources that stopped receivers left open. */
+  #endOrphans(stopped: readonly (readonly [Spec, Node])[]): void {
+    for (const [{ key }, { open }] of stopped) {
+      const successor = this.#nodes.get(key)?.open;
+      if (open !== undefined && open !== successor) this.#orphans.endAll(open, successor);
     }
   }
 
   #shutDown(nodes: Iterable<readonly [Spec, Node]>, deadline: AbortSignal): Promise<boolean> {
     return shutDownNodes([...nodes], deadline, this.#options.onError);
   }
+}
 
-  /** Before the component of that key, or behind it. */
-  #relay(side: "inputs" | "outputs", key: string): Relay {
-    const relays = this.#relays[side];
-    let relay = relays.get(key);
-    if (relay === undefined) {
-      const attributes = { "otelcol.component": key };
-      relay = new Relay(({ schema }: Reading) =>
-        this.#options.counters.exchanged.add(pointCount(schema), attributes),
-      );
-      relays.set(key, relay);
-    }
-    return relay;
-  }
+/** The error of a failed change, joined with the errors of old components that could not start again. */
+function withFailures(error: unknown, failures: ReadonlyMap<Spec, Error>): unknown {
+  if (failures.size === 0) return error;
+  const errors = [error, ...failures.values()];
+  return new AggregateError(errors, errors.map(messageOf).join("; and then: "));
 }

@@ -5,8 +5,8 @@ import type { Ended, Reading } from "../metrics/model.ts";
 import { forward } from "./forward.ts";
 
 /**
- * Keeps a defect of one component from taking down the agent, and with it the metrics of every pod on the node. What
- * the component throws is logged as the bug it is and costs that reading. Consumers never throw for an expected reason.
+ * Catches what a component throws, so that a bug in one does not end the agent and with it the metrics of every pod on the
+ * node. The error is logged as a bug, and the reading is lost. Consumers never throw for an expected reason.
  */
 export function guard(consumer: Consumer, logger: Logger): Consumer {
   return forward(consumer, {

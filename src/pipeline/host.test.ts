@@ -5,7 +5,7 @@ import { fakeWitness } from "../../test/kit/kata/witness.ts";
 import { WITNESSES } from "../kata/witnesses.ts";
 import { createHost } from "./host.ts";
 
-test("of two offers of one id the later counts, and when it is taken back the earlier does again", () => {
+test("of two offers with one id the later counts, and when it is withdrawn, the earlier", () => {
   const witnesses = createHost().single(WITNESSES);
   const withdrawFirst = witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));
   const withdrawLater = witnesses.add("cri", fakeWitness({ listed: [] }));

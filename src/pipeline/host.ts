@@ -6,7 +6,7 @@ import type { Single } from "../component/single.ts";
 import { ConcealedTexts } from "../text/concealed.ts";
 import { StatusBoard } from "./statuses.ts";
 
-/** What the components of one agent share, at its beginning. */
+/** Makes the host of a new agent. Its statuses show no text that `concealed` knows. */
 export function createHost(
   clock: Clock = systemClock,
   reload: ReloadControl | undefined = undefined,
@@ -18,8 +18,7 @@ export function createHost(
     reload,
     single<T>(key: Single<T>): T {
       if (!made.has(key)) made.set(key, key.make());
-      // The key's own `make` has made what is there.
-      return made.get(key) as T;
+      return made.get(key) as T; // The key's own `make` has made it.
     },
   };
 }

@@ -8,8 +8,8 @@ import type {
 } from "../component/status.ts";
 
 /**
- * The statuses as one instance of a component has them. An exchange puts another instance under the same id, so what an
- * instance reports counts only until it is dismissed, and its holds on readiness end then, whoever forgets them.
+ * The statuses that one instance of a component gets. A reload can put another instance under the same id, so reports of an
+ * instance count only until it is dismissed. Its holds on readiness end then too, even if it forgets to release them.
  */
 export class InstanceStatuses implements Statuses {
   readonly #board: Statuses;
@@ -30,7 +30,7 @@ export class InstanceStatuses implements Statuses {
     if (!this.#isDismissed) this.#board.report(kind, id, state, error, details);
   }
 
-  /** Ends with whoever reads the files, which may be shared with an instance that stays. */
+  /** Not ended by `dismiss`: the reader of the files ends it, and may be shared with an instance that goes on. */
   outdated(kind: ComponentKind, id: string, error: string): () => void {
     return this.#board.outdated(kind, id, error);
   }
@@ -57,7 +57,7 @@ export class InstanceStatuses implements Statuses {
     return this.#board.pipelines();
   }
 
-  /** The instance is being shut down: nothing that it says is about the component any more. */
+  /** Ignores the instance from now on, because it is being shut down. */
   dismiss(): void {
     this.#isDismissed = true;
     for (const release of this.#holds) release();

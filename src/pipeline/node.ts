@@ -17,23 +17,25 @@ import { OpenResources } from "./open_resources.ts";
 import { nameOf, type Spec } from "./plan.ts";
 import type { StatusBoard } from "./statuses.ts";
 
-/** A component at work: one instance of a spec. */
+/** One instance of a component. */
 export interface Node {
   readonly component: Component;
-  /** Where readings come in; receivers and extensions have none. */
+  /** Takes the readings for the component. Receivers and extensions have none. */
   readonly input: Consumer | undefined;
-  /** What a receiver has not ended; others have none. */
+  /** The resources that a receiver has not ended. Other kinds have none. */
   readonly open?: OpenResources;
   readonly statuses: InstanceStatuses;
 }
 
+/** What every node of a graph is made with. */
 export interface NodeOptions {
+  /** Returns the settings of a component. `pipeline` is given for a processor, which has an instance per pipeline. */
   settings(kind: ComponentKind, id: string, pipeline?: string): Settings;
   readonly counters: PipelineCounters;
   readonly statuses: StatusBoard;
 }
 
-/** Makes the component, without effect on the outside; `next` takes what it hands on. */
+/** Makes the component without side effects. `next` takes what it hands on. */
 export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, options: NodeOptions): Node {
   const { counters } = options;
   const given = options.settings(kind, id, pipeline);
@@ -66,9 +68,9 @@ export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, opt
 }
 
 /**
- * Shuts down components, producers before consumers, and those of a kind at once: one that hangs must not take the
- * time of others. Processors hand on to each other, so they end in their order. Goes on past a failure; resolves to
- * whether there was none.
+ * Shuts components down: receivers, processors, exporters, extensions. All of one kind shut down at the same time, so that one
+ * that hangs does not use up the time of the others; processors do so one after the other, because they hand on to each
+ * other. Goes on after a failure. Resolves to false if there was one.
  */
 export async function shutDownNodes(
   nodes: readonly (readonly [Spec, Node])[],

@@ -4,13 +4,15 @@ import type { Consumer } from "../component/consumer.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";
 import { forward } from "./forward.ts";
 
-/** Of the way between components: the Collector's counters of processors' items, and one of this graph's own. */
+/** Counters of the points that pass between components. The first two are the Collector's. */
 export interface PipelineCounters {
   readonly incoming: Counter;
   readonly outgoing: Counter;
+  /** Points that are lost because a reload is exchanging the component. */
   readonly exchanged: Counter;
 }
 
+/** Makes the counters. */
 export function pipelineCounters(meter: Meter): PipelineCounters {
   return {
     incoming: meter.createCounter("otelcol_processor_incoming_items", {

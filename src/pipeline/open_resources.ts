@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading, Resource } from "../metrics/model.ts";
 
-/** Stands behind a receiver and knows which of its resources have not ended, so that they can be when it is taken out. */
+/** Follows the readings of a receiver, and knows which of its resources have not ended. */
 export class OpenResources implements Consumer {
   readonly #target: Consumer;
   readonly #clock: Clock;
@@ -29,7 +29,7 @@ export class OpenResources implements Consumer {
     this.#target.end(ended);
   }
 
-  /** Ends all that are open, but for those that its successor has taken up. */
+  /** Ends all open resources, except for those that the successor has open too. */
   endAll(successor?: OpenResources): void {
     for (const resource of this.#open.values())
       if (successor === undefined || !successor.#open.has(resource.key))
@@ -38,10 +38,10 @@ export class OpenResources implements Consumer {
   }
 }
 
-/** By then a receiver has scraped what it finds, however long its interval is. */
-const TAKEN_UP_MS = 60_000;
+/** How long a receiver gets to scrape the sandboxes of the one that it replaces. */
+const SUCCESSION_MS = 60_000;
 
-/** Ends what receivers leave open that a reload has taken out. */
+/** Ends the resources that a receiver leaves open when a reload removes or replaces it. */
 export class Orphans {
   readonly #clock: Clock;
   readonly #timers = new Set<() => void>();
@@ -50,19 +50,23 @@ export class Orphans {
     this.#clock = clock;
   }
 
-  /** All at once where nobody has come in the receiver's place, else what the successor has not taken up after a minute. */
+  /**
+   * Ends the resources of `left` that nobody has taken over: all of them now, if there is no successor, or after a minute
+   * those that the successor has no readings of.
+   */
   endAll(left: OpenResources, successor: OpenResources | undefined): void {
     if (successor === undefined) {
       left.endAll();
       return;
     }
-    const cancel = this.#clock.after(TAKEN_UP_MS, () => {
+    const cancel = this.#clock.after(SUCCESSION_MS, () => {
       this.#timers.delete(cancel);
       left.endAll(successor);
     });
     this.#timers.add(cancel);
   }
 
+  /** Cancels what waits. */
   close(): void {
     for (const cancel of this.#timers) cancel();
   }

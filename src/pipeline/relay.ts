@@ -3,9 +3,11 @@ import type { Consumer, NoRoom } from "../component/consumer.ts";
 import type { Ended, Reading } from "../metrics/model.ts";
 
 /**
- * The place of a component in the graph, where one is put in and taken out while the components around it run. While
- * nobody is there, sources are asked to make no readings. A reading that was under way by then is lost, and is told to
- * `onLost`; ends, which nobody says twice, wait for the next component.
+ * A connection to a component that can be exchanged while the components around it run. While no component is connected,
+ *
+ * - `noRoom` says "exchange", so that sources make no readings;
+ * - a reading that comes all the same is lost, and is given to `onLost`;
+ * - ends wait for the next component, because nobody repeats them.
  */
 export class Relay implements Consumer {
   readonly #onLost: (reading: Reading) => void;

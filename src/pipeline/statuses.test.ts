@@ -19,7 +19,7 @@ function scene() {
   return { clock, board, now };
 }
 
-test("no reason shows what is concealed", () => {
+test("no reason shows a concealed text", () => {
   const concealed = new ConcealedTexts();
   concealed.add("hunter2", "the token");
   const board = new StatusBoard(new FakeClock(), concealed);
@@ -31,7 +31,7 @@ test("no reason shows what is concealed", () => {
   assert.deepEqual(board.unreadyReasons(), ['exporter "out": waits for the token']);
 });
 
-test("old files make a component's state recoverable_error until they are exchanged, whatever it delivers", async () => {
+test("old files make a component's state recoverable_error until they are replaced, whatever it reports", async () => {
   const { clock, board, now } = scene();
   await clock.advance(5);
   const isCurrent = board.outdated("exporter", "out", "key is cut off");
@@ -45,7 +45,7 @@ test("old files make a component's state recoverable_error until they are exchan
   assert.deepEqual(board.outdatedNow(), []);
 });
 
-test("old files stand beside a component's own error, and are no matter where it is worse or ends", async () => {
+test("old files are reported together with a component's own error, unless that is worse or final", async () => {
   const { clock, board, now } = scene();
   const isCurrent = board.outdated("exporter", "out", "key is cut off");
   await clock.advance(7);
@@ -61,7 +61,7 @@ test("old files stand beside a component's own error, and are no matter where it
   assert.deepEqual(now(), ["stopped", "", 7]);
 });
 
-test("two reports of old files are two: one of them may end", () => {
+test("of two reports of old files, each ends by itself", () => {
   const { board, now } = scene();
   const leaving = board.outdated("exporter", "out", "old one");
   board.outdated("exporter", "out", "new one");
@@ -70,7 +70,7 @@ test("two reports of old files are two: one of them may end", () => {
   assert.deepEqual(now(), ["recoverable_error", "new one", 0]);
 });
 
-test("states that are set back are those of the time they were saved, without old files that are current by now", () => {
+test("restored states are those that were saved, without old files that have been replaced since", () => {
   const { board, now } = scene();
   const isCurrent = board.outdated("exporter", "out", "key is cut off");
   const restore = board.save();

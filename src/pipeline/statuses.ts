@@ -8,11 +8,12 @@ import type {
   Statuses,
 } from "../component/status.ts";
 import { ConcealedTexts } from "../text/concealed.ts";
+import { componentKey } from "./component_key.ts";
 
-/** States that nothing but a start leads out of. */
+/** States that only a new start ends. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
 
-/** States that old files make worse; the others are graver, or the component's end. */
+/** States that become `recoverable_error` while a component has old files. The other states are worse, or its end. */
 const WORKING: ReadonlySet<ComponentState> = new Set(["starting", "ok", "recoverable_error"]);
 
 /** Why a component goes on with old files. */
@@ -23,14 +24,14 @@ interface Outdated {
   readonly sinceMs: number;
 }
 
-/** Keeps what was reported last of each component, and apart from it, which of them go on with old files. */
+/** Keeps the last report of each component, and separately which components go on with old files. */
 export class StatusBoard implements Statuses {
   readonly #clock: Clock;
   readonly #components = new Map<string, ComponentStatus>();
   readonly #outdated = new Set<Outdated>();
   readonly #unready = new Map<symbol, string>();
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
-  /** What no reason may show. */
+  /** Removes texts from reasons that people must not see. */
   readonly #concealed: Pick<ConcealedTexts, "conceal">;
 
   constructor(clock: Clock, concealed: Pick<ConcealedTexts, "conceal"> = new ConcealedTexts()) {
@@ -46,10 +47,10 @@ export class StatusBoard implements Statuses {
     { needsRestart = false }: StateDetails = {},
   ): void {
     const error = this.#concealed.conceal(reason);
-    const key = keyOf(kind, id);
+    const key = componentKey(kind, id);
     const before = this.#components.get(key);
     if (before?.state === state && before.error === error && before.needsRestart === needsRestart) return;
-    // What a component meets while it stops, or after, is no news of it.
+    // Errors while a component stops, or after, do not change its state.
     const isStopping = before?.state === "stopping" && state !== "stopped";
     if (before !== undefined && state !== "starting" && (FINAL.has(before.state) || isStopping)) return;
     const sinceMs = before?.state === state ? before.sinceMs : this.#clock.nowMs();
@@ -63,7 +64,7 @@ export class StatusBoard implements Statuses {
     return () => this.#outdated.delete(one);
   }
 
-  /** Which components go on with old files, and why, in words for the user. */
+  /** Returns which components go on with old files, and why, in words for the user. */
   outdatedNow(): readonly string[] {
     return Array.from(this.#outdated, ({ kind, id, error }) => `${kind} "${id}": ${error}`);
   }
@@ -72,7 +73,7 @@ export class StatusBoard implements Statuses {
     return this.holdAgent(`${kind} "${id}": ${this.#concealed.conceal(reason)}`);
   }
 
-  /** As `holdReadiness`, for what is no single component's reason. */
+  /** Like `holdReadiness`, for a reason that is not about one component. */
   holdAgent(reason: string): () => void {
     const key = Symbol(reason);
     this.#unready.set(key, reason);
@@ -87,7 +88,7 @@ export class StatusBoard implements Statuses {
     return Array.from(this.#components.values(), (status) => this.#withOutdated(status));
   }
 
-  /** Returns what sets the components' states back to what they are now; old files stay reported as they are then. */
+  /** Returns a function that sets the components back to their states of now. It does not change reports of old files. */
   save(): () => void {
     const saved = [...this.#components];
     return () => {
@@ -99,11 +100,11 @@ export class StatusBoard implements Statuses {
     return this.#pipelines;
   }
 
-  /** The components that there are from now on, by pipeline; others are forgotten. */
+  /** Sets the components that there are from now on. Forgets all others. */
   arrange(pipelines: ReadonlyMap<string, readonly string[]>, extensions: readonly string[]): void {
     this.#pipelines = pipelines;
     const known = new Set([...pipelines.values()].flat());
-    for (const id of extensions) known.add(keyOf("extension", id));
+    for (const id of extensions) known.add(componentKey("extension", id));
     for (const key of this.#components.keys()) if (!known.has(key)) this.#components.delete(key);
   }
 
@@ -121,8 +122,4 @@ export class StatusBoard implements Statuses {
       sinceMs: Math.min(...times, ...(hasFailed ? [sinceMs] : [])),
     };
   }
-}
-
-export function keyOf(kind: ComponentKind, id: string): string {
-  return `${kind}:${id}`;
 }

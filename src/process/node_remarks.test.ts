@@ -17,7 +17,7 @@ function check(start: Partial<NodeStart>, want: readonly RegExp[]): void {
   for (const [index, line] of want.entries()) assert.match(got[index] ?? "", line);
 }
 
-test("nothing is said of a usual start", () => check({}, []));
+test("a usual start gets no remark", () => check({}, []));
 
 test("a debugger is named with its address", () =>
   check({ debuggerUrl: "ws://127.0.0.1:9229/x" }, [/^warn .*debugger.*ws:\/\/127\.0\.0\.1:9229/]));
@@ -29,7 +29,7 @@ test("options are named without their values, wherever they come from", () => {
   check({ execArgv: ["--tls-keylog=/tmp/keys"] }, [/^warn .*secrets.*\{"options":\["--tls-keylog"\]\}$/]);
 });
 
-test("what weakens or leaks is a warning", () => {
+test("an option that weakens security or leaks memory contents gets a warning", () => {
   check({ env: { NODE_OPTIONS: "--heapsnapshot-signal=SIGUSR2 --insecure-http-parser --trace_gc" } }, [
     /^warn .*secrets are in it.*--heapsnapshot-signal/,
     /^warn .*less strict.*--insecure-http-parser/,

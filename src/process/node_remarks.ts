@@ -6,11 +6,11 @@ export interface NodeStart {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Node's own options on its command line. */
   readonly execArgv: readonly string[];
-  /** Where its debugger listens; undefined where none does. */
+  /** Where the debugger listens; undefined if it does not. */
   readonly debuggerUrl: string | undefined;
 }
 
-/** Options by the beginning of their names, with what they lead to. */
+/** Options of Node, by the beginnings of their names, and the warning about each. */
 const RISKS: readonly { readonly options: RegExp; readonly message: string }[] = [
   {
     options:
@@ -27,12 +27,12 @@ const RISKS: readonly { readonly options: RegExp; readonly message: string }[] =
   },
 ];
 
-/** Whether whoever started Node asked for its debugger. */
+/** Whether Node was started with its debugger on purpose. */
 export function isDebuggerAskedFor(start: Pick<NodeStart, "env" | "execArgv">): boolean {
   return namesOf(start).some((name) => name.startsWith("--inspect"));
 }
 
-/** What an operator should know of how Node was started. Of options there are names only: values may be secret. */
+/** Returns the lines of the log about how Node was started. They name options without values, which may be secret. */
 export function remarksOnNode(start: NodeStart): readonly StrayLine[] {
   const { env, debuggerUrl } = start;
   const remarks: StrayLine[] = [];
@@ -64,7 +64,7 @@ function namesOf({ env, execArgv }: Pick<NodeStart, "env" | "execArgv">): string
   return [...new Set([...namesIn(execArgv.join(" ")), ...namesIn(env["NODE_OPTIONS"] ?? "")])];
 }
 
-/** V8's options may have underscores in place of dashes. */
+/** Returns the names of the options in the text. V8's options may have underscores instead of dashes. */
 function namesIn(text: string): string[] {
   return [...text.matchAll(/(?:^|[\s"])(--?[\w.-]+)/g)].map(([, name = ""]) => name.replaceAll("_", "-"));
 }

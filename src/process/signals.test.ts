@@ -4,7 +4,7 @@ import { EventEmitter } from "node:events";
 import { test } from "node:test";
 import { hangups, ignoreSignals, stopSignal } from "./signals.ts";
 
-test("the first signal to stop aborts with its name, each further one is a second one", () => {
+test("the first stop signal aborts with its name, and each later one calls onSecond", () => {
   const source = new EventEmitter();
   let seconds = 0;
   const stop = stopSignal(source, () => seconds++);
@@ -16,7 +16,7 @@ test("the first signal to stop aborts with its name, each further one is a secon
   assert.deepEqual([stop.reason, seconds], ["SIGTERM", 2]);
 });
 
-test("a hangup that comes before anybody listens is told later", () => {
+test("a hangup before there is a listener reaches it later", () => {
   const source = new EventEmitter();
   const onHangup = hangups(source);
   let heard = 0;
@@ -27,7 +27,7 @@ test("a hangup that comes before anybody listens is told later", () => {
   assert.equal(heard, 2);
 });
 
-test("what opens a debugger or ends a process by default, and means nothing here, has a listener", () => {
+test("signals that by default open a debugger or end the process, and mean nothing here, have a listener", () => {
   const source = new EventEmitter();
   ignoreSignals(source);
   for (const signal of ["SIGUSR1", "SIGUSR2", "SIGALRM", "SIGIO", "SIGPWR"])

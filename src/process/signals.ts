@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The part of `process` by which signals are heard. */
+/** The part of `process` that tells of signals. */
 export interface SignalSource {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
 }
@@ -19,15 +19,18 @@ const MEANINGLESS = [
   "SIGXCPU",
 ] as const satisfies readonly NodeJS.Signals[];
 
-/** Takes all meaningless signals from now on, and does nothing at them. */
+/** Ignores all meaningless signals from now on. */
 export function ignoreSignals(source: SignalSource): void {
   for (const signal of MEANINGLESS) source.on(signal, () => {});
 }
 
-/** After the first of them the process ends by itself. */
+/** The signals that stop the program. */
 export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
 
-/** Aborts at the first SIGINT or SIGTERM, with its name as the reason; `onSecond` is called at each further one. */
+/**
+ * Returns a signal that aborts at the first SIGINT or SIGTERM, with its name as the reason. Calls `onSecond` at each later
+ * one.
+ */
 export function stopSignal(source: SignalSource, onSecond: () => void): AbortSignal {
   const stop = new AbortController();
   for (const signal of STOP_SIGNALS) {
@@ -39,7 +42,10 @@ export function stopSignal(source: SignalSource, onSecond: () => void): AbortSig
   return stop.signal;
 }
 
-/** Takes SIGHUP from now on; who listens later hears of one that came before. */
+/**
+ * Keeps SIGHUP from ending the process from now on. Returns a function that sets the listener, which is called at once if
+ * the signal came before.
+ */
 export function hangups(source: SignalSource): (listener: () => void) => void {
   let heard = false;
   let tell = (): void => {

@@ -10,7 +10,7 @@ function recorded(): { readonly lines: StrayLine[]; say(line: StrayLine): void }
   return { lines, say: (line) => void lines.push(line) };
 }
 
-test("what libraries write to the console becomes lines, whatever the method", () => {
+test("everything that libraries write to the console becomes lines, whatever the method", () => {
   const { lines, say } = recorded();
   const console = consoleInto(say);
   console.error("E %s of %d", "call", 7, { a: 1 });
@@ -39,7 +39,7 @@ test("Node's warnings become lines, and Node's own listener, which prints them, 
   ]);
 });
 
-test("an error that nobody caught is a line with its stack, and then the end", () => {
+test("an uncaught error is a line with its stack, and then ends the process", () => {
   const { lines, say } = recorded();
   const source = new EventEmitter();
   let ends = 0;

@@ -4,14 +4,14 @@ import { Writable } from "node:stream";
 import { format } from "node:util";
 import type { StrayLine } from "../reporting/process_log.ts";
 
-/** The part of `process` by which Node says what would otherwise go to stderr as text. */
+/** The part of `process` that tells of warnings and uncaught errors, which otherwise go to stderr as text. */
 export interface StraySource {
   on(event: "warning", listener: (warning: Error) => void): unknown;
   on(event: "uncaughtException", listener: (error: unknown, origin: string) => void): unknown;
   removeAllListeners(event: "warning"): unknown;
 }
 
-/** A console that gives to `say` what grpc-js and other libraries write to it, whatever the method. */
+/** Returns a console that passes everything that grpc-js and other libraries write to it to `say`. */
 export function consoleInto(say: (line: StrayLine) => void): Console {
   const into = (level: StrayLine["level"]): Writable =>
     new Writable({
@@ -25,7 +25,10 @@ export function consoleInto(say: (line: StrayLine) => void): Console {
   return new Console({ stdout: into("info"), stderr: into("warn") });
 }
 
-/** Gives to `say` Node's warnings, in place of the text. What is experimental in Node is no news for whoever runs the agent. */
+/**
+ * Passes Node's warnings to `say`. Warnings of experimental features are for debugging: an operator can do nothing about
+ * them.
+ */
 export function captureWarnings(source: StraySource, say: (line: StrayLine) => void): void {
   source.removeAllListeners("warning");
   source.on("warning", (warning) => {
@@ -37,8 +40,8 @@ export function captureWarnings(source: StraySource, say: (line: StrayLine) => v
 }
 
 /**
- * Gives to `say` an error that nobody caught, also a promise's, and then calls `end`: nobody knows what state the agent is
- * in then, and whoever started it starts it again.
+ * Passes an uncaught error, also of a promise, to `say`, and then calls `end`. The state of the agent is unknown after such an
+ * error, so it must end, and its supervisor starts it again.
  */
 export function endOnUncaught(source: StraySource, say: (line: StrayLine) => void, end: () => void): void {
   source.on("uncaughtException", (error, origin) => {

@@ -27,12 +27,12 @@ test("the environment decides where no option does", () => {
   check({ HTTPS_PROXY: "http://a:1", NO_PROXY: "other", no_proxy: ".example" }, "a:1");
 });
 
-test("the environment has no say about the node itself", () => {
+test("the environment is ignored for the node itself", () => {
   for (const host of ["localhost", "127.0.0.1", "::1"])
     assert.equal(choice({ HTTPS_PROXY: "http://a:1" }, { target: { host, port: 1 } }), "direct");
 });
 
-test("an option decides alone", () => {
+test("the option decides, whatever the environment says", () => {
   const option = parseProxyUrl("http://c:1");
   assert.ok(typeof option !== "string");
   const env = { HTTPS_PROXY: "http://a:1", NO_PROXY: "*" };

@@ -2,22 +2,23 @@
 import { isExcepted, isLoopback, type ProxyTarget } from "./no_proxy.ts";
 import { type ForwardProxy, parseProxyUrl } from "./proxy_url.ts";
 
-/** The process's environment, or what a test has in its place. */
+/** The variables of the process's environment, or a test's own. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
+/** The target of requests, and everything that says which proxy they go through. */
 export interface ProxyQuestion {
   readonly target: ProxyTarget;
-  /** What the exporter's config says; undefined leaves it to the environment. */
+  /** The exporter's option `proxy_url`; undefined leaves the choice to the environment. */
   readonly option: ForwardProxy | "none" | undefined;
-  /** `HTTP_PROXY` is for plain HTTP only; whatever goes through a tunnel, gRPC in the clear too, asks `HTTPS_PROXY`. */
+  /** `HTTP_PROXY` for plain HTTP; `HTTPS_PROXY` for everything that goes through a tunnel, including gRPC in the clear. */
   readonly variable: "HTTP_PROXY" | "HTTPS_PROXY";
   readonly env: Environment;
 }
 
 /**
- * The proxy that a target is reached through; undefined for a direct connection. An option decides alone. The environment
- * never has a say about the node itself, and of a variable's two spellings the upper-case one goes first, as in Go. Throws,
- * with words for the user, where the variable names no proxy that can be used.
+ * Returns the proxy for a target; undefined for a direct connection. Where the option is set, it alone decides. The environment
+ * is ignored for targets on the node itself. Of a variable's two spellings the upper-case one is preferred, as in Go. Throws,
+ * with a message for the user, where the variable names no proxy that can be used.
  */
 export function chooseProxy({ target, option, variable, env }: ProxyQuestion): ForwardProxy | undefined {
   if (option !== undefined) return option === "none" ? undefined : option;

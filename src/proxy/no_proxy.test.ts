@@ -35,12 +35,12 @@ test("NO_PROXY excepts what Go's clients except", () => {
   check("10.0.0.0/8", "::ffff:10.1.1.1", true);
 });
 
-test("entries without sense except nothing", () => {
+test("invalid entries except nothing", () => {
   for (const entry of [".", ",,", "10.0.0.0/99", "10.0.0.0/", "/8", "10.0.0/8", "2", "2.3", "[", "::::"])
     assert.equal(isExcepted({ host: "10.1.2.3", port: 1 }, entry), false, entry);
 });
 
-test("loopback is what never leaves the node", () => {
+test("loopback addresses and names are recognized", () => {
   for (const host of ["localhost", "LOCALHOST.", "127.0.0.1", "127.9.9.9", "::1", "0:0:0:0:0:0:0:1"])
     assert.equal(isLoopback(host), true, host);
   for (const host of ["localhost.example", "128.0.0.1", "::2", "otel.example"])

@@ -1,17 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BlockList, isIP } from "node:net";
 
-/** A host and a port as a client names them; an IPv6 address without brackets. */
+/** The host and port of a target. An IPv6 address has no brackets. */
 export interface ProxyTarget {
   readonly host: string;
   readonly port: number;
 }
 
 /**
- * Whether `NO_PROXY` excepts the target, by the rules of Go's `httpproxy`: entries between commas (or blanks, as curl
- * has it), each `*`, an address, a network (`10.0.0.0/8`), a domain (`a.org`: itself and what is under it) or the domains
- * under one (`.a.org`, `*.a.org`), all but `*` and networks with an optional `:port`. An entry that makes no sense
- * excepts nothing.
+ * Returns whether `NO_PROXY` excepts the target, by the rules of Go's `httpproxy`. Entries are separated by commas, or by blanks
+ * as curl allows. An entry is one of these:
+ * - `*`: every target;
+ * - an address, or a network such as `10.0.0.0/8`;
+ * - a domain, such as `a.org`: itself and the domains below it;
+ * - `.a.org` or `*.a.org`: only the domains below it.
+ *
+ * Addresses and domains may have a `:port`. An invalid entry excepts nothing.
  */
 export function isExcepted({ host, port }: ProxyTarget, noProxy: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
@@ -22,7 +26,7 @@ export function isExcepted({ host, port }: ProxyTarget, noProxy: string): boolea
     .some((entry) => excepts(entry, name, port));
 }
 
-/** An address of the node itself, which no proxy can reach on its behalf. */
+/** Returns whether the host is the node itself, which a proxy on another machine cannot reach. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
   return name === "localhost" || contains("127.0.0.0", 8, name) || contains("::1", 128, name);
@@ -41,7 +45,7 @@ function excepts(entry: string, name: string, port: number): boolean {
   return isInDomain(name, host.replace(/^\*\./, "."));
 }
 
-/** A bare IPv6 address ends in what looks like a port. */
+/** Puts a bare IPv6 address in brackets, since its end looks like a port. */
 function asHostPort(entry: string): string {
   return isIP(entry) === 6 ? `[${entry}]` : entry;
 }
@@ -51,7 +55,7 @@ function isInDomain(name: string, domain: string): boolean {
   return domain.startsWith(".") ? name.endsWith(domain) : name === domain || name.endsWith(`.${domain}`);
 }
 
-/** Addresses are compared as numbers, however they are written; those of IPv4 also where they are mapped into IPv6. */
+/** Compares addresses as numbers, whatever their spelling. An IPv4 address equals its form that is mapped into IPv6. */
 function contains(network: string, bits: number, host: string): boolean {
   const family = isIP(network);
   const hostFamily = isIP(host);

@@ -37,7 +37,7 @@ test("what is no proxy is refused without showing it", () => {
   check("", /must be "http:/);
 });
 
-test("the option takes none", () => {
+test('the option accepts "none"', () => {
   assert.equal(proxyUrl().parse("none"), "none");
   assert.equal(proxyUrl().safeParse("ftp://a").success, false);
 });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** A forward proxy. Its credentials are secret: `address` is what may be shown. */
+/** A forward proxy. Its credentials are secret; messages may show `address` only. */
 export interface ForwardProxy {
   readonly isTls: boolean;
   /** A name, or an address without brackets. */
@@ -17,12 +17,15 @@ const FORMS =
   'must be "http://host:port" or "https://host:port", with "user:password@" before the host if needed';
 const DEFAULT_PORT = { "http:": 80, "https:": 443 };
 
-/** What is wrong with the text, in words that hold nothing of it, where it names no proxy that can be used. */
+/**
+ * Parses a proxy's URL. Where it cannot be used, returns a message that contains nothing of the text, which may be
+ * secret.
+ */
 export function parseProxyUrl(text: string): ForwardProxy | string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== "http" && scheme !== "https")
     return `must begin with "http://" or "https://"; ${scheme} proxies are not supported`;
-  // Go's and curl's clients take a bare `host:port` for http.
+  // Without a scheme it means http, as for Go and curl.
   const withScheme = scheme === undefined ? `http://${text}` : text;
   if (!URL.canParse(withScheme)) return FORMS;
   const url = new URL(withScheme);
@@ -43,7 +46,7 @@ function authorizationOf({ username, password }: URL): string | undefined {
   return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64")}`;
 }
 
-/** A password may have a percent sign that nobody has escaped. */
+/** Decodes percent signs. A text with one that was not escaped is returned as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -52,7 +55,7 @@ function decoded(text: string): string {
   }
 }
 
-/** The option `proxy_url`: a proxy, or "none" for a direct connection whatever the environment says. */
+/** Schema of the option `proxy_url`: a proxy, or "none" for a direct connection whatever the environment says. */
 export function proxyUrl(): z.ZodType<ForwardProxy | "none", string> {
   return z
     .string()

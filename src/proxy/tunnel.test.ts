@@ -55,7 +55,7 @@ test("bytes go both ways, and the proxy gets the credentials of its URL", async 
   assert.equal(asked?.headers["proxy-authorization"], `Basic ${credentials}`);
 });
 
-test("a proxy of https:// is spoken to in TLS", async (context) => {
+test("a proxy of https:// is reached over TLS", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const authority = createTestAuthority();
   context.after(() => authority.remove());
@@ -70,7 +70,7 @@ test("a proxy of https:// is spoken to in TLS", async (context) => {
   });
 });
 
-test("a proxy that opens no tunnel is named with what it answered, and its credentials are not", async (context) => {
+test("a proxy that opens no tunnel is named with its answer, but without its credentials", async (context) => {
   const check = async (refusal: string, want: RegExp, status?: number): Promise<void> => {
     const proxy = await startForwardProxy(context, { refusal });
     const error: unknown = await openTunnel(optionsFor(`http://me:hunter2@${proxy.address}`), NEVER).catch(
@@ -87,7 +87,7 @@ test("a proxy that opens no tunnel is named with what it answered, and its crede
   await check("cut", /did not open a tunnel to otel\.test:4317: socket hang up/);
 });
 
-test("a proxy that is not there is named", async () => {
+test("a proxy that cannot be reached is named", async () => {
   await assert.rejects(openTunnel(optionsFor("http://127.0.0.1:1"), NEVER), {
     message: "cannot reach proxy 127.0.0.1:1: connect ECONNREFUSED 127.0.0.1:1",
   });

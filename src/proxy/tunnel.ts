@@ -7,9 +7,9 @@ import { errorText } from "../peer/error_text.ts";
 import type { ProxyTarget } from "./no_proxy.ts";
 import type { ForwardProxy } from "./proxy_url.ts";
 
-/** What a proxy did in place of opening a tunnel. The message names its address and holds no secret. */
+/** Says why a proxy opened no tunnel. The message has the proxy's address and no secret. */
 export class ProxyError extends Error {
-  /** What it answered; undefined where it did not answer. */
+  /** The status that the proxy answered; undefined where it did not answer. */
   readonly status: number | undefined;
 
   constructor(message: string, options: { readonly status?: number; readonly cause?: unknown } = {}) {
@@ -18,18 +18,20 @@ export class ProxyError extends Error {
   }
 }
 
+/** The HTTP status of a proxy that wants credentials. */
 export const PROXY_AUTHENTICATION_REQUIRED = 407;
 
+/** A tunnel to a target through a proxy. */
 export interface TunnelOptions {
   readonly proxy: ForwardProxy;
   readonly target: ProxyTarget;
-  /** For a proxy of `https://`: whom to trust, as in Go the same as for the target. */
+  /** The certificates to trust for a proxy of `https://`: the same as for the target, as in Go. */
   readonly secureContext: SecureContext | undefined;
 }
 
 /**
- * A connection to the target through the proxy (RFC 9110, 9.3.6: CONNECT). Rejects with a ProxyError, or with the signal's
- * reason when it aborts before: a proxy may hang for ever.
+ * Opens a connection to the target through the proxy (RFC 9110, 9.3.6: CONNECT). Rejects with a ProxyError, or with the signal's
+ * reason if it aborts first. The caller must give a signal with a deadline, since a proxy may never answer.
  */
 export async function openTunnel(options: TunnelOptions, signal: AbortSignal): Promise<Socket> {
   const { proxy } = options;
@@ -50,14 +52,14 @@ export async function openTunnel(options: TunnelOptions, signal: AbortSignal): P
       method: "CONNECT",
       path: authority,
       createConnection: () => socket,
-      // Without it, Node asks for the end of the connection.
+      // Without "keep-alive", Node would ask the proxy to close the connection.
       headers: { host: authority, connection: "keep-alive", ...authorizationFor(proxy) },
     });
     asking.on("connect", (response, _socket, head) => {
       const { statusCode: status = 0, statusMessage = "" } = response;
       if (status < 200 || status > 299) return fail(refusal(proxy, authority, `${status} ${statusMessage}`));
       signal.removeEventListener("abort", onAbort);
-      // The target may have spoken first.
+      // The target may have sent bytes already.
       if (head.length > 0) socket.unshift(head);
       resolve(socket);
     });
@@ -71,7 +73,7 @@ export async function openTunnel(options: TunnelOptions, signal: AbortSignal): P
   });
 }
 
-/** The header that shows the proxy who asks; none where its URL names no user. */
+/** Returns the header with the credentials for the proxy; none where its URL names no user. */
 export function authorizationFor({ authorization }: ForwardProxy): Readonly<Record<string, string>> {
   return authorization === undefined ? {} : { "proxy-authorization": authorization };
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
-import { type Attempt, LineOutput, type Losses } from "./line_output.ts";
+import { LineOutput, type Losses, type WriteBytes } from "./line_output.ts";
 
 function failure(code: string): Error {
   return Object.assign(new Error(`${code}: test`), { code });
@@ -19,7 +19,7 @@ function scene() {
     room: Number.POSITIVE_INFINITY,
     code: "EAGAIN",
   };
-  const take: Attempt = (bytes) => {
+  const take: WriteBytes = (bytes) => {
     const count = Math.min(reader.room, bytes.length);
     if (count === 0) throw failure(reader.code);
     reader.room -= count;
@@ -34,7 +34,7 @@ function scene() {
   return { clock, output, reader, passing, heard };
 }
 
-test("a line is written at once where the reader keeps up", () => {
+test("a line is written at once if the reader keeps up", () => {
   const { output, reader } = scene();
   output.write("one\n");
   output.write("two\n");
@@ -56,7 +56,7 @@ test("lines wait for a reader that is behind, and none is cut or swapped", async
   assert.equal(output.lost.size, 0);
 });
 
-test("lines past the limit are dropped and counted, and told of when lines pass again", async () => {
+test("lines over the limit are dropped, counted, and reported when lines can be written again", async () => {
   const { output, reader, clock, passing, heard } = scene();
   reader.room = 0;
   const line = `${"x".repeat(1023)}\n`;
@@ -71,7 +71,7 @@ test("lines past the limit are dropped and counted, and told of when lines pass 
   assert.equal(passing.length, 1);
 });
 
-test("where a reader keeps being behind, losses are told of from time to time", async () => {
+test("if a reader stays behind, losses are reported from time to time", async () => {
   const { output, reader, clock, passing } = scene();
   const line = `${"x".repeat(1023)}\n`;
   reader.room = 0;
@@ -113,7 +113,7 @@ for (const [code, reason] of [
   });
 }
 
-test("a line that was written by half is finished before the next one", () => {
+test("a line that is written in part is finished before the next one", () => {
   const { output, reader } = scene();
   Object.assign(reader, { room: 2, code: "ENOSPC" });
   output.write("one\n");
@@ -125,7 +125,7 @@ test("a line that was written by half is finished before the next one", () => {
   assert.equal(reader.text, "one\nthree\n");
 });
 
-test("what is written while losses are told comes behind them", () => {
+test("a line that is written while losses are reported comes after the report", () => {
   const { output, reader } = scene();
   output.listen({ onPassing: () => output.write("lost\n") });
   Object.assign(reader, { room: 0, code: "EPIPE" });
@@ -154,7 +154,7 @@ test("a drain ends with the last line, or with its deadline", async () => {
 
 test("writes that end later keep their order", async () => {
   let text = "";
-  const attempt: Attempt = async (bytes) => {
+  const attempt: WriteBytes = async (bytes) => {
     await Promise.resolve();
     text += bytes.toString("utf8", 0, Math.min(2, bytes.length));
     return Math.min(2, bytes.length);

@@ -1,38 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 
-/** Why lines were lost: too many were waiting, nobody reads, the disk is full, or something else. */
-export const LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
-export type LossReason = (typeof LOSS_REASONS)[number];
+/** Why lines were lost: too many waited, nobody reads, the disk is full, or another error. */
+export const LINE_LOSS_REASONS = ["backlog", "no_reader", "no_space", "error"] as const;
+export type LineLossReason = (typeof LINE_LOSS_REASONS)[number];
 
 /**
- * Writes bytes and returns how many were taken, at once or later. Throws or rejects with what the system says; EAGAIN
+ * Writes bytes and returns how many were written, at once or as a promise. Throws or rejects with the system's error. EAGAIN
  * means that the reader is behind.
  */
-export type Attempt = (bytes: Buffer) => number | Promise<number>;
+export type WriteBytes = (bytes: Buffer) => number | Promise<number>;
 
-/** What was lost since lines last passed. */
+/** The lines that were lost between two lines that could be written. */
 export interface Losses {
-  readonly lines: Readonly<Partial<Record<LossReason, number>>>;
+  readonly lines: Readonly<Partial<Record<LineLossReason, number>>>;
+  /** When the first one was lost, in Unix milliseconds. */
   readonly sinceMs: number;
 }
 
-/** Hears of lines that are lost. */
+/** Is told of lost lines. */
 export interface LossListener {
-  /** The first line since lines last passed is lost; with what the system says. */
-  onLoss?(reason: LossReason, cause: string): void;
-  /** Lines pass again. */
+  /** Called at the first loss after a line could be written. `cause` is the system's error text. */
+  onLoss?(reason: LineLossReason, cause: string): void;
+  /** Called when a line could be written after losses. */
   onPassing(losses: Losses): void;
 }
 
-/** Of lines that wait for a slow reader, in bytes; a single longer line may wait too. */
+/** The limit on the bytes that wait for a slow reader. A single longer line may wait too. */
 const BACKLOG_BYTES_MAX = 1024 * 1024;
-/** After which a reader that is behind is tried again. */
+/** How long to wait before the next try when the reader is behind. */
 const RETRY_MS = 20;
-/** Where a reader keeps being behind, losses are told of this often. */
+/** How often losses are reported if the reader stays behind. */
 const TELL_INTERVAL_MS = 10_000;
 
-const REASONS: Readonly<Record<string, LossReason>> = {
+const REASONS: Readonly<Record<string, LineLossReason>> = {
   EPIPE: "no_reader",
   ECONNRESET: "no_reader",
   ENXIO: "no_reader",
@@ -42,46 +43,46 @@ const REASONS: Readonly<Record<string, LossReason>> = {
 };
 
 /**
- * Writes whole lines, in their order, and never throws. Lines wait for a slow reader up to a limit; those that cannot be
- * written are dropped and counted. A line of which a part is written is finished before anything else is.
+ * Writes whole lines in their order, and never throws. Lines wait for a slow reader up to a limit. Lines that cannot be written
+ * are dropped and counted. A line that is written in part is finished before any other.
  */
 export class LineOutput {
-  readonly #attempt: Attempt;
+  readonly #attempt: WriteBytes;
   readonly #clock: Clock;
   readonly #waiting: Buffer[] = [];
   #waitingBytes = 0;
-  /** Whether a part of the first line that waits is written. */
+  /** Whether a part of the first waiting line is written. */
   #isTorn = false;
   #isRunning = false;
-  /** The last run, which is over unless `#isRunning`. */
+  /** The last run. It has ended unless `#isRunning`. */
   #run: Promise<void> = Promise.resolve();
-  readonly #lost = new Map<LossReason, number>();
-  #untold: { lines: Partial<Record<LossReason, number>>; sinceMs: number } | undefined;
+  readonly #lost = new Map<LineLossReason, number>();
+  #untold: { lines: Partial<Record<LineLossReason, number>>; sinceMs: number } | undefined;
   #toldMs = Number.NEGATIVE_INFINITY;
   readonly #listeners = new Set<LossListener>();
 
-  constructor(attempt: Attempt, clock: Clock) {
+  constructor(attempt: WriteBytes, clock: Clock) {
     this.#attempt = attempt;
     this.#clock = clock;
   }
 
   /** Lines lost so far. */
-  get lost(): ReadonlyMap<LossReason, number> {
+  get lost(): ReadonlyMap<LineLossReason, number> {
     return this.#lost;
   }
 
-  /** Whether no write is under way and none is going to be tried again by itself. */
+  /** Whether no write is running and none will be tried again by itself. */
   get isIdle(): boolean {
     return !this.#isRunning;
   }
 
-  /** Tells the listener of losses until the returned function is called. */
+  /** Tells the listener of losses, until the returned function is called. */
   listen(listener: LossListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
 
-  /** Writes the text, which ends in a line feed, as one piece. */
+  /** Writes one text, which must end in a line feed. No other text gets into the middle of it. */
   write(text: string): void {
     const bytes = Buffer.from(text);
     if (this.#waiting.length > 0 && this.#waitingBytes + bytes.length > BACKLOG_BYTES_MAX) {
@@ -93,7 +94,7 @@ export class LineOutput {
     if (!this.#isRunning) this.#run = this.#writeWaiting();
   }
 
-  /** Resolves when nothing waits any more, or when the signal aborts. */
+  /** Resolves when no line waits, or when the signal aborts. */
   async drain(deadline: AbortSignal): Promise<void> {
     const aborted = new Promise<void>((resolve) => {
       if (deadline.aborted) resolve();
@@ -102,7 +103,7 @@ export class LineOutput {
     while (this.#isRunning && !deadline.aborted) await Promise.race([this.#run, aborted]);
   }
 
-  /** Where the reader keeps up, all of it is written before this returns a promise. */
+  /** If the reader keeps up, everything is written before this returns its promise. */
   async #writeWaiting(): Promise<void> {
     this.#isRunning = true;
     for (let line = this.#waiting[0]; line !== undefined; line = this.#waiting[0]) {
@@ -145,14 +146,14 @@ export class LineOutput {
     for (const listener of this.#listeners) listener.onPassing(losses);
   }
 
-  /** The rest of a torn line stays, so that the next one does not end up in the middle of it. */
-  #dropWaiting(reason: LossReason, cause: string): void {
+  /** Drops the waiting lines. The rest of a line that is written in part stays, so that the next one starts a new line. */
+  #dropWaiting(reason: LineLossReason, cause: string): void {
     const dropped = this.#waiting.splice(this.#isTorn ? 1 : 0);
     for (const { length } of dropped) this.#waitingBytes -= length;
     if (dropped.length > 0) this.#lose(reason, dropped.length, cause);
   }
 
-  #lose(reason: LossReason, count: number, cause: string): void {
+  #lose(reason: LineLossReason, count: number, cause: string): void {
     this.#lost.set(reason, (this.#lost.get(reason) ?? 0) + count);
     const isFirst = this.#untold === undefined;
     this.#untold ??= { lines: {}, sinceMs: this.#clock.nowMs() };

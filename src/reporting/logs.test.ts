@@ -51,7 +51,7 @@ test("initial fields may have any name", () => {
   }
 });
 
-test("what is concealed is named in every field but those that the user, the agent or a component's id has put there", () => {
+test("concealed texts are replaced in every field, except in initial fields, the message and components' ids", () => {
   const concealed = new ConcealedTexts();
   concealed.add("hunter2", "${env:TOKEN}");
   for (const encoding of ["console", "json"] as const) {

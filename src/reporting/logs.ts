@@ -3,29 +3,31 @@ import { type Logger, pino } from "pino";
 import type { ConcealedTexts } from "../text/concealed.ts";
 import { visible, visibleLines } from "../text/visible.ts";
 
+/** The form of a log, as in `service::telemetry::logs`. */
 export interface LogSettings {
   readonly level: "debug" | "info" | "warn" | "error";
   readonly encoding: "console" | "json";
-  /** Put on every line; plain data. */
+  /** Plain data that is put on every line. */
   readonly initialFields: Readonly<Record<string, unknown>>;
 }
 
-/** What a logger must not write, and what it writes in its place. */
+/** Replaces texts that a logger must not write. */
 export type Concealed = Pick<ConcealedTexts, "conceal">;
 
-/** Where text goes. It may be dropped; nothing is thrown. */
+/** Takes text. It may drop the text, but never throws. */
 export interface TextOutput {
   write(text: string): unknown;
 }
 
 /**
- * The agent's logger. "json" writes one object a line, "console" the tab-separated form that Collector users know. No name,
- * value or error's text makes a line of its own. A message does, on the console, if it has line feeds: it is a constant, except
- * that of the debug exporter, which writes visibly what it puts in.
+ * Makes a logger. The encoding "json" writes one object per line, and "console" the tab-separated form of the Collector.
+ *
+ * No field can break a line in two: hidden characters are escaped. Only the line feeds of a message stay, and only with
+ * "console". Messages are constants, except those of the debug exporter, which escapes the readings in them.
  */
 export function createLogger(settings: LogSettings, output: TextOutput, concealed?: Concealed): Logger {
   const { level, encoding } = settings;
-  // pino takes some names of its base for its own, and calls what others stand for; as text, any name is a name.
+  // pino gives some names in its `base` a meaning, and calls serializers for others. In a text, a name is only a name.
   const initial = Object.entries(settings.initialFields)
     .map((pair) => `,${pair.map((part) => JSON.stringify(part)).join(":")}`)
     .join("");
@@ -49,17 +51,17 @@ export function createLogger(settings: LogSettings, output: TextOutput, conceale
   );
 }
 
-/** A logger and those made of it, whose level can change while they are in use. */
+/** A logger and its children. Their level can change while they are in use. */
 export class LoggerFamily {
   readonly root: Logger;
-  /** Held weakly: components come and go with every reload. */
+  /** Weak references, because components come and go with every reload. */
   #children: WeakRef<Logger>[] = [];
 
   constructor(root: Logger) {
     this.root = root;
   }
 
-  /** A logger that puts the fields on every line. */
+  /** Returns a logger that puts the fields on every line. */
   child(fields: Readonly<Record<string, string>>): Logger {
     const child = this.root.child(fields);
     this.#children = [...this.#children.filter((ref) => ref.deref() !== undefined), new WeakRef(child)];
@@ -76,8 +78,8 @@ export class LoggerFamily {
 }
 
 /**
- * A line of pino's without what is concealed. What the user puts on every line stays, and so do the names of components, and
- * the message, which is a constant or what the debug exporter is there to show.
+ * Returns a line of pino without concealed texts. The user's initial fields and the names of components stay, and so does the
+ * message, which is a constant or the readings that the debug exporter is there to show.
  */
 function concealedLine(line: string, concealed: Concealed, { initialFields }: LogSettings): string {
   if (concealed.conceal(line) === line) return line;
@@ -99,7 +101,7 @@ function withoutConcealed(value: unknown, concealed: Concealed): unknown {
   );
 }
 
-/** A line of pino's as `time<TAB>level<TAB>message<TAB>{fields}`. Logs are rare, so clarity comes first. */
+/** Returns a line of pino as `time<TAB>level<TAB>message<TAB>{fields}`. Lines are rare, so this need not be fast. */
 function consoleLine(line: string): string {
   const { level, ts, msg, ...fields } = JSON.parse(line) as Record<string, unknown>;
   const columns = [ts, level, msg];

@@ -49,7 +49,7 @@ test("series are reported while they are observed, and are 0 after that, unless 
   assert.equal(reads, 1);
 });
 
-test("series end with another number than 0 where 0 would say something wrong", async (context) => {
+test("series can end with another number than 0, if 0 would be wrong", async (context) => {
   const { gauge, collect } = scene(context);
   observed(gauge(), () => [[7, { of: "a" }]], Number.NaN)();
   assert.deepEqual(await collect(), [], "nothing was shown that could end");

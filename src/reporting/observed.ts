@@ -2,9 +2,9 @@
 import type { Attributes, Observable, ObservableResult } from "@opentelemetry/api";
 
 /**
- * Reports what `read` gives for the instrument, each number with its attributes, until the returned function is called.
- * Then the same series are `after` once more: the SDK would show their last numbers for ever. NaN suits a number of which
- * 0 would say something wrong, such as a time.
+ * Reports the numbers that `read` returns as values of the instrument, until the returned function is called. Then it reports
+ * `after` once for each of these series, because the SDK would show their last values forever. Use NaN as `after` for a number
+ * of which 0 would be wrong, such as a time.
  */
 export function observed(
   instrument: Observable,
@@ -16,7 +16,7 @@ export function observed(
   const callback = (result: ObservableResult): void => {
     if (hasStopped) {
       for (const attributes of shown) result.observe(after, attributes);
-      // Not at once: the SDK is going through its list of callbacks, and would pass over the next one.
+      // The SDK is walking through its list of callbacks. If this one were removed now, it would skip the next one.
       queueMicrotask(() => instrument.removeCallback(callback));
       return;
     }

@@ -47,13 +47,13 @@ test("stray lines of a process that never has a logger are written at its end", 
   assert.match(lines()[0] ?? "", /\twarn\tSaid\.\t\{"detail":"only"\}$/);
 });
 
-test("many stray lines do not wait for ever", () => {
+test("if there are many stray lines, they do not wait forever", () => {
   const { log, lines, stray } = scene();
   for (let count = 0; count < 150; count++) log.say(stray(`${count}`));
   assert.equal(lines().length, 150);
 });
 
-test("lost lines are counted, and said when lines pass again", () => {
+test("lost lines are counted, and reported when lines can be written again", () => {
   const { reader, log, lines, attach } = scene();
   const logger = attach();
   reader.isThere = false;

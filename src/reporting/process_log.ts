@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Logger } from "pino";
 import { visibleLines } from "../text/visible.ts";
-import type { LineOutput, LossReason } from "./line_output.ts";
+import type { LineLossReason, LineOutput } from "./line_output.ts";
 import { createLogger, type LogSettings, type TextOutput } from "./logs.ts";
 
-/** A line of a part of the process that has no logger, such as a library. */
+/** A line of the log from a part of the process that has no logger, such as a library. */
 export interface StrayLine {
   readonly level: LogSettings["level"];
   readonly fields: Readonly<Record<string, unknown>>;
   readonly message: string;
 }
 
-/** The log of the process: what the agent's logger writes, and all else that is said meanwhile, in one form. */
+/** The log of the process. It takes the text of the agent's logger, and gives stray lines the same form. */
 export interface LogOutput extends TextOutput {
-  /** Writes the stray lines by this logger from now on, and those that came before, and says by it which lines were lost. */
+  /** Sets the logger that writes stray lines, also those that came before, and reports of lost lines. */
   attach(logger: Logger): void;
-  /** Lines lost so far. */
-  lost(): ReadonlyMap<LossReason, number>;
+  /** The number of lines lost so far, by reason. */
+  lost(): ReadonlyMap<LineLossReason, number>;
 }
 
-/** Stray lines wait for the configuration, which says what form they have; further ones before it are written at once. */
+/** How many stray lines wait for the configuration, which sets their form. If there are more, they get the default form. */
 const EARLY_LINES_MAX = 100;
 
-/** Writes lines visibly, whoever made them. */
+/** The log of the process on an output. It makes hidden characters visible. */
 export class ProcessLog implements LogOutput {
   readonly #output: LineOutput;
   #logger: Logger | undefined;
@@ -37,7 +37,7 @@ export class ProcessLog implements LogOutput {
     this.#output.write(visibleLines(text));
   }
 
-  lost(): ReadonlyMap<LossReason, number> {
+  lost(): ReadonlyMap<LineLossReason, number> {
     return this.#output.lost;
   }
 
@@ -59,7 +59,7 @@ export class ProcessLog implements LogOutput {
     else if (this.#early.push(line) > EARLY_LINES_MAX) this.#attachDefault();
   }
 
-  /** Writes all that waits, at the end of the process. Resolves at the deadline at the latest. */
+  /** Writes everything that waits, at the end of the process. Resolves at the deadline at the latest. */
   async drain(deadline: AbortSignal): Promise<void> {
     if (this.#early.length > 0) this.#attachDefault();
     await this.#output.drain(deadline);

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { RepeatedLog } from "./repeated_log.ts";
 
-/** A log whose first interval is 10 s, and the lines that it has written: when, and what each stands for. */
+/** A log whose first interval is 10 s, and its lines: the time of each, and the sums in it. */
 function scene() {
   const clock = new FakeClock();
   const startMs = clock.monotonicMs();
@@ -34,7 +34,7 @@ test("the first report is a line at once, and the others are one with their sums
   assert.equal(clock.timerCount, 0);
 });
 
-test("what goes on is said ever less often, at least every ten minutes; after a pause it is said at once again", async () => {
+test("reports that go on get lines less and less often, at least every ten minutes; after a pause the next one gets a line at once", async () => {
   const { clock, lines, log } = scene();
   for (let second = 0; second <= 2_000; second++) {
     log.report(1, { error: "a" });

@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** What happened since the last line. */
+/** The sums of all reports since the last line. */
 export interface Repetition {
   readonly requests: number;
   readonly points: number;
@@ -13,14 +13,17 @@ export interface RepeatedLogOptions {
   readonly clock: Clock;
   /** The first interval. */
   readonly intervalMs: number;
-  /** Gets the fields of the latest report, and the sums over all that it stands for. */
+  /** Writes one line, with the fields of the latest report and the sums of all reports since the last line. */
   write(fields: Fields, repetition: Repetition): void;
 }
 
-/** An interval grows no longer than this. */
+/** The longest interval between two lines. */
 const INTERVAL_MAX_MS = 600_000;
 
-/** Writes the first report at once, and what follows as one line per interval, which doubles while reports come. */
+/**
+ * Writes a line for the first report at once, and one line per interval for all later reports. The interval doubles for as long
+ * as reports come.
+ */
 export class RepeatedLog {
   readonly #options: RepeatedLogOptions;
   #latest: Fields = {};
@@ -39,7 +42,7 @@ export class RepeatedLog {
     if (this.#cancel === undefined) this.#write(this.#options.intervalMs);
   }
 
-  /** Writes what is held back; no timer is left. */
+  /** Writes what is held back, and cancels the timer. */
   close(): void {
     this.#cancel?.();
     this.#cancel = undefined;

@@ -6,15 +6,15 @@ import { OK, renderChunk, renderHead, type ShimRequest } from "./shim_http.ts";
 
 const SLOW_PIECE_BYTES = 512;
 const SLOW_PAUSE_MS = 200;
-/** What a page claims to have that never ends. */
+/** The Content-Length of a page that never ends. */
 const ENDLESS_BYTES = 1e12;
 
-/** Ends in the middle of a line, as a shim that dies does. */
+/** Ends the response in the middle of a line, as a shim that dies does. */
 export function cutShort(socket: Socket, response: Buffer): void {
   socket.end(response.subarray(0, response.indexOf("\n", response.length >> 1) + 4));
 }
 
-/** Writes small pieces with pauses between them. */
+/** Writes the response in small pieces, with pauses between them. */
 export function dribble(socket: Socket, response: Buffer): void {
   let at = 0;
   const timer = setInterval(() => {
@@ -27,7 +27,7 @@ export function dribble(socket: Socket, response: Buffer): void {
   socket.on("finish", () => clearInterval(timer));
 }
 
-/** Writes for as long as the client reads. */
+/** Writes an endless response, for as long as the client reads. */
 export function flood(socket: Socket, request: ShimRequest, flavor: NumberStyle): void {
   const framing = flavor === "go" ? "Transfer-Encoding: chunked" : `Content-Length: ${ENDLESS_BYTES}`;
   socket.write(renderHead(request, { flavor, status: OK, framing }));

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Bytes that are no page, without a line feed for long. */
+/** Bytes that are no page, with few line feeds. */
 export const GARBAGE: Buffer = Buffer.from(
   Uint8Array.from({ length: 8_192 }, (_, at) => (at * 167 + 13) % 256),
 );
 
-/** What a guest may put on its page to harm others: forged identity, redefinitions, timestamps, noise. */
+/** Lines that a hostile guest may put on its page: a forged identity, redefined families, timestamps, noise. */
 export const HOSTILE_LINES: Buffer = Buffer.from(
   [
     '# TYPE kata_hypervisor_fds counter\nkata_hypervisor_fds{sandbox_id="0000"} 1',
@@ -22,16 +22,16 @@ export const HOSTILE_LINES: Buffer = Buffer.from(
 
 const NEW_FAMILIES = 50;
 
-/** Families that no scrape has shown before. */
+/** Returns families that no scrape before had. */
 export function newFamilies(scrape: number): Buffer {
   const names = Array.from({ length: NEW_FAMILIES }, (_, index) => `kata_guest_new_${scrape}_${index}`);
   return Buffer.from(names.map((name, index) => `# TYPE ${name} gauge\n${name} ${index}\n`).join(""));
 }
 
-/** Of one piece of the flood. */
+/** How many series one piece of the flood has. */
 export const FLOOD_SERIES = 1_000;
 
-/** A piece of a family that has no end, beginning with its series of that number. */
+/** Returns a piece of an endless family, from the series with the number `first` on. */
 export function floodPiece(first: number): Buffer {
   let text = first === 0 ? "# TYPE kata_guest_flood gauge\n" : "";
   for (let series = first; series < first + FLOOD_SERIES; series++)

@@ -7,7 +7,7 @@ export const PROC_STATUS_ITEMS: readonly string[] =
   );
 export const PROC_STATUS_ITEMS_GO: readonly string[] = [...PROC_STATUS_ITEMS, "vmpmd"].sort();
 export const PROC_STAT_ITEMS: readonly string[] = ["cstime", "cutime", "stime", "utime"];
-/** The Go shim runs its item names together; the guest agent and runtime-rs do not. */
+/** The Go shim writes its item names without underscores. The guest agent and runtime-rs write them with underscores. */
 export const IO_ITEMS_GO: readonly string[] =
   "cancelledwritebytes rchar readbytes syscr syscw wchar writebytes".split(" ");
 export const IO_ITEMS_RS: readonly string[] =
@@ -37,7 +37,7 @@ export const AGENT_RPC_ACTIONS: readonly string[] =
     .map((action) => `grpc.${action}Request`);
 
 const ZONES = ["dma", "dma32", "movable", "normal"];
-/** Items of a guest's /proc/vmstat on a 6.x kernel; the kernel decides how many there are. */
+/** The items of a guest's /proc/vmstat on a 6.x kernel. Other kernels have others. */
 export const VMSTAT_ITEMS: readonly string[] = [
   ..."allocstall balloon_deflate balloon_inflate compact_daemon_free_scanned compact_daemon_migrate_scanned compact_daemon_wake compact_fail compact_free_scanned compact_isolated compact_migrate_scanned compact_stall compact_success cow_ksm direct_map_level2_splits direct_map_level3_splits drop_pagecache drop_slab htlb_buddy_alloc_fail htlb_buddy_alloc_success kswapd_high_wmark_hit_quickly kswapd_inodesteal kswapd_low_wmark_hit_quickly ksm_swpin_copy numa_foreign numa_hit numa_hint_faults numa_hint_faults_local numa_huge_pte_updates numa_interleave numa_local numa_miss numa_other numa_pages_migrated numa_pte_updates oom_kill pageoutrun".split(
     " ",

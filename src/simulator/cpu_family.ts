@@ -2,13 +2,13 @@
 import { CPU_ITEMS } from "./catalogue.ts";
 import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
 
-/** The guest's kernel counts in hundredths of a second. */
+/** The unit in which the guest's kernel counts CPU time. */
 export const TICK_MS = 10;
 const UPTIME_MS_MAX = 7_200_000;
 
 /**
- * The time of a guest's CPUs in milliseconds. Each CPU's modes together move on by the time that has passed, and `total` is
- * the sum of the CPUs, as the kernel has it.
+ * Makes the family of a guest's CPU time in milliseconds. The modes of each CPU together grow by the time that has passed, and
+ * `total` is the sum of all CPUs, as in the kernel.
  */
 export function cpuTimeFamily(
   cpus: readonly string[],
@@ -43,7 +43,7 @@ export function cpuTimeFamily(
       { name: "kata_guest_cpu_time", type: "gauge", help: "CPU time of the guest in milliseconds." },
       { label: "cpu", things: [...cpus, "total"], items: CPU_ITEMS },
     ),
-    // A clock does not rest.
+    // CPU time grows all the time.
     isRestless: true,
     start(numbers, at, random) {
       numbers.fill(0, at, at + (cpus.length + 1) * weights.length);

@@ -17,7 +17,7 @@ import {
   VersionResponseSchema,
 } from "../cri/generated/runtime_pb.ts";
 
-/** A pod sandbox as the simulated runtime knows it. */
+/** A pod sandbox of the simulated runtime. */
 export interface SimulatedPod {
   readonly id: string;
   readonly uid: string;
@@ -27,23 +27,23 @@ export interface SimulatedPod {
   readonly annotations: Readonly<Record<string, string>>;
   readonly runtimeHandler: string;
   readonly createdAtMs: number;
-  /** True if left out. A pod that has ended stays in the list for a while, not ready. */
+  /** True if left out. A pod that has ended is in the list for a while and not ready. */
   readonly isReady?: boolean;
 }
 
-/** How the runtime answers from now on. */
+/** How the runtime answers. */
 export interface CriBehaviour {
   /** Takes calls and never answers them. */
   readonly hang?: boolean;
-  /** Answers lists this much later, as on a loaded node. */
+  /** Answers lists this many milliseconds later, as on a loaded node. */
   readonly delayMs?: number;
   /** Fails every call with this gRPC status. */
   readonly errorCode?: number;
-  /** Fills lists up to about this size with pods that nobody asked for. */
+  /** Fills lists up to about this size with pods that are not on the node. */
   readonly answerBytes?: number;
   /** Answers lists with bytes that are no list. */
   readonly garbage?: boolean;
-  /** Has the stream of events; without it the call is unimplemented, as in containerd before 1.7. */
+  /** Whether there is a stream of events; true if left out. If not, the call is unimplemented, as in containerd before 1.7. */
   readonly events?: boolean;
 }
 
@@ -55,14 +55,14 @@ export interface CriServerOptions {
   readonly runtimeVersion?: string;
 }
 
-/** A container runtime's CRI v1 on a real socket. */
+/** A container runtime that serves CRI v1 on a real socket. */
 export interface CriServer {
   /** `unix:///…` */
   readonly endpoint: string;
-  /** The pod is there from the next list on; whoever follows the events is told. */
+  /** Adds the pod to the list, and sends an event to all listeners. */
   add(pod: SimulatedPod): void;
   remove(id: string): void;
-  /** Replaces what an earlier call set; `{}` is a healthy runtime. */
+  /** Replaces the behaviour that an earlier call set. `{}` is a healthy runtime. */
   behave(behaviour: CriBehaviour): void;
   /** How often each method was called. */
   readonly calls: { readonly list: number; readonly version: number; readonly events: number };
@@ -73,7 +73,7 @@ export interface CriServer {
 type Unary = (call: unknown, answer: sendUnaryData<Uint8Array>) => void;
 type Events = ServerWritableStream<Uint8Array, Uint8Array>;
 
-/** Starts a runtime without pods. */
+/** Starts a runtime without pods. Rejects if it cannot listen on the socket. */
 export async function startCriServer(options: CriServerOptions): Promise<CriServer> {
   const { socketPath, runtimeName = "containerd", runtimeVersion = "2.0.0" } = options;
   const pods = new Map<string, PodSandbox>();
@@ -185,7 +185,10 @@ function sandboxOf({ id, uid, name, namespace, createdAtMs, ...pod }: SimulatedP
   });
 }
 
-/** The strangers come first, so that whoever reads a part of the list only does not find what it looks for. */
+/**
+ * Encodes a list. Pods that fill it up come first, so that a client which reads only a part of the list misses the real
+ * ones.
+ */
 function encodeList(pods: readonly PodSandbox[], answerBytes: number): Uint8Array {
   const strangers: PodSandbox[] = [];
   for (let left = answerBytes; left > 0; left -= STRANGER_BYTES) {

@@ -6,16 +6,16 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { Agent } from "../agent.ts";
 import { readBuildInfo } from "../build_info.ts";
-import type { Command, CommandContext } from "../commands/command.ts";
-import { stoppedOrAfter } from "../commands/stopped.ts";
 import { renderFaults } from "../config/fault.ts";
 import { loadConfig } from "../config/load.ts";
 import { readConfigFile } from "../files/read_file.ts";
 import { parseDuration } from "../options/values.ts";
+import type { Command, CommandContext } from "../process/command.ts";
+import { stoppedOrAfter } from "../process/stopped.ts";
 import { registry } from "../registry.ts";
 import { visible } from "../text/visible.ts";
 import { describeFaults, type FaultCounts, parseFaults } from "./fault_list.ts";
-import { type Delivery, startOtlpSink } from "./otlp_sink.ts";
+import { type PushedRequest, startOtlpSink } from "./otlp_sink.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";
 import { startSimulator } from "./simulator.ts";
 
@@ -23,9 +23,9 @@ const USAGE = `Runs a simulated node and the agent on it, with config/demo.yaml.
 
 Usage: npm run demo -- [options]
 
-  --duration D        stop by itself after so long, such as 1m
+  --duration D        stop after this time, such as 1m
   --sandboxes N       how many (default 6)
-  --faults LIST       what so many of them suffer from, such as stolen_cpu=1,hang=1
+  --faults LIST       how many of them have each fault, such as stolen_cpu=1,hang=1
   --listen-address A  where the page is (default 127.0.0.1:8090)
 
 Faults: a sandbox with
@@ -39,18 +39,18 @@ interface DemoOptions {
   readonly sandboxes: number;
   readonly faults: FaultCounts;
   readonly address: string;
-  /** When it ends by itself; undefined for never. */
+  /** After how long the demo ends by itself, in milliseconds; undefined for never. */
   readonly limitMs: number | undefined;
 }
 
-/** Shows the agent at work without a node: sandboxes come and go, the page and the pushes follow. */
+/** Shows the agent without a real node: sandboxes come and go, and the page and the pushes follow. */
 export const demo: Command = async (context) => {
   const options = parseOptions(context.args);
   if (options === undefined) {
     context.stdout.write(USAGE);
     return 0;
   }
-  // What the environment says of temporary files may be relative.
+  // The environment may name a relative folder for temporary files.
   const dir = await mkdtemp(join(resolve(tmpdir()), "kata-demo-"));
   try {
     return await play(dir, options, context);
@@ -59,7 +59,7 @@ export const demo: Command = async (context) => {
   }
 };
 
-/** Undefined where the help is asked for. */
+/** Returns undefined if help is asked for. */
 function parseOptions(args: readonly string[]): DemoOptions | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -87,7 +87,7 @@ function parseOptions(args: readonly string[]): DemoOptions | undefined {
   };
 }
 
-/** Runs the node, what is pushed to, and the agent between them. */
+/** Runs the node, the receiver of the pushes, and the agent between them. */
 async function play(dir: string, options: DemoOptions, context: CommandContext): Promise<number> {
   const say = (text: string): void => {
     context.stdout.write(`${text}\n`);
@@ -121,7 +121,7 @@ async function play(dir: string, options: DemoOptions, context: CommandContext):
   return 0;
 }
 
-/** Undefined where the configuration has faults, which are then told. */
+/** Returns undefined if the configuration has faults, and prints them. */
 async function makeAgent(
   node: { readonly dir: string; readonly cri: string; readonly otlp: string },
   { address }: DemoOptions,
@@ -169,7 +169,7 @@ interface Pushed {
   endedPoints: number;
 }
 
-function addDelivery(pushed: Pushed, { resources, points, endedPoints }: Delivery): void {
+function addDelivery(pushed: Pushed, { resources, points, endedPoints }: PushedRequest): void {
   pushed.requests++;
   pushed.resources += resources;
   pushed.points += points;

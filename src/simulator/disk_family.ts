@@ -3,13 +3,13 @@ import { DISK_ITEMS } from "./catalogue.ts";
 import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
 import { eventsWithin, RARELY } from "./motion.ts";
 
-/** What is asked of a disk. */
+/** The load on a disk. */
 export interface DiskLoad {
   readonly readsPerSecond: number;
   readonly writesPerSecond: number;
   readonly readKib: number;
   readonly writeKib: number;
-  /** Requests in flight, on average; a disk with 1 or more is busy all the time. */
+  /** Requests in flight, on average. A disk with 1 or more is busy all the time. */
   readonly queue: number;
 }
 
@@ -17,8 +17,8 @@ const SECTORS_PER_KIB = 2;
 const UPTIME_MS = 3_600_000;
 
 /**
- * The disks of a guest, of which the first one is used: its requests, sectors, times and queue fit each other. The others
- * are there because the guest's kernel makes them.
+ * Makes the family of a guest's disks. Only the first disk is used: its requests, sectors, times and queue fit each other. The
+ * guest's kernel makes the others.
  */
 export function diskFamily(disks: readonly string[], load: DiskLoad): FamilyShape {
   const columns = new Map(DISK_ITEMS.map((item, column) => [item, column]));
@@ -49,15 +49,15 @@ export function diskFamily(disks: readonly string[], load: DiskLoad): FamilyShap
 }
 
 const RARE_ITEMS = ["discards", "discards_merged", "sectors_discarded", "time_discarding"];
-/** Of all requests, those that were joined to another one. */
+/** The share of the requests that were merged into another one. */
 const MERGED_SHARE = 0.2;
 
-/** What the counters of a disk that is used grow by. */
+/** Returns how much each counter of a used disk grows. */
 function usage(load: DiskLoad, { random, elapsedMs }: Step): (readonly [item: string, amount: number])[] {
   const reads = eventsWithin(elapsedMs, load.readsPerSecond, random);
   const writes = eventsWithin(elapsedMs, load.writesPerSecond, random);
   const flushes = eventsWithin(elapsedMs, load.writesPerSecond / 4, random);
-  // By Little's law the requests in flight are the rate of requests times how long each takes.
+  // By Little's law, the requests in flight are the rate of requests times the time that each takes.
   const eachMs = (load.queue * 1_000) / (load.readsPerSecond + load.writesPerSecond);
   const busyMs = elapsedMs * Math.min(1, load.queue);
   return [

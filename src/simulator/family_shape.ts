@@ -1,24 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Motion } from "./motion.ts";
 
-/** What a family of a simulated page looks like: everything but its numbers, and so the same for many sandboxes. */
+/** A family of a simulated page without its numbers. It is the same for many sandboxes. */
 export interface FamilyShape {
   readonly name: string;
   /** The HELP and TYPE lines. */
   readonly header: Buffer;
-  /** What stands before each number, with the space. */
+  /** The text before each number, with the space. */
   readonly lines: readonly Buffer[];
-  /** Whether it moves on every scrape, however many numbers it has; false if left out. */
+  /** Whether its numbers change on every scrape, even if they are many; false if left out. */
   readonly isRestless?: boolean;
-  /** Its first numbers, from `numbers[at]` on. */
+  /** Writes the first numbers from `numbers[at]` on. */
   start(numbers: Float64Array, at: number, random: () => number): void;
+  /** Replaces the numbers from `numbers[at]` on by those of the next scrape. */
   move(numbers: Float64Array, at: number, step: Step): void;
 }
 
-/** How numbers get from one scrape to another. */
+/** The step from one scrape to the next. */
 export interface Step {
   readonly random: () => number;
-  /** Since the family was moved last. */
+  /** The time since the numbers were changed last. */
   readonly elapsedMs: number;
 }
 
@@ -31,13 +32,13 @@ export interface FamilyHead {
 }
 
 export interface Row {
-  /** `_sum` and the like. */
+  /** A suffix of the family's name, such as `_sum`. */
   readonly suffix?: string;
   readonly labels: LabelPairs;
   readonly motion: Motion;
 }
 
-/** A family whose numbers move on their own. */
+/** Makes a family whose numbers do not depend on each other. */
 export function familyOf({ name, type, help }: FamilyHead, rows: readonly Row[]): FamilyShape {
   const motions = rows.map(({ motion }) => motion);
   return {
@@ -50,7 +51,7 @@ export function familyOf({ name, type, help }: FamilyHead, rows: readonly Row[])
     move(numbers, at, { random, elapsedMs }) {
       let column = at;
       for (const motion of motions) {
-        numbers[column] = motion.next(numbers[column] as number, random, elapsedMs); // its columns are there
+        numbers[column] = motion.next(numbers[column] as number, random, elapsedMs); // The family has all its columns.
         column++;
       }
     },
@@ -58,11 +59,11 @@ export function familyOf({ name, type, help }: FamilyHead, rows: readonly Row[])
 }
 
 const BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
-/** Of one action: the bounds, `+Inf`, `_sum` and `_count`. */
+/** The columns of one action: the bounds, `+Inf`, `_sum` and `_count`. */
 const COLUMNS = BOUNDS.length + 3;
 const CALLS_MAX = 3;
 
-/** A histogram of how long calls took, per action; what was observed shows in all columns at once. */
+/** Makes a histogram of the durations of calls, by action. Each call changes all columns that it belongs to. */
 export function histogramOf(
   { name, help }: Omit<FamilyHead, "type">,
   actions: readonly string[],
@@ -94,11 +95,11 @@ export function histogramOf(
   };
 }
 
-/** One call of up to 1,024 ms, short ones being more likely. */
+/** Observes one call of up to 1,024 ms. Short calls are more likely. */
 function observe(numbers: Float64Array, first: number, random: () => number): void {
   const ms = Math.round(2 ** (10 * random() * random()) * 10) / 10;
   const add = (column: number, amount: number): void => {
-    numbers[first + column] = (numbers[first + column] as number) + amount; // an action has all columns
+    numbers[first + column] = (numbers[first + column] as number) + amount; // An action has all its columns.
   };
   for (const [column, bound] of BOUNDS.entries()) if (ms <= bound) add(column, 1);
   add(BOUNDS.length, 1);
@@ -106,7 +107,7 @@ function observe(numbers: Float64Array, first: number, random: () => number): vo
   add(BOUNDS.length + 2, 1);
 }
 
-/** A family of one row per item of each thing, whose numbers hang together thing by thing. */
+/** Makes the text of a family with one row per item of each thing, such as a disk. */
 export function gridOf(
   { name, type, help }: FamilyHead,
   { label, things, items }: { label: string; things: readonly string[]; items: readonly string[] },

@@ -9,7 +9,7 @@ test("faults are names with numbers, or names alone", () => {
   assert.deepEqual(parseFaults("hang=1,slow_disk=2,leaked_vm", 4), { hang: 1, slow_disk: 2, leaked_vm: 1 });
 });
 
-test("what cannot be is said", () => {
+test("a wrong text gets an error that says why", () => {
   assert.throws(() => parseFaults("hung=1", 4), /no fault "hung"; there are none, hang, slow, slow_shim/);
   assert.throws(() => parseFaults("hang=-1", 4), /number of "hang" must be a whole number, got "-1"/);
   assert.throws(() => parseFaults("hang=2,slow=3", 4), /5 faults are more than 4 sandboxes/);

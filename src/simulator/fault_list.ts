@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 import { SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
 
-/** How many sandboxes are to have which fault. */
+/** The number of sandboxes with each fault. */
 export type FaultCounts = Partial<Record<SandboxFault, number>>;
 
 const NAMES = Object.keys(SANDBOX_FAULTS) as SandboxFault[];
 const NAME_WIDTH = Math.max(...NAMES.map((name) => name.length));
 
-/** The faults for a command's help: a line each, which says what a sandbox with the fault does or is. */
+/** Returns a line for each fault, which says what a sandbox with it does or is, for the help of a command. */
 export function describeFaults(): string {
   return NAMES.map((name) => `  ${name.padEnd(NAME_WIDTH)}  ${SANDBOX_FAULTS[name]}\n`).join("");
 }
 
-/** Parses `hang=1,slow=2`; a fault without a number is meant once. Throws, in words for the user, where that cannot be. */
+/** Parses `hang=1,slow=2`. A fault without a number counts once. Throws, in words for the user, if the text is wrong. */
 export function parseFaults(text: string, sandboxes: number): FaultCounts {
   const faults: FaultCounts = {};
   for (const item of text.split(",").filter(Boolean)) {

@@ -24,11 +24,11 @@ function samplesOf(page: SimulatedPage): Samples {
 interface Course {
   /** By how much a series has grown between the first scrape and the last. */
   grown(series: string): number;
-  /** What a series was at each scrape. */
+  /** The numbers of a series at each scrape. */
   values(series: string): number[];
 }
 
-/** What a guest's pages say while it fares so, in scrapes 5 s apart. */
+/** The numbers on a guest's pages in a condition, in scrapes 5 s apart. */
 function course(condition: GuestConditionName, { cpus = 1, seed = 1 } = {}): Course {
   const clock = new FakeClock();
   const page = createPage({ flavor: "go", seed, cpus, clock });
@@ -63,7 +63,7 @@ function disk(item: string, name = "vda"): string {
   return `kata_guest_diskstat{disk="${name}",item="${item}"}`;
 }
 
-test("CPU time follows the clock on each CPU, and the total is their sum, however the guest fares", () => {
+test("CPU time follows the clock on each CPU, and the total is their sum, in every condition", () => {
   for (const condition of GUEST_CONDITIONS) {
     const guest = course(condition, { cpus: 4 });
     for (const cpu of ["0", "1", "2", "3"]) {
@@ -87,7 +87,7 @@ test("CPU time follows the clock on each CPU, and the total is their sum, howeve
   }
 });
 
-test("a guest whose CPUs are stolen has little of them for itself", () => {
+test("a guest whose CPU time is stolen has little left for itself", () => {
   const sick = course("stolen_cpu");
   assert.ok(Math.abs(cpuShare(sick, "steal") - 0.76) < 0.1, `${cpuShare(sick, "steal")}`);
   assert.ok(cpuShare(sick, "idle") < 0.1);
@@ -109,7 +109,7 @@ test("a guest without memory reads its files again and again, and the kernel kil
   assert.ok(well.grown(vmstat("pgmajfault")) < 40);
 });
 
-test("the parts of a guest's memory are not more than all of it, however it fares", () => {
+test("the parts of a guest's memory are not more than all of it, in every condition", () => {
   for (const condition of GUEST_CONDITIONS) {
     for (let seed = 1; seed <= 20; seed++) {
       const guest = course(condition, { seed });
@@ -129,7 +129,7 @@ test("the parts of a guest's memory are not more than all of it, however it fare
   }
 });
 
-test("a hypervisor runs, reads and writes for its guest, and not while the host runs something else", () => {
+test("a hypervisor runs, reads and writes for its guest, but not while the node runs something else", () => {
   for (const condition of GUEST_CONDITIONS) {
     const guest = course(condition, { cpus: 2 });
     const running = ["user", "system", "softirq", "irq", "nice"].reduce(
@@ -159,7 +159,7 @@ test("a slow disk is busy all the time, with requests that wait for each other",
   assert.ok(sick.grown(disk("weighted_time_in_progress", "ram0")) < 10, "the others are not used");
 });
 
-test("a disk is never busier than the time that passes, and never less than a request at a time while it is", () => {
+test("a disk is busy for at most the time that passes, and has at least one request while it is busy", () => {
   for (const condition of GUEST_CONDITIONS) {
     const guest = course(condition);
     const busy = guest.values(disk("time_in_progress"));
@@ -172,7 +172,7 @@ test("a disk is never busier than the time that passes, and never less than a re
   assert.ok(cpuShare(well, "iowait") < 0.01);
 });
 
-test("what has been counted stays counted when a guest falls sick and recovers", () => {
+test("counters keep their values when a guest falls sick and recovers", () => {
   const clock = new FakeClock();
   const page = createPage({ flavor: "rs", seed: 3, clock });
   let before: Samples = new Map();

@@ -2,12 +2,13 @@
 import type { DiskLoad } from "./disk_family.ts";
 import { gauge, type Motion, NEVER, perSecond } from "./motion.ts";
 
-/** How a guest fares, which shows in nothing but its numbers. The first is well. */
+/** The conditions that a guest can be in, which show only in its numbers. The first is the healthy one. */
 export const GUEST_CONDITIONS = ["well", "stolen_cpu", "memory_pressure", "slow_disk"] as const;
 export type GuestConditionName = (typeof GUEST_CONDITIONS)[number];
 
-/** What a guest uses of its host, as its hypervisor shows it. */
+/** The resources of the node that a guest uses, as its hypervisor shows them. */
 export interface GuestUse {
+  /** The guest's memory that the hypervisor has in use. */
   readonly touchedKib: number;
   /** Hundredths of a second. */
   readonly ticksPerSecond: number;
@@ -15,17 +16,17 @@ export interface GuestUse {
   readonly writtenBytesPerSecond: number;
 }
 
-/** What is different under a condition. Items that are not named move as they always do. */
+/** The numbers of a guest in one condition. Items that are not named here change as always. */
 export interface GuestCondition {
-  /** The parts of a CPU's time by mode; what is left of 1 is idle. */
+  /** The share of each mode in a CPU's time. The rest, up to 1, is idle. */
   readonly cpuShares: Readonly<Record<string, number>>;
-  /** Of the disk that is used. */
+  /** The load on the disk that is used. */
   readonly disk: DiskLoad;
   /** Tasks that run or wait for a disk, on average. */
   readonly load: number;
   readonly meminfo: Readonly<Record<string, Motion>>;
   readonly vmstat: Readonly<Record<string, Motion>>;
-  /** What of the guest's memory the hypervisor has in use, in KiB. */
+  /** The guest's memory that the hypervisor has in use, in KiB. */
   readonly touchedKib: number;
 }
 
@@ -50,7 +51,7 @@ const KIB = 1_024;
 const PAGE_BYTES = 4_096;
 const PAGE_KIB = PAGE_BYTES / KIB;
 
-/** Processes have all memory: what can be had is next to nothing, and files are read again and again. */
+/** Memory in KiB when processes use nearly all of it. Almost nothing is available, and files are read again and again. */
 const FULL_KIB: Readonly<Record<string, number>> = {
   active_anon: 946_000,
   active_file: 700,
@@ -63,7 +64,7 @@ const FULL_KIB: Readonly<Record<string, number>> = {
   s_reclaimable: 9_100,
   s_unreclaim: 29_000,
 };
-/** Shares of memory that the kernel counts in bytes and in pages alike must not leave room for each other: they hardly vary. */
+/** How far these numbers vary. They must vary little, because the kernel shows the same memory in bytes and in pages. */
 const FULL_SPREAD = 0.004;
 
 function fullMeminfo(): Record<string, Motion> {
@@ -87,7 +88,7 @@ function fullMeminfo(): Record<string, Motion> {
   return Object.fromEntries(motions);
 }
 
-/** The kernel's names of the same in /proc/vmstat, in pages. */
+/** The kernel's names of the same memory in /proc/vmstat, where it is counted in pages. */
 const FULL_PAGES: Readonly<Record<string, keyof typeof FULL_KIB>> = {
   nr_active_anon: "active_anon",
   nr_active_file: "active_file",
@@ -105,7 +106,7 @@ const FULL_PAGES: Readonly<Record<string, keyof typeof FULL_KIB>> = {
   nr_zone_inactive_file: "inactive_file",
 };
 
-/** Events a second while the kernel looks for memory. Faults that read a disk are a part of all faults. */
+/** Events per second while the kernel looks for memory. Major faults, which read a disk, are a part of all faults. */
 const RECLAIM_RATES: Readonly<Record<string, number>> = {
   allocstall_normal: 18,
   kswapd_low_wmark_hit_quickly: 12,
@@ -139,7 +140,7 @@ function fullVmstat(): Record<string, Motion> {
 
 const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
   well: WELL,
-  // Its tasks want to run, and the host runs something else.
+  // The tasks of the guest are ready to run, but the node runs something else.
   stolen_cpu: {
     ...WELL,
     cpuShares: { user: 0.16, system: 0.05, softirq: 0.005, steal: 0.76, irq: 2e-4, nice: 2e-4 },
@@ -148,14 +149,14 @@ const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
   memory_pressure: {
     ...WELL,
     cpuShares: { user: 0.08, system: 0.35, softirq: 0.004, iowait: 0.45, irq: 2e-4, nice: 2e-4 },
-    // What the faults read, in the pieces of pgpgin.
+    // The reads of major faults, which pgpgin counts too.
     disk: { readsPerSecond: 320, writesPerSecond: 1, readKib: 37, writeKib: 12, queue: 1.4 },
     load: 6,
     meminfo: fullMeminfo(),
     vmstat: fullVmstat(),
     touchedKib: 2_030_000,
   },
-  // By Little's law 32 requests in flight at 120 a second take 270 ms each.
+  // By Little's law, 32 requests in flight at 120 a second take 270 ms each.
   slow_disk: {
     ...WELL,
     cpuShares: { user: 0.03, system: 0.02, softirq: 0.002, iowait: 0.92, irq: 2e-4, nice: 2e-4 },
@@ -164,15 +165,16 @@ const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
   },
 };
 
+/** Returns the numbers of a guest in the condition. */
 export function guestCondition(name: GuestConditionName): GuestCondition {
   return CONDITIONS[name];
 }
 
-/** The modes in which a CPU of the guest takes no time of the host's. */
+/** The modes in which a CPU of the guest uses no CPU time of the node. */
 const IDLE_MODES: readonly string[] = ["idle", "iowait", "steal"];
 const TICKS_PER_SECOND = 100;
 
-/** What a guest of so many CPUs uses. */
+/** Returns the resources of the node that a guest with that number of CPUs uses. */
 export function guestUse(name: GuestConditionName, cpus: number): GuestUse {
   const { cpuShares, disk, touchedKib } = CONDITIONS[name];
   const running = Object.entries(cpuShares).filter(([mode]) => !IDLE_MODES.includes(mode));

@@ -2,7 +2,7 @@
 import type { GuestUse } from "./guest_condition.ts";
 import { counter, fixed, gauge, type Motion, perSecond, RARELY, SELDOM } from "./motion.ts";
 
-/** Magnitudes are those of small real guests; an item that is not named here is one that mostly stays zero. */
+// The magnitudes are those of small real guests. An item that is not named in this file is zero most of the time.
 
 const KIB = 1_024;
 const PAGE_BYTES = 4_096;
@@ -10,7 +10,7 @@ const PAGE_BYTES = 4_096;
 const BYTES = counter({ start: 5e7, growth: 20_000 });
 const CALLS = counter({ start: 20_000, growth: 30 });
 
-/** A hypervisor reads and writes what its guest asks of the disk. */
+/** Returns how the I/O items of a process change. A hypervisor reads and writes what its guest asks of the disk. */
 export function ioMotion(guest: GuestUse | undefined): (item: string) => Motion {
   return (item) => {
     if (item.startsWith("cancelled")) return RARELY;
@@ -21,7 +21,10 @@ export function ioMotion(guest: GuestUse | undefined): (item: string) => Motion 
   };
 }
 
-/** Ticks of 10 ms; the children's are counted when they have ended. What a guest runs is its hypervisor's user time. */
+/**
+ * Returns how the CPU time of a process changes, in ticks of 10 ms. Times of children count when they have ended. The CPU time
+ * of a guest is user time of its hypervisor.
+ */
 export function procStatMotion(guest: GuestUse | undefined): (item: string) => Motion {
   return (item) => {
     if (item.startsWith("c")) return RARELY;
@@ -30,7 +33,7 @@ export function procStatMotion(guest: GuestUse | undefined): (item: string) => M
   };
 }
 
-/** Of a hypervisor's time. */
+/** The share of system time in a hypervisor's CPU time. */
 const SYSTEM_SHARE = 0.1;
 
 const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
@@ -48,7 +51,7 @@ const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
   vmstk: 132,
 };
 
-/** Go shims multiply the kernel's KiB out to bytes; the others pass them on. */
+/** Returns how the status items of a process change. Go shims convert the kernel's KiB to bytes; the others do not. */
 export function procStatusMotion(
   unit: "bytes" | "KiB",
   guest: GuestUse | undefined,
@@ -64,7 +67,7 @@ export function procStatusMotion(
   };
 }
 
-/** A hypervisor's memory is its own and what its guest has touched, which it shares with virtiofsd. */
+/** Returns an item in KiB. A hypervisor's memory is its own plus the guest's, which it shares with virtiofsd. */
 function statusKib(item: string, guest: GuestUse | undefined): number | undefined {
   const own = PROC_STATUS_KIB[item];
   if (guest === undefined) return own;
@@ -72,7 +75,7 @@ function statusKib(item: string, guest: GuestUse | undefined): number | undefine
   return own === undefined || !/^vm(hwm|peak|rss|size)$/.test(item) ? own : own + guest.touchedKib;
 }
 
-/** Traffic goes over the pod's own interfaces; tunnels and the like stand by. */
+/** Returns how the items of a network device change. Only the pod's own interfaces have traffic; tunnels have none. */
 export function netdevMotion(item: string, device: string): Motion {
   if (!/^(eth|tap)/.test(device)) return RARELY;
   if (item.endsWith("_bytes")) return BYTES;
@@ -104,7 +107,7 @@ const MEMINFO_KIB: Readonly<Record<string, number>> = {
   slab: 41_632,
   vmalloc_used: 5_696,
 };
-/** In bytes: what the machine has. */
+/** The items that do not change on a machine, in bytes. */
 const MEMINFO_FIXED: Readonly<Record<string, number>> = {
   commit_limit: 1_028_882_432,
   direct_map_1G: 1_073_741_824,
@@ -112,10 +115,11 @@ const MEMINFO_FIXED: Readonly<Record<string, number>> = {
   direct_map_4k: 45_502_464,
   hugepagesize: 2_097_152,
   mem_total: 2_057_764_864,
-  // Above 2^53, as on x86-64 with five-level page tables.
+  // It is above 2^53, as on x86-64 with five-level page tables.
   vmalloc_total: 14_073_748_835_531_776,
 };
 
+/** Returns how an item of the guest's /proc/meminfo changes, in bytes. */
 export function meminfoMotion(item: string): Motion {
   const constant = MEMINFO_FIXED[item];
   if (constant !== undefined) return fixed(constant);
@@ -124,7 +128,7 @@ export function meminfoMotion(item: string): Motion {
   return gauge({ around: kib * KIB, quantum: PAGE_BYTES, spread: spreadOf(kib) });
 }
 
-/** What is nearly all of a guest's memory must not vary so far as to be more than that. */
+/** Returns how far an item varies. Items that are nearly all of a guest's memory vary less, so that they do not exceed it. */
 function spreadOf(kib: number): number {
   return kib > 1e6 ? 0.02 : 0.2;
 }
@@ -134,6 +138,7 @@ const VMSTAT_GAUGES =
 const VMSTAT_COUNTERS =
   /^(nr_(dirtied|written)|numa_(hit|local)|pg(activate|alloc_(dma32|normal)|fault|free|majfault|pgin|pgout|reuse)$|slabs_scanned|thp_fault_alloc|workingset_(nodes|refault_file))/;
 
+/** Returns how an item of the guest's /proc/vmstat changes, in pages or events. */
 export function vmstatMotion(item: string): Motion {
   if (item === "nr_free_pages") return gauge({ around: 459_000, spread: spreadOf(4 * 459_000) });
   if (VMSTAT_GAUGES.test(item)) return gauge({ around: 1_800 });
@@ -141,6 +146,7 @@ export function vmstatMotion(item: string): Motion {
   return item.startsWith("nr_") ? SELDOM : RARELY;
 }
 
+/** Returns how an item of a file system with `total` bytes or inodes changes. */
 export function filesystemMotion(item: string, total: number): Motion {
   if (item === "total") return fixed(total);
   return gauge({

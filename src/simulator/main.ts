@@ -1,6 +1,6 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
 // SPDX-License-Identifier: Apache-2.0
-// The simulator is a program of its own, so that nothing which the package is built from leads to it.
+// The simulator is a program of its own: the agent's program does not import it, so the package does not contain it.
 import { runProgram } from "../program.ts";
 
 await runProgram({

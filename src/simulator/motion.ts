@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How a number begins, and how it moves on from one scrape to the next. One serves the same number of all sandboxes. */
+/** How a number begins, and how it changes from one scrape to the next. The same motion is used for all sandboxes. */
 export interface Motion {
   first(random: () => number): number;
-  /** The number `elapsedMs` after it was moved last. */
+  /** Returns the number `elapsedMs` milliseconds after it was changed last. */
   next(value: number, random: () => number, elapsedMs: number): number;
 }
 
-/** What does not change while a process lives: a version, a limit, a start time. */
+/** Makes a number that does not change while a process lives: a version, a limit, a start time. */
 export function fixed(value: number): Motion {
   return { first: () => value, next: () => value };
 }
 
 export interface CounterOptions {
-  /** Where it surely begins, such as an instant; 0 unless given. */
+  /** The least first value, such as a point in time; 0 unless given. */
   readonly from?: number;
-  /** What it has counted beyond that when it is first seen, on average; 0 unless given. */
+  /** What the first value is above `from`, on average; 0 unless given. */
   readonly start?: number;
-  /** Per move, on average; below 1 the number often stands still. */
+  /** The growth per scrape, on average. Below 1, the number often stays the same. */
   readonly growth: number;
   /** The number is a multiple of 1 / `parts`; 1 unless given. */
   readonly parts?: number;
 }
 
-/** Never falls. */
+/** Makes a number that never falls. */
 export function counter({ from = 0, start = 0, growth, parts = 1 }: CounterOptions): Motion {
   return {
     first: (random) => Math.floor((from + 2 * start * random()) * parts) / parts,
@@ -31,7 +31,7 @@ export function counter({ from = 0, start = 0, growth, parts = 1 }: CounterOptio
   };
 }
 
-/** Counts so many events a second on average, in whole numbers; it begins with those of the first minute. */
+/** Makes a counter of `rate` events a second on average. Its first value has the events of one minute. */
 export function perSecond(rate: number): Motion {
   return {
     first: (random) => eventsWithin(60_000, rate, random),
@@ -39,37 +39,37 @@ export function perSecond(rate: number): Motion {
   };
 }
 
-/** A whole number of events, within a fifth of what the rate says. */
+/** Returns a whole number of events, which differs by at most a fifth from the rate. */
 export function eventsWithin(elapsedMs: number, rate: number, random: () => number): number {
   return Math.floor((elapsedMs / 1_000) * rate * (0.8 + 0.4 * random()) + random());
 }
 
 export interface GaugeOptions {
   readonly around: number;
-  /** The number is a multiple of it, such as a page of memory; 1 unless given. */
+  /** The number is a multiple of this, such as the size of a memory page; 1 unless given. */
   readonly quantum?: number;
-  /** How far the number goes from `around`, as a part of it; a fifth unless given. */
+  /** How far the number gets from `around`, as a share of it; 0.2 unless given. */
   readonly spread?: number;
 }
 
-/** Goes up and down. */
+/** Makes a number that goes up and down. */
 export function gauge({ around, quantum = 1, spread = 0.2 }: GaugeOptions): Motion {
   const draw = (random: () => number): number =>
     Math.round((around * (1 - spread + 2 * spread * random())) / quantum) * quantum;
   return { first: draw, next: (_value, random) => draw(random) };
 }
 
-/** Counts the scrapes, provided that its family moves on each of them. */
+/** Counts the scrapes, if the numbers of its family change on each of them. */
 export const EVERY_TIME: Motion = { first: () => 0, next: (value) => value + 1 };
 
-/** Zero, but for a while now and then. More than half of a real page is such numbers. */
+/** Is zero most of the time. More than half of the numbers on a real page are like that. */
 export const SELDOM: Motion = {
   first: () => 0,
   next: (value, random) => (random() < 1 / 64 ? Math.floor(random() * 8) : value),
 };
 
-/** Counts what does not happen. */
+/** Counts something that does not happen. */
 export const NEVER: Motion = { first: () => 0, next: (value) => value };
 
-/** Counts what happens now and then. */
+/** Counts something that happens now and then. */
 export const RARELY: Motion = counter({ growth: 1 / 64 });

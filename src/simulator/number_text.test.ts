@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
-import { formatGo, formatRust, LineWriter, NUMBER_BYTES_MAX, type NumberStyle } from "./number_text.ts";
+import { formatGo, formatRust, LineWriter, NUMBER_TEXT_BYTES_MAX, type NumberStyle } from "./number_text.ts";
 
 function written(value: number, style: NumberStyle): string {
   const bytes = Buffer.alloc(400);
@@ -60,7 +60,7 @@ const anyNumber = fc.oneof(
   fc.nat().map((value) => value / 100),
 );
 
-test("both spellings mean the number", () => {
+test("both ways of writing mean the same number", () => {
   fc.assert(
     fc.property(anyNumber, (value) => {
       assert.equal(Number(formatGo(value)), value === 0 ? 0 : value);
@@ -74,7 +74,7 @@ test("bytes are written as the texts are, and Go's never need more room than is 
     fc.property(anyNumber, (value) => {
       assert.equal(written(value, "go"), formatGo(value));
       assert.equal(written(value, "rs"), formatRust(value));
-      assert.ok(formatGo(value).length + 1 <= NUMBER_BYTES_MAX + 1);
+      assert.ok(formatGo(value).length + 1 <= NUMBER_TEXT_BYTES_MAX + 1);
     }),
   );
 });

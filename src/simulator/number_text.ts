@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** How a shim spells numbers: Go as `%g` (1.5e+06 from a million up), Rust as plain decimals. */
+/** How a shim writes numbers: "go" like `%g` (1.5e+06 from a million up), "rs" as plain decimals. */
 export type NumberStyle = "go" | "rs";
 
 const LF = 10;
@@ -8,10 +8,10 @@ const POINT = 46;
 const PLUS = 43;
 const LETTER_E = 101;
 
-/** The longest spelling of Go's, such as -1.7976931348623157e+308. Rust's have no end, but no shim serves such numbers. */
-export const NUMBER_BYTES_MAX = 24;
+/** The longest number in Go, such as -1.7976931348623157e+308. Rust can write longer ones, but no shim serves them. */
+export const NUMBER_TEXT_BYTES_MAX = 24;
 
-/** As Go's expfmt does, which knows no minus zero. */
+/** Writes a number as Go's expfmt does, which has no minus zero. */
 export function formatGo(value: number): string {
   if (value === Infinity) return "+Inf";
   if (value === -Infinity) return "-Inf";
@@ -22,7 +22,7 @@ export function formatGo(value: number): string {
   return `${mantissa}e${exponent[0]}${exponent.slice(1).padStart(2, "0")}`;
 }
 
-/** As Rust's Display of an f64: never with an exponent. */
+/** Writes a number as Rust's Display does: never with an exponent. */
 export function formatRust(value: number): string {
   if (value === Infinity) return "inf";
   if (value === -Infinity) return "-inf";
@@ -37,11 +37,11 @@ function withoutExponent(value: number): string {
   const digits = mantissa.replace(".", "");
   const whole = Number(exponent) + 1;
   if (whole <= 0) return `${sign}0.${"0".repeat(-whole)}${digits}`;
-  // Only numbers too large to have a fraction have an exponent in JavaScript.
+  // In JavaScript, only numbers too large for a fraction have a positive exponent.
   return `${sign}${digits.padEnd(whole, "0")}`;
 }
 
-/** Writes lines into bytes that are known to have room. No strings for whole numbers: most of a page is those. */
+/** Writes lines into a buffer, which must be large enough. It makes no strings for whole numbers, which are most of a page. */
 export class LineWriter {
   readonly #bytes: Buffer;
   readonly #style: NumberStyle;
@@ -66,7 +66,7 @@ export class LineWriter {
     this.#length += end - start;
   }
 
-  /** The number, and the end of its line. */
+  /** Writes the number and the end of its line. */
   endLine(value: number): void {
     if (Number.isSafeInteger(value) && value >= 0 && !Object.is(value, -0)) this.#wholeNumber(value);
     else {
@@ -81,7 +81,7 @@ export class LineWriter {
     else this.#withExponent(value);
   }
 
-  /** Whole numbers below 2^53 are their own shortest spelling, so that only zeros at the end have to go. */
+  /** The shortest decimals of a whole number below 2^53 are its digits without the zeros at the end. */
   #withExponent(value: number): void {
     const exponent = decimalsOf(value) - 1;
     let mantissa = value;

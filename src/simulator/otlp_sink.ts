@@ -2,11 +2,11 @@
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
 
-/** What one pushed request held. */
-export interface Delivery {
+/** The contents of one pushed request. */
+export interface PushedRequest {
   readonly resources: number;
   readonly points: number;
-  /** Points that say that their series has ended (flag "no recorded value"). */
+  /** Points with the flag "no recorded value", which end their series. */
   readonly endedPoints: number;
 }
 
@@ -16,8 +16,8 @@ export interface OtlpSink {
   close(): void;
 }
 
-/** A destination for the demo: a real OTLP gRPC server that counts what it is sent and keeps nothing. */
-export async function startOtlpSink(onDelivery: (delivery: Delivery) => void): Promise<OtlpSink> {
+/** Starts a destination for the demo: a real OTLP gRPC server that counts the points of each request and keeps nothing. */
+export async function startOtlpSink(onDelivery: (delivery: PushedRequest) => void): Promise<OtlpSink> {
   const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
   const bytes = (value: Buffer): Buffer => value;
   const method = {
@@ -51,7 +51,10 @@ export async function startOtlpSink(onDelivery: (delivery: Delivery) => void): P
 const RESOURCE_METRICS = 1;
 const SCOPE_METRICS = 2;
 const METRICS = 2;
-/** The field of a metric's points by kind (gauge, sum, histogram, summary), and the field of their flags. */
+/**
+ * For each kind of metric (gauge, sum, histogram, summary): the field of its body, and the field of the flags in its
+ * points.
+ */
 const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
   [5, 8],
   [7, 8],
@@ -60,8 +63,8 @@ const FLAGS_FIELD: ReadonlyMap<number, number> = new Map([
 ]);
 const DATA_POINTS = 1;
 
-/** Walks a request without building it: only counts are wanted. */
-export function countRequest(request: Uint8Array): Delivery {
+/** Counts the points of a request without decoding it as a whole. */
+export function countRequest(request: Uint8Array): PushedRequest {
   let resources = 0;
   let points = 0;
   let endedPoints = 0;

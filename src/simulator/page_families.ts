@@ -27,32 +27,32 @@ import {
 } from "./item_motion.ts";
 import { counter, EVERY_TIME, fixed, gauge, type Motion, RARELY, SELDOM } from "./motion.ts";
 
-/** What a sandbox is made of, as far as its page shows. */
+/** The parts of a sandbox that its page shows. */
 export interface PageSizes {
-  /** 26 by default for Go shims: one disk, and the RAM and loop devices of Kata's own guest kernel. 2 for runtime-rs. */
+  /** By default 26 for Go shims (one disk, and the RAM and loop devices of Kata's guest kernel), and 2 for runtime-rs. */
   readonly disks?: number;
   readonly guestInterfaces?: number;
-  /** In the hypervisor's network namespace, which only Go shims show. */
-  readonly hostInterfaces?: number;
+  /** The interfaces in the hypervisor's network namespace. Only Go shims show them. */
+  readonly shimInterfaces?: number;
   readonly cpus?: number;
   /** The items of the guest kernel's /proc/vmstat; those of a 6.x kernel by default. */
   readonly vmstatItems?: readonly string[];
-  /** How the guest fares; "well" by default. It shows in numbers only: the lines are the same. */
+  /** The guest's condition; "well" by default. It changes numbers only, no lines. */
   readonly condition?: GuestConditionName;
 }
 
-/** The two parts of a page, each in the order in which the shim itself would write it. */
+/** The two parts of a page, each in the order in which a real shim writes it. */
 export interface PageFamilies {
   readonly shim: readonly FamilyShape[];
   readonly agent: readonly FamilyShape[];
 }
 
 const MIB = 1_048_576;
-/** Of simulated processes: an instant in 2026. */
+/** When simulated processes started, in Unix seconds. */
 const START_SECONDS = 1_787_400_000;
-const HOST_INTERFACES = ["lo", "eth0", "tap0_kata", "tunl0", "sit0", "ip6tnl0"];
+const SHIM_INTERFACES = ["lo", "eth0", "tap0_kata", "tunl0", "sit0", "ip6tnl0"];
 
-/** A family of one number. */
+/** Makes a family of one number. */
 function single(
   name: string,
   help: string,
@@ -62,7 +62,7 @@ function single(
   return familyOf({ name, type, help }, [{ labels: [], motion }]);
 }
 
-/** A gauge with a number per item. */
+/** Makes a gauge with a number per item. */
 function items(
   name: string,
   help: string,
@@ -80,7 +80,7 @@ interface Grid {
   readonly motion: (item: string, of: string) => Motion;
 }
 
-/** A gauge with a number per item of each thing. */
+/** Makes a gauge with a number per item of each thing. */
 function grid(name: string, help: string, { label, of, names, motion }: Grid): FamilyShape {
   const rows = of.flatMap((thing) =>
     names.map((item): Row => {
@@ -94,7 +94,10 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
   return familyOf({ name, type: "gauge", help }, rows);
 }
 
-/** What is told of a process on the host: the shim itself, its hypervisor, virtiofsd. `guest` is what a guest in it uses. */
+/**
+ * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is what the guest in this
+ * process uses, if there is one.
+ */
 function processFamilies(
   prefix: string,
   what: string,
@@ -119,9 +122,9 @@ function processFamilies(
   ];
 }
 
-/** Sorted by name, as the Go shim's registry gives them. */
+/** Makes the Go shim's own part, sorted by name like the shim's registry. */
 export function goShimFamilies({
-  hostInterfaces = 6,
+  shimInterfaces = 6,
   cpus = 1,
   condition = "well",
 }: PageSizes): FamilyShape[] {
@@ -134,7 +137,7 @@ export function goShimFamilies({
     ...processFamilies("kata_virtiofsd", "virtiofsd", { flavor: "go" }),
     grid("kata_hypervisor_netdev", "Network devices of the hypervisor.", {
       label: "interface",
-      of: HOST_INTERFACES.slice(0, hostInterfaces),
+      of: SHIM_INTERFACES.slice(0, shimInterfaces),
       names: NETDEV_ITEMS,
       motion: netdevMotion,
     }),
@@ -238,12 +241,12 @@ function goProcessFamilies(): FamilyShape[] {
 
 const VCPU_ITEMS = "exit_io_in exit_io_out exit_mmio_read exit_mmio_write failures filter_cpuid".split(" ");
 
-/** The hypervisor's part, which only Dragonball has, and the shim's own. */
+/** Makes the own part of a runtime-rs shim. Only with Dragonball does it have families of the hypervisor. */
 export function rsShimFamilies(
   { cpus = 1, condition = "well" }: PageSizes,
   hypervisor: string,
 ): FamilyShape[] {
-  // Dragonball runs within the shim.
+  // Dragonball runs in the shim's process.
   const guest = hypervisor === "dragonball" ? guestUse(condition, cpus) : undefined;
   const shim = processFamilies("kata_shim", "the shim", { flavor: "rs", guest });
   if (hypervisor !== "dragonball") return shim;
@@ -267,7 +270,7 @@ export function rsShimFamilies(
   ];
 }
 
-/** What the agent in the guest serves, whatever the shim; sorted by name, as its registry gives it. */
+/** Makes the part of the guest's agent, which is the same for all shims, sorted by name like the agent's registry. */
 export function agentFamilies({
   disks = 26,
   guestInterfaces = 2,
@@ -339,7 +342,7 @@ function agentProcessFamilies(): FamilyShape[] {
   ];
 }
 
-/** The kernel's two decimals went through a 32-bit float on their way. */
+/** Makes a load average: two decimals of the kernel that have passed through a 32-bit float. */
 function loadMotion(load: number): Motion {
   const draw = (random: () => number): number => Math.fround(Math.floor((0.5 + random()) * load * 100) / 100);
   return { first: draw, next: (_value, random) => draw(random) };

@@ -15,7 +15,7 @@ function namesIn(page: Buffer): string[] {
   return blocks(page).map((block) => block.split(" ")[2] ?? "");
 }
 
-/** By series: its number. */
+/** The number of each series. */
 function samples(page: Buffer): Map<string, number> {
   const lines = page
     .toString()
@@ -29,7 +29,7 @@ function samples(page: Buffer): Map<string, number> {
   );
 }
 
-/** The pages of so many scrapes. */
+/** The pages of `count` scrapes. */
 function scrapes(page: SimulatedPage, count: number): Map<string, number>[] {
   return Array.from({ length: count }, () => samples(page.render()));
 }
@@ -45,7 +45,7 @@ test("a Go page of the default size has 1,261 samples in 75 families, 84 KB, on 
   }
 });
 
-test("sizes are what is asked for", () => {
+test("a page has the sizes that are asked for", () => {
   const check = (options: Partial<Parameters<typeof createPage>[0]>, want: number): void => {
     const page = createPage({ flavor: "go", seed: 1, ...options });
     assert.equal(samples(page.render()).size, want, JSON.stringify(options));
@@ -54,7 +54,7 @@ test("sizes are what is asked for", () => {
   check({ disks: 2 }, 1_261 - 24 * 17);
   check({ disks: 30 }, 1_261 + 4 * 17);
   check({ guestInterfaces: 4 }, 1_261 + 2 * 16);
-  check({ hostInterfaces: 3 }, 1_261 - 3 * 16);
+  check({ shimInterfaces: 3 }, 1_261 - 3 * 16);
   check({ cpus: 8 }, 1_261 + 7 * 10);
   check({ vmstatItems: ["pgfault"] }, 1_261 - 191);
   check({ flavor: "rs" }, 422);
@@ -109,11 +109,11 @@ test("each scrape is counted by the page itself", () => {
   assert.deepEqual(counts, [1, 2, 3]);
 });
 
-test("in time every number moves, but for what never changes while a process lives and its guest is well", () => {
+test("in time every number changes, except those that stay the same while a process lives and its guest is healthy", () => {
   const page = createPage({ flavor: "go", seed: 1, disks: 2 });
   const first = samples(page.render());
   const moved = new Set<string>();
-  // Numbers that are nearly always zero take a while: most of a page is those.
+  // Most numbers of a page are nearly always zero, and take a while to change.
   for (let look = 0; look < 150; look++) {
     for (let skipped = 0; skipped < 15; skipped++) page.render();
     for (const [series, value] of samples(page.render())) if (first.get(series) !== value) moved.add(series);
@@ -124,7 +124,7 @@ test("in time every number moves, but for what never changes while a process liv
   for (const series of still) assert.match(series, constant);
 });
 
-test("without the agent there is the shim's own part, and with it again the whole page", () => {
+test("without the agent a page has only the shim's own part, and with the agent again everything", () => {
   const page = createPage({ flavor: "go", seed: 1 });
   page.render();
   assert.equal(namesIn(page.renderWithoutAgent()).length, SHIM_FAMILIES);
@@ -148,7 +148,7 @@ test("the same seed makes the same pages, another seed others", () => {
   assert.notDeepEqual(render(7), render(8));
 });
 
-/** What promtool exits with where all is well, and where only its linter has something to say, as on Kata's names. */
+/** The exit codes of promtool if all is well, and if only its linter complains, as about Kata's names. */
 const TAKEN = [0, 3];
 
 test("promtool takes a page", (context) => {

@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { TICK_MS } from "./cpu_family.ts";
 import type { FamilyShape } from "./family_shape.ts";
 import type { GuestConditionName } from "./guest_condition.ts";
-import { LineWriter, NUMBER_BYTES_MAX, type NumberStyle } from "./number_text.ts";
+import { LineWriter, NUMBER_TEXT_BYTES_MAX, type NumberStyle } from "./number_text.ts";
 import {
   agentFamilies,
   goShimFamilies,
@@ -13,57 +13,61 @@ import {
 } from "./page_families.ts";
 import { seededRandom, shuffled } from "./random.ts";
 
-export interface PageOptions extends PageSizes {
+export interface SimulatedPageOptions extends PageSizes {
   readonly flavor: NumberStyle;
-  /** The same seed makes the same pages, scrape by scrape, where no clock is given. */
+  /** Without a clock, the same seed makes the same pages, scrape by scrape. */
   readonly seed: number;
-  /** What the guest's clock follows; without one, 15 s pass from each scrape to the next. */
+  /** The clock of the guest. Without one, 15 s pass from each scrape to the next. */
   readonly clock?: Clock;
-  /** Of runtime-rs: only "dragonball", the default, shows metrics of its own. */
+  /** The hypervisor of a runtime-rs sandbox. Only "dragonball", the default, has metrics of its own. */
   readonly hypervisor?: string;
 }
 
 /** A simulated shim's page. With the default sizes a Go page has 1,261 samples in 75 families, 84 KB. */
 export interface SimulatedPage {
   readonly samples: number;
-  /** The text of the next scrape: numbers have moved, and a Go shim's agent blocks stand in another order. */
+  /**
+   * Returns the text of the next scrape: numbers have changed, and the agent's blocks of a Go shim are in another order. Its
+   * bytes are not written again.
+   */
   render(): Buffer;
-  /** The shim's own part, as served while the guest agent does not answer. */
+  /** Returns only the shim's own part, which is served while the guest's agent does not answer. */
   renderWithoutAgent(): Buffer;
-  /** How the guest fares from now on. What its counters have counted stays counted. */
+  /** Sets the guest's condition. Counters keep their values. */
   setCondition(condition: GuestConditionName): void;
 }
 
 const INTERVAL_MS = 15_000;
 
 /**
- * A family with more samples than this moves on one scrape of `MOVING_SHARE` only, and is copied from the page before on
- * the others: the simulator shares its CPUs with the agent that is measured. A sick guest's families all move on every scrape.
+ * A family with more samples changes only on every `MOVING_SHARE`th scrape, and is copied from the page before on the others,
+ * because the simulator shares its CPUs with the agent that is measured. The families of a sick guest change on every scrape.
  */
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
 const MOVING_SHARE = 4;
 
-export function createPage({ seed, clock, ...shape }: PageOptions): SimulatedPage {
+/** Makes the page of one sandbox. */
+export function createPage({ seed, clock, ...shape }: SimulatedPageOptions): SimulatedPage {
   return new Page(shape, { random: seededRandom(seed), clock });
 }
 
-/** What pages of one layout have in common. */
-type PageShape = Omit<PageOptions, "seed" | "clock">;
+/** The options that pages of one layout have in common. */
+type PageShape = Omit<SimulatedPageOptions, "seed" | "clock">;
 
-/** Where everything is; the same for all pages of one shape. */
+/** The families and columns of a page, the same for all pages of one shape. */
 interface Layout {
   readonly families: readonly FamilyShape[];
-  /** Of each family, the column of its first number. */
+  /** The column of each family's first number. */
   readonly columns: readonly number[];
   readonly samples: number;
   /** Indices into `families`. */
   readonly shim: readonly number[];
   readonly agent: readonly number[];
-  /** Of a page whose numbers are as long as can be. */
+  /** The size of a page with the longest possible numbers. */
   readonly bytesMax: number;
 }
 
-/** A node has one or two shapes; tests make some more. */
+/** How many layouts are kept. A node has one or two, and tests make some more. */
 const LAYOUTS_MAX = 16;
 const layouts = new Map<string, Layout>();
 
@@ -91,7 +95,7 @@ function makeLayout({ shim, agent }: PageFamilies): Layout {
     columns.push(samples);
     samples += lines.length;
     bytesMax += header.length;
-    for (const line of lines) bytesMax += line.length + NUMBER_BYTES_MAX;
+    for (const line of lines) bytesMax += line.length + NUMBER_TEXT_BYTES_MAX;
   }
   const indices = families.map((_, index) => index);
   return {
@@ -109,12 +113,12 @@ class Page implements SimulatedPage {
   readonly #random: () => number;
   readonly #clock: Clock | undefined;
   readonly #numbers: Float64Array;
-  /** When each family was moved last. */
+  /** When each family's numbers were changed last. */
   readonly #movedAtMs: Float64Array;
-  /** Where each family's block stands in the page before; equal where it stands nowhere. */
+  /** Where each family's block begins and ends in the page before. Both are equal if it is not there. */
   readonly #starts: Uint32Array;
   readonly #ends: Uint32Array;
-  /** Of all conditions alike, but for the motions in it. */
+  /** The layouts of all conditions are the same, except for the motions in them. */
   #layout: Layout;
   #isSick = false;
   #before = Buffer.alloc(0);
@@ -140,7 +144,7 @@ class Page implements SimulatedPage {
 
   render(): Buffer {
     const { shim, agent } = this.#layout;
-    // The Go shim's own families are sorted; those of the agent go through a Go map. runtime-rs puts the agent first.
+    // The Go shim sorts its own families, but takes the agent's from a Go map. runtime-rs writes the agent's first.
     return this.#write(
       this.#shape.flavor === "go" ? [...shim, ...shuffled(agent, this.#random)] : [...agent, ...shim],
     );
@@ -155,7 +159,7 @@ class Page implements SimulatedPage {
     this.#isSick = condition !== "well";
   }
 
-  /** In whole ticks of the guest's kernel, so that no part of one is lost between two scrapes. */
+  /** Returns the time in whole ticks of the guest's kernel, so that no part of a tick is lost between two scrapes. */
   #nowMs(): number {
     const nowMs = this.#clock?.monotonicMs() ?? this.#scrape * INTERVAL_MS;
     return nowMs - (nowMs % TICK_MS);
@@ -180,10 +184,10 @@ class Page implements SimulatedPage {
     return this.#before;
   }
 
-  /** Whether the family's numbers have moved. */
+  /** Changes the family's numbers if it is their turn. Returns whether it was. */
   #move(index: number): boolean {
     const { families, columns } = this.#layout;
-    const family = families[index] as FamilyShape; // orders hold indices of families
+    const family = families[index] as FamilyShape; // Every order has indices of families.
     const rests =
       family.lines.length > MOVING_ALWAYS_SAMPLES_MAX && family.isRestless !== true && !this.#isSick;
     if (rests && (index + this.#scrape) % MOVING_SHARE !== 0) return false;

@@ -3,12 +3,12 @@ import type { SimulatedPod } from "./cri_server.ts";
 
 const APPS = ["checkout", "frontend", "ledger", "search", "payments", "inventory", "mailer", "gateway"];
 const NAMESPACES = ["shop", "shop", "backend", "monitoring"];
-/** What Kubernetes makes random name parts of: no vowels, so that no words come out. */
+/** The letters of random names in Kubernetes. There are no vowels, so that no words come out. */
 const NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789";
 
-/** A pod as a Deployment would have made it, with an id as the container runtime makes them: 64 hex digits. */
+/** Makes a pod like one of a Deployment. Its sandbox has an id of 64 hex digits, as container runtimes make them. */
 export function randomPod(random: () => number, runtimeHandler: string): SimulatedPod {
-  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T; // the index is in range
+  const pick = <T>(items: readonly T[]): T => items[Math.floor(random() * items.length)] as T; // The index is in range.
   const letters = (count: number): string =>
     Array.from({ length: count }, () => pick([...NAME_LETTERS])).join("");
   const hex = (digits: number): string =>

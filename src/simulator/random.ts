@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A small seeded generator (mulberry32): the same seed gives the same node, run after run. */
+/** Makes a small seeded generator of numbers from 0 to 1 (mulberry32). The same seed gives the same node, run after run. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
@@ -10,12 +10,12 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
-/** The items in an order that `random` chooses. */
+/** Returns the items in an order that `random` chooses. */
 export function shuffled<T>(items: readonly T[], random: () => number): T[] {
   const out = [...items];
   for (let last = out.length - 1; last > 0; last--) {
     const other = Math.floor(random() * (last + 1));
-    const moved = out[last] as T; // both indices are in range
+    const moved = out[last] as T; // Both indices are in range.
     out[last] = out[other] as T;
     out[other] = moved;
   }

@@ -5,11 +5,11 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NumberStyle } from "./number_text.ts";
 
 const HOUR_MS = 3_600_000;
-/** Longer than the steps in which the kernel's file times go forward. */
+/** How long to wait for the next file time. The kernel's file times advance in smaller steps. */
 const FILE_TIME_STEP_MS = 5;
 
-/** With the mode that the runtime gives it. Rejects where it is there already. */
-export async function makeDirectory(directory: string, flavor: NumberStyle): Promise<void> {
+/** Makes a sandbox's directory with the mode that its runtime uses. Rejects if it exists already. */
+export async function makeSandboxDirectory(directory: string, flavor: NumberStyle): Promise<void> {
   try {
     await mkdir(directory, { mode: flavor === "go" ? 0o700 : 0o755 });
   } catch (error) {
@@ -20,12 +20,12 @@ export async function makeDirectory(directory: string, flavor: NumberStyle): Pro
   }
 }
 
-/** As the Go runtime writes it before the guest boots. */
+/** Writes the file that the Go runtime writes before the guest boots. */
 export async function writePersist(directory: string): Promise<void> {
   await writeFile(join(directory, "persist.json"), "{}", { mode: 0o600 });
 }
 
-/** As runtime-rs writes it when the guest has booted. */
+/** Writes the file that runtime-rs writes when the guest has booted. */
 export async function writeState(directory: string, id: string, hypervisor: string): Promise<void> {
   const state = { sandbox_type: "virtcontainer", hypervisor: { hypervisor_type: hypervisor, id } };
   await writeFile(join(directory, "state.json"), JSON.stringify(state));
@@ -37,7 +37,7 @@ export async function age(path: string): Promise<void> {
   await utimes(path, (atimeMs - HOUR_MS) / 1_000, (mtimeMs - HOUR_MS) / 1_000);
 }
 
-/** Waits until what happens to `path` is later than what happened to `other`, also in the eyes of the kernel. */
+/** Changes `path` until the kernel's change time of it is later than that of `other`. */
 export async function outlive(path: string, other: string): Promise<void> {
   const { mode } = await stat(path);
   for (;;) {

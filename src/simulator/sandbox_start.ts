@@ -10,20 +10,23 @@ import type { NodeSandbox } from "./simulated_sandbox.ts";
 
 /** How the sandboxes of a node start, and what they are. */
 export interface StartOptions {
-  /** How long guests boot: a Go shim's socket comes this much later than its directory, a state.json of runtime-rs than its socket. */
+  /**
+   * How long guests boot, in milliseconds. A Go shim's socket appears this much later than its directory, and the state.json of
+   * runtime-rs this much later than its socket.
+   */
   readonly bootDelayMs?: number;
   /** How late "slow_shim" answers; 9 s if left out. */
   readonly answerDelayMs?: number | undefined;
   readonly page?: PageSizes;
-  /** Of runtime-rs sandboxes, as in their state.json; "dragonball" if left out. */
+  /** The hypervisor in the state.json of runtime-rs sandboxes; "dragonball" if left out. */
   readonly hypervisor?: string;
 }
 
-/** What has come of a start. */
+/** The result of a start. */
 export interface Started {
-  /** Whether the guest has booted and the shim answers, as its fault lets it. */
+  /** Whether the guest has booted and the shim has started. */
   readonly isUp: boolean;
-  /** Whether the container runtime takes it for a pod that is ready. */
+  /** Whether the container runtime lists the sandbox as a pod that is ready. */
   readonly isPod: boolean;
 }
 
@@ -33,7 +36,10 @@ interface SeededOptions extends StartOptions {
 
 const NOTHING: Started = { isUp: false, isPod: false };
 
-/** Makes what is there of the sandbox, in the order of the runtime that makes it. Rejects where the sandbox ends before. */
+/**
+ * Makes the files of the sandbox and its shim, in the order of its runtime. Rejects if the sandbox ends before that is
+ * done.
+ */
 export async function startSandbox(sandbox: NodeSandbox, options: SeededOptions): Promise<Started> {
   const { directory, fault } = sandbox;
   switch (fault) {
@@ -54,7 +60,10 @@ export async function startSandbox(sandbox: NodeSandbox, options: SeededOptions)
   }
 }
 
-/** The state says that a scrape does no harm; it is not this guest's, and the socket is later. */
+/**
+ * Starts a sandbox that never finishes booting. Its state.json says that a scrape is harmless, but is from an earlier life: it is
+ * older than the socket.
+ */
 async function bootForEver(sandbox: NodeSandbox, options: SeededOptions): Promise<void> {
   const { directory, socketPath } = sandbox;
   const statePath = join(directory, "state.json");
@@ -76,7 +85,7 @@ async function boot(sandbox: NodeSandbox, options: SeededOptions): Promise<void>
     await guestBoots();
     sandbox.shim = await makeShim(sandbox, options);
   } else {
-    // The socket is there at once, but its answers wait for the guest; what runs it is said at the very end.
+    // The socket exists at once but answers when the guest has booted. The hypervisor's name is written last.
     sandbox.shim = await makeShim(sandbox, options);
     await sandbox.shim.setFault("hang");
     await guestBoots();

@@ -10,14 +10,14 @@ import { test } from "node:test";
 import { poll } from "../../test/kit/poll.ts";
 import type { NumberStyle } from "./number_text.ts";
 import { createPage } from "./pages.ts";
-import { type Fault, type Shim, startShim } from "./shim.ts";
+import { type Shim, type ShimFault, startShim } from "./shim.ts";
 
 interface Scene {
   readonly shim: Shim;
   readonly socketPath: string;
-  /** What a client gets for the request until the connection ends; the error's code where there is none. */
+  /** Returns everything that a client gets until the connection ends, or the code of its error. */
   ask(request?: string): Promise<string>;
-  /** A connection that has sent the request, and what has come so far. */
+  /** Opens a connection, sends the request, and keeps what has come so far. */
   open(request?: string): { readonly socket: Socket; text(): string };
 }
 
@@ -129,8 +129,8 @@ test("a head without end is cut off", () =>
     assert.equal(await ask(`GET /metrics HTTP/1.1\r\nX: ${"x".repeat(10_000)}`), "");
   }));
 
-test("faults are as a client sees them", async () => {
-  const check = (flavor: NumberStyle, fault: Fault, seen: RegExp): Promise<void> =>
+test("a client sees each fault as it is described", async () => {
+  const check = (flavor: NumberStyle, fault: ShimFault, seen: RegExp): Promise<void> =>
     withShim(flavor, async ({ shim, ask }) => {
       await shim.setFault(fault);
       assert.match(await ask(), seen, `${flavor} ${fault}`);

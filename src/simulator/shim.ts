@@ -18,8 +18,8 @@ import {
   takeRequests,
 } from "./shim_http.ts";
 
-/** What can be wrong with a shim or its guest, and what that means. */
-export const SHIM_FAULTS: Readonly<Record<Fault, string>> = {
+/** Faults of a shim or its guest, with what each means. They can be set and removed at any time. */
+export const SHIM_FAULTS: Readonly<Record<ShimFault, string>> = {
   none: "nothing is wrong",
   hang: "takes requests and never answers",
   slow: "answers in small pieces: a page takes half a minute",
@@ -35,11 +35,11 @@ export const SHIM_FAULTS: Readonly<Record<Fault, string>> = {
   hostile: "serves a guest that forges, redefines and makes noise",
   churning: "serves families that no page had before, on every page",
   abort: "ends at the first scrape, as released runtime-rs shims do with QEMU or Firecracker",
-  stolen_cpu: "has a guest whose CPUs the host gives to others three quarters of the time",
+  stolen_cpu: "has a guest whose CPUs the node gives to others three quarters of the time",
   memory_pressure: "has a guest without free memory, with major faults and OOM kills",
   slow_disk: "has a guest that waits for its disk nearly all of the time",
 };
-export type Fault =
+export type ShimFault =
   | "none"
   | "hang"
   | "slow"
@@ -63,26 +63,26 @@ export interface ShimOptions {
   readonly flavor: NumberStyle;
   readonly socketPath: string;
   readonly page: SimulatedPage;
-  /** How late "slow_shim" answers; 9 s by default, just within an agent's 10 s. */
+  /** How late "slow_shim" answers; 9 s by default, just below the agent's timeout of 10 s. */
   readonly answerDelayMs?: number | undefined;
 }
 
 const ANSWER_DELAY_MS = 9_000;
 
-/** A shim's management socket, serving `/metrics` and `/agent-url` as the real ones do. */
+/** A shim's management socket, which serves `/metrics` and `/agent-url` as real shims do. */
 export interface Shim {
-  readonly fault: Fault;
-  /** Takes effect at the next request; "refuse" at once, and what follows it too. */
-  setFault(fault: Fault): Promise<void>;
-  /** The text that was served last. */
+  readonly fault: ShimFault;
+  /** Sets the fault for the next requests. A change to or from "refuse" takes effect at once. */
+  setFault(fault: ShimFault): Promise<void>;
+  /** The last page that was served. */
   readonly lastPage: Buffer | undefined;
-  /** Requests for `/metrics` that were begun. */
+  /** The number of requests for `/metrics`. */
   readonly scrapes: number;
-  /** Cuts every connection and removes the socket's file, unless its directory has gone already. */
+  /** Cuts every connection, and removes the socket's file if it still exists. */
   close(): Promise<void>;
 }
 
-/** Rejects when the socket cannot be made. */
+/** Starts a shim. Rejects if the socket cannot be made. */
 export async function startShim(options: ShimOptions): Promise<Shim> {
   const path = await shortSocketPath(options.socketPath);
   const shim = new SocketShim(options, path);
@@ -96,7 +96,7 @@ export async function startShim(options: ShimOptions): Promise<Shim> {
 }
 
 class SocketShim implements Shim {
-  fault: Fault = "none";
+  fault: ShimFault = "none";
   lastPage: Buffer | undefined;
   scrapes = 0;
   readonly #options: ShimOptions;
@@ -117,7 +117,7 @@ class SocketShim implements Shim {
     await chmod(socketPath, flavor === "go" ? 0o600 : 0o755);
   }
 
-  async setFault(fault: Fault): Promise<void> {
+  async setFault(fault: ShimFault): Promise<void> {
     this.fault = fault;
     this.#options.page.setCondition(GUEST_CONDITIONS.find((condition) => condition === fault) ?? "well");
     if (fault === "refuse") await this.#abandon();
@@ -129,7 +129,7 @@ class SocketShim implements Shim {
 
   async close(): Promise<void> {
     await this.#stop();
-    // Only now: the server removes its socket by this path.
+    // The server needs this path to remove its socket, so it goes last.
     await this.#path[Symbol.asyncDispose]();
   }
 
@@ -145,7 +145,7 @@ class SocketShim implements Shim {
     if (!this.#server.listening) return;
     const { socketPath } = this.#options;
     const kept = join(dirname(socketPath), ".kept.sock");
-    // A server that closes removes its own name of the socket, not another one.
+    // A server that closes removes the path that it listens on, but no other link to the same socket.
     await link(socketPath, kept).catch(ignoreMissing);
     await this.#stop();
     await rename(kept, socketPath).catch(ignoreMissing);
@@ -239,7 +239,7 @@ class SocketShim implements Shim {
     socket.on("close", () => clearTimeout(timer));
   }
 
-  /** The guest's part stands last on a Go shim's page, and first on one of runtime-rs: before what it may forge. */
+  /** The guest's part is last on a Go shim's page. On a runtime-rs page it is first, before the lines that it may forge. */
   #withGuestLines(lines: Buffer): Buffer {
     const page = this.#options.page.render();
     return Buffer.concat(this.#options.flavor === "go" ? [page, lines] : [lines, page]);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { NumberStyle } from "./number_text.ts";
 
-/** What a client asked for, as far as shims care. */
+/** The parts of a client's request that shims use. */
 export interface ShimRequest {
   readonly method: string;
   readonly path: string;
-  /** Whether the client will ask again on the same connection. */
+  /** Whether the connection stays open for another request. */
   readonly keepsOpen: boolean;
-  /** Before HTTP/1.1 there were no chunks. */
+  /** Chunks need HTTP/1.1. */
   readonly version: "1.0" | "1.1";
 }
 
 export const OK = "200 OK";
 
 const END_OF_HEAD = "\r\n\r\n";
-/** Go's server gives up on longer heads too, at 1 MiB. */
+/** The limit on the head of a request. */
 export const HEAD_BYTES_MAX = 8_192;
 
-/** The requests that the text holds whole, and what follows them. Bodies are not expected: shims' clients send none. */
+/** Returns the complete requests in the text, and the rest. Requests have no bodies, because clients of shims send none. */
 export function takeRequests(text: string): { requests: ShimRequest[]; rest: string } {
   const heads = text.split(END_OF_HEAD);
   const rest = heads.pop() ?? "";
@@ -38,15 +38,15 @@ export interface ShimResponse {
   readonly body: Buffer;
 }
 
-/** What Go's server holds back to find out whether it can tell the length. */
+/** Go's server sends a body of up to this size with its length, and larger ones in chunks. */
 const UNCHUNKED_BYTES_MAX = 2_048;
-/** The buffers of Go's server and of its text encoder meet in chunks of all sizes between these. */
+/** The sizes of chunks from Go's server, which depend on the buffers of the server and of its text encoder. */
 const CHUNK_BYTES_MIN = 2_048;
 const CHUNK_BYTES_MAX = 4_096;
-/** `1000`, and two line ends. */
+/** The size in hex, such as `1000`, and two line ends. */
 const CHUNK_FRAME_BYTES = 8;
 
-/** The bytes of a whole response, as the shim's server writes it. */
+/** Returns the bytes of a whole response, as the shim's server writes it. */
 export function renderResponse(request: ShimRequest, { flavor, status, body }: ShimResponse): Buffer {
   if (flavor === "rs" || body.length <= UNCHUNKED_BYTES_MAX) {
     const head = renderHead(request, { flavor, status, framing: `Content-Length: ${body.length}` });
@@ -73,7 +73,7 @@ export function renderResponse(request: ShimRequest, { flavor, status, body }: S
 
 const LAST_CHUNK = "0\r\n\r\n";
 
-/** The bytes of one more chunk, for bodies that are not known whole. */
+/** Returns the bytes of one chunk, for a body whose size is not known. */
 export function renderChunk(body: Buffer): Buffer {
   return Buffer.concat([Buffer.from(`${body.length.toString(16)}\r\n`), body, Buffer.from("\r\n")]);
 }
@@ -81,11 +81,11 @@ export function renderChunk(body: Buffer): Buffer {
 export interface HeadOptions {
   readonly flavor: NumberStyle;
   readonly status: string;
-  /** The field that tells where the body ends; undefined where the connection's end does. */
+  /** The field that tells where the body ends. Undefined if the end of the connection ends it. */
   readonly framing: string | undefined;
 }
 
-/** Go finds the type of the text by looking at it; runtime-rs names none. */
+/** Returns the head of a response. Go's server names the content's type; that of runtime-rs does not. */
 export function renderHead(request: ShimRequest, { flavor, status, framing }: HeadOptions): Buffer {
   const fields = [`Date: ${new Date().toUTCString()}`];
   if (flavor === "go") fields.push("Content-Type: text/plain; charset=utf-8");
@@ -95,7 +95,7 @@ export function renderHead(request: ShimRequest, { flavor, status, framing }: He
   return Buffer.from(`HTTP/${request.version} ${status}\r\n${lines.join("\r\n")}${END_OF_HEAD}`, "latin1");
 }
 
-/** As hyper, the server of runtime-rs, writes them. */
+/** Returns the field with its name in lower case, as hyper, the server of runtime-rs, writes it. */
 function lowerCaseName(field: string): string {
   const colon = field.indexOf(":");
   return field.slice(0, colon).toLowerCase() + field.slice(colon);

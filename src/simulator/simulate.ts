@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { parseArgs } from "node:util";
-import type { Command } from "../commands/command.ts";
-import { stoppedOrAfter } from "../commands/stopped.ts";
 import { parseDuration } from "../options/values.ts";
+import type { Command } from "../process/command.ts";
+import { stoppedOrAfter } from "../process/stopped.ts";
 import { visible } from "../text/visible.ts";
 import { describeFaults, parseFaults } from "./fault_list.ts";
 import type { SimulatedSandbox } from "./simulated_sandbox.ts";
@@ -17,14 +17,14 @@ Usage: npm run simulate -- --dir D [options]
   --sandboxes N      how many (default 10)
   --flavor F         go, rs or mixed (default mixed)
   --churn N          sandboxes that end and are replaced, per minute (default 0)
-  --faults LIST      what so many sandboxes suffer from, such as hang=1,slow_disk=2
-  --hypervisor H     of runtime-rs sandboxes (default dragonball)
-  --disks N          of the guest: 26 in Kata's own image (default: 26 for go, 2 for rs)
-  --boot-delay D     how long guests boot: a Go shim's socket, or the state.json of runtime-rs, comes so late (default 0s)
+  --faults LIST      how many sandboxes have each fault, such as hang=1,slow_disk=2
+  --hypervisor H     the hypervisor of runtime-rs sandboxes (default dragonball)
+  --disks N          disks of the guest: 26 in Kata's own image (default: 26 for go, 2 for rs)
+  --boot-delay D     how late a Go shim's socket, or the state.json of runtime-rs, appears (default 0s)
   --answer-delay D   how late slow_shim answers (default 9s)
   --leak-delay D     how long the runtime lists the pod of leaked_vm (default 30s)
   --seed N           the same seed makes the same node (default 1)
-  --duration D       stop by itself after so long
+  --duration D       stop after this time
 
 Faults: a sandbox with
 
@@ -46,7 +46,7 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** A node has a few hundred; a process may open some more files than that. */
+/** The limit on sandboxes. A node has a few hundred, and a process can open some ten thousand files. */
 const SANDBOXES_MAX = 10_000;
 
 /** Runs a simulated node until it is told to stop. */

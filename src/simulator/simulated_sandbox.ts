@@ -3,23 +3,23 @@ import { join } from "node:path";
 import type { SimulatedPod } from "./cri_server.ts";
 import type { NumberStyle } from "./number_text.ts";
 import { type SandboxFault, shimFaultOf } from "./sandbox_faults.ts";
-import type { Fault, Shim } from "./shim.ts";
+import type { Shim, ShimFault } from "./shim.ts";
 
-/** A sandbox of a simulated node, as those see it who play with the node. */
+/** A sandbox of a simulated node, as the users of the simulator see it. */
 export interface SimulatedSandbox {
   readonly id: string;
   readonly flavor: NumberStyle;
   readonly pod: SimulatedPod;
   readonly directory: string;
   readonly socketPath: string;
-  /** What it was made with, or what was set since. */
+  /** The fault that it was made with, or that was set since. */
   readonly fault: SandboxFault;
   /** Whether the container runtime lists its pod. */
   readonly isListed: boolean;
-  /** Undefined while the guest boots, and where there is none. */
+  /** Undefined before the shim has started, and if the sandbox has none. */
   readonly shim: Shim | undefined;
-  /** Takes effect at the next request; "refuse" at once. While the guest boots, it is kept for later. */
-  setFault(fault: Fault): Promise<void>;
+  /** Sets the fault for the next requests; "refuse" takes effect at once. While the guest boots, it is kept for later. */
+  setFault(fault: ShimFault): Promise<void>;
 }
 
 interface Place {
@@ -28,7 +28,7 @@ interface Place {
   readonly directory: string;
 }
 
-/** The same for the node itself. */
+/** A sandbox of a simulated node, as the node itself uses it. */
 export class NodeSandbox implements SimulatedSandbox {
   readonly flavor: NumberStyle;
   readonly pod: SimulatedPod;
@@ -55,7 +55,7 @@ export class NodeSandbox implements SimulatedSandbox {
     return join(this.directory, "shim-monitor.sock");
   }
 
-  async setFault(fault: Fault): Promise<void> {
+  async setFault(fault: ShimFault): Promise<void> {
     this.fault = fault;
     if (this.#booted) await this.shim?.setFault(fault);
   }

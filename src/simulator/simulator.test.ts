@@ -111,7 +111,7 @@ test("as many sandboxes have faults as is asked for", () =>
     assert.deepEqual(faults.toSorted(), ["hang", "none", "slow", "slow"]);
   }));
 
-test("a directory that is left behind, and a dead sandbox's, have nobody in them", () =>
+test("in a directory that is left behind, and in that of a dead sandbox, nobody listens", () =>
   withSimulator(
     { cri: true, faults: { left_directory: 1, dead_persist: 1 }, sandboxes: 2 },
     async (simulator) => {
@@ -127,7 +127,7 @@ test("a directory that is left behind, and a dead sandbox's, have nobody in them
     },
   ));
 
-test("a state of an earlier life is older than the socket, and its sandbox would not live through a scrape", () =>
+test("a state.json of an earlier life is older than the socket, and a scrape would end its sandbox", () =>
   withSimulator(
     { cri: true, faults: { old_state: 1 }, sandboxes: 1, hypervisor: "qemu" },
     async (simulator) => {
@@ -151,7 +151,7 @@ test("a pod without a directory is known to the runtime alone", () =>
     assert.deepEqual(await listed(simulator), []);
   }));
 
-test("a leaked VM loses its pod and answers still", () =>
+test("a leaked VM loses its pod and still answers", () =>
   withSimulator({ cri: true, faults: { leaked_vm: 1 }, sandboxes: 2, leakDelayMs: 20 }, async (simulator) => {
     const [leaked, other] = [...simulator.sandboxes.values()];
     assert.ok(leaked !== undefined && other !== undefined);
@@ -228,7 +228,7 @@ test("an ended sandbox leaves neither directory nor listener nor pod, also while
     assert.deepEqual(await readdir(simulator.rsRoot), []);
   }));
 
-test("sandboxes are replaced, and so many as before are there, with the same faults", () =>
+test("sandboxes are replaced by as many others with the same faults", () =>
   withSimulator({ sandboxes: 2, churnPerMinute: 1_200, faults: { no_agent: 1 } }, async (simulator) => {
     const before = [...simulator.sandboxes.keys()];
     // Between its end and the next one's start there is one less, so it is looked at when one has come.
@@ -262,7 +262,7 @@ test("the container runtime knows a sandbox from its start to its end", () =>
     assert.ok(statSync((simulator.criEndpoint ?? "").slice("unix://".length)).isSocket());
   }));
 
-test("what another simulator has left is not taken over", () =>
+test("a directory that another simulator has left is not used", () =>
   withSimulator({ sandboxes: 1 }, async (simulator) => {
     const dir = join(simulator.rsRoot, "../..");
     const again = startSimulator({ dir, sandboxes: 1, flavor: "mixed", cri: false });

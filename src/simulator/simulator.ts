@@ -8,18 +8,18 @@ import type { NumberStyle } from "./number_text.ts";
 import { randomPod } from "./pod.ts";
 import { seededRandom } from "./random.ts";
 import { flavorOf, SANDBOX_FAULTS, type SandboxFault } from "./sandbox_faults.ts";
-import { makeDirectory } from "./sandbox_files.ts";
+import { makeSandboxDirectory } from "./sandbox_files.ts";
 import { type Started, type StartOptions, startSandbox } from "./sandbox_start.ts";
 import { NodeSandbox, type SimulatedSandbox } from "./simulated_sandbox.ts";
 
 export interface SimulatorOptions extends StartOptions {
-  /** The roots are made below it: `run/vc/sbs` and `run/kata`. May be relative. */
+  /** The folder for the roots, `run/vc/sbs` and `run/kata`, which are made below it. It may be relative. */
   readonly dir: string;
   readonly sandboxes: number;
   readonly flavor: NumberStyle | "mixed";
-  /** Sandboxes that end and are replaced by new ones, per minute. */
+  /** How many sandboxes end and are replaced by new ones per minute. */
   readonly churnPerMinute?: number;
-  /** How many sandboxes have which fault. */
+  /** How many sandboxes have each fault. */
   readonly faults?: Readonly<Partial<Record<SandboxFault, number>>>;
   /** How long the runtime lists the pod of "leaked_vm"; 30 s if left out. */
   readonly leakDelayMs?: number | undefined;
@@ -31,21 +31,21 @@ export interface SimulatorOptions extends StartOptions {
 export interface AddOptions {
   readonly flavor?: NumberStyle;
   readonly fault?: SandboxFault;
-  /** A pod that exists already; made up if left out. */
+  /** The pod of the sandbox; a random one if left out. */
   readonly pod?: SimulatedPod;
 }
 
 export interface SimulatorEvents {
-  /** The directory is there. */
+  /** The directory exists. */
   added: [SimulatedSandbox];
   /** The guest has booted, and the shim answers. */
   up: [SimulatedSandbox];
   ended: [SimulatedSandbox];
-  /** A sandbox could not be made. Without a listener it is thrown. */
+  /** A sandbox could not be made. Without a listener, the error is thrown. */
   error: [unknown];
 }
 
-/** A node's worth of sandboxes on real unix sockets, in the directory layouts of both runtimes, and its CRI. */
+/** A node: sandboxes on real unix sockets, in the directory layouts of both runtimes, and the CRI server that lists them. */
 export interface Simulator {
   readonly goRoot: string;
   readonly rsRoot: string;
@@ -54,12 +54,12 @@ export interface Simulator {
   readonly sandboxes: ReadonlyMap<string, SimulatedSandbox>;
   readonly events: EventEmitter<SimulatorEvents>;
   add(options?: AddOptions): Promise<SimulatedSandbox>;
-  /** As a pod is removed: its directory goes while the shim still runs, then the shim. */
+  /** Ends a sandbox as a pod is removed: its directory is removed while the shim still runs, and then the shim ends. */
   end(id: string): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Rejects, and leaves nothing running, when a sandbox cannot be made. */
+/** Starts a node. If a sandbox cannot be made, it rejects, and nothing is left running. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const node = new SimulatedNode(options);
   try {
@@ -72,7 +72,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 const LEAK_DELAY_MS = 30_000;
-/** The kernel's limit, without the NUL at the end. */
+/** The kernel's limit, without the zero at the end. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
 class SimulatedNode implements Simulator {
@@ -84,7 +84,7 @@ class SimulatedNode implements Simulator {
   readonly #options: SimulatorOptions;
   readonly #random: () => number;
   readonly #closing = new AbortController();
-  /** Absolute: gRPC takes the first part of a relative path for a host. */
+  /** Must be absolute, because gRPC takes the first part of a relative path for a host. */
   readonly #dir: string;
   #made = 0;
   #churn: Promise<void> = Promise.resolve();
@@ -112,7 +112,7 @@ class SimulatedNode implements Simulator {
     if (churnPerMinute > 0) this.#churn = this.#replace(60_000 / churnPerMinute);
   }
 
-  /** Unlike the shims' sockets, this one has clients that know no way around the limit. */
+  /** Returns the path of the CRI socket. Clients of shims can open longer paths than the limit, but gRPC cannot. */
   #criPath(): string {
     const path = join(this.#dir, "cri.sock");
     if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
@@ -128,7 +128,7 @@ class SimulatedNode implements Simulator {
     this.#made++;
     const pod = options.pod ?? randomPod(this.#random, flavor === "go" ? "kata-qemu" : `kata-${hypervisor}`);
     const directory = join(flavor === "go" ? this.goRoot : this.rsRoot, pod.id);
-    if (fault !== "no_directory") await makeDirectory(directory, flavor);
+    if (fault !== "no_directory") await makeSandboxDirectory(directory, flavor);
     const sandbox = new NodeSandbox({ flavor, pod, directory }, fault);
     this.sandboxes.set(pod.id, sandbox);
     this.events.emit("added", sandbox);
@@ -153,14 +153,14 @@ class SimulatedNode implements Simulator {
   }
 
   #started(sandbox: NodeSandbox, { isUp, isPod }: Started): void {
-    // Container runtimes list a sandbox once it has started: the shim may have been scraped before.
+    // Container runtimes list a sandbox after its start. The shim may have been scraped before that.
     if (isPod) this.#list(sandbox);
     if (isUp) this.events.emit("up", sandbox);
     if (sandbox.fault === "leaked_vm")
       this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
   }
 
-  /** The pod is deleted, and its shim and VM are forgotten. */
+  /** Removes the pod from the runtime's list after a while. Its shim and VM go on. */
   async #leak(sandbox: NodeSandbox): Promise<void> {
     const { leakDelayMs = LEAK_DELAY_MS } = this.#options;
     await delay(leakDelayMs, undefined, { signal: sandbox.ending.signal });
@@ -177,7 +177,7 @@ class SimulatedNode implements Simulator {
     sandbox.isListed = false;
   }
 
-  /** A sandbox may end while it boots: that is no fault. */
+  /** Reports an error of a sandbox, unless the sandbox has ended while it booted, which is no error. */
   #report(sandbox: NodeSandbox, error: unknown): void {
     if (!sandbox.ending.signal.aborted) this.events.emit("error", error);
   }
@@ -187,9 +187,9 @@ class SimulatedNode implements Simulator {
     if (sandbox === undefined) return;
     this.sandboxes.delete(id);
     sandbox.ending.abort();
-    // A shim may be making its socket just now.
+    // A shim may just be making its socket, so this is tried several times.
     await rm(sandbox.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
-    // A boot may be just over: only then is its pod listed.
+    // The boot may have just ended, and the pod is listed after that.
     await Promise.allSettled([sandbox.boot]);
     this.#unlist(sandbox);
     await sandbox.shim?.close();

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { socketAdvice } from "./advice.ts";
 
-test("a file that has lost its name was replaced; one that has it was not", async (context) => {
+test("a socket's file without a name was replaced; one with a name was not", async (context) => {
   const folder = await mkdtemp(join(tmpdir(), "advice-"));
   context.after(() => rm(folder, { recursive: true }));
   const path = join(folder, "a.sock");
@@ -19,7 +19,7 @@ test("a file that has lost its name was replaced; one that has it was not", asyn
   assert.equal(await socketAdvice(path, "ECONNREFUSED"), undefined, "a file that is not there");
 });
 
-test("whoever has no right is told the ways to one; other failures say all by themselves", async () => {
+test("a missing right is explained with the ways to get it; other failures need no advice", async () => {
   for (const code of ["EACCES", "EPERM"]) {
     assert.match((await socketAdvice("/a.sock", code))?.text ?? "", /uid 0 or with CAP_DAC_OVERRIDE.*spc_t/);
   }

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import { stat } from "node:fs/promises";
 
-/** Why nobody can connect to a socket, where that is more than the kernel says, and what mends it. */
+/** Why nobody can connect to a socket, and what to change. */
 export interface SocketAdvice {
   readonly fault: "replaced" | "no_right";
   readonly text: string;
 }
 
 /**
- * The file was mounted alone, and its server has made another one in its place on the node: what is mounted has no name
- * there any more.
+ * The container has the socket's file mounted, not its directory. The server has replaced the file on the node, and the mounted
+ * one has no name there any more.
  */
 const REPLACED: SocketAdvice = {
   fault: "replaced",
@@ -21,7 +21,7 @@ const NO_RIGHT: SocketAdvice = {
   text: "run the agent as uid 0 or with CAP_DAC_OVERRIDE, and where SELinux is enforced with the type spc_t",
 };
 
-/** For a connection to the socket at `path` that failed with `code`; undefined where the code says all there is to say. */
+/** Explains why a connection to the socket at `path` failed with `code`; undefined where the code alone says enough. */
 export async function socketAdvice(
   path: string,
   code: string | undefined,

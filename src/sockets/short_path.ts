@@ -2,17 +2,18 @@
 import { type FileHandle, open } from "node:fs/promises";
 import { basename, dirname } from "node:path";
 
-/** `sun_path` of a socket address has 108 bytes, the last of them NUL. */
+/** The longest path in a socket address: `sun_path` has 108 bytes, of which the last is NUL. */
 const PATH_BYTES_MAX = 107;
 
+/** A path that is valid until it is disposed of; the caller must do so. */
 export interface ShortPath extends AsyncDisposable {
-  /** Leads to the socket and fits into a socket address. */
+  /** The path; it leads to the socket and fits into a socket address. */
   readonly path: string;
 }
 
 /**
- * A path to the socket that `connect` and `bind` take, however deep it lies: through a descriptor of its directory
- * where the path is too long. It holds until it is disposed of. Rejects when the directory cannot be opened.
+ * Returns a path to the socket that `connect` and `bind` accept. Where the socket's own path is too long, it goes through a
+ * descriptor of the socket's directory. Rejects where the directory cannot be opened.
  */
 export async function shortSocketPath(path: string): Promise<ShortPath> {
   if (Buffer.byteLength(path) <= PATH_BYTES_MAX)

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accepted, refused } from "../config/fake_catalog.ts";
-import { ANY_SERVING } from "../http/serving.ts";
+import { ANY_SERVING } from "../http_server/serving.ts";
 import type { TelemetryConfig } from "./config.ts";
 
 /** A config with this as its telemetry, which begins in column 15 of line 3. */
@@ -15,7 +15,7 @@ async function telemetry(text: string): Promise<TelemetryConfig> {
   return (await accepted(withTelemetry(text))).service.telemetry;
 }
 
-/** Checks the one fault of a telemetry section: it stands at the last place of `at` in the text. */
+/** Checks the one fault of a telemetry section, whose place is the last place of `at` in the text. */
 async function check(text: string, at: string, want: string): Promise<void> {
   await refused(withTelemetry(text), `f:4:${14 + text.lastIndexOf(at)}: service::telemetry::${want}`);
 }
@@ -86,7 +86,7 @@ test("logs take the Collector's options as far as they mean something here", asy
   assert.deepEqual(logs, { level: "warn", encoding: "json", initialFields: { node: "n1", x: null } });
 });
 
-test("the resource is an inline map or a list, and a null takes a default away", async () => {
+test("the resource is an inline map or a list, and a null removes a default", async () => {
   const want = { "service.name": null, "k8s.node.name": "n1", n: "5" };
   const inline = await telemetry("{resource: {service.name: null, k8s.node.name: n1, n: 5}}");
   assert.deepEqual(inline.resource, want);
@@ -96,7 +96,7 @@ test("the resource is an inline map or a list, and a null takes a default away",
   assert.deepEqual(list.resource, want);
 });
 
-test("what the Collector has and this agent has not says what to write", async () => {
+test("an option that only the Collector has gets a fault that says what to write", async () => {
   await check(
     "{metrics: {address: ':8888'}}",
     "':8888'",
@@ -129,7 +129,7 @@ test("what the Collector has and this agent has not says what to write", async (
   );
 });
 
-test("a reader is a pull or a periodic one, complete", async () => {
+test("a reader is either a pull or a periodic one, and complete", async () => {
   const checkReader = (reader: string, at: string, want: string): Promise<void> =>
     check(`{metrics: {readers: [${reader}]}}`, at, `metrics::readers::0${want}`);
   const either = ': must have either "pull" or "periodic", got a map';

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { serverLimits, servingOptions, toServerLimits, toServing } from "../http/config.ts";
-import type { Serving } from "../http/serving.ts";
+import { serverLimits, servingOptions, toServerLimits, toServing } from "../http_server/config.ts";
+import type { Serving } from "../http_server/serving.ts";
 import { type ListenAddress, secret, TIMER_MS_MAX, unsupported } from "../options/values.ts";
 
+/** How much the agent measures of itself. All levels but "none" have the same metrics. */
 export type TelemetryLevel = "none" | "basic" | "normal" | "detailed";
 
-/** `service::telemetry::metrics::readers[].pull.exporter.prometheus` */
+/** Serves the metrics to Prometheus: `service::telemetry::metrics::readers[].pull.exporter.prometheus`. */
 export interface PullReaderConfig {
   readonly kind: "pull";
   readonly address: ListenAddress;
@@ -14,7 +15,7 @@ export interface PullReaderConfig {
   readonly withoutScopeInfo: boolean;
 }
 
-/** `service::telemetry::metrics::readers[].periodic`, with its OTLP exporter. */
+/** Pushes the metrics over OTLP: `service::telemetry::metrics::readers[].periodic`. */
 export interface PeriodicReaderConfig {
   readonly kind: "periodic";
   readonly intervalMs: number;
@@ -33,6 +34,7 @@ export interface PeriodicReaderConfig {
 
 export type MetricReaderConfig = PullReaderConfig | PeriodicReaderConfig;
 
+/** The config of `service::telemetry`. */
 export interface TelemetryConfig {
   readonly metrics: { readonly level: TelemetryLevel; readonly readers: readonly MetricReaderConfig[] };
   readonly logs: {
@@ -40,7 +42,7 @@ export interface TelemetryConfig {
     readonly encoding: "console" | "json";
     readonly initialFields: Readonly<Record<string, unknown>>;
   };
-  /** Of the agent's own metrics; null takes a default away. */
+  /** Attributes of the resource of the agent's own metrics. Null removes a default attribute. */
   readonly resource: Readonly<Record<string, string | null>>;
 }
 
@@ -78,7 +80,7 @@ const pullReader = z
 const milliseconds = z.int().min(1).max(TIMER_MS_MAX);
 const file = (what: string) => z.string().min(1).optional().describe(`${what}: the path of a PEM file`);
 
-// What gRPC takes; it would throw at the first push otherwise.
+// gRPC takes these names only, and would throw at the first push for others.
 const headerName = z.string().regex(/^(?!grpc-)[0-9A-Za-z_.-]+(?<!-bin)$/i, {
   error: "must be a header's name: letters, digits, _, - and ., not beginning with grpc- or ending in -bin",
 });
@@ -96,7 +98,7 @@ const otlp = z
       .regex(/^(https?:\/\/)?[^/\s]+\/?$/, 'must be such as "http://host:4317" or "https://host:4317"')
       .describe('"http://host:4317" without TLS, "https://host:4317" with it'),
     insecure: z.boolean().default(false).describe("Send in the clear where the endpoint has no scheme"),
-    certificate: file("What to trust in place of the system's certificates"),
+    certificate: file("The certificates to trust instead of the system's"),
     client_certificate: file("The client's certificate"),
     client_key: file("The client's key"),
     compression: z.enum(["gzip", "none"]).default("none"),
@@ -175,7 +177,7 @@ const metrics = z
 const stderrOnly = z
   .array(z.literal("stderr", { error: 'must be "stderr": who runs the agent takes its log from there' }))
   .optional();
-/** What every line has by itself, which would stand there twice. */
+/** The fields that every line has already. */
 const LINE_FIELDS = ["level", "ts", "msg"];
 const fieldName = z.string().refine((name) => !LINE_FIELDS.includes(name), {
   error: `must be none of ${LINE_FIELDS.join(", ")}, which every line has`,
@@ -229,7 +231,7 @@ const resource = z
     return Object.fromEntries(pairs.map(([name, value]) => [name, value === null ? null : String(value)]));
   });
 
-/** `service::telemetry`: how the agent speaks of itself. */
+/** The schema of `service::telemetry`: the agent's own metrics and its log. */
 export const telemetrySchema: z.ZodType<TelemetryConfig> = z
   .strictObject({ metrics: metrics.prefault({}), logs: logs.prefault({}), traces, resource })
   .prefault({})

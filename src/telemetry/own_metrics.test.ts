@@ -52,7 +52,7 @@ test("a pull reader serves the agent's metrics under the Collector's names", asy
   await assert.rejects(fetch(`http://127.0.0.1:${port}/metrics`), "the listener is closed");
 });
 
-test("the pull reader's listener answers no page of another host, and changes nothing", async () => {
+test("the pull reader's listener refuses requests from pages of other hosts, and requests that would change something", async () => {
   const port = await freePort();
   const reader = { pull: { exporter: { prometheus: { host: "127.0.0.1", port } } } };
   const own = await start(telemetryOf({ readers: [reader] }));
@@ -75,7 +75,7 @@ test("the pull reader's listener answers no page of another host, and changes no
   }
 });
 
-test("the pull reader's listener asks for credentials where it is told to", async () => {
+test("the pull reader's listener asks for credentials if it is configured to", async () => {
   const port = await freePort();
   const prometheus = { host: "127.0.0.1", port, auth: { authenticator: "auth" } };
   const host = createHost();

@@ -9,9 +9,10 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import type { BuildInfo, Settings } from "../component/component.ts";
 import { readSteadyFile } from "../files/read_file.ts";
-import type { Claim } from "../http/listeners.ts";
-import { LISTENERS } from "../http/listeners.ts";
-import type { Route } from "../http/server.ts";
+import type { Share } from "../http_server/listeners.ts";
+import { LISTENERS } from "../http_server/listeners.ts";
+import type { Route } from "../http_server/server.ts";
+import type { UsageSource } from "../process/usage_source.ts";
 import { messageOf } from "../text/error_text.ts";
 import { openSslCiphers } from "../tls/ciphers.ts";
 import type {
@@ -20,31 +21,31 @@ import type {
   PullReaderConfig,
   TelemetryConfig,
 } from "./config.ts";
-import { observeProcess, type ProcessUsage } from "./process_metrics.ts";
+import { observeProcess } from "./process_metrics.ts";
 
 export interface OwnMetricsOptions {
   readonly telemetry: TelemetryConfig;
   readonly build: BuildInfo;
-  readonly usage: ProcessUsage;
+  readonly usage: UsageSource;
   readonly logger: Logger;
   readonly clock: Clock;
-  /** What the listener of a pull reader gets from the agent, as a component does. */
+  /** Returns the settings of the component that owns the listener of a pull reader. */
   settingsOf(meter: Meter): Settings;
 }
 
 /** The agent's own metrics, through the OpenTelemetry SDK. */
 export interface OwnMetrics {
   readonly meter: Meter;
-  /** Reads the certificates of listeners again. Resolves to why some of them go on with the old. */
+  /** Reads the certificates of listeners again. Resolves to the errors of those that go on with old ones. */
   refresh(): Promise<readonly Error[]>;
-  /** Sends what periodic readers still hold and closes every listener. */
+  /** Sends what periodic readers hold, and closes every listener. */
   shutdown(): Promise<void>;
 }
 
 /**
- * Starts the readers of `service::telemetry::metrics`. Level "none" gives instruments that do nothing. Rejects when a
- * pull reader cannot listen, saying where. The SDK's exporters are imported only where a reader needs them: together
- * they are a third of the agent's memory.
+ * Starts the readers of `service::telemetry::metrics`. With level "none", instruments do nothing. Rejects with the address if a
+ * pull reader cannot listen there. The SDK's exporters are imported only if a reader needs them, because together they are a
+ * third of the agent's memory.
  */
 export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
   const { telemetry, build, usage, logger, clock, settingsOf } = options;
@@ -57,18 +58,18 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
   const resource = resourceFromAttributes(resourceAttributes(build, telemetry.resource));
   const provider = new MeterProvider({ resource, readers });
   const meter = provider.getMeter(build.command, build.version);
-  const claims = created.flatMap(({ claim }) => claim?.(settingsOf(meter)) ?? []);
+  const shares = created.flatMap(({ share }) => share?.(settingsOf(meter)) ?? []);
   const stopObserving = readers.length === 0 ? () => {} : observeProcess(meter, usage, clock);
   const shutdown = async (): Promise<void> => {
     stopObserving();
     await provider.shutdown();
-    await Promise.all(claims.map((claim) => claim.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS))));
+    await Promise.all(shares.map((share) => share.close(AbortSignal.timeout(CLOSE_TIMEOUT_MS))));
     diag.disable();
   };
   try {
-    for (const claim of claims) {
-      await claim.listen();
-      logger.info({ endpoint: claim.endpoint, path: PATH }, "Serving own metrics.");
+    for (const share of shares) {
+      await share.listen();
+      logger.info({ endpoint: share.endpoint, path: PATH }, "Serving own metrics.");
     }
   } catch (error) {
     await shutdown();
@@ -78,7 +79,7 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
   return {
     meter,
     async refresh() {
-      const results = await Promise.allSettled(claims.map((claim) => claim.refresh()));
+      const results = await Promise.allSettled(shares.map((share) => share.refresh()));
       return results.flatMap((one) => (one.status === "rejected" ? [one.reason as Error] : []));
     },
     shutdown,
@@ -87,12 +88,12 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
 
 interface Reader {
   readonly reader: IMetricReader;
-  /** Its share of a listener, of a reader that is pulled. */
-  claim?(settings: Settings): Claim;
+  /** Makes the share of a listener, for a reader that is pulled. */
+  share?(settings: Settings): Share;
 }
 
 const PATH = "/metrics";
-/** Pulls of a page this small are over at once. */
+/** How long to wait for pulls at the end. The page is small, so they take much less. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 async function createReader(reader: MetricReaderConfig): Promise<Reader> {
@@ -104,15 +105,15 @@ async function createReader(reader: MetricReaderConfig): Promise<Reader> {
   }
 }
 
-/** Served by a listener of the agent's, since the SDK's has no limit on anything and asks nobody who they are. */
+/** Makes a reader that a listener of the agent serves. The SDK's own listener has no limits and no authentication. */
 async function createPullReader({ address, serving, withoutScopeInfo }: PullReaderConfig): Promise<Reader> {
   const { PrometheusExporter } = await import("@opentelemetry/exporter-prometheus");
   const exporter = new PrometheusExporter({ withoutScopeInfo, preventServerStart: true });
   const metrics: Route = async (request, response) => exporter.getMetricsRequestHandler(request, response);
   return {
     reader: exporter,
-    claim: (settings) =>
-      settings.host.single(LISTENERS).claim({
+    share: (settings) =>
+      settings.host.single(LISTENERS).share({
         owner: { kind: "extension", settings },
         address,
         serving,
@@ -128,7 +129,7 @@ async function createPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetr
   const { credentials, Metadata } = await import("@grpc/grpc-js");
   const metadata = new Metadata();
   for (const [name, value] of Object.entries(reader.headers)) metadata.set(name, value);
-  // Without a port the SDK falls to 443, and its default credentials are TLS whatever the scheme.
+  // Without a port, the SDK would use 443. Its default credentials would use TLS whatever the scheme.
   const url = /:\d+\/?$/.test(reader.endpoint) ? reader.endpoint : `${reader.endpoint}:4317`;
   const plain = reader.insecure || url.startsWith("http://");
   const exporter = new OTLPMetricExporter({
@@ -145,7 +146,7 @@ async function createPeriodicReader(reader: PeriodicReaderConfig): Promise<IMetr
   return new PeriodicExportingMetricReader({ exporter, exportIntervalMillis, exportTimeoutMillis });
 }
 
-/** Made here since the ciphers of the SDK's own are Node's, of which some have no forward secrecy. */
+/** Makes the TLS context of a periodic reader. The SDK's own would have Node's ciphers, some without forward secrecy. */
 async function clientContext(tls: PeriodicReaderConfig["tls"]): Promise<SecureContext> {
   const [ca, key, cert] = await Promise.all([pem(tls.caFile), pem(tls.keyFile), pem(tls.certFile)]);
   return createSecureContext({
@@ -182,7 +183,7 @@ function resourceAttributes(
   return attributes;
 }
 
-/** What the SDK has to say, in the agent's log. */
+/** Returns a logger for the SDK that writes to the agent's log. */
 function sdkLogger(logger: Logger): DiagLogger {
   const log = (level: "debug" | "warn" | "error") => {
     return (message: string, ...details: unknown[]): void => {

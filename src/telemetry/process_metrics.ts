@@ -2,25 +2,18 @@
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Meter } from "@opentelemetry/api";
 import type { Clock } from "../clock/clock.ts";
-import { LOSS_REASONS } from "../reporting/line_output.ts";
+import type { UsageSource } from "../process/usage_source.ts";
+import { LINE_LOSS_REASONS } from "../reporting/line_output.ts";
 import type { LogOutput } from "../reporting/process_log.ts";
 
-/** What this module asks of the process; `process` satisfies it. */
-export interface ProcessUsage {
-  cpuUsage(): { readonly user: number; readonly system: number };
-  memoryUsage(): {
-    readonly rss: number;
-    readonly heapTotal: number;
-    readonly heapUsed: number;
-    readonly external: number;
-  };
-}
-
-/** Each tick is a wake-up, so they are as rare as they can be to see the 50 ms that the agent promises to stay under. */
+/** How often the event loop is checked. Each check wakes the process up, and 50 ms suffice to see the delays that matter. */
 const DELAY_RESOLUTION_MS = 50;
 
-/** The Collector's metrics of its own process, and how long our event loop stood still. Returns what ends them. */
-export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock): () => void {
+/**
+ * Makes the Collector's metrics of its process, and a metric of the event loop's longest delay. Returns a function that ends
+ * the latter.
+ */
+export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): () => void {
   const startedMs = clock.monotonicMs();
   const counter = (name: string, unit: string, description: string, read: () => number): void => {
     meter
@@ -69,7 +62,7 @@ export function observeProcess(meter: Meter, usage: ProcessUsage, clock: Clock):
   return () => delay.disable();
 }
 
-/** Log lines that could not be written, by reason. */
+/** Makes the metric of log lines that could not be written, by reason. */
 export function observeLog(meter: Meter, log: LogOutput): void {
   meter
     .createObservableCounter("kata_collector_log_lines_lost", {
@@ -77,11 +70,11 @@ export function observeLog(meter: Meter, log: LogOutput): void {
       description: "Log lines that could not be written, by reason.",
     })
     .addCallback((result) => {
-      for (const reason of LOSS_REASONS) result.observe(log.lost().get(reason) ?? 0, { reason });
+      for (const reason of LINE_LOSS_REASONS) result.observe(log.lost().get(reason) ?? 0, { reason });
     });
 }
 
-/** The histogram holds times between ticks, so an idle loop shows the resolution: it is taken off. */
+/** The histogram has the times between two checks, so the resolution is subtracted. */
 function takeLongestDelayMs(delay: ReturnType<typeof monitorEventLoopDelay>): number {
   const longestMs = delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - DELAY_RESOLUTION_MS);
   delay.reset();

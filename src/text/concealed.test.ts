@@ -10,19 +10,19 @@ function check(values: Readonly<Record<string, string>>, text: string, want: str
   assert.equal(concealed.conceal(text), want);
 }
 
-test("a value is named wherever it stands, the longest first", () => {
+test("a value is replaced by its name wherever it is, the longest first", () => {
   check({ T: "hunter2" }, 'cannot post to "http://h/hunter2/v1"', 'cannot post to "http://h/${env:T}/v1"');
   check({ T: "hunter2", U: "hunter2-long" }, "hunter2-long hunter2", "${env:U} ${env:T}");
   check({ T: "a$b.c*d" }, "x a$b.c*d y", "x ${env:T} y");
   check({}, "hunter2", "hunter2");
 });
 
-test("a value is known in the spellings of URLs and JSON", () => {
+test("a value is found in the spellings of URLs and JSON", () => {
   check({ T: 'pass "word"/ä' }, "GET /pass%20%22word%22%2F%C3%A4", "GET /${env:T}");
   check({ T: 'pass "word"' }, JSON.stringify({ a: 'pass "word"' }), '{"a":"${env:T}"}');
 });
 
-test("of a URL, its parts are known too", () => {
+test("the parts of a URL are found too", () => {
   const values = { URL: "https://user5:pass55@push.example:4318/tok3nx/v1?key=abcdef" };
   check(values, "getaddrinfo ENOTFOUND push.example", "getaddrinfo ENOTFOUND ${env:URL}");
   check(values, "connect push.example:4318", "connect ${env:URL}");
@@ -35,19 +35,19 @@ test("of a URL, its parts are known too", () => {
   );
 });
 
-test("a list's texts and a file's lines are known one by one", () => {
+test("the texts of a list and the lines of a file are found one by one", () => {
   check({ L: "first1, second2" }, "second2", "${env:L}");
   check({ K: "-----BEGIN KEY-----\nabcdefgh\n" }, "bad line abcdefgh", "bad line ${env:K}");
 });
 
-test("short values are no names, and values that are no longer than words are named as whole words only", () => {
+test("short values are not replaced, and values as short as words are replaced as whole words only", () => {
   check({ T: "kata" }, "kata", "kata");
   check({ T: "metrics" }, "kata_metrics_total metrics", "kata_metrics_total ${env:T}");
   check({ T: "0123456789abcdef" }, "x0123456789abcdefx", "x${env:T}x");
   check({ T: "http://localhost:4318" }, "localhost 127.0.0.1", "localhost 127.0.0.1");
 });
 
-test("the newest values are named, however many there have been, and a long file does not push others out", () => {
+test("the newest values are replaced, however many there were, and a long file does not push others out", () => {
   const all = new ConcealedTexts();
   all.add("in-use", "${env:A}");
   for (let index = 0; index < 5_000; index++) {
@@ -59,7 +59,7 @@ test("the newest values are named, however many there have been, and a long file
   assert.equal(all.conceal("in-use value-4999 line-5"), "${env:A} ${env:B} ${file:long}");
 });
 
-test("what was concealed before stays so beside what comes", () => {
+test("texts of earlier configurations stay concealed when others are added", () => {
   const all = new ConcealedTexts();
   const next = new ConcealedTexts();
   all.add("before1", "${env:A}");

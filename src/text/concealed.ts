@@ -1,35 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A shorter text is a word of too many lines to be named in them by a reference. */
+/** A shorter text is not concealed, because too many lines have it as a word. */
 const LENGTH_MIN = 6;
-/** A text of so many characters is found inside of words too. */
+/** A text of at least this length is concealed inside words too. */
 const INSIDE_LENGTH_MIN = 16;
-/** No message quotes a longer one. The lines of a file are texts of their own. */
+/** A longer text is not concealed, because no message quotes it. The lines of a file are texts of their own. */
 const LENGTH_MAX = 4_096;
-/** Of one text, such as the lines of a file. */
+/** How many parts of one text are concealed, such as the lines of a file. */
 const PARTS_MAX = 100;
-/** Of one agent, over all its configurations; the oldest go first. Each line of the log is searched for all of them. */
+/**
+ * The limit for one agent, over all its configurations. The oldest texts are forgotten first. Each log line is searched for
+ * all.
+ */
 const TEXTS_MAX = 2_000;
 
-/** Addresses that tell nothing of a node, and are in many lines. */
+/** Addresses that are not concealed: they tell nothing about a node, and are in many lines. */
 const COMMON: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "0.0.0.0", "[::1]"]);
 
 const WORD = /[\p{L}\p{N}_]/u;
 
 /**
- * Texts that people see by a name only: values of variables and files, by the references to them. Each is known in the spellings
- * in which messages quote it, with its parts where it is a URL or a list. Texts under 6 characters are not concealed, and those
- * under 16 only where they are no part of a word.
+ * Texts that people must not see, each with the name that they see instead: values of variables and files, named by the
+ * references to them.
+ *
+ * Each text is found in all spellings in which messages quote it, and so are its parts if it is a URL or a list. Texts under 6
+ * characters are not concealed, and texts under 16 characters only where they are no part of a word.
  */
 export class ConcealedTexts {
   readonly #names = new Map<string, string>();
   #longestFirst: readonly (readonly [text: string, name: string])[] | undefined;
 
-  /** Conceals the text and its parts. One that was added before keeps its name. */
+  /** Conceals the text and its parts. A text that was added before keeps its name. */
   add(text: string, name: string): void {
     for (const part of [text, ...partsOf(text).slice(0, PARTS_MAX)]) this.addWhole(part, name);
   }
 
-  /** Conceals the text, parts of which may be shown. */
+  /** Conceals the text as a whole. Its parts may be shown. */
   addWhole(text: string, name: string): void {
     for (const spelling of spellingsOf(text)) this.#add(spelling, name);
   }
@@ -38,7 +43,7 @@ export class ConcealedTexts {
     for (const [text, name] of others.#names) this.#add(text, name);
   }
 
-  /** The text with names in place of what is concealed, the longest first. */
+  /** Returns the text with names instead of concealed texts. The longest ones are replaced first. */
   conceal(text: string): string {
     this.#longestFirst ??= [...this.#names].sort(([a], [b]) => b.length - a.length);
     let pieces: readonly Piece[] = [{ text, isName: false }];
@@ -52,7 +57,7 @@ export class ConcealedTexts {
   #add(text: string, name: string): void {
     if (text.length < LENGTH_MIN || text.length > LENGTH_MAX) return;
     const known = this.#names.get(text) ?? name;
-    // What is still in use goes to the end, where it is not the oldest.
+    // A text that is added again counts as the newest.
     this.#names.delete(text);
     this.#names.set(text, known);
     const [oldest] = this.#names.keys();
@@ -61,7 +66,7 @@ export class ConcealedTexts {
   }
 }
 
-/** A part of a text; a name is not looked into again. */
+/** A part of a text. A name is not searched again. */
 interface Piece {
   readonly text: string;
   readonly isName: boolean;
@@ -80,7 +85,7 @@ function named(text: string, hidden: string, name: string): Piece[] {
   return [...pieces, { text: text.slice(done), isName: false }];
 }
 
-/** Whether the characters before and at the index are of one word. */
+/** Whether the characters before and at the index are parts of one word. */
 function continuesWord(text: string, index: number): boolean {
   return WORD.test(text.charAt(index - 1)) && WORD.test(text.charAt(index));
 }

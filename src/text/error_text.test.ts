@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { messageOf } from "./error_text.ts";
 
-test("an error's text is its message, and that of anything else what it is as a text", () => {
+test("the text of an error is its message, and anything else is converted to a text", () => {
   const rows: [unknown, string][] = [
     [new Error("no such file"), "no such file"],
     [new AggregateError([new Error("one")], "all failed"), "all failed"],

@@ -19,13 +19,13 @@ test("an expression matches a text as a whole and gives its groups by number and
   check("(?<constructor>a)", "a", { "0": "a", "1": "a", constructor: "a" });
 });
 
-test("a group may be called as an object's own parts are", () => {
+test("a group may have the name of a property that every object has", () => {
   const { groups, matchWhole } = compileExpression("(?<__proto__>a)");
   assert.deepEqual([...groups].sort(), ["0", "1", "__proto__"]);
   assert.equal(matchWhole("a")?.get("__proto__"), "a");
 });
 
-test("what RE2 does not have is refused by its name", () => {
+test("a feature that RE2 does not have is refused by its name", () => {
   const check = (source: string, want: RegExp): void => {
     assert.throws(() => compileExpression(source), { message: want });
   };
@@ -46,7 +46,7 @@ test("what RE2 does not have is refused by its name", () => {
   check("(a{500})(b{500})(c{500})(d{500})", /too large once its repetitions are written out/);
 });
 
-test("expressions that make others backtrack for ever come to an end", () => {
+test("expressions that make other engines backtrack forever end in time", () => {
   // By V8, each of these takes longer than the universe is old.
   const text = "a".repeat(50_000);
   for (const source of ["(a+)+b", "(a|a)*b", "(a|aa)+b", "(.*)*b", "(?:(?:a*)*)*b", "([a-z]+)*[0-9]"])

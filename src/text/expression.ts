@@ -1,18 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import { RE2JS, RE2JSException } from "re2js";
 
-/** A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both are. */
+/**
+ * A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both
+ * are.
+ */
 export interface Expression {
-  /** The groups of a match, by number (`"0"` is the whole) and by name. */
+  /** The groups of a match, by number (`"0"` is the whole match) and by name. */
   readonly groups: ReadonlySet<string>;
-  /** What each group found, where the expression matches the text as a whole; a group that took no part is missing. */
+  /**
+   * Returns the text of each group if the expression matches the whole text, else undefined. A group that took no part in the
+   * match is missing.
+   */
   matchWhole(text: string): ReadonlyMap<string, string> | undefined;
 }
 
-/** Instructions of the compiled expression, each of which may cost a step for every character. */
+/** The limit on the instructions of a compiled expression. Each may cost one step per character. */
 const PROGRAM_SIZE_MAX = 2_000;
 
-/** What other syntaxes have, as it begins, and how a user calls it. */
+/** Features of other syntaxes that RE2 lacks: a pattern that finds each, and its name. */
 const MISSING: readonly (readonly [begins: RegExp, what: string])[] = [
   [/\(\?<?[=!]/, "lookaround"],
   [/\(\?>|[*+?}]\+/, "atomic groups and possessive quantifiers"],
@@ -26,8 +32,8 @@ const MISSING: readonly (readonly [begins: RegExp, what: string])[] = [
 ];
 
 /**
- * Compiles an expression in the syntax of RE2, which is that of Go. Throws an error whose message says why it cannot, and
- * which part of other syntaxes RE2 does not have.
+ * Compiles an expression in the syntax of RE2, which is Go's. Throws an error whose message says what is wrong, and which
+ * feature of other syntaxes RE2 does not have.
  */
 export function compileExpression(source: string): Expression {
   const compiled = compile(source);

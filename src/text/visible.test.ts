@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { assert as holds, property, string } from "fast-check";
 import { visible, visibleLines } from "./visible.ts";
 
-test("what cannot be seen is written as JSON writes it", () => {
+test("hidden characters are written as in JSON", () => {
   const check = (input: string, want: string): void => assert.equal(visible(input), want);
   check('plain text, \\ and "quotes"', 'plain text, \\ and "quotes"');
   check("a\tb\r\nc", "a\\tb\\r\\nc");
@@ -24,7 +24,7 @@ test("lines keep their ends and tabs, and nothing else", () => {
   assert.equal(visibleLines("a\tb\n\u001b[2J\r\u2028c\n"), "a\tb\n\\u001b[2J\\r\\u2028c\n");
 });
 
-test("every character of Unicode is seen, or written visibly", () => {
+test("every character of Unicode is visible, or is written visibly", () => {
   const unseen = /[\p{C}\p{Zl}\p{Zp}]/u;
   for (let code = 0; code <= 0x10ffff; code++) {
     const written = visible(String.fromCodePoint(code));

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Characters that a person does not see as such: control characters (C0, DEL, C1), line and paragraph separators, those that
- * turn the direction of reading, other format characters and what Unicode lets a renderer leave out, and halves of
- * surrogate pairs.
+ * Matches characters that a person does not see: control characters (C0, DEL, C1), line and paragraph separators, characters
+ * that change the direction of reading, other format characters, characters that a renderer may leave out by Unicode's rules,
+ * and halves of surrogate pairs.
  */
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
-/** As `HIDDEN`, without the line feed and the tab. */
+/** Like `HIDDEN`, without the line feed and the tab. */
 const HIDDEN_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
-/** Nearly every text is of these characters alone, which is found much faster. */
+/** Matches texts without a hidden character, such as nearly every text. This is much faster than the replacement. */
 const PLAIN = /^[ -~]*$/;
 
 /**
- * The text in one line, with each hidden character as JSON has it: `\n`, `\u001b`, `\u202e`. In a JSON document without
- * whitespace between its tokens, this is the same document. Applying it twice is the same as once.
+ * Returns the text in one line, with each hidden character as in JSON: `\n`, `\u001b`, `\u202e`. A JSON document without
+ * whitespace between its tokens stays the same document. Applying this twice has the effect of once.
  */
 export function visible(text: string): string {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, escaped);
 }
 
-/** As `visible`, of a text that was put together in lines: its line feeds and tabs stay. */
+/** Like `visible`, for a text of several lines: its line feeds and tabs stay. */
 export function visibleLines(text: string): string {
   return PLAIN.test(text) ? text : text.replace(HIDDEN_IN_LINES, escaped);
 }

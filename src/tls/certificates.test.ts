@@ -109,7 +109,7 @@ function scene(context: TestContext, reloadIntervalMs: number) {
 const EXCHANGED = "Certificates were exchanged.";
 const KEPT = "Certificates cannot be exchanged; the old ones stay in use.";
 
-test("files are read again at the interval, and used where they hold something else", async (context) => {
+test("files are read again at the interval, and used where their contents have changed", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, clock, mount, used, until, said } = scene(context, 60_000);
   await certificates.load();
@@ -125,7 +125,7 @@ test("files are read again at the interval, and used where they hold something e
   assert.equal(said(EXCHANGED).length, 1);
 });
 
-test("half of an exchange is not taken: the old pair stays until the new one is whole, and the status says so", async (context) => {
+test("half of a new pair is not used: the old pair stays until the new one is complete, and the status says so", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, mount, used, until, said, status, file } = scene(context, 0);
   await certificates.load();
@@ -145,7 +145,7 @@ test("half of an exchange is not taken: the old pair stays until the new one is 
   assert.equal(status(), "ok ");
 });
 
-test("without an interval, and with files that are good, nothing is read unasked", async (context) => {
+test("without an interval, good files are read again only on request", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, clock, mount } = scene(context, 0);
   await certificates.load();
@@ -158,7 +158,7 @@ test("without an interval, and with files that are good, nothing is read unasked
   assert.equal(clock.timerCount, 0);
 });
 
-test("a failure that goes on is logged once a minute, and keeps its time in the status", async (context) => {
+test("a lasting failure is logged once a minute, and keeps its time in the status", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, clock, mount, said, status } = scene(context, 0);
   await certificates.load();
@@ -173,7 +173,7 @@ test("a failure that goes on is logged once a minute, and keeps its time in the 
   }
 });
 
-test("what is closed reads no more, and its status is its own again", async (context) => {
+test("after a close nothing is read, and the status has no error", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, clock, mount, status, used } = scene(context, 60_000);
   await certificates.load();
@@ -187,7 +187,7 @@ test("what is closed reads no more, and its status is its own again", async (con
   assert.equal(used.length, 1);
 });
 
-test("what cannot be read at first is an error, and is not tried again", async (context) => {
+test("files that cannot be read at the start are an error, and are not tried again", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const { certificates, clock, mount, status, used } = scene(context, 60_000);
   mount("", "");

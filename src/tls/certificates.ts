@@ -1,93 +1,97 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Settings } from "../component/component.ts";
 import type { ComponentKind } from "../component/status.ts";
 import { observed } from "../reporting/observed.ts";
 import { messageOf } from "../text/error_text.ts";
 import { isSameMaterial, type KeyMaterial, type KeySources, readKeyMaterial } from "./key_material.ts";
 
-/** Whose certificates they are, for logs, metrics and the component's status. */
+/** The component that uses the certificates. Its logger, metrics and status report on them. */
 export interface CertificateOwner {
   readonly kind: ComponentKind;
   readonly settings: Settings;
 }
 
+/** The options of `Certificates`. */
 export interface CertificatesOptions {
   readonly owner: CertificateOwner;
   readonly sources: KeySources;
-  /** How often the files are read again, in milliseconds; 0 for only when somebody asks. */
+  /** How often the files are read again, in milliseconds; 0 for only when `load` is called. */
   readonly reloadIntervalMs: number;
-  /** Gets what was read first, and whatever is new after that, for connections to come. Throws where it is of no use. */
+  /** Is called with the first contents and with each change, for new connections. Throws where they cannot be used. */
   use(material: KeyMaterial): void;
 }
 
 interface Failure {
   readonly message: string;
-  /** Ends what the component's status says of it. */
+  /** Removes the failure from the component's status. */
   readonly end: () => void;
   readonly loggedMs: number;
 }
 
-/** Files that are no good are read again after so long, or after the interval where that is shorter. */
+/** Files that cannot be used are read again after this time, or after the reload interval where that is shorter. */
 const RETRY_MS = 10_000;
-/** The same failure is logged at most so often. */
+/** The same failure is logged at most once within this time. */
 const LOG_INTERVAL_MS = 60_000;
 
 /**
- * The certificates and key of one component, as its files hold them now. Each reading takes all of them or none: where
- * one file is no good, or the key is not the certificate's, what was in use stays in use, the component's status says so,
- * and the files are read again until they are good. Contents are compared and not times, since files may be swapped by
- * links.
+ * The certificates and the key of one component, which are read again when their files change.
+ *
+ * A read takes all files or none. Where one cannot be used, or the key does not belong to the certificate, the old contents
+ * stay in use, the component's status says so, and the files are read again until they can be used. Contents are compared,
+ * not modification times, since Kubernetes replaces files by changing links.
  */
 export class Certificates {
   readonly #options: CertificatesOptions;
   #inUse: KeyMaterial | undefined;
   #stopObserving: () => void = () => {};
-  #cancelReading: () => void = () => {};
-  /** Why the files were no good when they were read last; undefined where they were. */
+  #cancelNextRead: () => void = () => {};
+  /** Why the last read failed; undefined where it succeeded. */
   #failure: Failure | undefined;
-  #lastReading: Promise<void> = Promise.resolve();
+  #lastRead: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(options: CertificatesOptions) {
     this.#options = options;
   }
 
-  /** Reads the files, now and from now on. Rejects where they are no good; what was in use before stays in use. */
+  /**
+   * Reads the files now, and again from time to time. Rejects where they cannot be used; the old contents then stay in
+   * use.
+   */
   load(): Promise<void> {
-    // One after the other: an older reading must not take the place of a newer one.
-    const reading = this.#lastReading.then(() => this.#load());
-    this.#lastReading = reading.catch(() => {
-      // Whoever asked for that reading hears of it.
+    // Reads come one after the other, so that the contents of an older one never replace those of a newer one.
+    const read = this.#lastRead.then(() => this.#load());
+    this.#lastRead = read.catch(() => {
+      // The caller of that read gets the error.
     });
-    return reading;
+    return read;
   }
 
-  /** Ends the readings, and what is reported of them. */
+  /** Stops reading, and removes what was reported in status and metrics. */
   close(): void {
     this.#isClosed = true;
-    this.#cancelReading();
+    this.#cancelNextRead();
     this.#stopObserving();
     this.#failure?.end();
   }
 
   async #load(): Promise<void> {
-    this.#cancelReading();
+    this.#cancelNextRead();
     try {
       const material = await readKeyMaterial(this.#options.sources);
       if (this.#isClosed) return;
-      if (this.#inUse === undefined || !isSameMaterial(this.#inUse, material)) this.#exchange(material);
+      if (this.#inUse === undefined || !isSameMaterial(this.#inUse, material)) this.#use(material);
       this.#failure?.end();
       this.#failure = undefined;
     } catch (error) {
-      if (this.#inUse !== undefined && !this.#isClosed) this.#goOnWithOld(error);
+      if (this.#inUse !== undefined && !this.#isClosed) this.#keepOld(error);
       throw error;
     } finally {
-      this.#readLater();
+      this.#readAgainLater();
     }
   }
 
-  #exchange(material: KeyMaterial): void {
+  #use(material: KeyMaterial): void {
     const { owner, use } = this.#options;
     const { logger } = owner.settings;
     use(material);
@@ -102,7 +106,7 @@ export class Certificates {
     }
   }
 
-  #goOnWithOld(error: unknown): void {
+  #keepOld(error: unknown): void {
     const { kind, settings } = this.#options.owner;
     const { id, clock, host, logger } = settings;
     const message = messageOf(error);
@@ -117,7 +121,7 @@ export class Certificates {
       logger.warn({ error: message }, "Certificates cannot be exchanged; the old ones stay in use.");
   }
 
-  #readLater(): void {
+  #readAgainLater(): void {
     const { owner, sources, reloadIntervalMs } = this.#options;
     const hasFiles = [sources.ca, sources.cert, sources.key].some(
       (one) => one !== undefined && "path" in one.from,
@@ -126,9 +130,9 @@ export class Certificates {
     const delayMs =
       this.#failure === undefined ? reloadIntervalMs : Math.min(reloadIntervalMs || RETRY_MS, RETRY_MS);
     if (delayMs === 0) return;
-    this.#cancelReading = owner.settings.clock.after(delayMs, () => {
+    this.#cancelNextRead = owner.settings.clock.after(delayMs, () => {
       this.load().catch(() => {
-        // The status and the log have it.
+        // The error is in the status and in the log.
       });
     });
   }
@@ -143,7 +147,7 @@ export class Certificates {
         description: "When the first certificate of a file in use expires, in Unix seconds.",
       },
     );
-    // An alert on certificates that expire must not take one that is gone for one of 1970.
+    // NaN when the component is gone: 0 would look like a certificate that expired in 1970, and set off an alert.
     this.#stopObserving = observed(
       gauge,
       () =>

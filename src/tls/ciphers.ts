@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** Cipher suites of TLS 1.2 that Go's crypto/tls offers and Node has: IANA's name to OpenSSL's. */
+/** The cipher suites of TLS 1.2 that both Go's crypto/tls and Node have: IANA's name to OpenSSL's. */
 const OPENSSL_NAMES = {
   TLS_RSA_WITH_AES_128_CBC_SHA: "AES128-SHA",
   TLS_RSA_WITH_AES_256_CBC_SHA: "AES256-SHA",
@@ -22,41 +22,46 @@ const OPENSSL_NAMES = {
   TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
 } as const;
 
-/** Those of TLS 1.3 cannot be chosen from in Go, which takes their names all the same. */
+/** The cipher suites of TLS 1.3. They are always allowed, as in Go; the option accepts their names without an effect. */
 const ALWAYS_ALLOWED = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_AES_256_GCM_SHA384",
   "TLS_CHACHA20_POLY1305_SHA256",
 ] as const;
 
+/** A cipher suite by its IANA name. */
 export type CipherName = keyof typeof OPENSSL_NAMES | (typeof ALWAYS_ALLOWED)[number];
+/** All names that the option accepts. */
 export const cipherNames: readonly CipherName[] = [
   ...(Object.keys(OPENSSL_NAMES) as (keyof typeof OPENSSL_NAMES)[]),
   ...ALWAYS_ALLOWED,
 ];
 
-/** `tls::cipher_suites`, of clients and of listeners. */
+/** The option `tls::cipher_suites` of clients and listeners. */
 export const cipherSuites: z.ZodType<readonly CipherName[]> = z
   .array(z.enum(cipherNames, "must be a cipher suite of TLS 1.2 by its IANA name"))
   .min(1)
-  .describe("For TLS 1.2; if left out, those with forward secrecy. Those of TLS 1.3 are always allowed");
+  .describe(
+    "Cipher suites of TLS 1.2; if left out, those with forward secrecy. The suites of TLS 1.3 are always allowed",
+  );
 
 /**
- * What is spoken where nobody names suites: those that Go's crypto/tls has on by default. All agree on the key by ECDHE, so
- * that what was recorded stays secret when the certificate's key gets known later. Node's own choice has AES128-SHA.
+ * The suites of TLS 1.2 where the option is left out: those that Go's crypto/tls enables by default. All of them agree on the
+ * key by ECDHE, so recorded traffic stays secret even if the certificate's key becomes known later. Node's own default is
+ * not used because it includes AES128-SHA, which lacks this.
  */
 const DEFAULT_CIPHERS = cipherNames.filter(
   (name) => name.startsWith("TLS_ECDHE_") && !/_CBC_SHA256$/.test(name),
 );
 
-/** OpenSSL's cipher list of the suites. Without one of TLS 1.2 among them, Node speaks TLS 1.3 only. */
+/** Returns OpenSSL's cipher list of the suites. If none of them is of TLS 1.2, Node speaks TLS 1.3 only. */
 export function openSslCiphers(names: readonly CipherName[] = DEFAULT_CIPHERS): string {
   const byName: Readonly<Partial<Record<CipherName, string>>> = OPENSSL_NAMES;
   const chosen = names.map((name) => byName[name]).filter((name) => name !== undefined);
   return [...chosen, ...ALWAYS_ALLOWED].join(":");
 }
 
-/** Groups for the key agreement, by the Collector's names: to OpenSSL's. */
+/** Groups for the key agreement: the Collector's name to OpenSSL's. */
 const OPENSSL_GROUPS = {
   X25519: "X25519",
   X25519MLKEM768: "X25519MLKEM768",
@@ -65,16 +70,17 @@ const OPENSSL_GROUPS = {
   P521: "P-521",
 } as const;
 
+/** A group for the key agreement by the Collector's name. */
 export type CurveName = keyof typeof OPENSSL_GROUPS;
 const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the keys of the record
 
-/** `tls::curve_preferences`, of clients and of listeners. */
+/** The option `tls::curve_preferences` of clients and listeners. */
 export const curvePreferences: z.ZodType<readonly CurveName[]> = z
   .array(z.enum(curveNames))
   .min(1)
   .describe("Groups for the key agreement, the best first; OpenSSL's own if left out");
 
-/** OpenSSL's list of the groups; what Node takes for its own choice where nobody names any. */
+/** Returns OpenSSL's list of the groups; "auto" lets OpenSSL choose where none are named. */
 export function openSslGroups(names: readonly CurveName[] | undefined): string {
   return names === undefined ? "auto" : names.map((name) => OPENSSL_GROUPS[name]).join(":");
 }

@@ -1,31 +1,39 @@
 // SPDX-License-Identifier: Apache-2.0
+import type { SecureVersion } from "node:tls";
 import { z } from "zod";
 import { duration, secret, unsupported } from "../options/values.ts";
-import { type CipherName, type CurveName, cipherSuites, curvePreferences } from "./ciphers.ts";
+import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "./ciphers.ts";
+import type { PemSource } from "./key_material.ts";
 
-/** The Collector's client TLS options (`configtls`), as far as this build has them. */
+/** How a client secures its connections: the Collector's client options of `configtls`, as far as this build has them. */
 export interface ClientTlsConfig {
+  /** Whether to send in the clear where the endpoint's scheme does not say. */
   readonly insecure: boolean;
-  readonly insecure_skip_verify: boolean;
-  readonly ca_file?: string | undefined;
-  readonly ca_pem?: string | undefined;
-  readonly cert_file?: string | undefined;
-  readonly cert_pem?: string | undefined;
-  readonly key_file?: string | undefined;
-  readonly key_pem?: string | undefined;
-  readonly min_version: "1.2" | "1.3";
-  readonly max_version?: "1.2" | "1.3" | undefined;
-  readonly server_name_override?: string | undefined;
-  readonly include_system_ca_certs_pool: boolean;
-  readonly cipher_suites?: readonly CipherName[] | undefined;
-  readonly curve_preferences?: readonly CurveName[] | undefined;
-  /** Milliseconds; 0 for never. */
-  readonly reload_interval: number;
+  /** Whether to use TLS but accept any certificate of the server. */
+  readonly insecureSkipVerify: boolean;
+  /** The authorities that are trusted; undefined for the system's. */
+  readonly ca: PemSource | undefined;
+  /** The client's own certificate. */
+  readonly cert: PemSource | undefined;
+  readonly key: PemSource | undefined;
+  readonly minVersion: SecureVersion;
+  /** Undefined for the highest version that Node has. */
+  readonly maxVersion: SecureVersion | undefined;
+  /** The name that the server's certificate must be for; undefined for the endpoint's host. */
+  readonly serverName: string | undefined;
+  /** Whether to trust the system's authorities in addition to `ca`. */
+  readonly trustsSystem: boolean;
+  /** OpenSSL's cipher list. */
+  readonly ciphers: string;
+  /** OpenSSL's groups for the key agreement; "auto" for OpenSSL's own choice. */
+  readonly groups: string;
+  /** How often the files are read again, in milliseconds; 0 for never. */
+  readonly reloadIntervalMs: number;
 }
 
 const path = (what: string) => z.string().min(1).optional().describe(`${what}, as a path`);
 const pem = (what: string) => z.string().min(1).optional().describe(`${what}, in PEM`);
-/** `tls::reload_interval`, of clients and of listeners. */
+/** The option `tls::reload_interval` of clients and listeners, in milliseconds. */
 export const reloadInterval = (): z.ZodType<number, string | 0 | undefined> =>
   duration()
     .prefault("0s")
@@ -34,12 +42,16 @@ const version = z.enum(["1.2", "1.3"], {
   error: 'must be "1.2" or "1.3"; older versions of TLS are not safe',
 });
 
+/** The option `tls` of a client. */
 export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
   .strictObject({
-    insecure: z.boolean().default(false).describe("Send in the clear; https:// in the endpoint overrules it"),
-    insecure_skip_verify: z.boolean().default(false).describe("Use TLS, but believe any certificate"),
-    ca_file: path("Certificates to trust in place of the system's"),
-    ca_pem: pem("Certificates to trust in place of the system's"),
+    insecure: z
+      .boolean()
+      .default(false)
+      .describe("Send in the clear, unless the endpoint begins with https://"),
+    insecure_skip_verify: z.boolean().default(false).describe("Use TLS, but accept any certificate"),
+    ca_file: path("Certificates to trust instead of the system's"),
+    ca_pem: pem("Certificates to trust instead of the system's"),
     cert_file: path("The client's certificate"),
     cert_pem: pem("The client's certificate"),
     key_file: path("The client's key"),
@@ -54,7 +66,7 @@ export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
     include_system_ca_certs_pool: z
       .boolean()
       .default(false)
-      .describe("Trust the system's certificates as well as those of ca_file or ca_pem"),
+      .describe("Trust the system's certificates in addition to those of ca_file or ca_pem"),
     cipher_suites: cipherSuites.optional(),
     reload_interval: reloadInterval(),
     curve_preferences: curvePreferences.optional(),
@@ -73,4 +85,27 @@ export const clientTlsSchema: z.ZodType<ClientTlsConfig> = z
     if (hasKey && !hasCert) fault("key_file", "needs cert_file or cert_pem as well");
     if (tls.max_version !== undefined && tls.max_version < tls.min_version)
       fault("max_version", "must not be below min_version");
-  });
+  })
+  .transform((tls) => ({
+    insecure: tls.insecure,
+    insecureSkipVerify: tls.insecure_skip_verify,
+    ca: pemSource("ca", tls.ca_file, tls.ca_pem),
+    cert: pemSource("cert", tls.cert_file, tls.cert_pem),
+    key: pemSource("key", tls.key_file, tls.key_pem),
+    minVersion: `TLSv${tls.min_version}` as const,
+    maxVersion: tls.max_version === undefined ? undefined : (`TLSv${tls.max_version}` as const),
+    serverName: tls.server_name_override,
+    trustsSystem: tls.include_system_ca_certs_pool,
+    ciphers: openSslCiphers(tls.cipher_suites),
+    groups: openSslGroups(tls.curve_preferences),
+    reloadIntervalMs: tls.reload_interval,
+  }));
+
+function pemSource(
+  name: "ca" | "cert" | "key",
+  path: string | undefined,
+  text: string | undefined,
+): PemSource | undefined {
+  if (path !== undefined) return { option: `${name}_file`, from: { path } };
+  return text === undefined ? undefined : { option: `${name}_pem`, from: { text } };
+}

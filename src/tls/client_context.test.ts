@@ -54,7 +54,7 @@ async function contextOf(input: object): Promise<SecureContext> {
   return made ?? assert.fail("nothing was made");
 }
 
-/** What the server says to a client with these options, or why there is no connection. */
+/** The server's answer to a client with these options, or why there is no connection. */
 async function greet(input: object): Promise<string> {
   const { port } = (server?.address() ?? assert.fail()) as AddressInfo;
   const secureContext = await contextOf(input);
@@ -66,7 +66,7 @@ async function greet(input: object): Promise<string> {
   }
 }
 
-test("what ca_file or ca_pem names is trusted, and nothing else", async (context) => {
+test("the authorities of ca_file or ca_pem are trusted, and no others", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   assert.match(await greet({ ca_file: file("ca.crt") }), /^unknown/);
   assert.match(await greet({ ca_pem: readFileSync(file("ca.crt"), "utf8") }), /^unknown/);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import {
   createSecureContext,
   getCACertificates,
@@ -8,13 +7,12 @@ import {
 } from "node:tls";
 import { messageOf } from "../text/error_text.ts";
 import { type CertificateOwner, Certificates } from "./certificates.ts";
-import { openSslCiphers, openSslGroups } from "./ciphers.ts";
 import type { ClientTlsConfig } from "./client_config.ts";
-import type { KeyMaterial, PemSource } from "./key_material.ts";
+import type { KeyMaterial } from "./key_material.ts";
 
 /**
- * The certificates of a client, which its options name. `use` gets a context for connections to come when they are
- * loaded, and again whenever they have changed.
+ * Makes the certificates of a client; the caller loads and closes them. `use` is called with a context for new connections when
+ * the files are loaded, and again whenever they have changed.
  */
 export function clientCertificates(
   tls: ClientTlsConfig,
@@ -23,30 +21,19 @@ export function clientCertificates(
 ): Certificates {
   return new Certificates({
     owner,
-    sources: {
-      ca: sourceOf(tls, "ca"),
-      cert: sourceOf(tls, "cert"),
-      key: sourceOf(tls, "key"),
-    },
-    reloadIntervalMs: tls.reload_interval,
+    sources: { ca: tls.ca, cert: tls.cert, key: tls.key },
+    reloadIntervalMs: tls.reloadIntervalMs,
     use: (material) => use(createContext(tls, material)),
   });
 }
 
-function sourceOf(tls: ClientTlsConfig, name: "ca" | "cert" | "key"): PemSource | undefined {
-  const path = tls[`${name}_file`];
-  if (path !== undefined) return { option: `${name}_file`, from: { path } };
-  const text = tls[`${name}_pem`];
-  return text === undefined ? undefined : { option: `${name}_pem`, from: { text } };
-}
-
 function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): SecureContext {
   const options: SecureContextOptions = {
-    minVersion: `TLSv${tls.min_version}`,
-    ...(tls.max_version === undefined ? {} : { maxVersion: `TLSv${tls.max_version}` as const }),
-    ciphers: openSslCiphers(tls.cipher_suites),
-    ecdhCurve: openSslGroups(tls.curve_preferences),
-    ca: trusted(ca, tls.include_system_ca_certs_pool),
+    minVersion: tls.minVersion,
+    ...(tls.maxVersion === undefined ? {} : { maxVersion: tls.maxVersion }),
+    ciphers: tls.ciphers,
+    ecdhCurve: tls.groups,
+    ca: trusted(ca, tls.trustsSystem),
     ...(cert === undefined ? {} : { cert }),
     ...(key === undefined ? {} : { key }),
   };
@@ -58,7 +45,10 @@ function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): Se
   }
 }
 
-/** The system's certificates; in an image that has none, those that Node brings. */
+/**
+ * Returns the certificates to trust. Where the system has none, as in a minimal image, those that Node contains replace
+ * them.
+ */
 function trusted(own: string | undefined, withSystem: boolean): string[] {
   if (own !== undefined && !withSystem) return [own];
   const system = getCACertificates("system");

@@ -22,7 +22,7 @@ before(() => {
 
 after(() => authority?.remove());
 
-/** What is made of files with these contents; undefined for a file that is missing. */
+/** Reads files with these contents; undefined is a file that is missing. */
 function reading(files: { ca?: string | undefined; cert?: string; key?: string }): Promise<KeyMaterial> {
   const source = (name: "ca" | "cert" | "key") => {
     if (!(name in files)) return undefined;
@@ -76,7 +76,7 @@ test("an expired certificate is no fault", async (context) => {
   assert.ok((leading[0]?.expiresMs ?? Number.NaN) < Date.now());
 });
 
-test("what is missing, empty, cut off or does not fit together is refused with the option and the file", async (context) => {
+test("files that are missing, empty, cut off or do not belong together are refused with the option and the file", async (context) => {
   if (!peerIsThere(context, "openssl", HAS_OPENSSL)) return;
   const check = async (files: Parameters<typeof reading>[0], want: string): Promise<void> => {
     await assert.rejects(reading(files), ({ message }: Error) => {

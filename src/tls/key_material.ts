@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { readSteadyFile } from "../files/read_file.ts";
 import { messageOf } from "../text/error_text.ts";
 
-/** Where a text in PEM comes from: an option that holds it, or one that names a file. */
+/** The source of a text in PEM: an option that holds the text, or one that names a file. */
 export interface PemSource {
-  /** As the config has it, such as `cert_file`. */
+  /** The option's name in the config, such as `cert_file`. */
   readonly option: string;
   readonly from: { readonly path: string } | { readonly text: string };
 }
 
+/** The sources of certificates and a key; undefined where the config gives none. */
 export interface KeySources {
   /** The authorities that are trusted. */
   readonly ca: PemSource | undefined;
-  /** The own certificate, and the chain behind it. */
+  /** The component's own certificate, followed by its chain. */
   readonly cert: PemSource | undefined;
-  /** Its key. */
+  /** The key of the certificate. */
   readonly key: PemSource | undefined;
 }
 
-/** What the sources held at one time: every certificate is whole, and the key is that of the certificate. */
+/** The texts of all sources, read at one time and checked: every certificate is complete, and the key belongs to `cert`. */
 export interface KeyMaterial {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
@@ -29,8 +29,9 @@ export interface KeyMaterial {
   readonly leading: readonly LeadingCertificate[];
 }
 
+/** The first certificate of a source. */
 export interface LeadingCertificate {
-  /** The path, or the option where the text is in the config. */
+  /** The file's path, or the option's name where the text is in the config. */
   readonly file: string;
   readonly expiresMs: number;
 }
@@ -41,8 +42,8 @@ interface Pem {
 }
 
 /**
- * Reads the sources and checks what they hold, since OpenSSL takes authorities that are cut off, or none at all, without
- * a word. Rejects with the option and the file. An expired certificate is no fault.
+ * Reads the sources and checks the texts, since OpenSSL reports no error for a file of authorities that is cut off or empty.
+ * Rejects with the option and the file. An expired certificate is accepted.
  */
 export async function readKeyMaterial({ ca, cert, key }: KeySources): Promise<KeyMaterial> {
   const [caPem, certPem, keyPem] = await Promise.all([read(ca), read(cert), read(key)]);
@@ -60,6 +61,7 @@ export async function readKeyMaterial({ ca, cert, key }: KeySources): Promise<Ke
   return { ca: caPem?.text, cert: certPem?.text, key: keyPem?.text, leading };
 }
 
+/** Returns whether two reads gave the same texts. */
 export function isSameMaterial(one: KeyMaterial, other: KeyMaterial): boolean {
   return one.ca === other.ca && one.cert === other.cert && one.key === other.key;
 }
@@ -74,11 +76,11 @@ async function read(source: PemSource | undefined): Promise<Pem | undefined> {
   }
 }
 
-/** A whole block, whose lines of headers may have hyphens in them. */
+/** A complete PEM block. Its headers may contain hyphens. */
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----/g;
 const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
 
-/** Throws where there is none, or one of those behind it is broken. */
+/** Returns the first certificate. Throws where there is none, or where any of the others is broken. */
 function firstCertificate({ source, text }: Pem): X509Certificate {
   const blocks = text.match(BLOCK) ?? [];
   const certificates = blocks

@@ -2,10 +2,10 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { Interner } from "../../src/metrics/interner.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
 import { factory } from "../../src/receivers/kata/factory.ts";
-import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/families.ts";
-import { wholeLines } from "../../src/receivers/kata/shim_page.ts";
+import { defineFamily, labelFaults, trustOf } from "../../src/receivers/kata/pages/families.ts";
+import { wholeLines } from "../../src/receivers/kata/pages/shim_page.ts";
 import { HOSTILE_LINES, newFamilies } from "../../src/simulator/bad_pages.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { hostileMakers, type PageMaker } from "../kit/kata/page_makers.ts";

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { ResponseReader } from "../../src/receivers/kata/http_response.ts";
-import { PageBuffer, PageMemory } from "../../src/receivers/kata/page_buffer.ts";
+import { ResponseReader } from "../../src/receivers/kata/scraping/http_response.ts";
+import { PageBuffer, PageMemory } from "../../src/receivers/kata/scraping/page_buffer.ts";
 
 /** The time to receive one kind of reply, without the reads from its socket. */
 export interface ReplyRow {

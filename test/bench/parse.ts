@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { Interner } from "../../src/metrics/interner.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
+import type { ParsedPage } from "../../src/prometheus/parse/parsed_page.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import type { SampleRow } from "./main.ts";
 import { type NaiveSample, naiveParse } from "./naive_parse.ts";
@@ -49,7 +50,7 @@ export function benchParse(): readonly SampleRow[] {
     limits: defaultParseLimits,
   });
   const sources = Array.from({ length: SANDBOXES }, () => parser.source([]));
-  const kept: Page[] = [];
+  const kept: ParsedPage[] = [];
   const ours = measure("rows of numbers", traffic, (page, sandbox) => {
     const source = sources[sandbox];
     if (source !== undefined) kept[sandbox] = source.parse(page, page.length);

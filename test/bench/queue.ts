@@ -44,7 +44,7 @@ async function onDisk(name: string, fsync: Fsync, requests: number): Promise<Que
       quota: { bytesMax: 1024 ** 3, bytes: 0 },
       clock: systemClock,
       onDamage: ({ path }) => console.error(`damage in ${path}`),
-      onTrouble: (error) => console.error(error),
+      onError: (error) => console.error(error),
     });
   try {
     const queue = open();
@@ -88,7 +88,7 @@ function drain(queue: RequestQueue, requests: number): string {
   let left = requests;
   for (let taken = queue.take(BATCH); taken.length > 0; taken = queue.take(BATCH)) {
     left -= taken.length;
-    queue.settle(taken);
+    queue.acknowledge(taken);
   }
   if (left !== 0) throw new Error(`${left} of ${requests} requests are missing`);
   return megabytesPerS(requests, performance.now() - start);

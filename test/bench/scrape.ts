@@ -3,8 +3,8 @@ import { open, readdir } from "node:fs/promises";
 import { get } from "node:http";
 import { join } from "node:path";
 import { systemClock } from "../../src/clock/clock.ts";
-import { PageMemory } from "../../src/receivers/kata/page_buffer.ts";
-import { Scraper } from "../../src/receivers/kata/scrape.ts";
+import { PageMemory } from "../../src/receivers/kata/scraping/page_buffer.ts";
+import { Scraper } from "../../src/receivers/kata/scraping/scrape.ts";
 import type { SampleRow } from "./main.ts";
 import { withSimulatedNode } from "./simulated_node.ts";
 

@@ -49,7 +49,7 @@ function kept(directory: string): Map<string, number> {
     quota: { bytesMax: Number.POSITIVE_INFINITY, bytes: 0 },
     clock: systemClock,
     onDamage: (damage) => assert.fail(JSON.stringify(damage)),
-    onTrouble: (error) => assert.fail(error),
+    onError: (error) => assert.fail(error),
   });
   for (const { bytes } of queue.take({}))
     for (const [key, count] of readingsIn(bytes)) readings.set(key, count);

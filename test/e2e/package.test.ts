@@ -20,7 +20,7 @@ const KINDS: readonly RegExp[] = [
   /^THIRD_PARTY_LICENSES\.txt$/,
   /^config\/kata-collector\.yaml$/,
   /^examples\/[a-z0-9_./-]+\.(ya?ml|service)$/,
-  /^dist\/[a-z0-9_/]+\.js(\.map)?$/,
+  /^dist\/[a-z0-9_/]+\.js$/,
 ];
 /** Words in the names of files that only tests and the simulator need. */
 const NOT_THE_AGENTS = /(^|[_/])(test|tests|fake|fakes|scene|scenes|simulator|simulate|demo)([_./]|$)/;

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { parse } from "yaml";
-import type { Runtime } from "../../src/receivers/kata/discovery.ts";
+import type { Runtime } from "../../src/receivers/kata/discovery/root.ts";
 import { freePort } from "../kit/free_port.ts";
 import { SandboxLife } from "../kit/kata/sandbox_life.ts";
 import { startAgentProcess } from "../kit/node/agent_process.ts";

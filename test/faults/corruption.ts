@@ -26,7 +26,7 @@ function openQueue(directory: string, damages: Damage[]): DiskQueue {
     quota: { bytesMax: Number.POSITIVE_INFINITY, bytes: 0 },
     clock: systemClock,
     onDamage: (damage) => damages.push(damage),
-    onTrouble: (error) => assert.fail(error),
+    onError: (error) => assert.fail(error),
   });
 }
 
@@ -40,7 +40,7 @@ function makeQueue(directory: string, random: () => number, payloadBytesMax: num
     queue.add({ bytes, points: 100 + record }, record);
   }
   for (let settled = 0; settled < SETTLED; settled++) {
-    queue.settle(queue.take({ requests: 1 }));
+    queue.acknowledge(queue.take({ requests: 1 }));
   }
   void queue.close();
 }

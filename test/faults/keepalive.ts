@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { execFileSync, spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
+import { promisify } from "node:util";
 import { hasProgram } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
 import { type Scene, setScene } from "./scene.ts";
 
+const execFileAsync = promisify(execFile);
 const SOURCE = join(import.meta.dirname, "keepalive_server");
 /** The number of requests that each server must get. They take over half a minute, in which 3 pings would be too many. */
 const SHORT_REQUESTS = { usual: 12, hung: 3 };
@@ -103,7 +105,8 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   const scene = await setScene({ seed });
   try {
     const program = join(scene.dir, "keepalive_server");
-    execFileSync("go", ["build", "-o", program, "."], { cwd: SOURCE });
+    // Not synchronously: other scenarios have their simulators in this process, and Go may take half a minute.
+    await execFileAsync("go", ["build", "-o", program, "."], { cwd: SOURCE });
     const servers = {
       usual: await startGoServer(program, "2s"),
       // It answers no request in time, so that no answer resets its count of pings.

@@ -47,13 +47,14 @@ async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   const queue = { queue_size: QUEUE_SIZE, ...POLICIES[policy], ...storage };
   // The other exporter's queue has room, but it gets nothing either while the full one asks for no scrapes.
   const exporters = [DISK, "nop"];
+  // From the beginning: a request whose answer is lost in the change would be received, and yet dropped as the oldest.
+  await scene.recorder.setMode("unavailable");
   const life = await scene.start({
     ...config,
     exporters: { [DISK]: exporterTo(scene.recorder.address, queue), nop: {} },
     service: { ...config.service, pipelines: { metrics: { receivers: ["kata"], exporters } } },
   });
   const watch = watchAccounts(life);
-  await scene.recorder.setMode("unavailable");
   await poll("the queue to be full", async () => WAS_FULL[policy](await life.counters()) || undefined);
   await sleep(fullMs);
   await scene.drain(life);

@@ -19,7 +19,7 @@ export const TIMEOUT_MS = 1_000;
 export const PATIENT_TIMEOUT = "20s";
 const CAUGHT_UP_BYTES = 300_000;
 /** A fifth of a real page, since here only the number of readings matters. */
-const PAGE = { disks: 1, guestInterfaces: 1, hostInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
+const PAGE = { disks: 1, guestInterfaces: 1, shimInterfaces: 1, cpus: 1, vmstatItems: ["nr_free_pages"] };
 /** The exporter whose queue is on disk. */
 export const DISK = "otlp_grpc/disk";
 

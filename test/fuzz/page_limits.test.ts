@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
+import type { ParsedPage } from "../../src/prometheus/parse/parsed_page.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? 1);
@@ -61,7 +62,7 @@ function tellingLines(text: string): number {
   return text.split("\n").filter((one) => one.trim() !== "" && !one.trimStart().startsWith("#")).length;
 }
 
-function checkWithin({ schema, samples }: Page, limits: ParseLimits): void {
+function checkWithin({ schema, samples }: ParsedPage, limits: ParseLimits): void {
   const { samplesMax, labelsMax, nameBytesMax, labelValueBytesMax } = limits;
   assert.ok(samples <= samplesMax);
   assert.ok(schema.width <= samplesMax);
@@ -115,7 +116,7 @@ test("the reading of any page is within every limit, and each line that is left 
 
 test("an honest page of the largest kind loses nothing at the default limits", () => {
   for (const flavor of ["go", "rs"] as const) {
-    const page = createPage({ flavor, seed: SEED, disks: 41, guestInterfaces: 8, hostInterfaces: 8 });
+    const page = createPage({ flavor, seed: SEED, disks: 41, guestInterfaces: 8, shimInterfaces: 8 });
     const text = page.render();
     const parser = new PageParser({ interner: new Interner(), limits: defaultParseLimits });
     const { samples, badLines, skippedLines, limits } = parser

@@ -3,8 +3,10 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import fc from "fast-check";
 import { Interner } from "../../src/metrics/interner.ts";
-import { type Page, PageParser, type PageSource } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse_limits.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import type { PageSource } from "../../src/prometheus/parse/page_source.ts";
+import { defaultParseLimits, type ParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
+import type { ParsedPage } from "../../src/prometheus/parse/parsed_page.ts";
 import { createPage } from "../../src/simulator/pages.ts";
 import { seededRandom } from "../../src/simulator/random.ts";
 import { mutate } from "./mutate.ts";
@@ -37,7 +39,7 @@ function newParser(interner = new Interner()): PageParser {
   });
 }
 
-function parse(source: PageSource, text: Buffer): Page {
+function parse(source: PageSource, text: Buffer): ParsedPage {
   const bytes = Buffer.concat([text, BEHIND]);
   const page = source.parse(bytes, text.length);
   assert.ok(bytes.subarray(0, text.length).equals(text), "the page itself is not written");
@@ -46,7 +48,7 @@ function parse(source: PageSource, text: Buffer): Page {
 }
 
 /** Returns the page's contents without what depends on the order in which families were first seen. */
-function contents(page: Page): unknown {
+function contents(page: ParsedPage): unknown {
   const { schema, values, ...rest } = page;
   const families = schema.families.map(({ id: _, ...family }, index) => {
     const offset = schema.offsets[index] ?? Number.NaN;
@@ -55,7 +57,7 @@ function contents(page: Page): unknown {
   return { ...rest, families: families.sort((a, b) => (a.name < b.name ? -1 : 1)) };
 }
 
-function checkSound(page: Page, text: Buffer): void {
+function checkSound(page: ParsedPage, text: Buffer): void {
   assert.equal(page.values.length, page.schema.width);
   const names = page.schema.families.map(({ name }) => name);
   assert.equal(new Set(names).size, names.length, "a family stands once");
@@ -72,7 +74,7 @@ function checkSound(page: Page, text: Buffer): void {
 }
 
 function corpus(): readonly Buffer[] {
-  const small = createPage({ flavor: "go", seed: SEED, disks: 1, guestInterfaces: 1, hostInterfaces: 1 });
+  const small = createPage({ flavor: "go", seed: SEED, disks: 1, guestInterfaces: 1, shimInterfaces: 1 });
   const rust = createPage({ flavor: "rs", seed: SEED, disks: 1, guestInterfaces: 1 });
   const odd = '# HELP é ☃\n# TYPE m gauge\nm{d="/mnt/é",x="\\"\\\\"} 1\na 1\nb 2 1700000000000\r\n';
   return [...[1, 2, 3].flatMap(() => [small.render(), rust.render()]), Buffer.from(odd)];

@@ -6,11 +6,11 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Reading } from "../../src/metrics/model.ts";
-import { PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
-import { Chunk, PageWriter } from "../../src/prometheus/write.ts";
-import type { PageFormat } from "../../src/prometheus/write_names.ts";
-import { PageComposer } from "../../src/prometheus/write_page.ts";
+import { PageComposer } from "../../src/prometheus/page/compose.ts";
+import type { PageFormat } from "../../src/prometheus/page/page_format.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
+import { Chunk, PageWriter } from "../../src/prometheus/write/page_writer.ts";
 import { hasProgram, peerIsThere } from "../kit/peers.ts";
 
 /** After an intended change: UPDATE_GOLDEN=1 node --test test/golden/prometheus_page.test.ts, then read the diff. */

@@ -5,9 +5,10 @@ import { basename, join } from "node:path";
 import { test } from "node:test";
 import { Interner } from "../../src/metrics/interner.ts";
 import { type Family, type Point, pointWidth } from "../../src/metrics/model.ts";
-import { type Page, PageParser } from "../../src/prometheus/parse.ts";
-import { defaultParseLimits } from "../../src/prometheus/parse_limits.ts";
-import { defineFamily, trustOf } from "../../src/receivers/kata/families.ts";
+import { PageParser } from "../../src/prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../src/prometheus/parse/parse_limits.ts";
+import type { ParsedPage } from "../../src/prometheus/parse/parsed_page.ts";
+import { defineFamily, trustOf } from "../../src/receivers/kata/pages/families.ts";
 
 /** Pages recorded from real shims; they are not part of the project. */
 const PAGES = join(import.meta.dirname, "../../../shared/pages");
@@ -27,7 +28,7 @@ function oracle(text: string): Map<string, number> {
 }
 
 /** Writes the series of a parsed page as the shim wrote them. */
-function seriesOf({ schema, values }: Page): Map<string, number> {
+function seriesOf({ schema, values }: ParsedPage): Map<string, number> {
   const series = new Map<string, number>();
   let column = 0;
   const set = (name: string, labels: readonly string[]) => {
@@ -51,7 +52,7 @@ function setPoint({ name, kind }: Family, point: Point, set: (name: string, labe
   set(`${name}_count`, labels);
 }
 
-function parse(parser: PageParser, file: string): Page {
+function parse(parser: PageParser, file: string): ParsedPage {
   const bytes = readFileSync(join(PAGES, file));
   return parser.source([]).parse(Buffer.concat([bytes, Buffer.alloc(16)]), bytes.length);
 }

@@ -9,7 +9,7 @@ import { run } from "../../src/commands/run.ts";
 import { MonitorFamilies } from "../../src/extensions/kata_monitor_api/monitor_families.ts";
 import { Interner } from "../../src/metrics/interner.ts";
 import type { Family } from "../../src/metrics/model.ts";
-import { OwnFamilies } from "../../src/receivers/kata/own_families.ts";
+import { OwnFamilies } from "../../src/receivers/kata/pages/own_families.ts";
 import { registry } from "../../src/registry.ts";
 import { LineOutput } from "../../src/reporting/line_output.ts";
 import { ProcessLog } from "../../src/reporting/process_log.ts";

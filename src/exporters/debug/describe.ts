@@ -27,7 +27,7 @@ export function describeNormal(reading: Reading): string {
   return lines.join("\n");
 }
 
-/** Everything there is, written visibly: the resource, then each metric with its description, then each point. */
+/** All that a reading has, written visibly: the resource, then each metric with its description, then each point. */
 export function describeDetailed(reading: Reading): string {
   const lines = [
     `Resource ${visible(reading.resource.key)}`,

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { z } from "zod";
 import type { Exporter, Settings } from "../../component/component.ts";
 import type { ExporterFactory } from "../../component/factory.ts";
@@ -11,13 +10,15 @@ import { type DebugOutput, openDebugOutput } from "./output.ts";
 
 interface DebugConfig {
   readonly verbosity: "basic" | "normal" | "detailed";
-  readonly sampling_initial: number;
-  readonly sampling_thereafter: number;
-  readonly use_internal_logger: boolean;
-  readonly output_paths: readonly string[];
+  /** How many messages of each second are written in any case. */
+  readonly samplingInitial: number;
+  /** Of the further ones every n-th is written; 0 for none. */
+  readonly samplingThereafter: number;
+  readonly useInternalLogger: boolean;
+  readonly outputPaths: readonly string[];
 }
 
-const schema: z.ZodType<DebugConfig> = z.strictObject({
+const options = z.strictObject({
   verbosity: z
     .enum(["basic", "normal", "detailed"])
     .default("basic")
@@ -39,7 +40,15 @@ const schema: z.ZodType<DebugConfig> = z.strictObject({
     .describe('Where to write without the internal logger: "stdout", "stderr" or files'),
 });
 
-/** Writes what flows through the pipeline for a person to read, as the Collector's debug exporter does. */
+const schema: z.ZodType<DebugConfig> = options.transform((config) => ({
+  verbosity: config.verbosity,
+  samplingInitial: config.sampling_initial,
+  samplingThereafter: config.sampling_thereafter,
+  useInternalLogger: config.use_internal_logger,
+  outputPaths: config.output_paths,
+}));
+
+/** Writes readings for a person to read, as the Collector's debug exporter does. */
 export const factory: ExporterFactory<DebugConfig> = {
   stability: "stable",
   schema,
@@ -65,7 +74,7 @@ class DebugExporter implements Exporter {
   }
 
   start(): Promise<void> {
-    if (!this.#config.use_internal_logger) this.#openOutputs();
+    if (!this.#config.useInternalLogger) this.#openOutputs();
     return Promise.resolve();
   }
 
@@ -76,7 +85,7 @@ class DebugExporter implements Exporter {
   noRoom(): undefined {}
 
   consume(reading: Reading): void {
-    if (!this.#sampled()) return;
+    if (!this.#isSampled()) return;
     const { schema } = reading;
     const fields = {
       resource: reading.resource.key,
@@ -102,20 +111,21 @@ class DebugExporter implements Exporter {
     }
   }
 
-  #sampled(): boolean {
+  /** Whether the next message is written. */
+  #isSampled(): boolean {
     const nowMs = this.#settings.clock.monotonicMs();
     if (nowMs - this.#secondMs >= 1_000) {
       this.#secondMs = nowMs;
       this.#inSecond = 0;
     }
-    const past = this.#inSecond++ - this.#config.sampling_initial;
-    const { sampling_thereafter: every } = this.#config;
+    const { samplingInitial, samplingThereafter: every } = this.#config;
+    const past = this.#inSecond++ - samplingInitial;
     return past < 0 || (every > 0 && past % every === 0);
   }
 
   #openOutputs(): void {
     const { logger } = this.#settings;
-    this.#outputs = this.#config.output_paths.flatMap((path) => {
+    this.#outputs = this.#config.outputPaths.flatMap((path) => {
       try {
         return [openDebugOutput(path, logger)];
       } catch (error) {

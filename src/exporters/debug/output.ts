@@ -5,10 +5,10 @@ import { systemClock } from "../../clock/clock.ts";
 import { STDERR, STDOUT, standardOutput, writerTo } from "../../reporting/descriptor.ts";
 import { LineOutput } from "../../reporting/line_output.ts";
 
-/** Where the exporter writes without the agent's logger. */
+/** A place to which the exporter writes without the agent's logger. */
 export interface DebugOutput {
   write(text: string): void;
-  /** Waits for what is still to be written, at most until the deadline. */
+  /** Waits until everything is written, at most until the deadline. */
   close(deadline: AbortSignal): Promise<void>;
 }
 
@@ -21,7 +21,7 @@ const STANDARD: ReadonlyMap<string, typeof STDOUT | typeof STDERR> = new Map([
 
 const FILE_MODE = 0o600;
 
-/** Opens "stdout", "stderr" or a file. Throws what the system says; a pipe that nobody reads is ENXIO. */
+/** Opens "stdout", "stderr" or a file. Throws errors of the system, such as ENXIO for a pipe that nobody reads. */
 export function openDebugOutput(path: string, logger: Logger): DebugOutput {
   const standardFd = STANDARD.get(path);
   const fd = standardFd ?? openAppending(path);

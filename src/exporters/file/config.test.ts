@@ -12,7 +12,7 @@ test("the defaults are the Collector's", () => {
   assert.equal(config.rotation, undefined);
   assert.equal(config.directoryMode, undefined);
   assert.equal(config.fileMode, 0o600);
-  assert.equal(config.sending_queue.batch.flush_timeout, 1_000);
+  assert.equal(config.sendingQueue.batch.flushTimeoutMs, 1_000);
   assert.equal(fileSchema.parse({ path: "f", create_directory: true }).directoryMode, 0o755);
 });
 
@@ -26,9 +26,9 @@ test("rotation without options has the Collector's defaults, and keeps what is t
 });
 
 test("a file has one writer, so that records keep their order; without a queue readings need more", () => {
-  assert.equal(fileSchema.parse({ path: "f" }).sending_queue.num_consumers, 1);
+  assert.equal(fileSchema.parse({ path: "f" }).sendingQueue.numConsumers, 1);
   const without = fileSchema.parse({ path: "f", sending_queue: { enabled: false } });
-  assert.equal(without.sending_queue.num_consumers, 10);
+  assert.equal(without.sendingQueue.numConsumers, 10);
 });
 
 /** The first fault, as `path: message`. */

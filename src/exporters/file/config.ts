@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
-import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
-import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import {
+  type DeliveryConfig,
+  orderedQueueSchema,
+  type QueueConfig,
+  toDeliveryConfig,
+} from "../../delivery/config.ts";
+import { attemptTimeout, retrySchema } from "../../delivery/retry_config.ts";
 import { duration, unsupported } from "../../options/values.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import type { Rotation } from "./rotation.ts";
 
-/** The options of the Collector's exporter of this name, and those of every delivery. Times are in milliseconds. */
-export interface FileConfig {
+/** The options of the Collector's exporter of this name, and those of every exporter that pushes. */
+export interface FileConfig extends DeliveryConfig {
   readonly path: string;
-  /** Whether what is in the file at the start stays there. */
+  /** Whether the content that the file has at the start stays in it. */
   readonly keep: boolean;
   readonly format: "json" | "proto";
   readonly compression: "none" | "zstd";
   readonly rotation: Rotation | undefined;
-  /** With which a missing directory is made; undefined where it is not made. */
+  /** The mode with which a missing directory is made; undefined if it is not made. */
   readonly directoryMode: number | undefined;
-  /** With which the file and its successors are made. */
+  /** The mode with which files are made. */
   readonly fileMode: number;
-  readonly timeout: number;
-  readonly staleness_markers: boolean;
-  readonly retry_on_failure: RetryConfig;
-  readonly sending_queue: QueueConfig;
+  readonly stalenessMarkers: boolean;
 }
 
 const OCTAL = /^0?[0-7]{3}$/;
@@ -51,15 +53,15 @@ const rotationSchema: z.ZodType<Rotation> = z
     isLocalTime: config.localtime,
   }));
 
-/** `rotation:` with nothing behind it turns it on, as in the Collector. */
+/** `rotation:` without a value turns the rotation on, as in the Collector. */
 const rotation = rotationSchema
   .nullable()
   .optional()
   .transform((config) => (config === null ? rotationSchema.parse({}) : config));
 
-/** The delivery's own default, by which is seen that nothing else was given. */
+/** The default of `batch::flush_timeout`. A config with this value counts as one that does not give the option. */
 const FLUSH_TIMEOUT_MS = 200;
-/** Of this exporter. */
+/** The default of `flush_interval`. */
 const FLUSH_INTERVAL_MS = 1_000;
 
 export const fileSchema: z.ZodType<FileConfig> = z
@@ -108,8 +110,8 @@ export const fileSchema: z.ZodType<FileConfig> = z
       fail(["append"], "cannot be given together with rotation, which appends anyway");
     if (config.directory_permissions !== undefined && !config.create_directory)
       fail(["directory_permissions"], "requires create_directory to be true");
-    const { flush_timeout } = config.sending_queue.batch;
-    if (config.flush_interval !== undefined && flush_timeout !== FLUSH_TIMEOUT_MS)
+    const { flushTimeoutMs } = config.sending_queue.batch;
+    if (config.flush_interval !== undefined && flushTimeoutMs !== FLUSH_TIMEOUT_MS)
       fail(["flush_interval"], "is given already, as sending_queue::batch::flush_timeout");
   })
   .transform((config) => ({
@@ -122,18 +124,20 @@ export const fileSchema: z.ZodType<FileConfig> = z
       ? Number.parseInt(config.directory_permissions ?? "0755", 8)
       : undefined,
     fileMode: Number.parseInt(config.file_permissions, 8),
-    timeout: config.timeout,
-    staleness_markers: config.staleness_markers,
-    retry_on_failure: config.retry_on_failure,
-    sending_queue: inOrder(config.sending_queue, config.flush_interval),
+    stalenessMarkers: config.staleness_markers,
+    ...toDeliveryConfig({
+      ...config,
+      sending_queue: withFlushInterval(config.sending_queue, config.flush_interval),
+    }),
   }));
 
-/** Without a queue, so many requests may wait for the writer. */
+/** How many requests may wait for the writer if there is no queue. */
 const WAITING_MAX = 10;
 
-function inOrder(queue: QueueConfig, flushIntervalMs: number | undefined): QueueConfig {
-  const { flush_timeout } = queue.batch;
-  const given = flush_timeout === FLUSH_TIMEOUT_MS ? FLUSH_INTERVAL_MS : flush_timeout;
-  const batch = { ...queue.batch, flush_timeout: flushIntervalMs ?? given };
-  return { ...queue, num_consumers: queue.enabled ? queue.num_consumers : WAITING_MAX, batch };
+/** Gives the queue the exporter's own flush interval. */
+function withFlushInterval(queue: QueueConfig, flushIntervalMs: number | undefined): QueueConfig {
+  const given = queue.batch.flushTimeoutMs;
+  const ownMs = given === FLUSH_TIMEOUT_MS ? FLUSH_INTERVAL_MS : given;
+  const batch = { ...queue.batch, flushTimeoutMs: flushIntervalMs ?? ownMs };
+  return { ...queue, numConsumers: queue.enabled ? queue.numConsumers : WAITING_MAX, batch };
 }

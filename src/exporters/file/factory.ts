@@ -10,6 +10,6 @@ export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,
   claims: ({ path }) => [`file ${resolve(path)}`],
-  uses: ({ sending_queue }) => storageUse(sending_queue),
+  uses: ({ sendingQueue }) => storageUse(sendingQueue),
   create: createFileExporter,
 };

@@ -3,7 +3,7 @@ import { type FileHandle, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
-import { makeDirectory, openOrMake } from "../../files/make.ts";
+import { ensureDirectory, openOrCreate } from "../../files/create.ts";
 import type { Framing } from "./framing.ts";
 import { backupPath, backupsOf, outdatedOf, type Rotation } from "./rotation.ts";
 
@@ -102,11 +102,11 @@ export class OutputFile {
 
   async #open(): Promise<Opened> {
     const { path, directoryMode, fileMode, framing, logger } = this.#options;
-    if (directoryMode !== undefined) await makeDirectory(dirname(path), directoryMode);
+    if (directoryMode !== undefined) await ensureDirectory(dirname(path), directoryMode);
     // A device or a pipe takes nothing back, and opening one may do something.
     if ((await statOf(path))?.isFile() === false) throw new Error("it is not a regular file");
     // Whatever others do to the file, a record goes to its end; reading is for the repair.
-    const handle = await openOrMake(path, fileMode);
+    const handle = await openOrCreate(path, fileMode);
     try {
       if (!this.#keep) await handle.truncate(0);
       const { size } = await handle.stat();

@@ -4,21 +4,21 @@ import { answerWithoutCredentials, sendAuthenticated } from "../../auth/attempt.
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import type { Settings } from "../../component/component.ts";
 import type { Send } from "../../delivery/attempt.ts";
+import { GrpcClient } from "../../grpc_client/client.ts";
+import { addressOf, GrpcConnector } from "../../grpc_client/connector.ts";
+import { GrpcPeers, systemLookup } from "../../grpc_client/peers.ts";
+import { codeName, GrpcCode } from "../../grpc_client/status.ts";
 import type { Answer } from "../../peer/answer.ts";
 import { chooseProxy } from "../../proxy/choose.ts";
 import type { ForwardProxy } from "../../proxy/proxy_url.ts";
-import { GrpcClient } from "../../push_grpc/client.ts";
-import { addressOf, GrpcConnector } from "../../push_grpc/connector.ts";
-import { GrpcPeers, systemLookup } from "../../push_grpc/peers.ts";
-import { codeName, GrpcCode } from "../../push_grpc/status.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 import { answerOfFailure, answerOfResponse } from "./outcome.ts";
 
 export interface OtlpGrpcClientOptions {
   readonly client: GrpcClient;
-  /** The target as a user would write it. */
+  /** The server as a user would write it. */
   readonly endpoint: string;
-  /** The same with the proxy before it, for errors. */
+  /** The server, and the proxy in front of it, for error messages. */
   readonly address: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
@@ -27,15 +27,15 @@ export interface OtlpGrpcClientOptions {
 
 const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 /**
- * So many attempts in a row that meet nothing but their deadline make a new connection: one whose peer has vanished
- * without a word looks healthy until TCP gives up, after a quarter of an hour.
+ * After so many attempts in a row that end at their deadline, a new connection is made. A connection whose peer has
+ * vanished looks healthy until TCP gives up, which takes about 15 minutes.
  */
 const DEADLINES_IN_A_ROW_MAX = 3;
 
-/** Sends encoded requests to an OTLP server. Makes no attempt of its own to repeat anything. */
+/** Sends encoded requests to an OTLP server. It retries nothing by itself. */
 export class OtlpGrpcClient {
   readonly #options: OtlpGrpcClientOptions;
-  /** What an authenticator sees of each request, beside its body. */
+  /** The parts of a request that are always the same, for the authenticator. */
   readonly #unsent: Omit<UnsentRequest, "body">;
   #deadlinesInARow = 0;
 
@@ -51,7 +51,7 @@ export class OtlpGrpcClient {
 
   send: Send = async ({ parts }, signal) => {
     const answer = await this.#attempt(Buffer.concat(parts), signal);
-    this.#count(answer.kind !== "delivered" && answer.status === codeName(GrpcCode.DEADLINE_EXCEEDED));
+    this.#noteDeadline(answer.kind !== "delivered" && answer.status === codeName(GrpcCode.DEADLINE_EXCEEDED));
     return answer;
   };
 
@@ -83,48 +83,49 @@ export class OtlpGrpcClient {
     return answer.ok ? answerOfResponse(answer.message) : answerOfFailure(answer.failure, address);
   }
 
-  #count(isLate: boolean): void {
+  #noteDeadline(isLate: boolean): void {
     this.#deadlinesInARow = isLate ? this.#deadlinesInARow + 1 : 0;
     if (this.#deadlinesInARow < DEADLINES_IN_A_ROW_MAX) return;
     this.#deadlinesInARow = 0;
-    // Calls that are still open on the old connection end by themselves.
+    // Calls that are still under way end on the old connection.
     this.#options.client.reset();
   }
 }
 
-/** Whether requests go out in the clear: the endpoint's scheme decides, and where it has none, `tls::insecure`. */
+/** Whether requests are sent without TLS. The endpoint's scheme decides; if it has none, `tls::insecure` does. */
 export function isPlain({ endpoint, tls }: OtlpGrpcConfig): boolean {
   return endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
 }
 
-/** The proxy on the way to the endpoint. Throws, with words for the user, where the environment names none that works. */
+/** The proxy in front of the endpoint. Throws with words for the user if the environment names a faulty one. */
 export function proxyBefore(
-  { endpoint, proxy_url }: OtlpGrpcConfig,
+  { endpoint, proxy }: OtlpGrpcConfig,
   env: Settings["env"],
 ): ForwardProxy | undefined {
   if ("path" in endpoint.place) return undefined;
-  return chooseProxy({ target: endpoint.place, option: proxy_url, variable: "HTTPS_PROXY", env });
+  return chooseProxy({ target: endpoint.place, option: proxy, variable: "HTTPS_PROXY", env });
 }
 
-export interface Way {
+/** The parts of a client that are made before it. */
+export interface ClientParts {
   readonly proxy: ForwardProxy | undefined;
-  /** For TLS with the server or the proxy; undefined where there is none. */
+  /** The certificates for TLS with the server or the proxy; undefined if neither has TLS. */
   readonly secureContext: SecureContext | undefined;
   readonly authenticator: ClientAuthenticator | undefined;
 }
 
-/** A client as the config wants it. It does not connect yet. */
+/** Makes a client as the config says. It does not connect yet. */
 export function createOtlpGrpcClient(
   config: OtlpGrpcConfig,
   { clock, build }: Pick<Settings, "clock" | "build">,
-  way: Way,
+  parts: ClientParts,
 ): OtlpGrpcClient {
-  const { compression, balancer_name: balancer } = config;
+  const { compression, balancer, waitForReady } = config;
   const { place } = config.endpoint;
   const address = addressOf(place);
   const host = "path" in place ? "localhost" : place.host;
-  const tls = tlsOf(config, way);
-  const { proxy, secureContext } = way;
+  const tls = tlsOf(config, parts);
+  const { proxy, secureContext, authenticator } = parts;
   const connector = new GrpcConnector({
     proxy,
     secureContext,
@@ -142,30 +143,29 @@ export function createOtlpGrpcClient(
     authority: config.authority ?? ("path" in place ? host : address),
     isTls: tls !== undefined,
     encoding: compression === "none" ? "identity" : compression,
-    userAgent: config.user_agent ?? `${build.command}/${build.version}`,
-    waitForReady: config.wait_for_ready,
+    userAgent: config.userAgent ?? `${build.command}/${build.version}`,
+    waitForReady,
     clock,
   });
   const where = proxy === undefined ? address : `${address} through proxy ${proxy.address}`;
-  const { headers, timeout: timeoutMs } = config;
-  const { authenticator } = way;
+  const { headers, timeoutMs } = config;
   return new OtlpGrpcClient({ client, endpoint: address, address: where, headers, timeoutMs, authenticator });
 }
 
-function tlsOf(config: OtlpGrpcConfig, { secureContext }: Way) {
+function tlsOf(config: OtlpGrpcConfig, { secureContext }: ClientParts) {
   if (isPlain(config)) return undefined;
   if (secureContext === undefined) throw new Error("BUG: connecting before the certificates were read");
   const { tls } = config;
   return {
     secureContext,
-    rejectUnauthorized: !tls.insecure_skip_verify,
-    serverName: tls.server_name_override,
-    hasCertificate: (tls.cert_file ?? tls.cert_pem) !== undefined,
+    rejectUnauthorized: !tls.insecureSkipVerify,
+    serverName: tls.serverName,
+    hasCertificate: tls.cert !== undefined,
   };
 }
 
 function keepaliveOf({ keepalive }: OtlpGrpcConfig) {
-  if (keepalive.time === undefined) return undefined;
-  const { time: timeMs, timeout: timeoutMs, permit_without_stream: whenIdle } = keepalive;
+  if (keepalive.idleMs === undefined) return undefined;
+  const { idleMs: timeMs, timeoutMs, permitWithoutStream: whenIdle } = keepalive;
   return { timeMs, timeoutMs, whenIdle };
 }

@@ -9,21 +9,21 @@ import { remarksOnOtlpGrpc } from "./remarks.ts";
 test("the defaults are the Collector's", () => {
   const config = otlpGrpcSchema.parse({ endpoint: "otel:4317" });
   assert.deepEqual(config.endpoint, { place: { host: "otel", port: 4317 }, security: "configured" });
-  assert.equal(config.timeout, 5_000);
+  assert.equal(config.timeoutMs, 5_000);
   assert.equal(config.compression, "gzip");
   assert.equal(config.tls.insecure, false);
-  assert.equal(config.balancer_name, "round_robin");
-  assert.partialDeepStrictEqual(config.retry_on_failure, {
+  assert.equal(config.balancer, "round_robin");
+  assert.partialDeepStrictEqual(config.retryOnFailure, {
     enabled: true,
-    initial_interval: 5_000,
-    randomization_factor: 0.5,
+    initialIntervalMs: 5_000,
+    randomizationFactor: 0.5,
     multiplier: 1.5,
-    max_interval: 30_000,
-    max_elapsed_time: 300_000,
+    maxIntervalMs: 30_000,
+    maxElapsedMs: 300_000,
   });
-  assert.equal(config.sending_queue.num_consumers, 10);
-  assert.equal(config.sending_queue.batch.flush_timeout, 200);
-  assert.ok(config.sending_queue.batch.max_size < 4 * 1024 * 1024);
+  assert.equal(config.sendingQueue.numConsumers, 10);
+  assert.equal(config.sendingQueue.batch.flushTimeoutMs, 200);
+  assert.ok(config.sendingQueue.batch.maxBytes < 4 * 1024 * 1024);
 });
 
 /** The first fault, as `path: message`. */

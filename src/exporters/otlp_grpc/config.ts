@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { type AuthConfig, authSchema } from "../../auth/config.ts";
-import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
-import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { type DeliveryConfig, queueSchema, toDeliveryConfig } from "../../delivery/config.ts";
+import { attemptTimeout, retrySchema } from "../../delivery/retry_config.ts";
 import { headersOption } from "../../options/headers.ts";
 import { duration, unsupported } from "../../options/values.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
@@ -10,28 +10,32 @@ import { type ForwardProxy, proxyUrl } from "../../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, hasPath, parseEndpoint } from "./endpoint.ts";
 
-/** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
-export interface OtlpGrpcConfig {
+/** The options of the Collector's exporter of this name. */
+export interface OtlpGrpcConfig extends DeliveryConfig {
   readonly endpoint: Endpoint;
   readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: "gzip" | "zstd" | "snappy" | "none";
-  readonly proxy_url?: ForwardProxy | "none" | undefined;
-  readonly timeout: number;
-  readonly keepalive: {
-    /** Undefined for no keepalive. */
-    readonly time?: number | undefined;
-    readonly timeout: number;
-    readonly permit_without_stream: boolean;
-  };
-  readonly wait_for_ready: boolean;
-  readonly balancer_name: "round_robin" | "pick_first";
+  /** The proxy to go through; undefined leaves it to the environment. */
+  readonly proxy?: ForwardProxy | "none" | undefined;
+  readonly keepalive: KeepaliveConfig;
+  /** Whether an attempt waits for a connection until its deadline. */
+  readonly waitForReady: boolean;
+  readonly balancer: "round_robin" | "pick_first";
   readonly authority?: string | undefined;
-  readonly user_agent?: string | undefined;
-  readonly staleness_markers: boolean;
-  readonly retry_on_failure: RetryConfig;
-  readonly sending_queue: QueueConfig;
+  readonly userAgent?: string | undefined;
+  readonly stalenessMarkers: boolean;
+}
+
+/** When a connection is asked whether it is alive. */
+interface KeepaliveConfig {
+  /** It is asked after it has been silent for this time; undefined for never. */
+  readonly idleMs?: number | undefined;
+  /** It is closed if it does not answer within this time. */
+  readonly timeoutMs: number;
+  /** Whether it is asked also while no request is under way. */
+  readonly permitWithoutStream: boolean;
 }
 
 const FORMS = 'must be "host:port", "http://host:port", "https://host:port" or "unix:///path"';
@@ -49,7 +53,7 @@ const endpoint: z.ZodType<Endpoint, string> = z
     return z.NEVER;
   });
 
-/** They frame the message, which is not the user's to decide. */
+/** Headers that gRPC itself sets, since they say how the message is framed. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",
@@ -76,17 +80,23 @@ const compression = z.enum(["gzip", "zstd", "snappy", "none", ""], {
   error: 'must be "gzip", "zstd", "snappy" or "none"',
 });
 
-const keepalive = z.strictObject({
-  time: duration({ minMs: 1_000, maxMs: 86_400_000 })
-    .optional()
-    .describe("A connection that was silent for so long is asked whether it is alive; never if left out"),
-  timeout: duration({ minMs: 1, maxMs: 86_400_000 })
-    .prefault("10s")
-    .describe("Without an answer for so long, it is closed"),
-  permit_without_stream: z.boolean().default(false).describe("Ask also while nothing is being sent"),
-});
+const keepalive: z.ZodType<KeepaliveConfig> = z
+  .strictObject({
+    time: duration({ minMs: 1_000, maxMs: 86_400_000 })
+      .optional()
+      .describe("A connection that was silent for so long is asked whether it is alive; never if left out"),
+    timeout: duration({ minMs: 1, maxMs: 86_400_000 })
+      .prefault("10s")
+      .describe("Without an answer for so long, it is closed"),
+    permit_without_stream: z.boolean().default(false).describe("Ask also while nothing is being sent"),
+  })
+  .transform(({ time, timeout, permit_without_stream }) => ({
+    idleMs: time,
+    timeoutMs: timeout,
+    permitWithoutStream: permit_without_stream,
+  }));
 
-export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
+const options = z.strictObject({
   endpoint,
   auth: authSchema,
   tls: clientTlsSchema
@@ -113,3 +123,19 @@ export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = z.strictObject({
   read_buffer_size: unsupported("Node decides about buffers"),
   write_buffer_size: unsupported("Node decides about buffers"),
 });
+
+export const otlpGrpcSchema: z.ZodType<OtlpGrpcConfig> = options.transform((config) => ({
+  endpoint: config.endpoint,
+  auth: config.auth,
+  tls: config.tls,
+  headers: config.headers,
+  compression: config.compression,
+  proxy: config.proxy_url,
+  keepalive: config.keepalive,
+  waitForReady: config.wait_for_ready,
+  balancer: config.balancer_name,
+  authority: config.authority,
+  userAgent: config.user_agent,
+  stalenessMarkers: config.staleness_markers,
+  ...toDeliveryConfig(config),
+}));

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Place } from "../../peer/dial.ts";
+import type { PeerAddress } from "../../peer/dial.ts";
 
-/** Where to send, and what the scheme says about TLS. */
+/** The address of a server, and what its scheme says about TLS. */
 export interface Endpoint {
-  readonly place: Place;
+  readonly place: PeerAddress;
   /** "plain" for http://, "tls" for https://; otherwise the `tls` options decide. */
   readonly security: "plain" | "tls" | "configured";
 }
 
 export const OTLP_GRPC_PORT = 4317;
-/** Host, or address in brackets, and a port that may be missing. */
+/** A host, or an address in brackets, and maybe a port. */
 const HOST_PORT = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/;
 
 /**
- * The Collector's forms: `host:port`, `http://host:port`, `https://host:port`, `dns:///host:port`, `unix:///path`.
- * Without a port it is 4317. Undefined where the text is none of them.
+ * Parses an endpoint in one of the Collector's forms: `host:port`, `http://host:port`, `https://host:port`,
+ * `dns:///host:port`, `unix:///path`. The default of the port is 4317. Returns undefined for any other text.
  */
 export function parseEndpoint(text: string): Endpoint | undefined {
   if (text.startsWith("unix:")) {
@@ -31,7 +31,7 @@ export function parseEndpoint(text: string): Endpoint | undefined {
   return { place: { host, port }, security };
 }
 
-/** Whether the text would be an endpoint without its path: gRPC has none of its own. */
+/** Whether the text is an endpoint with a path behind it. gRPC endpoints have no path. */
 export function hasPath(text: string): boolean {
   const [, before] = /^((?:https?:\/\/)?[^/]+)\/./.exec(text) ?? [];
   return before !== undefined && parseEndpoint(before) !== undefined;

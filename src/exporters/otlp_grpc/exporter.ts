@@ -3,14 +3,14 @@ import type { Settings } from "../../component/component.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter } from "../../delivery/push_exporter.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
-import { connectGrpc } from "./connection.ts";
+import { openOtlpGrpc } from "./transport.ts";
 
-/** Readings → OTLP requests → queue, batches and retries → gRPC. */
+/** Makes the exporter: readings become OTLP requests, which a delivery chain sends over gRPC. */
 export function createOtlpGrpcExporter(config: OtlpGrpcConfig, settings: Settings): PushExporter {
   return createOtlpExporter({
     type: "otlp_grpc",
     settings,
     config,
-    connect: () => connectGrpc(config, settings),
+    connect: () => openOtlpGrpc(config, settings),
   });
 }

@@ -10,7 +10,7 @@ import { remarksOnOtlpGrpc } from "./remarks.ts";
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,
-  uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "grpc_authenticator")],
+  uses: ({ sendingQueue, auth }) => [...storageUse(sendingQueue), ...authUse(auth, "grpc_authenticator")],
   remarks: remarksOnOtlpGrpc,
   create: createOtlpGrpcExporter,
 };

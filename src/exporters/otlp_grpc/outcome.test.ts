@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import type { IncomingHttpHeaders } from "node:http2";
 import { test } from "node:test";
+import { statusOfHttp } from "../../grpc_client/status.ts";
 import type { Failure } from "../../peer/answer.ts";
-import { statusOfHttp } from "../../push_grpc/status.ts";
 import { answerOfFailure } from "./outcome.ts";
 
 test("an answer of HTTP means what it means to otlp_http, and its Retry-After is heard", () => {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
+import { codeName, GrpcCode, type GrpcFailure } from "../../grpc_client/status.ts";
 import { readAcceptance } from "../../otlp/answer.ts";
 import { RetryInfoSchema } from "../../otlp/generated/google/rpc/error_details_pb.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
@@ -12,19 +13,18 @@ import {
   meaningOfHttp,
   saysTooLarge,
 } from "../../peer/answer.ts";
-import { codeName, GrpcCode, type GrpcFailure } from "../../push_grpc/status.ts";
 
-/** Receivers' texts go to the log; a line should stay one. */
+/** The most characters of a receiver's message that are kept, since it is logged. */
 const MESSAGE_CHARS_MAX = 1_000;
 
 const UNREADABLE = { rejectedPoints: 0, message: "the receiver's answer cannot be decoded" };
 
-/** What an answer without an error means. One that cannot be read takes nothing back: gRPC's status said that it is well. */
+/** The meaning of an answer without an error. It counts as delivered also if it cannot be decoded, since gRPC's status was OK. */
 export function answerOfResponse(response: Uint8Array): Answer {
   return { kind: "delivered", ...(readAcceptance(response, "proto") ?? UNREADABLE) };
 }
 
-/** What a failure means, and how long the peer wants to be left alone. `address` says whose words these are. */
+/** The meaning of a failure, and the pause that the peer asks for. `address` names the peer in the error. */
 export function answerOfFailure(failure: GrpcFailure, address: string): Failure {
   const { code, details, statusDetails } = failure;
   const name = codeName(code);
@@ -39,12 +39,12 @@ export function answerOfFailure(failure: GrpcFailure, address: string): Failure 
   };
 }
 
-/** An answer that is not gRPC's comes from something before the service. */
+/** An answer with an HTTP status comes from something in front of the service, such as a proxy. */
 function meaningOf({ code, httpStatus }: GrpcFailure, hasDelay: boolean): FailureKind {
   return httpStatus === undefined ? meaningOfGrpc(codeName(code), hasDelay) : meaningOfHttp(httpStatus);
 }
 
-/** The delay of a RetryInfo among the details; undefined where there is none that makes sense. */
+/** The delay of a RetryInfo among the details; undefined if there is none that can be decoded. */
 function retryDelayMs(details: Uint8Array | undefined): number | undefined {
   if (details === undefined) return undefined;
   try {

@@ -12,8 +12,8 @@ import {
   type ExportMetricsServiceRequest,
   ExportMetricsServiceRequestSchema,
 } from "../../otlp/generated/opentelemetry/proto/metrics/v1/metrics_pb.ts";
-import { PageParser } from "../../prometheus/parse.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
 import { createPage } from "../../simulator/pages.ts";
 import { bodyFormat } from "./body.ts";
 

@@ -11,7 +11,7 @@ export interface BodyFormat {
   encode(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
 }
 
-export const CONTENT_TYPE: Readonly<Record<OtlpEncoding, string>> = {
+export const OTLP_CONTENT_TYPE: Readonly<Record<OtlpEncoding, string>> = {
   proto: "application/x-protobuf",
   json: "application/json",
 };
@@ -20,7 +20,7 @@ export function bodyFormat(encoding: OtlpEncoding, compression: Compression | un
   const compress = compression === undefined ? undefined : compressor(compression);
   return {
     headers: {
-      "content-type": CONTENT_TYPE[encoding],
+      "content-type": OTLP_CONTENT_TYPE[encoding],
       ...(compression === undefined ? {} : { "content-encoding": compression.codec }),
     },
     async encode(request, signal) {

@@ -10,11 +10,11 @@ test("the defaults are the Collector's", () => {
     url: { host: "otel", port: 4318, path: "/v1/metrics" },
     encoding: "proto",
     compression: { codec: "gzip", level: undefined },
-    timeout: 30_000,
-    max_idle_conns: 100,
-    idle_conn_timeout: 90_000,
-    retry_on_failure: { enabled: true, initial_interval: 5_000, max_elapsed_time: 300_000 },
-    sending_queue: { enabled: true, num_consumers: 10 },
+    timeoutMs: 30_000,
+    idleConnectionsMax: 100,
+    idleTimeoutMs: 90_000,
+    retryOnFailure: { enabled: true, initialIntervalMs: 5_000, maxElapsedMs: 300_000 },
+    sendingQueue: { enabled: true, numConsumers: 10 },
   });
 });
 

@@ -1,27 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { CODECS, type Codec, type Compression, LEVELS } from "../../compression/compress.ts";
-import { type QueueConfig, queueSchema } from "../../delivery/config.ts";
-import { attemptTimeout, type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { type DeliveryConfig, queueSchema, toDeliveryConfig } from "../../delivery/config.ts";
+import { attemptTimeout, retrySchema } from "../../delivery/retry_config.ts";
+import {
+  type HttpClientConfig,
+  httpClientOptions,
+  refusedHttpOptions,
+  toHttpClientConfig,
+} from "../../http_client/config.ts";
+import { type PushUrl, pushUrl, underUrl } from "../../http_client/url.ts";
 import { unsupported } from "../../options/values.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
-import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
-import { type PushUrl, pushUrl, underUrl } from "../../push_http/url.ts";
 
-/** The options of the Collector's exporter of this name. Durations are in milliseconds, sizes in bytes. */
-export interface OtlpHttpConfig extends HttpClientConfig {
-  /** Where metrics go, with its path. */
+/** The options of the Collector's exporter of this name. */
+export interface OtlpHttpConfig extends HttpClientConfig, DeliveryConfig {
+  /** The URL of metrics, with its path. */
   readonly url: PushUrl;
-  /** Which of the two it was given by. */
+  /** The option that gave the URL. */
   readonly endpointOption: "endpoint" | "metrics_endpoint";
   readonly encoding: OtlpEncoding;
   /** Undefined for none. */
   readonly compression: Compression | undefined;
-  readonly timeout: number;
-  readonly staleness_markers: boolean;
-  readonly retry_on_failure: RetryConfig;
-  readonly sending_queue: QueueConfig;
+  readonly stalenessMarkers: boolean;
 }
 
 const METRICS_PATH = "/v1/metrics";
@@ -59,7 +61,7 @@ const options = z.strictObject({
 });
 
 export const otlpHttpSchema: z.ZodType<OtlpHttpConfig> = options.transform((config, context) => {
-  const { endpoint, metrics_endpoint, compression: type, compression_params, ...rest } = config;
+  const { endpoint, metrics_endpoint, compression: type, compression_params, encoding } = config;
   const fail = (path: readonly string[], message: string): never => {
     context.addIssue({ code: "custom", path: [...path], message, input: config });
     return z.NEVER;
@@ -71,7 +73,10 @@ export const otlpHttpSchema: z.ZodType<OtlpHttpConfig> = options.transform((conf
   const fault = level === undefined ? undefined : faultOfLevel(level, codec);
   if (fault !== undefined) return fail(["compression_params", "level"], fault);
   return {
-    ...rest,
+    ...toHttpClientConfig(config),
+    ...toDeliveryConfig(config),
+    encoding,
+    stalenessMarkers: config.staleness_markers,
     url: urlOf(endpoint, metrics_endpoint),
     endpointOption: metrics_endpoint === undefined ? "endpoint" : "metrics_endpoint",
     compression: codec === undefined ? undefined : { codec, level },
@@ -85,7 +90,7 @@ function faultOfLevel(level: number, codec: Codec | undefined): string | undefin
   return level < min || level > max ? `must be from ${min} to ${max} for ${codec}` : undefined;
 }
 
-/** Of a socket nobody can say another path. */
+/** The URL of metrics. A unix socket always gets the default path, since its URL has no room for another one. */
 function urlOf(endpoint: PushUrl | undefined, metricsEndpoint: PushUrl | undefined): PushUrl {
   const url = metricsEndpoint ?? endpoint;
   if (url === undefined) throw new Error("BUG: neither endpoint nor metrics_endpoint");

@@ -2,7 +2,7 @@
 import type { Settings } from "../../component/component.ts";
 import { createOtlpExporter } from "../../delivery/otlp_exporter.ts";
 import type { PushExporter, Transport } from "../../delivery/push_exporter.ts";
-import { connectHttp } from "../../push_http/client.ts";
+import { connectHttp } from "../../http_client/client.ts";
 import { bodyFormat } from "./body.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import { otlpHttpProtocol } from "./protocol.ts";
@@ -20,7 +20,13 @@ export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Setting
 async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Transport> {
   const format = bodyFormat(config.encoding, config.compression);
   const protocol = otlpHttpProtocol(format.headers);
-  const client = await connectHttp({ url: config.url, config, protocol, settings });
+  const client = await connectHttp({
+    url: config.url,
+    config,
+    timeoutMs: config.timeoutMs,
+    protocol,
+    settings,
+  });
   return {
     async send({ parts }, signal) {
       let body: Uint8Array;

@@ -10,7 +10,7 @@ import { createOtlpHttpExporter } from "./exporter.ts";
 export const factory: ExporterFactory<OtlpHttpConfig> = {
   stability: "beta",
   schema: otlpHttpSchema,
-  uses: ({ sending_queue, auth }) => [...storageUse(sending_queue), ...authUse(auth, "http_authenticator")],
+  uses: ({ sendingQueue, auth }) => [...storageUse(sendingQueue), ...authUse(auth, "http_authenticator")],
   remarks: ({ url, endpointOption: option }) =>
     url.socketPath === undefined ? remarksOnEndpoint({ protocol: "otlp_http", option, ...url }) : [],
   create: createOtlpHttpExporter,

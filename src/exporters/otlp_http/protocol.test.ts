@@ -2,8 +2,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
+import type { PushAnswer } from "../../http_client/answer.ts";
 import { StatusSchema } from "../../otlp/generated/google/rpc/status_pb.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
 import { otlpHttpProtocol } from "./protocol.ts";
 
 const protocol = otlpHttpProtocol({});

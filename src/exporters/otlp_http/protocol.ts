@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+
+import { type PushAnswer, toLogText } from "../../http_client/answer.ts";
+import type { PushProtocol } from "../../http_client/client.ts";
 import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
-import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
-import type { PushProtocol } from "../../push_http/client.ts";
-import { CONTENT_TYPE } from "./body.ts";
+import { OTLP_CONTENT_TYPE } from "./body.ts";
 
 const ALL: Acceptance = { rejectedPoints: 0, message: "" };
 /** The registered type of protobuf, which some send in place of OTLP's. */
@@ -38,6 +39,6 @@ function readAccepted(answer: PushAnswer): Acceptance | undefined {
 }
 
 function encodingOf({ contentType }: PushAnswer): OtlpEncoding | undefined {
-  if (contentType === CONTENT_TYPE.json) return "json";
-  return contentType === CONTENT_TYPE.proto || contentType === REGISTERED_PROTO ? "proto" : undefined;
+  if (contentType === OTLP_CONTENT_TYPE.json) return "json";
+  return contentType === OTLP_CONTENT_TYPE.proto || contentType === REGISTERED_PROTO ? "proto" : undefined;
 }

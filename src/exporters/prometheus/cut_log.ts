@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { attributeOf, type Resource } from "../../metrics/model.ts";
-import type { PageLimit } from "../../prometheus/limited_family.ts";
+import type { PageLimit } from "../../prometheus/page/limited_family.ts";
 
 /** Says whom a page's limits cut, once for each, and when they are too small for the node. */
 export class CutLog {

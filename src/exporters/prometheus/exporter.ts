@@ -2,22 +2,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
 import type { Exporter, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
-import { LISTENERS } from "../../http/listeners.ts";
-import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";
-import { METRICS_PAGES } from "../../http/metrics_page.ts";
-import { type Puller, streamPage, Turns } from "../../http/page_stream.ts";
-import { answerBody, answerText } from "../../http/server.ts";
-import type { Serving } from "../../http/serving.ts";
+import type { Share } from "../../http_server/listeners.ts";
+import { LISTENERS } from "../../http_server/listeners.ts";
+import type { MetricsPage, PullOptions } from "../../http_server/metrics_page.ts";
+import { METRICS_PAGES } from "../../http_server/metrics_page.ts";
+import { type Puller, streamPage, Turns } from "../../http_server/page_stream.ts";
+import { answerBody, answerText } from "../../http_server/server.ts";
+import type { Serving } from "../../http_server/serving.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import type { ListenAddress } from "../../options/values.ts";
-import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
-import { PageWriter, type WriteOptions } from "../../prometheus/write.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { type ComposeOptions, PageComposer } from "../../prometheus/write_page.ts";
+import { type ComposeOptions, PageComposer } from "../../prometheus/page/compose.ts";
+import { ConflictLog, type ConflictTexts } from "../../prometheus/series/conflict_log.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
+import { PageWriter, type WriteOptions } from "../../prometheus/write/page_writer.ts";
 import { CutLog } from "./cut_log.ts";
 import { GzipPage } from "./gzip_page.ts";
-import { acceptsGzip, CONTENT_TYPE, chooseFormat } from "./negotiate.ts";
+import { acceptsGzip, chooseFormat, PAGE_CONTENT_TYPE } from "./negotiate.ts";
 import { Pulls } from "./pulls.ts";
 import { Readings } from "./readings.ts";
 import { SharedPages } from "./shared_pages.ts";
@@ -54,7 +54,7 @@ const PAGE_BYTES_MAX = 16_000_000;
 /** Refused readings are logged at most so often. */
 const LOG_INTERVAL_MS = 60_000;
 
-const CONFLICTS: ConflictWords = {
+const CONFLICTS: ConflictTexts = {
   metric: "otelcol_exporter_prometheus_conflicts",
   description:
     "Families, series and labels that a page could not show as their sources have them: families and points once per pull, series and labels once per layout.",
@@ -69,11 +69,11 @@ export class PrometheusExporter implements Exporter, MetricsPage {
   readonly #readings: Readings;
   readonly #composer: PageComposer;
   readonly #cutLog: CutLog;
-  readonly #claim: Claim;
+  readonly #share: Share;
   #withdraw: () => void = () => {};
   readonly #sharedPages: SharedPages;
   readonly #instruments: Instruments;
-  readonly #conflicts: Conflicts;
+  readonly #conflicts: ConflictLog;
   readonly #turns = new Turns();
   readonly #pulls: Pulls;
   #leftOutLoggedMs = Number.NEGATIVE_INFINITY;
@@ -84,7 +84,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     const { clock } = settings;
     const { limits, expirationMs, namespace, labels, path } = config;
     this.#readings = new Readings({ clock, expirationMs, resourcesMax: limits.resourcesMax });
-    this.#conflicts = new Conflicts(settings, CONFLICTS);
+    this.#conflicts = new ConflictLog(settings, CONFLICTS);
     this.#cutLog = new CutLog(settings, { isBytesMaxSet: limits.pageBytesMax !== undefined });
     this.#composer = new PageComposer({
       namespace,
@@ -102,7 +102,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     this.#sharedPages = new SharedPages(clock);
     this.#pulls = new Pulls(limits.pullsMax);
     this.#instruments = createInstruments(settings);
-    this.#claim = settings.host.single(LISTENERS).claim({
+    this.#share = settings.host.single(LISTENERS).share({
       owner: { kind: "exporter", settings },
       address: config.address,
       serving: config.serving,
@@ -116,23 +116,23 @@ export class PrometheusExporter implements Exporter, MetricsPage {
 
   /** Where the page is; the port is the real one where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
+    await this.#share.listen();
     this.#withdraw = this.#settings.host.single(METRICS_PAGES).add(this.#settings.id, this);
-    const { endpoint } = this.#claim;
+    const { endpoint } = this.#share;
     this.#settings.logger.info({ endpoint, path: this.#config.path }, "Serving metrics.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#withdraw();
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
     this.#sharedPages.clear();
   }
 
@@ -177,7 +177,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
       const { pullsMax } = this.#config.limits;
       return answerText(response, 503, `${pullsMax} pulls at one time are the limit; raise limits::pulls`);
     }
-    response.setHeader("Content-Type", CONTENT_TYPE[format]);
+    response.setHeader("Content-Type", PAGE_CONTENT_TYPE[format]);
     response.setHeader("Vary", "Accept, Accept-Encoding");
     if (gzip) response.setHeader("Content-Encoding", "gzip");
     if (request.method === "HEAD") {

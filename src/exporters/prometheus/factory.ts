@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/factory.ts";
-import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  listening,
+  serverLimits,
+  servingOptions,
+  toServerLimits,
+  toServing,
+} from "../../http_server/config.ts";
 import { duration, listenAddress, size, unsupported } from "../../options/values.ts";
 import {
   constantLabels,
@@ -9,7 +15,7 @@ import {
   labelOptions,
   labelsTwice,
   toIdentityLabels,
-} from "../../prometheus/label_options.ts";
+} from "../../prometheus/series/label_options.ts";
 import { type PrometheusConfig, PrometheusExporter } from "./exporter.ts";
 
 const limits = z

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
 import { constants, createGzip, type Gzip } from "node:zlib";
-import { CHUNK_BYTES, type Puller, send } from "../../http/page_stream.ts";
-import { Chunk, type PageWriter } from "../../prometheus/write.ts";
+import { CHUNK_BYTES, type Puller, send } from "../../http_server/page_stream.ts";
+import { Chunk, type PageWriter } from "../../prometheus/write/page_writer.ts";
 
 const OUTPUT_BYTES = 64 * 1024;
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { PageFormat } from "../../prometheus/write_names.ts";
+import type { PageFormat } from "../../prometheus/page/page_format.ts";
 
-export const CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
+export const PAGE_CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };

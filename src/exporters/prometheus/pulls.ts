@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { clientOf } from "../../http/client_address.ts";
-import type { Puller } from "../../http/page_stream.ts";
+import { clientOf } from "../../http_server/client_address.ts";
+import type { Puller } from "../../http_server/page_stream.ts";
 
 /** A pull under way. */
 export interface Pull extends Puller {

@@ -12,20 +12,20 @@ test("the endpoint is all that must be said; the labels are kata-monitor's", () 
   assert.partialDeepStrictEqual(config, {
     url: { host: "prometheus", port: 9090, path: "/api/v1/write" },
     namespace: "",
-    timeout: 5_000,
+    timeoutMs: 5_000,
     headers: {},
-    max_idle_conns: 100,
-    idle_conn_timeout: 90_000,
-    disable_keep_alives: false,
+    idleConnectionsMax: 100,
+    idleTimeoutMs: 90_000,
+    keepAlives: true,
     version: 1,
     sendsMetadata: false,
     targetInfo: true,
     stalenessMarkers: true,
     requestBytesMax: 3_000_000,
-    sending_queue: {
-      num_consumers: 1,
+    sendingQueue: {
+      numConsumers: 1,
       sizer: "bytes",
-      batch: { max_size: 250_000, min: { bytes: 250_000 } },
+      batch: { maxBytes: 250_000, min: { bytes: 250_000 } },
     },
     labels: { constant: [], others: false },
   });
@@ -43,8 +43,8 @@ test("the endpoint is all that must be said; the labels are kata-monitor's", () 
 test("how to reach the receiver is said in http, or beside it as before, but no option in both", () => {
   const client = { timeout: "9s", headers: { "X-Scope-OrgID": "a" }, tls: { insecure_skip_verify: true } };
   const { endpointPath: _, ...want } = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT, ...client } });
-  assert.partialDeepStrictEqual(want, { timeout: 9_000, headers: { "X-Scope-OrgID": "a" } });
-  assert.equal(want.tls.insecure_skip_verify, true);
+  assert.partialDeepStrictEqual(want, { timeoutMs: 9_000, headers: { "X-Scope-OrgID": "a" } });
+  assert.equal(want.tls.insecureSkipVerify, true);
   assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, ...client }), want);
   assert.partialDeepStrictEqual(remoteWriteSchema.parse({ endpoint: ENDPOINT, http: client }), want);
   const auth = { authenticator: "basicauth" };
@@ -67,24 +67,24 @@ const parse = (input: object) => remoteWriteSchema.parse({ endpoint: ENDPOINT, .
 
 test("a batch, which is compressed, is about as large as a request, which is not", () => {
   const checkBatch = (input: object, want: object): void =>
-    assert.partialDeepStrictEqual(parse(input).sending_queue.batch, want);
-  checkBatch({ max_batch_size_bytes: 120_000 }, { max_size: 10_000, min: { bytes: 10_000 } });
-  checkBatch({ max_batch_size_bytes: 90_000_000 }, { max_size: 4_000_000 });
-  checkBatch({ sending_queue: { batch: { max_size: "100KiB" } } }, { max_size: 102_400 });
+    assert.partialDeepStrictEqual(parse(input).sendingQueue.batch, want);
+  checkBatch({ max_batch_size_bytes: 120_000 }, { maxBytes: 10_000, min: { bytes: 10_000 } });
+  checkBatch({ max_batch_size_bytes: 90_000_000 }, { maxBytes: 4_000_000 });
+  checkBatch({ sending_queue: { batch: { max_size: "100KiB" } } }, { maxBytes: 102_400 });
   const items = { batch: { max_size: 5_000, min_size: 100 } };
-  checkBatch({ sending_queue: items }, { max_size: 250_000, max_items: 5_000, min: { items: 100 } });
-  checkBatch({ protobuf_message: "io.prometheus.write.v2.Request" }, { max_items: 1, min: { items: 1 } });
+  checkBatch({ sending_queue: items }, { maxBytes: 250_000, maxItems: 5_000, min: { items: 100 } });
+  checkBatch({ protobuf_message: "io.prometheus.write.v2.Request" }, { maxItems: 1, min: { items: 1 } });
 });
 
 test("remote_write_queue says what sending_queue says, in readings", () => {
-  const queueOf = (remote_write_queue: object) => parse({ remote_write_queue }).sending_queue;
+  const queueOf = (remote_write_queue: object) => parse({ remote_write_queue }).sendingQueue;
   assert.partialDeepStrictEqual(queueOf({ queue_size: 10_000, num_consumers: 5 }), {
     enabled: true,
-    queue_size: 10_000,
+    queueSize: 10_000,
     sizer: "requests",
-    num_consumers: 1,
+    numConsumers: 1,
   });
-  assert.deepEqual(queueOf({}), parse({}).sending_queue);
+  assert.deepEqual(queueOf({}), parse({}).sendingQueue);
   assert.equal(queueOf({ enabled: false }).enabled, false);
   check(
     { remote_write_queue: { queue_size: 0 } },

@@ -3,6 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import { z } from "zod";
 import { orderedQueueSchema, type QueueConfig } from "../../delivery/config.ts";
 import { type RetryConfig, retrySchema } from "../../delivery/retry_config.ts";
+import { type HttpClientConfig, toHttpClientConfig } from "../../http_client/config.ts";
+import type { PushUrl } from "../../http_client/url.ts";
 import { unsupported } from "../../options/values.ts";
 import {
   constantLabels,
@@ -10,10 +12,8 @@ import {
   labelOptions,
   labelsTwice,
   toIdentityLabels,
-} from "../../prometheus/label_options.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import type { HttpClientConfig } from "../../push_http/config.ts";
-import type { PushUrl } from "../../push_http/url.ts";
+} from "../../prometheus/series/label_options.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
 import { httpOptions, mergeHttpOptions } from "./http_options.ts";
 import { MESSAGE_V1, MESSAGE_V2 } from "./protocol.ts";
 import type { MessageVersion } from "./record.ts";
@@ -31,13 +31,13 @@ export interface RemoteWriteConfig extends HttpClientConfig {
   readonly stalenessMarkers: boolean;
   /** Of the largest request before it is compressed. */
   readonly requestBytesMax: number;
-  readonly timeout: number;
+  readonly timeoutMs: number;
   /** Where these two are written, for faults. */
   readonly authPath: readonly string[];
   readonly endpointPath: readonly string[];
-  readonly retry_on_failure: RetryConfig;
+  readonly retryOnFailure: RetryConfig;
   /** One sender, and batches of about as much as a request can have. */
-  readonly sending_queue: QueueConfig;
+  readonly sendingQueue: QueueConfig;
 }
 
 /** Where Prometheus takes remote writes; the URL of a socket has no room for it. */
@@ -116,13 +116,14 @@ export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options.transform
     fault(["external_labels", name], "is in resource_labels already");
   const http = mergeHttpOptions(input.http ?? {}, input, fault);
   if (http === undefined) return z.NEVER;
-  const { endpoint, ...client } = http;
+  const { endpoint, timeout } = http;
   const { external_labels, max_batch_size_bytes, namespace, retry_on_failure } = input;
   const version = input.protobuf_message === MESSAGE_V1 ? 1 : 2;
   return {
-    ...client,
+    ...toHttpClientConfig(http),
     namespace,
-    retry_on_failure,
+    timeoutMs: timeout,
+    retryOnFailure: retry_on_failure,
     authPath: input.http?.auth === undefined ? ["auth"] : ["http", "auth"],
     endpointPath: input.http?.endpoint === undefined ? ["endpoint"] : ["http", "endpoint"],
     url: endpoint.socketPath === undefined ? endpoint : { ...endpoint, path: WRITE_PATH },
@@ -132,7 +133,7 @@ export const remoteWriteSchema: z.ZodType<RemoteWriteConfig> = options.transform
     targetInfo: input.target_info.enabled,
     stalenessMarkers: input.staleness_markers,
     requestBytesMax: max_batch_size_bytes,
-    sending_queue: batched(queueOf(input, fault), { version, requestBytesMax: max_batch_size_bytes }),
+    sendingQueue: batched(queueOf(input, fault), { version, requestBytesMax: max_batch_size_bytes }),
   };
 });
 
@@ -153,9 +154,9 @@ function batched(
 ): QueueConfig {
   const { batch } = queue;
   // Requests of 2.0 cannot be joined: each goes out as it comes.
-  if (version === 2) return { ...queue, batch: { ...batch, max_items: 1, min: { items: 1 } } };
-  const max_size = Math.min(batch.max_size, Math.ceil(requestBytesMax / COMPRESSION));
+  if (version === 2) return { ...queue, batch: { ...batch, maxItems: 1, min: { items: 1 } } };
+  const maxBytes = Math.min(batch.maxBytes, Math.ceil(requestBytesMax / COMPRESSION));
   const { bytes } = batch.min;
-  const min = bytes === undefined ? batch.min : { ...batch.min, bytes: Math.min(bytes, max_size) };
-  return { ...queue, batch: { ...batch, max_size, min } };
+  const min = bytes === undefined ? batch.min : { ...batch.min, bytes: Math.min(bytes, maxBytes) };
+  return { ...queue, batch: { ...batch, maxBytes, min } };
 }

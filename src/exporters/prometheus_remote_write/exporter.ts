@@ -2,12 +2,12 @@
 import type { Settings } from "../../component/component.ts";
 import { PushExporter, type RequestMaker } from "../../delivery/push_exporter.ts";
 import type { Ended, Reading } from "../../metrics/model.ts";
-import { Conflicts, type ConflictWords } from "../../prometheus/conflicts.ts";
+import { ConflictLog, type ConflictTexts } from "../../prometheus/series/conflict_log.ts";
 import type { RemoteWriteConfig } from "./config.ts";
 import { RemoteWriteRequests } from "./requests.ts";
 import { connectRemoteWrite } from "./transport.ts";
 
-const CONFLICTS: ConflictWords = {
+const CONFLICTS: ConflictTexts = {
   metric: "otelcol_exporter_prometheus_remote_write_conflicts",
   description:
     "Families, series and labels that could not be written as their sources have them, once per layout; readings of resources that have another one's labels, each time.",
@@ -21,7 +21,7 @@ export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: S
     settings,
     config,
     makeRequests: (emit, onUnsound): RequestMaker => {
-      const conflicts = new Conflicts(settings, CONFLICTS);
+      const conflicts = new ConflictLog(settings, CONFLICTS);
       const requests = new RemoteWriteRequests({
         ...config,
         clock: settings.clock,

@@ -10,8 +10,8 @@ import { createRemoteWriteExporter } from "./exporter.ts";
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,
-  uses: ({ sending_queue, auth, authPath }) => [
-    ...storageUse(sending_queue),
+  uses: ({ sendingQueue, auth, authPath }) => [
+    ...storageUse(sendingQueue),
     ...authUse(auth, "http_authenticator").map((use) => ({ ...use, path: [...authPath, "authenticator"] })),
   ],
   remarks: ({ url, endpointPath: path }) => {

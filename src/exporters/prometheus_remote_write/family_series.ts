@@ -1,40 +1,42 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
-import { type Label, seriesOf } from "../../prometheus/series.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
-import type { SeriesFace } from "./identity.ts";
+import { type Conflict, reportChanges } from "../../prometheus/series/conflict.ts";
+import type { LabelSet } from "../../prometheus/series/label_sets.ts";
+import { type Label, seriesOf } from "../../prometheus/series/series.ts";
 
-/** A series without its resource's labels. */
+/** A series without the labels of its resource. */
 export interface OwnSeries {
-  /** In the order of names, `__name__` among them; none is empty. */
+  /** In order of names, with `__name__` among them. None is empty. */
   readonly labels: readonly Label[];
   /** The column of its number, counted from the family's first. */
   readonly column: number;
 }
 
-/**
- * The series of a family, which is called `name` on the page, for resources of this face. They are made once; what has to
- * be changed so that none is there twice is told then.
- */
+/** All or some series of one family. */
+export interface FamilyBlock {
+  readonly family: Family;
+  /** The name under which the family is written. */
+  readonly name: string;
+  /** The family's first column in the reading. */
+  readonly offset: number;
+  readonly series: readonly OwnSeries[];
+}
+
+/** The series of the family under its written name, for resources with these label names. Reports each conflict. */
 export function ownSeries(
-  name: string,
-  family: Family,
-  { face, onConflict }: { readonly face: SeriesFace; onConflict(conflict: Conflict): void },
+  { name, family }: { readonly name: string; readonly family: Family },
+  { names }: LabelSet,
+  onConflict: (conflict: Conflict) => void,
 ): readonly OwnSeries[] {
-  const known = face.families.get(family);
-  if (known !== undefined) return known;
-  const { points, renamedLabels, duplicatePoints } = seriesOf(family, face.names);
-  for (let i = 0; i < renamedLabels; i++) onConflict({ reason: "label", name });
-  for (let i = 0; i < duplicatePoints; i++) onConflict({ reason: "series", name });
-  const series = points.flat().map(({ suffix, labels, column }) => {
+  const all = seriesOf(family, names);
+  reportChanges(name, all, onConflict);
+  return all.points.flat().map(({ suffix, labels, column }) => {
     const own = labels.filter(([, value]) => value !== "");
     return { labels: [["__name__", name + suffix] as const, ...own].sort(byName), column };
   });
-  face.families.set(family, series);
-  return series;
 }
 
-/** In the order that the protocol demands. */
+/** Compares labels by name, in the order that the protocol demands. */
 export function byName([a]: Label, [b]: Label): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,73 +1,83 @@
 // SPDX-License-Identifier: Apache-2.0
-import { seriesText } from "../../prometheus/series.ts";
-import type { SeriesIdentity } from "./identity.ts";
-import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
+import { memoizedPair } from "../../metrics/memoized.ts";
+import { type Label, seriesText } from "../../prometheus/series/series.ts";
+import type { EncodedResource } from "./encoded_resource.ts";
+import type { FamilyBlock } from "./family_series.ts";
+import type { ReadingPlan } from "./reading_plan.ts";
 import { TARGET_INFO } from "./target_info.ts";
 
-/** What a resource said, as far as its series go. */
-export interface Said {
-  readonly identity: SeriesIdentity;
+/** The series of one reading. */
+export interface ReportedSeries {
+  readonly resource: EncodedResource;
   readonly plan: ReadingPlan;
 }
 
-// What is gone between two plans is asked for again at every scrape that alternates between them.
-const knownGone = new WeakMap<ReadingPlan, WeakMap<ReadingPlan, readonly FamilyBlock[]>>();
-
-/** The series that `before` has and `after` has not. */
-export function goneSeries(before: Said, after: Said): readonly FamilyBlock[] {
+/** Returns the series that `before` has and `after` does not have. Both must be of one resource. */
+export function goneSeries(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
   const info = goneInfo(before, after);
-  if (before.identity.text !== after.identity.text)
-    return goneWithLabels(before, [...compare(before, after), ...info]);
+  if (before.resource.text !== after.resource.text)
+    return withSharedBlocks(before, [...goneWithLabels(before, after), ...info]);
   if (before.plan === after.plan) return info;
-  let byAfter = knownGone.get(before.plan);
-  if (byAfter === undefined) {
-    byAfter = new WeakMap();
-    knownGone.set(before.plan, byAfter);
-  }
-  let gone = byAfter.get(after.plan);
-  if (gone === undefined) {
-    gone = compare(before, after);
-    byAfter.set(after.plan, gone);
-  }
+  const gone = goneBetweenPlans(before.plan, after.plan);
   return info.length === 0 ? gone : [...gone, ...info];
 }
 
-/**
- * Other labels make other series, as a rule; a label of the one may be an attribute of the other. Where all are gone, they
- * are the plan's own blocks, for which there are templates already.
- */
-function goneWithLabels({ plan }: Said, gone: readonly FamilyBlock[]): readonly FamilyBlock[] {
+/** Returns the plan's own list of blocks if all of them are gone, since there are templates for it already. */
+function withSharedBlocks({ plan }: ReportedSeries, gone: readonly FamilyBlock[]): readonly FamilyBlock[] {
   const isAll =
     gone.length === plan.blocks.length && gone.every((block, index) => block === plan.blocks[index]);
   return isAll ? plan.blocks : gone;
 }
 
-/** The labels of target_info are all that is known of the resource: it is another series as soon as one of them changes. */
-function goneInfo(before: Said, after: Said): readonly FamilyBlock[] {
-  if (before.identity === after.identity && before.plan === after.plan) return [];
-  const isInfo = ({ family }: FamilyBlock): boolean => family === TARGET_INFO;
-  const textOf = ({ identity, plan }: Said): string =>
-    plan.blocks.some(isInfo) ? seriesText([...identity.labels, ...identity.info]) : "";
+/** The series of target_info has all labels of the resource. So it is gone as soon as one of them changes. */
+function goneInfo(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
+  if (before.resource === after.resource && before.plan === after.plan) return [];
+  const textOf = ({ resource, plan }: ReportedSeries): string =>
+    plan.blocks.some(isInfo) ? seriesText([...resource.labels, ...resource.info]) : "";
   return textOf(before) === textOf(after) ? [] : before.plan.blocks.filter(isInfo);
 }
 
-function compare(before: Said, after: Said): readonly FamilyBlock[] {
-  const isSame = before.identity.text === after.identity.text;
-  const keysOf = ({ series }: FamilyBlock, { identity }: Said): string[] =>
-    series.map(({ labels }) => seriesText(isSame ? labels : [...labels, ...identity.labels]));
-  const families = ({ plan }: Said) => new Set(plan.blocks.map(({ family }) => family));
+/** Between plans of resources with the same labels. It is memoized, since some shims alternate between two plans. */
+const goneBetweenPlans = memoizedPair((before: ReadingPlan, after: ReadingPlan): readonly FamilyBlock[] => {
+  const families = ({ blocks }: ReadingPlan) => new Set(blocks.map(({ family }) => family));
   const [earlier, later] = [families(before), families(after)];
-  const alive = new Set<string>();
-  for (const block of after.plan.blocks) {
-    // What both have needs no comparison: within one reading, no series is there twice.
-    if (!isSame || !earlier.has(block.family)) for (const key of keysOf(block, after)) alive.add(key);
-  }
+  // A family of both plans needs no comparison, since no series comes twice in one reading.
+  const alive = new Set(
+    after.blocks.filter(({ family }) => !earlier.has(family)).flatMap((block) => keysOf(block, [])),
+  );
+  return goneBlocks(
+    before.blocks.filter(({ family }) => !later.has(family)),
+    [],
+    alive,
+  );
+});
+
+/** Other labels nearly always make other series. But a label of one resource may be an attribute of the other's samples. */
+function goneWithLabels(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
+  const alive = new Set(after.plan.blocks.flatMap((block) => keysOf(block, after.resource.labels)));
+  return goneBlocks(before.plan.blocks, before.resource.labels, alive);
+}
+
+/** Returns the blocks with only the series that are not alive, without target_info. */
+function goneBlocks(
+  blocks: readonly FamilyBlock[],
+  resourceLabels: readonly Label[],
+  alive: ReadonlySet<string>,
+): readonly FamilyBlock[] {
   const gone: FamilyBlock[] = [];
-  for (const block of before.plan.blocks) {
-    if (block.family === TARGET_INFO || (isSame && later.has(block.family))) continue;
-    const keys = keysOf(block, before);
+  for (const block of blocks) {
+    if (isInfo(block)) continue;
+    const keys = keysOf(block, resourceLabels);
     const series = block.series.filter((_, index) => !alive.has(keys[index] ?? ""));
     if (series.length > 0) gone.push(series.length === keys.length ? block : { ...block, series });
   }
   return gone;
+}
+
+function keysOf({ series }: FamilyBlock, resourceLabels: readonly Label[]): string[] {
+  return series.map(({ labels }) => seriesText([...labels, ...resourceLabels]));
+}
+
+function isInfo({ family }: FamilyBlock): boolean {
+  return family === TARGET_INFO;
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import { attemptTimeout } from "../../delivery/retry_config.ts";
-import { type HttpClientConfig, httpClientOptions, refusedHttpOptions } from "../../push_http/config.ts";
-import { type PushUrl, pushUrl } from "../../push_http/url.ts";
+import { type HttpClientOptions, httpClientOptions, refusedHttpOptions } from "../../http_client/config.ts";
+import { type PushUrl, pushUrl } from "../../http_client/url.ts";
 
 /** Options that the Collector has in a block `http` since 0.158, and had beside it before. */
-export interface HttpOptions extends HttpClientConfig {
+export interface HttpOptions extends HttpClientOptions {
   readonly endpoint: PushUrl;
   readonly timeout: number;
 }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Outgoing } from "../../delivery/queue.ts";
+import type { EncodedRequest } from "../../delivery/queue.ts";
+import type { FamilyBlock } from "./family_series.ts";
 import { Outline } from "./outline.ts";
 import { METRIC_TYPE } from "./outline_v2.ts";
-import type { FamilyBlock, ReadingPlan } from "./reading_plan.ts";
+import type { ReadingPlan } from "./reading_plan.ts";
 import { compileTemplate } from "./template.ts";
 
 // Tags of prometheus.WriteRequest and MetricMetadata: field numbers with wire types.
@@ -23,7 +24,7 @@ export class Metadata {
   readonly #dueMs = new WeakMap<ReadingPlan, number>();
 
   /** What is to be said of the plan's families now. */
-  requestsOf(plan: ReadingPlan, nowMs: number): Outgoing[] {
+  requestsOf(plan: ReadingPlan, nowMs: number): EncodedRequest[] {
     if (nowMs < (this.#dueMs.get(plan) ?? Number.NEGATIVE_INFINITY)) return [];
     for (const [name, saidMs] of this.#saidMs) if (nowMs - saidMs >= INTERVAL_MS) this.#saidMs.delete(name);
     const due = plan.blocks.filter(({ name }) => !this.#saidMs.has(name));

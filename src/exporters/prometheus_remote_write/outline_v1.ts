@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import { HOLE, Outline, REQUEST_BYTES, TIME_BYTES, VALUE_BYTES } from "./outline.ts";
-import type { OutlineDraft } from "./outline_requests.ts";
+import type { RequestBuilder } from "./request_builder.ts";
 import { isSlot, type RequestLabel, type RequestSeries } from "./request_series.ts";
 
 // Tags of prometheus.WriteRequest, TimeSeries, Label and Sample: field numbers with wire types.
@@ -16,7 +16,7 @@ const TIME_TAG = 0x10;
 const SAMPLE_BYTES = 1 + VALUE_BYTES + 1 + TIME_BYTES;
 
 /** A `prometheus.WriteRequest` of remote write 1.0. */
-export class OutlineV1 implements OutlineDraft {
+export class OutlineV1 implements RequestBuilder {
   readonly version = 1;
   samples = 0;
   readonly #outline = new Outline(REQUEST_BYTES);

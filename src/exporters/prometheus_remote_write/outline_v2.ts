@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Kind } from "../../metrics/model.ts";
-import type { Slot } from "./identity.ts";
+import type { Slot } from "./encoded_resource.ts";
 import { HOLE, Outline, TIME_BYTES, VALUE_BYTES } from "./outline.ts";
-import type { OutlineDraft } from "./outline_requests.ts";
+import type { RequestBuilder } from "./request_builder.ts";
 import { isSlot, type RequestSeries } from "./request_series.ts";
 
 // Tags of io.prometheus.write.v2.Request, TimeSeries, Sample and Metadata: field numbers with wire types.
@@ -32,7 +32,7 @@ export const METRIC_TYPE: Readonly<Record<Kind, number>> = {
 };
 
 /** An `io.prometheus.write.v2.Request` of remote write 2.0 (2.0-rc.4). */
-export class OutlineV2 implements OutlineDraft {
+export class OutlineV2 implements RequestBuilder {
   readonly version = 2;
   samples = 0;
   readonly #symbols = new SymbolTable();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import type { PushAnswer } from "../../push_http/answer.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
 import { remoteWriteV1, remoteWriteV2 } from "./protocol.ts";
 
 function answer(said: Partial<Omit<PushAnswer, "body">> & { readonly body?: string }): PushAnswer {

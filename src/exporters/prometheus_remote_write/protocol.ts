@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type PushAnswer, toLogText } from "../../push_http/answer.ts";
-import type { PushProtocol } from "../../push_http/client.ts";
+import { type PushAnswer, toLogText } from "../../http_client/answer.ts";
+import type { PushProtocol } from "../../http_client/client.ts";
 
 /** The values of `protobuf_message`, by which Prometheus' own config tells the two protocols apart. */
 export const MESSAGE_V1 = "prometheus.WriteRequest";

@@ -1,26 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-import { type Family, pointCount, type Reading } from "../../metrics/model.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
-import { type OwnSeries, ownSeries } from "./family_series.ts";
-import type { SeriesIdentity } from "./identity.ts";
+
+import { memoized } from "../../metrics/memoized.ts";
+import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
+import { type NamedFamily, PageComposer } from "../../prometheus/page/compose.ts";
+import type { Conflict } from "../../prometheus/series/conflict.ts";
+import type { LabelSet } from "../../prometheus/series/label_sets.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
+import { type FamilyBlock, type OwnSeries, ownSeries } from "./family_series.ts";
 import { targetInfoBlocks } from "./target_info.ts";
 
-/** Series of one family: all that it has, or some. */
-export interface FamilyBlock {
-  readonly family: Family;
-  /** What it is called on the page. */
-  readonly name: string;
-  /** The family's first column in the reading. */
-  readonly offset: number;
-  readonly series: readonly OwnSeries[];
-}
-
-/** The series of all readings of one schema and of resources with the same label names. */
+/** The series of all readings that have one schema and resources with the same label names. */
 export interface ReadingPlan {
   readonly blocks: readonly FamilyBlock[];
-  /** Data points of such a reading, as its receiver counts them. */
+  /** The number of data points of such a reading. */
   readonly points: number;
 }
 
@@ -29,26 +21,52 @@ export interface PlanOptions {
   readonly labels: IdentityLabels;
   /** Whether each reading has target_info. */
   readonly targetInfo: boolean;
-  /** Hears, when a plan is compiled, what had to be changed so that no series is there twice. */
+  /** Called, when a plan is compiled, for each change that keeps a series from being there twice. */
   onConflict(conflict: Conflict): void;
 }
 
-/** The plan of the reading, compiled when its schema is first met. */
-export function readingPlanOf(reading: Reading, { face }: SeriesIdentity, options: PlanOptions): ReadingPlan {
-  const known = face.readings.get(reading.schema);
-  if (known !== undefined) return known;
-  const blocks: FamilyBlock[] = [];
-  // A page of this reading alone: so its names, and its choice where names collide, are the page's.
-  const page = new PageComposer(options).compose([reading], { format: "text" });
-  for (const { name, parts } of page.sections) {
-    for (const { family, columns } of parts) {
-      const series = ownSeries(name, family, { face, ...options });
-      for (const { offset } of columns) blocks.push({ family, series, name, offset });
-    }
+/** Compiles the plan of each schema and label set once. */
+export class ReadingPlans {
+  readonly #options: PlanOptions;
+  readonly #plansOf = memoized((_: LabelSet) => new WeakMap<Schema, ReadingPlan>());
+  readonly #seriesOf = memoized((_: LabelSet) => new WeakMap<FamilyBlock["family"], readonly OwnSeries[]>());
+
+  constructor(options: PlanOptions) {
+    this.#options = options;
   }
-  if (options.targetInfo && blocks.length > 0)
-    blocks.push(...targetInfoBlocks(blocks, { ...options, width: reading.schema.width }));
-  const plan = { blocks, points: pointCount(reading.schema) };
-  face.readings.set(reading.schema, plan);
-  return plan;
+
+  of(reading: Reading, labelSet: LabelSet): ReadingPlan {
+    const plans = this.#plansOf(labelSet);
+    const known = plans.get(reading.schema);
+    if (known !== undefined) return known;
+    const plan = this.#compile(reading, labelSet);
+    plans.set(reading.schema, plan);
+    return plan;
+  }
+
+  #compile(reading: Reading, labelSet: LabelSet): ReadingPlan {
+    const { targetInfo } = this.#options;
+    const blocks: FamilyBlock[] = [];
+    // Composing a page of this reading alone gives the same names, and the same choice where names collide, as on a page.
+    const page = new PageComposer(this.#options).compose([reading], { format: "text" });
+    for (const { parts } of page.sections) {
+      for (const { named, places } of parts) {
+        const series = this.#ownSeries(named, labelSet);
+        for (const { offset } of places) blocks.push({ ...named, series, offset });
+      }
+    }
+    if (targetInfo && blocks.length > 0)
+      blocks.push(...targetInfoBlocks(blocks, { ...this.#options, width: reading.schema.width }));
+    return { blocks, points: pointCount(reading.schema) };
+  }
+
+  #ownSeries(named: NamedFamily, labelSet: LabelSet): readonly OwnSeries[] {
+    const known = this.#seriesOf(labelSet);
+    let series = known.get(named.family);
+    if (series === undefined) {
+      series = ownSeries(named, labelSet, this.#options.onConflict);
+      known.set(named.family, series);
+    }
+    return series;
+  }
 }

@@ -19,10 +19,10 @@ import {
   seriesOnPage,
 } from "../../../test/kit/oracle/remote_write.ts";
 import { type Kind, pointWidth, type Reading } from "../../metrics/model.ts";
-import { PageParser } from "../../prometheus/parse.ts";
-import { defaultParseLimits } from "../../prometheus/parse_limits.ts";
-import { Chunk, PageWriter } from "../../prometheus/write.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { PageComposer } from "../../prometheus/page/compose.ts";
+import { PageParser } from "../../prometheus/parse/page_parser.ts";
+import { defaultParseLimits } from "../../prometheus/parse/parse_limits.ts";
+import { Chunk, PageWriter } from "../../prometheus/write/page_writer.ts";
 import { createPage } from "../../simulator/pages.ts";
 
 /** The page that the prometheus exporter writes of these readings alone. */

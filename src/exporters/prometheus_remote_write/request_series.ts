@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family } from "../../metrics/model.ts";
-import type { Label } from "../../prometheus/series.ts";
-import type { SeriesShape, Slot } from "./identity.ts";
-import type { FamilyBlock } from "./reading_plan.ts";
+import type { Label } from "../../prometheus/series/series.ts";
+import type { LabelLayout, Slot } from "./encoded_resource.ts";
+import type { FamilyBlock } from "./family_series.ts";
 import { TARGET_INFO } from "./target_info.ts";
 
 /** A series as a request has it, before its resource and its number are known. */
@@ -21,10 +21,10 @@ export function isSlot(label: RequestLabel): label is Slot {
   return "bytes" in label;
 }
 
-/** The series of the blocks, for resources of this shape. */
+/** The series of the blocks, for resources with this label layout. */
 export function* requestSeries(
   blocks: readonly FamilyBlock[],
-  { labels, info }: SeriesShape,
+  { labels, info }: LabelLayout,
 ): Generator<RequestSeries> {
   const ofAll = labels.filter(({ bytes }) => bytes > 0);
   const ofInfo = info.filter(({ bytes }) => bytes > 0);

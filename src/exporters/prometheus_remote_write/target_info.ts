@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Family, Resource } from "../../metrics/model.ts";
-import type { Label } from "../../prometheus/series.ts";
-import type { Conflict } from "../../prometheus/write_draft.ts";
-import type { IdentityLabels } from "../../prometheus/write_identity.ts";
-import { freeLabelName, toLabelName } from "../../prometheus/write_names.ts";
-import type { FamilyBlock } from "./reading_plan.ts";
+import type { Conflict } from "../../prometheus/series/conflict.ts";
+import { freeLabelName, toLabelName, writtenName } from "../../prometheus/series/names.ts";
+import type { IdentityLabels } from "../../prometheus/series/resource_labels.ts";
+import type { Label } from "../../prometheus/series/series.ts";
+import type { FamilyBlock } from "./family_series.ts";
 
-/** The family of the series that has, as its labels, what else is known of a resource. Its number is always 1. */
+/**
+ * The family of one series whose labels say everything else that is known of a resource. Its number is always 1.
+ */
 export const TARGET_INFO: Family = {
   id: -1,
   name: "target_info",
@@ -19,17 +21,17 @@ export const TARGET_INFO: Family = {
 
 export interface TargetInfoOptions {
   readonly namespace: string;
-  /** The width of the reading: behind its columns is target_info's. */
+  /** The width of the reading. The column after its last one is target_info's. */
   readonly width: number;
   onConflict(conflict: Conflict): void;
 }
 
-/** The block of a reading that has these others. A source's own family of that name has the better right. */
+/** Returns the block of target_info for a reading with these other blocks. None if the source has a family of that name. */
 export function targetInfoBlocks(
   others: readonly FamilyBlock[],
   { namespace, width, onConflict }: TargetInfoOptions,
 ): FamilyBlock[] {
-  const name = namespace === "" ? TARGET_INFO.name : `${namespace}_${TARGET_INFO.name}`;
+  const name = writtenName(namespace, TARGET_INFO.name);
   if (!others.some((block) => block.name === name)) {
     const series = [{ labels: [["__name__", name]] as const, column: 0 }];
     return [{ family: TARGET_INFO, series, name, offset: width }];
@@ -38,11 +40,11 @@ export function targetInfoBlocks(
   return [];
 }
 
-/** Resource attributes of OpenTelemetry that say what Prometheus calls job and instance. */
+/** The resource attributes of OpenTelemetry that give Prometheus' labels job and instance. */
 const SERVICE = { namespace: "service.namespace", name: "service.name", instance: "service.instance.id" };
 
 /**
- * `job` and `instance`, by OpenTelemetry's rules for Prometheus; none where the resource does not say its service.
+ * Returns `job` and `instance` by OpenTelemetry's rules for Prometheus. None if the resource does not name its service.
  * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#resource-attributes-1
  */
 export function serviceLabels({ attributes }: Resource): Label[] {
@@ -56,7 +58,7 @@ export function serviceLabels({ attributes }: Resource): Label[] {
   return labels;
 }
 
-/** The attributes that are no labels of the resource's series yet: without any, target_info would say nothing. */
+/** Returns labels for the attributes that are not yet labels of the resource's series. Only target_info has them. */
 export function infoLabels(
   { attributes }: Resource,
   { mapped, others }: IdentityLabels,

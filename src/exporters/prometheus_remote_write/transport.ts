@@ -2,9 +2,9 @@
 import type { Settings } from "../../component/component.ts";
 import type { Batch } from "../../delivery/attempt.ts";
 import type { Transport } from "../../delivery/push_exporter.ts";
+import { HttpPushClient, type PushProtocol } from "../../http_client/client.ts";
+import { HttpConnections } from "../../http_client/connections.ts";
 import type { Answer } from "../../peer/answer.ts";
-import { HttpPushClient, type PushProtocol } from "../../push_http/client.ts";
-import { HttpConnections } from "../../push_http/connections.ts";
 import { bodiesOf } from "./bodies.ts";
 import type { RemoteWriteConfig } from "./config.ts";
 import { remoteWriteV1, remoteWriteV2 } from "./protocol.ts";
@@ -33,7 +33,7 @@ class RemoteWriteTransport implements Transport {
     this.#bytesMax = requestBytesMax;
     this.#connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
     const connect = (protocol: PushProtocol): HttpPushClient =>
-      new HttpPushClient({ url, config, settings, protocol }, this.#connections);
+      new HttpPushClient({ url, config, timeoutMs: config.timeoutMs, settings, protocol }, this.#connections);
     this.#clients = { 1: connect(remoteWriteV1), 2: connect(remoteWriteV2) };
   }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
+/** A password, and the bcrypt hash that it may have. */
 export interface Comparison {
   readonly password: string;
   readonly hash: string;
@@ -9,8 +10,8 @@ export interface Comparison {
 const ROLE = "kata-collector bcrypt";
 
 /**
- * A thread that answers each comparison with whether it is true, in their order. A hash takes between 50 ms and a second,
- * which the event loop does not have.
+ * Starts a thread that answers comparisons with true or false, in their order. One takes between 50 ms and a second, which would
+ * block the event loop.
  */
 export function startBcryptWorker(): Worker {
   return new Worker(new URL(import.meta.url), {

@@ -40,7 +40,7 @@ test("name and password may be in files, which are read again when they change",
   );
 });
 
-test("a password that is refused is looked up again", async (context) => {
+test("after a refusal the password is read again", async (context) => {
   const file = join(testFolder(context), "password");
   writeFileSync(file, "one");
   const { authenticator, headers } = await running(context, { username: "me", password_file: file });

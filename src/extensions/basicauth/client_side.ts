@@ -4,7 +4,7 @@ import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
-/** Each as a text or as a file; the file is preferred. */
+/** The name and password to send. Each is a text or a file; the file is preferred. */
 export interface ClientAuthConfig {
   readonly username: string | undefined;
   readonly usernameFile: string | undefined;
@@ -12,6 +12,7 @@ export interface ClientAuthConfig {
   readonly passwordFile: string | undefined;
 }
 
+/** Makes the extension that adds a name and a password to exporters' requests. */
 export function createBasicAuthClient(config: ClientAuthConfig, settings: Settings): Extension {
   const texts = new CredentialTexts(
     {
@@ -30,14 +31,14 @@ export function createBasicAuthClient(config: ClientAuthConfig, settings: Settin
     refusal: () => undefined,
     authenticate: async ({ headers }) => ({ ...headers, authorization: authorization() }),
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       return refused["authorization"] !== authorization();
     },
   };
   return authenticatorExtension(settings, texts, { client });
 }
 
-/** As RFC 7617 has it, in UTF-8. */
+/** Returns the value of the header Authorization (RFC 7617), in UTF-8. */
 function basicAuthorization(username: string, password: string): string {
   return `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
 }

@@ -11,9 +11,9 @@ const file = (what: string) => z.string().min(1).optional().describe(`A file tha
 const clientAuth = z
   .strictObject({
     username: z.string().min(1).optional(),
-    username_file: file("username, in place of username"),
+    username_file: file("username, instead of username"),
     password: secret().optional(),
-    password_file: file("password, in place of password"),
+    password_file: file("password, instead of password"),
     aws_secrets_manager: unsupported("mount the secret as a file, and give username_file and password_file"),
   })
   .superRefine((config, context) => {
@@ -34,7 +34,7 @@ const htpasswd = z
       .min(1)
       .optional()
       .describe("A file of name:hash lines; it is read again when it changes"),
-    inline: secret().optional().describe("Such lines; of a name that is in both, this one counts"),
+    inline: secret().optional().describe("Lines of name:hash; where a name is in both, this one counts"),
   })
   .superRefine(({ file, inline }, context) => {
     const fault = (path: string[], message: string): void =>
@@ -45,15 +45,15 @@ const htpasswd = z
     if (wrong !== undefined) fault(["inline"], `must be lines of name:hash: ${wrong}`);
   });
 
-/** One side of the two, as the options say. */
+/** The options say which one of the two sides the extension has. */
 export type BasicAuthConfig =
   | { readonly side: "client"; readonly client: ClientAuthConfig }
   | { readonly side: "server"; readonly htpasswd: HtpasswdConfig };
 
 const schema: z.ZodType<BasicAuthConfig> = z
   .strictObject({
-    client_auth: clientAuth.optional().describe("Who exporters' requests say they are"),
-    htpasswd: htpasswd.optional().describe("Who listeners' requests may be"),
+    client_auth: clientAuth.optional().describe("The name and password that exporters' requests get"),
+    htpasswd: htpasswd.optional().describe("The names and passwords that listeners' requests may have"),
   })
   .transform(({ client_auth, htpasswd }, context): BasicAuthConfig => {
     const fail = (key: string, message: string): never => {
@@ -77,7 +77,7 @@ const schema: z.ZodType<BasicAuthConfig> = z
     };
   });
 
-/** Gives exporters' requests a name and a password, or asks listeners' requests for them, by HTTP's scheme Basic. */
+/** Adds a name and a password to exporters' requests, or checks those of listeners' requests, by HTTP's scheme Basic. */
 export const factory: ExtensionFactory<BasicAuthConfig> = {
   stability: "beta",
   schema,

@@ -6,10 +6,10 @@ import fc from "fast-check";
 import { isSha1Of, parseHtpasswd } from "./htpasswd.ts";
 
 const BCRYPT = `$2y$05$${"a".repeat(53)}`;
-/** Of "myPassword", as Apache's documentation has it. */
+/** The hashes of "myPassword" in Apache's documentation. */
 const SHA = "{SHA}VBPuJHI7uixaa6LQGWx4s+5GKNE=";
 
-test("each kind of hash is taken, or refused by its name with the way out", () => {
+test("each kind of hash is accepted, or refused by name with the way out", () => {
   const check = (text: string, names: readonly string[], fault?: string): void => {
     const parsed = parseHtpasswd(text);
     assert.deepEqual([...parsed.hashes.keys()], names, text);
@@ -49,7 +49,7 @@ test("a hash by SHA-1 is of its password and no other one", () => {
   );
 });
 
-test("no fault holds anything of a line", () => {
+test("no fault quotes a line", () => {
   fc.assert(
     fc.property(fc.string(), (text) => {
       const { fault } = parseHtpasswd(`s3cret${text}`);

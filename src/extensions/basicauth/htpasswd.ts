@@ -1,25 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 import { createHash, timingSafeEqual } from "node:crypto";
 
-/** A password as an htpasswd file keeps it. */
+/** The hash of a password in an htpasswd file. */
 export interface PasswordHash {
   readonly kind: "bcrypt" | "sha1";
   readonly text: string;
 }
 
+/** The contents of an htpasswd file. */
 export interface Htpasswd {
+  /** The hashes by user name. */
   readonly hashes: ReadonlyMap<string, PasswordHash>;
-  /** The first line that is no good, in words that hold nothing of it; undefined where all are. */
+  /**
+   * Says what is wrong with the first bad line, without quoting it, since it may contain a password; undefined where
+   * all are good.
+   */
   readonly fault: string | undefined;
 }
 
-/** Each step doubles the time; 14 is a second of a core. */
+/** The highest cost of a bcrypt hash. Each step doubles the time; a hash of cost 14 takes a second of a core. */
 const BCRYPT_COST_MAX = 14;
 const WAY_OUT = "make it with htpasswd -B";
 
 /**
- * Lines of `name:hash`, as Apache's htpasswd writes them; of two with one name, the last. Hashes are bcrypt's, or SHA-1 with
- * or without a salt. What else htpasswd makes, or somebody writes in the clear, is a fault.
+ * Parses lines of `name:hash`, as Apache's htpasswd writes them. Of two lines with the same name the last one counts. A hash is
+ * bcrypt's, or SHA-1 with or without a salt. Any other hash, and a password in the clear, is a fault.
  */
 export function parseHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, PasswordHash>();
@@ -53,7 +58,10 @@ function faultOf(hash: string): string | undefined {
 
 const SHA1_BYTES = 20;
 
-/** The hash, and the salt that was hashed after the password; undefined where it is neither `{SHA}` nor `{SSHA}`. */
+/**
+ * Splits `{SHA}` or `{SSHA}` into the hash and the salt, which was hashed after the password. Undefined for any other
+ * text.
+ */
 function saltedSha1(text: string): { readonly hash: Buffer; readonly salt: Buffer } | undefined {
   const [, salted, base64 = ""] = /^\{(S?)SHA\}([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];
   const bytes = Buffer.from(base64, "base64");
@@ -61,7 +69,7 @@ function saltedSha1(text: string): { readonly hash: Buffer; readonly salt: Buffe
   return isWhole ? { hash: bytes.subarray(0, SHA1_BYTES), salt: bytes.subarray(SHA1_BYTES) } : undefined;
 }
 
-/** Whether the password is the one of a hash by SHA-1. */
+/** Returns whether the password has this SHA-1 hash. */
 export function isSha1Of(password: string, text: string): boolean {
   const wanted = saltedSha1(text);
   if (wanted === undefined) return false;

@@ -14,7 +14,7 @@ const basic = (text: string, scheme = "Basic") => ({
   authorization: `${scheme} ${Buffer.from(text).toString("base64")}`,
 });
 
-test("who has the name and the password is accepted, and nobody else", async (context) => {
+test("a request with the name and the password is accepted, and no other is", async (context) => {
   const { authenticator, clock, ...rest } = await running(context, {
     inline: `me:${HASHES.me}\nü:${HASHES.you}`,
   });
@@ -33,10 +33,10 @@ test("who has the name and the password is accepted, and nobody else", async (co
   assert.equal(await check({}), "refused");
 });
 
-test("a password that was right is remembered, so that a flood of wrong ones delays none that is known", async (context) => {
+test("a right password is remembered, so that a flood of wrong ones does not delay it", async (context) => {
   const { check, clock } = await running(context, { inline: `me:${HASHES.me}\nyou:${HASHES.you}` });
   assert.equal(await check(basic("me:right"), "peer"), "accepted");
-  // Time stands still, so no further comparison begins, and this one waits.
+  // The clock does not move, so no further comparison begins, and this one waits.
   const waiting = check(basic("you:wrong"), "flood");
   assert.equal(await check(basic("you:wrong too"), "flood"), "busy");
   assert.equal(await check(basic("me:right"), "peer"), "accepted");
@@ -52,12 +52,12 @@ test("a password is remembered for an hour after it came last", async (context) 
   assert.equal(await check(basic("me:right")), "accepted");
   await clock.advance(3_599_000);
   const waiting = check(basic("me:wrong"), "flood");
-  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a turn");
+  assert.equal(await check(basic("me:right"), "flood"), "accepted", "known without a comparison");
   await waiting;
   await clock.advance(3_601_000);
-  const turn = check(basic("me:wrong"), "flood");
+  const comparing = check(basic("me:wrong"), "flood");
   assert.equal(await check(basic("me:right"), "flood"), "busy", "no longer known");
-  await turn;
+  await comparing;
 });
 
 test("the file is read again when it changes; old passwords end with it, remembered or not", async (context) => {
@@ -79,7 +79,7 @@ test("the file is read again when it changes; old passwords end with it, remembe
   assert.ok(!/s3cret|\$2/.test(JSON.stringify(lines)), "no secret is in the log");
 });
 
-test("of a name that is in both, the config's password counts", async (context) => {
+test("where a name is in both, the config's password counts", async (context) => {
   const { file, exchange } = mountedSecrets(context, ["htpasswd"]);
   exchange({ htpasswd: `me:${HASHES.you}\nyou:${HASHES.you}` });
   const { check, clock } = await running(context, { file: file("htpasswd"), inline: `me:${HASHES.me}` });
@@ -90,7 +90,7 @@ test("of a name that is in both, the config's password counts", async (context) 
   assert.equal(await check(basic("you:yours")), "accepted");
 });
 
-test("a server side without credentials, with bad ones, or beside a client side is a fault", () => {
+test("a server side without credentials, with bad ones, or together with a client side is a fault", () => {
   const check = (config: object, wanted: string): void => {
     const [issue] = factory.schema.safeParse(config).error?.issues ?? [];
     assert.equal(`${issue?.path.join("::")}: ${issue?.message}`, wanted);

@@ -4,19 +4,20 @@ import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { isAmong, keyedHash } from "../../auth/keyed_hash.ts";
 import type { Extension, Settings } from "../../component/component.ts";
-import { BcryptTurns } from "./bcrypt_turns.ts";
+import { BcryptQueue } from "./bcrypt_queue.ts";
 import { startBcryptWorker } from "./bcrypt_worker.ts";
 import { isSha1Of, type PasswordHash, parseHtpasswd } from "./htpasswd.ts";
 
-/** Names and hashes, in a file, in the config, or in both: the config's come first. */
+/** The sources of names and hashes: a file, the config, or both. The config is preferred. */
 export interface HtpasswdConfig {
   readonly file: string | undefined;
   readonly inline: string | undefined;
 }
 
-/** A password that was right is taken without another look at its hash, if it comes again within this time. */
+/** A right password is accepted without another comparison if it comes again within this time. */
 const REMEMBERED_MS = 3_600_000;
 
+/** Makes the extension that checks names and passwords of listeners' requests. */
 export function createBasicAuthServer(config: HtpasswdConfig, settings: Settings): Extension {
   const { file, inline } = config;
   const texts = new CredentialTexts(
@@ -27,16 +28,16 @@ export function createBasicAuthServer(config: HtpasswdConfig, settings: Settings
     { settings },
   );
   const { clock, logger } = settings;
-  const turns = new BcryptTurns({ clock, logger, start: startBcryptWorker });
+  const queue = new BcryptQueue({ clock, logger, start: startBcryptWorker });
   const server = new BasicAuthServer(() => `${texts.get("file")}\n${texts.get("inline")}`, {
     settings,
-    turns,
+    queue,
   });
   const extension = authenticatorExtension(settings, texts, { server });
   return {
     ...extension,
     async shutdown(deadline) {
-      await Promise.all([extension.shutdown(deadline), turns.close()]);
+      await Promise.all([extension.shutdown(deadline), queue.close()]);
     },
   };
 }
@@ -45,18 +46,18 @@ class BasicAuthServer implements ServerAuthenticator {
   readonly challenge = 'Basic realm="kata-collector", charset="UTF-8"';
   readonly #text: () => string;
   readonly #settings: Settings;
-  readonly #turns: BcryptTurns;
+  readonly #queue: BcryptQueue;
   #parsed: { readonly text: string; readonly hashes: ReadonlyMap<string, PasswordHash> } = {
     text: "",
     hashes: new Map(),
   };
-  /** By name: what was right, as a keyed hash of password and hash, and when it came last. */
+  /** The last right password of each name, as a keyed hash of password and hash, and when it came last. */
   readonly #remembered = new Map<string, { readonly proof: Buffer; atMs: number }>();
 
-  constructor(text: () => string, { settings, turns }: { settings: Settings; turns: BcryptTurns }) {
+  constructor(text: () => string, { settings, queue }: { settings: Settings; queue: BcryptQueue }) {
     this.#text = text;
     this.#settings = settings;
-    this.#turns = turns;
+    this.#queue = queue;
   }
 
   async check({ headers, peer }: ReceivedRequest): Promise<Verdict> {
@@ -67,14 +68,14 @@ class BasicAuthServer implements ServerAuthenticator {
     const hashes = this.#hashes();
     const own = hashes.get(name);
     if (own !== undefined && this.#isRemembered(name, keyedHash(own.text, password))) return "accepted";
-    // A name that nobody has costs what one costs that somebody has.
+    // An unknown name must take as long as a known one, so that the time does not tell which names exist.
     const [decoy] = hashes.values();
     const compared = own ?? decoy;
     if (compared === undefined) return "refused";
     const isRight =
       compared.kind === "sha1"
         ? isSha1Of(password, compared.text)
-        : await this.#turns.compare(peer, { password, hash: compared.text });
+        : await this.#queue.compare(peer, { password, hash: compared.text });
     if (isRight === undefined) return "busy";
     if (!isRight || own === undefined) return "refused";
     this.#remembered.set(name, { proof: keyedHash(own.text, password), atMs: this.#nowMs() });
@@ -85,7 +86,7 @@ class BasicAuthServer implements ServerAuthenticator {
     const text = this.#text();
     if (text !== this.#parsed.text) {
       this.#parsed = { text, hashes: parseHtpasswd(text).hashes };
-      // Names that are gone are not kept; of the others, what is right by another hash no longer is what it was.
+      // Removed names are forgotten. A name with a new hash needs no action: the keyed hash includes the old one.
       for (const name of this.#remembered.keys())
         if (!this.#parsed.hashes.has(name)) this.#remembered.delete(name);
     }
@@ -109,7 +110,7 @@ class BasicAuthServer implements ServerAuthenticator {
   }
 }
 
-/** The name and password of RFC 7617, in UTF-8; undefined where there are none. */
+/** Reads the name and password (RFC 7617), in UTF-8; undefined where the header has another form. */
 function parseBasic(authorization: string): { readonly name: string; readonly password: string } | undefined {
   const base64 = /^basic +([a-z0-9+/]+={0,2})$/i.exec(authorization)?.[1];
   if (base64 === undefined) return undefined;

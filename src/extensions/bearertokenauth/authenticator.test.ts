@@ -52,7 +52,7 @@ function check(input: object, wanted: string | undefined): void {
   assert.equal(issue === undefined ? undefined : `${issue.path.join("::")}: ${issue.message}`, wanted);
 }
 
-test("there is one token, from one place", () => {
+test("a token comes from one place only", () => {
   check({}, "token: no bearer token provided; give token or filename");
   check({ token: "" }, "token: no bearer token provided; give token or filename");
   check({ token: " " }, "token: must not be empty");
@@ -70,7 +70,7 @@ test("there is one token, from one place", () => {
 const serving = (context: Parameters<typeof mountedSecrets>[0], config: object) =>
   runningServerAuthenticator(context, factory, { id: "bearertokenauth", config });
 
-test("who sends one of the tokens by the scheme is accepted, and nobody else", async (context) => {
+test("a request with one of the tokens after the scheme is accepted, and no other is", async (context) => {
   const check = async (config: object, challenge: string, headers: object, want: string): Promise<void> => {
     const { authenticator, check } = await serving(context, config);
     assert.equal(authenticator.challenge, challenge);
@@ -97,7 +97,7 @@ test("who sends one of the tokens by the scheme is accepted, and nobody else", a
   await check(key, 'x-api-key realm="kata-collector"', { authorization: "abc" }, "refused");
 });
 
-test("each line of the file is a token, a blank one is none, and a file that changes is taken up", async (context) => {
+test("each line of the file is a token unless it is blank, and a changed file is read again", async (context) => {
   const { file, exchange } = mountedSecrets(context, ["token"]);
   exchange({ token: "one\r\n\n  two\n\n" });
   const { check } = await serving(context, { filename: file("token") });

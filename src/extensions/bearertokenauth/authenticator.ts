@@ -6,16 +6,19 @@ import { rejectHeaderText } from "../../auth/header_text.ts";
 import { isAmong, keyedHash } from "../../auth/keyed_hash.ts";
 import type { Extension, Settings } from "../../component/component.ts";
 
+/** The tokens and the header that carries them. */
 export interface BearerTokenConfig {
-  /** The first one is sent, and each is taken; printable ASCII. Empty where there is a file. */
+  /** The tokens, in printable ASCII. The first one is sent, and each one is accepted. Empty where there is a file. */
   readonly tokens: readonly string[];
-  /** Has a token on each line. */
+  /** A file with a token on each line. */
   readonly filename: string | undefined;
+  /** The text before the token; empty for none. */
   readonly scheme: string;
-  /** In lower case. */
+  /** The header's name in lower case. */
   readonly header: string;
 }
 
+/** Makes the extension that sends and checks tokens. */
 export function createBearerTokenAuth(config: BearerTokenConfig, settings: Settings): Extension {
   const { tokens, filename, scheme, header } = config;
   const given = tokens.length === 0 ? undefined : tokens.join("\n");
@@ -35,7 +38,7 @@ export function createBearerTokenAuth(config: BearerTokenConfig, settings: Setti
     refusal: () => undefined,
     authenticate: async ({ headers }) => ({ ...headers, [header]: value() }),
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       return refused[header] !== value();
     },
   };
@@ -45,7 +48,7 @@ export function createBearerTokenAuth(config: BearerTokenConfig, settings: Setti
   });
 }
 
-/** Without blank lines: an empty token would let in whoever sends none. */
+/** Returns the lines that are not blank. An empty token would accept requests that send none. */
 function linesOf(text: string): readonly string[] {
   return text
     .split("\n")
@@ -57,7 +60,7 @@ function serverSide({ scheme, header }: BearerTokenConfig, text: () => string): 
   let known: { readonly text: string; readonly hashes: readonly Buffer[] } = { text: "", hashes: [] };
   const hashes = (): readonly Buffer[] => {
     const now = text();
-    // Hashed when they change: a file may hold many, and a flood of requests is to cost little.
+    // They are hashed once per change: a file may have many tokens, and a flood of requests must cost little.
     if (now !== known.text) known = { text: now, hashes: linesOf(now).map((token) => keyedHash(token)) };
     return known.hashes;
   };
@@ -71,14 +74,17 @@ function serverSide({ scheme, header }: BearerTokenConfig, text: () => string): 
   };
 }
 
-/** The token in the value of a header; undefined where it is not by this scheme, whose case does not matter (RFC 9110). */
+/** Returns the token in a header's value; undefined where the scheme is another one. Its case is ignored (RFC 9110). */
 function tokenOf(value: string, scheme: string): string | undefined {
   if (scheme === "") return value;
   const isOfScheme = value.slice(0, scheme.length + 1).toLowerCase() === `${scheme} `.toLowerCase();
   return isOfScheme ? value.slice(scheme.length + 1).trim() : undefined;
 }
 
-/** A challenge begins with a scheme; a token without one has none, and the header's name says at least where it goes. */
+/**
+ * Returns the value of WWW-Authenticate, which must begin with a scheme. Without a usable one, the header's name
+ * replaces it.
+ */
 function challengeOf(scheme: string, header: string): string {
   const name = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(scheme) ? scheme : header;
   return `${name} realm="kata-collector"`;

@@ -10,7 +10,10 @@ const token = secret().refine((text) => HEADER_TEXT.test(text), { error: "must b
 const schema: z.ZodType<BearerTokenConfig> = z
   .strictObject({
     token: token.optional(),
-    tokens: z.array(token).optional().describe("In place of token; the first one is sent, each is taken"),
+    tokens: z
+      .array(token)
+      .optional()
+      .describe("Several tokens instead of token; the first one is sent, each one is accepted"),
     filename: z
       .string()
       .min(1)
@@ -20,7 +23,7 @@ const schema: z.ZodType<BearerTokenConfig> = z
       .string()
       .regex(HEADER_TEXT, "must be printable ASCII")
       .default("Bearer")
-      .describe("Stands before the token; empty for nothing"),
+      .describe("The text before the token; empty for none"),
     header: authHeaderName.prefault("Authorization").describe("The header that holds the token"),
     file_retry: unsupported("the file must be there at the start"),
   })
@@ -36,13 +39,13 @@ const schema: z.ZodType<BearerTokenConfig> = z
       return fail("filename", "cannot be given together with token or tokens");
     if (given.length === 0 && filename === undefined)
       return fail("token", "no bearer token provided; give token or filename");
-    // Whoever sends none has an empty one.
+    // An empty token would accept requests that send none.
     if (given.some((one) => one.trim() === ""))
       return fail(token === undefined ? "tokens" : "token", "must not be empty");
     return { tokens: given, filename, scheme, header };
   });
 
-/** Gives exporters' requests a token, and asks listeners' requests for one. */
+/** Adds a token to exporters' requests, and checks those of listeners' requests. */
 export const factory: ExtensionFactory<BearerTokenConfig> = {
   stability: "beta",
   schema,

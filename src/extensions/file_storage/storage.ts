@@ -8,7 +8,7 @@ import { DiskQueue, type Fsync, type Quota } from "../../delivery/disk_queue.ts"
 import type { QueueSize, RequestQueue } from "../../delivery/queue.ts";
 import type { QueueStorage } from "../../delivery/queue_storage.ts";
 import { QUEUE_STORAGES } from "../../delivery/queue_storage.ts";
-import { makeDirectory } from "../../files/make.ts";
+import { ensureDirectory } from "../../files/create.ts";
 import { observed } from "../../reporting/observed.ts";
 import { messageOf } from "../../text/error_text.ts";
 
@@ -92,7 +92,7 @@ export class FileStorage implements Extension, QueueStorage {
       quota: this.#quota,
       clock,
       onDamage: ({ lost, path, offset }) => onDamage(lost, `${path} at byte ${offset}`),
-      onTrouble: (error) =>
+      onError: (error) =>
         logger.error({ queue: name, error: error.message }, "Storage has trouble; nothing is lost by it."),
     });
     this.#open.add(name);
@@ -144,7 +144,7 @@ export class FileStorage implements Extension, QueueStorage {
     const { directory, createDirectory, directoryMode } = this.#config;
     if (!existsSync(directory)) {
       if (!createDirectory) throw new Error("it does not exist; make it, or set create_directory: true");
-      await makeDirectory(directory, directoryMode);
+      await ensureDirectory(directory, directoryMode);
     }
     if (!statSync(directory).isDirectory()) throw new Error("it is not a directory");
     try {

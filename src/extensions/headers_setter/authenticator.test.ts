@@ -26,7 +26,7 @@ test("a header is set by its action", async (context) => {
   await check({ key: "there", action: "delete" }, {});
 });
 
-test("rules hold one after the other, and a value may be in a file", async (context) => {
+test("rules are applied in their order, and a value may be in a file", async (context) => {
   const file = join(testFolder(context), "tenant");
   writeFileSync(file, "one\n");
   const { headers, authenticator } = await running(context, {
@@ -42,7 +42,7 @@ test("rules hold one after the other, and a value may be in a file", async (cont
   assert.deepEqual(await headers(), { a: "b", tenant: "two" });
 });
 
-test("another authenticator comes after, and what it cannot serve is refused", async (context) => {
+test("another authenticator is applied afterwards, and requests that it cannot serve are refused", async (context) => {
   const host = createHost();
   const { headers, authenticator } = await running(
     context,

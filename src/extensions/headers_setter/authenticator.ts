@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../auth/authenticator.ts";
 import { CLIENT_AUTHENTICATORS } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
@@ -10,21 +9,25 @@ import type { Extension, Settings } from "../../component/component.ts";
 import type { Host } from "../../component/host.ts";
 import { messageOf } from "../../text/error_text.ts";
 
+/** A rule for one header. */
 export interface HeaderRule {
-  /** In lower case. */
+  /** The header's name in lower case. */
   readonly key: string;
   readonly action: "insert" | "update" | "upsert" | "delete";
   readonly value: string | undefined;
-  /** In place of the value. */
+  /** A file with the value, instead of `value`. */
   readonly valueFile: string | undefined;
 }
 
+/** The rules, and another authenticator. */
 export interface HeadersSetterConfig {
+  /** The rules, which are applied in their order. */
   readonly headers: readonly HeaderRule[];
-  /** The authenticator that comes after. */
+  /** The id of an authenticator that is applied afterwards. */
   readonly additionalAuth: string | undefined;
 }
 
+/** Makes the extension that sets headers of requests. */
 export function createHeadersSetter(config: HeadersSetterConfig, settings: Settings): Extension {
   const { headers: rules, additionalAuth } = config;
   const sources = rules.map(({ value, valueFile }, index) => [
@@ -35,7 +38,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
     settings,
   });
   const textOf = (index: number): string => texts.get(String(index));
-  // Extensions start in the order of the config, so the other one may come later.
+  // The other extension may start later than this one, so it is looked up at each request.
   const next = (): ClientAuthenticator | undefined =>
     additionalAuth === undefined
       ? undefined
@@ -47,7 +50,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
       return (await next()?.authenticate({ ...request, headers })) ?? headers;
     },
     async renew(refused) {
-      await texts.look();
+      await texts.readAgain();
       const isOther = rules.some(
         ({ key, action }, index) => action !== "delete" && refused[key] !== textOf(index),
       );

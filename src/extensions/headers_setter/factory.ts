@@ -14,7 +14,7 @@ const rule = z
       .enum(["insert", "update", "upsert", "delete"])
       .default("upsert")
       .describe(
-        "insert: unless the request has it. update: if it has it. upsert: in any case. delete: take it out",
+        "insert: set it unless the request has it. update: set it if the request has it. upsert: set it in any case. delete: remove it",
       ),
     value: secret()
       .refine((text) => HEADER_TEXT.test(text), { error: "must be printable ASCII" })
@@ -48,7 +48,7 @@ const schema: z.ZodType<HeadersSetterConfig> = z
       .trim()
       .min(1)
       .optional()
-      .describe("Another authenticator, which sees the headers that are set here"),
+      .describe("Another authenticator, which is applied afterwards and sees the headers that are set here"),
   })
   .transform(({ headers, additional_auth }) => ({ headers, additionalAuth: additional_auth }));
 
@@ -57,7 +57,7 @@ export const factory: ExtensionFactory<HeadersSetterConfig> = {
   stability: "beta",
   schema,
   roles: () => ["http_authenticator", "grpc_authenticator"],
-  // What the other one cannot serve is found when an exporter starts.
+  // Whether the other authenticator serves gRPC as well is checked when an exporter starts.
   uses: ({ additionalAuth: id }) =>
     id === undefined ? [] : [{ id, role: "http_authenticator", path: ["additional_auth"] }],
   create: createHeadersSetter,

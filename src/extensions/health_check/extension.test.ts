@@ -38,7 +38,7 @@ async function scene(context: TestContext, config: object = {}, reload?: ReloadC
   };
 }
 
-test("the agent is ready unless a component holds it back, whatever its peers do; ?strict wants all to be well", async (context) => {
+test("the agent is ready unless a component says otherwise, whatever its peers do; with ?strict every component must work", async (context) => {
   const { host, set, get } = await scene(context);
   const check = async (path: string, status: number, reasons?: readonly string[]): Promise<void> => {
     const answer = await get(path);
@@ -62,7 +62,7 @@ test("the agent is ready unless a component holds it back, whatever its peers do
   await check("/live", 200);
 });
 
-test("the agent is alive until a component says that only a restart mends it", async (context) => {
+test("the agent is alive until a component reports a fault that only a restart removes", async (context) => {
   const { host, get } = await scene(context);
   const live = async (): Promise<unknown> => {
     const { status, text } = await get("/live");
@@ -98,7 +98,7 @@ test("errors that may pass are given time, others are not", async (context) => {
   assert.equal(await health(), 503);
 });
 
-test("/status tells how each pipeline and component fares, and what the last reload found", async (context) => {
+test("/status has the state of each pipeline and component, and the outcome of the last reload", async (context) => {
   const last = { ok: false, faults: ["agent.yaml:3:5: unknown key"], atMs: 0 };
   const { set, get } = await scene(context, {}, { run: async () => last, last });
   set("ok", "recoverable_error", "UNAVAILABLE: no connection");
@@ -129,7 +129,7 @@ test("a reload is asked for by POST, where it is enabled, and answers with its f
   assert.equal((await closed.get("/-/reload", "POST")).status, 404);
 });
 
-test("the short answer's text can be one's own", async (context) => {
+test("the config can replace the text of the short answer", async (context) => {
   const { set, get } = await scene(context, { response_body: { healthy: "fine", unhealthy: "ill" } });
   set("ok", "ok");
   assert.deepEqual(await get("/"), { status: 200, text: "fine" });

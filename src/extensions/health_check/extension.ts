@@ -1,22 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
-import { LISTENERS } from "../../http/listeners.ts";
-import { answerBody, type Route } from "../../http/server.ts";
-import type { Serving } from "../../http/serving.ts";
+import type { Share } from "../../http_server/listeners.ts";
+import { LISTENERS } from "../../http_server/listeners.ts";
+import { answerBody, type Route } from "../../http_server/server.ts";
+import type { Serving } from "../../http_server/serving.ts";
 import { formatDuration, type ListenAddress } from "../../options/values.ts";
 import { visible } from "../../text/visible.ts";
 import { Health, type HealthRules } from "./health.ts";
+import { statusJson } from "./status_json.ts";
 
+/** Where health is served, and what counts as healthy. */
 export interface HealthCheckConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
-  /** Where the short answer is. */
+  /** The path of the short answer. */
   readonly path: string;
+  /** The path of the state of all components. */
   readonly statusPath: string;
   readonly rules: HealthRules;
-  /** Texts in place of the short answer's own. */
+  /** Texts that replace the short answer's own; undefined keeps it. */
   readonly body: { readonly healthy: string | undefined; readonly unhealthy: string | undefined };
   /** Whether `POST /-/reload` reloads the configuration. */
   readonly reload: boolean;
@@ -25,16 +28,16 @@ export interface HealthCheckConfig {
 interface ShortAnswer {
   readonly good: boolean;
   readonly status: string;
-  /** Why it is not good, where that is known here. */
+  /** Why it is not good, where the answer says so. */
   readonly reasons?: readonly string[];
 }
 
-/** Says over HTTP how the agent fares. */
+/** Serves the health of the agent and its components over HTTP. */
 export class HealthCheck implements Extension {
   readonly #config: HealthCheckConfig;
   readonly #settings: Settings;
   readonly #health: Health;
-  readonly #claim: Claim;
+  readonly #share: Share;
   readonly #upSinceMs: number;
   readonly #gone = Promise.withResolvers<undefined>();
 
@@ -56,7 +59,7 @@ export class HealthCheck implements Extension {
     ]);
     if (config.reload)
       routes.set("/-/reload", { method: "POST", answer: (_request, response) => this.#reload(response) });
-    this.#claim = host.single(LISTENERS).claim({
+    this.#share = host.single(LISTENERS).share({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,
@@ -65,23 +68,23 @@ export class HealthCheck implements Extension {
     });
   }
 
-  /** Where it listens; the port is the real one where the config says 0. */
+  /** The address it listens at, with the real port where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
-    this.#settings.logger.info({ endpoint: this.#claim.endpoint }, "Serving health checks.");
+    await this.#share.listen();
+    this.#settings.logger.info({ endpoint: this.#share.endpoint }, "Serving health checks.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     this.#gone.resolve(undefined);
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
   }
 
   #available(response: ServerResponse): void {
@@ -95,7 +98,7 @@ export class HealthCheck implements Extension {
     this.#short(response, { good: healthy, status: healthy ? "Server available" : "Server not available" });
   }
 
-  /** That there is an answer says that the event loop turns. */
+  /** Any answer shows that the event loop runs. */
   #live(response: ServerResponse): void {
     const reasons = this.#health.restartReasons();
     const good = reasons.length === 0;
@@ -124,20 +127,19 @@ export class HealthCheck implements Extension {
     const query = queryOf(request);
     const tree = this.#health.tree(this.#settings.host.reload?.last);
     const pipeline = query.get("pipeline");
-    const part = pipeline === null ? tree : tree.components?.[`pipeline:${pipeline}`];
+    const part = pipeline === null ? tree : tree.parts[`pipeline:${pipeline}`];
     if (part === undefined) {
       json(response, 404, { error: "there is no such pipeline" });
       return;
     }
-    const { components: _, ...short } = part;
-    json(response, part.healthy ? 200 : 503, query.has("verbose") ? part : short);
+    json(response, part.isHealthy ? 200 : 503, statusJson(part, { verbose: query.has("verbose") }));
   }
 
   async #reload(response: ServerResponse): Promise<void> {
     const { reload } = this.#settings.host;
     if (reload === undefined)
       return json(response, 503, { ok: false, faults: ["there is nothing to reload"] });
-    // A reload that takes this listener away waits for its requests, so this one must not wait for the reload.
+    // A reload that removes this listener waits for its requests. So this request must not wait for the reload then.
     const result = await Promise.race([reload.run(), this.#gone.promise]);
     if (result === undefined) return json(response, 202, { ok: true, faults: [], pending: true });
     json(response, result.ok ? 200 : 500, { ok: result.ok, faults: result.faults });
@@ -148,7 +150,7 @@ function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
   return new URLSearchParams(url.split("?", 2)[1] ?? "");
 }
 
-/** Written visibly, it is the same JSON. */
+/** Ends the response with JSON. Escaping hidden characters does not change the document. */
 function json(response: ServerResponse, status: number, value: unknown): void {
   answerBody(response, status, {
     type: "application/json",

@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/factory.ts";
-import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  listening,
+  serverLimits,
+  servingOptions,
+  toServerLimits,
+  toServing,
+} from "../../http_server/config.ts";
 import { duration, listenAddress } from "../../options/values.ts";
 import { HealthCheck, type HealthCheckConfig } from "./extension.ts";
 
@@ -10,23 +16,24 @@ const path = z.string().regex(/^\/[a-zA-Z0-9._~/-]*$/, "must be a path such as /
 const schema: z.ZodType<HealthCheckConfig> = z
   .strictObject({
     endpoint: listenAddress().prefault("localhost:13133"),
-    path: path.default("/").describe("Where the short answer is: 200 or 503"),
+    path: path.default("/").describe("The path of the short answer: 200 or 503"),
     response_body: z
       .strictObject({ healthy: z.string().optional(), unhealthy: z.string().optional() })
       .default({})
-      .describe("Texts in place of the short answer's own"),
+      .describe("Texts that replace the short answer's own"),
     status_path: path
       .default("/status")
-      .describe(
-        "Where the state of the agent, each pipeline and each component is; ?verbose for all of them",
-      ),
+      .describe("The path of the state of the agent; ?verbose adds that of each pipeline and component"),
     component_health: z
       .strictObject({
-        include_permanent_errors: z.boolean().default(true).describe("Whether they make the agent unhealthy"),
+        include_permanent_errors: z
+          .boolean()
+          .default(true)
+          .describe("Whether permanent errors make the agent unhealthy"),
         include_recoverable_errors: z
           .boolean()
           .default(true)
-          .describe("Whether those do that last longer than recovery_duration"),
+          .describe("Whether recoverable errors that last longer than recovery_duration do so too"),
         recovery_duration: duration().prefault("1m"),
       })
       .prefault({}),

@@ -2,14 +2,15 @@
 import type { ReloadOutcome } from "../../component/reload.ts";
 import type { ComponentState, ComponentStatus, Statuses } from "../../component/status.ts";
 
+/** Which errors make the agent unhealthy. */
 export interface HealthRules {
   readonly includePermanentErrors: boolean;
   readonly includeRecoverableErrors: boolean;
-  /** A recoverable error counts when it has lasted so long. */
+  /** A recoverable error counts after it has lasted this long. */
   readonly recoveryMs: number;
 }
 
-/** As the Collector's health_check v2 writes states. */
+/** The names of states in the Collector's health_check v2. */
 const STATE_NAMES: Readonly<Record<ComponentState, string>> = {
   starting: "StatusStarting",
   ok: "StatusOK",
@@ -20,7 +21,7 @@ const STATE_NAMES: Readonly<Record<ComponentState, string>> = {
   stopped: "StatusStopped",
 };
 
-/** From best to worst: a whole is as its worst part. */
+/** The states from best to worst. A group has the state of its worst component. */
 const SEVERITY: readonly ComponentState[] = [
   "ok",
   "stopped",
@@ -31,19 +32,20 @@ const SEVERITY: readonly ComponentState[] = [
   "fatal_error",
 ];
 
+/** The health of the agent, of a group of components, or of one component. */
 export interface StatusTree {
-  readonly healthy: boolean;
+  readonly isHealthy: boolean;
+  /** The state as the Collector's health_check v2 writes it. */
   readonly status: string;
-  readonly status_time?: string;
-  readonly error?: string;
-  /** Whether only a restart of the agent mends it; left out where not. */
-  readonly needs_restart?: true;
-  readonly components?: Readonly<Record<string, StatusTree>>;
-  /** Of the last reload, at the top only, and where there was one. */
-  readonly config?: { readonly reloaded: boolean; readonly time: string; readonly faults: readonly string[] };
+  /** The parts by name; empty for a component. */
+  readonly parts: Readonly<Record<string, StatusTree>>;
+  /** Only a component has one. */
+  readonly component?: ComponentStatus;
+  /** The last reload. Only the whole agent has one, and only after a reload. */
+  readonly reload?: ReloadOutcome;
 }
 
-/** How the agent, each pipeline and each component fare. */
+/** Reads the health of the agent, of each pipeline and of each component from the statuses. */
 export class Health {
   readonly #statuses: Statuses;
   readonly #rules: HealthRules;
@@ -55,14 +57,14 @@ export class Health {
     this.#nowMs = nowMs;
   }
 
-  /** Whether nothing is wrong that a restart or an operator would have to mend. */
+  /** Whether every component is healthy by the rules. */
   get isHealthy(): boolean {
     return this.#statuses.components().every((status) => this.#isComponentHealthy(status));
   }
 
   /**
-   * Why a rollout should wait, in words for the user; empty where the agent is ready. `strict` also wants every component
-   * of a pipeline to be well just now: a peer that is down is a reason then.
+   * Returns why a rollout should wait, as texts for the user; empty where the agent is ready. With `strict`, a component of a
+   * pipeline that is not "ok" now is a reason too, for example an exporter whose peer is down.
    */
   unreadyReasons(strict: boolean): readonly string[] {
     const reasons = this.#statuses.unreadyReasons();
@@ -71,7 +73,7 @@ export class Health {
     return [...reasons, ...parts.filter(({ state }) => state !== "ok").map(describe)];
   }
 
-  /** Why only a restart helps, in words for the user; empty where it would not. */
+  /** Returns the faults that only a restart of the agent removes, as texts for the user. */
   restartReasons(): readonly string[] {
     return this.#statuses
       .components()
@@ -79,6 +81,7 @@ export class Health {
       .map(describe);
   }
 
+  /** Returns the health of everything. `last` is the outcome of the last reload, if there was one. */
   tree(last: ReloadOutcome | undefined): StatusTree {
     const byKey = new Map(
       this.#statuses.components().map((status) => [`${status.kind}:${status.id}`, status]),
@@ -94,30 +97,28 @@ export class Health {
       parts[`pipeline:${pipeline}`] = this.#group(members);
     }
     return {
-      healthy: this.isHealthy,
+      isHealthy: this.isHealthy,
       status: STATE_NAMES[worst(byKey.values())],
-      components: parts,
-      ...(last === undefined ? {} : { config: reloadOf(last) }),
+      parts,
+      ...(last === undefined ? {} : { reload: last }),
     };
   }
 
   #group(members: readonly (readonly [string, ComponentStatus])[]): StatusTree {
     const statuses = members.map(([, status]) => status);
     return {
-      healthy: statuses.every((status) => this.#isComponentHealthy(status)),
+      isHealthy: statuses.every((status) => this.#isComponentHealthy(status)),
       status: STATE_NAMES[worst(statuses)],
-      components: Object.fromEntries(members.map(([key, status]) => [key, this.#leaf(status)])),
+      parts: Object.fromEntries(members.map(([key, status]) => [key, this.#leaf(status)])),
     };
   }
 
   #leaf(status: ComponentStatus): StatusTree {
-    const { state, error, sinceMs, needsRestart } = status;
     return {
-      healthy: this.#isComponentHealthy(status),
-      status: STATE_NAMES[state],
-      status_time: new Date(sinceMs).toISOString(),
-      ...(error === "" ? {} : { error }),
-      ...(needsRestart ? { needs_restart: true } : {}),
+      isHealthy: this.#isComponentHealthy(status),
+      status: STATE_NAMES[status.state],
+      parts: {},
+      component: status,
     };
   }
 
@@ -126,7 +127,7 @@ export class Health {
     if (state === "permanent_error") return !includePermanentErrors;
     if (state === "recoverable_error") {
       const forMs = this.#nowMs() - sinceMs;
-      // A clock that was set back must not excuse it for as long.
+      // A negative time means that the clock was set back; the error counts then.
       return !includeRecoverableErrors || (forMs >= 0 && forMs < recoveryMs);
     }
     return state === "ok" || state === "starting";
@@ -142,8 +143,4 @@ function worst(statuses: Iterable<ComponentStatus>): ComponentState {
   let found = 0;
   for (const { state } of statuses) found = Math.max(found, SEVERITY.indexOf(state));
   return SEVERITY[found] ?? "ok";
-}
-
-function reloadOf({ ok, faults, atMs }: ReloadOutcome) {
-  return { reloaded: ok, time: new Date(atMs).toISOString(), faults };
 }

@@ -7,7 +7,7 @@ import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 const ONE = sandboxStatus("b1", { pod: { uid: "u", namespace: "shop", name: "web-1" } });
 const OTHER = sandboxStatus("a2", { directory: "/run/kata/a2" });
 
-test("ids stand a line each, in order, and once where two roots have them", () => {
+test("ids are listed one a line, in order, and once where two roots have them", () => {
   assert.equal(idsText([]), "");
   assert.equal(idsText([ONE, OTHER, { ...ONE, directory: "/run/kata/b1" }]), "a2\nb1\n");
 });

@@ -4,7 +4,7 @@ import { visible } from "../../text/visible.ts";
 import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
 import { podNameOf } from "./sandbox_rows.ts";
 
-/** Where kata-monitor's users look, and what they find there. */
+/** The paths that kata-monitor's users know, with what they serve. */
 const ENDPOINTS: readonly (readonly [path: string, what: string])[] = [
   [
     "/metrics",
@@ -15,20 +15,23 @@ const ENDPOINTS: readonly (readonly [path: string, what: string])[] = [
   ["/agent-url", "?sandbox=ID: where the guest agent of a sandbox listens"],
 ];
 
+/** The page "/" as text. */
 export function indexText(): string {
   return `kata-collector\n\n${ENDPOINTS.map(([path, what]) => `${path.padEnd(20)} ${what}\n`).join("")}`;
 }
 
+/** The page "/" as HTML. */
 export function indexHtml(): string {
   const rows = ENDPOINTS.map(([path, what]) => `<li><a href="${path}">${path}</a> ${escapeHtml(what)}</li>`);
   return htmlPage("kata-collector", `<ul>${rows.join("")}</ul>`);
 }
 
-/** One id a line. */
+/** The ids of the sandboxes, one a line. */
 export function idsText(sandboxes: readonly SandboxStatus[]): string {
   return [...byId(sandboxes).keys()].map((id) => `${visible(id)}\n`).join("");
 }
 
+/** The ids of the sandboxes with their pods and links, as HTML. */
 export function idsHtml(sandboxes: readonly SandboxStatus[]): string {
   const rows = Array.from(byId(sandboxes), ([id, status]) => {
     const pod = podNameOf(status);
@@ -41,7 +44,7 @@ export function idsHtml(sandboxes: readonly SandboxStatus[]): string {
   );
 }
 
-/** In the order of their ids. Two roots may have a sandbox of one id. */
+/** Sorts the sandboxes by id. Where two roots have a sandbox with the same id, one of them is kept. */
 function byId(sandboxes: readonly SandboxStatus[]): Map<string, SandboxStatus> {
   const sorted = sandboxes.toSorted((a, b) => (a.id < b.id ? -1 : 1));
   return new Map(sorted.map((status) => [status.id, status]));

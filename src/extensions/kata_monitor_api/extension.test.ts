@@ -6,9 +6,9 @@ import { sandboxStatus } from "../../../test/kit/kata/sandbox_status.ts";
 import { poll } from "../../../test/kit/poll.ts";
 import { systemClock } from "../../clock/clock.ts";
 import type { Settings } from "../../component/component.ts";
-import type { MetricsPage, PullOptions } from "../../http/metrics_page.ts";
-import { METRICS_PAGES } from "../../http/metrics_page.ts";
-import { answerText } from "../../http/server.ts";
+import type { MetricsPage, PullOptions } from "../../http_server/metrics_page.ts";
+import { METRICS_PAGES } from "../../http_server/metrics_page.ts";
+import { answerText } from "../../http_server/server.ts";
 import type { SandboxSource } from "../../kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { Interner } from "../../metrics/interner.ts";
@@ -20,7 +20,7 @@ import { factory } from "./factory.ts";
 const ID = "a".repeat(64);
 const DEAD = "d".repeat(64);
 
-/** One sandbox that answers, one that is there and does not. */
+/** One sandbox that answers, and one that exists but does not answer. */
 const SOURCE: SandboxSource = {
   sandboxes: () => [sandboxStatus(ID), sandboxStatus(DEAD, { hasShim: false })],
   roots: () => ["/run/vc/sbs"],
@@ -40,7 +40,7 @@ const SOURCE: SandboxSource = {
 };
 const STALE = "the sandbox is stale: nobody listens";
 
-/** What a shim's last scrape gave: families, one of them with so many series. */
+/** The result of a shim's last scrape: families, of which one has this many series. */
 function scraped(series = 2, more = ""): Reading {
   const interner = new Interner();
   const points = Array.from({ length: series }, (_, i) => ({
@@ -64,7 +64,7 @@ function scraped(series = 2, more = ""): Reading {
 
 interface Scene {
   readonly settings: Settings;
-  /** What the page was pulled with. */
+  /** The options of the last pull of the page. */
   readonly pulls: PullOptions[];
   /** Takes the exporter's page away. */
   withdrawPage(): void;
@@ -226,7 +226,7 @@ test("a large page of one sandbox comes whole, and not more than eight are writt
   });
 });
 
-test("what a shim sent is shown where the config says so, and not elsewhere", async (context) => {
+test("the bytes of a shim are shown only where the config says so", async (context) => {
   const off = await scene(context);
   const refused = await off.get(`/metrics?sandbox=${ID}&raw`);
   assert.equal(refused.status, 403);
@@ -241,7 +241,7 @@ test("what a shim sent is shown where the config says so, and not elsewhere", as
   assert.match((await get(`/metrics?sandbox=${ID}`)).text, /^# HELP go_threads/);
 });
 
-test("what changes a sandbox, or looks into its shim, is not there", async (context) => {
+test("paths that change a sandbox or look into its shim do not exist", async (context) => {
   const { get } = await scene(context);
   for (const path of [
     "/debug/pprof/",

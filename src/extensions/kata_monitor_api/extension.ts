@@ -2,12 +2,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream/promises";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Claim } from "../../http/listeners.ts";
-import { LISTENERS } from "../../http/listeners.ts";
-import type { MetricsPage } from "../../http/metrics_page.ts";
-import { METRICS_PAGES } from "../../http/metrics_page.ts";
-import { answerBody, answerText, type Route } from "../../http/server.ts";
-import type { Serving } from "../../http/serving.ts";
+import type { Share } from "../../http_server/listeners.ts";
+import { LISTENERS } from "../../http_server/listeners.ts";
+import type { MetricsPage } from "../../http_server/metrics_page.ts";
+import { METRICS_PAGES } from "../../http_server/metrics_page.ts";
+import { answerBody, answerText, type Route } from "../../http_server/server.ts";
+import type { Serving } from "../../http_server/serving.ts";
 import type { SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import type { ListenAddress } from "../../options/values.ts";
@@ -17,32 +17,34 @@ import { MonitorFamilies } from "./monitor_families.ts";
 import { statesHtml, statesText } from "./sandbox_states.ts";
 import { ShimPages } from "./shim_pages.ts";
 
+/** Where the endpoints are served, and from which exporter. */
 export interface KataMonitorApiConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
-  /** The exporter whose page is served; any where undefined. */
+  /** The id of the exporter whose page is served; undefined for any. */
   readonly exporter: string | undefined;
-  /** Whether the bytes that shims send can be seen, as nobody has checked them. */
+  /** Whether the bytes that shims send are served, which nothing has checked. */
   readonly rawPages: boolean;
 }
 
-/** Of a query; more are cut. */
+/** Prefixes of `filter_family` that are used; further ones are ignored. */
 const PREFIXES_MAX = 100;
-/** Pages of one sandbox that are answered at one time. */
+/** Pages of one sandbox that are written at one time. */
 const PAGES_MAX = 8;
-/** Raw ones that are waited for or answered at one time. */
+/** Raw pages that are waited for or written at one time. */
 const RAW_PAGES_MAX = 8;
 const NO_SANDBOX = "there is no such sandbox";
 
-/** kata-monitor's endpoints and its families about itself. */
+/** Serves kata-monitor's endpoints and its families about itself. */
 export class KataMonitorApi implements Extension {
   readonly #config: KataMonitorApiConfig;
   readonly #settings: Settings;
   readonly #families: MonitorFamilies;
-  readonly #claim: Claim;
+  readonly #share: Share;
   readonly #shimPages: ShimPages;
-  /** Requests for pages of one sandbox that are being answered, and for raw ones. */
+  /** Pages of one sandbox that are being written. */
   #pages = 0;
+  /** Raw pages that are waited for or being written. */
   #rawPages = 0;
 
   constructor(config: KataMonitorApiConfig, settings: Settings) {
@@ -51,7 +53,7 @@ export class KataMonitorApi implements Extension {
     const { clock, host, interner } = settings;
     this.#families = new MonitorFamilies(interner, clock.nowMs());
     this.#shimPages = new ShimPages(clock);
-    this.#claim = host.single(LISTENERS).claim({
+    this.#share = host.single(LISTENERS).share({
       owner: { kind: "extension", settings },
       address: config.address,
       serving: config.serving,
@@ -61,28 +63,28 @@ export class KataMonitorApi implements Extension {
         ["/sandboxes", async (request, response) => this.#sandboxes(request, response)],
         ["/agent-url", (request, response) => this.#agentUrl(request, response)],
       ]),
-      // An exporter at this address serves its page here too; this one has more to say.
+      // An exporter at the same address serves `/metrics` with rank 0. This route answers instead, since it adds families.
       rank: 1,
     });
   }
 
-  /** Where it listens; the port is the real one where the config says 0. */
+  /** The address it listens at, with the real port where the config says 0. */
   get address(): ListenAddress {
-    return this.#claim.address;
+    return this.#share.address;
   }
 
   async start(): Promise<void> {
-    await this.#claim.listen();
-    const { endpoint } = this.#claim;
+    await this.#share.listen();
+    const { endpoint } = this.#share;
     this.#settings.logger.info({ endpoint }, "Serving kata-monitor's endpoints.");
   }
 
   refresh(): Promise<void> {
-    return this.#claim.refresh();
+    return this.#share.refresh();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
-    await this.#claim.close(deadline);
+    await this.#share.close(deadline);
   }
 
   async #metrics(request: IncomingMessage, response: ServerResponse, signal: AbortSignal): Promise<void> {
@@ -111,7 +113,7 @@ export class KataMonitorApi implements Extension {
     const page = this.#exporterPage();
     if (page === undefined)
       return answerText(response, 503, "there is no exporter whose page could be served");
-    // kata-monitor leaves its own families out of a page of chosen ones.
+    // kata-monitor does not add its own families to a page of chosen families.
     if (prefixes.length > 0) return await page.answer(request, response, signal, { prefixes });
     const running = new Set(
       this.#statuses()
@@ -143,7 +145,7 @@ export class KataMonitorApi implements Extension {
     );
   }
 
-  /** One sandbox's page as its last scrape gave it, under the rules of every page. */
+  /** Answers with one sandbox's page from its last scrape, after the checks that every page passes. */
   async #lastScrape(
     { method }: IncomingMessage,
     response: ServerResponse,
@@ -162,7 +164,7 @@ export class KataMonitorApi implements Extension {
     }
   }
 
-  /** The shim's own bytes, where the operator wants them to be seen. */
+  /** Answers with the shim's own bytes, where the config allows it. */
   async #rawPage(response: ServerResponse, id: string): Promise<void> {
     if (!this.#config.rawPages)
       return answerText(response, 403, `raw pages are off; set extensions::${this.#settings.id}::raw_pages`);
@@ -189,7 +191,10 @@ export class KataMonitorApi implements Extension {
     return first?.[1];
   }
 
-  /** What the first source has that knows the sandbox. An id is looked up among those that are known, and is never a path. */
+  /**
+   * Asks the sources in turn, until one knows the sandbox. An id is only compared with known ids; it never becomes a
+   * path.
+   */
   #ofSandbox<T>(ask: (source: SandboxSource) => T | undefined): T | undefined {
     for (const source of this.#sources()) {
       const answer = ask(source);
@@ -207,7 +212,7 @@ export class KataMonitorApi implements Extension {
   }
 }
 
-/** How old the numbers are, in whole seconds, as RFC 9111 has it. */
+/** Says how old the numbers are, in whole seconds (RFC 9111). */
 function setAge(response: ServerResponse, ageMs: number): void {
   response.setHeader("Age", Math.floor(ageMs / 1_000));
 }
@@ -227,7 +232,7 @@ function prefixesOf(query: URLSearchParams): readonly string[] {
   return prefixes.filter((prefix) => prefix !== "");
 }
 
-/** HTML to browsers, text to everyone else, as kata-monitor tells them apart. */
+/** Answers browsers with HTML and all other clients with text. Like kata-monitor, tells them apart by the header Accept. */
 function send(
   { headers }: IncomingMessage,
   response: ServerResponse,

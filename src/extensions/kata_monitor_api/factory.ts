@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/factory.ts";
-import { listening, serverLimits, servingOptions, toServerLimits, toServing } from "../../http/config.ts";
+import {
+  listening,
+  serverLimits,
+  servingOptions,
+  toServerLimits,
+  toServing,
+} from "../../http_server/config.ts";
 import { listenAddress } from "../../options/values.ts";
 import { KataMonitorApi, type KataMonitorApiConfig } from "./extension.ts";
 
@@ -9,13 +15,13 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
   .strictObject({
     endpoint: listenAddress()
       .prefault("127.0.0.1:8090")
-      .describe("Where to listen; an exporter of the same endpoint shares the listener"),
+      .describe("The address to listen at; an exporter with the same endpoint shares the listener"),
     ...servingOptions,
     limits: z
       .strictObject(serverLimits)
       .transform(toServerLimits)
       .optional()
-      .describe("If left out, those of an exporter of the same endpoint, or the defaults"),
+      .describe("If left out, the limits of an exporter with the same endpoint apply, or the defaults"),
     exporter: z
       .string()
       .min(1)
@@ -24,7 +30,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
     raw_pages: z
       .boolean()
       .default(false)
-      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, which no rule has passed"),
+      .describe("Whether /metrics?sandbox=ID&raw shows what a shim sent, without any check"),
   })
   .transform((config) => ({
     address: config.endpoint,
@@ -33,7 +39,7 @@ const schema: z.ZodType<KataMonitorApiConfig> = z
     rawPages: config.raw_pages,
   }));
 
-/** Serves kata-monitor's endpoints, and its families about itself beside an exporter's page. */
+/** Serves kata-monitor's endpoints, and adds its families about itself to an exporter's page. */
 export const factory: ExtensionFactory<KataMonitorApiConfig> = {
   stability: "beta",
   schema,

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { visible } from "../../text/visible.ts";
 
-/** The one style sheet of all pages. A browser applies it because the Content-Security-Policy names its hash. */
+/** The style sheet of all pages. A browser applies it because the Content-Security-Policy names its hash. */
 const STYLE = `
 :root{color-scheme:light dark;--line:#d0d7de;--muted:#59636e;--bad:#b3261e;--odd:#8a5a00;--well:#1a7f37}
 @media(prefers-color-scheme:dark){:root{--line:#3d444d;--muted:#9198a1;--bad:#ff7b72;--odd:#e3b341;--well:#3fb950}}
@@ -29,10 +29,10 @@ td[data-name]::before{content:attr(data-name) " ";color:var(--muted)}
 td small{display:inline}
 }`;
 
-/** The style sheet as a Content-Security-Policy names it. */
+/** The hash of the style sheet in the form of a Content-Security-Policy. */
 export const STYLE_HASH: string = `sha256-${createHash("sha256").update(STYLE).digest("base64")}`;
 
-/** A whole page. `body` is HTML; the title is plain text. */
+/** Makes a whole page. `body` is HTML; the title is plain text. */
 export function htmlPage(title: string, body: string): string {
   const head = `<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>${escapeHtml(title)}</title><style>${STYLE}</style>`;
   return `<!doctype html>\n<html lang="en"><head>${head}</head><body><h1>${escapeHtml(title)}</h1>${body}</body></html>\n`;
@@ -46,12 +46,12 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** The text as it may stand between tags and in quoted attributes, written visibly. */
+/** Escapes a text for use between tags and in quoted attributes. Hidden characters are escaped visibly too. */
 export function escapeHtml(text: string): string {
   return visible(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }
 
-/** Links to what can be asked of a sandbox's shim. */
+/** Makes links to the pages about one sandbox. */
 export function shimLinks(id: string): string {
   const query = encodeURIComponent(id);
   return `<a href="/metrics?sandbox=${query}">metrics</a>, <a href="/agent-url?sandbox=${query}">agent-url</a>`;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Interner } from "../../metrics/interner.ts";
 import type { Family, Kind, Point, Reading, Resource, Schema } from "../../metrics/model.ts";
-import { type ProcessUsage, readProcessUsage } from "./process_usage.ts";
+import { type ProcStats, readProcStats } from "./proc_stats.ts";
 
 /** kata-monitor's buckets, in milliseconds. */
 const BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
-/** It is about no sandbox, so that its lines get no sandbox's labels. */
+/** A resource without attributes: the families are about no sandbox, so their lines get no sandbox's labels. */
 const RESOURCE: Resource = { key: "kata_monitor", attributes: [] };
 
 const SCALAR: Point = { attributes: [], bounds: [], boundTexts: [] };
@@ -15,7 +15,7 @@ interface ProcessFamily {
   readonly name: string;
   readonly kind: Kind;
   readonly help: string;
-  read(usage: ProcessUsage): number;
+  read(stats: ProcStats): number;
 }
 
 const PROCESS_FAMILIES: readonly ProcessFamily[] = [
@@ -23,65 +23,65 @@ const PROCESS_FAMILIES: readonly ProcessFamily[] = [
     name: "cpu_seconds_total",
     kind: "sum",
     help: "CPU time of the process, user and system, in seconds.",
-    read: (usage) => usage.cpuSeconds,
+    read: (stats) => stats.cpuSeconds,
   },
   {
     name: "max_fds",
     kind: "gauge",
     help: "File descriptors that the process may have open.",
-    read: (usage) => usage.maxFds,
+    read: (stats) => stats.maxFds,
   },
   {
     name: "network_receive_bytes_total",
     kind: "sum",
     help: "Bytes received over the network, in the process's network namespace.",
-    read: (usage) => usage.receivedBytes,
+    read: (stats) => stats.receivedBytes,
   },
   {
     name: "network_transmit_bytes_total",
     kind: "sum",
     help: "Bytes sent over the network, in the process's network namespace.",
-    read: (usage) => usage.transmittedBytes,
+    read: (stats) => stats.transmittedBytes,
   },
   {
     name: "open_fds",
     kind: "gauge",
     help: "File descriptors that the process has open.",
-    read: (usage) => usage.openFds,
+    read: (stats) => stats.openFds,
   },
   {
     name: "resident_memory_bytes",
     kind: "gauge",
     help: "Memory of the process that is in RAM, in bytes.",
-    read: (usage) => usage.residentBytes,
+    read: (stats) => stats.residentBytes,
   },
   {
     name: "start_time_seconds",
     kind: "gauge",
     help: "When the process started, in seconds since the epoch.",
-    read: (usage) => usage.startTimeSeconds,
+    read: (stats) => stats.startTimeSeconds,
   },
   {
     name: "virtual_memory_bytes",
     kind: "gauge",
     help: "Address space of the process in bytes.",
-    read: (usage) => usage.virtualBytes,
+    read: (stats) => stats.virtualBytes,
   },
   {
     name: "virtual_memory_max_bytes",
     kind: "gauge",
     help: "Address space that the process may have, in bytes.",
-    read: (usage) => usage.virtualBytesMax,
+    read: (stats) => stats.virtualBytesMax,
   },
 ];
 
-/** kata-monitor's families about itself, with its names and types. */
+/** kata-monitor's families about itself, under its names and types. */
 export class MonitorFamilies {
   readonly #schema: Schema;
   readonly #startMs: number;
   #requests = 0;
   #failures = 0;
-  /** Not cumulative; the last one is of +Inf. */
+  /** The count of each bucket alone, not cumulative. The last one is +Inf. */
   readonly #durations = new Float64Array(BOUNDS.length + 1);
   #durationSumMs = 0;
 
@@ -104,10 +104,12 @@ export class MonitorFamilies {
     ]);
   }
 
+  /** Counts a request for metrics. */
   begin(): void {
     this.#requests++;
   }
 
+  /** Counts how long the request took, and whether its answer was broken off. */
   end(durationMs: number, failed: boolean): void {
     if (failed) this.#failures++;
     const bucket = BOUNDS.findIndex((bound) => durationMs <= bound);
@@ -116,8 +118,9 @@ export class MonitorFamilies {
     this.#durationSumMs += durationMs;
   }
 
+  /** Makes a reading of the current numbers. */
   reading(runningShims: number, timeMs: number): Reading {
-    const usage = readProcessUsage();
+    const stats = readProcStats();
     let count = 0;
     const buckets = Array.from(this.#durations, (more) => (count += more));
     const values = Float64Array.from([
@@ -127,7 +130,7 @@ export class MonitorFamilies {
       ...buckets,
       this.#durationSumMs,
       count,
-      ...PROCESS_FAMILIES.map(({ read }) => read(usage)),
+      ...PROCESS_FAMILIES.map(({ read }) => read(stats)),
     ]);
     return { resource: RESOURCE, schema: this.#schema, values, timeMs, startMs: this.#startMs };
   }

@@ -11,7 +11,7 @@ function aged(id: string, seconds: number, change: Partial<SandboxStatus>): Sand
   return sandboxStatus(id, { sinceMs: NOW_MS - seconds * 1_000, ...change });
 }
 
-test("the worst stands first, and of equally bad ones what has been so for longest", () => {
+test("the worst comes first, and among equally bad ones the longest in that state", () => {
   const want = [
     aged("unsafe", 1, { state: "unsafe", code: "qemu", reason: "a scrape ends its pod" }),
     aged("failing for long", 900, { state: "failing", code: "timeout", reason: "no answer" }),
@@ -35,10 +35,10 @@ test("the worst stands first, and of equally bad ones what has been so for longe
 
 test("a state that the page does not know is among the worst", () => {
   const [first] = sandboxRows([sandboxStatus("a", {}), sandboxStatus("b", { state: "lost" })], NOW_MS);
-  assert.deepEqual([first?.id, first?.mood], ["b", "bad"]);
+  assert.deepEqual([first?.id, first?.severity], ["b", "bad"]);
 });
 
-test("a row says whose, since when, when it answered and will be asked, and why", () => {
+test("a row has the pod, the state since when, the last answer, the next scrape and the reason", () => {
   const [row] = sandboxRows(
     [
       aged("c".repeat(64), 840, {
@@ -58,7 +58,7 @@ test("a row says whose, since when, when it answered and will be asked, and why"
     shortId: "c".repeat(12),
     pod: "shop/web-1",
     state: "failing timeout",
-    mood: "bad",
+    severity: "bad",
     since: { age: "14m", time: "2026-11-29T11:46:00Z" },
     lastAnswer: undefined,
     nextScrape: { age: "2m40s", time: "2026-11-29T12:02:40Z" },
@@ -77,7 +77,7 @@ test("whether the runtime lists a sandbox may be unknown", () => {
   assert.deepEqual(listed, ["yes", "no", "unknown"]);
 });
 
-test("what is due, or seems to be to come since the clock was set, is no time away", () => {
+test("a time that is due, or in the future because the clock was set, is shown as 0s", () => {
   const [row] = sandboxRows(
     [aged("a", -60, { lastAnswerMs: NOW_MS + 1, nextScrapeMs: NOW_MS - 5_000 })],
     NOW_MS,

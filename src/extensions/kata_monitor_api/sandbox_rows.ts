@@ -2,29 +2,29 @@
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { visible } from "../../text/visible.ts";
 
-/** A point in time as people read it. */
-export interface Moment {
-  /** How long it is from now, such as "3h12m". */
+/** A point in time as it is shown to people. */
+export interface ShownTime {
+  /** The time between it and now, such as "3h12m". */
   readonly age: string;
-  /** ISO 8601 with seconds. */
+  /** The time in ISO 8601, with seconds. */
   readonly time: string;
 }
 
-/** What is shown of one sandbox. The texts are written visibly; they are not escaped for HTML. */
+/** One sandbox as it is shown. Hidden characters in texts are escaped; HTML is not. */
 export interface SandboxRow {
   readonly id: string;
-  /** The first digits, which tell the sandboxes of a node apart. */
+  /** The first digits of the id, enough to distinguish the sandboxes of a node. */
   readonly shortId: string;
   /** Namespace and name; undefined while no container runtime has named it. */
   readonly pod: string | undefined;
   /** The state and the code of its reason, such as "failing timeout". */
   readonly state: string;
-  readonly mood: Mood;
-  readonly since: Moment;
+  readonly severity: Severity;
+  readonly since: ShownTime;
   /** Undefined before the shim's first answer. */
-  readonly lastAnswer: Moment | undefined;
+  readonly lastAnswer: ShownTime | undefined;
   /** Undefined where scrapes are not put off. */
-  readonly nextScrape: Moment | undefined;
+  readonly nextScrape: ShownTime | undefined;
   readonly inRuntime: "yes" | "no" | "unknown";
   readonly runtime: string;
   readonly reason: string;
@@ -32,28 +32,28 @@ export interface SandboxRow {
   readonly hasShim: boolean;
 }
 
-/** Whether a sandbox wants attention, may want it, or is well. */
-export type Mood = "bad" | "odd" | "well";
+/** Whether a sandbox needs attention ("bad"), may need it ("odd"), or needs none ("well"). */
+export type Severity = "bad" | "odd" | "well";
 
 const SHORT_ID_LENGTH = 12;
-/** Guests boot, and runtimes list them, within seconds: what has not come after so long may not come. */
+/** Guests boot, and runtimes list them, within seconds. A sandbox that waits longer than this may be in trouble. */
 const START_MS_MAX = 60_000;
 
-/** All sandboxes, the worst first, and of equally bad ones those first that have been so for longest. */
+/** Returns the sandboxes as rows, the worst first. Among equally bad ones the longest in that state comes first. */
 export function sandboxRows(sandboxes: readonly SandboxStatus[], nowMs: number): SandboxRow[] {
   return sandboxes
-    .map((status) => ({ status, badness: badnessOf(status, nowMs) }))
-    .sort((a, b) => a.badness - b.badness || compareSince(a.status, b.status))
-    .map(({ status, badness }) => rowOf(status, badness, nowMs));
+    .map((status) => ({ status, rank: rankOf(status, nowMs) }))
+    .sort((a, b) => a.rank - b.rank || compareSince(a.status, b.status))
+    .map(({ status, rank }) => rowOf(status, rank, nowMs));
 }
 
-/** Namespace and name of the sandbox's pod, for people; undefined while it is not known. */
+/** Returns namespace and name of the sandbox's pod, for people; undefined while the pod is not known. */
 export function podNameOf({ pod }: SandboxStatus): string | undefined {
   return pod === undefined ? undefined : visible(`${pod.namespace}/${pod.name}`);
 }
 
-/** How sandboxes may fare, the worst first. */
-const FARES = [
+/** The conditions of a sandbox, the worst first. */
+const ORDER = [
   ["unsafe", "bad"],
   ["failing", "bad"],
   ["stale", "bad"],
@@ -62,20 +62,20 @@ const FARES = [
   ["up with a reason", "odd"],
   ["pending", "odd"],
   ["up", "well"],
-] as const satisfies readonly (readonly [fare: string, mood: Mood])[];
+] as const satisfies readonly (readonly [condition: string, severity: Severity])[];
 
-/** The place in `FARES`; a state that this page does not know is as bad as the worst. */
-function badnessOf(status: SandboxStatus, nowMs: number): number {
+/** Returns the index in `ORDER`. A state that is not listed counts as the worst. */
+function rankOf(status: SandboxStatus, nowMs: number): number {
   const { state, code } = status;
   const hasReason = state === "up" && (code !== "" || whyOf(status, nowMs) !== "");
-  const fare =
+  const condition =
     state === "pending" && isLong(status, nowMs)
       ? "pending for long"
       : hasReason
         ? "up with a reason"
         : state;
   return Math.max(
-    FARES.findIndex(([known]) => known === fare),
+    ORDER.findIndex(([known]) => known === condition),
     0,
   );
 }
@@ -88,17 +88,17 @@ function compareSince(a: SandboxStatus, b: SandboxStatus): number {
   return a.sinceMs - b.sinceMs || (a.directory < b.directory ? -1 : 1);
 }
 
-function rowOf(status: SandboxStatus, badness: number, nowMs: number): SandboxRow {
+function rowOf(status: SandboxStatus, rank: number, nowMs: number): SandboxRow {
   const { id, state, code, sinceMs, lastAnswerMs, nextScrapeMs, isListed } = status;
   return {
     id: visible(id),
     shortId: visible(id.slice(0, SHORT_ID_LENGTH)),
     pod: podNameOf(status),
     state: visible(code === "" ? state : `${state} ${code}`),
-    mood: FARES[badness]?.[1] ?? "bad",
-    since: momentOf(sinceMs, nowMs - sinceMs),
-    lastAnswer: lastAnswerMs === undefined ? undefined : momentOf(lastAnswerMs, nowMs - lastAnswerMs),
-    nextScrape: nextScrapeMs === undefined ? undefined : momentOf(nextScrapeMs, nextScrapeMs - nowMs),
+    severity: ORDER[rank]?.[1] ?? "bad",
+    since: shownTimeOf(sinceMs, nowMs - sinceMs),
+    lastAnswer: lastAnswerMs === undefined ? undefined : shownTimeOf(lastAnswerMs, nowMs - lastAnswerMs),
+    nextScrape: nextScrapeMs === undefined ? undefined : shownTimeOf(nextScrapeMs, nextScrapeMs - nowMs),
     inRuntime: isListed === undefined ? "unknown" : isListed ? "yes" : "no",
     runtime: visible(status.runtime),
     reason: visible(whyOf(status, nowMs)),
@@ -113,7 +113,7 @@ function whyOf(status: SandboxStatus, nowMs: number): string {
   return [reasonOf(status, nowMs), limited].filter((one) => one !== "").join("; ");
 }
 
-/** A VM that answers for long while no runtime knows it has outlived its pod. */
+/** Returns the reason of a state. A VM that answers for long while no runtime lists it has probably outlived its pod. */
 function reasonOf(status: SandboxStatus, nowMs: number): string {
   const { state, reason, code, isListed } = status;
   if (reason !== "" || code !== "") return reason;
@@ -121,8 +121,8 @@ function reasonOf(status: SandboxStatus, nowMs: number): string {
   return hasOutlived ? "no container runtime lists it; its pod may be gone" : "";
 }
 
-/** A clock that was set, or a scrape that is due, may make the span negative. */
-function momentOf(timeMs: number, spanMs: number): Moment {
+/** Writes a time. The span may be negative where a clock was set or a scrape is due; it is shown as 0 then. */
+function shownTimeOf(timeMs: number, spanMs: number): ShownTime {
   const time = `${new Date(timeMs).toISOString().slice(0, "2026-01-01T00:00:00".length)}Z`;
   return { age: describeSpan(Math.max(0, spanMs)), time };
 }
@@ -134,7 +134,7 @@ const UNITS: readonly (readonly [letter: string, seconds: number])[] = [
   ["s", 1],
 ];
 
-/** The two largest units of a span, such as "3h12m". */
+/** Writes a span with its two largest units, such as "3h12m". */
 export function describeSpan(spanMs: number): string {
   let left = Math.floor(spanMs / 1_000);
   const parts: string[] = [];

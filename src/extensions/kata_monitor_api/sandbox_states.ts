@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { SandboxStatus } from "../../kata/sandboxes.ts";
 import { escapeHtml, htmlPage, shimLinks } from "./html.ts";
-import { type Moment, type SandboxRow, sandboxRows } from "./sandbox_rows.ts";
+import { type SandboxRow, type ShownTime, sandboxRows } from "./sandbox_rows.ts";
 
 /**
- * Two tables of all sandboxes, the worst first: how each fares, in columns for a terminal of 120 with the reason last, then
- * the exact times and the directories, which end with the whole ids.
+ * Writes two tables of all sandboxes, the worst first. The first has the state of each in columns for a terminal of 120
+ * characters, with the reason last. The second has the exact times and the directories, which end with the whole ids.
  */
 export function statesText(sandboxes: readonly SandboxStatus[], nowMs: number): string {
   const rows = sandboxRows(sandboxes, nowMs);
-  const fares = rows.map((row) => [
+  const states = rows.map((row) => [
     row.pod ?? "-",
     row.state,
     row.since.age,
@@ -21,7 +21,7 @@ export function statesText(sandboxes: readonly SandboxStatus[], nowMs: number): 
   ]);
   const places = rows.map((row) => [row.since.time, row.lastAnswer?.time ?? "never", row.directory]);
   return [
-    textTable(["POD", "STATE", "SINCE", "ANSWERED", "LISTED", "RUNTIME", "SANDBOX", "REASON"], fares),
+    textTable(["POD", "STATE", "SINCE", "ANSWERED", "LISTED", "RUNTIME", "SANDBOX", "REASON"], states),
     textTable(["SINCE", "LAST ANSWER", "DIRECTORY"], places),
   ].join("\n");
 }
@@ -31,7 +31,7 @@ function reasonText({ reason, nextScrape }: SandboxRow): string {
   return [...(reason === "" ? [] : [reason]), ...next].join("; ");
 }
 
-/** The last column is as wide as it is: nothing stands behind it. */
+/** Writes lines with aligned columns. The last column is not padded. */
 function textTable(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [titles, ...rows];
   const widths = titles
@@ -47,16 +47,19 @@ function textTable(titles: readonly string[], rows: readonly (readonly string[])
 
 const COLUMNS: readonly (readonly [title: string, cell: (row: SandboxRow) => string])[] = [
   ["pod", ({ pod }) => (pod === undefined ? "<small>not named</small>" : `<b>${escapeHtml(pod)}</b>`)],
-  ["state", ({ mood, state }) => `<span class="${mood}">${escapeHtml(state)}</span>`],
-  ["since", ({ since }) => momentHtml(since)],
-  ["last answer", ({ lastAnswer }) => (lastAnswer === undefined ? "never" : momentHtml(lastAnswer, " ago"))],
-  ["next scrape", ({ nextScrape }) => (nextScrape === undefined ? "" : `in ${momentHtml(nextScrape)}`)],
+  ["state", ({ severity, state }) => `<span class="${severity}">${escapeHtml(state)}</span>`],
+  ["since", ({ since }) => shownTimeHtml(since)],
+  [
+    "last answer",
+    ({ lastAnswer }) => (lastAnswer === undefined ? "never" : shownTimeHtml(lastAnswer, " ago")),
+  ],
+  ["next scrape", ({ nextScrape }) => (nextScrape === undefined ? "" : `in ${shownTimeHtml(nextScrape)}`)],
   ["in runtime", ({ inRuntime }) => inRuntime],
   ["runtime", ({ runtime }) => escapeHtml(runtime)],
   ["sandbox", sandboxHtml],
 ];
 
-/** A table at the width of a desk, a card for each sandbox at that of a phone; the worst first. */
+/** Writes the sandboxes as HTML, the worst first: a table in a wide window, and a card for each sandbox in a narrow one. */
 export function statesHtml(sandboxes: readonly SandboxStatus[], nowMs: number): string {
   const rows = sandboxRows(sandboxes, nowMs);
   const head = COLUMNS.map(([title]) => `<th>${title}</th>`).join("");
@@ -67,7 +70,7 @@ export function statesHtml(sandboxes: readonly SandboxStatus[], nowMs: number): 
   );
 }
 
-/** How many there are in which state, the worst first. */
+/** Says how many sandboxes are in each state, the worst first. */
 function describeCounts(rows: readonly SandboxRow[]): string {
   const counts = new Map<string, number>();
   for (const { state } of rows) counts.set(state, (counts.get(state) ?? 0) + 1);
@@ -80,7 +83,7 @@ function rowHtml(row: SandboxRow): string {
   return `<tbody><tr>${cells}</tr><tr>${more}</tr></tbody>`;
 }
 
-function momentHtml({ age, time }: Moment, after = ""): string {
+function shownTimeHtml({ age, time }: ShownTime, after = ""): string {
   return `${age}${after} <small>${time}</small>`;
 }
 
@@ -89,7 +92,7 @@ function sandboxHtml({ id, shortId, hasShim }: SandboxRow): string {
   return hasShim ? `${short} <small>${shimLinks(id)}</small>` : short;
 }
 
-/** A click on the id, which is the directory's name, selects all of it. */
+/** Writes the directory, whose name is the id. A click on the id selects all of it. */
 function placeHtml({ id, directory }: SandboxRow): string {
   const parent = directory.endsWith(`/${id}`) ? directory.slice(0, -id.length) : `${directory} `;
   return `<code class="place">${escapeHtml(parent)}<span class="id">${escapeHtml(id)}</span></code>`;

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ServerResponse } from "node:http";
 import type { Clock } from "../../clock/clock.ts";
-import { streamPage, Turns } from "../../http/page_stream.ts";
+import { streamPage, Turns } from "../../http_server/page_stream.ts";
 import type { Reading } from "../../metrics/model.ts";
-import { PageWriter } from "../../prometheus/write.ts";
-import { PageComposer } from "../../prometheus/write_page.ts";
+import { PageComposer } from "../../prometheus/page/compose.ts";
+import { PageWriter } from "../../prometheus/write/page_writer.ts";
 
-/** Writes the page of one sandbox as its shim would: the samples of its reading, with no label that says whose they are. */
+/**
+ * Writes the page of one sandbox as its shim would: the samples of its reading, without labels that identify the
+ * sandbox.
+ */
 export class ShimPages {
   readonly #composer = new PageComposer({
     namespace: "",
@@ -20,7 +23,7 @@ export class ShimPages {
     this.#clock = clock;
   }
 
-  /** Answers at the client's pace; the page is never in memory as a whole. Rejects when the signal aborts. */
+  /** Answers as fast as the client reads; the page is never in memory as a whole. Rejects when the signal aborts. */
   async answer(
     response: ServerResponse,
     reading: Reading,
@@ -35,7 +38,8 @@ export class ShimPages {
       response.end();
       return;
     }
-    // All names begin with nothing. Without a choice of names, this page would say what the next one shows.
+    // The prefix "" selects all families. Without prefixes, the composer would remember what this page showed, and prefer
+    // it on the page of the next sandbox where two families have the same name.
     const page = this.#composer.compose([reading], { format: "text", prefixes: [""] });
     const puller = { out: response, signal, onTaken: () => {} };
     await streamPage(new PageWriter(page, { timestamps: false }), puller, {

@@ -51,7 +51,7 @@ test("a token is asked for with all that the config says, once, and given to eac
   ]);
 });
 
-test("a server that wants the secret in the form gets it there, from then on at once", async (context) => {
+test("a server that wants the secret in the form gets it there, and from then on at the first attempt", async (context) => {
   const refusal = answering(401, JSON_TYPE, '{"error":"invalid_client"}');
   const { server, headers, clock } = await running(context, [refusal, GRANTED]);
   assert.deepEqual(await headers(), { authorization: "Bearer abc" });
@@ -96,7 +96,7 @@ test("a server that gives no token is named, with its reason and without the sec
   await check((request) => request.socket.destroy(), "socket hang up", false);
 });
 
-test("a server that is late is given up, also in the middle of its answer", async (context) => {
+test("a server that is late is given up, even in the middle of its answer", async (context) => {
   const check = async (answer: HttpAnswer): Promise<void> => {
     const { headers, url, server, clock } = await running(context, [answer, GRANTED], { timeout: "2s" });
     const late = headers();
@@ -140,7 +140,7 @@ test("a secret in a file is the one that it holds when a token is asked for", as
   assert.equal(server.requests[2]?.headers.authorization, basic("me:new"));
 });
 
-test("a token endpoint is believed by its certificate", async (context) => {
+test("a token endpoint is trusted by its certificate", async (context) => {
   if (!peerIsThere(context, "openssl", hasProgram("openssl", "version"))) return;
   const authority = createTestAuthority();
   context.after(() => authority.remove());

@@ -3,7 +3,7 @@ import type { ClientAuthenticator } from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import type { Extension, Settings } from "../../component/component.ts";
-import { formatUrl, type PushUrl } from "../../push_http/url.ts";
+import { formatUrl, type PushUrl } from "../../http_client/url.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 import { TokenCache } from "./token_cache.ts";
 import { TokenClient } from "./token_client.ts";
@@ -11,21 +11,25 @@ import { TokenGrant } from "./token_grant.ts";
 
 interface TextOrFile {
   readonly text: string | undefined;
-  /** In place of the text. */
+  /** A file with the text, which is preferred to `text`. */
   readonly file: string | undefined;
 }
 
+/** The client, the token endpoint, and the tokens that the client asks for. */
 export interface Oauth2ClientConfig {
   readonly clientId: TextOrFile;
   readonly clientSecret: TextOrFile;
   readonly tokenUrl: PushUrl;
   readonly scopes: readonly string[];
   readonly endpointParams: Readonly<Record<string, string | readonly string[]>>;
+  /** The deadline of one request for a token; 0 for none. */
   readonly timeoutMs: number;
   readonly tls: ClientTlsConfig;
+  /** How long before its end a token is replaced. */
   readonly expiryBufferMs: number;
 }
 
+/** Makes the extension that adds a token of an OAuth 2.0 server to exporters' requests. */
 export function createOauth2Client(config: Oauth2ClientConfig, settings: Settings): Extension {
   const texts = new CredentialTexts(
     {
@@ -50,7 +54,10 @@ export function createOauth2Client(config: Oauth2ClientConfig, settings: Setting
   return withClient(authenticatorExtension(settings, texts, { client: authenticatorOf(cache) }), client);
 }
 
-/** The old token may be good for a while yet, and exporters tell what is not sent. */
+/**
+ * Reports how a fetch ended. A failure is recoverable: the old token may still be valid, and exporters report what is
+ * not sent.
+ */
 function reportFetch({ host, id, logger }: Settings, error: string | undefined): void {
   const state = error === undefined ? "ok" : "recoverable_error";
   const before = host.statuses.components().find((one) => one.kind === "extension" && one.id === id);
@@ -66,7 +73,7 @@ function authenticatorOf(cache: TokenCache): ClientAuthenticator {
   };
 }
 
-/** The extension with the client that it asks for tokens. */
+/** Adds the client, which loads its certificates with the extension and ends with it. */
 function withClient(extension: Extension, client: TokenClient): Extension {
   return {
     async start() {

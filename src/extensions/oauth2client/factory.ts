@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 import type { ExtensionFactory } from "../../component/factory.ts";
+import { pushUrl } from "../../http_client/url.ts";
 import { duration, secret, unsupported } from "../../options/values.ts";
-import { pushUrl } from "../../push_http/url.ts";
 import { clientTlsSchema } from "../../tls/client_config.ts";
 import { createOauth2Client, type Oauth2ClientConfig } from "./authenticator.ts";
 
 const file = (what: string) =>
-  z.string().min(1).optional().describe(`A file that holds it, in place of ${what}`);
+  z.string().min(1).optional().describe(`A file that holds it, instead of ${what}`);
 const param = z.union([secret(), z.array(secret())], { error: "must be a text, or a list of texts" });
 const jwt = unsupported("tokens are asked for with the client's id and secret only");
 
@@ -16,7 +16,7 @@ const options = z.strictObject({
   client_id_file: file("client_id"),
   client_secret: secret().optional(),
   client_secret_file: file("client_secret"),
-  token_url: pushUrl().describe("Where tokens come from"),
+  token_url: pushUrl().describe("The URL of the token endpoint"),
   scopes: z.array(z.string().min(1)).default([]),
   endpoint_params: z
     .record(z.string().min(1), param)
@@ -26,7 +26,7 @@ const options = z.strictObject({
   tls: clientTlsSchema.prefault({}).describe("How to secure the connection, where token_url is https://"),
   expiry_buffer: duration()
     .prefault("5m")
-    .describe("How long before its end a token is exchanged; at most half of its life"),
+    .describe("How long before its end a token is replaced; at most half of its lifetime"),
   grant_type: z.literal("client_credentials", "only client_credentials is supported").optional(),
   audience: jwt,
   claims: jwt,
@@ -57,7 +57,7 @@ const schema: z.ZodType<Oauth2ClientConfig> = options
     expiryBufferMs: config.expiry_buffer,
   }));
 
-/** Gives requests a token that an OAuth 2.0 server grants to the agent itself (RFC 6749, section 4.4). */
+/** Adds a token to requests that an OAuth 2.0 server grants to the agent itself (RFC 6749, section 4.4). */
 export const factory: ExtensionFactory<Oauth2ClientConfig> = {
   stability: "beta",
   schema,

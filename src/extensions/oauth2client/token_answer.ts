@@ -2,21 +2,24 @@
 import { z } from "zod";
 import { HEADER_TEXT } from "../../auth/header_text.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
+import { describeStatus, type PushAnswer, toLogText } from "../../http_client/answer.ts";
 import { meaningOfHttp } from "../../peer/answer.ts";
-import { describeStatus, type PushAnswer, toLogText } from "../../push_http/answer.ts";
 import type { Token } from "./token_cache.ts";
 
-/** RFC 6749, section 5.1. Some servers write the seconds as a text. */
+/** An answer with a token (RFC 6749, section 5.1). Some servers write the seconds as a text. */
 const granted = z.object({
   access_token: z.string().min(1).regex(HEADER_TEXT),
   token_type: z.string().regex(HEADER_TEXT).default("Bearer"),
   expires_in: z.coerce.number().positive().optional().catch(undefined),
 });
 
-/** RFC 6749, section 5.2. */
+/** An answer that refuses a token (RFC 6749, section 5.2). */
 const refused = z.object({ error: z.string(), error_description: z.string().optional() });
 
-/** Reads what a token endpoint answered. Throws the reason where that is no token; it has none of the answer's secrets. */
+/**
+ * Reads the answer of a token endpoint. Throws the reason where it is no token; the message has none of the answer's
+ * secrets.
+ */
 export function readTokenAnswer(answer: PushAnswer): Token {
   const body = parseJson(answer);
   if (answer.status < 200 || answer.status > 299) throw failureOf(answer, body);
@@ -26,7 +29,7 @@ export function readTokenAnswer(answer: PushAnswer): Token {
     throw new LastingError(`the answer is no token: ${what}`);
   }
   const { access_token, token_type, expires_in } = parsed.data;
-  // Servers expect the scheme as it is usually spelled.
+  // Some receivers accept the scheme in its usual spelling only.
   const scheme = token_type.toLowerCase() === "bearer" ? "Bearer" : token_type;
   return {
     authorization: `${scheme} ${access_token}`,

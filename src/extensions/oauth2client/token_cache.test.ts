@@ -7,7 +7,7 @@ import { type Token, TokenCache } from "./token_cache.ts";
 
 const MINUTE_MS = 60_000;
 
-/** A cache of tokens `t1`, `t2` … that live so long, and what its server does. */
+/** A cache of tokens `t1`, `t2` … with this lifetime, and what its server does. */
 function caching(lifetimeMs: number | undefined, expiryBufferMs = 5 * MINUTE_MS) {
   const clock = new FakeClock();
   const heard: (string | undefined)[] = [];
@@ -35,7 +35,7 @@ test("a token is fetched once, however many ask, and kept", async () => {
   assert.equal(server.fetches, 1);
 });
 
-test("before its end a token is exchanged while the old one is used; after it, the new one is waited for", async () => {
+test("before its end a token is replaced while the old one is used; after it, requests wait for the new one", async () => {
   const { server, get, clock } = caching(60 * MINUTE_MS);
   await get();
   await clock.advance(55 * MINUTE_MS);
@@ -66,7 +66,7 @@ test("a token with a short life is kept for half of it; one of unknown life unti
   assert.equal(await endless.get(), "t1");
 });
 
-test("a token that is refused is let go of, but not one that is new", async () => {
+test("a token that is refused is dropped, but not one that is new", async () => {
   const { cache, get, clock } = caching(60 * MINUTE_MS);
   await get();
   assert.equal(cache.refuse("t1"), false, "the next one would hardly fare better");
@@ -92,7 +92,7 @@ test("a failure is told to all who ask within a second, without another request"
   assert.deepEqual(heard, ["down", "down", undefined]);
 });
 
-test("where a token cannot be exchanged, the old one is used to its end", async () => {
+test("where a token cannot be replaced, the old one is used to its end", async () => {
   const { server, get, clock } = caching(60 * MINUTE_MS);
   await get();
   server.fault = "down";

@@ -1,76 +1,76 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import type { Clock } from "../../clock/clock.ts";
 import { messageOf } from "../../text/error_text.ts";
 
-/** What an OAuth 2.0 server grants. */
+/** A token that an OAuth 2.0 server has granted. */
 export interface Token {
   /** The value of the header `Authorization`. */
   readonly authorization: string;
-  /** Since the request for it; undefined where the server does not tell. */
+  /** How long the token is valid after the request for it; undefined where the server does not say. */
   readonly lifetimeMs: number | undefined;
 }
 
+/** The options of a `TokenCache`. */
 export interface TokenCacheOptions {
   readonly clock: Clock;
-  /** How long before its end a token is exchanged; at most half of its life. */
+  /** How long before its end a token is replaced; at most half of its lifetime. */
   readonly expiryBufferMs: number;
-  /** Gets a new one. Rejects in words for the user. */
+  /** Gets a new token. Rejects with a message for the user. */
   fetchToken(): Promise<Token>;
-  /** Hears how each fetch ended; undefined for well. */
+  /** Is called after each fetch with the error, or with undefined where it succeeded. */
   onFetched(error: string | undefined): void;
 }
 
-interface Held {
+interface CachedToken {
   readonly authorization: string;
   readonly fetchedMs: number;
   readonly renewAtMs: number;
   readonly endMs: number;
 }
 
-/** After a failure, whoever asks gets the same failure for so long: many requests must not besiege a server in trouble. */
+/** After a failure, callers get the same failure for this time, so that many requests do not overload a failing server. */
 const RETRY_MS = 1_000;
-/** A token that is refused sooner is not exchanged: the next one would hardly fare better. */
+/** A token that a receiver refuses is not replaced before this age: the receiver would probably refuse the next one too. */
 const REFUSED_AGE_MIN_MS = 10_000;
 
-/** Keeps the token that is in use. However many ask, one request for a new one is on its way. */
+/** Keeps the current token. Callers that need a new one at the same time share one request for it. */
 export class TokenCache {
   readonly #options: TokenCacheOptions;
-  #held: Held | undefined;
-  #fetching: Promise<Held> | undefined;
+  #cached: CachedToken | undefined;
+  #fetching: Promise<CachedToken> | undefined;
   #failure: { readonly error: unknown; readonly untilMs: number } | undefined;
 
   constructor(options: TokenCacheOptions) {
     this.#options = options;
   }
 
-  /** The value of the header `Authorization`. Waits for a new token only where the old one has ended. */
+  /** Returns the value of the header `Authorization`. Waits for a new token only where the old one is no longer valid. */
   async authorization(): Promise<string> {
     const nowMs = this.#options.clock.monotonicMs();
-    const held = this.#held;
-    if (held !== undefined && nowMs < held.renewAtMs) return held.authorization;
+    const cached = this.#cached;
+    if (cached !== undefined && nowMs < cached.renewAtMs) return cached.authorization;
     const renewed = this.#renew(nowMs);
-    if (held === undefined || nowMs >= held.endMs) return (await renewed).authorization;
-    // The old one is good for a while yet; `onFetched` has heard of a failure.
+    if (cached === undefined || nowMs >= cached.endMs) return (await renewed).authorization;
+    // The old token is still valid. A failure is reported to `onFetched`.
     renewed.catch(() => {});
-    return held.authorization;
+    return cached.authorization;
   }
 
-  /** Lets go of a token that was refused. Whether the next one will be another. */
+  /** Drops a token that a receiver has refused. Returns whether the next call of `authorization` gives another one. */
   refuse(authorization: string | undefined): boolean {
-    const held = this.#held;
-    if (held === undefined || held.authorization !== authorization) return true;
-    if (this.#options.clock.monotonicMs() - held.fetchedMs < REFUSED_AGE_MIN_MS) return false;
-    this.#held = undefined;
+    const cached = this.#cached;
+    if (cached === undefined || cached.authorization !== authorization) return true;
+    if (this.#options.clock.monotonicMs() - cached.fetchedMs < REFUSED_AGE_MIN_MS) return false;
+    this.#cached = undefined;
     return true;
   }
 
-  /** What made the last request fail may have changed: the next one need not wait. */
+  /** Lets the next call make a request at once, because the cause of the last failure may have gone. */
   forgetFailure(): void {
     this.#failure = undefined;
   }
 
-  #renew(nowMs: number): Promise<Held> {
+  #renew(nowMs: number): Promise<CachedToken> {
     if (this.#fetching !== undefined) return this.#fetching;
     if (this.#failure !== undefined && nowMs < this.#failure.untilMs)
       return Promise.reject(this.#failure.error);
@@ -80,16 +80,16 @@ export class TokenCache {
     return this.#fetching;
   }
 
-  async #fetch(nowMs: number): Promise<Held> {
+  async #fetch(nowMs: number): Promise<CachedToken> {
     const { clock, expiryBufferMs, fetchToken, onFetched } = this.#options;
     try {
       const { authorization, lifetimeMs = Number.POSITIVE_INFINITY } = await fetchToken();
       const endMs = nowMs + lifetimeMs;
       const renewAtMs = endMs - Math.min(expiryBufferMs, lifetimeMs / 2);
-      this.#held = { authorization, fetchedMs: nowMs, renewAtMs, endMs };
+      this.#cached = { authorization, fetchedMs: nowMs, renewAtMs, endMs };
       this.#failure = undefined;
       onFetched(undefined);
-      return this.#held;
+      return this.#cached;
     } catch (error) {
       this.#failure = { error, untilMs: clock.monotonicMs() + RETRY_MS };
       onFetched(messageOf(error));

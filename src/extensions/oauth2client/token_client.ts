@@ -1,32 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Agent } from "node:http";
 import type { Settings } from "../../component/component.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
+import type { HttpClientConfig } from "../../http_client/config.ts";
+import { HttpConnections } from "../../http_client/connections.ts";
+import { postOnce } from "../../http_client/post.ts";
+import type { PushUrl } from "../../http_client/url.ts";
 import { formatDuration } from "../../options/values.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
-import { HttpConnections } from "../../push_http/connections.ts";
-import { postOnce } from "../../push_http/post.ts";
-import type { PushUrl } from "../../push_http/url.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 
+/** How tokens are asked for. */
 export interface TokenClientOptions {
   readonly url: PushUrl;
   readonly tls: ClientTlsConfig;
-  /** Deadline of one request; 0 for none. */
+  /** The deadline of one request; 0 for none. */
   readonly timeoutMs: number;
-  /** The extension's. */
+  /** The settings of the extension. */
   readonly settings: Settings;
 }
 
-/** Tokens are asked for so seldom that no connection is kept for the next time. */
-const ONE_REQUEST_EACH = {
+/** Connections are closed after each request, since tokens are asked for seldom. */
+const ONE_REQUEST_EACH: Omit<HttpClientConfig, "tls"> = {
+  auth: undefined,
   headers: {},
-  max_idle_conns: 0,
-  max_conns_per_host: 0,
-  idle_conn_timeout: 0,
-  disable_keep_alives: true,
+  proxy: undefined,
+  idleConnectionsMax: Number.POSITIVE_INFINITY,
+  connectionsMax: Number.POSITIVE_INFINITY,
+  idleTimeoutMs: 0,
+  keepAlives: false,
 };
 
-/** Posts forms to one URL. */
+/** Posts forms to a token endpoint. */
 export class TokenClient {
   readonly #options: TokenClientOptions;
   readonly #connections: HttpConnections;
@@ -39,12 +43,15 @@ export class TokenClient {
     this.#connections = new HttpConnections({ url, config, owner: { kind: "extension", settings } });
   }
 
-  /** Reads the certificates that the options name; to be called before `post`. Rejects where they are no good. */
+  /**
+   * Reads the certificates that the options name. The caller must call it before `post`. Rejects where they cannot be
+   * used.
+   */
   load(): Promise<void> {
     return this.#connections.refresh();
   }
 
-  /** Rejects where there is no answer in time, or none before `close`. */
+  /** Posts a form. Rejects where no answer comes before the deadline or before `close`. */
   async post(form: URLSearchParams, headers: Readonly<Record<string, string>>): Promise<PushAnswer> {
     const { timeoutMs, settings } = this.#options;
     const controller = new AbortController();
@@ -61,6 +68,7 @@ export class TokenClient {
     }
   }
 
+  /** Aborts the requests that are being made. */
   close(): void {
     for (const controller of this.#open) controller.abort(new Error("the extension has stopped"));
     this.#connections.close();

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 import { REDACTED } from "../../config/secrets.ts";
+import type { PushAnswer } from "../../http_client/answer.ts";
 import { errorText } from "../../peer/error_text.ts";
-import type { PushAnswer } from "../../push_http/answer.ts";
 import { readTokenAnswer } from "./token_answer.ts";
 import type { Token } from "./token_cache.ts";
 
+/** The options of a `TokenGrant`. */
 export interface TokenGrantOptions {
-  /** Where tokens come from, for messages. */
+  /** The URL of the token endpoint, for messages. */
   readonly url: string;
   readonly scopes: readonly string[];
   readonly endpointParams: Readonly<Record<string, string | readonly string[]>>;
-  /** As they are now. */
+  /** Returns the current id and secret. */
   credentials(): { readonly id: string; readonly secret: string };
   post(form: URLSearchParams, headers: Readonly<Record<string, string>>): Promise<PushAnswer>;
 }
 
-/** Where the client's id and secret are: in the header `Authorization`, or in the form. */
-type Place = "header" | "form";
+/** The place of the client's id and secret: in the header `Authorization`, or in the form. */
+type SecretPlacement = "header" | "form";
 
 /**
- * Asks for tokens by the grant of client credentials. A server must take the secret in a header and may take it in the
- * form; one that refuses the first is tried with the second, and asked so from then on, as Go's library does.
+ * Asks for tokens by the grant of client credentials. A server must accept the secret in a header and may accept it in the form.
+ * If it refuses the header, the form is tried; the way that works is used from then on, as Go's library does.
  */
 export class TokenGrant {
   readonly #options: TokenGrantOptions;
-  #place: Place | undefined;
+  #placement: SecretPlacement | undefined;
 
   constructor(options: TokenGrantOptions) {
     this.#options = options;
   }
 
-  /** Rejects in words for the user, which do not hold the secret. */
+  /** Gets a new token. Rejects with a message for the user that does not contain the secret. */
   async fetch(): Promise<Token> {
     const { credentials, url } = this.#options;
     const { secret } = credentials();
@@ -41,25 +42,26 @@ export class TokenGrant {
       const reason = errorText(error);
       const words = secret === "" ? reason : reason.replaceAll(secret, REDACTED);
       const Kind = error instanceof LastingError ? LastingError : Error;
-      // Without its cause, which a logger might write out: a server may have sent the secret back.
+      // The error has no cause: a logger might write it out, and the server's answer may contain the secret.
       throw new Kind(`cannot get a token from "${url}": ${words}`);
     }
   }
 
   async #fetch(): Promise<Token> {
-    const first = await this.#ask(this.#place ?? "header");
-    if (this.#place !== undefined || !isRefused(first)) return this.#read(first, this.#place ?? "header");
+    const first = await this.#ask(this.#placement ?? "header");
+    if (this.#placement !== undefined || !isRefused(first))
+      return this.#read(first, this.#placement ?? "header");
     const second = await this.#ask("form");
     return isRefused(second) ? readTokenAnswer(first) : this.#read(second, "form");
   }
 
-  #read(answer: PushAnswer, place: Place): Token {
+  #read(answer: PushAnswer, placement: SecretPlacement): Token {
     const token = readTokenAnswer(answer);
-    this.#place = place;
+    this.#placement = placement;
     return token;
   }
 
-  async #ask(place: Place): Promise<PushAnswer> {
+  async #ask(placement: SecretPlacement): Promise<PushAnswer> {
     const { scopes, endpointParams, credentials, post } = this.#options;
     const { id, secret } = credentials();
     const form = new URLSearchParams({ grant_type: "client_credentials" });
@@ -68,7 +70,7 @@ export class TokenGrant {
       form.delete(name);
       for (const value of [values].flat()) form.append(name, value);
     }
-    if (place === "header") return await post(form, { authorization: basicOf(id, secret) });
+    if (placement === "header") return await post(form, { authorization: basicOf(id, secret) });
     form.set("client_id", id);
     form.set("client_secret", secret);
     return await post(form, {});
@@ -79,7 +81,7 @@ function isRefused({ status }: PushAnswer): boolean {
   return status >= 400 && status < 500;
 }
 
-/** RFC 6749, section 2.3.1: unlike elsewhere, both are encoded as in a form. */
+/** Encodes id and secret for Basic as RFC 6749, section 2.3.1 demands: unlike elsewhere, both are form-encoded first. */
 function basicOf(id: string, secret: string): string {
   const [encodedId, encodedSecret] = [id, secret].map((text) =>
     new URLSearchParams([["", text]]).toString().slice(1),

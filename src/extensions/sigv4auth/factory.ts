@@ -14,19 +14,21 @@ const schema: z.ZodType<GivenScope> = z
       .string()
       .min(1)
       .optional()
-      .describe("Of the service; if left out, the endpoint's host tells it"),
+      .describe("The region of the service; if left out, the endpoint's host tells it"),
     service: z
       .string()
       .min(1)
       .optional()
-      .describe("That takes the requests, such as aps; if left out, the endpoint's host tells it"),
+      .describe(
+        "The service that receives the requests, such as aps; if left out, the endpoint's host tells it",
+      ),
     assume_role: unsupported(
       "write a profile with role_arn and source_profile into AWS's shared config file, and name it in AWS_PROFILE",
     ),
   })
   .transform(({ region, service }) => ({ region, service }));
 
-/** Signs requests for AWS, with the credentials that its tools find on this machine. */
+/** Signs requests for AWS, with the credentials that AWS's tools find on this machine. */
 export const factory: ExtensionFactory<GivenScope> = {
   stability: "beta",
   schema,

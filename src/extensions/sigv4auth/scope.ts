@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { LastingError } from "../../auth/lasting_error.ts";
 
-/** Whom a signature is for. */
+/** The AWS service and region that a signature is for. */
 export interface SigningScope {
   readonly service: string;
   readonly region: string;
 }
 
-/** As far as it is given. */
+/** The service and region as the config gives them; undefined where it leaves them out. */
 export type GivenScope = { readonly [Key in keyof SigningScope]: string | undefined };
 
-/** The first part of a host's name, and the service that signs by another name. */
+/** The beginning of a host's name, and the service whose name signatures use. */
 const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
   ["aps-workspaces", "aps"],
   ["search-", "es"],
@@ -20,8 +20,8 @@ const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
 ];
 
 /**
- * The service and region that are given or, as in the Collector, those that AWS's host names tell. Throws, with words for
- * the user, where one is missing.
+ * Returns the service and region that are given or, as in the Collector, those in the name of an AWS host. Throws, with a message
+ * for the user, where one is missing.
  */
 export function scopeOf(given: GivenScope, host: string): SigningScope {
   const [first = "", second] = host.split(".");

@@ -3,7 +3,10 @@ import { createHash, createHmac, type Hash, type Hmac } from "node:crypto";
 
 type Source = string | ArrayBuffer | ArrayBufferView;
 
-/** SHA-256, or with a secret its HMAC, in the form that the signing library asks for; Node's own is the fastest there is. */
+/**
+ * SHA-256, or its HMAC where a secret is given, in the form that the signing library demands. It uses Node's own, which
+ * is fastest.
+ */
 export class Sha256 {
   readonly #secret: Source | undefined;
   #hash: Hash | Hmac;

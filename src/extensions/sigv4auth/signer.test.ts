@@ -6,7 +6,7 @@ import type { RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts"
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { type AwsCredentials, sigv4Authenticator } from "./signer.ts";
 
-/** Those of AWS's own test suite for signatures. */
+/** The credentials of AWS's own test suite for signatures. */
 const EXAMPLE = { accessKeyId: "AKIDEXAMPLE", secretAccessKey: "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY" };
 const AT = "20150830T123600Z";
 
@@ -28,7 +28,7 @@ async function signed(
 const sha256 = (data: string | Uint8Array): string => createHash("sha256").update(data).digest("hex");
 const hmac = (key: string | Buffer, text: string): Buffer => createHmac("sha256", key).update(text).digest();
 
-/** What the specification says the header is for these signed headers, in their order. */
+/** The header Authorization that the specification demands for these signed headers, in their order. */
 function expected(
   { method, url, body }: UnsentRequest,
   headers: RequestHeaders,
@@ -68,7 +68,7 @@ test("a request is signed as the specification says, with its body, path, query 
   const want = expected(request, headers, {
     names: ["content-type", "host", "x-amz-content-sha256", "x-amz-date", "x-tenant"],
     query: "a=1&a=x%20y&b=2",
-    // Escaped once more, as for every service but S3.
+    // The path is escaped once more, as for every service except S3.
     path: "/workspaces/ws-1/api/v1/remote%2520write",
   });
   assert.equal(headers["authorization"], want);

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { SignatureV4 } from "@smithy/signature-v4";
 import type { ClientAuthenticator, RequestHeaders, UnsentRequest } from "../../auth/authenticator.ts";
 import { LastingError } from "../../auth/lasting_error.ts";
@@ -8,22 +7,23 @@ import { messageOf } from "../../text/error_text.ts";
 import { type GivenScope, scopeOf } from "./scope.ts";
 import { Sha256 } from "./sha256.ts";
 
-/** What AWS knows a client by. */
+/** The keys by which AWS recognizes a client. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
   readonly sessionToken?: string;
 }
 
+/** The options of `sigv4Authenticator`. */
 export interface SignerOptions {
-  /** What is left out is told by the host that a request goes to. */
+  /** The service and region. The host of a request tells those that are left out. */
   readonly scope: GivenScope;
   readonly clock: Clock;
-  /** Asked for each request. Rejects where there are none. */
+  /** Returns the current credentials. It is called for each request. Rejects where there are none. */
   credentials(): Promise<AwsCredentials>;
 }
 
-/** Signs HTTP requests as AWS asks for it (Signature Version 4), their bodies included. */
+/** Signs HTTP requests, including their bodies, by AWS's Signature Version 4. */
 export function sigv4Authenticator(options: SignerOptions): ClientAuthenticator {
   return {
     refusal: (kind) =>
@@ -31,7 +31,7 @@ export function sigv4Authenticator(options: SignerOptions): ClientAuthenticator 
         ? undefined
         : "AWS signs requests of HTTP, not calls of gRPC; use an exporter over HTTP, such as otlp_http",
     authenticate: (request) => sign(request, options),
-    // Whatever AWS refuses is refused with the next signature too.
+    // A new signature of the same request would be refused too.
     renew: () => Promise.resolve(false),
   };
 }
@@ -53,7 +53,7 @@ async function sign(request: UnsentRequest, options: SignerOptions): Promise<Req
       hostname: url.hostname,
       path: url.pathname,
       query: queryOf(url.searchParams),
-      // The signature covers the host, so it must be sent as it is here.
+      // The signature covers the header Host, so the request must be sent with this one.
       headers: { host: url.host, ...request.headers },
       body: request.body,
     },
@@ -67,7 +67,7 @@ async function credentialsOf({ credentials }: SignerOptions): Promise<AwsCredent
     return await credentials();
   } catch (error) {
     const reason = messageOf(error);
-    // A node that has none may get them tomorrow: until then its data is kept.
+    // A node without credentials may get them later; the exporter keeps its data until then.
     throw new LastingError(`cannot get credentials of AWS: ${reason}`, { cause: error });
   }
 }

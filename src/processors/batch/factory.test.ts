@@ -72,8 +72,8 @@ async function batchesOf(text: string): Promise<Record<string, unknown>> {
   assert.ok(loaded.ok, JSON.stringify(loaded));
   return Object.fromEntries(
     Array.from(loaded.config.exporters, ([id, { config }]) => {
-      const { sending_queue } = config as { sending_queue?: QueueConfig };
-      return [id, sending_queue?.batch];
+      const { sendingQueue } = config as { sendingQueue?: QueueConfig };
+      return [id, sendingQueue?.batch];
     }),
   );
 }
@@ -98,13 +98,13 @@ service:
     metrics/soon: {receivers: [kata], processors: [batch/soon], exporters: [otlp/other]}
     metrics/without: {receivers: [kata], exporters: [otlp/without]}
 `);
-  const told = { flush_timeout: 3_000, min: { items: 100 }, max_size: 4_000_000, max_items: 500 };
+  const told = { flushTimeoutMs: 3_000, min: { items: 100 }, maxBytes: 4_000_000, maxItems: 500 };
   const { batch } = queueSchema.parse({});
   assert.deepEqual(batches, {
     debug: undefined,
     otlp_grpc: told,
-    "otlphttp/own": { ...batch, flush_timeout: 7_000 },
-    "otlp/other": { ...batch, flush_timeout: 1 },
+    "otlphttp/own": { ...batch, flushTimeoutMs: 7_000 },
+    "otlp/other": { ...batch, flushTimeoutMs: 1 },
     "otlp/without": batch,
     file: told,
   });

@@ -7,21 +7,20 @@ import type { ExporterDefaults, ProcessorFactory } from "../../component/factory
 import type { Ended, Reading } from "../../metrics/model.ts";
 import { duration, formatDuration, parseDuration } from "../../options/values.ts";
 
-/** The options of the Collector's processor, in milliseconds and data points. */
+/** The options of the Collector's processor that have an effect here. Sizes are numbers of data points. */
 interface BatchConfig {
-  readonly timeout: number;
-  readonly send_batch_size: number;
-  readonly send_batch_max_size: number;
-  readonly metadata_keys: readonly string[];
-  readonly metadata_cardinality_limit: number;
+  readonly timeoutMs: number;
+  readonly batchSize: number;
+  /** 0 for no limit. */
+  readonly maxBatchSize: number;
 }
 
 const UINT32_MAX = 0xffff_ffff;
 const count = (byDefault: number) => z.int().min(0).max(UINT32_MAX).default(byDefault);
 const WITHOUT_EFFECT = "Without effect: readings carry no client metadata";
 
-/** Its faults are in the Collector's words. */
-const schema: z.ZodType<BatchConfig> = z
+/** The options by their names in YAML. The faults are in the Collector's words. */
+const options = z
   .strictObject({
     timeout: duration()
       .prefault("200ms")
@@ -33,7 +32,7 @@ const schema: z.ZodType<BatchConfig> = z
   })
   .superRefine((config, context) => {
     const { send_batch_max_size: max, send_batch_size: size, metadata_keys: keys } = config;
-    const fail = (key: keyof BatchConfig, message: string): void =>
+    const fail = (key: keyof typeof config, message: string): void =>
       context.addIssue({ code: "custom", path: [key], message, input: config[key] });
     if (max > 0 && max < size)
       fail("send_batch_max_size", "send_batch_max_size must be greater or equal to send_batch_size");
@@ -43,7 +42,13 @@ const schema: z.ZodType<BatchConfig> = z
       fail("metadata_keys", `duplicate entry in metadata_keys: "${twice}" (case-insensitive)`);
   });
 
-/** The processor's options, and what they are called where exporters make batches. */
+const schema: z.ZodType<BatchConfig> = options.transform((config) => ({
+  timeoutMs: config.timeout,
+  batchSize: config.send_batch_size,
+  maxBatchSize: config.send_batch_max_size,
+}));
+
+/** The names that the processor's options have in `sending_queue::batch` of exporters. */
 const EXPORTER_OPTIONS: ReadonlyMap<string, string> = new Map([
   ["timeout", "flush_timeout"],
   ["send_batch_size", "min_size"],
@@ -57,15 +62,15 @@ const exporterDefaults: ExporterDefaults = {
     const number = option === "timeout" ? parseDuration(String(value)) : value;
     if (name === undefined || typeof number !== "number") return undefined;
     if (number !== 0) return { option: name, value };
-    // An exporter always waits a little, and its requests have a largest size.
+    // An exporter waits at least 1 ms, and always has a largest size of its requests.
     if (option === "timeout") return { option: name, value: "1ms" };
     return option === "send_batch_max_size" ? undefined : { option: name, value };
   },
 };
 
 /**
- * The older way to say how exporters make their batches. Exporters get its options when the configuration is read;
- * readings pass here as they are.
+ * The Collector's older way to configure how exporters make batches. The exporters get its options when the configuration
+ * is read. Readings pass the processor unchanged.
  */
 export const factory: ProcessorFactory<BatchConfig> = {
   stability: "stable",
@@ -111,12 +116,12 @@ class BatchProcessor implements Processor {
 }
 
 /** The exporter's option that means the same, as it is written in YAML. */
-function insteadOf({ timeout, send_batch_size, send_batch_max_size }: BatchConfig): string {
+function insteadOf({ timeoutMs, batchSize, maxBatchSize }: BatchConfig): string {
   const options = [
-    // The exporter waits at least a millisecond; without a size to wait for, what is there goes out at once.
-    `flush_timeout: ${formatDuration(Math.max(1, timeout))}`,
-    `min_size: ${send_batch_size}`,
-    ...(send_batch_max_size > 0 ? [`max_size: ${send_batch_max_size}`] : []),
+    // An exporter waits at least 1 ms. With `min_size: 0` it does not wait at all.
+    `flush_timeout: ${formatDuration(Math.max(1, timeoutMs))}`,
+    `min_size: ${batchSize}`,
+    ...(maxBatchSize > 0 ? [`max_size: ${maxBatchSize}`] : []),
   ];
   return `sending_queue: {batch: {${options.join(", ")}}}`;
 }

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { z } from "zod";
 import type { Pod } from "../../cri/pod.ts";
 import type { Attribute } from "../../metrics/model.ts";
-import { isReservedLabel } from "../../prometheus/reserved_labels.ts";
-import { toLabelName } from "../../prometheus/write_names.ts";
+import { toLabelName } from "../../prometheus/series/names.ts";
+import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 import { messageOf } from "../../text/error_text.ts";
 import { compileExpression } from "../../text/expression.ts";
 
-/** What is always set where the runtime knows it, in this order; `extract.metadata` leaves some out. */
+/** The attributes that a pod's names become, in this order. `extract.metadata` may leave some out. */
 export const METADATA = [
   "k8s.pod.uid",
   "k8s.pod.name",
@@ -18,12 +17,11 @@ export const METADATA = [
 
 export type MetadataName = (typeof METADATA)[number];
 
-/** One entry of `extract.labels` or `extract.annotations`, as checked by the schema. */
+/** One entry of `extract.labels` or `extract.annotations`. It has either `key` or `keyRegex`. */
 export interface ExtractRule {
-  readonly tag_name?: string | undefined;
+  readonly tagName?: string | undefined;
   readonly key?: string | undefined;
-  readonly key_regex?: string | undefined;
-  readonly from: "pod";
+  readonly keyRegex?: string | undefined;
 }
 
 export interface ExtractConfig {
@@ -32,15 +30,17 @@ export interface ExtractConfig {
   readonly annotations: readonly ExtractRule[];
 }
 
+/** The most rules for labels, and the most for annotations. */
 const RULES_MAX = 64;
-/** Of one pod. A pod with more keeps the first ones, in the order of the rules and then of their keys. */
+/** The most attributes of one pod. Of more the first are taken, in the order of the rules and then of their keys. */
 const EXTRACTED_MAX = 64;
-/** In UTF-16 code units; the rest is cut off. Annotations go to 256 KiB, and a label on a series costs its length. */
+/** The most UTF-16 code units of a value; the rest is cut off. An annotation may have 256 KiB, and each series repeats it. */
 const VALUE_LENGTH_MAX = 1_024;
 
 /** A reference to a group in a tag name, in Go's spelling: `$1`, `${1}`, `$name`, and `$$` for a dollar sign. */
 const REFERENCE = /\$(?:\$|(\w+)|\{(\w+)\})/g;
 
+/** The schema of a rule. */
 function rule(source: "label" | "annotation"): z.ZodType<ExtractRule> {
   return z
     .strictObject({
@@ -62,10 +62,18 @@ function rule(source: "label" | "annotation"): z.ZodType<ExtractRule> {
         .default("pod")
         .describe("The object that carries it"),
     })
-    .superRefine(checkRule);
+    .superRefine(checkRule)
+    .transform(({ tag_name, key, key_regex }) => ({ tagName: tag_name, key, keyRegex: key_regex }));
 }
 
-function checkRule({ key, key_regex: keyRegex, tag_name: tagName }: ExtractRule, context: z.RefinementCtx) {
+/** A rule by its names in YAML. */
+interface RuleOptions {
+  readonly tag_name?: string | undefined;
+  readonly key?: string | undefined;
+  readonly key_regex?: string | undefined;
+}
+
+function checkRule({ key, key_regex: keyRegex, tag_name: tagName }: RuleOptions, context: z.RefinementCtx) {
   const fail = (path: string[], message: string): void => {
     context.addIssue({ code: "custom", path, message });
   };
@@ -88,23 +96,23 @@ function checkRule({ key, key_regex: keyRegex, tag_name: tagName }: ExtractRule,
   }
 }
 
-/** Checks and completes the `extract` section. */
+/** The schema of the `extract` section. */
 export const extractSchema: z.ZodType<ExtractConfig> = z.strictObject({
   metadata: z
     .array(z.enum(METADATA))
     .default([...METADATA])
     .describe("Which of the pod's names become resource attributes"),
-  labels: z.array(rule("label")).max(RULES_MAX).default([]).describe("Pod labels to take"),
-  annotations: z.array(rule("annotation")).max(RULES_MAX).default([]).describe("Pod annotations to take"),
+  labels: z.array(rule("label")).max(RULES_MAX).prefault([]).describe("Pod labels to take"),
+  annotations: z.array(rule("annotation")).max(RULES_MAX).prefault([]).describe("Pod annotations to take"),
 });
 
 /** The attributes that a pod adds to its sandbox's resource. */
 export type Extract = (pod: Pod) => Attribute[];
 
 /**
- * Compiles an accepted `extract` section. Names of the pod that are empty are left out. A later rule replaces what an
- * earlier one took under the same name, but none replaces the pod's own names: labels are written by whoever writes
- * the pod, and must not say whose numbers these are.
+ * Compiles an accepted `extract` section. Names of the pod that are empty are left out. A later rule replaces an attribute
+ * of the same name that an earlier rule took. No rule replaces the pod's own names: the author of the pod writes the
+ * labels, and must not be able to give the numbers another owner.
  */
 export function compileExtract({ metadata, labels, annotations }: ExtractConfig): Extract {
   const wanted = new Set(metadata);
@@ -131,7 +139,7 @@ export function compileExtract({ metadata, labels, annotations }: ExtractConfig)
 
 type Take = (from: ReadonlyMap<string, string>, to: Map<string, string>) => void;
 
-function compileRule({ tag_name: tagName, key, key_regex: keyRegex }: ExtractRule, prefix: string): Take {
+function compileRule({ tagName, key, keyRegex }: ExtractRule, prefix: string): Take {
   if (key !== undefined) {
     const name = tagName ?? `${prefix}${key}`;
     return (from, to) => {
@@ -139,11 +147,11 @@ function compileRule({ tag_name: tagName, key, key_regex: keyRegex }: ExtractRul
       if (value !== undefined) to.set(name, cut(value));
     };
   }
-  // Without a text of the operator's in front, whoever writes the pod could say job, namespace or service.name.
+  // Without a prefix of the operator's, the author of the pod could set names such as job, namespace or service.name.
   const isNamedByPod = tagName !== undefined && /^\$[^$]/.test(tagName);
   const expression = compileExpression(keyRegex ?? "");
   return (from, to) => {
-    // The runtime writes them in the order of a Go map, which is another one each time.
+    // They are sorted, since the runtime lists them in a random order.
     for (const [found, value] of [...from].sort(byKey)) {
       const match = expression.matchWhole(found);
       if (match === undefined) continue;

@@ -7,11 +7,11 @@ import { extractSchema } from "./extract.ts";
 import { handlersSchema } from "./handlers.ts";
 import { type CriMetadataConfig, CriMetadataProcessor } from "./processor.ts";
 
-const schema: z.ZodType<CriMetadataConfig> = z.strictObject({
+const options = z.strictObject({
   endpoint: criEndpoint()
     .prefault("auto")
     .describe('The container runtime: "auto", the path of its socket, or "tcp://host:port"'),
-  // What the kubelet gives a runtime for such a call; a healthy one answers within milliseconds.
+  // The kubelet has the same deadline for such a call. A healthy runtime answers within milliseconds.
   timeout: duration({ minMs: 10, maxMs: 60_000 })
     .prefault("2s")
     .describe("How long one call to the container runtime may take; each time-out doubles it, up to 30s"),
@@ -25,6 +25,14 @@ const schema: z.ZodType<CriMetadataConfig> = z.strictObject({
     ),
   extract: extractSchema.prefault({}).describe("What else of the pod becomes resource attributes"),
 });
+
+const schema: z.ZodType<CriMetadataConfig> = options.transform((config) => ({
+  endpoints: config.endpoint,
+  timeoutMs: config.timeout,
+  waitMs: config.wait,
+  kataHandlers: config.kata_handlers,
+  extract: config.extract,
+}));
 
 /** Adds the pod's identity, as the container runtime knows it, to the sandboxes' resources. */
 export const factory: ProcessorFactory<CriMetadataConfig> = {

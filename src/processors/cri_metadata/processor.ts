@@ -9,17 +9,17 @@ import { compileExtract, type Extract, type ExtractConfig } from "./extract.ts";
 import { RuntimeWatch } from "./watch.ts";
 
 export interface CriMetadataConfig {
-  readonly endpoint: CriEndpoints;
-  /** Milliseconds. */
-  readonly timeout: number;
-  /** Milliseconds; 0 holds nothing. */
-  readonly wait: number;
+  readonly endpoints: CriEndpoints;
+  /** The deadline of one call to the runtime, at first. */
+  readonly timeoutMs: number;
+  /** How long the first readings of a sandbox are held; 0 for not at all. */
+  readonly waitMs: number;
   readonly extract: ExtractConfig;
   /** Patterns of the runtime handlers whose pods have a sandbox directory. */
-  readonly kata_handlers: readonly string[];
+  readonly kataHandlers: readonly string[];
 }
 
-/** Of one sandbox. A sandbox that is scraped faster than this within `wait` is let go early: nothing is lost. */
+/** The most readings that are held of one sandbox. When there are so many, the hold ends early, and none is lost. */
 const HELD_READINGS_MAX = 16;
 
 /** A sandbox from its first reading to its end. */
@@ -67,9 +67,9 @@ export class CriMetadataProcessor implements Processor {
     this.#extract = compileExtract(config.extract);
     this.#metricAttributes = { processor: settings.id };
     this.#watch = new RuntimeWatch({
-      endpoints: config.endpoint,
-      timeoutMs: config.timeout,
-      kataHandlers: config.kata_handlers,
+      endpoints: config.endpoints,
+      timeoutMs: config.timeoutMs,
+      kataHandlers: config.kataHandlers,
       settings,
       sandboxIds: () => Array.from(this.#sandboxes.values(), ({ id }) => id),
       onPod: (pod) => this.#name(pod),
@@ -126,11 +126,11 @@ export class CriMetadataProcessor implements Processor {
     if (id === undefined) return undefined;
     const sandbox: Sandbox = { id, source, named: source, sent: undefined, attributes: [], hold: undefined };
     this.#sandboxes.set(source.key, sandbox);
-    const isHeld = this.#holding && this.#config.wait > 0;
+    const isHeld = this.#holding && this.#config.waitMs > 0;
     if (!isHeld) this.#nameAsKnown(sandbox);
     if (!this.#holding) return sandbox;
     if (isHeld) {
-      const cancelTimer = this.#settings.clock.after(this.#config.wait, () => this.#release(sandbox));
+      const cancelTimer = this.#settings.clock.after(this.#config.waitMs, () => this.#release(sandbox));
       sandbox.hold = { readings: [], cancelTimer };
     }
     const others = this.#unnamed.get(id);

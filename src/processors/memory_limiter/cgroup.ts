@@ -2,26 +2,29 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** What the process's control groups say about memory, in bytes. */
+/** The memory of the process's control groups, in bytes. */
 export interface GroupMemory {
-  /** The least limit of the process's group and of those above it, as far as they can be seen; undefined where there is none. */
+  /** The least limit of the process's group and of the groups above it, as far as they are visible; undefined for no limit. */
   readonly limitBytes: number | undefined;
   /**
-   * What the process's own group takes and the kernel cannot drop: anonymous memory, tmpfs, file pages that are not written
-   * yet, the kernel's own. Undefined where the group has no limit of its own: what others take there ends nobody here.
+   * The memory of the process's own group that the kernel cannot take back: anonymous memory, tmpfs, file pages that are
+   * not written yet, and the kernel's own. Undefined if the group has no limit of its own, since then the kernel kills
+   * nobody for the memory of the group.
    */
   readonly heldBytes: number | undefined;
 }
 
-/** How one version of control groups spells what is read here. */
+/** The file names and keys of one version of control groups. */
 interface Version {
   readonly limit: string;
   readonly usage: string;
-  /** Names in `memory.stat`: pages of files, those of them that are not on their disk yet, and what else can be dropped. */
+  /** The keys in `memory.stat` of pages of files. */
   readonly files: readonly string[];
+  /** The keys in `memory.stat` of those pages that are not on their disk yet. */
   readonly unwritten: readonly string[];
+  /** The keys in `memory.stat` of other memory that the kernel can take back. */
   readonly caches: readonly string[];
-  /** The name in `memory.stat` of the least limit of all groups above. */
+  /** The key in `memory.stat` of the least limit of all groups above; undefined if there is none. */
   readonly inherited: string | undefined;
 }
 
@@ -50,10 +53,10 @@ const V2: Version = {
   inherited: undefined,
 };
 
-/** Version 1 writes a limit that is none as a number of about this size. */
+/** Version 1 writes a number of about this size if there is no limit. */
 const NO_LIMIT = 2 ** 53;
 
-/** Reads what is there now; limits and groups may change while the process runs. `root` is the root of the file system. */
+/** Reads limits and usage as they are now; both may change while the process runs. `root` is the root of the file system. */
 export function readGroupMemory(root = "/"): GroupMemory {
   const found = hierarchies(read(join(root, "proc/self/cgroup"))).map((one) => readHierarchy(root, one));
   return {
@@ -62,12 +65,12 @@ export function readGroupMemory(root = "/"): GroupMemory {
   };
 }
 
-/** The lines of /proc/self/cgroup are `id:controllers:path`; that of version 2 has the id 0 and names none. */
+/** Parses /proc/self/cgroup. Its lines are `id:controllers:path`; the line of version 2 has the id 0 and no controllers. */
 function hierarchies(text: string): Hierarchy[] {
   return text.split("\n").flatMap((line) => {
     const [, id, controllers = "", path = ""] = /^(\d+):([^:]*):(.*)$/.exec(line) ?? [];
     if (id === "0" && controllers === "")
-      // Where both versions are in use, version 2 is mounted below.
+      // If both versions are in use, version 2 is mounted at `unified`.
       return ["", "unified"].map((mount) => ({ version: V2, mount, path }));
     if (!controllers.split(",").includes("memory")) return [];
     return [{ version: V1, mount: "memory", path }];
@@ -89,7 +92,7 @@ function readHierarchy(root: string, { version, mount, path }: Hierarchy): Group
   };
 }
 
-/** What the kernel can take away before it kills somebody. */
+/** The memory that the kernel can take back before it kills a process. */
 function droppable({ files, unwritten, caches }: Version, stat: ReadonlyMap<string, number>): number {
   const sum = (names: readonly string[]): number =>
     names.reduce((total, name) => total + (stat.get(name) ?? 0), 0);
@@ -97,8 +100,8 @@ function droppable({ files, unwritten, caches }: Version, stat: ReadonlyMap<stri
 }
 
 /**
- * The group and all above it, from the mount's root on. In a container without a namespace for groups the path is that of
- * the host, and only the root is there: the container's own group.
+ * The paths of the group and of all groups above it, from the root of the mount. In a container without a cgroup namespace
+ * the path is that of the node, and only the root exists: it is the container's own group.
  */
 function groupsFrom(path: string): string[] {
   const names = path.split("/").filter((name) => name !== "" && name !== "..");
@@ -123,7 +126,7 @@ function least(limits: readonly (number | undefined)[]): number | undefined {
   return known.length === 0 ? undefined : Math.min(...known);
 }
 
-/** Undefined where there is no such file, or something else than a number in it, such as "max". */
+/** The number in the file; undefined if there is no such file, or if it has another text, such as "max". */
 function numberIn(path: string): number | undefined {
   const text = read(path).trim();
   return /^\d+$/.test(text) ? Number(text) : undefined;
@@ -133,7 +136,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    // Another version of control groups, or none.
+    // The node has the other version of control groups, or none.
     return "";
   }
 }

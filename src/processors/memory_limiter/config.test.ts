@@ -8,15 +8,12 @@ const GOOD = { check_interval: "1s", limit_mib: 100 };
 
 test("the defaults are the Collector's", () => {
   assert.deepEqual(memoryLimiterSchema.parse(GOOD), {
-    check_interval: 1_000,
-    limit_mib: 100,
-    spike_limit_mib: 0,
-    limit_percentage: 0,
-    spike_limit_percentage: 0,
-    min_gc_interval_when_soft_limited: 10_000,
-    max_gc_interval_when_soft_limited: 30_000,
-    min_gc_interval_when_hard_limited: 0,
-    max_gc_interval_when_hard_limited: 30_000,
+    checkIntervalMs: 1_000,
+    limitMib: 100,
+    spikeLimitMib: 0,
+    limitPercentage: 0,
+    spikeLimitPercentage: 0,
+    gcIntervals: { soft: { minMs: 10_000, maxMs: 30_000 }, hard: { minMs: 0, maxMs: 30_000 } },
   });
 });
 
@@ -91,7 +88,7 @@ test("the least limit that works is one with a soft limit that is high enough", 
     const softBytes = 60 * MIB;
     assert.deepEqual(leastFor(softBytes, config), { what, mib });
     const isFixed = what === "limit_mib";
-    const enough = { ...config, limit_mib: isFixed ? mib : 0 };
+    const enough = { ...config, limitMib: isFixed ? mib : 0 };
     assert.ok(limitsOf(enough, room(isFixed ? 1_000 : mib, 4_000)).softBytes >= softBytes);
   };
   check({ limit_mib: 50 }, "limit_mib", 75);

@@ -2,24 +2,31 @@
 import { z } from "zod";
 import { duration } from "../../options/values.ts";
 
-/** The Collector's options; durations are in milliseconds, 0 where not given. */
+/** The Collector's options. Limits are 0 if they are not given. */
 export interface MemoryLimiterConfig {
-  readonly check_interval: number;
-  readonly limit_mib: number;
-  readonly spike_limit_mib: number;
-  readonly limit_percentage: number;
-  readonly spike_limit_percentage: number;
-  readonly min_gc_interval_when_soft_limited: number;
-  readonly max_gc_interval_when_soft_limited: number;
-  readonly min_gc_interval_when_hard_limited: number;
-  readonly max_gc_interval_when_hard_limited: number;
+  readonly checkIntervalMs: number;
+  /** The hard limit of the whole process. It takes precedence over the one in percent. */
+  readonly limitMib: number;
+  /** The difference between the hard limit and the soft limit. */
+  readonly spikeLimitMib: number;
+  /** The hard limit in percent of the memory that the process may have. */
+  readonly limitPercentage: number;
+  readonly spikeLimitPercentage: number;
+  /** The time between two collections of garbage, above the soft limit and above the hard limit. */
+  readonly gcIntervals: Readonly<Record<"soft" | "hard", GcIntervals>>;
+}
+
+export interface GcIntervals {
+  readonly minMs: number;
+  /** The interval grows up to this one while collections free nothing; 0 lets it not grow. */
+  readonly maxMs: number;
 }
 
 const mib = () => z.int().min(0).max(0xffff_ffff).default(0);
 const percentage = () => z.int().min(0).default(0);
 
-/** Its faults are in the Collector's words. */
-export const memoryLimiterSchema: z.ZodType<MemoryLimiterConfig> = z
+/** The options by their names in YAML. The faults are in the Collector's words. */
+const options = z
   .strictObject({
     check_interval: duration().prefault("0s").describe("How often memory is looked at; 1s is a good choice"),
     limit_mib: mib().describe("The hard limit of the whole process, in MiB"),
@@ -38,7 +45,7 @@ export const memoryLimiterSchema: z.ZodType<MemoryLimiterConfig> = z
     max_gc_interval_when_hard_limited: duration().prefault("30s").describe("The same above the hard limit"),
   })
   .superRefine((config, context) => {
-    const check = (isRight: boolean, key: keyof MemoryLimiterConfig, message: string): void => {
+    const check = (isRight: boolean, key: keyof typeof config, message: string): void => {
       if (!isRight) context.addIssue({ code: "custom", path: [key], message, input: config[key] });
     };
     const { limit_mib, spike_limit_mib, limit_percentage, spike_limit_percentage } = config;
@@ -80,60 +87,79 @@ export const memoryLimiterSchema: z.ZodType<MemoryLimiterConfig> = z
     }
   });
 
+export const memoryLimiterSchema: z.ZodType<MemoryLimiterConfig> = options.transform((config) => ({
+  checkIntervalMs: config.check_interval,
+  limitMib: config.limit_mib,
+  spikeLimitMib: config.spike_limit_mib,
+  limitPercentage: config.limit_percentage,
+  spikeLimitPercentage: config.spike_limit_percentage,
+  gcIntervals: {
+    soft: {
+      minMs: config.min_gc_interval_when_soft_limited,
+      maxMs: config.max_gc_interval_when_soft_limited,
+    },
+    hard: {
+      minMs: config.min_gc_interval_when_hard_limited,
+      maxMs: config.max_gc_interval_when_hard_limited,
+    },
+  },
+}));
+
 export interface Limits {
   readonly hardBytes: number;
   readonly softBytes: number;
 }
 
 const MIB = 1024 * 1024;
-/** Such a part of the hard limit is the spike where none is given. */
+/** The default of the spike limit is the hard limit divided by this. */
 const SPIKE_DIVISOR = 5;
 
-/** How much there is to have a share of: by the groups or the machine, and by V8. */
+/** The memory that the process can have (see `MemoryUsage`). */
 export interface Room {
   readonly availableBytes: number;
   readonly reachBytes: number;
 }
 
-/** What a limiter's options say about one kind of limit, in bytes or in percent. */
-interface Asked {
+/** The limit and the spike limit that the options give, both in one unit. */
+interface ConfiguredLimit {
   readonly limit: number;
   readonly spike: number;
+  /** The size of the unit: a MiB, or a percent of the available memory. */
   readonly unitBytes: number;
 }
 
-/** A fixed limit goes before one in percent, each with a spike of its own kind. */
-function asked(config: MemoryLimiterConfig, { availableBytes }: Room): Asked {
-  const { limit_mib, spike_limit_mib, limit_percentage, spike_limit_percentage } = config;
-  return limit_mib > 0
-    ? { limit: limit_mib, spike: spike_limit_mib || limit_mib / SPIKE_DIVISOR, unitBytes: MIB }
+/** A limit in MiB takes precedence over one in percent. Each has a spike limit of its own. */
+function configuredLimit(config: MemoryLimiterConfig, { availableBytes }: Room): ConfiguredLimit {
+  const { limitMib, spikeLimitMib, limitPercentage, spikeLimitPercentage } = config;
+  return limitMib > 0
+    ? { limit: limitMib, spike: spikeLimitMib || limitMib / SPIKE_DIVISOR, unitBytes: MIB }
     : {
-        limit: limit_percentage,
-        spike: spike_limit_percentage || limit_percentage / SPIKE_DIVISOR,
+        limit: limitPercentage,
+        spike: spikeLimitPercentage || limitPercentage / SPIKE_DIVISOR,
         unitBytes: availableBytes / 100,
       };
 }
 
-/** The limits now. Where V8 would end the process before it has what the options allow, they are less in proportion. */
+/** The limits in bytes. If V8 would end the process before it reaches the hard limit, both are lower in proportion. */
 export function limitsOf(config: MemoryLimiterConfig, room: Room): Limits {
-  const { limit, spike, unitBytes } = asked(config, room);
-  const allBytes = config.limit_mib > 0 ? limit * MIB : room.availableBytes;
+  const { limit, spike, unitBytes } = configuredLimit(config, room);
+  const allBytes = config.limitMib > 0 ? limit * MIB : room.availableBytes;
   const share = Math.min(1, room.reachBytes / allBytes);
   const inBytes = (amount: number): number => Math.floor(amount * unitBytes * share);
   return { hardBytes: inBytes(limit), softBytes: inBytes(limit - spike) };
 }
 
-/** The least value of an option, or of the memory that the process may have, with which the soft limit is so high. */
+/** The least value of an option, or of the container's memory, with which the soft limit is at least `softBytes`. */
 export function leastFor(
   softBytes: number,
   config: MemoryLimiterConfig,
 ): { readonly what: string; readonly mib: number } {
-  const { limit_mib, spike_limit_mib } = config;
+  const { limitMib, spikeLimitMib } = config;
   const softMib = softBytes / MIB;
-  if (limit_mib > 0) {
-    const mib = spike_limit_mib > 0 ? softMib + spike_limit_mib : softMib / (1 - 1 / SPIKE_DIVISOR);
+  if (limitMib > 0) {
+    const mib = spikeLimitMib > 0 ? softMib + spikeLimitMib : softMib / (1 - 1 / SPIKE_DIVISOR);
     return { what: "limit_mib", mib: Math.ceil(mib) };
   }
-  const { limit, spike } = asked(config, { availableBytes: 0, reachBytes: 0 });
+  const { limit, spike } = configuredLimit(config, { availableBytes: 0, reachBytes: 0 });
   return { what: "memory limit of the container", mib: Math.ceil((softMib / (limit - spike)) * 100) };
 }

@@ -6,7 +6,7 @@ import { systemMemory } from "./memory.ts";
 import { MemoryMonitor } from "./monitor.ts";
 import { MemoryLimiterProcessor } from "./processor.ts";
 
-/** A processor in several pipelines is several components of one configuration; one of them is enough to look. */
+/** One monitor for each config. A processor in several pipelines is several components of one config, which share it. */
 const monitors = new WeakMap<MemoryLimiterConfig, MemoryMonitor>();
 
 function monitorOf(config: MemoryLimiterConfig, { id, clock, logger }: Settings): MemoryMonitor {
@@ -18,7 +18,7 @@ function monitorOf(config: MemoryLimiterConfig, { id, clock, logger }: Settings)
   return monitor;
 }
 
-/** Lets nothing be scraped and collects garbage while memory is short, as the Collector's processor of this name does. */
+/** Stops scraping and collects garbage while memory is short, as the Collector's processor of this name does. */
 export const factory: ProcessorFactory<MemoryLimiterConfig> = {
   stability: "beta",
   schema: memoryLimiterSchema,

@@ -5,35 +5,35 @@ import { getHeapStatistics, setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { readGroupMemory } from "./cgroup.ts";
 
-/** What the process takes and may take, in bytes. */
+/** The memory that the process takes and may take, in bytes. */
 export interface MemoryUsage {
   /**
-   * What the kernel cannot drop, and therefore kills for: of the process, or of its control group where that has a limit.
-   * Pages of files that are on their disk are not in it: the kernel takes them back when it needs them.
+   * The memory that the kernel cannot take back, so that it kills the process for it. It is that of the process, or that
+   * of its control group if the group has a limit. Pages of files that are on their disk are not in it.
    */
   readonly heldBytes: number;
   /**
-   * Of it, what is in use. Node keeps most of what is freed, above all that of buffers: after one spike the memory that is
-   * held stays where it was, and what comes next goes into it. So it is this number that a limit must hold down.
+   * The part of the held memory that is in use. Node keeps most of the memory that is freed, above all that of buffers,
+   * and uses it again later. So the held memory does not fall after a spike, and a limit must look at this number.
    */
   readonly usedBytes: number;
-  /** What the process may have: its control groups' limit, or the machine's memory. */
+  /** The memory that the process may have: its control groups' limit, or the machine's memory. */
   readonly availableBytes: number;
-  /** At how much V8 ends the process: the heap's limit, and what lies outside the heap now. */
+  /** The memory at which V8 ends the process: the heap's limit, and the memory outside the heap now. */
   readonly reachBytes: number;
 }
 
-/** The process's memory; tests have another. */
+/** Reads and frees the process's memory. Tests replace it. */
 export interface Memory {
   read(): MemoryUsage;
   /**
-   * Collects garbage before it goes on, some dozen milliseconds; `thorough` also gives back what the heap keeps, and takes
-   * a tenth of a second. False where this Node cannot be told to.
+   * Collects garbage, which takes some dozen milliseconds. A thorough collection also gives back the memory that the heap
+   * keeps, and takes a tenth of a second. Returns false if this Node cannot do it.
    */
   collect(thorough: boolean): boolean;
 }
 
-/** What Node keeps beside heap, buffers and files; measured with the agent at work, where it is 16 to 23 MiB. */
+/** Node's own memory in addition to heap, buffers and files. Measured in a running agent, where it is 16 to 23 MiB. */
 const NATIVE_BYTES = 20 * 1024 * 1024;
 
 type Collect = (options: { type: "major"; execution: "sync"; flavor: "regular" | "last-resort" }) => void;
@@ -68,7 +68,7 @@ export const systemMemory: Memory = {
   },
 };
 
-/** `gc` is there only in contexts that are made while the flag is set. */
+/** Makes a context that has `gc`: only contexts that are made while the flag is set have it. */
 function findCollector(): Collect {
   setFlagsFromString("--expose-gc");
   try {
@@ -78,13 +78,13 @@ function findCollector(): Collect {
   }
 }
 
-/** The sizes of /proc/self/status, in bytes; undefined where the kernel does not say. */
+/** Reads /proc/self/status. The returned function gives a size in bytes by its name; undefined if it is not there. */
 function readStatus(): (name: string) => number | undefined {
   let text = "";
   try {
     text = readFileSync("/proc/self/status", "utf8");
   } catch {
-    // Not Linux: the heap must do.
+    // Only Linux has the file. Elsewhere the size of the heap must be enough.
   }
   return (name) => {
     const [, kib] = new RegExp(`^${name}:\\s+(\\d+) kB$`, "m").exec(text) ?? [];

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import type { Clock } from "../../clock/clock.ts";
 import type { Statuses } from "../../component/status.ts";
 import { RepeatedLog } from "../../reporting/repeated_log.ts";
-import { leastFor, limitsOf, type MemoryLimiterConfig } from "./config.ts";
+import { type GcIntervals, leastFor, limitsOf, type MemoryLimiterConfig } from "./config.ts";
 import type { Memory, MemoryUsage } from "./memory.ts";
 
 export interface MemoryMonitorOptions {
@@ -14,14 +14,18 @@ export interface MemoryMonitorOptions {
   readonly logger: Logger;
 }
 
-/** One of several, also where their statuses are the same. */
+/** One processor that uses the monitor. An object of its own, since several may have the same statuses. */
 interface User {
   readonly statuses: Statuses;
 }
 
 /**
- * Where memory stands. Above the soft and the hard limit nothing is scraped. "kept" is above the hard limit with what
- * the process keeps and does not use: to scrape less would not make it less.
+ * How much memory is used:
+ *
+ * - "normal": less than the soft limit.
+ * - "soft", "hard": more than that limit. Nothing is scraped.
+ * - "kept": more than the hard limit is held, but less than the soft limit is in use. Scraping goes on, since to scrape
+ *   less would not give the rest back.
  */
 type Level = "normal" | "kept" | "soft" | "hard";
 
@@ -33,24 +37,24 @@ const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
 const TOO_LOW =
   "The limit leaves too little memory to work with, and scrapes will be skipped; raise the option to least_mib.";
 const REFUSED = "data refused due to high memory usage";
-/** What an agent with a few sandboxes takes beyond what it has in use when it has just started; measured. */
+/** The memory that an agent with a few sandboxes uses in addition to that of its start; measured. */
 const WORK_BYTES = 16 * 1024 * 1024;
 const MIB = 1024 * 1024;
 const LOG_INTERVAL_MS = 10_000;
-/** A collection that frees a smaller share of what there was has freed nothing. */
+/** A collection that frees a smaller share of the memory counts as one that has freed nothing. */
 const EFFECTIVE_SHARE = 0.05;
-/** Of `check_interval`: the first step of a growing interval, a little less so that every check may be the one. */
+/** The first step of a growing interval, as a share of `check_interval`. It is less than 1, so that the very next check may collect. */
 const FIRST_STEP_SHARE = 0.95;
 
-/** Looks at the memory from time to time, says whether it is short, and collects garbage. */
+/** Checks the memory every `check_interval`, says whether it is short, and collects garbage. */
 export class MemoryMonitor {
   readonly #options: MemoryMonitorOptions;
   #level: Level = "normal";
-  /** The processors that use it, which is one for all pipelines. */
+  /** The processors that use this monitor: one of each pipeline. */
   readonly #users = new Set<User>();
   #cancel: (() => void) | undefined;
   #collectedMs = 0;
-  /** How long to wait between collections, beside the least time, as long as they free nothing. */
+  /** The grown interval between collections that free nothing; 0 while they free something. */
   #waitMs = 0;
   readonly #collections: RepeatedLog;
 
@@ -68,7 +72,7 @@ export class MemoryMonitor {
     return this.#level === "soft" || this.#level === "hard";
   }
 
-  /** A processor with these statuses begins to ask, until the returned function is called; the last one ends the watch. */
+  /** A processor begins to use the monitor. It calls the returned function when it ends; the last one ends the checks. */
   start(statuses: Statuses): () => void {
     const user: User = { statuses };
     this.#users.add(user);
@@ -94,7 +98,7 @@ export class MemoryMonitor {
     this.#level = "normal";
   }
 
-  /** What a start leaves behind as garbage is no reason. */
+  /** Warns if the limit leaves too little memory, after the garbage of the start has been collected. */
   #warnIfTooLow(before: MemoryUsage): void {
     const { config, memory, logger } = this.#options;
     const isTooLow = (usage: MemoryUsage): boolean =>
@@ -110,7 +114,7 @@ export class MemoryMonitor {
   }
 
   #checkLater(): void {
-    this.#cancel = this.#options.clock.after(this.#options.config.check_interval, () => {
+    this.#cancel = this.#options.clock.after(this.#options.config.checkIntervalMs, () => {
       this.#check();
       this.#checkLater();
     });
@@ -135,23 +139,15 @@ export class MemoryMonitor {
   }
 
   #isCollectionDue(level: Level): boolean {
-    // What one collection did not give back the next one does not either.
+    // Memory that one collection did not give back, the next one does not give back either.
     if (level === "kept" && this.#level === "kept" && this.#waitMs > 0) return false;
     const elapsedMs = this.#options.clock.monotonicMs() - this.#collectedMs;
     return elapsedMs >= Math.max(this.#intervals(level).minMs, this.#waitMs);
   }
 
-  #intervals(level: Level): { readonly minMs: number; readonly maxMs: number } {
-    const { config } = this.#options;
-    return level === "soft"
-      ? {
-          minMs: config.min_gc_interval_when_soft_limited,
-          maxMs: config.max_gc_interval_when_soft_limited,
-        }
-      : {
-          minMs: config.min_gc_interval_when_hard_limited,
-          maxMs: config.max_gc_interval_when_hard_limited,
-        };
+  #intervals(level: Level): GcIntervals {
+    const { soft, hard } = this.#options.config.gcIntervals;
+    return level === "soft" ? soft : hard;
   }
 
   #collect(level: Level, before: MemoryUsage): MemoryUsage {
@@ -166,7 +162,7 @@ export class MemoryMonitor {
       this.#collections.report(0, { before_mib, ...this.#fieldsOf(after), duration_ms });
     }
     const { minMs, maxMs } = this.#intervals(level);
-    const firstMs = Math.max(minMs, config.check_interval * FIRST_STEP_SHARE);
+    const firstMs = Math.max(minMs, config.checkIntervalMs * FIRST_STEP_SHARE);
     const longerMs = this.#waitMs === 0 ? firstMs : this.#waitMs * 2;
     this.#waitMs = hasFreed(before, after) ? 0 : Math.min(longerMs, maxMs);
     return after;

@@ -10,7 +10,7 @@ import { poll } from "../../../test/kit/poll.ts";
 
 const PAGE = answerPage("# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count 1\n");
 
-/** A shim that answers until it is told to hang, and how many requests it has had since. */
+/** A shim that answers until `told.hangs` is set; `told.left` counts the requests since then. */
 function shim() {
   const told = { hangs: false, left: 0 };
   const answer = (socket: Socket): void => {
@@ -20,7 +20,7 @@ function shim() {
   return { told, answer };
 }
 
-test("a sandbox that ends while it is asked by name has ended, and is not failing", () =>
+test("a sandbox that ends while it is asked for its agent's URL has ended, and is not failing", () =>
   withFakeTime(async ({ root, clock, add, receiver, reading, log }) => {
     const { told, answer } = shim();
     await add("a", answer);
@@ -41,7 +41,7 @@ test("a sandbox that ends while it is asked by name has ended, and is not failin
     );
   }));
 
-test("a question that is not answered is told to the pipeline at the next visit, though no scrape is made then", () =>
+test("after a question without an answer the next visit reports the sandbox, although it makes no scrape", () =>
   withFakeTime(async ({ clock, add, receiver, reading }) => {
     const { told, answer } = shim();
     await add("a", answer);
@@ -59,7 +59,7 @@ test("a question that is not answered is told to the pipeline at the next visit,
     assert.equal(told.left, 1);
   }));
 
-test("a shim is asked where its agent listens once in an interval, however many want to know it; an answer is short", () => {
+test("a shim is asked where its agent listens once per interval, however many ask; a long answer is refused", () => {
   let questions = 0;
   let url = "vsock://3:1024\n";
   return withFakeTime(

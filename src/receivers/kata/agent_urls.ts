@@ -2,24 +2,25 @@
 import { join } from "node:path";
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import { SOCKET_NAME } from "./readiness.ts";
-import { describeSandbox, type Sandbox } from "./sandbox.ts";
-import type { Lanes } from "./schedule.ts";
-import { isCutOff, type Scraper } from "./scrape.ts";
+import { SOCKET_NAME } from "./discovery/found_sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { describeSandbox } from "./sandbox/sandbox_name.ts";
+import type { Lanes } from "./scraping/lanes.ts";
+import { isCutOff, type Scraper } from "./scraping/scrape.ts";
 import type { Visits } from "./visits.ts";
 
 /** Shims answer with about 100 bytes. */
 const URL_BYTES_MAX = 4_096;
 
-/** One question, and who asks while it is valid gets its answer. */
+/** One question to a shim. Everyone who asks while it is valid gets its answer. */
 interface Question {
   readonly answer: Promise<string>;
-  /** When the shim was asked, by the monotonic clock; undefined if it was not. */
+  /** The time by the monotonic clock when the shim was asked; undefined if it was not. */
   askedMs: number | undefined;
   isOver: boolean;
 }
 
-/** Asks shims where their guests' agents listen, under the rules of a scrape, each at most once in an interval. */
+/** Asks shims where their guests' agents listen. The rules of a scrape apply, and a shim is asked at most once per interval. */
 export class AgentUrls {
   readonly #settings: Settings;
   readonly #intervalMs: number;
@@ -37,7 +38,10 @@ export class AgentUrls {
     this.#visits = visits;
   }
 
-  /** The answer, at most an interval old, as is a failure. Rejects where the sandbox may not be asked or does not answer. */
+  /**
+   * Resolves with an answer that is at most an interval old. Rejects if the sandbox may not be asked or does not answer;
+   * that result is kept for an interval, too.
+   */
   ask(sandbox: Sandbox): Promise<string> {
     const known = this.#questions.get(sandbox);
     if (known !== undefined && this.#isValid(known)) return known.answer;
@@ -54,7 +58,7 @@ export class AgentUrls {
     return question.answer;
   }
 
-  /** A shim that was not asked may be asked at once. */
+  /** A question that did not reach the shim is not kept. */
   #isValid({ askedMs, isOver }: Question): boolean {
     if (!isOver) return true;
     return askedMs !== undefined && this.#settings.clock.monotonicMs() - askedMs < this.#intervalMs;
@@ -62,7 +66,7 @@ export class AgentUrls {
 
   async #ask(sandbox: Sandbox, question: Question): Promise<string> {
     const { clock } = this.#settings;
-    const { state, nextScrape, reason } = sandbox.standing;
+    const { state, nextScrape, reason } = sandbox.condition;
     if (nextScrape !== undefined && nextScrape.monotonicMs > clock.monotonicMs())
       throw this.#refusal(
         sandbox,
@@ -85,7 +89,8 @@ export class AgentUrls {
         if (outcome.ok) return outcome.page.toString("latin1", 0, outcome.length).trimEnd();
         if (sandbox.ended) throw this.#refusal(sandbox, "it has ended");
         const { fault, text } = outcome;
-        if (state === "up" || isCutOff(fault)) this.#visits.settle(sandbox, { kind: "failed", fault, text });
+        if (state === "up" || isCutOff(fault))
+          this.#visits.applyFinding(sandbox, { kind: "failed", fault, text });
         throw this.#refusal(sandbox, text);
       } finally {
         scraper.release();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Standing } from "./standing.ts";
+import type { Condition } from "./sandbox/condition.ts";
 
-/** The log line for a change of a sandbox's standing; the message is one of few constant sentences. */
+/** The log line for a change of a sandbox's condition. The message is one of a few constant sentences. */
 export interface ChangeLine {
   readonly level: "info" | "warn";
   readonly message: string;
@@ -16,10 +16,10 @@ const WARNINGS = {
   unreadable: "Sandbox cannot be looked at.",
 } as const;
 
-/** The line for a change to `now`; undefined for one that is none to a person, such as the steps of a pod's start. */
+/** Returns the line for a change to `now`; undefined for a change that people need not see, such as the steps of a start. */
 export function changeLine(
-  before: Standing,
-  now: Standing,
+  before: Condition,
+  now: Condition,
   { hasAnswered, isStart }: { readonly hasAnswered: boolean; readonly isStart: boolean },
 ): ChangeLine | undefined {
   switch (now.state) {
@@ -29,13 +29,13 @@ export function changeLine(
       return info(before.state === "up" ? "Sandbox is well again." : "Sandbox answers again.");
     case "pending":
       if (now.code === "unreadable") return warn(WARNINGS.unreadable);
-      // One that stays so is in the summary.
+      // A sandbox that stays pending is in the summary.
       if (!isStart) return warn(WARNINGS.unsafe);
       return before.state === "pending" ? undefined : info("Sandbox is pending again.");
     case "stale":
     case "failing":
     case "unsafe":
-      // Other reasons for the same state are in the summary.
+      // A new reason for the same state is in the summary.
       return isStart || before.state === now.state ? undefined : warn(WARNINGS[now.state]);
     case "ending":
       return before.state === "ending" ? undefined : info("Sandbox is being removed.");

@@ -10,7 +10,7 @@ function check(config: unknown, want: string): void {
   assert.equal(issue && `${issue.path.join("::")}: ${issue.message}`, want, JSON.stringify(config));
 }
 
-test("without a word the receiver follows both runtimes and scrapes every 15 seconds", () => {
+test("without options the receiver follows both runtimes and scrapes every 15 seconds", () => {
   const config = factory.schema.parse({});
   assert.deepEqual(config.roots, [
     { path: "/run/vc/sbs", runtime: "go" },
@@ -30,7 +30,7 @@ test("without a word the receiver follows both runtimes and scrapes every 15 sec
   assert.deepEqual(config.unsafeHypervisors, []);
 });
 
-test("what cannot work is a fault", () => {
+test("a config that cannot work is a fault", () => {
   check({ roots: [] }, "roots: Too small: expected array to have >=1 items");
   check({ roots: ["/a", "/b", "/a/"] }, "roots: names a root twice");
   check({ timeout: "999ms" }, "timeout: must be at least 1s");

@@ -1,89 +1,89 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../clock/clock.ts";
 import type { RawPage } from "../../kata/sandboxes.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
-/** Sandboxes whose raw pages are waited for or kept at one time. */
+/** The number of sandboxes whose raw pages may be requested or kept at one time. */
 const PAGES_MAX = 4;
-/** What the pages that are kept take together. */
+/** The memory of all pages that are kept. */
 const BYTES_MAX = 16 * 1024 ** 2;
 
-/** A page that somebody wants. */
-interface Wanted {
+/** A page that somebody has requested. */
+interface PageRequest {
   readonly next: PromiseWithResolvers<void>;
   /** Undefined until the next scrape. */
   page: { readonly bytes: Buffer; readonly atMs: number } | undefined;
 }
 
 /**
- * The bytes of pages as scrapes receive them, for who wants to see them. No shim is asked for it: whoever comes waits for
- * the next scrape, and its page is kept for an interval. Bounded in number and in memory.
+ * Gives the bytes of pages as scrapes receive them, for people who want to see them. No shim is asked for this: a request
+ * waits for the sandbox's next scrape, whose page is then kept for an interval. Bounded in number and in memory.
  */
 export class RawPages {
   readonly #clock: Clock;
   readonly #intervalMs: number;
-  readonly #wanted = new Map<Sandbox, Wanted>();
+  readonly #requests = new Map<Sandbox, PageRequest>();
 
   constructor(clock: Clock, intervalMs: number) {
     this.#clock = clock;
     this.#intervalMs = intervalMs;
   }
 
-  /** The page of the sandbox's next scrape, or of one within the last interval. Rejects where there is no room or no page. */
+  /** Resolves with the page of the sandbox's next scrape, or one that is kept. Rejects if there is no room or no page. */
   async page(sandbox: Sandbox): Promise<RawPage> {
-    this.forgetOld();
-    let wanted = this.#wanted.get(sandbox);
-    if (wanted === undefined) {
-      if (this.#wanted.size >= PAGES_MAX)
+    this.dropOld();
+    let request = this.#requests.get(sandbox);
+    if (request === undefined) {
+      if (this.#requests.size >= PAGES_MAX)
         throw new Error(`raw pages of ${PAGES_MAX} sandboxes at one time are the limit; come again`);
-      wanted = { next: Promise.withResolvers(), page: undefined };
-      wanted.next.promise.catch(() => {});
-      this.#wanted.set(sandbox, wanted);
+      request = { next: Promise.withResolvers(), page: undefined };
+      request.next.promise.catch(() => {});
+      this.#requests.set(sandbox, request);
     }
-    await wanted.next.promise;
-    if (wanted.page === undefined) throw new Error("BUG: raw page is not there");
-    const { bytes, atMs } = wanted.page;
+    await request.next.promise;
+    if (request.page === undefined) throw new Error("BUG: raw page is not there");
+    const { bytes, atMs } = request.page;
     return { bytes, ageMs: this.#clock.monotonicMs() - atMs };
   }
 
-  /** Takes what a scrape has received, if somebody waits for it. The bytes are copied. */
+  /** Copies the page that a scrape has received, if somebody waits for it. */
   offer(sandbox: Sandbox, page: Buffer, length: number): void {
-    const wanted = this.#wanted.get(sandbox);
-    if (wanted === undefined) return;
-    if (wanted.page !== undefined) {
-      // A newer scrape has been made, for which nobody waits.
-      this.#wanted.delete(sandbox);
+    const request = this.#requests.get(sandbox);
+    if (request === undefined) return;
+    if (request.page !== undefined) {
+      // The kept page is no longer the latest one, and nobody waits for this one.
+      this.#requests.delete(sandbox);
     } else if (this.#bytes() + length > BYTES_MAX) {
       this.refuse(sandbox, `no memory left: raw pages may take ${BYTES_MAX} bytes together`);
     } else {
-      wanted.page = { bytes: Buffer.from(page.subarray(0, length)), atMs: this.#clock.monotonicMs() };
-      wanted.next.resolve();
+      request.page = { bytes: Buffer.from(page.subarray(0, length)), atMs: this.#clock.monotonicMs() };
+      request.next.resolve();
     }
   }
 
-  /** Tells who waits that there is no page. */
+  /** Rejects the requests for the sandbox's page, and drops a page that is kept. */
   refuse(sandbox: Sandbox, reason: string): void {
-    const wanted = this.#wanted.get(sandbox);
-    if (wanted === undefined) return;
-    this.#wanted.delete(sandbox);
-    wanted.next.reject(new Error(reason));
+    const request = this.#requests.get(sandbox);
+    if (request === undefined) return;
+    this.#requests.delete(sandbox);
+    request.next.reject(new Error(reason));
   }
 
-  /** Forgets pages that are older than an interval. */
-  forgetOld(): void {
+  /** Drops pages that are older than an interval. */
+  dropOld(): void {
     const oldestMs = this.#clock.monotonicMs() - this.#intervalMs;
-    for (const [sandbox, { page }] of this.#wanted)
-      if (page !== undefined && page.atMs <= oldestMs) this.#wanted.delete(sandbox);
+    for (const [sandbox, { page }] of this.#requests)
+      if (page !== undefined && page.atMs <= oldestMs) this.#requests.delete(sandbox);
   }
 
-  /** Tells all who wait that no page will come. */
+  /** Rejects all requests, and drops all pages. */
   close(): void {
-    for (const sandbox of [...this.#wanted.keys()]) this.refuse(sandbox, "the agent or its receiver stops");
+    for (const sandbox of [...this.#requests.keys()]) this.refuse(sandbox, "the agent or its receiver stops");
   }
 
   #bytes(): number {
     let bytes = 0;
-    for (const { page } of this.#wanted.values()) bytes += page?.bytes.length ?? 0;
+    for (const { page } of this.#requests.values()) bytes += page?.bytes.length ?? 0;
     return bytes;
   }
 }

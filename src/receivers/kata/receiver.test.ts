@@ -8,10 +8,10 @@ import { test } from "node:test";
 import { isUp, state, value, withReceiver } from "../../../test/kit/kata/receiver.ts";
 import { poll } from "../../../test/kit/poll.ts";
 import { attributeOf } from "../../metrics/model.ts";
-import type { Fault } from "../../simulator/shim.ts";
+import type { ShimFault } from "../../simulator/shim.ts";
 import { startSimulator } from "../../simulator/simulator.ts";
 
-test("a sandbox gives its shim's page with the agent's own families in front", () =>
+test("a reading has the shim's families, with the agent's own in front", () =>
   withReceiver(async ({ simulator, reading }) => {
     const { id } = await simulator.add();
     const first = await reading(id, isUp);
@@ -37,7 +37,7 @@ test("the next scrape has the same schema and resource, though the blocks were s
     assert.equal(first?.resource, second?.resource);
   }));
 
-test("a sandbox ends when its directory goes, and nothing follows its end", () =>
+test("a sandbox ends when its directory goes, and no reading follows its end", () =>
   withReceiver(async ({ simulator, reading, ended }) => {
     const { id } = await simulator.add();
     const { id: slow } = await simulator.add({ fault: "hang" });
@@ -47,7 +47,7 @@ test("a sandbox ends when its directory goes, and nothing follows its end", () =
     await poll("the end", () => ended.includes(id) || undefined);
   }));
 
-const FAILURES: readonly (readonly [Fault, string])[] = [
+const FAILURES: readonly (readonly [ShimFault, string])[] = [
   ["hang", "failing"],
   ["refuse", "stale"],
   ["close", "failing"],
@@ -68,7 +68,7 @@ test("a shim that answers badly is reported as such, and its neighbour is scrape
     await reading(healthy, isUp);
   }));
 
-test("a page without end costs its own sandbox's reading and a bounded buffer", () =>
+test("an endless page costs only its own sandbox's reading, and a bounded buffer", () =>
   withReceiver(
     async ({ simulator, reading }) => {
       const { id } = await simulator.add({ fault: "huge" });
@@ -93,7 +93,7 @@ test("a page without the guest agent's part is served and called partial", () =>
     assert.equal(value(partial, "kata_collector_sandbox_partial"), 1);
   }));
 
-test("hostile lines are counted and cannot speak for the agent", () =>
+test("hostile lines are counted, and cannot define the agent's families", () =>
   withReceiver(async ({ simulator, reading }) => {
     const { id } = await simulator.add({ fault: "hostile" });
     const hostile = await reading(id, isUp);
@@ -146,11 +146,11 @@ test("roots that come, go, and come again are followed", () =>
     await rm(`${simulator.goRoot}.away`, { recursive: true });
   }));
 
-// The watcher says nothing of what happens before it is ready, and nobody can tell when it is: so another sandbox is
-// added until one is seen. Without a watcher none would be, since the roots are looked at again in ten minutes.
+// The watcher reports nothing that happens before it is ready, and does not say when it is: so sandboxes are added until one
+// is seen. Without a watcher none would be seen, since the next scan is in ten minutes.
 const WATCHER_ALONE = { collection_interval: "100ms", reconcile_interval: "10m" };
 
-test("the watcher shows a sandbox long before the next look at the roots", () =>
+test("the watcher shows a sandbox long before the next scan of the roots", () =>
   withReceiver(
     async ({ simulator, readings, ended }) => {
       await simulator.add();
@@ -194,11 +194,11 @@ test("the watcher sees a root that is made several levels deep after the start",
   }
 });
 
-test("where the watcher is blind, the next look finds what came and went", () =>
+test("if the watcher sees nothing, the next scan finds what came and went", () =>
   withReceiver(async ({ simulator, reading, ended }) => {
     const { id } = await simulator.add();
     await reading(id, isUp);
-    // Nobody is told of what happens above the directory that is watched.
+    // The watcher does not report what happens above the root.
     const above = dirname(dirname(simulator.goRoot));
     await rename(above, `${above}.away`);
     await mkdir(simulator.goRoot, { recursive: true });
@@ -228,7 +228,7 @@ test("a directory that was replaced under its name ends, and its successor is sh
     { config: { reconcile_interval: "10m" } },
   ));
 
-test("a sandbox under QEMU that takes the place of another is not asked in its stead", async () => {
+test("a sandbox under QEMU that replaces another one is not asked instead of it", async () => {
   const dir = await mkdtemp(join(tmpdir(), "qemu-"));
   const other = await startSimulator({ dir, sandboxes: 1, flavor: "rs", hypervisor: "qemu", cri: false });
   const [qemu = assert.fail()] = other.sandboxes.values();
@@ -250,7 +250,7 @@ test("a sandbox under QEMU that takes the place of another is not asked in its s
   }
 });
 
-test("of one id under two roots the sandbox that answers is shown, and one ends before the other is", () =>
+test("if two roots have a sandbox of one id, the one that answers is shown, and one ends before the other is shown", () =>
   withReceiver(async ({ simulator, reading, readings, ended }) => {
     const left = await simulator.add({ flavor: "go", fault: "refuse" });
     const { id } = left;
@@ -272,7 +272,7 @@ test("of one id under two roots the sandbox that answers is shown, and one ends 
     await rename(join(simulator.rsRoot, id), live.directory);
   }));
 
-test("what stands in a socket's place is left alone", () =>
+test("something else at the socket's path is not touched", () =>
   withReceiver(async ({ simulator, reading, readings }) => {
     const elsewhere = await simulator.add();
     await reading(elsewhere.id, isUp);
@@ -293,7 +293,7 @@ test("one shim never has two scrapes at a time", async () => {
   let most = 0;
   const server: Server = createServer((socket) => {
     most = Math.max(most, ++open);
-    // A socket that nobody reads never learns that its peer has left.
+    // A socket must be read to learn that its peer has closed the connection.
     socket.resume();
     socket.on("close", () => open--);
     socket.on("error", () => socket.destroy());

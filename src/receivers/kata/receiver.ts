@@ -5,64 +5,56 @@ import type { Consumer } from "../../component/consumer.ts";
 import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { ParseLimits } from "../../prometheus/parse_limits.ts";
 import { AgentUrls } from "./agent_urls.ts";
-import { Answers } from "./answers.ts";
-import type { Departure, FoundSandbox, Root, RootState } from "./discovery.ts";
-import type { ResponseLimits } from "./http_response.ts";
-import { Looks } from "./looks.ts";
-import { momentOf } from "./moment.ts";
-import { PageMemory } from "./page_buffer.ts";
-import { Pages } from "./pages.ts";
+import type { KataConfig } from "./config.ts";
+import type { Departure } from "./discovery/discovery.ts";
+import type { FoundSandbox } from "./discovery/found_sandbox.ts";
+import type { Root } from "./discovery/root.ts";
+import type { RootState } from "./discovery/root_state.ts";
+import { ScanScheduler } from "./discovery/scan_scheduler.ts";
+import { every } from "./every.ts";
+import { Pages } from "./pages/pages.ts";
+import { shimPart } from "./pages/shim_page.ts";
+import { ReadinessCheck } from "./proof/readiness.ts";
 import { RawPages } from "./raw_pages.ts";
-import { ReadinessCheck } from "./readiness.ts";
 import { ReceiverMetrics } from "./receiver_metrics.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import { describeSandbox, resourceOf, Sandbox, statusOf } from "./sandbox.ts";
+import { Answers } from "./sandbox/answers.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import { resourceOf, Sandbox, statusOf } from "./sandbox/sandbox.ts";
+import { describeSandbox } from "./sandbox/sandbox_name.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import { every, Lanes } from "./schedule.ts";
-import { Scraper } from "./scrape.ts";
-import { shimPart } from "./shim_page.ts";
+import { Lanes } from "./scraping/lanes.ts";
+import { PageMemory } from "./scraping/page_buffer.ts";
+import { Scraper } from "./scraping/scrape.ts";
 import { Shown } from "./shown.ts";
-import type { UnsafeHypervisor } from "./verdict.ts";
 import { Visits } from "./visits.ts";
 
-export interface KataConfig {
-  readonly roots: readonly Root[];
-  readonly intervalMs: number;
-  readonly initialDelayMs: number;
-  readonly timeoutMs: number;
-  readonly concurrency: number;
-  readonly reconcileIntervalMs: number;
-  readonly unsafeHypervisors: readonly UnsafeHypervisor[];
-  readonly shimFamilies: readonly string[];
-  readonly guestLabels: readonly string[];
-  readonly limits: ParseLimits &
-    ResponseLimits & { readonly pageMemoryBytesMax: number; readonly sandboxesMax: number };
-}
-
 const MINUTE_MS = 60_000;
-/** Between two reports without a reason: by then a start may be over, or a pod known that the status can name. */
+/** The time between two regular reports of the status: meanwhile a start may be over, or a pod's name be known. */
 const REPORT_MS = 10_000;
-/** A shim that is cut off in its answer may keep the guest's part from whoever asks next. */
+/** The time for which the end waits for scrapes under way: a shim that is cut off in its answer may leave the guest out of its next pages. */
 const SHUTDOWN_GRACE_MS = 1_000;
 
-/** Finds the node's sandboxes in the file system and scrapes each at its own rhythm. Its parts do the work; it owns their lives. */
+/**
+ * Finds the node's sandboxes in the file system and scrapes each one at its own rhythm. The parts do the work; this class
+ * connects them, starts and ends them, and answers questions about the sandboxes.
+ */
 export class KataReceiver implements Receiver, SandboxSource {
   readonly #config: KataConfig;
   readonly #settings: Settings;
-  /** By directory. */
+  /** The sandboxes by directory. */
   readonly #sandboxes = new Map<string, Sandbox>();
   readonly #metrics: ReceiverMetrics;
   readonly #log: SandboxLog;
   readonly #status: ReceiverStatus;
   readonly #pages: Pages;
   readonly #shown: Shown;
-  readonly #looks: Looks;
+  readonly #scans: ScanScheduler;
   readonly #visits: Visits;
   readonly #rawPages: RawPages;
   readonly #agentUrls: AgentUrls;
-  /** What takes back what the start began; empty before the start and after the end. */
+  /** Functions that undo what the start began; empty before the start and after the end. */
   #undo: readonly (() => void)[] = [];
 
   constructor(config: KataConfig, settings: Settings, next: Consumer) {
@@ -76,7 +68,7 @@ export class KataReceiver implements Receiver, SandboxSource {
     this.#pages = new Pages({ interner, limits, shimFamilies, guestLabels });
     this.#shown = new Shown(settings, this.#metrics, next);
     this.#rawPages = new RawPages(settings.clock, intervalMs);
-    this.#looks = this.#createLooks();
+    this.#scans = this.#createScans();
     const lanes = createLanes(config, settings);
     this.#visits = new Visits({
       settings,
@@ -91,8 +83,8 @@ export class KataReceiver implements Receiver, SandboxSource {
         this.#log.changed(sandbox, before);
         this.#status.report();
       },
-      onGone: ({ found }) => this.#looks.lookAt(found),
-      waiting: () => this.#looks.socketlessCount,
+      onGone: ({ found }) => this.#scans.lookAt(found),
+      waiting: () => this.#scans.socketlessCount,
     });
     this.#agentUrls = new AgentUrls(settings, { intervalMs, lanes, visits: this.#visits });
   }
@@ -101,21 +93,21 @@ export class KataReceiver implements Receiver, SandboxSource {
     const { clock, host, id } = this.#settings;
     const sandboxes = this.#sandboxes;
     this.#undo = [
-      this.#metrics.observe(() => Array.from(sandboxes.values(), ({ standing }) => standing.state)),
+      this.#metrics.observe(() => Array.from(sandboxes.values(), ({ condition }) => condition.state)),
       every(clock, this.#config.intervalMs, () => this.#nextRound()),
       every(clock, MINUTE_MS, () => this.#nextMinute()),
       every(clock, REPORT_MS, () => this.#status.report()),
       host.single(SANDBOX_SOURCES).add(id, this),
       this.#status.holdReadiness(),
     ];
-    this.#looks.start();
+    this.#scans.start();
     return Promise.resolve();
   }
 
   async shutdown(deadline: AbortSignal): Promise<void> {
     for (const undo of this.#undo) undo();
     this.#undo = [];
-    this.#looks.stop();
+    this.#scans.stop();
     this.#visits.stop();
     const overdue = aborted(deadline);
     const grace = Promise.withResolvers<void>();
@@ -135,11 +127,11 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 
   roots(): readonly string[] {
-    return this.#status.hasLooked ? this.#config.roots.map(({ path }) => path) : [];
+    return this.#status.hasScanned ? this.#config.roots.map(({ path }) => path) : [];
   }
 
   owns(identityKey: string): boolean {
-    return this.#looks.owns(identityKey);
+    return this.#scans.owns(identityKey);
   }
 
   lastScrape(id: string): LastScrape | undefined {
@@ -168,14 +160,14 @@ export class KataReceiver implements Receiver, SandboxSource {
     return sandbox && this.#agentUrls.ask(sandbox);
   }
 
-  /** Of several with this id, which lie under different roots, the one that is shown. */
+  /** Returns the sandbox of this id. If several roots have one, it is the one that the pipeline shows. */
   #sandboxOf(id: string): Sandbox | undefined {
     const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);
     return found.find((one) => this.#shown.has(one)) ?? found[0];
   }
 
   #whyNoPage(sandbox: Sandbox): string | undefined {
-    const { state, reason } = sandbox.standing;
+    const { state, reason } = sandbox.condition;
     return state === "up" ? undefined : this.#noPage(sandbox, `it is ${state}: ${reason}`);
   }
 
@@ -183,10 +175,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     return `cannot show ${describeSandbox(sandbox, this.#settings.host.single(WITNESSES))}: ${detail}`;
   }
 
-  #createLooks(): Looks {
+  #createScans(): ScanScheduler {
     const { roots, initialDelayMs, reconcileIntervalMs, limits } = this.#config;
     const { clock, logger, host, id } = this.#settings;
-    return new Looks({
+    return new ScanScheduler({
       id,
       sources: host.single(SANDBOX_SOURCES),
       clock,
@@ -207,7 +199,7 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   #nextRound(): void {
     this.#pages.nextRound();
-    this.#rawPages.forgetOld();
+    this.#rawPages.dropOld();
   }
 
   #nextMinute(): void {
@@ -224,7 +216,7 @@ export class KataReceiver implements Receiver, SandboxSource {
       source: this.#pages.source(),
       answers: new Answers(this.#config.timeoutMs),
       rank: this.#config.roots.indexOf(root),
-      now: momentOf(clock),
+      now: instantOf(clock),
       readiness: new ReadinessCheck(found, { allowed, nowMs: () => clock.nowMs() }),
     });
     this.#sandboxes.set(directory, sandbox);
@@ -254,7 +246,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   }
 }
 
-/** The scrapes that may run at a time, and the memory that their pages share. */
+/** Makes the lanes in which scrapes run, with scrapers that share the memory of large pages. */
 function createLanes({ limits, timeoutMs, concurrency }: KataConfig, { clock }: Settings): Lanes<Scraper> {
   const { headerBytesMax, bodyBytesMax } = limits;
   const memory = new PageMemory(limits.pageMemoryBytesMax);

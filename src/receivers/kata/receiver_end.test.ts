@@ -9,7 +9,7 @@ import type { Consumer } from "../../component/consumer.ts";
 
 const answers = answerPage("a 1\n");
 
-test("a shutdown ends a scrape under way, leaves no timer, and may come again or without a start", () =>
+test("a shutdown ends a scrape under way, leaves no timer, and may be called twice or without a start", () =>
   withFakeTime(async ({ clock, receiver, add }) => {
     const hung = await add("hung");
     await add("well", answers);
@@ -37,7 +37,7 @@ test("a shutdown whose deadline has passed waits for nothing", () =>
 test("a receiver that was never started stops", () =>
   withFakeTime(({ receiver }) => receiver.shutdown(AbortSignal.timeout(60_000))));
 
-test("a defect met with one sandbox is logged, and the sandbox visited again", () => {
+test("a bug in a visit is logged, and the sandbox is visited again", () => {
   let readings = 0;
   const broken: Consumer = {
     noRoom: () => undefined,
@@ -64,7 +64,7 @@ test("a defect met with one sandbox is logged, and the sandbox visited again", (
   );
 });
 
-test("the log says once of each root whether it is there", () =>
+test("the log says once for each root whether it exists", () =>
   withFakeTime(async ({ root, clock, receiver, log }) => {
     await receiver.start();
     await clock.advance(0);

@@ -21,7 +21,7 @@ function statusOf({ source }: Scene, id: string) {
   return source.sandboxes().find((one) => one.id === id);
 }
 
-/** Waits until the receiver has gone through its sandboxes some times more. */
+/** Waits until the receiver has visited all its sandboxes several times. */
 async function someRounds({ simulator, readings, reading }: Scene): Promise<void> {
   const { id } = await simulator.add();
   await reading(id, isUp);
@@ -44,7 +44,7 @@ test("a sandbox that is being removed is not asked any more, whichever shim it h
     assert.ok(statusOf(scene, go.id)?.hasShim, "its shim still runs");
   }));
 
-test("the Go shim's VM is gone before its directory: from then on it is not asked", () =>
+test("when the Go shim's VM is gone, its sandbox is not asked any more", () =>
   withReceiver(async (scene) => {
     const { simulator, reading } = scene;
     const { id } = await simulator.add({ flavor: "go" });
@@ -63,8 +63,8 @@ test("a directory without a socket, as VM templates and leaks leave it, shows no
     await mkdir(join(scene.simulator.goRoot, id));
     await someRounds(scene);
     assert.equal(scene.readings.get(id), undefined);
-    const { state: standing, hasShim } = statusOf(scene, id) ?? assert.fail();
-    assert.deepEqual([standing, hasShim], ["pending", false]);
+    const { state, hasShim } = statusOf(scene, id) ?? assert.fail();
+    assert.deepEqual([state, hasShim], ["pending", false]);
   }));
 
 test("a sandbox that ctr made has its own id, and is scraped under it", () =>
@@ -101,7 +101,7 @@ test("a directory that was swapped for a link out of the root ends, and what the
     }
   }));
 
-test("an unsafe sandbox says why on the page, and whoever asks for it by name is told the same", () =>
+test("an unsafe sandbox shows the reason on the page, and a question for its agent's URL gets the same reason", () =>
   withReceiver(
     async (scene) => {
       const { simulator, reading, source } = scene;
@@ -118,7 +118,7 @@ test("an unsafe sandbox says why on the page, and whoever asks for it by name is
     { simulator: { hypervisor: "qemu" } },
   ));
 
-test("a runtime-rs sandbox is not asked before its state says what runs it, however long that takes", () =>
+test("a runtime-rs sandbox is not asked before its state.json names the hypervisor, however long that takes", () =>
   withReceiver(async (scene) => {
     const { simulator, source } = scene;
     const { directory, shim, id } = await simulator.add({ flavor: "rs" });
@@ -143,7 +143,7 @@ test("a runtime-rs sandbox is not asked before its state says what runs it, howe
     }
   }));
 
-test("a shim that was given up is left alone by whoever asks by name, too", () =>
+test("a shim whose scrape was broken off gets no question for its agent's URL either", () =>
   withReceiver(async ({ simulator, reading, source }) => {
     const { id } = await simulator.add({ fault: "hang" });
     await reading(id, (one) => state(one) === "failing");
@@ -172,7 +172,7 @@ test("pages of new families on every scrape cost their excess, and no one else's
     { config: { limits: { new_layouts_per_minute: 150 } } },
   ));
 
-test("one shim never has two requests at a time, whoever makes them", async () => {
+test("one shim never has two requests at a time, whatever makes them", async () => {
   const dir = await mkdtemp(join(tmpdir(), "shim-"));
   const reply = "HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\nkata_shim_fds 1\n";
   let asked = 0;
@@ -206,7 +206,7 @@ test("one shim never has two requests at a time, whoever makes them", async () =
   }
 });
 
-test("while the pipeline has no room, shims are left alone, and the end of a sandbox is said all the same", () => {
+test("while the pipeline has no room, shims are not asked, and the end of a sandbox is still reported", () => {
   const pipeline: { noRoom: NoRoom | undefined } = { noRoom: undefined };
   return withReceiver(
     async ({ simulator, readings, ended, skipped }) => {
@@ -243,7 +243,7 @@ test("a sandbox that a reload keeps from being scraped is scraped soon after, ho
   );
 });
 
-test("a sandbox whose socket goes while the pipeline has no room does not stand as up for ever", () => {
+test("a sandbox whose socket goes while the pipeline has no room is not shown as up for ever", () => {
   const pipeline: { noRoom: NoRoom | undefined } = { noRoom: undefined };
   return withReceiver(
     async ({ simulator, reading, readings, skipped }) => {

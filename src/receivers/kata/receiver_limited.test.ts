@@ -11,13 +11,13 @@ const AGENT = "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count 8
 const SAMPLES = Array.from({ length: 30 }, (_, i) => `kata_guest_load{item="${i}"} ${i}\n`).join("");
 const LABELS = `kata_guest_tasks{a="1",b="2",c="3",d="4"} 1\n`;
 
-/** The limits that the reading tells. */
+/** The limits that the reading names. */
 function limitsOf({ schema }: Reading): readonly (string | undefined)[] {
   const family = schema.families.find(({ name }) => name === "kata_collector_sandbox_limited");
   return (family?.points ?? []).map(({ attributes }) => attributes[0]?.value);
 }
 
-test("a reading says for which limits something was left out of it, its other numbers keep their places", () =>
+test("a reading names the limits that its page exceeded, and its other numbers keep their columns", () =>
   withFakeTime(
     async ({ add, receiver, readings, clock }) => {
       const pages = [

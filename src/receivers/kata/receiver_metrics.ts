@@ -3,10 +3,10 @@ import type { Counter } from "@opentelemetry/api";
 import type { Settings } from "../../component/component.ts";
 import type { NoRoom } from "../../component/consumer.ts";
 import { observed } from "../../reporting/observed.ts";
-import { type SandboxState, STATES } from "./own_families.ts";
-import type { ScrapeFault } from "./scrape.ts";
+import { type SandboxState, STATES } from "./sandbox/sandbox_state.ts";
+import type { ScrapeFault } from "./scraping/scrape.ts";
 
-/** What the receiver says of itself, under the Collector's names where it has them. */
+/** The receiver's own metrics, under the Collector's names where it has them. */
 export class ReceiverMetrics {
   readonly #id: string;
   readonly #accepted: Counter;
@@ -70,12 +70,12 @@ export class ReceiverMetrics {
   }
 
   failed(fault: ScrapeFault): void {
-    // How many points were lost is not known.
+    // The number of points that were lost is not known, so a failed scrape counts as one.
     this.#errored.add(1, this.#scrapedBy);
     this.#scrapes.add(1, { receiver: this.#id, outcome: fault });
   }
 
-  /** Reports the sandboxes by state, as `states` gives them, until the returned function is called. */
+  /** Reports the number of sandboxes in each state until the returned function is called. `states` has a state per sandbox. */
   observe(states: () => Iterable<SandboxState>): () => void {
     const gauge = this.#settings.meter.createObservableGauge("kata_collector_sandboxes", {
       unit: "{sandbox}",

@@ -10,7 +10,7 @@ import { pointCount } from "../../metrics/model.ts";
 
 const AGENT = "# TYPE kata_agent_scrape_count counter\nkata_agent_scrape_count 1\n";
 
-test("the last scrape has what the shim's page had, under its names, and no word of the agent's", () =>
+test("the last scrape has the families of the shim's page under the shim's names, and none of the agent's", () =>
   withReceiver(async ({ simulator, reading, source }) => {
     const { id } = await simulator.add({ flavor: "go" });
     await reading(id, isUp);
@@ -31,7 +31,7 @@ test("the last scrape has what the shim's page had, under its names, and no word
     assert.equal(source.lastScrape("../x"), undefined);
   }));
 
-test("the last scrape is as old as it is, and none where the sandbox does not answer", () => {
+test("the last scrape has its age, and there is none if the sandbox does not answer", () => {
   let isWell = true;
   let requests = 0;
   return withFakeTime(async ({ clock, add, receiver, reading }) => {
@@ -58,7 +58,7 @@ test("the last scrape is as old as it is, and none where the sandbox does not an
   });
 });
 
-test("a raw page is that of a scrape, byte for byte; no shim is asked for it, however many want it", () => {
+test("a raw page has the bytes of a scrape; no shim is asked for it, however many want it", () => {
   const served: string[] = [];
   return withFakeTime(async ({ clock, add, receiver, reading, readings }) => {
     await add("a", (socket) => {
@@ -85,14 +85,14 @@ test("a raw page is that of a scrape, byte for byte; no shim is asked for it, ho
       assert.equal((await receiver.rawPage("a"))?.bytes, page?.bytes, "it is kept for an interval");
       assert.equal(served.length, before + 1);
       assert.equal(served.length, scrapes(), "each request was a scrape");
-      // By now its time has passed: the next one waits again.
+      // The kept page is too old by now, so the next request waits again.
       await clock.advance(4_000);
       await poll("later scrapes", () => scrapes() === served.length || undefined);
     }
   });
 });
 
-test("whoever waits for a raw page is told when none comes, and no more than four sandboxes are waited for", () =>
+test("a request for a raw page is rejected if none comes, and at most four sandboxes can be waited for", () =>
   withFakeTime(async ({ root, clock, add, receiver, reading }) => {
     const ids = ["a", "b", "c", "d", "e"];
     let isWell = true;

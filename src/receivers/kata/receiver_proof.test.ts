@@ -9,9 +9,9 @@ import { LIFE_EVENTS, SandboxLife } from "../../../test/kit/kata/sandbox_life.ts
 import { poll } from "../../../test/kit/poll.ts";
 import { attributeOf } from "../../metrics/model.ts";
 import { seededRandom } from "../../simulator/random.ts";
-import type { Runtime } from "./discovery.ts";
+import type { Runtime } from "./discovery/root.ts";
 
-/** Roots below a temporary directory, with the runtime that the receiver makes of how they are written. */
+/** Roots below a temporary directory as the config has them, with the runtime that follows. */
 const ROOTS: readonly (readonly [path: string, written: Runtime | undefined, runtime: Runtime])[] = [
   ["run/vc/sbs", undefined, "go"],
   ["run/kata", undefined, "rs"],
@@ -57,7 +57,7 @@ async function withRoots(play: (scene: ProofScene) => Promise<void>): Promise<vo
   }
 }
 
-test("through all that happens to many sandboxes, the receiver asks no unsafe shim and, at the end, every safe one", () =>
+test("whatever happens to many sandboxes, the receiver asks no unsafe shim, and in the end every safe one", () =>
   withRoots(async ({ source, life, nextRound }) => {
     const random = seededRandom(10);
     const lives = Array.from({ length: 60 }, (_, index) => {
@@ -85,7 +85,7 @@ test("through all that happens to many sandboxes, the receiver asks no unsafe sh
     for (const { id, life } of lives) assert.equal(life.harm, 0, id);
   }));
 
-test("a sandbox whose runtime nobody has named waits for proof, says so, and is shown under the runtime that it proved", () =>
+test("a sandbox of unknown runtime waits for proof, says so, and is shown under the runtime that it proved", () =>
   withRoots(async ({ source, life, nextRound, reading, readings, ended }) => {
     const statusOf = () => source.sandboxes().find(({ id }) => id === "a");
     const one = life("a", "unknown", "elsewhere/unknown");
@@ -103,7 +103,7 @@ test("a sandbox whose runtime nobody has named waits for proof, says so, and is 
       reading("a", (each) => isUp(each) && attributeOf(each.resource, "kata.runtime") === want);
     await runtimeIs("go");
     assert.equal(statusOf()?.runtime, "go");
-    // The same directory with another shim is another source of readings.
+    // The same directory with a shim of another runtime is another source of readings.
     one.apply("bind clh");
     one.apply("state");
     await runtimeIs("rs");

@@ -10,7 +10,7 @@ import { systemClock } from "../../clock/clock.ts";
 import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
 import { factory } from "./factory.ts";
 
-test("real sandboxes are scraped though more empty directories than the limit are there before them", () =>
+test("real sandboxes are scraped although more empty directories than the limit were there before them", () =>
   withReceiver(
     async ({ simulator, reading, source }) => {
       for (let i = 0; i < 500; i++) mkdirSync(join(simulator.goRoot, `empty-${i}`));
@@ -32,7 +32,7 @@ test("real sandboxes are scraped though more empty directories than the limit ar
     { config: { limits: { sandboxes: 20 } } },
   ));
 
-test("a second receiver that leads to the same directory by another path never asks its shims", () =>
+test("a second receiver with the same directory under another path never asks its shims", () =>
   withReceiver(async ({ simulator, reading, source }) => {
     const sandbox = await simulator.add();
     await reading(sandbox.id, isUp);

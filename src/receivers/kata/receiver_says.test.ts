@@ -33,7 +33,7 @@ function statusText({ statuses }: FakeTimeScene): string {
     .join();
 }
 
-test("a sandbox that is pending for over a minute is shown where the runtime lists it, with its reason and since when", () =>
+test("a sandbox that is pending for over a minute is shown if the runtime lists it, with its reason and since when", () =>
   withFakeTime(async (scene) => {
     const { root, clock, receiver, witnesses, reading, readings, log } = scene;
     for (const id of ["pod", "template"]) await mkdir(join(root, id));
@@ -58,7 +58,7 @@ test("a sandbox that is pending for over a minute is shown where the runtime lis
     assert.ok(Math.min(...gaps) >= 1_800, "shown once per interval, though it is looked at more often");
   }));
 
-test("where no runtime answers, whether it lists a sandbox is absent; a leaked sandbox is not in it", () =>
+test("in_runtime is absent if no runtime answers, and 0 for a leaked sandbox", () =>
   withFakeTime(async ({ add, receiver, reading, witnesses }) => {
     await add("a", answerPage(WHOLE));
     await receiver.start();
@@ -136,7 +136,7 @@ test("two answers in a row that take over half of the timeout are a reason of th
   });
 });
 
-test("scrapes that are put off say until when, on the reading, in the status, and to whoever asks", () =>
+test("the time until which scrapes are put off is on the reading, in the status, and in the answer to questions", () =>
   withFakeTime(async (scene) => {
     const { add, receiver, reading, witnesses, clock } = scene;
     witnesses.add("cri", fakeWitness({ pods: { hung: "shop/web-1" }, listed: ["hung"] }));
@@ -156,7 +156,7 @@ test("scrapes that are put off say until when, on the reading, in the status, an
     assert.match(statusText(scene), /^recoverable_error none of the sandboxes .*: "shop\/web-1"; /);
   }));
 
-test("a shim that did not answer a question by name is left alone by the scrape that comes next, too", () => {
+test("a shim that did not answer the question for its agent's URL is not scraped at the next visit either", () => {
   let isWell = true;
   let requests = 0;
   return withFakeTime(async (scene) => {
@@ -182,7 +182,7 @@ test("a shim that did not answer a question by name is left alone by the scrape 
   });
 });
 
-test("readiness is held until the roots have been looked at, and no longer than the receiver lives", async () => {
+test("readiness is held until the roots have been scanned, and no longer than the receiver runs", async () => {
   await withFakeTime(
     async ({ receiver, statuses, clock }) => {
       await receiver.start();
@@ -204,7 +204,7 @@ test("readiness is held until the roots have been looked at, and no longer than 
   });
 });
 
-test("the log tells a sandbox's life by its pod's name: found, up, failing, up again, gone", () => {
+test("the log has each change of a sandbox with its pod's name: found, up, failing, up again, gone", () => {
   let answer = answerPage(WHOLE);
   return withFakeTime(async ({ root, add, receiver, reading, witnesses, log, clock }) => {
     witnesses.add("cri", fakeWitness({ pods: { a: "shop/web-1" }, listed: ["a"] }));

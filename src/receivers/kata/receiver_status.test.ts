@@ -8,13 +8,13 @@ import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { StatusBoard } from "../../pipeline/statuses.ts";
-import type { RootState } from "./discovery.ts";
+import type { RootState } from "./discovery/root_state.ts";
 import { ReceiverStatus } from "./receiver_status.ts";
-import type { Sandbox } from "./sandbox.ts";
-import type { Standing } from "./standing.ts";
+import type { Condition } from "./sandbox/condition.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 
 const NOW = { unixMs: 0, monotonicMs: 0 };
-type Row = Pick<Standing, "state" | "code"> & { readonly reason?: string };
+type Row = Pick<Condition, "state" | "code"> & { readonly reason?: string };
 
 const UP: Row = { state: "up", code: "" };
 const STARTING: Row = { state: "pending", code: "no_socket", reason: "no socket yet" };
@@ -42,7 +42,7 @@ function scene(rows: readonly Row[], roots: readonly RootState[] = [{ state: "re
   return { host, status, statuses, clock, now: () => statuses.components()[0] ?? assert.fail() };
 }
 
-/** As it is when the sandboxes have been so for `afterMs`. */
+/** Returns the status after the sandboxes have been in this state for `afterMs`. */
 async function check(rows: readonly Row[], want: RegExp | undefined, afterMs = 10_000): Promise<void> {
   const { status, clock, now } = scene(rows);
   await clock.advance(afterMs);
@@ -55,20 +55,20 @@ async function check(rows: readonly Row[], want: RegExp | undefined, afterMs = 1
   }
 }
 
-test("a receiver is well while one sandbox is up, or none needs to answer", async () => {
+test("the status is ok while one sandbox is up, or none needs to answer", async () => {
   await check([], undefined);
   await check([UP, HUNG, STALE], undefined);
   await check([{ state: "up", code: "slow" }, HUNG], undefined);
   await check([STARTING, UNSAFE, ENDING], undefined);
 });
 
-test("a shim that refuses as it starts, or has yet to prove its runtime, is no fault before a start's time is over", async () => {
+test("a shim that refuses while it starts, or has not proved its runtime yet, is no fault before the time of a start is over", async () => {
   await check([STALE, UNPROVED], undefined, 9_999);
   await check([UNPROVED, STARTING], undefined, 59_999);
   await check([UNPROVED, STARTING], /^none .* does: "shop\/web-1"; .*name the runtime$/, 60_000);
 });
 
-test("a receiver that sees nothing says why, whose pods these are, and the way out", async () => {
+test("if no sandbox answers, the status says why, whose pods these are, and the way out", async () => {
   await check(
     [UNREADABLE, UNREADABLE],
     /^none of the sandboxes can be looked at: "shop\/web-1", "b"; of sandbox "a": EACCES; run as uid 0$/,
@@ -82,7 +82,7 @@ test("a receiver that sees nothing says why, whose pods these are, and the way o
   await check([HUNG, HUNG, HUNG, HUNG, HUNG], /"shop\/web-1", "b", "c" and 2 more; /);
 });
 
-test("a receiver is not well whose sandboxes all wait for a socket for over a minute while their pods run", async () => {
+test("the status is an error if all sandboxes lack a socket for over a minute while their pods run", async () => {
   const { status, clock, now } = scene([STARTING]);
   await clock.advance(61_000);
   status.report();
@@ -92,7 +92,7 @@ test("a receiver is not well whose sandboxes all wait for a socket for over a mi
   );
 });
 
-test("a root that was removed is a fault that only a restart mends, whatever else is wrong", () => {
+test("a removed root is a permanent error, whatever else is wrong", () => {
   const removed = { state: "removed", error: "cannot see root" } as const;
   const { state, error, needsRestart } = scene(
     [HUNG],
@@ -101,7 +101,7 @@ test("a root that was removed is a fault that only a restart mends, whatever els
   assert.deepEqual([state, error, needsRestart], ["permanent_error", "cannot see root", true]);
 });
 
-test("a root that cannot be read is a fault that may pass, and names the root", () => {
+test("a root that cannot be read is a recoverable error that names the root", () => {
   const { status, now } = scene([UP], [{ state: "unreadable", error: 'cannot look at "/root0": EACCES' }]);
   assert.deepEqual([now().state, now().error], ["recoverable_error", 'cannot look at "/root0": EACCES']);
   assert.equal(now().needsRestart, false);
@@ -109,7 +109,7 @@ test("a root that cannot be read is a fault that may pass, and names the root", 
   assert.equal(now().state, "ok");
 });
 
-test("readiness waits until every root has been looked at, whatever its state, or the receiver ends", () => {
+test("readiness waits until every root has been scanned, whatever its state, or the receiver ends", () => {
   const { status, statuses } = scene([], []);
   const settled = new ReceiverStatus(testSettings({ host: { ...createHost(), statuses } }), 2, new Map());
   settled.holdReadiness();
@@ -125,7 +125,7 @@ test("readiness waits until every root has been looked at, whatever its state, o
   assert.deepEqual(statuses.unreadyReasons(), []);
 });
 
-test("a receiver of which the runtime knows pods that are under no root is blind, whatever answers", () => {
+test("the status is an error if the runtime knows pods that are under no root, whatever else answers", () => {
   const { host, status, now } = scene([UP]);
   const missingPods = "cannot find sandboxes of ready pods";
   const takeBack = host.single(WITNESSES).add("blind", fakeWitness({ listed: [], missingPods }));

@@ -1,22 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { RootState } from "./discovery.ts";
-import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import type { RootState } from "./discovery/root_state.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
 /** Sandboxes that a status names. */
 const NAMES_MAX = 3;
 
-/** Why the receiver is not well. */
+/** A reason why the receiver is not well. */
 interface Trouble {
   readonly text: string;
-  /** Whether only a restart mends it. */
+  /** Whether only a restart helps. */
   readonly isPermanent: boolean;
 }
 
 /**
- * Reports how the receiver fares. It is well if every root that is there can be read, and one of the sandboxes that
- * should answer does: an agent that sees nothing must not look healthy.
+ * Reports the receiver's status. It is `ok` if every existing root can be read, and at least one of the sandboxes that should
+ * answer does: an agent that sees nothing must not look healthy.
  */
 export class ReceiverStatus {
   readonly #settings: Settings;
@@ -31,7 +33,7 @@ export class ReceiverStatus {
     this.#sandboxes = sandboxes;
   }
 
-  /** Keeps the agent from being ready until every root has been looked at once, or the returned function is called. */
+  /** Keeps the agent from being ready until every root has been scanned once, or the returned function is called. */
   holdReadiness(): () => void {
     const { host, id } = this.#settings;
     this.#releaseReadiness = host.statuses.holdReadiness(
@@ -42,20 +44,20 @@ export class ReceiverStatus {
     return () => this.#releaseReadiness();
   }
 
-  /** Whether every root has been looked at, so that its sandboxes are known. */
-  get hasLooked(): boolean {
+  /** Whether every root has been scanned once, so that its sandboxes are known. */
+  get hasScanned(): boolean {
     return this.#roots.size === this.#rootCount;
   }
 
   rootState(path: string, state: RootState): void {
     this.#roots.set(path, state);
-    if (this.hasLooked) this.#releaseReadiness();
+    if (this.hasScanned) this.#releaseReadiness();
     this.report();
   }
 
   report(): void {
     const { host, id } = this.#settings;
-    const trouble = this.#rootTrouble() ?? this.#blindness();
+    const trouble = this.#rootTrouble() ?? this.#sandboxTrouble();
     if (trouble === undefined) host.statuses.report("receiver", id, "ok");
     else
       host.statuses.report(
@@ -78,29 +80,29 @@ export class ReceiverStatus {
     return unreadable.length > 0 ? { text: unreadable.join("; "), isPermanent: false } : undefined;
   }
 
-  /** Pods that have no sandbox under the roots, and sandboxes that do not answer. */
-  #blindness(): Trouble | undefined {
+  /** Returns the trouble if pods have no sandbox under the roots, or no sandbox answers. */
+  #sandboxTrouble(): Trouble | undefined {
     const { missingPods } = this.#settings.host.single(WITNESSES);
-    const texts = [missingPods, this.#silence()].filter((text) => text !== undefined);
+    const texts = [missingPods, this.#silentText()].filter((text) => text !== undefined);
     return texts.length === 0 ? undefined : { text: texts.join("; "), isPermanent: false };
   }
 
-  /** Sandboxes that should answer, if none does. */
-  #silence(): string | undefined {
+  /** Returns a text that names the sandboxes that should answer; undefined if one does, or none should. */
+  #silentText(): string | undefined {
     const { clock, host } = this.#settings;
     const nowMs = clock.monotonicMs();
     const silent: Sandbox[] = [];
     for (const sandbox of this.#sandboxes.values()) {
-      const { standing } = sandbox;
-      if (standing.state === "up") return undefined;
-      // One that starts or is being removed need not answer, and one that is unsafe is not asked on purpose.
+      const { condition } = sandbox;
+      if (condition.state === "up") return undefined;
+      // A sandbox that starts or is being removed need not answer, and an unsafe one is not asked on purpose.
       const isExcused =
-        maybeStarts(sandbox, nowMs) || standing.state === "ending" || standing.state === "unsafe";
-      if (!isExcused || waitsInVain(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
+        mayBeStarting(sandbox, nowMs) || condition.state === "ending" || condition.state === "unsafe";
+      if (!isExcused || isStuckPending(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
     }
     const [first] = silent;
     if (first === undefined) return undefined;
-    const { reason } = first.standing;
+    const { reason } = first.condition;
     const { sandbox: id } = sandboxNameOf(first, host.single(WITNESSES));
     const fault = faultOf(silent);
     const names = this.#names(silent);
@@ -118,10 +120,10 @@ export class ReceiverStatus {
   }
 }
 
-/** What sandboxes have in common of which none answers. */
+/** Returns what all these sandboxes, none of which answers, have in common. */
 function faultOf(silent: readonly Sandbox[]): string {
   const all = (wanted: string): boolean =>
-    silent.every(({ standing: { state, code } }) => state === wanted || code === wanted);
+    silent.every(({ condition: { state, code } }) => state === wanted || code === wanted);
   if (all("unreadable")) return "none of the sandboxes can be looked at";
   if (all("stale")) return "all sandboxes are stale, since nobody listens on their sockets";
   return "none of the sandboxes that should answer does";

@@ -29,7 +29,7 @@ test("a root is a path, or a path with its runtime", () => {
   );
 });
 
-test("a root without a runtime is of the one whose usual path its own ends in", () => {
+test("a root without a runtime gets the one whose usual path its own ends in", () => {
   check(["/run/vc/sbs", "/run/kata/"], "/run/vc/sbs go", "/run/kata rs");
   check(
     ["/host/vc/sbs", "/host/myvc/sbs", "/host/kata"],
@@ -77,7 +77,7 @@ test("validate remarks on each root whose runtime is unknown, and says how to na
   );
 });
 
-test("validate remarks on a root that is named against its path, and says what follows", () => {
+test("validate remarks on a root whose runtime is not the usual one of its path, and says what follows", () => {
   const roots = [
     { path: "/host/run/kata", runtime: "go" },
     { path: "/run/vc/sbs", runtime: "rs" },

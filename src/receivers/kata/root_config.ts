@@ -3,12 +3,12 @@ import { resolve } from "node:path";
 import { z } from "zod";
 import type { Remark } from "../../component/factory.ts";
 import { shownAsParsed } from "../../options/values.ts";
-import type { Root, Runtime } from "./discovery.ts";
+import type { Root, Runtime } from "./discovery/root.ts";
 
 const DEFAULT_ROOTS: readonly string[] = ["/run/vc/sbs", "/run/kata"];
 /**
- * Seen from a container, the node's directories lie elsewhere, so only the end of a path counts. Nobody but the Go shim
- * has a `vc/sbs`, whatever /run/vc is mounted as; runtime-rs' `kata` alone is anybody's name.
+ * The runtime that paths with this end usually belong to. Only the end counts, because a container may have the node's
+ * directories mounted elsewhere. Only the Go shim has a `vc/sbs`; `kata` alone may be anything, so runtime-rs needs `run/kata`.
  */
 const USUAL_ENDS: Readonly<Record<string, Runtime>> = { "/vc/sbs": "go", "/run/kata": "rs" };
 const ROOTS_MAX = 64;
@@ -44,7 +44,7 @@ export const rootsSchema: z.ZodType<readonly Root[]> = z
   .prefault([...DEFAULT_ROOTS])
   .describe("Where sandboxes are found; a root may come later");
 
-/** A remark for each root whose runtime nobody has named, or that is named another one than its path has everywhere else. */
+/** Returns a remark for each root of unknown runtime, and for each root whose runtime is not the usual one of its path. */
 export function remarksOnRoots(roots: readonly Root[]): readonly Remark[] {
   return roots.flatMap((one, index) => {
     const message = remarkOn(one);

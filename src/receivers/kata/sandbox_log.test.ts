@@ -7,12 +7,12 @@ import { knownSandbox } from "../../../test/kit/kata/sandbox.ts";
 import { fakeWitness } from "../../../test/kit/kata/witness.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
-import { momentOf } from "./moment.ts";
-import type { Sandbox } from "./sandbox.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
+import { conditionAfter, type Finding, WELL } from "./sandbox/condition.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
 import { SandboxLog } from "./sandbox_log.ts";
-import { type Finding, standingAfter, WELL } from "./standing.ts";
 
 const WARN = 40;
 
@@ -32,11 +32,11 @@ interface Scene {
   readonly lines: readonly LogLine[];
   readonly sandboxes: readonly Sandbox[];
   settle(sandbox: Sandbox, finding: Finding): void;
-  /** The summary of this minute; undefined where there is none. */
+  /** The summary of this minute; undefined if there is none. */
   summary(): LogLine | undefined;
 }
 
-/** Sandboxes "0", "1" …, whose pods are shop/web-0, shop/web-1 …, and which the log has not heard of. */
+/** Sandboxes "0", "1" … of the pods shop/web-0, shop/web-1 …, which the log does not know yet. */
 function scene(count: number): Scene {
   const clock = new FakeClock();
   const { logger, lines } = recordedLogger();
@@ -45,17 +45,17 @@ function scene(count: number): Scene {
   const pods = Object.fromEntries(ids.map((id) => [id, `shop/web-${id}`]));
   settings.host.single(WITNESSES).add("cri", fakeWitness({ pods, listed: ids }));
   const log = new SandboxLog(settings);
-  const sandboxes = ids.map((id) => knownSandbox(id, { now: momentOf(clock) }));
+  const sandboxes = ids.map((id) => knownSandbox(id, { now: instantOf(clock) }));
   return {
     clock,
     log,
     lines,
     sandboxes,
     settle(sandbox, finding) {
-      const before = sandbox.standing;
-      const now = momentOf(clock);
-      sandbox.standing = standingAfter(before, finding, { now, intervalMs: 15_000 });
-      if (sandbox.standing.since !== before.since) log.changed(sandbox, before);
+      const before = sandbox.condition;
+      const now = instantOf(clock);
+      sandbox.condition = conditionAfter(before, finding, { now, intervalMs: 15_000 });
+      if (sandbox.condition.since !== before.since) log.changed(sandbox, before);
       if (finding.kind === "answered") sandbox.answers.lastMs = now.unixMs;
     },
     summary() {
@@ -67,7 +67,7 @@ function scene(count: number): Scene {
   };
 }
 
-/** What a summary says of each reason. */
+/** The text of a summary for each reason. */
 function reasonsOf(
   line: LogLine | undefined,
 ): Readonly<Record<string, { readonly count: number; readonly names: readonly string[] }>> {
@@ -75,7 +75,7 @@ function reasonsOf(
   return line["reasons"] as ReturnType<typeof reasonsOf>;
 }
 
-/** The lines about one sandbox to which this happens, a minute after each other. */
+/** Returns the log lines about one sandbox with these findings, a minute after each other. */
 async function story(...findings: readonly Finding[]): Promise<readonly string[]> {
   const { clock, lines, sandboxes, settle } = scene(1);
   for (const finding of findings) {
@@ -110,7 +110,7 @@ test("a change of state is one line, at warn for the worse and at info for the b
   ]);
 });
 
-test("a line says whose pod it is, why, what was before, and for how long", async () => {
+test("a line has the pod, the reason, the state before, and how long that lasted", async () => {
   const { clock, lines, sandboxes, settle } = scene(1);
   const [sandbox = assert.fail()] = sandboxes;
   settle(sandbox, WELL);
@@ -149,14 +149,14 @@ test("a pod's start is no alarm: found, then one line with the boot times when i
   assert.deepEqual([lines[1]?.["boot_socket"], lines[1]?.["boot_answer"]], ["350ms", "40ms"]);
 });
 
-test("a sandbox that waits in vain is said once, and in every summary until it answers", async () => {
+test("a sandbox that is stuck pending is logged once, and in every summary until it answers", async () => {
   const { clock, log, lines, sandboxes, settle, summary } = scene(1);
   const [sandbox = assert.fail()] = sandboxes;
   settle(sandbox, NO_SOCKET);
   assert.equal(summary(), undefined);
   await clock.advance(61_000);
-  log.waitsInVain(sandbox);
-  log.waitsInVain(sandbox);
+  log.stuck(sandbox);
+  log.stuck(sandbox);
   assert.deepEqual(
     lines.map(({ msg }) => msg),
     ["Sandbox runs and cannot be scraped."],
@@ -166,7 +166,7 @@ test("a sandbox that waits in vain is said once, and in every summary until it a
   assert.equal(summary(), undefined);
 });
 
-test("the summary has the count and up to ten names for each reason, so that noisy ones hide nobody", async () => {
+test("the summary has the count and up to ten names for each reason, so that noisy sandboxes do not hide others", async () => {
   const { clock, sandboxes, settle, summary } = scene(100);
   const [hung = assert.fail(), ...noisy] = sandboxes;
   assert.equal(summary(), undefined, "nothing is wrong");
@@ -187,7 +187,7 @@ test("the summary has the count and up to ten names for each reason, so that noi
   assert.equal(named.size, 39, "all are named within four minutes");
 });
 
-test("however many sandboxes change, so many lines a minute are written, and the summary has the others", async () => {
+test("the number of lines a minute is limited, and the summary has the other sandboxes", async () => {
   const { clock, lines, sandboxes, settle, summary } = scene(1_000);
   const written: number[] = [];
   for (let minute = 0; minute < 3; minute++) {
@@ -209,7 +209,7 @@ test("however many sandboxes change, so many lines a minute are written, and the
   assert.equal(summary(), undefined);
 });
 
-test("what an operator knows and cannot change brings no summary for ever, and is in those that are written", async () => {
+test("a state that an operator knows and cannot change causes no summary after a while, but is in summaries that are written", async () => {
   const { clock, sandboxes, settle, summary } = scene(2);
   const [unsafe = assert.fail(), other = assert.fail()] = sandboxes;
   settle(unsafe, UNSAFE);
@@ -221,7 +221,13 @@ test("what an operator knows and cannot change brings no summary for ever, and i
   assert.deepEqual(Object.keys(reasonsOf(summary())), ["qemu", "timeout"]);
 });
 
-function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: readonly Limit[] }): Page {
+function pageWith({
+  badLines = 0,
+  limits = [],
+}: {
+  badLines?: number;
+  limits?: readonly Limit[];
+}): ParsedPage {
   return {
     schema: { families: [], offsets: [], width: 0 },
     values: new Float64Array(),
@@ -235,7 +241,7 @@ function pageWith({ badLines = 0, limits = [] }: { badLines?: number; limits?: r
   };
 }
 
-test("lines of a page that cannot be used are said when they begin, and in the summaries while they last", () => {
+test("bad lines of a page are logged when they begin, and in the summaries while they last", () => {
   const { log, lines, sandboxes, summary } = scene(1);
   const [sandbox = assert.fail()] = sandboxes;
   log.page(sandbox, pageWith({ badLines: 2 }));
@@ -249,7 +255,7 @@ test("lines of a page that cannot be used are said when they begin, and in the s
   assert.equal(summary(), undefined);
 });
 
-test("each limit that a sandbox meets is said once, with its pod and the option, and in the summaries while it lasts", () => {
+test("each limit that a sandbox exceeds is logged once, with the pod and the option, and in the summaries while it lasts", () => {
   const { log, lines, sandboxes, summary } = scene(2);
   const [one = assert.fail(), other = assert.fail()] = sandboxes;
   for (const limits of [["samples"], ["samples", "labels"], [], ["samples"]] as const) {

@@ -1,46 +1,48 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
-import type { Limit } from "../../prometheus/limit.ts";
-import type { Page } from "../../prometheus/parse.ts";
-import { roundedDuration } from "./answers.ts";
+import type { Limit } from "../../prometheus/parse/limit.ts";
+import type { ParsedPage } from "../../prometheus/parse/parsed_page.ts";
 import { type ChangeLine, changeLine } from "./change_lines.ts";
-import type { Departure } from "./discovery.ts";
-import { maybeStarts, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
-import type { Standing } from "./standing.ts";
+import type { Departure } from "./discovery/discovery.ts";
+import { roundedDuration } from "./sandbox/answers.ts";
+import type { Condition } from "./sandbox/condition.ts";
+import type { Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
-/** Lines of one level that are written between two summaries; further ones are counted in the summary. */
+/** Lines of one level that are written between two summaries. Further lines are counted in the summary instead. */
 const LINES_MAX = 60;
 /** Sandboxes that a summary names for each reason. */
 const NAMES_MAX = 10;
-/** After this time, a state in which the agent expects no change brings no summary by itself. */
-const SETTLED_MS = 600_000;
+/** After this time, a state that is not expected to change causes no summary by itself. */
+const STEADY_MS = 600_000;
 
-/** Sandboxes of one reason, as a summary gives them. */
-interface Sick {
+/** The sandboxes of a summary that have the same reason. */
+interface ReasonGroup {
   readonly sandboxes: Set<Sandbox>;
-  /** Whether the summary has to be written for it. */
+  /** Whether the summary has to be written because of this reason. */
   isNews: boolean;
 }
 
 /**
- * Says in the log how sandboxes fare: one line for each change of a state, up to a limit, and one summary per minute
- * while something is wrong. The summary names every sandbox in its turn, so that noisy ones hide nobody.
+ * Logs the changes of sandboxes: one line for each change of a state, up to a limit, and one summary per minute while
+ * something is wrong. Summaries name all sandboxes one after the other, so that noisy ones do not hide the others.
  */
 export class SandboxLog {
   readonly #settings: Settings;
-  /** Lines that may still be written before the next summary. */
+  /** The number of lines that may still be written before the next summary. */
   #left = { info: LINES_MAX, warn: LINES_MAX };
-  /** Lines that were not written since the last summary, by message. */
+  /** The number of lines that were not written since the last summary, by message. */
   readonly #unwritten = new Map<string, number>();
   /** Sandboxes whose change was not written since the last summary, by reason. */
   readonly #unnamed = new Map<string, Set<Sandbox>>();
-  /** Sandboxes whose last page had lines that were left out, and under which reason. */
+  /** The sandboxes whose last page had lines that were left out, with the reason. */
   readonly #leftOut = new Map<Sandbox, "bad_lines" | "skipped_lines">();
-  /** The limits that each sandbox has met, of which the log has said so. */
+  /** The limits that each sandbox has exceeded so far: the log says each one once. */
   readonly #limits = new WeakMap<Sandbox, Set<Limit>>();
-  /** Sandboxes of which the log has said that they wait in vain. */
-  readonly #waiting = new Set<Sandbox>();
+  /** The sandboxes of which the log has said that they are pending for too long. */
+  readonly #stuck = new Set<Sandbox>();
   #summaries = 0;
 
   constructor(settings: Settings) {
@@ -55,20 +57,20 @@ export class SandboxLog {
 
   ended(sandbox: Sandbox, why: Departure): void {
     this.#leftOut.delete(sandbox);
-    this.#waiting.delete(sandbox);
-    const { foundAt, standing } = sandbox;
+    this.#stuck.delete(sandbox);
+    const { foundAt, condition } = sandbox;
     const ageMs = this.#settings.clock.monotonicMs() - foundAt.monotonicMs;
-    const fields = { before: describe(standing), followed: roundedDuration(ageMs) };
+    const fields = { before: describe(condition), followed: roundedDuration(ageMs) };
     const message = why === "removed" ? "Sandbox ended." : "Sandbox is not followed any more.";
     this.#write({ level: "info", message }, sandbox, fields);
   }
 
-  /** Notes that the sandbox's state or code has changed. */
-  changed(sandbox: Sandbox, before: Standing): void {
-    const { standing: now, answers } = sandbox;
-    this.#waiting.delete(sandbox);
+  /** Logs that the sandbox's state or code has changed. */
+  changed(sandbox: Sandbox, before: Condition): void {
+    const { condition: now, answers } = sandbox;
+    this.#stuck.delete(sandbox);
     const hasAnswered = answers.lastMs !== undefined;
-    const isStart = maybeStarts(sandbox, now.since.monotonicMs);
+    const isStart = mayBeStarting(sandbox, now.since.monotonicMs);
     const line = changeLine(before, now, { hasAnswered, isStart });
     if (line === undefined) return;
     this.#write(line, sandbox, {
@@ -80,20 +82,20 @@ export class SandboxLog {
     });
   }
 
-  /** Notes that the sandbox is pending for longer than a start takes, though the runtime says that its pod runs. */
-  waitsInVain(sandbox: Sandbox): void {
-    if (this.#waiting.has(sandbox)) return;
-    this.#waiting.add(sandbox);
-    const { code, reason } = sandbox.standing;
+  /** Logs once that the sandbox is pending for longer than a start takes, although the runtime says that its pod runs. */
+  stuck(sandbox: Sandbox): void {
+    if (this.#stuck.has(sandbox)) return;
+    this.#stuck.add(sandbox);
+    const { code, reason } = sandbox.condition;
     const line = { level: "warn", message: "Sandbox runs and cannot be scraped." } as const;
     this.#write(line, sandbox, { code, reason });
   }
 
   /**
-   * Notes what was left out of the sandbox's page: one line when lines are bad, and one for each limit, with the option to
-   * raise, when it is met first; the summaries say it while it lasts.
+   * Logs what was left out of the sandbox's page: one line when the first lines are bad, and one, with the option to raise,
+   * when a limit is exceeded for the first time. While lines are left out, the summaries say so.
    */
-  page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: Page): void {
+  page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: ParsedPage): void {
     const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
     for (const limit of limits) this.#limited(sandbox, limit, { reason, skipped: skippedLines });
     if (badLines === 0 && skippedLines === 0) {
@@ -108,7 +110,7 @@ export class SandboxLog {
     this.#write(line, sandbox, { code, reason, bad: badLines, skipped: skippedLines });
   }
 
-  /** A sandbox meets each limit once in the log: one that goes in and out of it writes no line each time. */
+  /** Logs each limit of a sandbox once, so that one that keeps exceeding it and falling below writes no line each time. */
   #limited(sandbox: Sandbox, limit: Limit, fields: Readonly<Record<string, unknown>>): void {
     const met = this.#limits.get(sandbox) ?? new Set();
     this.#limits.set(sandbox, met);
@@ -119,17 +121,17 @@ export class SandboxLog {
     this.#write(line, sandbox, { code: "skipped_lines", limit, option, ...fields });
   }
 
-  /** Writes the summary, once per minute, if something is wrong or was not written. */
+  /** Writes the summary if something is wrong or lines were not written. To be called once per minute. */
   summarize(sandboxes: Iterable<Sandbox>): void {
-    const sick = this.#sick(sandboxes);
-    const isNews = this.#unwritten.size > 0 || [...sick.values()].some((one) => one.isNews);
+    const groups = this.#groups(sandboxes);
+    const isNews = this.#unwritten.size > 0 || [...groups.values()].some((one) => one.isNews);
     if (isNews) {
       const unwritten = Object.fromEntries(this.#unwritten);
       const reasons = Object.fromEntries(
-        Array.from(sick, ([code, one]) => [code, this.#named([...one.sandboxes])]),
+        Array.from(groups, ([code, one]) => [code, this.#named([...one.sandboxes])]),
       );
       const fields = { reasons, ...(this.#unwritten.size > 0 ? { unwritten } : {}) };
-      if (sick.size > 0) this.#settings.logger.warn(fields, "Some sandboxes are not well.");
+      if (groups.size > 0) this.#settings.logger.warn(fields, "Some sandboxes are not well.");
       else this.#settings.logger.info(fields, "Lines about sandboxes were left out.");
     }
     this.#summaries++;
@@ -138,27 +140,27 @@ export class SandboxLog {
     this.#unnamed.clear();
   }
 
-  #sick(sandboxes: Iterable<Sandbox>): ReadonlyMap<string, Sick> {
+  #groups(sandboxes: Iterable<Sandbox>): ReadonlyMap<string, ReasonGroup> {
     const { clock, host } = this.#settings;
     const nowMs = clock.monotonicMs();
-    const sick = new Map<string, Sick>();
+    const groups = new Map<string, ReasonGroup>();
     const add = (code: string, sandbox: Sandbox, isNews: boolean): void => {
-      const one = sick.get(code) ?? { sandboxes: new Set(), isNews: false };
+      const one = groups.get(code) ?? { sandboxes: new Set(), isNews: false };
       one.sandboxes.add(sandbox);
       one.isNews ||= isNews;
-      sick.set(code, one);
+      groups.set(code, one);
     };
     for (const sandbox of sandboxes) {
-      const { standing } = sandbox;
-      if (isSick(sandbox, nowMs) || waitsInVain(sandbox, nowMs, host.single(WITNESSES)))
-        add(standing.code, sandbox, !isSettled(standing, nowMs));
+      const { condition } = sandbox;
+      if (needsAttention(sandbox, nowMs) || isStuckPending(sandbox, nowMs, host.single(WITNESSES)))
+        add(condition.code, sandbox, !isSteady(condition, nowMs));
     }
     for (const [sandbox, code] of this.#leftOut) add(code, sandbox, true);
     for (const [code, unnamed] of this.#unnamed) for (const sandbox of unnamed) add(code, sandbox, true);
-    return sick;
+    return groups;
   }
 
-  /** How many there are, and the next ten names. */
+  /** Returns the number of sandboxes and the names of the next ten. */
   #named(sandboxes: readonly Sandbox[]): { readonly count: number; readonly names: readonly string[] } {
     const witnesses = this.#settings.host.single(WITNESSES);
     const count = sandboxes.length;
@@ -184,7 +186,7 @@ export class SandboxLog {
   }
 }
 
-/** What a sandbox's boot took, as far as the agent saw it. */
+/** Returns the times of a sandbox's start, as far as the agent saw it. */
 function bootFields({ answers: { boot } }: Sandbox): Readonly<Record<string, string>> {
   const fields: Record<string, string> = {};
   if (boot?.socketMs !== undefined) fields["boot_socket"] = roundedDuration(boot.socketMs);
@@ -192,13 +194,13 @@ function bootFields({ answers: { boot } }: Sandbox): Readonly<Record<string, str
   return fields;
 }
 
-function describe({ state, code }: Standing): string {
+function describe({ state, code }: Condition): string {
   return code === "" ? state : `${state} (${code})`;
 }
 
-/** Whether somebody should know where the sandbox stands. */
-function isSick(sandbox: Sandbox, nowMs: number): boolean {
-  const { state, code } = sandbox.standing;
+/** Returns whether the sandbox's condition is of interest to an operator. */
+function needsAttention(sandbox: Sandbox, nowMs: number): boolean {
+  const { state, code } = sandbox.condition;
   switch (state) {
     case "failing":
     case "unsafe":
@@ -207,13 +209,13 @@ function isSick(sandbox: Sandbox, nowMs: number): boolean {
       return code !== "";
     case "stale":
     case "pending":
-      return !maybeStarts(sandbox, nowMs);
+      return !mayBeStarting(sandbox, nowMs);
     case "ending":
       return false;
   }
 }
 
-/** Whether the standing says nothing new: an unsafe sandbox stays so, and so does a guest whose policy forbids metrics. */
-function isSettled({ state, since }: Standing, nowMs: number): boolean {
-  return (state === "unsafe" || state === "up") && nowMs - since.monotonicMs > SETTLED_MS;
+/** Returns whether the condition is no news: an unsafe sandbox stays so, and so does a guest whose policy forbids metrics. */
+function isSteady({ state, since }: Condition, nowMs: number): boolean {
+  return (state === "unsafe" || state === "up") && nowMs - since.monotonicMs > STEADY_MS;
 }

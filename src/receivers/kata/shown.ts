@@ -3,28 +3,29 @@ import type { Settings } from "../../component/component.ts";
 import type { Consumer, NoRoom } from "../../component/consumer.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount, type Reading, type Schema } from "../../metrics/model.ts";
-import { type Moment, momentOf } from "./moment.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { outranks, type Sandbox, sandboxNameOf } from "./sandbox.ts";
+import { type Instant, instantOf } from "./sandbox/instant.ts";
+import { outranks, type Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
 
-/** What the pipeline was told last of a sandbox. */
-interface LastTold {
+/** The last reading of a sandbox that the pipeline has got. */
+interface LastReading {
   readonly sandbox: Sandbox;
-  /** Since when it was in the state that was told. */
-  readonly since: Moment;
-  /** By the monotonic clock. */
+  /** When the sandbox came into the state that the reading shows. */
+  readonly since: Instant;
+  /** When the reading was handed on, by the monotonic clock. */
   readonly atMs: number;
   readonly reading: Reading;
 }
 
-/** The sandboxes that have a reading in the pipeline, and thus need an end. */
+/** Hands readings to the pipeline, and keeps which sandboxes it shows, since their series must be ended. */
 export class Shown {
   readonly #settings: Settings;
   readonly #metrics: ReceiverMetrics;
   readonly #next: Consumer;
-  /** By id. */
-  readonly #told = new Map<string, LastTold>();
-  /** Sandboxes in whose place another one is or was shown; the log has said so. */
+  /** The last readings by the sandbox's id. */
+  readonly #last = new Map<string, LastReading>();
+  /** Sandboxes that another one of the same id has hidden. The log says it once for each. */
   readonly #shadowed = new WeakSet<Sandbox>();
 
   constructor(settings: Settings, metrics: ReceiverMetrics, next: Consumer) {
@@ -33,53 +34,54 @@ export class Shown {
     this.#next = next;
   }
 
+  /** Returns whether the pipeline shows the sandbox. */
   has(sandbox: Sandbox): boolean {
-    return this.#told.get(sandbox.found.id)?.sandbox === sandbox;
+    return this.#last.get(sandbox.found.id)?.sandbox === sandbox;
   }
 
-  /** What the pipeline was told last of the sandbox, and how long ago; undefined where it does not show it. */
+  /** Returns the last reading of the sandbox and its age; undefined if the pipeline does not show the sandbox. */
   latest(sandbox: Sandbox): { readonly reading: Reading; readonly ageMs: number } | undefined {
-    const told = this.#told.get(sandbox.found.id);
-    if (told?.sandbox !== sandbox) return undefined;
-    return { reading: told.reading, ageMs: this.#settings.clock.monotonicMs() - told.atMs };
+    const last = this.#last.get(sandbox.found.id);
+    if (last?.sandbox !== sandbox) return undefined;
+    return { reading: last.reading, ageMs: this.#settings.clock.monotonicMs() - last.atMs };
   }
 
-  /** Whether the pipeline was told where the sandbox stands, within the last `ms`. */
-  isCurrent(sandbox: Sandbox, ms: number): boolean {
-    const told = this.#told.get(sandbox.found.id);
-    if (told?.sandbox !== sandbox || told.since !== sandbox.standing.since) return false;
-    return this.#settings.clock.monotonicMs() - told.atMs < ms;
+  /** Returns whether the pipeline has got the sandbox's present state within the last `withinMs`. */
+  isCurrent(sandbox: Sandbox, withinMs: number): boolean {
+    const last = this.#last.get(sandbox.found.id);
+    if (last?.sandbox !== sandbox || last.since !== sandbox.condition.since) return false;
+    return this.#settings.clock.monotonicMs() - last.atMs < withinMs;
   }
 
-  /** Why the pipeline has no room for a reading of the sandbox; undefined where it has. */
+  /** Returns why the pipeline has no room for a reading of the sandbox; undefined if it has room. */
   noRoom(sandbox: Sandbox): NoRoom | undefined {
     return this.#next.noRoom(sandbox.resource.key);
   }
 
-  /** Hands a reading of the sandbox on, unless another sandbox of its id is shown in its place. */
-  hand(sandbox: Sandbox, schema: Schema, values: Float64Array): void {
+  /** Hands a reading of the sandbox on, unless another sandbox of its id is shown instead. */
+  handOn(sandbox: Sandbox, schema: Schema, values: Float64Array): void {
     if (!this.#mayShow(sandbox)) return;
-    const { resource, found, standing } = sandbox;
-    const { unixMs: timeMs, monotonicMs: atMs } = momentOf(this.#settings.clock);
+    const { resource, found, condition } = sandbox;
+    const { unixMs: timeMs, monotonicMs: atMs } = instantOf(this.#settings.clock);
     const { bornMs } = found.identity;
-    // After a clock was set back nobody knows when it began, by that clock.
+    // A birth that is later than now shows that the clock was set back: the start is then unknown, which is 0.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
-    this.#told.set(found.id, { sandbox, since: standing.since, atMs, reading });
+    this.#last.set(found.id, { sandbox, since: condition.since, atMs, reading });
     this.#metrics.accepted(pointCount(schema));
     this.#next.consume(reading);
   }
 
-  /** Ends the sandbox's series, if it is shown. */
+  /** Ends the sandbox's series if it is shown. */
   hide(sandbox: Sandbox): void {
     if (!this.has(sandbox)) return;
-    this.#told.delete(sandbox.found.id);
+    this.#last.delete(sandbox.found.id);
     this.#next.end({ resource: sandbox.resource, timeMs: this.#settings.clock.nowMs() });
   }
 
-  /** Two sandboxes of one id would be one series: only one of them is shown, and ended before the other is. */
+  /** Two sandboxes of one id would be one series. So only one of them is shown, and is ended before the other is shown. */
   #mayShow(sandbox: Sandbox): boolean {
     const { id, directory } = sandbox.found;
-    const other = this.#told.get(id)?.sandbox;
+    const other = this.#last.get(id)?.sandbox;
     if (other === sandbox) return true;
     if (other !== undefined && !outranks(sandbox, other)) {
       this.#logShadowed(sandbox, other);

@@ -5,21 +5,25 @@ import type { NoRoom } from "../../component/consumer.ts";
 import type { ShimKind } from "../../kata/known_families.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { pointCount } from "../../metrics/model.ts";
-import { birthsOf, bootTimes } from "./boot_times.ts";
-import { isStillThere } from "./discovery.ts";
-import { momentOf } from "./moment.ts";
-import { NO_LIMITS, type ScrapeReport } from "./own_families.ts";
-import type { Pages } from "./pages.ts";
+import { isStillThere, SOCKET_NAME } from "./discovery/found_sandbox.ts";
+import type { ScrapeReport } from "./pages/own_families.ts";
+import type { Pages } from "./pages/pages.ts";
+import { isPartial } from "./pages/shim_page.ts";
+import type { Readiness } from "./proof/readiness.ts";
 import type { RawPages } from "./raw_pages.ts";
-import { type Readiness, SOCKET_NAME } from "./readiness.ts";
 import type { ReceiverMetrics } from "./receiver_metrics.ts";
-import { factsOf, resourceOf, runtimeOf, type Sandbox, sandboxNameOf, waitsInVain } from "./sandbox.ts";
+import { NO_LIMITS } from "./sandbox/answers.ts";
+import { birthsOf, bootTimes } from "./sandbox/boot_times.ts";
+import { type Condition, conditionAfter, type Finding, WELL } from "./sandbox/condition.ts";
+import { instantOf } from "./sandbox/instant.ts";
+import { factsOf, resourceOf, runtimeOf, type Sandbox } from "./sandbox/sandbox.ts";
+import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
+import { nextVisitMs } from "./sandbox/schedule.ts";
+import { isStuckPending } from "./sandbox/starting.ts";
 import type { SandboxLog } from "./sandbox_log.ts";
-import { type Lanes, nextVisitMs } from "./schedule.ts";
-import { isCutOff, type ScrapeOutcome, type Scraper } from "./scrape.ts";
-import { isPartial } from "./shim_page.ts";
+import type { Lanes } from "./scraping/lanes.ts";
+import { isCutOff, type ScrapeOutcome, type Scraper } from "./scraping/scrape.ts";
 import type { Shown } from "./shown.ts";
-import { type Finding, type Standing, standingAfter, WELL } from "./standing.ts";
 
 export interface VisitsOptions {
   readonly settings: Settings;
@@ -30,21 +34,25 @@ export interface VisitsOptions {
   readonly rawPages: RawPages;
   readonly metrics: ReceiverMetrics;
   readonly log: SandboxLog;
-  /** The sandbox's state or code is another one. */
-  onChange(sandbox: Sandbox, before: Standing): void;
-  /** The sandbox's directory is not the one that was found. */
+  /** Called after the sandbox's state or code has changed. */
+  onChange(sandbox: Sandbox, before: Condition): void;
+  /** Called when the sandbox's directory is gone or is another one. The sandbox must be ended then. */
   onGone(sandbox: Sandbox): void;
-  /** How many sandboxes wait for their socket. */
+  /** Returns how many sandboxes wait for their socket. */
   waiting(): number;
 }
 
-/** How soon a sandbox is visited again that a reload kept from being scraped: an exchange is short, an interval may be long. */
+/** The time until the next visit after a reload kept the sandbox from being scraped. A reload is short; an interval may be long. */
 const EXCHANGE_MS = 1_000;
 
-/** A sandbox that is not scraped is told of again after this part of an interval, so that one visit per interval does it. */
-const TOLD_PART = 0.9;
+/**
+ * A sandbox that is not scraped is reported once per interval. The report is due after this part of an interval already, so
+ * that a visit that comes a little early makes it.
+ */
+const REPORT_PART = 0.9;
 
-const NOTHING: ScrapeReport = {
+/** The report of a visit without a scrape, or of a scrape that failed. */
+const NO_PAGE: ScrapeReport = {
   up: false,
   durationMs: 0,
   samples: 0,
@@ -54,8 +62,14 @@ const NOTHING: ScrapeReport = {
 };
 
 /**
- * Visits each sandbox at its own rhythm until it ends. A visit reads from top to bottom here: it looks whether the shim
- * may be asked, waits for a lane, scrapes, settles where the sandbox stands, and hands a reading on.
+ * Visits each sandbox at its own rhythm until it ends. The methods follow a visit from top to bottom. A visit
+ *
+ * 1. looks whether the shim may be asked (`#isReady`),
+ * 2. waits for a lane, and asks whether the pipeline has room for a reading (`#scrapeIfReady`),
+ * 3. scrapes the shim (`#scrape`),
+ * 4. parses the page (`#accept`), or takes the failure (`#fail`),
+ * 5. updates the sandbox's condition (`applyFinding`),
+ * 6. hands a reading to the pipeline, and schedules the next visit.
  */
 export class Visits {
   readonly #options: VisitsOptions;
@@ -69,12 +83,12 @@ export class Visits {
     this.#begunMs = options.settings.clock.monotonicMs();
   }
 
-  /** Visits the sandbox now, and again and again until it ends. */
+  /** Visits the sandbox now, and again until it ends. */
   begin(sandbox: Sandbox): void {
     this.#visitIn(sandbox, 0);
   }
 
-  /** Ends the sandbox: a scrape of it under way is broken off, and none follows. */
+  /** Ends the sandbox: breaks off a scrape under way, and schedules no further visit. */
   end(sandbox: Sandbox): void {
     this.#timers.get(sandbox)?.();
     this.#timers.delete(sandbox);
@@ -82,14 +96,14 @@ export class Visits {
     sandbox.end();
   }
 
-  /** No visit begins from now on; those under way go on. */
+  /** Begins no visit from now on; visits under way go on. */
   stop(): void {
     this.#stopped = true;
     for (const cancel of this.#timers.values()) cancel();
     this.#timers.clear();
   }
 
-  /** Resolves when the visits under way are over. */
+  /** Resolves when no visit is under way any more. */
   async done(): Promise<void> {
     await Promise.all(this.#running);
   }
@@ -103,13 +117,13 @@ export class Visits {
     this.#timers.set(sandbox, cancel);
   }
 
-  /** Visits the sandbox and sees to the next visit: one follows the other, so that no shim has two scrapes at a time. */
+  /** Visits the sandbox, and schedules the next visit afterwards, so that no shim has two scrapes at a time. */
   async #visit(sandbox: Sandbox): Promise<void> {
     const { settings, intervalMs, waiting } = this.#options;
     const { clock, logger, host } = settings;
     let noRoom: NoRoom | undefined;
     try {
-      noRoom = await sandbox.inTurn(() => this.#attend(sandbox));
+      noRoom = await sandbox.inTurn(() => this.#scrapeIfReady(sandbox));
     } catch (error) {
       // One sandbox's page must not end the agent, and with it the metrics of all pods.
       logger.error(
@@ -118,24 +132,25 @@ export class Visits {
       );
     }
     const nowMs = clock.monotonicMs();
-    const { phase, foundAt, standing } = sandbox;
+    const { phase, foundAt, condition } = sandbox;
     const ageMs = nowMs - foundAt.monotonicMs;
-    const nextMs = nextVisitMs(standing, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
+    const nextMs = nextVisitMs(condition, { nowMs, intervalMs, phase, ageMs, waiting: waiting() });
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
-  /** Scrapes the sandbox if it may be asked and the pipeline has room; otherwise returns why there is no room. */
-  async #attend(sandbox: Sandbox): Promise<NoRoom | undefined> {
+  /** Scrapes the sandbox if it may be asked and the pipeline has room. Returns why there is no room, if that is the reason. */
+  async #scrapeIfReady(sandbox: Sandbox): Promise<NoRoom | undefined> {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
-    const { nextScrape } = sandbox.standing;
-    // Somebody asked for it by name while this visit waited, and was not answered: the pipeline does not know yet.
+    const { nextScrape } = sandbox.condition;
+    // While this visit waited, the shim did not answer the question for its agent's URL, which put off its scrapes. The
+    // pipeline does not know that yet.
     if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) {
-      this.#tell(sandbox, Number.POSITIVE_INFINITY);
+      this.#reportUnlessShown(sandbox, Number.POSITIVE_INFINITY);
       return undefined;
     }
     return await lanes.run(async (scraper) => {
-      // While it waited for its turn, another shim may have come to its place that must not be asked.
+      // While the visit waited for a lane, the shim may have been replaced by one that must not be asked.
       if (!this.#isReady(sandbox)) return undefined;
       const noRoom = shown.noRoom(sandbox);
       if (noRoom === undefined) await this.#scrape(sandbox, scraper);
@@ -144,38 +159,39 @@ export class Visits {
     });
   }
 
-  /** Looks whether the sandbox is still the one that was found, and may be asked; says so where it may not. */
+  /** Returns whether the sandbox still exists and may be asked. If it may not, its condition says why. */
   #isReady(sandbox: Sandbox): boolean {
     const readiness = this.readiness(sandbox);
     if (readiness === undefined) return false;
     if (readiness.state === "ready") return true;
-    sandbox.limits = NO_LIMITS;
-    this.settle(sandbox, { kind: "not_ready", why: readiness });
-    this.#tellNotReady(sandbox);
+    sandbox.answers.limits = NO_LIMITS;
+    this.applyFinding(sandbox, { kind: "not_ready", why: readiness });
+    this.#reportNotReady(sandbox);
     return false;
   }
 
   /**
-   * Tells the pipeline of a sandbox that is not scraped. One that is starting has nothing to show, but what has been shown
-   * of it must not stay as it was.
+   * Reports a sandbox that may not be asked. A sandbox that is starting is not reported; but if it was shown before, its last
+   * reading must not stay as it was.
    */
-  #tellNotReady(sandbox: Sandbox): void {
+  #reportNotReady(sandbox: Sandbox): void {
     const { settings, log, intervalMs, shown } = this.#options;
-    const isInVain = waitsInVain(sandbox, settings.clock.monotonicMs(), settings.host.single(WITNESSES));
-    if (isInVain) log.waitsInVain(sandbox);
-    const { state, code } = sandbox.standing;
-    const isWorthIt = isInVain || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
-    if (isWorthIt) this.#tell(sandbox, intervalMs * TOLD_PART);
+    const isStuck = isStuckPending(sandbox, settings.clock.monotonicMs(), settings.host.single(WITNESSES));
+    if (isStuck) log.stuck(sandbox);
+    const { state, code } = sandbox.condition;
+    const isDue = isStuck || state === "unsafe" || code === "unreadable" || shown.has(sandbox);
+    if (isDue) this.#reportUnlessShown(sandbox, intervalMs * REPORT_PART);
   }
 
-  /** Tells the pipeline where the sandbox stands, unless it was told so within the last `ms`. */
-  #tell(sandbox: Sandbox, ms: number): void {
+  /** Reports the sandbox's condition, unless the pipeline has shown it within the last `withinMs`. */
+  #reportUnlessShown(sandbox: Sandbox, withinMs: number): void {
     const { shown } = this.#options;
-    // Where there is no room for it, the next visit tells it.
-    if (!shown.isCurrent(sandbox, ms) && shown.noRoom(sandbox) === undefined) this.#report(sandbox, NOTHING);
+    // If there is no room for the report, the next visit makes it.
+    if (!shown.isCurrent(sandbox, withinMs) && shown.noRoom(sandbox) === undefined)
+      this.#report(sandbox, NO_PAGE);
   }
 
-  /** Looks whether the sandbox may be asked. Undefined where it has gone. */
+  /** Returns whether the sandbox may be asked now; undefined if it is gone. */
   readiness(sandbox: Sandbox): Readiness | undefined {
     const { onGone } = this.#options;
     if (sandbox.ended) return undefined;
@@ -188,7 +204,7 @@ export class Visits {
     return readiness;
   }
 
-  /** Its resource names the runtime, so that what was shown of it under another one ends. */
+  /** Records the kind of the shim. The sandbox's resource names the runtime: if that changes, its series end and begin anew. */
   #noteShim(sandbox: Sandbox, shim: ShimKind): void {
     const before = runtimeOf(sandbox);
     sandbox.shim = shim;
@@ -198,14 +214,14 @@ export class Visits {
     sandbox.resource = resourceOf(sandbox.resource.key, sandbox.found.id, runtime);
   }
 
-  /** Moves the sandbox to where it stands after the finding. */
-  settle(sandbox: Sandbox, finding: Finding): void {
+  /** Updates the sandbox's condition after the finding. */
+  applyFinding(sandbox: Sandbox, finding: Finding): void {
     const { settings, intervalMs, rawPages, onChange } = this.#options;
-    const now = momentOf(settings.clock);
+    const now = instantOf(settings.clock);
     if (finding.kind === "failed" && isCutOff(finding.fault)) sandbox.answers.noteCutOff(now.monotonicMs);
-    const before = sandbox.standing;
-    sandbox.standing = standingAfter(before, finding, { now, intervalMs });
-    const { state, reason, since } = sandbox.standing;
+    const before = sandbox.condition;
+    sandbox.condition = conditionAfter(before, finding, { now, intervalMs });
+    const { state, reason, since } = sandbox.condition;
     if (state !== "up") rawPages.refuse(sandbox, `it is ${state}: ${reason}`);
     if (since !== before.since) onChange(sandbox, before);
   }
@@ -232,13 +248,13 @@ export class Visits {
   #accept(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: true }, durationMs: number): void {
     const { settings, pages, metrics, shown, log } = this.#options;
     const { answers, found, foundAt } = sandbox;
-    const now = momentOf(settings.clock);
+    const now = instantOf(settings.clock);
     answers.boot ??= bootTimes(birthsOf(found), { begunMs: this.#begunMs, found: foundAt, answered: now });
     const before = { ...factsOf(sandbox, settings.host.single(WITNESSES)), lastAnswerMs: now.unixMs };
     const page = pages.read(sandbox, outcome, before);
     const { samples, skippedLines, badLines } = page;
     metrics.leftOut(page.reasons);
-    sandbox.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
+    sandbox.answers.limits = page.limits.size === 0 ? NO_LIMITS : page.limits;
     if (samples === 0 && badLines > 0) {
       const text = `no usable line; the first fault: ${page.firstFault?.reason ?? "the page was cut"}`;
       this.#fail(sandbox, { ok: false, fault: "unusable", text }, durationMs);
@@ -247,35 +263,35 @@ export class Visits {
     log.page(sandbox, page);
     const partial = isPartial(page.schema);
     const complaint = answers.note({ nowMs: now.monotonicMs, durationMs, partial });
-    this.settle(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
+    this.applyFinding(sandbox, complaint === undefined ? WELL : { kind: "answered", complaint });
     answers.lastMs = now.unixMs;
-    const facts = { ...before, limits: sandbox.limits };
-    const { schema, values, ownPoints } = pages.settled(sandbox, page, facts);
+    const facts = { ...before, limits: sandbox.answers.limits };
+    const { schema, values, ownPoints } = pages.columns(sandbox, page, facts);
     const scrape = { up: true, durationMs, samples, partial, skippedLines, badLines };
-    pages.own.fill(values, { standing: sandbox.standing, facts, scrape });
+    pages.own.fill(values, { condition: sandbox.condition, facts, scrape });
     metrics.scraped(pointCount(schema) - ownPoints);
-    shown.hand(sandbox, schema, values);
+    shown.handOn(sandbox, schema, values);
   }
 
   #fail(sandbox: Sandbox, outcome: ScrapeOutcome & { ok: false }, durationMs: number): void {
     const { settings, metrics, shown } = this.#options;
     const { fault, text, limit } = outcome;
-    if (fault !== "unusable") sandbox.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
+    if (fault !== "unusable") sandbox.answers.limits = limit === undefined ? NO_LIMITS : new Set([limit]);
     settings.logger.debug({ sandbox: sandbox.found.id, fault, text }, "Scrape failed.");
-    this.settle(sandbox, { kind: "failed", fault, text });
+    this.applyFinding(sandbox, { kind: "failed", fault, text });
     metrics.failed(fault);
-    if (sandbox.standing.state !== "pending" || shown.has(sandbox))
-      this.#report(sandbox, { ...NOTHING, durationMs });
+    if (sandbox.condition.state !== "pending" || shown.has(sandbox))
+      this.#report(sandbox, { ...NO_PAGE, durationMs });
   }
 
-  /** A reading of the agent's own families alone. */
+  /** Hands on a reading of the agent's own families alone. */
   #report(sandbox: Sandbox, scrape: ScrapeReport): void {
     const { pages, shown, settings } = this.#options;
-    const { standing } = sandbox;
+    const { condition } = sandbox;
     const facts = factsOf(sandbox, settings.host.single(WITNESSES));
-    const { schema } = pages.own.shape(standing, facts);
+    const { schema } = pages.own.shape(condition, facts);
     const values = new Float64Array(schema.width);
-    pages.own.fill(values, { standing, facts, scrape });
-    shown.hand(sandbox, schema, values);
+    pages.own.fill(values, { condition, facts, scrape });
+    shown.handOn(sandbox, schema, values);
   }
 }

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import type { z } from "zod";
 import { renderFault } from "../../../src/config/fault.ts";
-import { checkNode } from "../../../src/config/issues.ts";
+import { checkNode } from "../../../src/config/schema_faults.ts";
 import { parseYamlText } from "../../../src/config/yaml.ts";
 
 /** Returns the faults of a component's options as its user reads them, but without file and line: `path: message`. */

@@ -5,15 +5,15 @@ import { connect, type Socket } from "node:net";
 import type { TestContext } from "node:test";
 import { type ConnectionOptions, connect as connectTls, type SecureContextOptions } from "node:tls";
 import { type Clock, systemClock } from "../../../src/clock/clock.ts";
-import { defaultServerLimits, defaultServerTimeouts } from "../../../src/http/config.ts";
+import { defaultServerLimits, defaultServerTimeouts } from "../../../src/http_server/config.ts";
+import { Rejections } from "../../../src/http_server/rejections.ts";
 import {
   answerText,
   HttpServer,
   type Route,
   type ServerLimits,
   type ServerTimeouts,
-} from "../../../src/http/server.ts";
-import { TurnedAway } from "../../../src/http/turned_away.ts";
+} from "../../../src/http_server/server.ts";
 import type { ListenAddress } from "../../../src/options/values.ts";
 import { type CountingMeter, countingMeter } from "./counters.ts";
 import { type LogLine, recordedLogger } from "./logs.ts";
@@ -52,7 +52,7 @@ export async function startListener(context: TestContext, options: ListenerOptio
     limits: { ...defaultServerLimits, ...options.limits },
     timeouts: { ...defaultServerTimeouts, ...options.timeouts },
     clock,
-    turnedAway: new TurnedAway({ listener: "here", logger, clock, meter: counting.meter }),
+    rejections: new Rejections({ listener: "here", logger, clock, meter: counting.meter }),
     onError: (error) => logger.error({ error }, "Trouble."),
   });
   if (tls !== undefined) server.secure(tls);

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { uncompress } from "snappyjs";
 import { FakeClock } from "../../../src/clock/fake_clock.ts";
-import type { Outgoing } from "../../../src/delivery/queue.ts";
+import type { EncodedRequest } from "../../../src/delivery/queue.ts";
 import { bodiesOf } from "../../../src/exporters/prometheus_remote_write/bodies.ts";
 import type { MessageVersion } from "../../../src/exporters/prometheus_remote_write/record.ts";
 import {
@@ -18,7 +18,9 @@ import {
   type Resource,
   type Schema,
 } from "../../../src/metrics/model.ts";
-import { labelOptions, toIdentityLabels } from "../../../src/prometheus/label_options.ts";
+
+import { labelOptions, toIdentityLabels } from "../../../src/prometheus/series/label_options.ts";
+
 import { decodeRequestV2, decodeWriteRequest, keyOf, type WrittenSample } from "../oracle/remote_write.ts";
 import { decodeSnappy } from "../oracle/snappy.ts";
 
@@ -102,7 +104,7 @@ export function planOptions({
 
 export interface RequestWriter {
   readonly consumer: RemoteWriteRequests;
-  readonly requests: Outgoing[];
+  readonly requests: EncodedRequest[];
   readonly conflicts: readonly string[];
   /** The names of the families whose points were left out, since their values are impossible for their kind. */
   readonly unsound: string[];
@@ -115,7 +117,7 @@ export interface RequestWriter {
 
 /** Makes the part of the exporter that turns readings into requests, without the queue and the sender. */
 export function writer(options: WriterOptions = {}): RequestWriter {
-  const requests: Outgoing[] = [];
+  const requests: EncodedRequest[] = [];
   const conflicts: string[] = [];
   const unsound: string[] = [];
   const clock = new FakeClock();
@@ -147,7 +149,7 @@ export function writer(options: WriterOptions = {}): RequestWriter {
 }
 
 /** Uncompresses each request as a receiver does. Two decoders must agree on it. */
-export function messagesOf(requests: readonly Outgoing[]): Uint8Array[] {
+export function messagesOf(requests: readonly EncodedRequest[]): Uint8Array[] {
   return requests.map(({ bytes }) => {
     const [body, ...more] = bodiesOf([bytes], 1);
     assert.ok(body !== undefined && more.length === 0, "one request");

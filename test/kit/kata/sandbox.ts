@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
-import { Answers } from "../../../src/receivers/kata/answers.ts";
-import type { Moment } from "../../../src/receivers/kata/moment.ts";
-import { ReadinessCheck } from "../../../src/receivers/kata/readiness.ts";
-import { Sandbox } from "../../../src/receivers/kata/sandbox.ts";
-import { newStanding, type Standing } from "../../../src/receivers/kata/standing.ts";
+import { ReadinessCheck } from "../../../src/receivers/kata/proof/readiness.ts";
+import { Answers } from "../../../src/receivers/kata/sandbox/answers.ts";
+import { type Condition, newCondition } from "../../../src/receivers/kata/sandbox/condition.ts";
+import type { Instant } from "../../../src/receivers/kata/sandbox/instant.ts";
+import { Sandbox } from "../../../src/receivers/kata/sandbox/sandbox.ts";
 
-/** Makes the receiver's record of a sandbox of the Go shim that was found at `now`, with these changes to its standing. */
+/** Makes the receiver's record of a sandbox of the Go shim that was found at `now`, with these changes to its condition. */
 export function knownSandbox(
   id: string,
-  { now, rank = 0, ...change }: Partial<Standing> & { readonly now: Moment; readonly rank?: number },
+  { now, rank = 0, ...change }: Partial<Condition> & { readonly now: Instant; readonly rank?: number },
 ): Sandbox {
   const root = { path: `/root${rank}`, runtime: "go" } as const;
   const identity = { key: id, bornMs: 0 };
@@ -22,6 +22,6 @@ export function knownSandbox(
     now,
     readiness: new ReadinessCheck(found, { allowed: [], nowMs: () => now.unixMs }),
   });
-  sandbox.standing = { ...newStanding(now), ...change };
+  sandbox.condition = { ...newCondition(now), ...change };
   return sandbox;
 }

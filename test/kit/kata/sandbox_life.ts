@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
-import type { Runtime } from "../../../src/receivers/kata/discovery.ts";
+import type { Runtime } from "../../../src/receivers/kata/discovery/root.ts";
 
 /** The shims that may be behind a socket: the Go shim, or runtime-rs with this hypervisor. */
 export const SHIMS = ["go", "clh", "dragonball", "qemu", "newvmm", "jailed"] as const;

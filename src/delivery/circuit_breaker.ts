@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from "../clock/clock.ts";
+import { Backoff } from "./backoff.ts";
+import type { RetryConfig } from "./retry_config.ts";
+
+/** The longest pause that a peer can ask for. A longer one is taken for a mistake, and the queue fills meanwhile. */
+const ASKED_MAX_MS = 3_600_000;
+/** A pause that the peer asked for is longer by a random share up to this one, so that agents do not all return at once. */
+const ASKED_SPREAD = 0.1;
+
+export interface CircuitBreakerOptions {
+  readonly clock: Clock;
+  readonly retry: RetryConfig;
+  /** Gives numbers from 0 to 1, for the jitter. */
+  readonly random: () => number;
+  /** Called when a pause ends, and a request may be sent. */
+  onReady(): void;
+}
+
+/** Counts the changes of the state. An attempt that began in an older generation says nothing new about the peer. */
+export type Generation = number;
+
+export interface PauseRequest {
+  /** The pause that the peer asked for; undefined if it asked for none. */
+  readonly askedMs: number | undefined;
+  /** Whether the pause does not count as time in which requests were tried. */
+  readonly isExcluded: boolean;
+}
+
+/**
+ * Decides whether requests may be sent now. A failure of the peer concerns all requests, so all of them wait:
+ *
+ * - "closed": requests may be sent.
+ * - "open": none may be sent, until the pause ends. The pause is that of the back-off, or the one that the peer asked for.
+ * - "half_open": one request may be sent. If the peer takes it, the breaker closes; if not, it opens again.
+ */
+export class CircuitBreaker {
+  readonly #options: CircuitBreakerOptions;
+  readonly #backoff: Backoff;
+  #state: "closed" | "open" | "half_open" = "closed";
+  /** Whether the peer asked for the pause. Then it gets at most one request until it has answered, also at a shutdown. */
+  #isAsked = false;
+  #pauseEndMs = 0;
+  #cancel: (() => void) | undefined;
+  #generation: Generation = 0;
+  /** The sum of the excluded pauses that have ended. */
+  #excludedMs = 0;
+  /** When the excluded part of the current pause begins; infinite if the pause has none. */
+  #excludedFromMs = Number.POSITIVE_INFINITY;
+  #isDraining = false;
+
+  constructor(options: CircuitBreakerOptions) {
+    this.#options = options;
+    this.#backoff = new Backoff(options.retry, options.random);
+  }
+
+  get generation(): Generation {
+    return this.#generation;
+  }
+
+  /**
+   * How many milliseconds of excluded pauses there were until that time: pauses that a peer asked for, or that a wrong
+   * address or wrong credentials caused. They do not count for `max_elapsed_time`.
+   */
+  excludedMs(untilMs: number): number {
+    return this.#excludedMs + Math.max(0, Math.min(untilMs, this.#pauseEndMs) - this.#excludedFromMs);
+  }
+
+  /** How many requests may be on their way now, if the config allows `numConsumers`. */
+  allowed(numConsumers: number): number {
+    switch (this.#state) {
+      case "closed":
+        return numConsumers;
+      case "open":
+        return 0;
+      case "half_open":
+        return 1;
+    }
+  }
+
+  /** Begins with a pause, so that agents that start together do not send together. */
+  startAfter(ms: number): void {
+    if (ms > 0) this.#pause(ms);
+  }
+
+  /** The peer took a request, or rejected that request alone: it is there. */
+  answered(generation: Generation): void {
+    if (this.#state === "closed" || (generation !== this.#generation && this.#isAsked)) return;
+    this.#close();
+  }
+
+  /** The peer cannot take requests now. Returns how long nothing is sent, in milliseconds. */
+  failed(generation: Generation, { askedMs: wishMs, isExcluded }: PauseRequest): number {
+    const { clock, random } = this.#options;
+    const nowMs = clock.monotonicMs();
+    const isAsked = wishMs !== undefined && wishMs > 0;
+    const leftMs = this.#state === "open" ? this.#pauseEndMs - nowMs : 0;
+    // Attempts of one generation fail for one reason. Only the first one counts, unless the peer asks for a longer pause.
+    if (generation !== this.#generation && leftMs > 0 && !isAsked) return leftMs;
+    const askedMs = Math.min(wishMs ?? 0, ASKED_MAX_MS) * (1 + ASKED_SPREAD * random());
+    const ownMs = generation === this.#generation || leftMs <= 0 ? this.#backoff.next() : leftMs;
+    const waitMs = Math.max(ownMs, askedMs);
+    if (waitMs <= leftMs) return leftMs;
+    // When a pause becomes longer, its excluded part is what was excluded before and what is added now.
+    const wasExcluded = this.#excludedFromMs < Number.POSITIVE_INFINITY;
+    this.#endExcluded();
+    if (isAsked || isExcluded) this.#excludedFromMs = nowMs + (wasExcluded ? 0 : leftMs);
+    // At a shutdown a peer that asked for a pause gets one request, and this was it.
+    this.#isAsked = isAsked || (this.#isDraining && this.#isAsked);
+    this.#pause(waitMs);
+    return waitMs;
+  }
+
+  /** Ends all pauses, for a shutdown. A peer that asked for one gets one request, and the others only if it takes that. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#state !== "closed") this.#endPause();
+  }
+
+  /** Ends the timer. */
+  stop(): void {
+    this.#cancel?.();
+  }
+
+  #pause(ms: number): void {
+    const { clock, onReady } = this.#options;
+    this.#cancel?.();
+    this.#generation++;
+    this.#state = "open";
+    if (this.#isDraining) {
+      if (!this.#isAsked) this.#close();
+      return;
+    }
+    this.#pauseEndMs = clock.monotonicMs() + ms;
+    this.#cancel = clock.after(ms, () => {
+      this.#endPause();
+      onReady();
+    });
+  }
+
+  #endPause(): void {
+    this.#endExcluded();
+    this.#cancel?.();
+    this.#generation++;
+    this.#state = this.#isDraining && !this.#isAsked ? "closed" : "half_open";
+  }
+
+  #close(): void {
+    this.#endExcluded();
+    this.#cancel?.();
+    this.#generation++;
+    this.#state = "closed";
+    this.#isAsked = false;
+    this.#backoff.reset();
+  }
+
+  #endExcluded(): void {
+    this.#excludedMs = this.excludedMs(this.#options.clock.monotonicMs());
+    this.#excludedFromMs = Number.POSITIVE_INFINITY;
+  }
+}

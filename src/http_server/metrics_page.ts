@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { OfferList, type Offers } from "../component/offers.ts";
+import type { Single } from "../component/single.ts";
+import type { Reading } from "../metrics/model.ts";
+
+/** The families that one answer has, and readings to add to it. */
+export interface PullOptions {
+  /** Readings to add to those of the pipeline. A reading whose resource has no attributes gets no resource labels. */
+  readonly own?: readonly Reading[];
+  /** Writes only families whose names begin with one of these. */
+  readonly prefixes?: readonly string[];
+}
+
+/** A page of metrics that other components can serve as well. */
+export interface MetricsPage {
+  /** Answers the request with the page. Rejects when the signal aborts. */
+  answer(
+    request: IncomingMessage,
+    response: ServerResponse,
+    signal: AbortSignal,
+    options: PullOptions,
+  ): Promise<void>;
+}
+
+/** The key by which components find the pages of the agent's exporters, by the exporters' ids. */
+export const METRICS_PAGES: Single<Offers<MetricsPage>> = {
+  name: "metrics pages",
+  make: () => new OfferList(),
+};

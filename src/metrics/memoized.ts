@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * Makes a function that calls `make` once for each object and then returns the same value again. The value is forgotten
+ * when nothing else holds the object. This is the home of all caches whose keys are families, schemas and other interned
+ * objects: what is compiled for one of them serves all sandboxes that have it.
+ */
+export function memoized<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
+  const known = new WeakMap<Key, Value>();
+  return (key) => {
+    let value = known.get(key);
+    if (value === undefined) {
+      value = make(key);
+      known.set(key, value);
+    }
+    return value;
+  };
+}
+
+/** Like `memoized`, for a function of two objects. The value is forgotten with either of them. */
+export function memoizedPair<One extends object, Other extends object, Value>(
+  make: (one: One, other: Other) => Value,
+): (one: One, other: Other) => Value {
+  const of = memoized((one: One) => memoized((other: Other) => make(one, other)));
+  return (one, other) => of(one)(other);
+}

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { FamilySpec } from "../../metrics/interner.ts";
+import type { Kind } from "../../metrics/model.ts";
+import { childSuffixes } from "../series/suffixes.ts";
+import { LeftOutLines } from "./left_out_lines.ts";
+import type { Limit } from "./limit.ts";
+import {
+  type HeaderLine,
+  type LineRules,
+  lexLine,
+  type SampleLine,
+  skipIdleLines,
+  startsHeader,
+} from "./line.ts";
+import { assemblePoints } from "./points.ts";
+
+const LF = 10;
+
+/** What the lexer found between one family's first line and the next family's. */
+export interface Block {
+  /** Where the first line stands that is not idle and does not belong to the block, or that a limit forbids to read. */
+  readonly end: number;
+  /** What its HELP and TYPE lines, or else its first sample, call the family; empty for lines that say no name. */
+  readonly name: string;
+  /** The number of its HELP and TYPE lines. */
+  readonly headers: number;
+  /** The family; undefined for a block without a usable point. */
+  readonly spec: FamilySpec | undefined;
+  /** Bytes of the lines that were lexed, which is nearly all of the time that it takes. */
+  readonly lexedBytes: number;
+  /** The family's numbers by column. */
+  readonly values: readonly number[];
+  /**
+   * The places of the numbers in the page's order. Undefined where the block has something that a layout cannot say
+   * again: a line that was left out, a timestamp, a carriage return.
+   */
+  readonly holes: readonly NumberSpan[] | undefined;
+  readonly leftOut: LeftOutLines;
+}
+
+/** Where in the page the number of a column stands. */
+export interface NumberSpan {
+  readonly start: number;
+  readonly end: number;
+  readonly column: number;
+}
+
+export interface BlockOptions {
+  readonly rules: LineRules;
+  /** How many samples, and how many lines that must be left out, the block may have before it is cut. */
+  readonly samplesMax: number;
+  readonly badLinesMax: number;
+  /** How many bytes are lexed before the block is cut at the next line. */
+  readonly bytesMax: number;
+}
+
+/**
+ * Lexes the block that begins at `start` of a page whose last byte before `end` is a line feed. The slow way, for
+ * bytes not seen before: every check is here, so that none is needed when the same bytes come again.
+ */
+export function lexBlock(bytes: Buffer, start: number, end: number, options: BlockOptions): Block {
+  const lexer = new BlockLexer(bytes, options);
+  let pos = start;
+  while (pos < end && lexer.hasRoom) {
+    const stop = bytes.indexOf(LF, pos);
+    if (!lexer.take(pos, stop)) break;
+    pos = skipIdleLines(bytes, stop + 1, end);
+  }
+  return lexer.finish(pos);
+}
+
+interface Sample extends SampleLine {
+  /** Where the number stands in the page. */
+  readonly start: number;
+  readonly end: number;
+}
+
+const KINDS: Readonly<Record<string, Kind>> = {
+  counter: "sum",
+  gauge: "gauge",
+  histogram: "histogram",
+  summary: "summary",
+  untyped: "unknown",
+  unknown: "unknown",
+};
+
+class BlockLexer {
+  readonly #bytes: Buffer;
+  readonly #options: BlockOptions;
+  readonly #samples: Sample[] = [];
+  #name: string | undefined;
+  #kind: Kind | undefined;
+  #help: string | undefined;
+  #headers = 0;
+  readonly #leftOut = new LeftOutLines();
+  #lexedBytes = 0;
+  #repeatable = true;
+
+  constructor(bytes: Buffer, options: BlockOptions) {
+    this.#bytes = bytes;
+    this.#options = options;
+  }
+
+  get hasRoom(): boolean {
+    const { samplesMax, badLinesMax, bytesMax } = this.#options;
+    return (
+      this.#samples.length < samplesMax && this.#leftOut.lines < badLinesMax && this.#lexedBytes < bytesMax
+    );
+  }
+
+  /** Takes the line, or says that it belongs to the next block. */
+  take(start: number, end: number): boolean {
+    // Be it well formed or not: a layout takes it for the end of its block, too.
+    if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
+    if (end - start > this.#options.rules.lineBytesMax)
+      return this.#leaveOut(start, "line too long", "line_bytes");
+    this.#lexedBytes += end - start;
+    const text = decodeLine(this.#bytes, start, end);
+    if (text === undefined) return this.#leaveOut(start, "not UTF-8");
+    const line = lexLine(text, this.#options.rules);
+    if (line.type === "header") return this.#header(line, start);
+    if (line.type === "sample") return this.#sample(line, { text, start, end });
+    return this.#leaveOut(start, line.reason, line.type === "overlong" ? line.limit : undefined);
+  }
+
+  #leaveOut(position: number, reason: string, limit?: Limit): true {
+    if (limit === undefined) this.#leftOut.addBad({ position, reason });
+    else this.#leftOut.addSkipped(limit, { position, reason });
+    this.#repeatable = false;
+    return true;
+  }
+
+  #header(line: HeaderLine, start: number): boolean {
+    if (this.#name !== undefined && this.#name !== line.name) return false;
+    this.#name = line.name;
+    if (line.word === "HELP") {
+      if (this.#help !== undefined) return this.#leaveOut(start, "second HELP of one family");
+      this.#help = line.text;
+    } else {
+      if (this.#kind !== undefined) return this.#leaveOut(start, "second TYPE of one family");
+      this.#kind = Object.hasOwn(KINDS, line.text) ? KINDS[line.text] : undefined;
+      if (this.#kind === undefined) return this.#leaveOut(start, "TYPE that the text format does not have");
+    }
+    this.#headers++;
+    return true;
+  }
+
+  #sample(line: SampleLine, place: { text: string; start: number; end: number }): boolean {
+    const { text, start, end } = place;
+    this.#name ??= line.name;
+    if (!belongs(line.name, this.#name, this.#kind ?? "unknown")) return false;
+    const before = text.slice(0, line.numberStart);
+    const isAscii = text.length === end - start;
+    const numberStart = start + (isAscii ? before.length : Buffer.byteLength(before));
+    const numberEnd = numberStart + line.numberEnd - line.numberStart;
+    // A number that is not followed by its line feed has a timestamp, a blank or a carriage return behind it.
+    if (numberEnd !== end) this.#repeatable = false;
+    this.#samples.push({ ...line, start: numberStart, end: numberEnd });
+    return true;
+  }
+
+  finish(end: number): Block {
+    if (!this.hasRoom) this.#repeatable = false;
+    const name = this.#name ?? "";
+    const kind = this.#kind ?? "unknown";
+    const { points, columns, rejected } = assemblePoints(name, kind, this.#samples);
+    for (const { sample, reason } of rejected) this.#leaveOut(sample.start, reason);
+    return {
+      end,
+      name,
+      headers: this.#headers,
+      lexedBytes: this.#lexedBytes,
+      spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
+      values: columns.map(({ value }) => value),
+      holes: this.#repeatable ? toSpans(columns) : undefined,
+      leftOut: this.#leftOut,
+    };
+  }
+}
+
+function toSpans(columns: readonly Sample[]): NumberSpan[] {
+  return columns.map(({ start, end }, column) => ({ start, end, column })).sort((a, b) => a.start - b.start);
+}
+
+function belongs(sampleName: string, name: string, kind: Kind): boolean {
+  if (sampleName === name) return kind !== "histogram";
+  return sampleName.startsWith(name) && childSuffixes(kind).includes(sampleName.slice(name.length));
+}
+
+/** A byte order mark is kept, so that it is found to be no metric's name. */
+const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function decodeLine(bytes: Uint8Array, start: number, end: number): string | undefined {
+  try {
+    return utf8.decode(bytes.subarray(start, end));
+  } catch {
+    return undefined;
+  }
+}

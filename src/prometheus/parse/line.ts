@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Attribute } from "../../metrics/model.ts";
+import type { Limit } from "./limit.ts";
+import { toNumber } from "./number.ts";
+
+const TAB = 9;
+const LF = 10;
+const CR = 13;
+const SPACE = 32;
+const QUOTE = 34;
+const HASH = 35;
+const BACKSLASH = 92;
+const UPPER_H = 72;
+const UPPER_T = 84;
+/** `HELP` and `TYPE` as four bytes each, the first one highest. */
+const HELP = 0x48454c50;
+const TYPE = 0x54595045;
+
+/** What a line may measure. What exceeds it is left out and counted. */
+export interface LineLimits {
+  /** Honest lines are under 200 bytes; a line is decoded as a whole. */
+  readonly lineBytesMax: number;
+  /** Of a metric or a label. Upstream's have up to 55. */
+  readonly nameBytesMax: number;
+  /** On one line. Upstream uses up to three. */
+  readonly labelsMax: number;
+  /** The longest honest ones are mount points. */
+  readonly labelValueBytesMax: number;
+}
+
+/** What lines are held to. */
+export interface LineRules extends LineLimits {
+  /** Why samples of this metric cannot have this label; undefined where they can. */
+  labelFault(name: string, label: string): string | undefined;
+}
+
+export interface SampleLine {
+  readonly type: "sample";
+  readonly name: string;
+  readonly attributes: readonly Attribute[];
+  readonly value: number;
+  /** Where the value's text begins and ends in the line. */
+  readonly numberStart: number;
+  readonly numberEnd: number;
+}
+
+export interface HeaderLine {
+  readonly type: "header";
+  readonly word: "HELP" | "TYPE";
+  readonly name: string;
+  /** HELP: the text, unescaped. TYPE: the type's name. */
+  readonly text: string;
+}
+
+/** A line that cannot be used. */
+export interface BadLine {
+  readonly type: "bad";
+  readonly reason: string;
+}
+
+/** A line of which something exceeds a limit. */
+export interface OverlongLine {
+  readonly type: "overlong";
+  readonly reason: string;
+  readonly limit: Limit;
+}
+
+export type Line = SampleLine | HeaderLine | BadLine | OverlongLine;
+
+const NAME = /[a-zA-Z_:][a-zA-Z0-9_:]*/y;
+const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
+const SPACES = /[ \t]*/y;
+const TOKEN = /[^ \t]+/y;
+
+/** As far as a line's end is looked for byte by byte: a native call for a short line takes longer than that. */
+const SHORT_LINE_BYTES = 64;
+
+/** Where the line feed stands that ends the line. There must be one. */
+export function lineEnd(bytes: Uint8Array, start: number): number {
+  const far = start + SHORT_LINE_BYTES;
+  let pos = start;
+  while (pos < far) if (bytes[pos++] === LF) return pos - 1;
+  return bytes.indexOf(LF, pos);
+}
+
+/** Returns the number of the line that has this position, counted from 1. */
+export function lineAt(bytes: Uint8Array, position: number): number {
+  let line = 1;
+  for (let pos = 0; pos < position; pos++) if (bytes[pos] === LF) line++;
+  return line;
+}
+
+/** Where the next line with something to say begins: not blank, and no comment other than HELP and TYPE. */
+export function skipIdleLines(bytes: Uint8Array, start: number, end: number): number {
+  let pos = start;
+  while (pos < end) {
+    if (bytes[pos] === LF) {
+      pos++;
+      continue;
+    }
+    let at = pos;
+    let byte = bytes[at];
+    while (byte === SPACE || byte === TAB) byte = bytes[++at];
+    if (byte === HASH) {
+      if (startsHeader(bytes, at)) return pos;
+      at = lineEnd(bytes, at + 1);
+    } else if (byte === CR) at++;
+    if (bytes[at] !== LF) return pos;
+    pos = at + 1;
+  }
+  return pos;
+}
+
+/** Whether the line is a HELP or TYPE line, well formed or not. */
+export function startsHeader(bytes: Uint8Array, start: number): boolean {
+  const hash = skipBlanks(bytes, start);
+  if (bytes[hash] !== HASH) return false;
+  const at = skipBlanks(bytes, hash + 1);
+  const first = bytes[at] as number;
+  // Comments need no more.
+  if (first < UPPER_H || first > UPPER_T) return false;
+  const word =
+    (first << 24) |
+    ((bytes[at + 1] as number) << 16) |
+    ((bytes[at + 2] as number) << 8) |
+    (bytes[at + 3] as number);
+  if (word !== HELP && word !== TYPE) return false;
+  return bytes[at + 4] === SPACE || bytes[at + 4] === TAB;
+}
+
+function skipBlanks(bytes: Uint8Array, start: number): number {
+  let pos = start;
+  while (bytes[pos] === SPACE || bytes[pos] === TAB) pos++;
+  return pos;
+}
+
+function bad(reason: string): BadLine {
+  return { type: "bad", reason };
+}
+
+function overlong(limit: Limit, reason: string): OverlongLine {
+  return { type: "overlong", limit, reason };
+}
+
+/** Lexes one line of the text format 0.0.4 that is not idle, without its line feed. Never throws. */
+export function lexLine(line: string, rules: LineRules): Line {
+  const text = line.endsWith("\r") ? line.slice(0, -1) : line;
+  const start = skip(SPACES, text, 0);
+  return text[start] === "#" ? lexHeader(text, start, rules) : lexSample(text, start, rules);
+}
+
+function lexHeader(text: string, start: number, rules: LineRules): Line {
+  const wordStart = skip(SPACES, text, start + 1);
+  const word = text.startsWith("HELP", wordStart) ? "HELP" : "TYPE";
+  const nameStart = skip(SPACES, text, wordStart + word.length);
+  const name = take(TOKEN, text, nameStart);
+  if (name === "" || take(NAME, name, 0) !== name) return bad(`${word} without a legal metric name`);
+  if (name.length > rules.nameBytesMax) return overlong("name_bytes", "metric name too long");
+  const rest = text.slice(skip(SPACES, text, nameStart + name.length));
+  if (word === "TYPE") return { type: "header", word, name, text: rest.trimEnd() };
+  return { type: "header", word, name, text: unescapeHelp(rest) };
+}
+
+function lexSample(text: string, start: number, rules: LineRules): Line {
+  const name = take(NAME, text, start);
+  if (name === "") return bad("no metric name at the start of the line");
+  if (name.length > rules.nameBytesMax) return overlong("name_bytes", "metric name too long");
+  let pos = skip(SPACES, text, start + name.length);
+  let attributes: readonly Attribute[] = [];
+  if (text[pos] === "{") {
+    const labels = lexLabels({ text, start: pos + 1, name }, rules);
+    if ("reason" in labels) return labels;
+    attributes = labels.attributes;
+    pos = skip(SPACES, text, labels.end);
+  } else if (pos === start + name.length) return bad("no value after the metric name");
+
+  const token = take(TOKEN, text, pos);
+  const value = toNumber(token);
+  if (value === undefined) return bad(token === "" ? "no value" : "value is not a number");
+  const numberEnd = pos + token.length;
+  const rest = text.slice(numberEnd).trim();
+  // A shim's word for when is not taken: readings carry the time at which we asked.
+  if (rest !== "" && !/^-?[0-9]+$/.test(rest)) return bad("something other than a timestamp after the value");
+  return { type: "sample", name, attributes, value, numberStart: pos, numberEnd };
+}
+
+function lexLabels(
+  { text, start, name }: { readonly text: string; readonly start: number; readonly name: string },
+  rules: LineRules,
+): { attributes: Attribute[]; end: number } | BadLine | OverlongLine {
+  const attributes: Attribute[] = [];
+  const keys: string[] = [];
+  let pos = skip(SPACES, text, start);
+  while (text[pos] !== "}") {
+    if (keys.length === rules.labelsMax) return overlong("labels", "too many labels");
+    const key = take(LABEL_NAME, text, pos);
+    if (key === "") return bad("label without a legal name");
+    const fault = key.startsWith("__") ? "reserved label" : rules.labelFault(name, key);
+    if (fault !== undefined) return bad(fault);
+    if (key.length > rules.nameBytesMax) return overlong("name_bytes", "label name too long");
+    pos = skip(SPACES, text, pos + key.length);
+    if (text[pos] !== "=") return bad('label without "="');
+    pos = skip(SPACES, text, pos + 1);
+    if (text[pos] !== '"') return bad("label value without quotes");
+    const valueStart = pos + 1;
+    const rawMax = ESCAPE_BYTES * rules.labelValueBytesMax;
+    const valueEnd = closingQuote(text, valueStart, rawMax);
+    if (valueEnd < 0) return bad("label value without quotes");
+    // Nothing of it is unescaped.
+    if (valueEnd - valueStart > rawMax) return overlong("label_value_bytes", "label value too long");
+    const value = unescapeLabel(text.slice(valueStart, valueEnd));
+    if (value === undefined) return bad("invalid escape in a label value");
+    if (isLonger(value, rules.labelValueBytesMax))
+      return overlong("label_value_bytes", "label value too long");
+    if (keys.includes(key)) return bad("label name twice on one line");
+    keys.push(key);
+    // To whoever reads it an empty label is none: series that differ in nothing else are one.
+    if (value !== "") attributes.push({ key, value });
+    pos = skip(SPACES, text, valueEnd + 1);
+    if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
+    else if (text[pos] !== "}") return bad("labels without a closing brace");
+  }
+  return { attributes, end: pos + 1 };
+}
+
+/** The most that a byte of a value takes in the page. */
+const ESCAPE_BYTES = 2;
+
+/** Where the value's closing quote stands; -1 without one, and a place past `rawMax` where it is longer than that. */
+function closingQuote(text: string, start: number, rawMax: number): number {
+  const quote = text.indexOf('"', start);
+  const backslash = text.indexOf("\\", start);
+  if (quote < 0 || backslash < 0 || quote < backslash) return quote;
+  const stop = Math.min(text.length, start + rawMax + 1);
+  for (let at = backslash; at < stop; at++) {
+    const char = text.charCodeAt(at);
+    if (char === QUOTE) return at;
+    if (char === BACKSLASH) at++;
+  }
+  return stop === text.length ? -1 : stop;
+}
+
+/** In UTF-8, where no character takes more than three bytes per code unit. */
+function isLonger(text: string, bytesMax: number): boolean {
+  return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
+}
+
+/** Other escapes than of a backslash and a line feed stand for themselves. */
+function unescapeHelp(text: string): string {
+  return withoutEscapes(text, (char) => (char === "n" ? "\n" : char === "\\" ? char : `\\${char}`)) ?? text;
+}
+
+/** The text without its escapes; undefined where a backslash stands before another character. */
+function unescapeLabel(text: string): string | undefined {
+  return withoutEscapes(text, (char) =>
+    char === "n" ? "\n" : char === "\\" || char === '"' ? char : undefined,
+  );
+}
+
+/** The text with what each escaped character means; undefined where one means nothing. */
+function withoutEscapes(text: string, meaning: (char: string) => string | undefined): string | undefined {
+  let from = 0;
+  let result = "";
+  for (let at = text.indexOf("\\"); at >= 0; at = text.indexOf("\\", from)) {
+    const char = meaning(text.charAt(at + 1));
+    if (char === undefined) return undefined;
+    result += text.slice(from, at) + char;
+    from = at + 2;
+  }
+  return from === 0 ? text : result + text.slice(from);
+}
+
+function take(sticky: RegExp, text: string, pos: number): string {
+  sticky.lastIndex = pos;
+  return sticky.exec(text)?.[0] ?? "";
+}
+
+function skip(sticky: RegExp, text: string, pos: number): number {
+  return pos + take(sticky, text, pos).length;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Interner } from "../../metrics/interner.ts";
+import { memoized } from "../../metrics/memoized.ts";
+import type { Kind } from "../../metrics/model.ts";
+import { type FamilyRecord, FamilyRecords } from "./family_record.ts";
+import { KnownLayouts } from "./known_layouts.ts";
+import type { LineRules } from "./line.ts";
+import type { ParseLimits } from "./parse_limits.ts";
+import type { FamilyOrigin, PageTrust, Untrusted } from "./trust.ts";
+
+/** The definition of a family in the agent, for a family that a page has. */
+export interface FamilyDefinition {
+  readonly name: string;
+  /** It differs from the page's kind only if both are scalar. */
+  readonly kind: Kind;
+  /** Undefined if the page's own HELP is used. */
+  readonly help: string | undefined;
+  /** Whether the page's TYPE is counted as a bad line. */
+  readonly hasWrongKind: boolean;
+}
+
+export interface ParserOptions {
+  readonly interner: Interner;
+  readonly limits: ParseLimits;
+  /** Returns the agent's definition of a family that a page calls so. If left out, a family is defined as on the page. */
+  define?(name: string, kind: Kind): FamilyDefinition;
+  /** Returns why a page's samples of this metric cannot have this label; undefined if they can. */
+  labelFault?(name: string, label: string): string | undefined;
+}
+
+/** The state that all sources of a parser share. They can, since one page is parsed at a time. */
+export class ParserState {
+  readonly interner: Interner;
+  readonly limits: ParseLimits;
+  readonly lineRules: LineRules;
+  readonly layouts: KnownLayouts;
+  readonly records: FamilyRecords;
+  /** Returns the function that gives the origin of each family, asking the trust once for each. */
+  readonly originsOf: (trust: PageTrust) => (record: FamilyRecord) => FamilyOrigin | Untrusted = memoized(
+    (trust) => memoized(({ family }: FamilyRecord) => trust.originOf(family.name, family.kind)),
+  );
+  /** The number of the current page. A mark of this page differs from all earlier ones. */
+  page = 0;
+  /** The number of the current minute. */
+  minute = 0;
+  /** Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts in vain. */
+  readonly work: { slowBlocks: number; slowBytes: number; triedBytes: number } = {
+    slowBlocks: 0,
+    slowBytes: 0,
+    triedBytes: 0,
+  };
+  readonly #options: ParserOptions;
+  #scratch = new Float64Array(4_096);
+
+  constructor(options: ParserOptions) {
+    const { interner, limits } = options;
+    this.#options = options;
+    this.interner = interner;
+    this.limits = limits;
+    this.lineRules = { ...limits, labelFault: (name, label) => options.labelFault?.(name, label) };
+    this.layouts = new KnownLayouts(limits);
+    this.records = new FamilyRecords(interner);
+  }
+
+  define(name: string, kind: Kind): FamilyDefinition {
+    return this.#options.define?.(name, kind) ?? { name, kind, help: undefined, hasWrongKind: false };
+  }
+
+  /** The numbers of the current page, in its order, with room for `length` of them. The array may change with each call. */
+  scratch(length: number): Float64Array {
+    if (this.#scratch.length < length) {
+      const larger = new Float64Array(length * 2);
+      larger.set(this.#scratch);
+      this.#scratch = larger;
+    }
+    return this.#scratch;
+  }
+}

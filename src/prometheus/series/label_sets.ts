@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0
+/** The label names that a resource puts on all of its series. A sample's own labels must avoid them. */
+export interface LabelSet {
+  readonly names: ReadonlySet<string>;
+}
+
+/** More than one label set exists only where all attributes of a resource become labels. */
+const LABEL_SETS_MAX = 256;
+
+/**
+ * Gives resources with the same label names the same `LabelSet`. So what is compiled for one of them can be kept in a map by
+ * label set, and serves all of them.
+ */
+export class LabelSets {
+  readonly #known = new Map<string, LabelSet>();
+
+  of(names: readonly string[]): LabelSet {
+    const key = names.join();
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    // Resources keep the label set that they have. To forget all costs only that later resources do not share these.
+    if (this.#known.size >= LABEL_SETS_MAX) this.#known.clear();
+    const labelSet = { names: new Set(names) };
+    this.#known.set(key, labelSet);
+    return labelSet;
+  }
+}

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+import { type DirectoryIdentity, identityOf } from "./directory_identity.ts";
+import type { Root, Runtime } from "./root.ts";
+
+/** The name of the socket in a sandbox's directory on which its shim serves metrics. */
+export const SOCKET_NAME = "shim-monitor.sock";
+
+/** The name of the tree that Firecracker's jailer keeps next to the sandboxes of runtime-rs. */
+export const JAILER = "firecracker";
+
+/** A sandbox's directory, as found. The same id may be found under two roots; directories are distinct. */
+export interface FoundSandbox {
+  readonly id: string;
+  readonly root: Root;
+  /** The runtime of its root; unknown where the config names the root's directory twice, with two runtimes. */
+  readonly runtime: Runtime;
+  readonly directory: string;
+  readonly identity: DirectoryIdentity;
+}
+
+/** Returns whether the directory is the one that was found; true where that cannot be known, since a doubt ends no sandbox. */
+export function isStillThere({ directory, identity }: FoundSandbox): boolean {
+  try {
+    return identityOf(directory)?.key === identity.key;
+  } catch {
+    return true;
+  }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+import type { Clock } from "../../../clock/clock.ts";
+
+/** A job that takes longer than this gives its place to the next job and goes on without one. */
+const SLOW_MS = 1_000;
+/** Slow jobs that may go on without a place: the limit times this. Any further slow job keeps its place. */
+const SLOW_FACTOR = 8;
+
+export interface LanesOptions<T> {
+  readonly clock: Clock;
+  /** Jobs that may run at a time, slow ones not counted. */
+  readonly limit: number;
+  /** Makes the tool that a job works with. Up to `limit` tools are kept for later jobs. */
+  make(): T;
+}
+
+/**
+ * Runs a limited number of jobs at a time, in the order in which they came. A job that takes over a second is not counted
+ * any more, so that a hundred hung shims on a node do not delay the scrapes of the others.
+ */
+export class Lanes<T> {
+  readonly #options: LanesOptions<T>;
+  readonly #idle: T[] = [];
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+  #slow = 0;
+
+  constructor(options: LanesOptions<T>) {
+    this.#options = options;
+  }
+
+  /** Waits for a place and runs the job. Rejects with what the job rejects with. */
+  async run<R>(job: (tool: T) => Promise<R>): Promise<R> {
+    const { clock, limit, make } = this.#options;
+    if (this.#running < limit) this.#running++;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let slow = false;
+    const cancel = clock.after(SLOW_MS, () => {
+      if (this.#slow >= limit * SLOW_FACTOR) return;
+      slow = true;
+      this.#slow++;
+      this.#passOn();
+    });
+    const tool = this.#idle.pop() ?? make();
+    try {
+      return await job(tool);
+    } finally {
+      cancel();
+      if (this.#idle.length < limit) this.#idle.push(tool);
+      if (slow) this.#slow--;
+      else this.#passOn();
+    }
+  }
+
+  /** Gives the place to the next waiting job, or frees it if none waits. */
+  #passOn(): void {
+    const next = this.#waiting.shift();
+    if (next === undefined) this.#running--;
+    else next();
+  }
+}
