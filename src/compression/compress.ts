@@ -4,7 +4,7 @@ import { constants, deflate, gzip, zstdCompress } from "node:zlib";
 import { toLz4Frame } from "./lz4_frames.ts";
 import { toSnappyBlock, toSnappyFrames } from "./snappy_frames.ts";
 
-/** How bytes can be made smaller, by the names of `content-encoding`. */
+/** A codec, by its name in `content-encoding`. */
 export type Codec = "gzip" | "zstd" | "zlib" | "deflate" | "snappy" | "x-snappy-framed" | "lz4";
 
 export const CODECS: readonly Codec[] = [
@@ -17,7 +17,7 @@ export const CODECS: readonly Codec[] = [
   "lz4",
 ];
 
-/** Of those that have levels: from the fastest to the smallest; -1 is zlib's usual one. */
+/** The levels of the codecs that have some: the least is the fastest, the highest makes the smallest output. -1 is zlib's default. */
 export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; readonly max: number }>>> = {
   gzip: { min: -1, max: 9 },
   zlib: { min: -1, max: 9 },
@@ -25,9 +25,9 @@ export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; read
   zstd: { min: 1, max: 22 },
 };
 
-/** `level` is the codec's own number; undefined for its usual one, and for codecs that have none. */
 export interface Compression {
   readonly codec: Codec;
+  /** The codec's own number; undefined for its default, and for codecs without levels. */
   readonly level?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ const gzipped = promisify(gzip);
 const deflated = promisify(deflate);
 const zstdCompressed = promisify(zstdCompress);
 
-/** zlib and zstd work in threads of their own, and the event loop goes on meanwhile; snappy and lz4 hold it up. */
+/** Makes a function that compresses bytes. gzip, deflate, zlib and zstd run in other threads; snappy and lz4 block the event loop. */
 export function compressor({ codec, level }: Compression): Compress {
   const zlibOptions = level === undefined ? {} : { level };
   switch (codec) {

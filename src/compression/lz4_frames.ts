@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- push. Indices are in range by construction, which `as number` tells the compiler.
 
-// LZ4's frame format (lz4_Frame_format.md 1.6): magic number; version 1 with independent blocks and no checksums; blocks of
-// up to 4 MiB; the checksum of these two bytes, which never changes. Then blocks behind their lengths, and a length of 0.
+// LZ4's frame format (lz4_Frame_format.md 1.6). The header is the magic number, a byte for version 1 with independent blocks and
+// no checksums, a byte for blocks of up to 4 MiB, and the checksum of these two bytes, which never changes. Blocks follow, each
+// behind its length, and then a length of 0.
 const HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 const LENGTH_BYTES = 4;
-/** In a block's length: that it is not compressed. */
+/** The bit of a block's length that says that the block is not compressed. */
 const IS_PLAIN = 0x8000_0000;
 
-/** The bytes as a frame of LZ4, which `content-encoding` calls `lz4`. */
+/** Compresses the bytes to a frame of LZ4, which `content-encoding` calls `lz4`. */
 export function toLz4Frame(bytes: Uint8Array): Buffer {
   const parts: Uint8Array[] = [HEADER];
   for (let start = 0; start < bytes.length; start += BLOCK_BYTES_MAX) {
@@ -28,20 +29,20 @@ function lengthOf(value: number): Buffer {
   return length;
 }
 
-// LZ4's block format (lz4_Block_format.md): sequences of a token, literals and a match behind them.
+// LZ4's block format (lz4_Block_format.md): sequences of a token, literals, and a match.
 const MATCH_BYTES_MIN = 4;
-/** The last bytes are literals, and the last match begins so far from the end. */
+/** The last 5 bytes must be literals, and the last match must begin at least 12 bytes before the end. */
 const LAST_LITERALS = 5;
 const LAST_MATCH = 12;
 const DISTANCE_MAX = 65_535;
-/** A length that the token has no room for goes on in bytes of up to 255. */
+/** The longest length in a token. The rest of a longer one follows in bytes of up to 255. */
 const TOKEN_LENGTH_MAX = 15;
 const HASH_BITS = 14;
 const HASH_FACTOR = 2_654_435_761;
-/** After so many misses in a row, as a power of two, one more byte is passed over at a time. */
+/** After each 2^6 positions in a row without a match, the search advances by one byte more at a time. */
 const SKIP_SHIFT = 6;
 
-/** Greedy, by a table of where four bytes stood last. */
+/** Compresses one block. It is greedy: a table says where each four bytes occurred last, and that match is taken. */
 function compressBlock(plain: Uint8Array): Uint8Array {
   const view = new DataView(plain.buffer, plain.byteOffset, plain.length);
   const out = new Uint8Array(plain.length + Math.ceil(plain.length / 255) + 16);
@@ -73,7 +74,7 @@ function compressBlock(plain: Uint8Array): Uint8Array {
   return out.subarray(0, writeLiterals(out, to, plain.subarray(literals), 0));
 }
 
-/** The token, the literals' length and the literals. */
+/** Writes a token, the literals' length and the literals. Returns the offset behind them. */
 function writeLiterals(out: Uint8Array, start: number, literals: Uint8Array, matchLength: number): number {
   const ofLiterals = Math.min(TOKEN_LENGTH_MAX, literals.length);
   out[start] = (ofLiterals << 4) | Math.min(TOKEN_LENGTH_MAX, matchLength);
@@ -82,7 +83,7 @@ function writeLiterals(out: Uint8Array, start: number, literals: Uint8Array, mat
   return to + literals.length;
 }
 
-/** What of a length is not in the token. */
+/** Writes the part of a length that is not in the token. Returns the offset behind it. */
 function writeLength(out: Uint8Array, start: number, length: number): number {
   if (length < TOKEN_LENGTH_MAX) return start;
   let to = start;

@@ -3,11 +3,11 @@ import { compress, uncompress } from "snappyjs";
 import { crc32c } from "./crc32c.ts";
 
 // Snappy's framing format (google/snappy, framing_format.txt): a stream identifier, then chunks. A chunk has a type, a
-// length of three bytes and, where it holds data, a masked CRC-32C of what it holds when uncompressed.
+// length of three bytes and, if it has data, a masked CRC-32C of the uncompressed data.
 const STREAM_IDENTIFIER = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
 const COMPRESSED = 0x00;
 const UNCOMPRESSED = 0x01;
-/** Chunk types from here on may be skipped by who does not know them. */
+/** A reader may skip chunks of unknown types from this one on. */
 const SKIPPABLE_MIN = 0x80;
 const HEADER_BYTES = 4;
 const CHECKSUM_BYTES = 4;
@@ -15,7 +15,7 @@ const CHECKSUM_BYTES = 4;
 const CHUNK_BYTES_MAX = 65_536;
 const CHECKSUM_MASK = 0xa282ead8;
 
-/** The bytes as a stream of snappy's framing format, which `content-encoding` calls `x-snappy-framed`. */
+/** Compresses the bytes to a stream of snappy's framing format, which `content-encoding` calls `x-snappy-framed`. */
 export function toSnappyFrames(bytes: Uint8Array): Buffer {
   const chunks: Buffer[] = [STREAM_IDENTIFIER];
   for (let start = 0; start < bytes.length; start += CHUNK_BYTES_MAX)
@@ -34,7 +34,7 @@ function chunkOf(plain: Uint8Array): readonly [Buffer, Buffer] {
   return [header, Buffer.from(content.buffer, content.byteOffset, content.length)];
 }
 
-/** Throws where the bytes are no such stream, or hold more than `bytesMax`. */
+/** Decompresses such a stream. Throws if the bytes are no such stream, or if the result has more than `bytesMax` bytes. */
 export function fromSnappyFrames(stream: Buffer, bytesMax: number): Buffer {
   if (!stream.subarray(0, STREAM_IDENTIFIER.length).equals(STREAM_IDENTIFIER))
     throw new Error("cannot read snappy frames: the stream does not begin with its identifier");
@@ -66,9 +66,9 @@ function contentOf(type: number, body: Buffer, bytesMax: number): Uint8Array {
   return plain;
 }
 
-/** The bytes as one snappy block, which `content-encoding` calls `snappy`. */
+/** Compresses the bytes to one snappy block, which `content-encoding` calls `snappy`. */
 export function toSnappyBlock(bytes: Uint8Array): Uint8Array {
-  // For a Buffer the library makes a Buffer, which holds on to all of the memory that might have been needed.
+  // For a Buffer the library returns a Buffer that keeps the memory of the largest possible result.
   return compress(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
 }
 

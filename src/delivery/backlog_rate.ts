@@ -48,7 +48,7 @@ export class BacklogRate {
     this.#nextMs = Math.max(nowMs, this.#nextMs) + (bytes * 1_000) / this.#bytesPerSecond();
   }
 
-  /** So many bytes of such a batch are back in the queue: they do not count as left. */
+  /** A part of such a batch is back in the queue: its bytes do not count as taken. */
   requeued(bytes: number): void {
     if (this.#factor > 0) this.#nextMs -= (bytes * 1_000) / this.#bytesPerSecond();
   }

@@ -8,7 +8,7 @@ import type { TakeLimit } from "./queue.ts";
 export interface BatchConfig {
   /** How long requests wait for others before they are sent together. */
   readonly flushTimeoutMs: number;
-  /** As soon as so much waits, it is sent, without waiting for `flushTimeoutMs`. */
+  /** When this much waits, it is sent at once, without waiting for `flushTimeoutMs`. */
   readonly min: TakeLimit;
   /** The most bytes of one request. */
   readonly maxBytes: number;
@@ -18,7 +18,7 @@ export interface BatchConfig {
 
 /** gRPC servers take messages of 4 MiB by default. A larger request is cut until its size is known, which costs attempts. */
 const REQUEST_BYTES_MAX = 4_000_000;
-/** Almost any metric fits into so many bytes, with its resource and its scope. */
+/** The least value of `max_size`: almost any metric fits into it, with its resource and its scope. */
 const REQUEST_BYTES_MIN = 64 * 1024;
 
 /** The schema of `sending_queue::batch`. */

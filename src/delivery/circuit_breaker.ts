@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { RetryConfig } from "./retry_config.ts";
 
-/** The longest pause that a peer can ask for. A longer one is taken for a mistake, and the queue fills meanwhile. */
+/** The longest pause that a peer can ask for. If it asks for a longer one, that is probably a mistake, and the queue would fill. */
 const ASKED_MAX_MS = 3_600_000;
 /** A pause that the peer asked for is longer by a random share up to this one, so that agents do not all return at once. */
 const ASKED_SPREAD = 0.1;

@@ -6,7 +6,7 @@ import { type BatchConfig, batchSchema } from "./batch_config.ts";
 import type { Sizer } from "./queue.ts";
 import { DAY_MS, type RetryConfig } from "./retry_config.ts";
 
-/** The options that all exporters share that push. */
+/** The options of all exporters that push. */
 export interface DeliveryConfig {
   /** The deadline of one attempt; 0 for none. */
   readonly timeoutMs: number;
@@ -17,7 +17,7 @@ export interface DeliveryConfig {
 /** The queue of requests that wait to be sent: the Collector's `sending_queue`. */
 export interface QueueConfig {
   readonly enabled: boolean;
-  /** The most that may be in the queue or on its way, in the sizer's unit. */
+  /** The most that may wait or be on its way, in the sizer's unit. */
   readonly queueSize: number;
   readonly sizer: Sizer;
   /** How many requests may be on their way at one time. */
@@ -39,14 +39,14 @@ export interface QueueConfig {
   readonly batch: BatchConfig;
 }
 
-/** The deliveries' part of an exporter's config, as its schema reads it from YAML. */
+/** The delivery options of an exporter by their names in YAML, as the schemas of an exporter give them. */
 export interface DeliverySection {
   readonly timeout: number;
   readonly retry_on_failure: RetryConfig;
   readonly sending_queue: QueueConfig;
 }
 
-/** Names the deliveries' part of a config as code does. */
+/** Gives the delivery options the names that code uses. */
 export function toDeliveryConfig(options: DeliverySection): DeliveryConfig {
   return {
     timeoutMs: options.timeout,

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
 
 const NAME = "acks";
-/** The file is rewritten when it has so many acks of segments that are gone. */
+/** The file is rewritten when it has more acks than this of segments that are gone. */
 const OBSOLETE_MIN = 4_096;
 
 export interface AcksOptions {

@@ -32,14 +32,14 @@ export interface Quota {
 }
 
 export interface DiskQueueOptions {
-  /** Made if it is missing. Nobody else may write in it. */
+  /** The queue makes the directory if it is missing. Nothing else may write to it. */
   readonly directory: string;
   readonly fsync: Fsync;
   readonly quota: Quota;
   readonly clock: Clock;
   /** Called when damage on disk has made a record unreadable. The callee counts and logs the loss. */
   onDamage(damage: Damage): void;
-  /** Called when an operation has failed by which no record is lost. */
+  /** Called when an operation has failed. No record is lost by that. */
   onError(error: Error): void;
 }
 
@@ -49,7 +49,7 @@ interface RequestOnDisk extends PendingRequest {
 
 /** A segment is removed when all of it is acknowledged. Small segments free space soon, large ones make few files. */
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** With a small quota segments are smaller: so that there are as many of them. */
+/** A segment has at most the quota divided by this, so that a small quota has several segments too. */
 const SEGMENTS_PER_QUOTA = 16;
 /** The last segment is kept while it is smaller, so that a queue that is mostly empty does not make a file for each record. */
 const KEPT_BYTES_MAX = 256 * 1024;

@@ -10,7 +10,7 @@ export interface DelayedSyncOptions {
   onError(error: Error): void;
 }
 
-/** Forces writes to the disk some time later, so that one sync serves many writes. At most `everyMs` are lost with the power. */
+/** Forces writes to the disk some time later, so that one sync serves many writes. A loss of power loses at most the writes of `everyMs`. */
 export class DelayedSync {
   readonly #options: DelayedSyncOptions;
   readonly #written = new Set<Segment>();

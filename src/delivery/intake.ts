@@ -55,7 +55,7 @@ export class Intake {
     });
   }
 
-  /** To be called at the start: a queue on disk may be full already, and then the agent is not ready. */
+  /** Makes the agent not ready if the queue is full. It is called at the start, when a queue on disk may be full already. */
   open(): void {
     if (!this.#hasRoom()) this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
   }
@@ -122,7 +122,7 @@ export class Intake {
     return !this.#isFull() && this.#options.queue().hasSpace && this.#fits(this.#rejected);
   }
 
-  /** Makes the agent not ready. Without a queue nothing is noted: whoever turns it off accepts that requests are lost. */
+  /** Makes the agent not ready. It does nothing if the queue is turned off, since then the user accepts that requests are lost. */
   #noteFull(error: string, request?: EncodedRequest): void {
     const { enabled, overflow } = this.#options.config;
     if (!enabled || this.#isClosed) return;

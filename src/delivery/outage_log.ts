@@ -15,6 +15,7 @@ export interface QueueState {
   readonly inFlight: number;
 }
 
+/** An attempt that the destination did not take. */
 export interface FailedAttempt {
   readonly error: string;
   /** Whether the address or the credentials are wrong. */
@@ -43,9 +44,9 @@ interface Outage {
   lastLine: { readonly atMs: number; readonly size: number };
 }
 
-/** The time until the first line that repeats that an outage goes on. */
+/** The time from the beginning of an outage to the first line that says that it goes on. */
 const FIRST_REMINDER_MS = 60_000;
-/** The time between two later ones. */
+/** The time between further such lines. */
 const REMINDER_MS = 600_000;
 /** An outage that begins within this time after another one ends only when the destination has taken data for as long. */
 const CALM_MS = 60_000;

@@ -9,7 +9,13 @@ import type { DeliveryConfig } from "./config.ts";
 import { DeliveryChain } from "./delivery_chain.ts";
 import type { EncodedRequest } from "./queue.ts";
 
-/** The connection to a peer, or the file that takes its place. */
+/**
+ * The connection to a peer, or the file that takes its place. It passes through these phases:
+ *
+ * 1. `PushExporterOptions::connect` makes it. The peer need not be there yet.
+ * 2. `send` makes attempts, several at a time. `refresh` may be called between them.
+ * 3. `close` ends it, once. Nothing is sent after that.
+ */
 export interface Transport {
   readonly send: Send;
   /** Reads the files again that the config names. Rejects if they are faulty; the transport then keeps what it had read. */

@@ -30,14 +30,14 @@ const NOT_A_COUNT = "not_a_count";
 
 /**
  * Reports what becomes of an exporter's points: in the Collector's metrics, in the log and in the exporter's status.
- * Whoever drops a point calls `dropped`, `leftOut` or `rejected`, once.
+ * Each lost point is reported once, by `dropped`, `leftOut` or `rejected`.
  */
 export interface DeliveryReport {
   /** The peer took the points. */
   sent(points: number): void;
-  /** The queue took so many points that only end series. */
+  /** The queue took this number of points that only end series. */
   ended(points: number): void;
-  /** Points of so many requests were dropped after the queue had taken them. `requests` is 1 if it is left out. */
+  /** Points were dropped after the queue had taken them. They are those of `requests` requests, by default of one. */
   dropped(points: number, drop: Drop, requests?: number): void;
   /** Points were left out of their requests: their kind counts something, and their numbers are no counts. */
   leftOut(points: number, error: string): void;

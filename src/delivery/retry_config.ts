@@ -10,7 +10,7 @@ export interface RetryConfig {
   readonly initialIntervalMs: number;
   /** Each pause is longer or shorter by a random share, which is at most this one. */
   readonly randomizationFactor: number;
-  /** Each pause is so many times as long as the pause before it. */
+  /** The factor by which each pause is longer than the pause before it. */
   readonly multiplier: number;
   /** The longest pause, without its random share. */
   readonly maxIntervalMs: number;

@@ -26,7 +26,7 @@ export interface SenderOptions {
   onTooLarge(finding: SizeFinding): void;
 }
 
-/** What is known of a batch while it is sent, maybe in several parts. */
+/** The state of a batch that is being sent, maybe in several parts. */
 interface Progress {
   /** The parts that are not sent yet, in their order. */
   readonly parts: (readonly PendingRequest[])[];

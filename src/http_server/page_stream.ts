@@ -3,21 +3,21 @@ import type { Writable } from "node:stream";
 import type { Clock } from "../clock/clock.ts";
 import { Chunk, type PageWriter } from "../prometheus/write/page_writer.ts";
 
-/** Large enough that the calls per chunk cost little; written in about 30 µs. */
+/** Large enough that the calls for each chunk cost little. A chunk is written in about 30 µs. */
 export const CHUNK_BYTES: number = 128 * 1024;
-/** A pull that has worked for so long, and would find its puller ready for ever, lets others go on. */
+/** The time after which a pull lets others go on, even if its puller is always ready. */
 const SLICE_MS = 10;
 
-/** Somebody who takes a page at their own pace. */
+/** A client that takes a page at its own pace. */
 export interface Puller {
   readonly out: Writable;
-  /** Aborts when the puller has gone, has been too slow, or the agent must stop. */
+  /** Aborts when the puller has gone or was too slow, or when the agent must stop. */
   readonly signal: AbortSignal;
-  /** Hears that the puller has taken what was sent. */
+  /** Called each time the puller has taken the bytes that were sent. */
   onTaken(): void;
 }
 
-/** Hands the bytes over. Resolves when their memory may be used again; rejects with the signal's reason. */
+/** Sends the bytes. Resolves when the caller may use their memory again. Rejects with the signal's reason when that aborts. */
 export function send({ out, signal, onTaken }: Puller, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
@@ -32,11 +32,11 @@ export function send({ out, signal, onTaken }: Puller, bytes: Uint8Array): Promi
   });
 }
 
-/** Lets long pieces of work take turns with each other and with all else: in a turn of the event loop one goes on. */
+/** Lets long pieces of work take turns. One goes on in each turn of the event loop, so that other events are not held up. */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
 
-  /** Resolves when it is the caller's turn, for `SLICE_MS` of work. */
+  /** Resolves when it is the caller's turn. The caller may then work for `SLICE_MS`. */
   next(): Promise<void> {
     return new Promise((resolve) => {
       this.#waiting.push(resolve);

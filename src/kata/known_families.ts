@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Kind } from "../metrics/model.ts";
 
-/** Who made the page: what the host's part of it can hold depends on it. */
+/** The program that made a page. It decides which families the shim's part of the page can have. */
 export type ShimKind = "go" | "rs" | "rs-dragonball";
 
-/** What is known of a family that Kata Containers 4.1 serves. */
+/** A family that Kata Containers 4.1 serves. */
 export interface KnownFamily {
-  /** As a shim's TYPE line has it, which is wrong for most that count. */
+  /** The kind in the shim's TYPE line. It is wrong for most families that count. */
   readonly kind: Kind;
-  /** The labels of its samples, but for `le` and `quantile`. */
+  /** The labels of its samples, without `le` and `quantile`. */
   readonly labels: readonly string[];
-  /** Whose own part of the page it stands in; empty for families of the guest. */
+  /** The shims that have it in their own part of the page; empty for families of the guest. */
   readonly shims: readonly ShimKind[];
   readonly help: string;
 }
 
 /**
- * A line for each family: name as on a shim's page, kind, labels, shims, HELP. Numbers that are not in the unit that the
- * name says, or that count though they are called a gauge, are said so in the HELP.
+ * One line for each family: name on a shim's page, kind, labels, shims, HELP. The HELP says so if the numbers have another unit
+ * than the name says, or count although the kind is gauge.
  */
 const TABLE = `
 kata_agent_io_stat gauge item - Input and output of the guest agent since it began, in bytes and calls.
@@ -120,7 +120,7 @@ process_virtual_memory_max_bytes gauge - go Virtual memory that the shim may hav
 
 const LINE = /^(\S+) (gauge|sum|histogram|summary) (\S+) (\S+) (.+)$/gm;
 
-/** By name as on a shim's page. */
+/** The families by their names on a shim's page. */
 export const KNOWN_FAMILIES: ReadonlyMap<string, KnownFamily> = new Map(
   [...TABLE.matchAll(LINE)].map(([, name = "", kind, labels = "", shims = "", help = ""]) => [
     name,
@@ -130,7 +130,7 @@ export const KNOWN_FAMILIES: ReadonlyMap<string, KnownFamily> = new Map(
 
 const GUEST_PREFIXES = ["kata_guest_", "kata_agent_"];
 
-/** Whether a guest says what the family holds; all others are the host's or the agent's. */
+/** Whether the guest writes the family. All others are written by the shim or the agent. */
 export function isGuestFamily(name: string): boolean {
   return GUEST_PREFIXES.some((prefix) => name.startsWith(prefix));
 }

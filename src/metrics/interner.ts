@@ -2,6 +2,7 @@
 import { type Family, type Kind, type Point, pointWidth, type Schema } from "./model.ts";
 import { WeakValues } from "./weak_values.ts";
 
+/** The content of a family. */
 export interface FamilySpec {
   readonly name: string;
   readonly kind: Kind;
@@ -11,16 +12,16 @@ export interface FamilySpec {
 }
 
 /**
- * Hands out one object per distinct family and schema, so that plans compiled for one sandbox serve all, and so that
- * `===` compares contents. An object lives as long as somebody holds it: what nobody uses any more is forgotten with
- * the garbage collector's help, and sources that invent families are bounded by their own limits.
+ * Makes one object for each distinct family and schema, so that a plan compiled for one sandbox serves all, and so that `===`
+ * compares contents. An object that nothing else holds is forgotten with the next garbage collection. The interner has no
+ * limit of its own: each source must limit the number of its families.
  */
 export class Interner {
   readonly #families = new WeakValues<Family>();
   readonly #schemas = new WeakValues<Schema>();
   #nextId = 1;
 
-  /** The family of this content. The caller hands over `points`: they must not change afterwards. */
+  /** Returns the family of this content. The caller must not change `points` afterwards. */
   family(spec: FamilySpec): Family {
     const key = familyKey(spec);
     const known = this.#families.get(key);
@@ -33,7 +34,7 @@ export class Interner {
     return family;
   }
 
-  /** The schema of these families in this order. No two may have the same name. */
+  /** Returns the schema of these families in this order. No two of them may have the same name. */
   schema(families: readonly Family[]): Schema {
     let key = "";
     for (const family of families) key += `${family.id},`;
@@ -50,18 +51,18 @@ export class Interner {
     return schema;
   }
 
-  /** Families that are alive, or were when the garbage collector last looked. */
+  /** The number of families that were alive at the last garbage collection, or are new since then. */
   get familyCount(): number {
     return this.#families.size;
   }
 
-  /** As `familyCount`, of schemas. */
+  /** Like `familyCount`, for schemas. */
   get schemaCount(): number {
     return this.#schemas.size;
   }
 }
 
-/** Length-prefixed, so that no text of a hostile page can make two families look alike. */
+/** Makes a key of all texts with their lengths, so that no text of a hostile page makes two different families equal. */
 function familyKey({ name, kind, unit, help, points }: FamilySpec): string {
   const parts: string[] = [kind, text(name), text(unit), text(help)];
   for (const point of points) {

@@ -23,3 +23,20 @@ export function memoizedPair<One extends object, Other extends object, Value>(
   const of = memoized((one: One) => memoized((other: Other) => make(one, other)));
   return (one, other) => of(one)(other);
 }
+
+/**
+ * Returns the key's value in the map, and makes it first if there is none. It is for values whose making needs more than the
+ * key; otherwise use `memoized`. The map may be a Map, a WeakMap, a `WeakValues` or a `BoundedMap`.
+ */
+export function getOrMake<Key, Value>(
+  map: { get(key: Key): Value | undefined; set(key: Key, value: Value): unknown },
+  key: Key,
+  make: () => Value,
+): Value {
+  let value = map.get(key);
+  if (value === undefined) {
+    value = make();
+    map.set(key, value);
+  }
+  return value;
+}

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What a point's number means; the vocabulary of OTLP, to which the Prometheus text types map one to one. */
+/** The meaning of a point's numbers, in OTLP's words. Prometheus' text types map to them one to one. */
 export type Kind = "gauge" | "sum" | "histogram" | "summary" | "unknown";
 
 export interface Attribute {
@@ -7,7 +7,7 @@ export interface Attribute {
   readonly value: string;
 }
 
-/** In the order in which the source wrote them: exporters that write labels keep that order. */
+/** Attributes in the order in which the source wrote them. Exporters that write labels keep that order. */
 export type Attributes = readonly Attribute[];
 
 /**
@@ -20,40 +20,41 @@ export interface Point {
   readonly attributes: Attributes;
   /** Histogram: upper bounds without +Inf, ascending. Summary: quantiles. Otherwise empty. */
   readonly bounds: readonly number[];
-  /** The bounds as the source spelled them (`1`, `1e+06`), since a series' identity is its text. +Inf is left out. */
+  /** The bounds as the source spelled them (`1`, `1e+06`), since their text identifies a series. +Inf is left out. */
   readonly boundTexts: readonly string[];
 }
 
-/** All that is known of a metric before its numbers. Immutable; interned, so that `===` is equality. */
+/** All about a metric except its numbers. Immutable, and interned, so that `===` is equality. */
 export interface Family {
-  /** Order of interning, unique while the process runs. */
+  /** A number that no other family of this process has. */
   readonly id: number;
   readonly name: string;
   readonly kind: Kind;
-  /** UCUM; empty where unknown. */
+  /** The unit as UCUM writes it; empty if it is unknown. */
   readonly unit: string;
   readonly help: string;
   readonly points: readonly Point[];
-  /** Sum of the widths of the points. */
+  /** The number of columns: the sum of the widths of the points. */
   readonly width: number;
 }
 
-/** An ordered set of families without two of one name. Immutable; interned, so that `===` is equality. */
+/** An ordered list of families, no two of which have the same name. Immutable, and interned, so that `===` is equality. */
 export interface Schema {
   readonly families: readonly Family[];
   /** `offsets[i]` is the first column of `families[i]`. */
   readonly offsets: readonly number[];
+  /** The number of columns of all families. */
   readonly width: number;
 }
 
-/** Whom the numbers are about. Immutable; one object per sandbox until something about it changes. */
+/** The thing that was measured, such as a sandbox. Immutable. A sandbox keeps the same object until its attributes change. */
 export interface Resource {
-  /** Unique within the agent and stable for the life of the resource, whatever its attributes become. */
+  /** Unique within the agent. It does not change while the resource lives, although its attributes may. */
   readonly key: string;
   readonly attributes: Attributes;
 }
 
-/** One scrape of one resource. Nothing in it is written after hand-over. */
+/** The numbers of one scrape of one resource. Nobody writes to a reading after it was handed over. */
 export interface Reading {
   readonly resource: Resource;
   readonly schema: Schema;
@@ -61,11 +62,11 @@ export interface Reading {
   readonly values: Float64Array;
   /** When the numbers were taken, in Unix milliseconds. */
   readonly timeMs: number;
-  /** Since when sums, histograms and summaries count, in Unix milliseconds; 0 where unknown. */
+  /** When sums, histograms and summaries began to count, in Unix milliseconds; 0 if it is unknown. */
   readonly startMs: number;
 }
 
-/** The resource is gone: whoever keeps its series drops or ends them now. */
+/** Says that a resource is gone. Each component that keeps its series drops or ends them now. */
 export interface Ended {
   readonly resource: Resource;
   readonly timeMs: number;
@@ -85,13 +86,13 @@ export function pointWidth(kind: Kind, boundCount: number): number {
   }
 }
 
-/** The value of the resource's attribute, or undefined where it has none of that key. */
+/** The value of the resource's attribute of that key; undefined if there is none. */
 export function attributeOf(resource: Resource, key: string): string | undefined {
   for (const attribute of resource.attributes) if (attribute.key === key) return attribute.value;
   return undefined;
 }
 
-/** The number of data points that a reading of this schema carries. */
+/** The number of data points of a reading of this schema. */
 export function pointCount(schema: Schema): number {
   let count = 0;
   for (const family of schema.families) count += family.points.length;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- otlp. Indices are in range by construction, which `as number` tells the compiler.
 
-import { memoized } from "./memoized.ts";
+import { BoundedMap } from "./bounded_map.ts";
+import { getOrMake, memoized } from "./memoized.ts";
 import {
   type Family,
   type Kind,
@@ -13,25 +14,26 @@ import {
 } from "./model.ts";
 import { familyPart, schemaPart } from "./part.ts";
 
-/** A point whose kind says that it counts, and where its numbers begin in a reading. */
+/** A point whose kind counts something: a sum, histogram or summary. */
 export interface CountingPoint {
   readonly family: Family;
   readonly point: Point;
   readonly kind: Kind;
+  /** The column of a reading at which the point's numbers begin. */
   readonly column: number;
   /** The number of its bounds or quantiles. */
   readonly boundCount: number;
 }
 
-/** Hears of the points that are left out of a reading, by their families: of two points of one family twice. */
+/** Called with the families of the points that are left out of a reading. A family is in the list once for each such point. */
 export type OnUnsound = (families: readonly Family[], resource: Resource) => void;
 
-/** Whether the numbers of the row are what the point's kind says. */
+/** Whether the point's numbers in the row are possible for its kind. */
 export type PointCheck = (values: Float64Array, point: CountingPoint) => boolean;
 
 /**
- * The reading without the points that fail the check; the reading itself where none does. What is left keeps its order,
- * and where the same points of a schema fail again, the schema that is left is the same object again.
+ * Returns the reading without the points that fail the check, or the reading itself if none fails. The other points keep
+ * their order. If the same points of a schema fail again, the schema of the result is the same object again.
  */
 export function soundPart(reading: Reading, onUnsound: OnUnsound, check: PointCheck = isSoundPoint): Reading {
   const { values } = reading;
@@ -42,8 +44,11 @@ export function soundPart(reading: Reading, onUnsound: OnUnsound, check: PointCh
 }
 
 /**
- * Whether the point counts what can be counted: a sum is a finite number from 0 up; the buckets of a histogram are whole
- * numbers from 0 up that never fall, and its count is the last of them; the count of a summary is a whole number.
+ * Whether the point's numbers can be counts:
+ *
+ * - A sum is a finite number from 0 up.
+ * - The buckets of a histogram are whole numbers from 0 up, none is less than the one before, and the count equals the last.
+ * - The count of a summary is a whole number from 0 up.
  */
 export function isSoundPoint(values: Float64Array, { kind, column, boundCount }: CountingPoint): boolean {
   switch (kind) {
@@ -85,15 +90,16 @@ const countingPointsOf = memoized((schema: Schema): readonly CountingPoint[] => 
   return counting;
 });
 
-/** What is left of a schema without some points, and the columns that it had there. */
+/** A schema without some of its points. */
 interface SchemaPart {
   readonly schema: Schema;
+  /** The column of the whole schema, for each column of the part. */
   readonly columns: Uint32Array;
 }
 
-/** Parts of one schema that are remembered. A source that leaves out other points each time has new plans made each time. */
+/** The most parts of one schema that are kept. If a source has other unsound points each time, new plans are made each time. */
 const PARTS_MAX = 16;
-const partsOf = memoized((_: Schema) => new Map<string, SchemaPart>());
+const partsOf = memoized((_: Schema) => new BoundedMap<string, SchemaPart>(PARTS_MAX));
 
 function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Reading {
   const { schema, values } = reading;
@@ -102,14 +108,8 @@ function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Read
     unsound.map(({ family }) => family),
     reading.resource,
   );
-  const parts = partsOf(schema);
-  const key = unsound.map(({ column }) => column).join();
-  let part = parts.get(key);
-  if (part === undefined) {
-    if (parts.size >= PARTS_MAX) parts.clear();
-    part = schemaWithout(schema, new Set(unsound.map(({ column }) => column)));
-    parts.set(key, part);
-  }
+  const without = unsound.map(({ column }) => column);
+  const part = getOrMake(partsOf(schema), without.join(), () => schemaWithout(schema, new Set(without)));
   return {
     ...reading,
     schema: part.schema,
@@ -117,7 +117,7 @@ function partOf(reading: Reading, onUnsound: OnUnsound, check: PointCheck): Read
   };
 }
 
-/** Without the points that begin in these columns, and without the families of which nothing is left. */
+/** Leaves out the points that begin in these columns, and the families of which no point is left. */
 function schemaWithout({ families, offsets }: Schema, unsound: ReadonlySet<number>): SchemaPart {
   const kept: Family[] = [];
   const columns: number[] = [];

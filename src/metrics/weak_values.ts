@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A map that does not keep its values alive, and drops the keys of those that are gone. */
+/** A map that does not keep its values alive. A key is dropped when its value has been garbage collected. */
 export class WeakValues<T extends object> {
   readonly #refs = new Map<string, WeakRef<T>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
@@ -7,7 +7,7 @@ export class WeakValues<T extends object> {
     if (this.#refs.get(key)?.deref() === undefined) this.#refs.delete(key);
   });
 
-  /** Values that are alive, or were when the garbage collector last looked. */
+  /** The number of values that were alive at the last garbage collection, or are new since then. */
   get size(): number {
     return this.#refs.size;
   }

@@ -6,26 +6,26 @@ import {
   ExportMetricsServiceResponseSchema,
 } from "./generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 
-/** How a message is written. */
+/** The encoding of a message. */
 export type OtlpEncoding = "proto" | "json";
 
-/** What a receiver says about a request that it took: how many points it dropped, and anything else in words. */
+/** A receiver's answer to a request that it took: how many points it rejected, and a message. */
 export interface Acceptance {
   readonly rejectedPoints: number;
   readonly message: string;
 }
 
-/** Receivers' texts go to the log; a line should stay one. */
+/** The most characters of a receiver's message that are kept, since it is logged. */
 const MESSAGE_CHARS_MAX = 1_000;
-/** Newer receivers may say more than this build knows. */
+/** Newer receivers may send fields that this build does not know. */
 const JSON_OPTIONS = { ignoreUnknownFields: true };
-/** In lower case: fields by which JSON tells of an error. Gateways send that under a status of 200 as well. */
+/** The fields of JSON errors, in lower case. Some gateways send such an error with status 200. */
 const ERROR_KEYS: ReadonlySet<string> = new Set(["error", "errors", "code", "message", "status"]);
 
-/** Field 1 as a number, with which a google.rpc.Status begins; that of a response is a message. */
+/** The first byte of a google.rpc.Status: field 1 as a number. In a response field 1 is a message. */
 const STATUS_CODE_TAG = 0x08;
 
-/** Reads an ExportMetricsServiceResponse; undefined where the bytes are none. */
+/** Reads an ExportMetricsServiceResponse. Returns undefined if the bytes are none. */
 export function readAcceptance(response: Uint8Array, encoding: OtlpEncoding): Acceptance | undefined {
   try {
     const { partialSuccess } =
@@ -40,7 +40,7 @@ export function readAcceptance(response: Uint8Array, encoding: OtlpEncoding): Ac
 }
 
 function responseOfProto(bytes: Uint8Array): ExportMetricsServiceResponse {
-  // The decoder does not look at the types of fields, and finds an empty response in many a status.
+  // The decoder skips fields of an unexpected type, so it would take a status for an empty response.
   if (bytes[0] === STATUS_CODE_TAG) throw new Error("the message is a google.rpc.Status");
   return fromBinary(ExportMetricsServiceResponseSchema, bytes);
 }
@@ -53,11 +53,11 @@ function responseOfJson(text: string): ExportMetricsServiceResponse {
   return response;
 }
 
-/** The message of a google.rpc.Status; undefined where the bytes are none. */
+/** Reads the message of a google.rpc.Status. Returns undefined if the bytes are none. */
 export function readStatusMessage(status: Uint8Array, encoding: OtlpEncoding): string | undefined {
   try {
     if (encoding === "proto") return fromBinary(StatusSchema, status).message.slice(0, MESSAGE_CHARS_MAX);
-    // Its details are of types that this build need not know.
+    // It is parsed as plain JSON, since its details may have types that this build does not know.
     const { message } = JSON.parse(decodeText(status));
     return typeof message === "string" ? message.slice(0, MESSAGE_CHARS_MAX) : undefined;
   } catch {

@@ -5,7 +5,7 @@ import { type Family, type Point, pointWidth, type Schema } from "../metrics/mod
 import { isCounting } from "./counters.ts";
 import { pointKey } from "./gone.ts";
 
-/** Where the columns of counting points stand that two schemas have in common: two lists of equal length. */
+/** The columns of those counting points that two schemas have in common: two lists of equal length. */
 interface SharedColumns {
   readonly before: Uint32Array;
   readonly after: Uint32Array;
@@ -13,7 +13,7 @@ interface SharedColumns {
 
 const sharedBetween = memoizedPair(findShared);
 
-/** Copies what `row`, laid out as `before`, says of the series that `after` has too into `target`, laid out as it. */
+/** Copies the numbers of those counting points that both schemas have from `row`, laid out as `before`, to `target`, laid out as `after`. */
 export function carryOver(
   row: Float64Array,
   target: Float64Array,
@@ -43,7 +43,7 @@ function findShared(before: Schema, after: Schema): SharedColumns {
   return { before: Uint32Array.from(from), after: Uint32Array.from(to) };
 }
 
-/** The columns of points that both families have, as [in `after`, in `before`], each counted from its family's first. */
+/** Yields the columns of points that both families have, as [column in `after`, column in `before`], counted from the family's first. */
 function* matchColumns(before: Family, after: Family): Generator<readonly [number, number]> {
   if (before === after) {
     for (let column = 0; column < after.width; column++) yield [column, column];

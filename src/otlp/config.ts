@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** An option of every exporter of OTLP: whether it says when series end. */
+/** The schema of `staleness_markers`, an option of all exporters of OTLP. */
 export function stalenessMarkers(): z.ZodType<boolean, boolean | undefined> {
   return z
     .boolean()

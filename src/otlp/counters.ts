@@ -3,15 +3,15 @@
 import { memoized } from "../metrics/memoized.ts";
 import { type Kind, pointWidth, type Schema } from "../metrics/model.ts";
 
-/** The columns of a schema that only go up as long as nothing starts anew: two lists of equal length. */
+/** The columns of a schema whose numbers never fall, unless their counter starts again from 0: two lists of equal length. */
 export interface CounterColumns {
-  /** A sum's value, a summary's count, a histogram's cumulative buckets and its count. */
+  /** The columns of a sum's value, of a summary's count, and of a histogram's cumulative buckets and count. */
   readonly columns: Uint32Array;
-  /** The first column of the point to which the column at the same index belongs. */
+  /** At the same index: the first column of the point that has the column. */
   readonly points: Uint32Array;
 }
 
-/** The counters of a schema, found once for each. */
+/** The counters of a schema. */
 export const countersOf: (schema: Schema) => CounterColumns = memoized(findCounters);
 
 function findCounters(schema: Schema): CounterColumns {
@@ -30,7 +30,7 @@ function findCounters(schema: Schema): CounterColumns {
   return { columns: Uint32Array.from(columns), points: Uint32Array.from(points) };
 }
 
-/** Counted from the point's first. The sums of histograms and summaries may fall: observations can be negative. */
+/** The columns of a point that never fall, counted from its first. Sums of histograms and summaries may fall, since observations can be negative. */
 function risingColumns(kind: Kind, boundCount: number): readonly number[] {
   switch (kind) {
     case "gauge":
@@ -47,7 +47,7 @@ function risingColumns(kind: Kind, boundCount: number): readonly number[] {
   }
 }
 
-/** Whether its points have a start time. */
+/** Whether points of this kind have a start time. */
 export function isCounting(kind: Kind): boolean {
   return kind === "sum" || kind === "histogram" || kind === "summary";
 }

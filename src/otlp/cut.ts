@@ -3,16 +3,20 @@
 import type { Envelope } from "./envelope.ts";
 import type { ResourceEntry } from "./resource_entry.ts";
 
-/** Some metrics of an entry, which go into one request. */
+/** The metrics of an entry that go into one request. */
 export interface Slice {
   readonly entry: ResourceEntry;
+  /** The index of the first metric. */
   readonly from: number;
+  /** The index behind the last metric. */
   readonly to: number;
+  /** The bytes of the metrics. */
   readonly metricBytes: number;
+  /** The bytes of the metrics with their envelope. */
   readonly bytes: number;
 }
 
-/** Deals the entries out to requests. An entry that a request of its own could hold is not cut. */
+/** Distributes entries over requests of at most `bytesMax`. An entry is cut only if it is too large for a request of its own. */
 export function cut(entries: readonly ResourceEntry[], envelope: Envelope, bytesMax: number): Slice[][] {
   const requests: Slice[][] = [];
   let slices: Slice[] = [];
@@ -42,7 +46,7 @@ export function cut(entries: readonly ResourceEntry[], envelope: Envelope, bytes
   return requests;
 }
 
-/** An entry that no request holds whole, in slices of at least one metric. */
+/** Cuts an entry that is too large for a request into slices of at least one metric. */
 function cutEntry(entry: ResourceEntry, envelope: Envelope, bytesMax: number): Slice[] {
   const { metrics } = entry.plan;
   const slices: Slice[] = [];

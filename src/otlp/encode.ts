@@ -11,26 +11,26 @@ import { nanosAsDouble, startAsDouble } from "./nanos.ts";
 import { type EndedSeries, endedEntry, type ResourceEntry, readingEntry } from "./resource_entry.ts";
 import type { Restarts } from "./start_times.ts";
 
-/** An ExportMetricsServiceRequest. */
+/** An encoded ExportMetricsServiceRequest. */
 export interface OtlpRequest {
   readonly bytes: Uint8Array;
-  /** Data points of readings in it. */
+  /** The number of data points of readings in it. */
   readonly points: number;
-  /** Data points in it that say that a series has ended: no reading has them. */
+  /** The number of data points in it that only say that a series has ended. */
   readonly endPoints: number;
 }
 
 export interface OtlpEncoder {
   /**
-   * Compiles what it has not met before. All points of the reading are sound (`soundPart`). Counters without a restart
-   * count since the reading's own start.
+   * Makes an entry of a reading. All points of the reading must be sound (see `soundPart`). Counters without a restart have
+   * the reading's own start time.
    */
   reading(reading: Reading, restarts: Restarts): ResourceEntry;
-  /** Says that these series have no value any more. */
+  /** Makes an entry that says that the series have ended. */
   ended(ended: EndedSeries): ResourceEntry;
   /**
-   * Requests of at most `bytesMax`, in the order of the entries. An entry that fits into one request is not cut, a
-   * larger one is, between metrics. Only one metric that is larger by itself (see `METRIC_BYTES_MAX`) passes the limit.
+   * Encodes the entries, in their order, into requests of at most `bytesMax`. An entry that is larger than that is cut
+   * between metrics. Only a single metric that is larger (see `METRIC_BYTES_MAX`) makes a request beyond the limit.
    */
   encode(entries: readonly ResourceEntry[], bytesMax: number): OtlpRequest[];
 }
@@ -61,7 +61,7 @@ function encodeRequest(slices: readonly Slice[], envelope: Envelope): OtlpReques
   return { bytes: writer.finish(), points, endPoints };
 }
 
-/** Returns the number of points. */
+/** Writes the slice's metrics. Returns the number of their points. */
 function writeMetrics(writer: ProtoWriter, view: DataView, { entry, from, to }: Slice): number {
   const { plan, values, timeMs, startMs, restarts } = entry;
   const time = nanosAsDouble(timeMs);

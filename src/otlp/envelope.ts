@@ -5,17 +5,17 @@ import type { Resource } from "../metrics/model.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { writeAttributes } from "./metric_plan.ts";
 
-/** Who measured, as receivers see it. */
+/** The instrumentation scope: the program that made the metrics, as receivers see it. */
 export interface Scope {
   readonly name: string;
   readonly version: string;
 }
 
-/** How many bytes a ResourceMetrics and what it holds has, from the inside out. */
+/** The sizes in bytes of a ResourceMetrics message and of the messages in it. */
 export interface EnvelopeBytes {
   readonly scopeMetrics: number;
   readonly resourceMetrics: number;
-  /** With the tag and the length of the field in the request. */
+  /** The size of the whole field in the request, with its tag and length. */
   readonly total: number;
 }
 
@@ -28,7 +28,7 @@ const SCOPE = { name: 1, version: 2 };
 
 const resourceField = memoized(encodeResource);
 
-/** What stands around the metrics of one resource in a request. */
+/** The bytes around the metrics of one resource: those of ResourceMetrics, Resource, ScopeMetrics and Scope. */
 export class Envelope {
   readonly #scopeField: Uint8Array;
 
@@ -36,7 +36,7 @@ export class Envelope {
     this.#scopeField = encodeScope(scope);
   }
 
-  /** Its sizes around so many bytes of metrics. */
+  /** Returns the sizes of an envelope around metrics of `metricBytes` bytes. */
   sizeOf(resource: Resource, metricBytes: number): EnvelopeBytes {
     const scopeMetrics = this.#scopeField.length + metricBytes;
     const resourceMetrics =
@@ -45,7 +45,7 @@ export class Envelope {
     return { scopeMetrics, resourceMetrics, total };
   }
 
-  /** Writes all that stands in front of the metrics, which the caller writes next. */
+  /** Writes all bytes that come before the metrics. The caller writes `metricBytes` bytes of metrics next. */
   open(writer: ProtoWriter, resource: Resource, metricBytes: number): void {
     const { scopeMetrics, resourceMetrics } = this.sizeOf(resource, metricBytes);
     writer.delimitedHead(RESOURCE_METRICS_FIELD, resourceMetrics);

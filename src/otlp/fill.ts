@@ -15,26 +15,26 @@ import {
 import { startAsDouble } from "./nanos.ts";
 import type { Restarts } from "./start_times.ts";
 
-/** The numbers of one reading on their way into a message. */
+/** The message that is being filled, and the numbers of the reading. */
 export interface Frame {
   readonly view: DataView;
   readonly values: Float64Array;
-  /** Unix nanoseconds, bit for bit as the double of the same 8 bytes: written like any other number. */
+  /** The times as doubles whose 8 bytes are Unix nanoseconds (see `nanosAsDouble`), so that they are written like other numbers. */
   readonly time: number;
   readonly start: number;
-  /** The same in Unix milliseconds. */
+  /** The same times in Unix milliseconds. */
   readonly timeMs: number;
   readonly startMs: number;
   readonly restarts: Restarts;
 }
 
-/** Where a plan's template was copied to, and the column of its first number. */
+/** The offset to which a plan's template was copied, and the column of its first number. */
 export interface TemplatePlace {
   readonly at: number;
   readonly column: number;
 }
 
-/** Puts a reading's numbers into the holes of a template that was copied into the frame. */
+/** Writes a reading's numbers into the holes of a template that was copied into the frame. */
 export function fill(frame: Frame, plan: MetricPlan, place: TemplatePlace): void {
   switch (plan.shape) {
     case "gauge":
@@ -87,7 +87,7 @@ function fillSums(
   }
 }
 
-/** A page's buckets count everything up to their bound, OTLP's only what is in them: of a sound point, they add up. */
+/** A page's buckets count all values up to their bound, OTLP's buckets only their own. The differences are whole, since the point is sound. */
 function fillHistograms(frame: Frame, { at, points, bounds, tails }: MetricPlan, place: TemplatePlace): void {
   const { view, values } = frame;
   let column = place.column;
@@ -151,7 +151,7 @@ function fillEndedCounters(
   }
 }
 
-/** Gives the points that started anew after the reading's own start their start times, in place of that one. */
+/** Overwrites the start times of points whose counters restarted after the reading's own start. */
 function fillRestarts(
   { view, timeMs, startMs }: Frame,
   restarts: Float64Array,
@@ -163,7 +163,7 @@ function fillRestarts(
   for (let i = 0; i < columns.length; i++) {
     const restart = restarts[place.column + (columns[i] as number)] as number;
     if (restart <= startMs) continue;
-    // Mostly all of them restarted at one time, and the conversion makes a bigint.
+    // Mostly all counters restarted at the same time. The result is reused, since the conversion makes a bigint.
     if (restart !== latest) {
       latest = restart;
       latestAsDouble = startAsDouble(restart, timeMs);

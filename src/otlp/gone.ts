@@ -4,12 +4,12 @@ import { memoizedPair } from "../metrics/memoized.ts";
 import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
 import { familyPart, schemaPart } from "../metrics/part.ts";
 
-/** Of a resource of which nothing is known. */
+/** The schema of a resource of which nothing is known. */
 export const EMPTY_SCHEMA: Schema = { families: [], offsets: [], width: 0 };
 
 /**
- * The series that `before` has and `after` has not, as a schema that is not interned: whole families, and of families
- * that lost some points one with just these. The same two schemas always get the same object.
+ * Returns the series of `before` that `after` does not have, as a schema that is not interned. A family that lost only some
+ * of its points has just these. The same two schemas always get the same object.
  */
 export function goneBetween(before: Schema, after: Schema): Schema {
   return before === after ? EMPTY_SCHEMA : compareOnce(before, after);
@@ -35,12 +35,12 @@ function compare(before: Schema, after: Schema): Schema {
   return schemaPart(gone);
 }
 
-/** A series is its attributes; for the receivers that split histograms, its bounds as well. */
+/** Identifies a series by its attributes and bounds. Receivers that split histograms make one series for each bound. */
 export function pointKey({ attributes, bounds }: Point): string {
   return JSON.stringify([pairs(attributes), bounds]);
 }
 
-/** Whether two lists say the same, in the same order. */
+/** Whether two lists have the same attributes in the same order. */
 export function sameAttributes(one: Attributes, other: Attributes): boolean {
   return (
     one === other ||

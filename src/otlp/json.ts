@@ -8,9 +8,9 @@ const RESOURCE_METRICS_FIELD = 1;
 const OPEN = '{"resourceMetrics":[';
 
 /**
- * An encoded request as OTLP/JSON, in parts that are the text when put together. Each part but the last is about one
- * resource, which is some milliseconds of work: whoever must not hold up others pauses between them. Throws on bytes
- * that are no request.
+ * Converts an encoded request to OTLP/JSON. Yields the text in parts. Each part except the last is that of one resource and
+ * takes some milliseconds, so a caller that must not delay others pauses between the parts. Throws if the bytes are no
+ * request.
  */
 export function* requestJson(request: Uint8Array): Generator<string, void, void> {
   const reader = new BinaryReader(request);
@@ -22,9 +22,9 @@ export function* requestJson(request: Uint8Array): Generator<string, void, void>
       continue;
     }
     const entry = fromBinary(ResourceMetricsSchema, reader.bytes());
-    // OTLP wants enumerations as numbers, other than protobuf's own mapping.
+    // OTLP/JSON has enumerations as numbers, unlike protobuf's JSON mapping.
     const json = JSON.stringify(toJson(ResourceMetricsSchema, entry, { enumAsInteger: true }));
-    // The file exporter's files are read by people too.
+    // The texts are written visibly, since people read the file exporter's files.
     yield before + visible(json);
     before = ",";
   }

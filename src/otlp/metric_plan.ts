@@ -3,33 +3,34 @@ import { type Attributes, type Family, type Kind, type Point, pointWidth } from 
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { isCounting } from "./counters.ts";
 
-/** Which numbers a plan's points have holes for. */
+/** The kind of a plan's points, which says for which numbers they have holes. */
 export type PointShape = "gauge" | "sum" | "histogram" | "summary" | "ended_gauge" | "ended_counter";
 
 /**
- * One `metrics` entry of a ScopeMetrics message, with holes for the numbers. Every number takes 8 bytes, so that no
- * length in the message ever changes.
+ * One `metrics` field of a ScopeMetrics message, encoded, with holes for the numbers. Each number takes 8 bytes, so that the
+ * lengths in the message never change.
  */
 export interface MetricPlan {
   readonly shape: PointShape;
-  /** The entry with its tag and length; holes are zero. */
+  /** The field with its tag and length. The holes are zero. */
   readonly template: Uint8Array;
+  /** The number of points. */
   readonly points: number;
   /** The first column of the first point, counted from the family's first. */
   readonly column: number;
-  /** Where each point begins in the template. What all points of a shape have comes first in them. */
+  /** The offset of each point in the template. The holes that all points of a shape have come first in a point. */
   readonly at: Uint32Array;
-  /** Shapes with a start time: the first column of each point, counted from the plan's. Otherwise empty. */
+  /** For shapes with a start time: the first column of each point, counted from the plan's first. Otherwise empty. */
   readonly columns: Uint32Array;
-  /** Histogram and summary: how many bounds or quantiles each point has. Otherwise empty. */
+  /** For histograms and summaries: the number of bounds or quantiles of each point. Otherwise empty. */
   readonly bounds: Uint32Array;
-  /** Histogram and summary: where each point's bucket counts or quantiles begin in the template. Otherwise empty. */
+  /** For histograms and summaries: the offset of each point's bucket counts or quantiles in the template. Otherwise empty. */
   readonly tails: Uint32Array;
 }
 
-/** Where the start time of a point stands, whatever shape has one. */
+/** The offset of the start time in a point, in all shapes that have one. */
 export const START_AT = 1;
-/** Where the numbers of a point stand, from its beginning; a field's tag takes one byte, its number eight. */
+/** The offsets of the numbers in a point. A field's tag takes one byte, its number eight. */
 export const GAUGE_AT: Readonly<Record<"time" | "value", number>> = { time: 1, value: 10 };
 export const SUM_AT: Readonly<Record<"start" | "time" | "value", number>> = {
   start: START_AT,
@@ -44,19 +45,19 @@ export const DISTRIBUTION_AT: Readonly<Record<"start" | "time" | "count" | "sum"
 };
 export const ENDED_GAUGE_AT: Readonly<Record<"time", number>> = { time: 1 };
 export const ENDED_COUNTER_AT: Readonly<Record<"start" | "time", number>> = { start: START_AT, time: 10 };
-/** A quantile takes tag, length, tag and quantile, tag and value. */
+/** The bytes of a quantile: tag, length, tag and quantile, tag and value. */
 export const QUANTILE_BYTES = 20;
 export const QUANTILE_VALUE_AT = 12;
 
-/** A family whose entry would be larger becomes several entries, so that a request can be cut between them. */
+/** A family whose field would be larger becomes several fields, so that a request can be cut between them. */
 export const METRIC_BYTES_MAX: number = 256 * 1024;
 
-/** The plans of a family's points, in order; several only where one would pass `METRIC_BYTES_MAX`. */
+/** Plans a family's points, in their order. Makes several plans only if one would be larger than `METRIC_BYTES_MAX`. */
 export function planFamily(family: Family): readonly MetricPlan[] {
   return planPoints(family, family.kind === "unknown" ? "gauge" : family.kind);
 }
 
-/** As `planFamily`, of entries that say that the points have no value any more. */
+/** Like `planFamily`, for points that say that their series have ended. */
 export function planEndedFamily(family: Family): readonly MetricPlan[] {
   return planPoints(family, isCounting(family.kind) ? "ended_counter" : "ended_gauge");
 }
@@ -169,7 +170,7 @@ function dataFoot(kind: Kind): Uint8Array {
   return writer.finish();
 }
 
-/** Begins with the holes that `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and the `ENDED_…_AT` say where they are. */
+/** Encodes a point. Its holes come first, at the offsets of `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and the `ENDED_…_AT`. */
 function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
   const writer = new ProtoWriter();
   if (isCounting(kind)) writer.hole(POINT.start);
@@ -179,12 +180,12 @@ function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
     writer.hole(POINT.count);
     writer.hole(POINT.sum);
   }
-  // An ended histogram or summary keeps its bounds: receivers that make series of them must know which have ended.
+  // An ended histogram or summary keeps its bounds, since receivers make a series of each bound and must end all of them.
   const tail = planTail(writer, kind, point.bounds);
   writeAttributes(
     writer,
     kind === "histogram" ? HISTOGRAM_ATTRIBUTES_FIELD : ATTRIBUTES_FIELD,
-    // An empty label is no label in Prometheus' model; the Collector's receiver leaves it out as well.
+    // In Prometheus' model an empty label is no label. The Collector's receiver leaves it out too.
     point.attributes.filter(({ value }) => value !== ""),
   );
   if (shape === "ended_gauge" || shape === "ended_counter")
@@ -193,7 +194,7 @@ function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
   return { bytes: writer.finish(), bounds, tail, width: pointWidth(kind, bounds) };
 }
 
-/** Buckets or quantiles; returns where they begin. */
+/** Writes buckets or quantiles. Returns the offset of the first. */
 function planTail(writer: ProtoWriter, kind: Kind, bounds: readonly number[]): number {
   if (kind === "histogram") {
     const at = writer.packedHoles(HISTOGRAM_POINT.bucketCounts, bounds.length + 1);
@@ -210,7 +211,7 @@ function planTail(writer: ProtoWriter, kind: Kind, bounds: readonly number[]): n
   return at;
 }
 
-/** Repeated KeyValue entries of texts. */
+/** Writes a repeated field of KeyValue messages whose values are texts. */
 export function writeAttributes(writer: ProtoWriter, field: number, attributes: Attributes): void {
   for (const { key, value } of attributes) {
     const any = new ProtoWriter();

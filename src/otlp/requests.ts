@@ -6,30 +6,30 @@ import { goneBetween, sameAttributes } from "./gone.ts";
 import type { ResourceEntry } from "./resource_entry.ts";
 import { type Restarts, restartsIn, StartTimes } from "./start_times.ts";
 
-/** A request about one resource. */
+/** A request that concerns one resource. */
 export interface ResourceRequest extends OtlpRequest {
   /** The resource's key. */
   readonly source: string;
-  /** Whether it says that the resource has ended: nobody would say that again. */
+  /** Whether it says that the resource has ended. Such a request comes once: it is not repeated. */
   readonly isEnd?: boolean;
 }
 
 export interface OtlpRequestsOptions {
   readonly encoder: OtlpEncoder;
   readonly requestBytesMax: number;
-  /** Whether receivers are told when series end. */
+  /** Whether series that end get a last point that says so. */
   readonly marksEnds: boolean;
-  /** Hears of the points that no request has. */
+  /** Called for points that are left out of requests. */
   readonly onUnsound: OnUnsound;
-  /** Takes each request, in order. Whether it was kept; otherwise it is lost. */
+  /** Called for each request, in order. Returns whether the request was kept; otherwise it is lost. */
   emit(request: ResourceRequest): boolean;
 }
 
-/** Resources that are followed. Of those beyond, it is not said when their series end, nor when their counters restart. */
+/** The most resources that are followed. For further ones no ends of series and no restarts of counters are sent. */
 const RESOURCES_MAX = 16_384;
 
-/** What was last said about a resource: when it changes, series end. */
-interface Spoken {
+/** The last reading of a resource that was kept by the queue. Series that the next one lacks have ended. */
+interface LastSent {
   readonly resource: Resource;
   readonly schema: Schema;
   readonly timeMs: number;
@@ -38,16 +38,19 @@ interface Spoken {
 }
 
 interface Followed {
-  /** Goes on with every reading, said or not: it is about the counters, not about what receivers know. */
+  /** It gets all readings, also those that were not kept: it follows the source's counters, not what receivers know. */
   readonly startTimes: StartTimes;
-  spoken: Spoken | undefined;
+  lastSent: LastSent | undefined;
 }
 
 /**
- * Turns readings into requests, one by one: an encoded request is what a queue keeps, and two of them are joined by
- * putting one behind the other. A series that a resource stops reporting is ended in front of the reading that lacks
- * it, all of them when its attributes change or when it is gone, so that no receiver serves the last value of a dead
- * sandbox. A counter that falls gets a new start time. A point that is not sound is not reported.
+ * Turns each reading into requests:
+ *
+ * - Two requests are joined by putting one behind the other, so a queue can keep each by itself.
+ * - A series that a resource stops reporting is ended before the first reading that lacks it. All series of a resource are
+ *   ended when its attributes change and when the resource ends. So no receiver shows the last value of a dead sandbox.
+ * - A counter that falls gets a new start time.
+ * - A point that is not sound is left out.
  */
 export class OtlpRequests {
   readonly #options: OtlpRequestsOptions;
@@ -63,22 +66,22 @@ export class OtlpRequests {
     const { resource, schema, timeMs, startMs } = reading;
     const followed = this.#follow(resource.key);
     const restarts = followed?.startTimes.next(reading);
-    const entries = followed?.spoken === undefined ? [] : this.#missing(followed.spoken, reading);
+    const entries = followed?.lastSent === undefined ? [] : this.#endsBefore(followed.lastSent, reading);
     entries.push(encoder.reading(reading, restarts));
     const requests = encoder.encode(entries, requestBytesMax);
-    // Each is taken or lost by itself. Where one is lost, what the peer knows is what it was told before.
+    // Each request can be lost by itself. If one is lost, the peer still knows the reading before.
     let isKept = true;
     for (const request of requests) isKept = emit({ ...request, source: resource.key }) && isKept;
-    if (isKept && followed !== undefined) followed.spoken = { resource, schema, timeMs, startMs, restarts };
+    if (isKept && followed !== undefined) followed.lastSent = { resource, schema, timeMs, startMs, restarts };
   }
 
   end({ resource, timeMs }: Ended): void {
-    const spoken = this.#followed.get(resource.key)?.spoken;
+    const lastSent = this.#followed.get(resource.key)?.lastSent;
     this.#followed.delete(resource.key);
     const { encoder, requestBytesMax, emit, marksEnds } = this.#options;
-    if (spoken === undefined || !marksEnds) return;
-    // Two points of one series at one time would contradict each other.
-    const entry = encoder.ended({ ...spoken, timeMs: Math.max(timeMs, spoken.timeMs + 1) });
+    if (lastSent === undefined || !marksEnds) return;
+    // The end needs a time of its own: two points of one series at one time would contradict each other.
+    const entry = encoder.ended({ ...lastSent, timeMs: Math.max(timeMs, lastSent.timeMs + 1) });
     for (const request of encoder.encode([entry], requestBytesMax))
       emit({ ...request, source: resource.key, isEnd: true });
   }
@@ -86,19 +89,19 @@ export class OtlpRequests {
   #follow(key: string): Followed | undefined {
     const known = this.#followed.get(key);
     if (known !== undefined || this.#followed.size >= RESOURCES_MAX) return known;
-    const followed: Followed = { startTimes: new StartTimes(), spoken: undefined };
+    const followed: Followed = { startTimes: new StartTimes(), lastSent: undefined };
     this.#followed.set(key, followed);
     return followed;
   }
 
-  /** The ends of the series that the reading lacks. */
-  #missing(spoken: Spoken, { resource, schema, timeMs }: Reading): ResourceEntry[] {
+  /** The ends of the series that the reading does not have any more. */
+  #endsBefore(lastSent: LastSent, { resource, schema, timeMs }: Reading): ResourceEntry[] {
     const { encoder, marksEnds } = this.#options;
     if (!marksEnds) return [];
     const same =
-      spoken.resource === resource || sameAttributes(spoken.resource.attributes, resource.attributes);
-    const gone = same ? goneBetween(spoken.schema, schema) : spoken.schema;
+      lastSent.resource === resource || sameAttributes(lastSent.resource.attributes, resource.attributes);
+    const gone = same ? goneBetween(lastSent.schema, schema) : lastSent.schema;
     if (gone.families.length === 0) return [];
-    return [encoder.ended({ ...spoken, schema: gone, restarts: restartsIn(gone, [spoken]), timeMs })];
+    return [encoder.ended({ ...lastSent, schema: gone, restarts: restartsIn(gone, [lastSent]), timeMs })];
   }
 }

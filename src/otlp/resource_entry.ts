@@ -5,14 +5,14 @@ import type { Family, Reading, Resource, Schema } from "../metrics/model.ts";
 import { type MetricPlan, planEndedFamily, planFamily } from "./metric_plan.ts";
 import type { Restarts } from "./start_times.ts";
 
-/** One resource's part of a request: a reading, or the end of series. */
+/** The part of a request that concerns one resource: a reading, or ends of series. */
 export interface ResourceEntry {
   readonly resource: Resource;
   readonly plan: EntryPlan;
   readonly values: Float64Array;
   readonly timeMs: number;
   readonly startMs: number;
-  /** In the layout of the plan's schema. */
+  /** A row in the layout of the plan's schema. */
   readonly restarts: Restarts;
 }
 
@@ -20,30 +20,32 @@ interface EntryPlan {
   readonly metrics: readonly MetricPlan[];
   /** The first column of each metric. */
   readonly columns: readonly number[];
-  /** Of all templates together. */
+  /** The bytes of all templates. */
   readonly bytes: number;
+  /** Whether the points say that their series have ended. */
   readonly isEnd: boolean;
 }
 
-/** Series of a resource that have no value any more. */
+/** Series of a resource that have ended. */
 export interface EndedSeries {
   readonly resource: Resource;
   readonly schema: Schema;
   readonly timeMs: number;
-  /** Since when they have counted. */
+  /** When they began to count, in Unix milliseconds. */
   readonly startMs: number;
-  /** In the schema's layout. */
+  /** A row in the schema's layout. */
   readonly restarts: Restarts;
 }
 
 const NO_VALUES = new Float64Array(0);
 
-// Plans depend on nothing but the family, so all exporters share them; they go when the family does.
+// Plans depend on the family or schema only, so all exporters share them.
 const planOfFamily = memoized(planFamily);
 const planOfEndedFamily = memoized(planEndedFamily);
 const planOfSchema = memoized((schema: Schema) => composePlan(schema, false));
 const planOfEnded = memoized((schema: Schema) => composePlan(schema, true));
 
+/** Makes the entry of a reading. Compiles the schema when it comes for the first time. */
 export function readingEntry(
   { resource, schema, values, timeMs, startMs }: Reading,
   restarts: Restarts,
@@ -51,6 +53,7 @@ export function readingEntry(
   return { resource, plan: planOfSchema(schema), values, timeMs, startMs, restarts };
 }
 
+/** Makes the entry of ended series. */
 export function endedEntry({ resource, schema, timeMs, startMs, restarts }: EndedSeries): ResourceEntry {
   return { resource, plan: planOfEnded(schema), values: NO_VALUES, timeMs, startMs, restarts };
 }

@@ -6,48 +6,49 @@ import { carryOver } from "./carry_over.ts";
 import { type CounterColumns, countersOf } from "./counters.ts";
 import { EMPTY_SCHEMA, goneBetween } from "./gone.ts";
 
-/** What is known of some series: rows in the layout of the schema. */
+/** The last numbers of some series: rows in the layout of the schema. */
 interface Known {
   readonly schema: Schema;
-  /** What each counter said last; NaN where it said nothing yet. */
+  /** The last number of each counter; NaN if it had none yet. */
   readonly values: Float64Array;
   readonly restarts: Restarts;
 }
 
 /**
- * Times at which counters started anew, in Unix milliseconds, in the first column of each point of a row; 0 for points
- * that have counted since the reading's own start, and no row where all have. A row is never written after hand-over.
+ * A row of the times at which counters started again from 0, in Unix milliseconds. The first column of each point has its
+ * time; 0 means that it has counted since the reading's own start. Undefined if all points have. A row is never written
+ * after it was handed over.
  */
 export type Restarts = Float64Array | undefined;
 
-/** Groups of counters that are remembered while the source does not report them. A group left at one time. */
+/** The most groups of absent counters that are remembered. The counters of a group were left out for the first time together. */
 const ABSENT_MAX = 8;
 
 /**
- * Finds out since when the counters of one resource count. A reading's own start is that of the sandbox, but a guest's
- * agent may restart while its shim goes on, and its counters fall. The start of those that fell is then the time of the
- * reading before, so that no two intervals of a series overlap. The others keep their start: a receiver that makes
- * deltas would count their whole value again.
+ * Finds out when each counter of one resource began to count. A reading's own start is that of the sandbox. But the agent
+ * in the guest may restart while the shim goes on, and then its counters fall. The start of a counter that fell is the time
+ * of the reading before, so that no two intervals of a series overlap. The other counters keep their start: with a new one,
+ * a receiver that makes deltas would count their whole value again.
  *
- * A counter that the source leaves out for a while is remembered. So is one whose point was not sound for a while.
+ * Counters that are absent from some readings are remembered, also those whose points were not sound.
  */
 export class StartTimes {
   #last: Known = { schema: EMPTY_SCHEMA, values: new Float64Array(0), restarts: undefined };
   #lastMs = 0;
-  /** Series that the last reading did not have, each in one group, in the order in which they left. */
+  /** The series that the last reading did not have, in groups. The group that became absent first is the first. */
   #absent: readonly Known[] = [];
 
   /**
-   * Finds the restarts of a reading's counters. The caller passes the readings in order, also one that is offered again,
-   * with their sound points only (`soundPart`).
+   * Finds the restarts of a reading's counters. The caller passes all readings of the resource in their order, with sound
+   * points only (see `soundPart`).
    */
   next({ schema, values, timeMs }: Reading): Restarts {
     const before = schema === this.#last.schema ? this.#last : this.#changeTo(schema);
     const counters = countersOf(schema);
-    // The reading's row is kept, not copied: nobody writes to it any more.
+    // The reading's row is kept without a copy, since it is never written after hand-over.
     let after: Known = { schema, values, restarts: before.restarts };
     if (!allRise(counters.columns, before.values, values)) {
-      // After a clock was set back, the reading before has a later time than this one.
+      // After the clock was set back, the reading before has a later time than this one.
       after = restartFallen(before, values, { counters, sinceMs: Math.min(this.#lastMs, timeMs - 1) });
     }
     this.#last = after;
@@ -55,7 +56,7 @@ export class StartTimes {
     return after.restarts;
   }
 
-  /** What is known of the series of another layout; those that it lacks go to the absent ones. */
+  /** Converts what is known to another layout. Series that the layout does not have become absent. */
   #changeTo(schema: Schema): Known {
     const parts = [...this.#absent, this.#last];
     const values = new Float64Array(schema.width).fill(Number.NaN);
@@ -66,7 +67,7 @@ export class StartTimes {
   }
 }
 
-/** The part that the schema lacks; none where it lacks no counter. */
+/** Returns the part's series that the schema does not have, or nothing if no counter is among them. */
 function without(part: Known, schema: Schema): readonly Known[] {
   const gone = goneBetween(part.schema, schema);
   if (countersOf(gone).columns.length === 0) return [];
@@ -76,7 +77,7 @@ function without(part: Known, schema: Schema): readonly Known[] {
   return [{ schema: gone, values, restarts: restartsIn(gone, [part]) }];
 }
 
-/** The restarts of the parts' series in the layout of another schema. */
+/** Converts the restarts of the parts' series to the layout of the schema. */
 export function restartsIn(
   schema: Schema,
   parts: readonly { readonly schema: Schema; readonly restarts: Restarts }[],
@@ -90,7 +91,7 @@ export function restartsIn(
   return row;
 }
 
-/** False where a counter fell, and where it said nothing before. */
+/** Whether no counter fell and each had a number before. */
 function allRise(columns: Uint32Array, before: Float64Array, after: Float64Array): boolean {
   for (let i = 0; i < columns.length; i++) {
     const column = columns[i] as number;
@@ -99,7 +100,7 @@ function allRise(columns: Uint32Array, before: Float64Array, after: Float64Array
   return true;
 }
 
-/** What is known after a row of which `allRise` is false. */
+/** Notes the restarts of the counters that fell in this row. To be called when `allRise` is false. */
 function restartFallen(
   before: Known,
   row: Float64Array,

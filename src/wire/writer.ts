@@ -19,14 +19,14 @@ export function delimitedBytes(field: number, contentBytes: number): number {
 }
 
 /**
- * Writes protobuf fields one after the other. Messages are built from the inside out: a nested one is written with a
- * writer of its own, and its bytes are then a field of the outer one, whose length is known.
+ * Writes protobuf fields one after the other. A nested message is written first, with a writer of its own. Its bytes are then
+ * a field of the outer message, whose length is known.
  */
 export class ProtoWriter {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** A writer that never needs more than `capacity` bytes never copies. */
+  /** A writer that never needs more than `capacity` bytes never copies them. */
   constructor(capacity: number = INITIAL_BYTES) {
     this.#bytes = allocate(capacity);
   }
@@ -36,12 +36,12 @@ export class ProtoWriter {
     return this.#length;
   }
 
-  /** What was written; shares its memory with the writer, which is done for. */
+  /** Returns the written bytes, without a copy. The writer must not be used after that. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** For filling holes; valid until the writer outgrows its capacity. */
+  /** A view of the written bytes, to fill holes. It is valid until the writer outgrows its capacity. */
   view(): DataView {
     return new DataView(this.#bytes.buffer);
   }
@@ -56,13 +56,13 @@ export class ProtoWriter {
     this.view().setFloat64(at, value, true);
   }
 
-  /** An 8-byte field (double, fixed64) of zeros; returns where its value stands. */
+  /** Writes a field of 8 zero bytes (double, fixed64). Returns the offset of its value. */
   hole(field: number): number {
     this.#tag(field, FIXED64);
     return this.#zeros(8);
   }
 
-  /** A packed repeated field of `count` 8-byte zeros; returns where the first stands. */
+  /** Writes a packed repeated field of `count` values of 8 zero bytes. Returns the offset of the first. */
   packedHoles(field: number, count: number): number {
     this.delimitedHead(field, count * 8);
     return this.#zeros(count * 8);
@@ -78,19 +78,19 @@ export class ProtoWriter {
     this.delimited(field, TEXT.encode(value));
   }
 
-  /** A nested message, or a field of bytes. */
+  /** Writes a nested message, or a field of bytes. */
   delimited(field: number, content: Uint8Array): void {
     this.delimitedHead(field, content.length);
     this.raw(content);
   }
 
-  /** Tag and length of a field whose `contentBytes` the caller writes next. */
+  /** Writes the tag and length of a field. The caller writes its content of `contentBytes` bytes next. */
   delimitedHead(field: number, contentBytes: number): void {
     this.#tag(field, DELIMITED);
     this.#varint(contentBytes);
   }
 
-  /** Bytes that are fields already. */
+  /** Writes bytes that are encoded fields. */
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
@@ -125,7 +125,7 @@ export class ProtoWriter {
   }
 }
 
-/** Not zeroed: every byte up to the length is written, and clearing 4 MB takes as long as filling it. */
+/** The memory is not zeroed: each byte up to the length is written, and to clear 4 MB takes as long as to fill them. */
 function allocate(bytes: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }

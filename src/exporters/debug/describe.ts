@@ -16,7 +16,7 @@ function eachPoint(reading: Reading, visit: Visit): void {
   }
 }
 
-/** One line per data point, written visibly: `name{key=value,…} value`; histograms and summaries list their parts. */
+/** Describes a reading with one line per data point, written visibly: `name{key=value,…} value`; histograms and summaries list their parts. */
 export function describeNormal(reading: Reading): string {
   const lines: string[] = [];
   eachPoint(reading, (family, point, column) => {
@@ -27,7 +27,7 @@ export function describeNormal(reading: Reading): string {
   return lines.join("\n");
 }
 
-/** All that a reading has, written visibly: the resource, then each metric with its description, then each point. */
+/** Describes all of a reading, written visibly: the resource, then each metric with its description, then each point. */
 export function describeDetailed(reading: Reading): string {
   const lines = [
     `Resource ${visible(reading.resource.key)}`,

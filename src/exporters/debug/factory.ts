@@ -10,9 +10,9 @@ import { type DebugOutput, openDebugOutput } from "./output.ts";
 
 interface DebugConfig {
   readonly verbosity: "basic" | "normal" | "detailed";
-  /** How many messages of each second are written in any case. */
+  /** The number of messages of each second that are written in any case. */
   readonly samplingInitial: number;
-  /** Of the further ones every n-th is written; 0 for none. */
+  /** Every n-th of the further messages is written; 0 for none. */
   readonly samplingThereafter: number;
   readonly useInternalLogger: boolean;
   readonly outputPaths: readonly string[];

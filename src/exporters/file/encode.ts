@@ -4,10 +4,10 @@ import { zstdCompress } from "node:zlib";
 import { pacedJson } from "../../otlp/paced_json.ts";
 import { type Framing, lengthPrefixed, lines } from "./framing.ts";
 
-/** What becomes of a request before it is written. */
+/** Turns a request into a record of the file. */
 export interface Encoding {
   readonly framing: Framing;
-  /** The request's record. Rejects where it has none, or when the signal aborts. */
+  /** Makes the record. Rejects if the request cannot be encoded, or when the signal aborts. */
   encode(request: Uint8Array, signal: AbortSignal): Promise<Buffer>;
 }
 
@@ -19,11 +19,11 @@ export interface EncodingOptions {
 const zstd = promisify(zstdCompress);
 
 const JSON_START = '{"resourceMetrics":[';
-/** The tag of the only field that a request has. */
+/** The first byte of each request: the tag of its only field. */
 const PROTO_START = Uint8Array.of(0x0a);
 const ZSTD_START = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 
-/** As the Collector's: lines are for JSON as it is, everything else stands behind its length. */
+/** Chooses the encoding, as the Collector does: JSON without compression is written in lines, all else behind its length. */
 export function encodingOf({ format, compression }: EncodingOptions): Encoding {
   const payload = format === "json" ? pacedJson : (request: Uint8Array) => Promise.resolve(request);
   if (compression === "zstd") {

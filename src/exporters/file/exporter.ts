@@ -10,8 +10,8 @@ import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";
 
-/** What may be over when the first record comes: a start does not fail for it. */
-const PASSING: ReadonlySet<string> = new Set([
+/** Errors that may be over when the first record comes. The start does not fail for them. */
+const TEMPORARY: ReadonlySet<string> = new Set([
   "EAGAIN",
   "EDQUOT",
   "EIO",
@@ -23,10 +23,10 @@ const PASSING: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** The files that the agent's exporters have taken: a reload's exporter goes on where an earlier one has written. */
+/** The paths to which exporters of this agent have written. The exporter of a reload appends to such a file. */
 const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
 
-/** Readings → OTLP requests → queue, batches and retries → records → the file. */
+/** Makes the exporter: readings become OTLP requests, which a delivery chain writes to the file as records. */
 export function createFileExporter(config: FileConfig, settings: Settings): PushExporter {
   return createOtlpExporter({ type: "file", settings, config, connect: () => openFile(config, settings) });
 }
@@ -41,19 +41,19 @@ async function openFile(config: FileConfig, { host, clock, logger }: Settings): 
     await file.open();
   } catch (error) {
     const { code, text } = describe(error);
-    if (!PASSING.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
+    if (!TEMPORARY.has(code)) throw new Error(`cannot write to "${path}": ${text}`, { cause: error });
     logger.warn({ path, error: text }, "The file cannot be opened; trying again later.");
   }
   host.single(WRITTEN_PATHS).add(path);
   return {
     send: writer(path, encoding, file),
-    // The deadline ends the wait, not the closing; a file that could not be closed has said so when it was written to.
+    // The deadline ends the wait, not the closing. An error of the closing is ignored: the writes have reported theirs.
     close: (deadline) => unlessAborted(file.close(), deadline).catch(() => {}),
   };
 }
 
 function writer(path: string, encoding: Encoding, file: OutputFile): Send {
-  /** Whatever is wrong with a file, somebody can put it right. */
+  // Each error of a file is "busy": somebody can repair it, and then the request is written.
   const failed = (error: unknown, signal: AbortSignal): Answer => {
     const { code, text } = signal.aborted
       ? { code: "timeout", text: "not within the timeout" }
@@ -66,7 +66,7 @@ function writer(path: string, encoding: Encoding, file: OutputFile): Send {
       record = await encoding.encode(Buffer.concat(parts), signal);
     } catch (error) {
       if (signal.aborted) return failed(error, signal);
-      // One of the requests is damaged: the others can go.
+      // One request of the batch is damaged. The others are written when the batch is cut.
       return { kind: "split", status: "encoding", error: `cannot encode a request: ${String(error)}` };
     }
     try {

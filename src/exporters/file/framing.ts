@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Reads so many bytes at a place in a file; fewer only where it ends. */
+/** Reads `length` bytes at an offset of a file; fewer only at the end of the file. */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
-/** How records stand in a file, and how one that was not written to its end is known. */
+/** Says how records follow each other in a file, and finds a record that was not written to its end. */
 export interface Framing {
-  /** The payload as one record. Throws a RangeError where it is too large for one. */
+  /** Makes a record of a payload. Throws a RangeError if it is too large for one. */
   record(payload: Uint8Array): Buffer;
   /**
-   * Where the last whole record of a file ends. What follows is the beginning of one, or the zeros that a loss of power
-   * leaves; throws, with words for the user, where it is anything else: a file of somebody else must not be cut.
+   * Returns the offset at which the last whole record ends. The bytes behind it are the beginning of a record, or zeros
+   * that a loss of power has left. Throws with words for the user if they are anything else: the file is then not the
+   * exporter's, and must not be cut.
    */
   wholeEnd(read: ReadAt, size: number): Promise<number>;
 }
@@ -16,10 +17,10 @@ export interface Framing {
 const NEWLINE = 10;
 const SCAN_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
-/** Far more than a request has, and less than any four characters of a text make as a number, be they newlines. */
+/** The longest payload: far longer than any request, and less than the number that any four characters of a text make. */
 const PAYLOAD_BYTES_MAX = 128 * 1024 ** 2;
 
-/** A line for each record. `start` is how each begins. */
+/** Makes the framing in which each record is a line. Each payload begins with `start`. */
 export function lines(start: string): Framing {
   const startBytes = Buffer.from(start);
   return {
@@ -33,7 +34,7 @@ export function lines(start: string): Framing {
   };
 }
 
-/** Where the last line ends; 0 where none does. */
+/** The offset behind the last line; 0 if there is none. */
 async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
   for (let to = size; to > 0; to -= SCAN_BYTES) {
     const from = Math.max(0, to - SCAN_BYTES);
@@ -43,7 +44,7 @@ async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
   return 0;
 }
 
-/** Before each record its length, as a 32-bit number, the most significant byte first. `start` is how each begins. */
+/** Makes the framing with a 32-bit length before each record, the most significant byte first. Each payload begins with `start`. */
 export function lengthPrefixed(start: Uint8Array): Framing {
   return {
     record(payload) {
@@ -74,7 +75,7 @@ export function lengthPrefixed(start: Uint8Array): Framing {
   };
 }
 
-/** Small records stand close together: many of them come with one read. */
+/** Reads more than is asked for, so that one read serves many small records. */
 function buffered(read: ReadAt): ReadAt {
   let from = 0;
   let bytes: Buffer = Buffer.alloc(0);

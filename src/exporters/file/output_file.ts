@@ -10,11 +10,11 @@ import { backupPath, backupsOf, outdatedOf, type Rotation } from "./rotation.ts"
 export interface OutputFileOptions {
   readonly path: string;
   readonly framing: Framing;
-  /** Whether what is in the file before the first record stays there. */
+  /** Whether the content that the file has before the first record stays in it. */
   readonly keep: boolean;
-  /** Missing directories are made with it; undefined leaves that to others. */
+  /** The mode with which missing directories are made; undefined if none are made. */
   readonly directoryMode: number | undefined;
-  /** Of files that are made. */
+  /** The mode of files that are made. */
   readonly fileMode: number;
   readonly rotation: Rotation | undefined;
   readonly clock: Clock;
@@ -24,19 +24,19 @@ export interface OutputFileOptions {
 /** The file while it is open. */
 interface Opened {
   readonly handle: FileHandle;
-  /** Where a record that failed begins, while what was written of it is still there. */
+  /** The offset of a record that failed, while a part of it is still in the file. */
   torn: number | undefined;
 }
 
 /**
- * A file that holds whole records: one that fails leaves nothing behind, and what a death of the process left of one is
- * cut off when the file is opened again. A file that somebody has moved or removed is left alone, and another one begun.
+ * A file of whole records. If a write fails, the part that was written is removed. If the process dies during a write, the
+ * part is removed when the file is opened again. If somebody moves or removes the file, a new one is begun.
  */
 export class OutputFile {
   readonly #options: OutputFileOptions;
   #keep: boolean;
   #opened: Opened | undefined;
-  /** When all that was asked for so far is done. */
+  /** Resolves when all earlier calls are done. */
   #idle: Promise<void> = Promise.resolve();
 
   constructor(options: OutputFileOptions) {
@@ -44,7 +44,7 @@ export class OutputFile {
     this.#keep = options.keep;
   }
 
-  /** Rejects with what the file system says, or with why the file may not be written to. */
+  /** Opens the file. Rejects with errors of the file system, or if the file must not be written to, with the reason. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#open();
@@ -53,8 +53,8 @@ export class OutputFile {
   }
 
   /**
-   * Writes a record at the end of the file. Rejects with what the file system says, or when the signal has aborted
-   * before all of it was written; nothing of the record is in the file then. A write that hangs is waited for.
+   * Appends a record. Rejects with errors of the file system, or if the signal aborts before all of the record is written.
+   * Nothing of the record is in the file then. If a write hangs, the call waits for it.
    */
   append(record: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
@@ -66,7 +66,7 @@ export class OutputFile {
         signal.throwIfAborted();
       } catch (error) {
         opened.torn = size;
-        await mend(opened).catch(() => {}); // The next record tries again; at the latest the next start does.
+        await cutTorn(opened).catch(() => {}); // If that fails, the next record or the next start cuts it.
         throw error;
       }
     });
@@ -82,7 +82,7 @@ export class OutputFile {
     return done;
   }
 
-  /** The file at the path, with room for so many bytes and without the remains of a record. */
+  /** Returns the file at the path, ready for a record of `bytes` bytes. Rotates it if it has no room for them. */
   async #ready(bytes: number): Promise<Opened> {
     const { path, rotation, logger } = this.#options;
     if (this.#opened !== undefined && !(await isAt(this.#opened.handle, path))) {
@@ -90,11 +90,11 @@ export class OutputFile {
       await this.#close();
     }
     let opened = this.#opened ?? (await this.#open());
-    await mend(opened);
+    await cutTorn(opened);
     if (rotation === undefined) return opened;
     const { size } = await opened.handle.stat();
     if (size === 0 || size + bytes <= rotation.bytesMax) return opened;
-    await this.#putAside(rotation);
+    await this.#rename(rotation);
     opened = await this.#open();
     await this.#removeOutdated();
     return opened;
@@ -103,9 +103,9 @@ export class OutputFile {
   async #open(): Promise<Opened> {
     const { path, directoryMode, fileMode, framing, logger } = this.#options;
     if (directoryMode !== undefined) await ensureDirectory(dirname(path), directoryMode);
-    // A device or a pipe takes nothing back, and opening one may do something.
+    // A device or a pipe cannot be truncated, and to open one may have effects.
     if ((await statOf(path))?.isFile() === false) throw new Error("it is not a regular file");
-    // Whatever others do to the file, a record goes to its end; reading is for the repair.
+    // The file is opened to append, so that records go to its end whatever others do; and to read, for the repair.
     const handle = await openOrCreate(path, fileMode);
     try {
       if (!this.#keep) await handle.truncate(0);
@@ -131,12 +131,12 @@ export class OutputFile {
     const opened = this.#opened;
     if (opened === undefined) return;
     this.#opened = undefined;
-    await mend(opened).catch(() => {});
+    await cutTorn(opened).catch(() => {});
     await opened.handle.close();
   }
 
-  /** Gives the file another name, which nobody has. */
-  async #putAside({ isLocalTime }: Rotation): Promise<void> {
+  /** Gives the file the name of a backup that does not exist yet. */
+  async #rename({ isLocalTime }: Rotation): Promise<void> {
     const { path, clock, logger } = this.#options;
     let timeMs = clock.nowMs();
     let backup = backupPath(path, timeMs, isLocalTime);
@@ -159,16 +159,16 @@ export class OutputFile {
   }
 }
 
-/** Takes away what is left of a record that failed. */
-async function mend(opened: Opened): Promise<void> {
+/** Removes the part of a record that failed. */
+async function cutTorn(opened: Opened): Promise<void> {
   const { handle, torn } = opened;
   if (torn === undefined) return;
-  // Whoever has emptied the file meanwhile has taken it away.
+  // If somebody has truncated the file meanwhile, the part is gone already.
   if ((await handle.stat()).size > torn) await handle.truncate(torn);
   opened.torn = undefined;
 }
 
-/** A file system that fills up takes a part, and refuses only the rest. */
+/** Writes all bytes. A file system that is almost full first writes a part, and the next write fails. */
 async function writeWhole(handle: FileHandle, bytes: Uint8Array): Promise<void> {
   for (let written = 0; written < bytes.length; ) {
     written += (await handle.write(bytes, written)).bytesWritten;
@@ -191,7 +191,7 @@ async function isAt(handle: FileHandle, path: string): Promise<boolean> {
   return there?.ino === mine.ino && there.dev === mine.dev;
 }
 
-/** Undefined where there is nothing. */
+/** Like `stat`, but undefined if there is no file. */
 async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
   try {
     return await stat(path);

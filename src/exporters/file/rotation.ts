@@ -1,33 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0
 import { basename, dirname, extname, join } from "node:path";
 
-/** When a new file is begun, and how long the old ones stay. */
+/** When a new file is begun, and how long old files are kept. */
 export interface Rotation {
+  /** The most bytes of a file. */
   readonly bytesMax: number;
-  /** 0 for ever. */
+  /** The number of days after which old files are removed; 0 for never. */
   readonly daysMax: number;
-  /** 0 for all. */
+  /** The most old files that are kept; 0 for no limit. */
   readonly backupsMax: number;
+  /** Whether the times in the names of old files are local, not UTC. */
   readonly isLocalTime: boolean;
 }
 
 /** An old file. */
 export interface Backup {
   readonly name: string;
-  /** When it was put aside, in Unix milliseconds, as its name says. */
+  /** The time in its name, at which it was renamed, in Unix milliseconds. */
   readonly timeMs: number;
 }
 
 const DAY_MS = 86_400_000;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)\.(\d{3})$/;
 
-/** Where a file is put aside: `metrics.json` becomes `metrics-2006-01-02T15-04-05.000.json`, as lumberjack has it. */
+/** The new path of a file that becomes an old one: `metrics.json` becomes `metrics-2006-01-02T15-04-05.000.json`, as in lumberjack. */
 export function backupPath(path: string, timeMs: number, isLocalTime: boolean): string {
   const [before, after] = around(path);
   return join(dirname(path), `${before}${timeText(timeMs, isLocalTime)}${after}`);
 }
 
-/** The file's old ones among the names in its directory, the newest first. */
+/** Finds the old files of `path` among the names in its directory. The newest comes first. */
 export function backupsOf(path: string, names: readonly string[], isLocalTime: boolean): Backup[] {
   const [before, after] = around(path);
   const found: Backup[] = [];
@@ -39,7 +41,7 @@ export function backupsOf(path: string, names: readonly string[], isLocalTime: b
   return found.sort((one, other) => other.timeMs - one.timeMs);
 }
 
-/** Those of the backups, the newest first, that the rotation does not keep. */
+/** The backups that the rotation does not keep. The newest of `backups` must come first. */
 export function outdatedOf(backups: readonly Backup[], rotation: Rotation, nowMs: number): Backup[] {
   const { backupsMax, daysMax } = rotation;
   return backups.filter(
@@ -48,7 +50,7 @@ export function outdatedOf(backups: readonly Backup[], rotation: Rotation, nowMs
   );
 }
 
-/** What stands before and behind the time. */
+/** The parts of a backup's name before and behind the time. */
 function around(path: string): [before: string, after: string] {
   const extension = extname(path);
   return [`${basename(path, extension)}-`, extension];
@@ -56,7 +58,7 @@ function around(path: string): [before: string, after: string] {
 
 function timeText(timeMs: number, isLocalTime: boolean): string {
   const time = new Date(timeMs);
-  // A local time, written as if it were UTC.
+  // The local time is written as if it were UTC.
   const shown = isLocalTime ? new Date(timeMs - time.getTimezoneOffset() * 60_000) : time;
   return shown.toISOString().slice(0, 23).replaceAll(":", "-");
 }

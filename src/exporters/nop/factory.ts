@@ -2,7 +2,7 @@
 import { z } from "zod";
 import type { ExporterFactory } from "../../component/factory.ts";
 
-/** Accepts everything and does nothing with it: to run a pipeline without a destination. */
+/** Takes all readings and drops them, to run a pipeline without a destination. */
 export const factory: ExporterFactory<Record<string, never>> = {
   stability: "stable",
   schema: z.strictObject({}),

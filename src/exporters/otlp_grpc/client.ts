@@ -27,7 +27,7 @@ export interface OtlpGrpcClientOptions {
 
 const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 /**
- * After so many attempts in a row that end at their deadline, a new connection is made. A connection whose peer has
+ * When this many attempts in a row have ended at their deadline, a new connection is made. A connection whose peer has
  * vanished looks healthy until TCP gives up, which takes about 15 minutes.
  */
 const DEADLINES_IN_A_ROW_MAX = 3;

@@ -3,14 +3,15 @@ import { type Compression, compressor } from "../../compression/compress.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { pacedJson } from "../../otlp/paced_json.ts";
 
-/** How requests become bodies. */
+/** Turns OTLP requests into bodies of HTTP requests. */
 export interface BodyFormat {
-  /** What the bodies are, as headers. */
+  /** The headers that describe the bodies. */
   readonly headers: Readonly<Record<string, string>>;
-  /** Rejects when the signal aborts, or where the request cannot be encoded. */
+  /** Encodes and compresses a request. Rejects when the signal aborts, or if the request cannot be encoded. */
   encode(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
 }
 
+/** The content types of requests and answers. */
 export const OTLP_CONTENT_TYPE: Readonly<Record<OtlpEncoding, string>> = {
   proto: "application/x-protobuf",
   json: "application/json",

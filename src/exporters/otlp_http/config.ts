@@ -90,7 +90,7 @@ function faultOfLevel(level: number, codec: Codec | undefined): string | undefin
   return level < min || level > max ? `must be from ${min} to ${max} for ${codec}` : undefined;
 }
 
-/** The URL of metrics. A unix socket always gets the default path, since its URL has no room for another one. */
+/** The URL of metrics. The URL of a unix socket cannot have another path than the default one. */
 function urlOf(endpoint: PushUrl | undefined, metricsEndpoint: PushUrl | undefined): PushUrl {
   const url = metricsEndpoint ?? endpoint;
   if (url === undefined) throw new Error("BUG: neither endpoint nor metrics_endpoint");

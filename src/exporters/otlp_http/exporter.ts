@@ -7,7 +7,7 @@ import { bodyFormat } from "./body.ts";
 import type { OtlpHttpConfig } from "./config.ts";
 import { otlpHttpProtocol } from "./protocol.ts";
 
-/** Readings → OTLP requests → queue, batches and retries → bodies → HTTP. */
+/** Makes the exporter: readings become OTLP requests, which a delivery chain sends over HTTP. */
 export function createOtlpHttpExporter(config: OtlpHttpConfig, settings: Settings): PushExporter {
   return createOtlpExporter({
     type: "otlp_http",
@@ -34,7 +34,7 @@ async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Tran
         body = await format.encode(Buffer.concat(parts), signal);
       } catch (error) {
         if (signal.aborted) return { kind: "busy", status: "timeout", error: "encoding took too long" };
-        // One of the requests is damaged: the others can go.
+        // One request of the batch is damaged. The others are sent when the batch is cut.
         return { kind: "split", status: "encoding", error: `cannot encode a request: ${String(error)}` };
       }
       return await client.post(body, signal);

@@ -6,10 +6,10 @@ import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage }
 import { OTLP_CONTENT_TYPE } from "./body.ts";
 
 const ALL: Acceptance = { rejectedPoints: 0, message: "" };
-/** The registered type of protobuf, which some send in place of OTLP's. */
+/** The registered content type of protobuf, which some receivers send instead of OTLP's. */
 const REGISTERED_PROTO = "application/protobuf";
 
-/** OTLP/HTTP's answers. A receiver should answer as it was asked, in protobuf or JSON; some do not. */
+/** Reads OTLP/HTTP's answers. A receiver should answer in the encoding of the request, protobuf or JSON; some use the other one. */
 export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): PushProtocol {
   return {
     headers,
@@ -20,7 +20,7 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
       const encoding = encodingOf(answer);
       const message = encoding === undefined ? undefined : readStatusMessage(answer.body, encoding);
       if (message !== undefined) return toLogText(message);
-      // Gateways in between answer in words, and those in HTML say no more than the status.
+      // A gateway in between may answer with a text. A web page of a gateway says no more than its status.
       const text = toLogText(answer.body.toString());
       const isUntypedText = answer.contentType === "" && !text.startsWith("<");
       return isUntypedText || answer.contentType === "text/plain" || encoding === "json" ? text : "";
@@ -28,11 +28,11 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
   };
 }
 
-/** What an answer of 2xx says; undefined where something else than an OTLP receiver has given it. */
+/** Reads an answer with status 2xx. Returns undefined if it is not that of an OTLP receiver. */
 function readAccepted(answer: PushAnswer): Acceptance | undefined {
   const { body, contentType, isComplete } = answer;
   if (!isComplete) return undefined;
-  // Many receivers send no body, under any type. A web page without a word is one of a gateway.
+  // Many receivers send an empty body, with any content type. An empty web page is that of a gateway.
   if (body.length === 0) return contentType === "text/html" ? undefined : ALL;
   const encoding = encodingOf(answer);
   return encoding === undefined ? undefined : readAcceptance(body, encoding);

@@ -3,19 +3,20 @@ import type { Settings } from "../../component/component.ts";
 import { attributeOf, type Resource } from "../../metrics/model.ts";
 import type { PageLimit } from "../../prometheus/page/limited_family.ts";
 
-/** Says whom a page's limits cut, once for each, and when they are too small for the node. */
+/** Logs which resources a page's limits cut, once for each resource, and when a limit is too small for the node. */
 export class CutLog {
   readonly #settings: Settings;
   readonly #isBytesMaxSet: boolean;
   readonly #cut = new WeakMap<Resource, Set<PageLimit>>();
   readonly #tooLarge = new Set<PageLimit>();
 
-  /** Where nobody has set a limit on the bytes, nobody has said that a page must not have more. */
+  /** Without `isBytesMaxSet`, a page above the default limit on bytes is not logged. */
   constructor(settings: Settings, { isBytesMaxSet }: { readonly isBytesMaxSet: boolean }) {
     this.#settings = settings;
     this.#isBytesMaxSet = isBytesMaxSet;
   }
 
+  /** Notes that the limit cut the resource. */
   cut(resource: Resource, limit: PageLimit): void {
     const said = this.#cut.get(resource) ?? new Set();
     this.#cut.set(resource, said);
@@ -26,7 +27,7 @@ export class CutLog {
     logger.warn(fields, "Sandbox has too much of the page; families of its guest are left out.");
   }
 
-  /** One line when the page begins to be too large. */
+  /** Notes with every page whether it is too large although no resource can be cut. Logs when that begins. */
   tooLarge(limit: PageLimit, isTooLarge: boolean): void {
     if (!isTooLarge) {
       this.#tooLarge.delete(limit);

@@ -173,7 +173,7 @@ test("gzip holds the same page", async (context) => {
   assert.ok(gzip.body.length * 10 < plain.body.length, "it is a tenth at most");
 });
 
-test("OpenMetrics is for those who ask for it, where it is enabled", async (context) => {
+test("a puller that asks for OpenMetrics gets it, if it is enabled", async (context) => {
   const { exporter, port } = await serve(context);
   exporter.consume(reading("s1"));
   const { headers, text } = await get(port, { headers: { Accept: OPEN_METRICS } });
@@ -185,7 +185,7 @@ test("OpenMetrics is for those who ask for it, where it is enabled", async (cont
   assert.equal(answer.headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
 });
 
-test("HEAD has the head alone; other methods and paths are refused", async (context) => {
+test("HEAD gets headers only; other methods and paths are refused", async (context) => {
   const { exporter, port } = await serve(context, { path: "/m" });
   exporter.consume(reading("s1"));
   const head = await get(port, { path: "/m", method: "HEAD" });
@@ -221,7 +221,7 @@ test("pullers that come together share one compression, and later ones too while
   assert.equal(await compressions(), 4, "another format is another page");
 });
 
-test("a compression at work is joined when numbers change, but not when a sandbox ends", async (context) => {
+test("a running compression is joined when numbers change, but not when a sandbox ends", async (context) => {
   const { exporter, port, count } = await serve(context);
   const readings = Array.from({ length: 100 }, (_, i) => reading(`s${i}`, { series: 5_000 }));
   for (const one of readings) exporter.consume(one);
@@ -249,7 +249,7 @@ test("when all its pullers have left, a compression ends, and the next pull begi
   assert.equal(await count("otelcol_exporter_prometheus_compressed_pages"), 2);
 });
 
-test("a puller that does not read holds up nobody, and is cut off in the end", async (context) => {
+test("a puller that does not read holds up no other, and is cut off in the end", async (context) => {
   const clock = new FakeClock();
   const { exporter, port, count, logged } = await serve(context, { write_timeout: "5s" }, clock);
   for (let i = 0; i < 200; i++) exporter.consume(reading(`s${i}`, { series: 2_000 }));
@@ -271,7 +271,7 @@ test("a puller that does not read holds up nobody, and is cut off in the end", a
   assert.equal(stalled.complete, false, "a page that is not whole must not look whole");
 });
 
-test("where places are short, a pull that waits for its puller gives way to a new one", async (context) => {
+test("at the limit on pulls, one that waits for its puller is cut for a new one", async (context) => {
   const { exporter, port, count } = await serve(context, { limits: { pulls: 2 } });
   for (let i = 0; i < 200; i++) exporter.consume(reading(`s${i}`, { series: 2_000 }));
   for (let i = 0; i < 8; i++) {
@@ -325,7 +325,7 @@ test("a large page leaves the event loop free and the memory flat", async (conte
   assert.ok(most < 8_000_000, `${most} bytes beside what was there`);
 });
 
-test("a reading that nothing renews leaves the page", async (context) => {
+test("a reading leaves the page if no newer one comes", async (context) => {
   const clock = new FakeClock();
   const { exporter, port } = await serve(context, { metric_expiration: "1m" }, clock);
   exporter.consume(reading("s1"));
@@ -338,7 +338,7 @@ test("a reading that nothing renews leaves the page", async (context) => {
   assert.match(text, /"s2"/);
 });
 
-test("more resources than the limit are left out, counted and said so once", async (context) => {
+test("resources beyond the limit are left out, counted and logged once", async (context) => {
   const { exporter, port, logged } = await serve(context, { limits: { resources: 1 } });
   const first = reading("s1");
   for (const one of [first, reading("s2"), reading("s3"), reading("s1", { value: 2 })]) exporter.consume(one);

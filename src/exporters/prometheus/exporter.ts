@@ -26,7 +26,7 @@ export interface PrometheusConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
   readonly path: string;
-  /** Whether pullers that ask for OpenMetrics get it. */
+  /** Whether a puller that asks for OpenMetrics gets it. */
   readonly openMetrics: boolean;
   readonly namespace: string;
   readonly labels: IdentityLabels;
@@ -37,21 +37,21 @@ export interface PrometheusConfig {
 
 export interface PullLimits {
   readonly resourcesMax: number;
-  /** Samples of a page; infinite for no limit. */
+  /** The most samples of a page; infinite for no limit. */
   readonly pageSamplesMax: number;
-  /** Bytes of a page before compression; infinite for no limit. If undefined, as `PAGE_BYTES_MAX`. */
+  /** The most bytes of a page before compression; infinite for no limit. If undefined, it is `PAGE_BYTES_MAX`. */
   readonly pageBytesMax: number | undefined;
-  /** Pulls at one time; further ones are answered with 503 where none can give way (`Pulls`). */
+  /** The most pulls at one time. A further one is answered with 503 if none can be cut for it (`Pulls`). */
   readonly pullsMax: number;
 }
 
 /**
- * What a page has before its largest sandboxes are cut, where the config does not say: vmagent takes 16 MiB if nobody told
- * it otherwise. On a node where honest sandboxes need more, they have it; nobody else has.
+ * The bytes of a page above which its largest sandboxes are cut, if the config does not set them. vmagent accepts 16 MiB by
+ * default. If honest sandboxes need more, the page is larger.
  */
 const PAGE_BYTES_MAX = 16_000_000;
 
-/** Refused readings are logged at most so often. */
+/** The least time between two log lines about readings that are left out. */
 const LOG_INTERVAL_MS = 60_000;
 
 const CONFLICTS: ConflictTexts = {
@@ -114,7 +114,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     });
   }
 
-  /** Where the page is; the port is the real one where the config says 0. */
+  /** The address of the page. If the config sets port 0, it has the real port. */
   get address(): ListenAddress {
     return this.#share.address;
   }
@@ -160,7 +160,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     answerBody(response, 200, { type: "text/html", body: Buffer.from(html) });
   }
 
-  /** Answers a pull. Rejects when it is cut off. */
+  /** Answers a pull. Rejects when the pull is cut off. */
   async answer(
     request: IncomingMessage,
     response: ServerResponse,
@@ -217,7 +217,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
       this.#instruments.compressions.add(1, { exporter: this.#settings.id });
       return new GzipPage(writer());
     };
-    // A page of chosen families is nobody else's.
+    // A page of chosen families is not shared.
     if (prefixes !== undefined) return await create().sendTo(puller);
     const key = own.length > 0 ? `${format} own` : format;
     await this.#sharedPages.page(key, snapshot, create).sendTo(puller);

@@ -82,7 +82,7 @@ const warnings = (lines: readonly LogLine[]) =>
     .filter(({ level }) => Number(level) >= 40)
     .map(({ pod, sandbox, limit, option, msg }) => [pod ?? sandbox, limit, option, msg]);
 
-test("whoever has too much of the page is cut in each format, and the log says so once, with the pod and the option", async (context) => {
+test("a sandbox that has too much of the page is cut in each format, and the log says so once, with the pod and the option", async (context) => {
   const readings = [reading("a", 1_800), reading("b", 1_800), reading("bad", 3_000)];
   const { page, lines } = await serve(context, { page_samples: 6_000 }, readings);
   const openMetrics = { accept: "application/openmetrics-text;version=1.0.0" };
@@ -106,7 +106,7 @@ test("whoever has too much of the page is cut in each format, and the log says s
   ]);
 });
 
-test("limits that honest sandboxes exceed cut nobody, and are said to be too small once", async (context) => {
+test("a limit that honest sandboxes exceed cuts none of them, and the log says once that it is too small", async (context) => {
   const readings = Array.from({ length: 5 }, (_, i) => reading(`s${i}`, 1_800));
   const { page, lines } = await serve(context, { page_samples: 5_000, page_bytes: "100KiB" }, readings);
   for (let pull = 0; pull < 3; pull++) assert.equal(samplesIn(await page()), 5 * 1_801);

@@ -20,7 +20,7 @@ function check(
   }
 }
 
-test("the endpoint is all that must be said; the face is kata-monitor's", () => {
+test("only the endpoint is required; the labels are kata-monitor's", () => {
   check({}, [["endpoint", /./]]);
   const config = factory.schema.parse(ENDPOINT);
   assert.deepEqual(config.address, { host: "127.0.0.1", port: 8090 });
@@ -54,7 +54,7 @@ test("labels that no page can hold are refused", () => {
   check({ ...ENDPOINT, const_labels: { cri_name: "x" } }, [["const_labels::cri_name", /resource_labels/]]);
 });
 
-test("the Collector's options that this exporter always follows are taken, their opposites refused", () => {
+test("options of the Collector with the only value that works are accepted, other values are refused", () => {
   check({ ...ENDPOINT, add_metric_suffixes: false, without_scope_info: true }, []);
   check({ ...ENDPOINT, translation_strategy: "UnderscoreEscapingWithoutSuffixes" }, []);
   check({ ...ENDPOINT, add_metric_suffixes: true }, [["add_metric_suffixes", /only false works/]]);

@@ -7,12 +7,12 @@ import { Chunk, type PageWriter } from "../../prometheus/write/page_writer.ts";
 const OUTPUT_BYTES = 64 * 1024;
 
 /**
- * A page that is being compressed, or is compressed, for any number of pullers. zlib works in its own threads, at its
- * first level: in the order in which pages are written the higher ones cost four times as much and gain little.
+ * A page that is being compressed, or has been, for any number of pullers. zlib works in its own threads, at its first level.
+ * Lines are written in an order for which the higher levels cost four times as much and gain little.
  */
 export class GzipPage {
   readonly #gzip: Gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: OUTPUT_BYTES });
-  /** From the page's start on, for those who join late. Its size is bounded by the page's, of which it is a twentieth. */
+  /** All bytes from the page's start on, for pullers that join late. They are about a twentieth of the page's. */
   readonly #compressed: Buffer[] = [];
   #state: "running" | "done" | Error = "running";
   #progress = Promise.withResolvers<void>();
@@ -23,10 +23,10 @@ export class GzipPage {
       this.#compressed.push(bytes);
       this.#wake();
     });
-    this.#gzip.on("error", (error) => this.#settle(error));
+    this.#gzip.on("error", (error) => this.#finish(error));
     this.#compress(writer).then(
-      () => this.#settle("done"),
-      (error: Error) => this.#settle(error),
+      () => this.#finish("done"),
+      (error: Error) => this.#finish(error),
     );
   }
 
@@ -34,12 +34,12 @@ export class GzipPage {
     return this.#state === "running";
   }
 
-  /** False when all have left before the end: nobody can join any more. */
+  /** False if all pullers left before the page was compressed. Then no puller can join any more. */
   get isWhole(): boolean {
     return !(this.#state instanceof Error);
   }
 
-  /** Hands over what is there, then what comes. Rejects when the puller's signal aborts. */
+  /** Sends the bytes that are compressed, and then the others as they come. Rejects when the puller's signal aborts. */
   async sendTo(puller: Puller): Promise<void> {
     this.#pullers++;
     try {
@@ -55,7 +55,7 @@ export class GzipPage {
       }
     } finally {
       this.#pullers--;
-      if (this.#pullers === 0 && this.isRunning) this.#settle(new Error("every puller has left"));
+      if (this.#pullers === 0 && this.isRunning) this.#finish(new Error("every puller has left"));
     }
   }
 
@@ -67,7 +67,7 @@ export class GzipPage {
     signal.removeEventListener("abort", leave);
   }
 
-  /** One chunk is written while the other is compressed. */
+  /** Writes one chunk of the page while the other chunk is compressed. */
   async #compress(writer: PageWriter): Promise<void> {
     let [chunk, other] = [new Chunk(CHUNK_BYTES), new Chunk(CHUNK_BYTES)];
     let compressed = Promise.resolve();
@@ -91,7 +91,7 @@ export class GzipPage {
     });
   }
 
-  #settle(state: "done" | Error): void {
+  #finish(state: "done" | Error): void {
     if (!this.isRunning) return;
     this.#state = state;
     this.#gzip.destroy();

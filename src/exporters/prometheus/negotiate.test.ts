@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { acceptsGzip, chooseFormat } from "./negotiate.ts";
 
-test("the format is OpenMetrics where it is asked for in version 1.0.0 and not liked less", () => {
+test("the format is OpenMetrics if the puller asks for version 1.0.0 and does not prefer text", () => {
   const rows: readonly (readonly [accept: string | undefined, want: string])[] = [
     [undefined, "text"],
     ["", "text"],
@@ -30,7 +30,7 @@ test("the format is OpenMetrics where it is asked for in version 1.0.0 and not l
   for (const [accept, want] of rows) assert.equal(chooseFormat(accept), want, accept);
 });
 
-test("gzip is for those who take it", () => {
+test("a puller gets gzip if it accepts gzip", () => {
   const rows: readonly (readonly [acceptEncoding: string | undefined, want: boolean])[] = [
     [undefined, false],
     ["", false],

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PageFormat } from "../../prometheus/page/page_format.ts";
 
+/** The content type of each format. */
 export const PAGE_CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
 };
 
 /**
- * OpenMetrics where the puller asks for its version 1.0.0 and likes it at least as much as the classic text, which
- * everybody else gets.
+ * Returns OpenMetrics if the puller asks for its version 1.0.0 and prefers it to the text format, or has no preference. Every
+ * other puller gets the text format.
  */
 export function chooseFormat(accept: string | undefined): PageFormat {
   const quality = { text: 0, openmetrics: 0 };
@@ -23,7 +24,7 @@ export function chooseFormat(accept: string | undefined): PageFormat {
   return quality.openmetrics > 0 && quality.openmetrics >= quality.text ? "openmetrics" : "text";
 }
 
-/** Whether the puller takes gzip: by name or by `*`, and not with a quality of 0. */
+/** Whether the puller accepts gzip, by name or by `*`, with a quality above 0. */
 export function acceptsGzip(acceptEncoding: string | undefined): boolean {
   const items = weighted(acceptEncoding ?? "");
   const item =
@@ -39,7 +40,7 @@ interface Weighted {
   readonly quality: number;
 }
 
-/** The items of a header of RFC 9110, 12.4.2. The server limits the length of headers. */
+/** Returns the items of a header by RFC 9110, section 12.4.2. The server limits the length of headers. */
 function weighted(header: string): Weighted[] {
   return header.split(",").map((item) => {
     const [value = "", ...rest] = item.split(";").map((part) => part.trim().toLowerCase());

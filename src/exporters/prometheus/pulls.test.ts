@@ -20,7 +20,7 @@ function cut(pulls: readonly (Pull | undefined)[]): number[] {
   return pulls.flatMap((pull, index) => (pull?.out.destroyed === true ? [index] : []));
 }
 
-test("the pull whose puller has taken nothing for longest gives way", () => {
+test("the pull whose puller has taken nothing for longest is cut", () => {
   const pulls = new Pulls(3);
   const begun = [1, 2, 3].map(() => begin(pulls, "10.0.0.1", { waits: true }));
   begun[0]?.onTaken();
@@ -30,14 +30,14 @@ test("the pull whose puller has taken nothing for longest gives way", () => {
   assert.deepEqual(cut(begun), [1, 2]);
 });
 
-test("of those that wait, one of the client with most pulls gives way", () => {
+test("of the pulls that wait, one of the client with most pulls is cut", () => {
   const pulls = new Pulls(3);
   const begun = ["10.0.0.2", "10.0.0.1", "10.0.0.1"].map((client) => begin(pulls, client, { waits: true }));
   assert.ok(begin(pulls, "10.0.0.3"));
   assert.deepEqual(cut(begun), [1]);
 });
 
-test("where none waits, a client of few pulls gets a place of one that has many, and nobody else does", () => {
+test("if none waits, a pull of a client with many is cut for a client with few, and for no other", () => {
   const pulls = new Pulls(3);
   const begun = [1, 2, 3].map(() => begin(pulls, "10.0.0.1"));
   assert.equal(begin(pulls, "10.0.0.1"), undefined);

@@ -3,27 +3,33 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { clientOf } from "../../http_server/client_address.ts";
 import type { Puller } from "../../http_server/page_stream.ts";
 
-/** A pull under way. */
+/** A pull whose answer is not yet complete. */
 export interface Pull extends Puller {
   readonly out: ServerResponse;
   readonly client: string;
 }
 
 /**
- * The pulls under way. When all places are taken, a new pull gets that of one that waits for its puller: of the client that has
- * most of them, the one whose puller has taken nothing for longest. Where none waits, the latest pull of the client that has most
- * gives way to one whose client has at least two fewer.
+ * The current pulls. When there are as many as the limit allows, one is cut for a new one:
+ *
+ * - If some pulls wait for their pullers, it is one of the client that has most of the pulls: the one whose puller has taken
+ *   nothing for longest.
+ * - Otherwise it is the latest pull of the client that has most pulls, if that has at least two more than the new one's client.
+ * - Otherwise none is cut, and the new pull is refused.
  */
 export class Pulls {
   readonly #max: number;
-  /** The one whose puller took something last is last. */
+  /** In the order in which their pullers last took something; the most recent one is last. */
   readonly #pulls = new Set<Pull>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  /** Undefined where no pull can give way. Otherwise the caller ends it; the signal must abort when the response closes. */
+  /**
+   * Begins a pull, which the caller must end. The signal must abort when the response closes. Returns undefined if the limit
+   * is reached and no pull can be cut.
+   */
   begin({ socket }: IncomingMessage, out: ServerResponse, signal: AbortSignal): Pull | undefined {
     const client = clientOf(socket.remoteAddress);
     if (this.#pulls.size >= this.#max && !this.#makeRoom(client)) return undefined;
@@ -43,7 +49,7 @@ export class Pulls {
     this.#pulls.delete(pull);
   }
 
-  /** Breaks a pull off, if one can give way. */
+  /** Cuts a pull for a client, if one can be cut. */
   #makeRoom(newcomer: string): boolean {
     const counts = new Map<string, number>();
     for (const { client } of this.#pulls) counts.set(client, (counts.get(client) ?? 0) + 1);

@@ -4,21 +4,21 @@ import type { Reading, Resource } from "../../metrics/model.ts";
 
 export interface ReadingsOptions {
   readonly clock: Clock;
-  /** A reading that nothing has renewed for so long is left out of snapshots. */
+  /** A reading is dropped when no newer one has come for this long. */
   readonly expirationMs: number;
   readonly resourcesMax: number;
 }
 
-/** The readings of one moment. Nothing in it changes. */
+/** The readings of one moment. It never changes. */
 export interface Snapshot {
   readonly readings: readonly Reading[];
-  /** Equal while no reading comes or goes. */
+  /** Equal for two snapshots if no reading came or went between them. */
   readonly version: number;
-  /** Equal while no resource goes. */
+  /** Equal for two snapshots if no resource went between them. */
   readonly departures: number;
 }
 
-/** The latest reading of every resource. */
+/** Keeps the latest reading of every resource. */
 export class Readings {
   readonly #options: ReadingsOptions;
   readonly #latest = new Map<string, { readonly reading: Reading; readonly atMs: number }>();
@@ -33,7 +33,7 @@ export class Readings {
     return this.#latest.size;
   }
 
-  /** Whether the reading is kept: there is no place for a new resource where there are too many. */
+  /** Keeps the reading and returns true. Returns false for a new resource if there are too many. */
   put(reading: Reading): boolean {
     const { clock, resourcesMax } = this.#options;
     const { key } = reading.resource;

@@ -3,7 +3,7 @@ import type { Clock } from "../../clock/clock.ts";
 import type { GzipPage } from "./gzip_page.ts";
 import type { Snapshot } from "./readings.ts";
 
-/** So long after its snapshot a page may be given to another puller, and is kept for that. */
+/** The time after its snapshot in which a page may be given to another puller. */
 const SHARED_MS = 1_000;
 
 interface Shared {
@@ -13,9 +13,12 @@ interface Shared {
 }
 
 /**
- * Compressed pages that several pullers can have. A page that is done is given again while it is what a new one would
- * be. One at work is also joined when numbers have changed since, or pullers that come together, on a node where some
- * sandbox changes every few milliseconds, would never share: but never when a sandbox has gone.
+ * Compressed pages that several pullers share.
+ *
+ * - A complete page is given again as long as a new one would have the same readings.
+ * - A page that is still being compressed is also given when readings have changed since. Otherwise pullers that come together
+ *   would never share on a large node, where some sandbox changes every few milliseconds.
+ * - A page is never given again after a sandbox has gone.
  */
 export class SharedPages {
   readonly #clock: Clock;
@@ -25,7 +28,7 @@ export class SharedPages {
     this.#clock = clock;
   }
 
-  /** A page of the key for a pull that would show `snapshot`: a shared one where that is possible, else what `create` makes. */
+  /** Returns a page with this key for a pull of `snapshot`: a shared page if possible, otherwise the one that `create` makes. */
   page(key: string, snapshot: Snapshot, create: () => GzipPage): GzipPage {
     const shared = this.#latest.get(key);
     if (shared !== undefined && canShare(shared, snapshot)) return shared.page;
@@ -36,7 +39,7 @@ export class SharedPages {
     return page;
   }
 
-  /** Drops everything at once. */
+  /** Drops all pages. */
   clear(): void {
     for (const { forget } of this.#latest.values()) forget();
     this.#latest.clear();

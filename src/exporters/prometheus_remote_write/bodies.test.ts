@@ -44,12 +44,12 @@ test("a body stays under its limit, unless a single request is larger", () => {
   check(parts, ["1: aaaabbbb", "1: cccc", `1: ${"d".repeat(20)}`, "1: e"], 8);
 });
 
-test("what earlier builds kept uncompressed is delivered too", () => {
+test("requests that earlier builds kept uncompressed are delivered too", () => {
   check([OLD], [`1: ${OLD_TEXT}`]);
   check([OLD, request("ab"), OLD], [`1: ${OLD_TEXT}ab${OLD_TEXT}`]);
 });
 
-test("what this version does not know is told, after what it does know", () => {
+test("a request of an unknown format is reported, after the requests before it", () => {
   const later = request("xy");
   later[1] = 3;
   check([request("ab"), later, request("cd")], ["1: ab", "unknown"]);
@@ -58,7 +58,7 @@ test("what this version does not know is told, after what it does know", () => {
   check([new Uint8Array()], ["unknown"]);
 });
 
-test("samples are counted, and the records that a body has", () => {
+test("a body has the number of its samples, and its records", () => {
   const records = [request("ab"), request("cde")];
   const [body] = bodiesOf(records, 1_000);
   assert.equal(body?.samples, 5);

@@ -2,12 +2,12 @@
 import { varintBytes } from "../../wire/writer.ts";
 import { decodeRecord, type MessageVersion, type QueuedRequest } from "./record.ts";
 
-/** A body as it goes over the wire, of requests of one version. */
+/** The body of one HTTP request. It joins queued requests of one version. */
 export interface Body {
   readonly version: MessageVersion;
   readonly bytes: Uint8Array;
   readonly samples: number;
-  /** The records of the requests that it joins. */
+  /** The records of the requests in it. */
   readonly records: readonly Uint8Array[];
 }
 
@@ -16,9 +16,9 @@ interface RecordedRequest extends QueuedRequest {
 }
 
 /**
- * The requests of a batch as bodies, as few as may be, which go out in this order. A body has at most `bytesMax` before it
- * is compressed, unless a single request has more. A request of 2.0 has a table of its texts, so it is a body of its own.
- * Undefined in place of a request that this version cannot read; then it ends.
+ * Joins the requests of a batch to as few bodies as possible, in their order. A body has at most `bytesMax` before compression,
+ * unless a single request has more. A request of 2.0 has a table of its texts, and so is a body of its own. For a request that
+ * this version cannot read, it yields undefined and ends.
  */
 export function* bodiesOf(records: readonly Uint8Array[], bytesMax: number): Generator<Body | undefined> {
   let joined: RecordedRequest[] = [];
@@ -41,7 +41,7 @@ export function* bodiesOf(records: readonly Uint8Array[], bytesMax: number): Gen
   if (joined.length > 0) yield join(joined);
 }
 
-/** Snappy's elements reach back by distances: so they may follow each other under one length. */
+/** Joins the requests under one length. That is possible since snappy's elements refer to earlier bytes by distances. */
 function join(requests: readonly RecordedRequest[]): Body {
   let rawBytes = 0;
   let length = 0;

@@ -7,7 +7,7 @@ import { remoteWriteSchema } from "./config.ts";
 
 const ENDPOINT = "http://prometheus:9090/api/v1/write";
 
-test("the endpoint is all that must be said; the labels are kata-monitor's", () => {
+test("only the endpoint is required; the labels are kata-monitor's", () => {
   const config = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT } });
   assert.partialDeepStrictEqual(config, {
     url: { host: "prometheus", port: 9090, path: "/api/v1/write" },
@@ -40,7 +40,7 @@ test("the endpoint is all that must be said; the labels are kata-monitor's", () 
   );
 });
 
-test("how to reach the receiver is said in http, or beside it as before, but no option in both", () => {
+test("HTTP options are accepted inside http or outside of it, but not in both places", () => {
   const client = { timeout: "9s", headers: { "X-Scope-OrgID": "a" }, tls: { insecure_skip_verify: true } };
   const { endpointPath: _, ...want } = remoteWriteSchema.parse({ http: { endpoint: ENDPOINT, ...client } });
   assert.partialDeepStrictEqual(want, { timeoutMs: 9_000, headers: { "X-Scope-OrgID": "a" } });
@@ -65,7 +65,7 @@ test("a socket has Prometheus' own path", () => {
 
 const parse = (input: object) => remoteWriteSchema.parse({ endpoint: ENDPOINT, ...input });
 
-test("a batch, which is compressed, is about as large as a request, which is not", () => {
+test("the size of a batch, which is compressed, is that of about one request", () => {
   const checkBatch = (input: object, want: object): void =>
     assert.partialDeepStrictEqual(parse(input).sendingQueue.batch, want);
   checkBatch({ max_batch_size_bytes: 120_000 }, { maxBytes: 10_000, min: { bytes: 10_000 } });
@@ -76,7 +76,7 @@ test("a batch, which is compressed, is about as large as a request, which is not
   checkBatch({ protobuf_message: "io.prometheus.write.v2.Request" }, { maxItems: 1, min: { items: 1 } });
 });
 
-test("remote_write_queue says what sending_queue says, in readings", () => {
+test("remote_write_queue sets the same as sending_queue, in readings", () => {
   const queueOf = (remote_write_queue: object) => parse({ remote_write_queue }).sendingQueue;
   assert.partialDeepStrictEqual(queueOf({ queue_size: 10_000, num_consumers: 5 }), {
     enabled: true,
@@ -102,7 +102,7 @@ function check(input: object, wanted: string | undefined): void {
   assert.equal(issue === undefined ? undefined : `${issue.path.join("::")}: ${issue.message}`, wanted);
 }
 
-test("what is sent can be chosen", () => {
+test("options choose what is sent", () => {
   const message = "io.prometheus.write.v2.Request";
   assert.partialDeepStrictEqual(parse({ protobuf_message: message }), { version: 2, sendsMetadata: false });
   assert.partialDeepStrictEqual(parse({ send_metadata: true }), { sendsMetadata: true });
@@ -114,7 +114,7 @@ test("what is sent can be chosen", () => {
   assert.partialDeepStrictEqual(parse({ staleness_markers: false }), { stalenessMarkers: false });
 });
 
-test("options of the Collector that this exporter always follows are taken, their opposites refused", () => {
+test("options of the Collector with the only value that works are accepted, other values are refused", () => {
   check({ add_metric_suffixes: false, export_created_metric: { enabled: false } }, undefined);
   check({ protobuf_message: "prometheus.WriteRequest", compression: "snappy" }, undefined);
   check({ sending_queue: { num_consumers: 1 }, max_batch_request_parallelism: 1 }, undefined);
@@ -128,7 +128,7 @@ test("options of the Collector that this exporter always follows are taken, thei
   check({ max_batch_request_parallelism: 5 }, `max_batch_request_parallelism: ${inOrder}`);
 });
 
-test("what is wrong or not supported is refused with a reason", () => {
+test("wrong and unsupported options are refused with a reason", () => {
   check({ wal: { directory: "x" } }, "wal: is not supported; give sending_queue::storage a file_storage");
   check({ external_labels: { cri_name: "x" } }, "external_labels::cri_name: is in resource_labels already");
   check({ external_labels: { "a-b": "x" } }, "external_labels::a-b: Invalid key in record");

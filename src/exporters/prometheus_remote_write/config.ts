@@ -20,40 +20,40 @@ import type { MessageVersion } from "./record.ts";
 
 /** Durations are in milliseconds, sizes in bytes. */
 export interface RemoteWriteConfig extends HttpClientConfig {
-  /** Where requests go, with its path. */
+  /** The URL of the receiver, with its path. */
   readonly url: PushUrl;
   readonly namespace: string;
   readonly labels: IdentityLabels;
   readonly version: MessageVersion;
-  /** Whether requests are sent that say what kind and help families have; those of 2.0 always say it. */
+  /** Whether requests with the kind and help of families are sent. Those of 2.0 always have them. */
   readonly sendsMetadata: boolean;
   readonly targetInfo: boolean;
   readonly stalenessMarkers: boolean;
-  /** Of the largest request before it is compressed. */
+  /** The size of the largest request before it is compressed. */
   readonly requestBytesMax: number;
   readonly timeoutMs: number;
-  /** Where these two are written, for faults. */
+  /** The paths at which the config has these two options, for faults. */
   readonly authPath: readonly string[];
   readonly endpointPath: readonly string[];
   readonly retryOnFailure: RetryConfig;
-  /** One sender, and batches of about as much as a request can have. */
+  /** It has one sender, and batches of about the size of the largest request. */
   readonly sendingQueue: QueueConfig;
 }
 
-/** Where Prometheus takes remote writes; the URL of a socket has no room for it. */
+/** The path at which Prometheus takes remote writes. The URL of a unix socket cannot have a path. */
 const WRITE_PATH = "/api/v1/write";
-/** Room for what stands around the labels of one series. */
+/** Room for the bytes around the labels of one series. */
 const REQUEST_BYTES_MIN = 64 * 1024;
 /**
- * Requests of readings become 9 to 12 times smaller. So a batch, whose size counts compressed bytes, is one request as a
- * rule.
+ * Requests of readings become 9 to 12 times smaller. The size of a batch counts compressed bytes. So a batch is usually sent as
+ * one request.
  */
 const COMPRESSION = 12;
 
 const IN_ORDER = "the samples of a series must arrive in their order";
 const queueSchema = orderedQueueSchema(IN_ORDER);
 
-/** The Collector's queue of this exporter, which counts readings. */
+/** The queue option that the Collector's exporter has. It counts readings. */
 const remoteWriteQueue = z.strictObject({
   enabled: z.boolean().optional().describe("As sending_queue::enabled"),
   queue_size: z.int().min(1).optional().describe("As sending_queue::queue_size with the sizer requests"),
@@ -63,7 +63,7 @@ const remoteWriteQueue = z.strictObject({
 const off = (why: string) =>
   z.strictObject({ enabled: z.literal(false, `only false works: ${why}`) }).optional();
 
-/** Options of the Collector's exporter that say what this one always does: a config that sets them so stays valid. */
+/** Options of the Collector's exporter of which only one value works here. A config with that value stays valid. */
 const fixed = {
   ...fixedNameOptions,
   convert_explicit_histograms_to_nhcb: z
@@ -153,7 +153,7 @@ function batched(
   { version, requestBytesMax }: Pick<RemoteWriteConfig, "version" | "requestBytesMax">,
 ): QueueConfig {
   const { batch } = queue;
-  // Requests of 2.0 cannot be joined: each goes out as it comes.
+  // Requests of 2.0 cannot be joined, so each is a batch of its own.
   if (version === 2) return { ...queue, batch: { ...batch, maxItems: 1, min: { items: 1 } } };
   const maxBytes = Math.min(batch.maxBytes, Math.ceil(requestBytesMax / COMPRESSION));
   const { bytes } = batch.min;

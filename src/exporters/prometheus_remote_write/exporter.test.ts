@@ -66,7 +66,7 @@ test("readings go out together, in their order, one request after the other", as
   assert.deepEqual(times, times.toSorted());
 });
 
-test("trouble is tried again with the same bytes, a refusal is not and is logged", async (context) => {
+test("a failed request is retried with the same bytes; a refused one is not retried, and is logged", async (context) => {
   const server = await startPushServer(context, {
     answers: [
       answering(500, {}, "try later"),
@@ -87,7 +87,7 @@ test("trouble is tried again with the same bytes, a refusal is not and is logged
   assert.deepEqual(first?.body, third?.body);
 });
 
-test("a reading is written as remote write 2.0 says, each by itself", async (context) => {
+test("each reading is a request of remote write 2.0", async (context) => {
   const written = { "x-prometheus-remote-write-samples-written": "2" };
   const server = await startPushServer(context, { answers: [answering(204, written)] });
   const { exporter } = await exporting(context, server, {
@@ -121,7 +121,7 @@ test("samples that a receiver of 2.0 has not written are lost, and its reason is
   assert.partialDeepStrictEqual(line, { error: "too old", dropped_items: 2 });
 });
 
-test("an answer that is no receiver's delivers nothing: it is tried again", async (context) => {
+test("an answer that does not come from a receiver delivers nothing, and the request is retried", async (context) => {
   const page = answering(200, { "content-type": "text/html" }, "<html>");
   const server = await startPushServer(context, { answers: [page, page, answering(204)] });
   const { exporter, lines } = await exporting(context, server);
@@ -134,7 +134,7 @@ test("an answer that is no receiver's delivers nothing: it is tried again", asyn
   assert.match(String(line["error"]), /200 OK: an answer of type "text\/html" is not the receiver's/);
 });
 
-test("the end of a sandbox is the end of its series", async (context) => {
+test("when a sandbox ends, its series end", async (context) => {
   const server = await startPushServer(context);
   const { exporter } = await exporting(context, server);
   exporter.consume(gaugeReading("s1", [4.5, 4.5], T));
@@ -153,7 +153,7 @@ test("the end of a sandbox is the end of its series", async (context) => {
   );
 });
 
-test("what collides is logged", async (context) => {
+test("collisions are logged", async (context) => {
   const server = await startPushServer(context);
   const { exporter, lines } = await exporting(context, server, {
     resource_labels: { item: "kata.sandbox.id" },

@@ -14,7 +14,7 @@ const CONFLICTS: ConflictTexts = {
   message: "Metrics that collide are not written as their sources have them.",
 };
 
-/** Readings → compressed requests → queue, batches and retries → bodies → HTTP. */
+/** Creates the exporter: readings → compressed requests → queue, batches and retries → bodies → HTTP. */
 export function createRemoteWriteExporter(config: RemoteWriteConfig, settings: Settings): PushExporter {
   return new PushExporter({
     type: "prometheus_remote_write",

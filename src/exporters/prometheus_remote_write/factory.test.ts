@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { factory } from "./factory.ts";
 
-test("the extensions that a config names are found where it names them", () => {
+test("each use of an extension has the path at which the config names it", () => {
   const endpoint = "http://prometheus:9090/api/v1/write";
   const auth = { authenticator: "basicauth" };
   const check = (input: object, want: readonly string[]): void => {
@@ -21,7 +21,7 @@ test("the extensions that a config names are found where it names them", () => {
   ]);
 });
 
-test("what is remarkable about the endpoint is said where it is written", () => {
+test("remarks on the endpoint have the path at which it is written", () => {
   const endpoint = "http://prometheus:9090";
   const placesOf = (input: object) => factory.remarks?.(factory.schema.parse(input)).map(({ path }) => path);
   assert.deepEqual(placesOf({ http: { endpoint } }), [["http", "endpoint"]]);

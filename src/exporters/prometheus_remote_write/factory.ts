@@ -6,7 +6,7 @@ import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
 import { type RemoteWriteConfig, remoteWriteSchema } from "./config.ts";
 import { createRemoteWriteExporter } from "./exporter.ts";
 
-/** Pushes samples to Prometheus, or to whatever takes its remote writes. */
+/** Pushes samples to Prometheus, or to another receiver of its remote writes. */
 export const factory: ExporterFactory<RemoteWriteConfig> = {
   stability: "beta",
   schema: remoteWriteSchema,

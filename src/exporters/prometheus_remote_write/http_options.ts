@@ -4,13 +4,13 @@ import { attemptTimeout } from "../../delivery/retry_config.ts";
 import { type HttpClientOptions, httpClientOptions, refusedHttpOptions } from "../../http_client/config.ts";
 import { type PushUrl, pushUrl } from "../../http_client/url.ts";
 
-/** Options that the Collector has in a block `http` since 0.158, and had beside it before. */
+/** Options that the Collector has in a block `http` since 0.158. Before, they were next to the exporter's other options. */
 export interface HttpOptions extends HttpClientOptions {
   readonly endpoint: PushUrl;
   readonly timeout: number;
 }
 
-/** The options that the user has written in one of the places. */
+/** The options that the user has written in one of the two places. */
 export type WrittenHttpOptions = { readonly [Key in keyof HttpOptions]?: HttpOptions[Key] | undefined };
 
 type Schemas<Options> = { readonly [Key in keyof Options]-?: z.ZodType<Options[Key], unknown> };
@@ -21,7 +21,7 @@ const withDefaults: Schemas<Omit<HttpOptions, "endpoint">> = {
 };
 const DEFAULTS: Omit<HttpOptions, "endpoint"> = z.strictObject(withDefaults).parse({});
 
-/** Each undefined where the user has not written it: so it is seen which were written in both places. */
+/** Schemas without defaults. So an option is undefined unless the user has written it, and one in both places is found. */
 const written: Schemas<WrittenHttpOptions> = {
   endpoint: pushUrl()
     .optional()
@@ -38,7 +38,7 @@ const written: Schemas<WrittenHttpOptions> = {
   disable_keep_alives: withoutDefault(withDefaults.disable_keep_alives),
 };
 
-/** The description still tells the default. */
+/** Removes the default. The description still has it. */
 function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Value | undefined, unknown> {
   if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return schema.optional();
   const bare = schema.unwrap() as z.ZodType<Value, unknown>; // the class knows no more than that it is a schema
@@ -49,32 +49,32 @@ function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Val
     .describe(`${schema.description ?? ""}${isPlain ? `; ${defaultValue} if left out` : ""}`);
 }
 
-/** The same options for the exporter's own strict object: in a block, and as they were written before. */
+/** The options for the exporter's own strict object, in both places. */
 export const httpOptions: Schemas<WrittenHttpOptions> &
   typeof refusedHttpOptions & { readonly http: z.ZodType<WrittenHttpOptions | undefined, unknown> } = {
   http: z
     .strictObject({ ...written, ...refusedHttpOptions })
     .optional()
-    .describe("How to reach the receiver; written beside it, these options are deprecated"),
+    .describe("How to reach the receiver; written outside of it, these options are deprecated"),
   ...written,
   ...refusedHttpOptions,
 };
 
-/** The options of both places, with defaults. Calls `fault` with what is wrong; undefined where no endpoint is given. */
+/** Merges the options of both places, with defaults. Reports faults; returns undefined if there is no endpoint. */
 export function mergeHttpOptions(
   block: WrittenHttpOptions,
-  beside: WrittenHttpOptions,
+  outside: WrittenHttpOptions,
   fault: (path: readonly string[], message: string) => void,
 ): HttpOptions | undefined {
   for (const key of Object.keys(written) as (keyof HttpOptions)[])
-    if (block[key] !== undefined && beside[key] !== undefined)
+    if (block[key] !== undefined && outside[key] !== undefined)
       fault([key], "is in http too; write it there only");
-  const endpoint = block.endpoint ?? beside.endpoint;
+  const endpoint = block.endpoint ?? outside.endpoint;
   if (endpoint === undefined) {
     fault(["http", "endpoint"], "is required");
     return undefined;
   }
-  return { ...DEFAULTS, ...given(beside), ...given(block), endpoint };
+  return { ...DEFAULTS, ...given(outside), ...given(block), endpoint };
 }
 
 function given(options: WrittenHttpOptions): Partial<HttpOptions> {

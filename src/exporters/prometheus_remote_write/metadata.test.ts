@@ -18,7 +18,7 @@ const ROWS: FamilyRow[] = [
   { name: "d", kind: "unknown" },
 ];
 
-test("metadata go in front of the samples, in a request that has no points", () => {
+test("metadata are sent before the samples, in a request that has no points", () => {
   const { consumer, requests } = writer({ sendsMetadata: true, targetInfo: true, namespace: "ns" });
   consumer.consume(reading(resource("s1", { "os.type": "linux" }), ROWS, T));
   const [metadata, samples, ...more] = messagesOf(requests);
@@ -37,7 +37,7 @@ test("metadata go in front of the samples, in a request that has no points", () 
   );
 });
 
-test("each family is said once a minute, whoever has it", async () => {
+test("the metadata of each family are sent once a minute, for all resources together", async () => {
   const { consumer, requests, clock } = writer({ sendsMetadata: true });
   /** Names of the families that are said when the resource has these. */
   const saidOf = (id: string, rows: readonly FamilyRow[]): string[] => {

@@ -13,24 +13,24 @@ const NAME_TAG = 0x12;
 const HELP_TAG = 0x22;
 const UNIT_TAG = 0x2a;
 
-/** Prometheus says its metadata so often: a receiver may have forgotten them. */
+/** The interval in which Prometheus sends metadata again, since a receiver may have lost them. */
 const INTERVAL_MS = 60_000;
 
-/** Says what kind and help families have, in requests of remote write 1.0 of their own; 2.0 says it with each series. */
+/** Makes requests of remote write 1.0 with the kind and help of families. In 2.0, each series has them. */
 export class Metadata {
-  /** By name, when it was said last. */
-  readonly #saidMs = new Map<string, number>();
-  /** When the first of a plan's families is to be said again. */
+  /** By name, the time at which it was last sent. */
+  readonly #sentMs = new Map<string, number>();
+  /** By plan, the time at which the first of its families is due again. */
   readonly #dueMs = new WeakMap<ReadingPlan, number>();
 
-  /** What is to be said of the plan's families now. */
+  /** Returns the requests for those of the plan's families that are due. */
   requestsOf(plan: ReadingPlan, nowMs: number): EncodedRequest[] {
     if (nowMs < (this.#dueMs.get(plan) ?? Number.NEGATIVE_INFINITY)) return [];
-    for (const [name, saidMs] of this.#saidMs) if (nowMs - saidMs >= INTERVAL_MS) this.#saidMs.delete(name);
-    const due = plan.blocks.filter(({ name }) => !this.#saidMs.has(name));
-    for (const { name } of due) this.#saidMs.set(name, nowMs);
-    const saidMs = plan.blocks.map(({ name }) => this.#saidMs.get(name) ?? nowMs);
-    this.#dueMs.set(plan, saidMs.reduce((one, other) => Math.min(one, other), nowMs) + INTERVAL_MS);
+    for (const [name, sentMs] of this.#sentMs) if (nowMs - sentMs >= INTERVAL_MS) this.#sentMs.delete(name);
+    const due = plan.blocks.filter(({ name }) => !this.#sentMs.has(name));
+    for (const { name } of due) this.#sentMs.set(name, nowMs);
+    const sentMs = plan.blocks.map(({ name }) => this.#sentMs.get(name) ?? nowMs);
+    this.#dueMs.set(plan, sentMs.reduce((one, other) => Math.min(one, other), nowMs) + INTERVAL_MS);
     if (due.length === 0) return [];
     const { record } = compileTemplate({ outline: outlineOf(due), version: 1, samples: 0, points: 0 });
     return [{ bytes: record, points: 0 }];

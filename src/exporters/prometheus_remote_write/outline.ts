@@ -1,50 +1,50 @@
 // SPDX-License-Identifier: Apache-2.0
 const TEXT = new TextEncoder();
-/** Most texts have no character beyond, and calling the encoder for each label would take longer than compressing it. */
+/** Most texts have no character above it. To call the encoder for each label would take longer than to compress it. */
 const ASCII_MAX = 0x7f;
 
-/** A time in milliseconds is padded to so many bytes, enough until the year 2109: then its length is no part of a layout. */
+/** A time in milliseconds is padded to this many bytes, enough until the year 2109. So all times have the same length. */
 export const TIME_BYTES = 6;
 export const VALUE_BYTES = 8;
-/** A capacity that suits requests: it is doubled two or three times for one of a whole sandbox. */
+/** A capacity for requests. For a whole sandbox, it is doubled two or three times. */
 export const REQUEST_BYTES: number = 64 * 1024;
 
 /** The first symbol of each kind of hole. */
 export const HOLE: Readonly<Record<"time" | "start" | "labels" | "values", number>> = {
-  /** When the samples were taken, as a varint of `TIME_BYTES`. */
+  /** The time at which the samples were taken, as a varint of `TIME_BYTES`. */
   time: 256,
-  /** Since when they count, likewise; 0 where unknown. */
+  /** The time since when they count, as a varint of `TIME_BYTES`; 0 if unknown. */
   start: 256 + TIME_BYTES,
-  /** The values of the resource's labels, one behind the other. */
+  /** The values of the resource's labels, one after the other. */
   labels: 512,
   /** The reading's numbers, `VALUE_BYTES` each. */
   values: 2 ** 28,
 };
 
 /**
- * A message of which some bytes are known only when it is sent. A symbol below 256 is a byte; one above is a byte of a
- * hole, and where the same byte of the same hole comes again, it is the same symbol.
+ * A message with holes: bytes that are known only when it is sent. A symbol below 256 is a byte. A symbol from 256 up is a byte
+ * of a hole; the same byte of the same hole is the same symbol again.
  */
 export class Outline {
   #symbols: Int32Array;
   #length = 0;
 
-  /** It grows where it needs more than that. */
+  /** It grows if it needs more than the capacity. */
   constructor(capacity = 1_024) {
     this.#symbols = new Int32Array(capacity);
   }
 
-  /** The number of symbols, which is that of the message's bytes. */
+  /** The number of symbols, which is the number of the message's bytes. */
   get length(): number {
     return this.#length;
   }
 
-  /** Shares its memory with the outline; valid until the next symbol is written. */
+  /** The symbols so far. They share the outline's memory, and are valid until the next symbol is written. */
   get symbols(): Int32Array {
     return this.#symbols.subarray(0, this.#length);
   }
 
-  /** Forgets everything behind the first `length` symbols. */
+  /** Removes everything after the first `length` symbols. */
   cut(length: number): void {
     this.#length = length;
   }
@@ -66,7 +66,7 @@ export class Outline {
     this.#length += bytes.length;
   }
 
-  /** A field of text. */
+  /** Writes a field of text. */
   text(tag: number, text: string): void {
     const start = this.#length;
     this.byte(tag);
@@ -83,14 +83,14 @@ export class Outline {
     }
   }
 
-  /** A length-delimited field with this content. */
+  /** Writes a length-delimited field with this content. */
   message(tag: number, content: ArrayLike<number>): void {
     this.byte(tag);
     this.varint(content.length);
     this.raw(content);
   }
 
-  /** So many bytes of a hole, from this symbol on. */
+  /** Writes this number of bytes of a hole, from this symbol on. */
   hole(symbol: number, bytes: number): void {
     this.#reserve(bytes);
     for (let index = 0; index < bytes; index++) this.#symbols[this.#length++] = symbol + index;

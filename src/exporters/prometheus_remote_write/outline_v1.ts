@@ -12,10 +12,10 @@ const LABEL_VALUE_TAG = 0x12;
 const VALUE_TAG = 0x09;
 const TIME_TAG = 0x10;
 
-/** Of a sample without its tag and length. */
+/** The size of a sample without its tag and length. */
 const SAMPLE_BYTES = 1 + VALUE_BYTES + 1 + TIME_BYTES;
 
-/** A `prometheus.WriteRequest` of remote write 1.0. */
+/** Builds a `prometheus.WriteRequest` of remote write 1.0. */
 export class OutlineV1 implements RequestBuilder {
   readonly version = 1;
   samples = 0;

@@ -18,11 +18,11 @@ const TYPE_TAG = 0x08;
 const HELP_TAG = 0x18;
 const UNIT_TAG = 0x20;
 
-/** Of a sample without its tag and length. */
+/** The size of a sample without its tag and length. */
 const SAMPLE_BYTES = 1 + VALUE_BYTES + 1 + TIME_BYTES;
 const STARTED_SAMPLE_BYTES = SAMPLE_BYTES + 1 + TIME_BYTES;
 
-/** Metadata.MetricType, which is MetricMetadata.MetricType of 1.0 too. */
+/** The values of Metadata.MetricType, which are those of MetricMetadata.MetricType in 1.0 too. */
 export const METRIC_TYPE: Readonly<Record<Kind, number>> = {
   unknown: 0,
   sum: 1,
@@ -31,7 +31,7 @@ export const METRIC_TYPE: Readonly<Record<Kind, number>> = {
   summary: 5,
 };
 
-/** An `io.prometheus.write.v2.Request` of remote write 2.0 (2.0-rc.4). */
+/** Builds an `io.prometheus.write.v2.Request` of remote write 2.0 (2.0-rc.4). */
 export class OutlineV2 implements RequestBuilder {
   readonly version = 2;
   samples = 0;
@@ -100,9 +100,9 @@ export class OutlineV2 implements RequestBuilder {
   }
 }
 
-/** The texts of a request, each once; but a label of the resource, which is not known yet, may say what another one says. */
+/** The texts of a request, each once. Only the value of a resource's label, which is not known yet, may equal another text. */
 class SymbolTable {
-  /** By text, and by where the value of a resource's label begins. The first text is the empty one. */
+  /** The reference by text, or by the place at which the value of a resource's label begins. The first text is empty. */
   readonly #refs = new Map<string | number, number>([["", 0]]);
   readonly #ends = [2];
   readonly #outline = new Outline();
@@ -140,7 +140,7 @@ class SymbolTable {
     return ref;
   }
 
-  /** Forgets all but the first `count` texts. */
+  /** Removes all texts after the first `count`. */
   cut(count: number): void {
     for (const [key, ref] of this.#refs) if (ref >= count) this.#refs.delete(key);
     this.#ends.length = count;

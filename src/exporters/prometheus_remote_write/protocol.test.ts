@@ -42,7 +42,7 @@ test("an answer of 2xx is the receiver's, whatever its body, unless it is a web 
   check({ contentType: "text/html", body: "<html>", headers: written("7") }, false, false);
 });
 
-test("2.0 says how many samples were written", () => {
+test("an answer of 2.0 says how many samples were written", () => {
   const check = (count: string, rejectedPoints: number, message: string): void => {
     const said = answer({ status: 200, headers: written(count), body: "too old" });
     assert.deepEqual(remoteWriteV2.accepted(said, 10), { rejectedPoints, message });
@@ -53,7 +53,7 @@ test("2.0 says how many samples were written", () => {
   check("12", 0, "");
 });
 
-test("who may want the other version is told how to say so", () => {
+test("the reason says which option to set if the receiver may take the other version", () => {
   const unsupported = answer({ status: 415, body: "unsupported media type" });
   assert.equal(
     remoteWriteV2.reasonOf(unsupported),

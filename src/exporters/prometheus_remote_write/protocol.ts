@@ -2,7 +2,7 @@
 import { type PushAnswer, toLogText } from "../../http_client/answer.ts";
 import type { PushProtocol } from "../../http_client/client.ts";
 
-/** The values of `protobuf_message`, by which Prometheus' own config tells the two protocols apart. */
+/** The values of the option `protobuf_message`. Prometheus' own config uses the same for the two protocols. */
 export const MESSAGE_V1 = "prometheus.WriteRequest";
 export const MESSAGE_V2 = "io.prometheus.write.v2.Request";
 
@@ -10,7 +10,7 @@ const UNSUPPORTED_MEDIA_TYPE = 415;
 const SAMPLES_WRITTEN = "x-prometheus-remote-write-samples-written";
 const WEB_PAGE = "text/html";
 
-/** Remote write 1.0, whose answers have no body of their own. */
+/** Remote write 1.0. Its answers have no body that is defined. */
 export const remoteWriteV1: PushProtocol = {
   headers: {
     "content-encoding": "snappy",
@@ -22,14 +22,14 @@ export const remoteWriteV1: PushProtocol = {
   reasonOf: (answer) => reasonOf(answer, MESSAGE_V2),
 };
 
-/** Remote write 2.0, in which the server says how many samples it has written. */
+/** Remote write 2.0. Its answers say how many samples the server has written. */
 export const remoteWriteV2: PushProtocol = {
   headers: {
     "content-encoding": "snappy",
     "content-type": `application/x-protobuf;proto=${MESSAGE_V2}`,
     "x-prometheus-remote-write-version": "2.0.0",
   },
-  // One that takes 1.0 only, and does not look at the content type, finds nothing to write and says nothing of it.
+  // A server of 1.0 that ignores the content type finds nothing to write, and does not report that.
   isOwn: (answer) => answer.contentType !== WEB_PAGE && samplesWritten(answer) !== undefined,
   whyNotOwn: ({ contentType }) =>
     contentType === WEB_PAGE
@@ -47,7 +47,7 @@ function samplesWritten({ headers }: PushAnswer): number | undefined {
   return typeof text === "string" && /^[0-9]+$/.test(text) ? Number(text) : undefined;
 }
 
-/** Gateways in between answer in HTML, which says no more than the status. */
+/** Returns the reason in the body. An HTML page comes from a gateway, and says no more than the status. */
 function reasonOf({ status, contentType, body }: PushAnswer, otherMessage: string): string {
   const reason = contentType === WEB_PAGE ? "" : toLogText(body.toString());
   if (status !== UNSUPPORTED_MEDIA_TYPE) return reason;

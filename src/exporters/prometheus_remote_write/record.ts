@@ -6,25 +6,25 @@ export type MessageVersion = 1 | 2;
 
 export interface RequestHeader {
   readonly version: MessageVersion;
-  /** 0 where it is not known. */
+  /** 0 if it is not known. */
   readonly samples: number;
-  /** Of the message before it was compressed. */
+  /** The size of the message before it was compressed. */
   readonly rawBytes: number;
 }
 
-/** A request out of the queue. */
+/** A request that was read from the queue. */
 export interface QueuedRequest extends RequestHeader {
-  /** Snappy's elements, without the length in front. */
+  /** Snappy's elements, without the length before them. */
   readonly elements: Uint8Array;
 }
 
 /**
- * How a request is kept in the queue. All numbers are little-endian: the byte 0, which begins no protobuf message, the
- * version u8, the bytes of the message u32, its samples u32; then the elements.
+ * The size of the header that a request has in the queue. The header is the byte 0, which cannot begin a protobuf message, the
+ * version as u8, the bytes of the message as u32, and its samples as u32, all little-endian. The elements follow.
  */
 export const RECORD_HEADER_BYTES = 10;
 const MARK = 0;
-/** A TimeSeries: how requests begin that earlier builds kept, which are not compressed. */
+/** The tag of a TimeSeries. The requests of earlier builds begin with it, and are not compressed. */
 const OLD_MARK = 0x0a;
 
 export function encodeRequestHeader(record: Uint8Array, { version, samples, rawBytes }: RequestHeader): void {
@@ -35,7 +35,7 @@ export function encodeRequestHeader(record: Uint8Array, { version, samples, rawB
   view.setUint32(6, samples, true);
 }
 
-/** The request that a record has; undefined where this version does not know its format. */
+/** Decodes a record. Returns undefined if this version does not know its format. */
 export function decodeRecord(record: Uint8Array): QueuedRequest | undefined {
   const [mark, version] = record;
   if (mark === OLD_MARK)

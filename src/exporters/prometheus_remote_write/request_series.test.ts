@@ -38,7 +38,7 @@ function pageOf(readings: readonly Reading[], options: WriterOptions): string {
   return text;
 }
 
-/** What is written of a reading has the series and numbers of its page, labels in order, and its time. */
+/** Checks that the samples of a reading have the series and numbers of its page, labels in order, and its time. */
 function checkAgainstPage(of: Reading, options: WriterOptions = {}): void {
   const { consumer, take } = writer(options);
   consumer.consume(of);
@@ -107,7 +107,7 @@ test("whatever a source sends, what is written has the series of its page", () =
   fc.assert(property, { numRuns: 1_000 });
 });
 
-test("however a reading is cut, its requests have all of it, and none passes the limit by more than one series", () => {
+test("wherever a reading is cut, its requests have all series, and none exceeds the limit unless it has a single series", () => {
   const rows = fc.uniqueArray(
     fc.record({ name: fc.constantFrom("a", "b", "c"), points: fc.array(labels, { maxLength: 40 }) }),
     { selector: ({ name }) => name },

@@ -5,23 +5,23 @@ import type { LabelLayout, Slot } from "./encoded_resource.ts";
 import type { FamilyBlock } from "./family_series.ts";
 import { TARGET_INFO } from "./target_info.ts";
 
-/** A series as a request has it, before its resource and its number are known. */
+/** A series of a request, before its resource and its number are known. */
 export interface RequestSeries {
   readonly family: Family;
-  /** In the order of names, which the protocol demands; none is empty. */
+  /** In order of names, as the protocol demands. None is empty. */
   readonly labels: readonly RequestLabel[];
-  /** The reading's column that has its number. */
+  /** The column of its number in the reading. */
   readonly column: number;
 }
 
-/** The series' own label, or one of its resource. */
+/** A label of the series, or the slot for one of its resource. */
 export type RequestLabel = Label | Slot;
 
 export function isSlot(label: RequestLabel): label is Slot {
   return "bytes" in label;
 }
 
-/** The series of the blocks, for resources with this label layout. */
+/** Yields the series of the blocks, for resources with this label layout. */
 export function* requestSeries(
   blocks: readonly FamilyBlock[],
   { labels, info }: LabelLayout,
@@ -37,7 +37,7 @@ export function* requestSeries(
   }
 }
 
-/** Both are in the order of names, of which they have none in common. */
+/** Merges two lists that are in order of names and have no name in common. */
 function merge(own: readonly Label[], slots: readonly Slot[]): RequestLabel[] {
   const merged: RequestLabel[] = [];
   let next = 0;

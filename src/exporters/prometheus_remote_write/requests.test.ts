@@ -15,7 +15,7 @@ import type { Resource } from "../../metrics/model.ts";
 
 const T = 1_700_000_000_123;
 
-test("all series end with their sandbox, and later than they were last", () => {
+test("all series end with their sandbox, at a later time than their last samples", () => {
   const { consumer, take } = writer();
   const s1 = resource("s1");
   const rows: FamilyRow[] = [
@@ -35,7 +35,7 @@ test("all series end with their sandbox, and later than they were last", () => {
   assert.deepEqual(take(), [], "it has ended already");
 });
 
-/** What is written for `after`, when `before` was said last. */
+/** The samples that are written for `after`, if `before` was the last report. */
 function check(
   before: readonly FamilyRow[],
   after: readonly FamilyRow[],
@@ -64,7 +64,7 @@ test("a series that vanishes between two readings ends with the second", () => {
   check([a], [{ name: "b" }], [`a{item="x",${id}}`, `a{item="y",${id}}`]);
 });
 
-test("a series lives on whatever becomes of its kind, the order of its labels or the bounds beside it", () => {
+test("a series does not end when its kind, the order of its labels or other bounds change", () => {
   const id = 'sandbox_id="s1"';
   check([{ name: "a" }], [{ name: "a", kind: "sum" }], []);
   check(
@@ -91,7 +91,7 @@ test("when a sandbox gets other labels, its series end under the old ones", () =
   check([{ name: "a", points: [{}, { zone: "z" }] }], [{ name: "a" }], ['a{sandbox_id="s1"}'], zoned);
 });
 
-test("of two resources with the same labels only the first is heard, until it has ended", () => {
+test("of two resources with the same labels only the first is sent, until it has ended", () => {
   const { consumer, take, conflicts } = writer();
   const first = resource("s1");
   const twin = { ...first, key: "other/s1" };
@@ -115,7 +115,7 @@ test("two readings at one time are a millisecond apart; a clock that was set bac
   assert.deepEqual(timesOf(T, T, T - 10, T + 500, T - 3_600_000), [T, T + 1, T + 2, T + 500, T - 3_600_000]);
 });
 
-test("what is not taken is not said: the next reading ends the same series", () => {
+test("if a request is not kept, the next reading ends the same series again", () => {
   const { consumer, take, open } = writer();
   const s1 = resource("s1");
   consumer.consume(reading(s1, [{ name: "a" }], T));
@@ -128,7 +128,7 @@ test("what is not taken is not said: the next reading ends the same series", () 
   assert.deepEqual(texts(take()), [`a${id}@${T + 2} stale`, `b${id}@${T + 2} 0.5`]);
 });
 
-test("requests say whose they are, which of them is an end, and how many series end", () => {
+test("requests have their resource, whether they are an end, and the number of series that end", () => {
   const { consumer, take, requests } = writer();
   const s1 = resource("s1");
   consumer.consume(reading(s1, [{ name: "a" }, { name: "h", kind: "histogram", bounds: [1] }], T));
@@ -146,7 +146,7 @@ test("requests say whose they are, which of them is an end, and how many series 
   assert.deepEqual(texts(take().slice(-1)), [`a{sandbox_id="s1"}@${T + 2} stale`]);
 });
 
-test("requests stay under the limit and lose nothing; a series that passes it goes alone", () => {
+test("requests stay under the limit and lose nothing; a larger series is a request of its own", () => {
   const points = Array.from({ length: 500 }, (_, index) => ({ item: `item_${index}` }));
   const rows = [{ name: "a", points }, { name: "b", points: [{ item: "x".repeat(9_000) }] }, { name: "c" }];
   for (const version of [1, 2] as const) {
@@ -165,7 +165,7 @@ test("requests stay under the limit and lose nothing; a series that passes it go
   }
 });
 
-test("data points are counted as a reading has them, over all of its requests; ends are none", () => {
+test("the requests of a reading together have its number of data points; stale markers are none", () => {
   const histogram: FamilyRow = {
     name: "h",
     kind: "histogram",
@@ -187,7 +187,7 @@ test("data points are counted as a reading has them, over all of its requests; e
   }
 });
 
-test("without staleness markers nothing says that series end", () => {
+test("without staleness markers, nothing is sent when series end", () => {
   const { consumer, take } = writer({ stalenessMarkers: false });
   const s1 = resource("s1");
   consumer.consume(reading(s1, [{ name: "a" }], T));
@@ -207,14 +207,14 @@ test("a reading without families is no request", () => {
   assert.equal(requests.length, 0);
 });
 
-test("what collides is told when its plan is compiled", () => {
+test("collisions are reported when a plan is compiled", () => {
   const { consumer, conflicts } = writer();
   const points = [{ sandbox_id: "x" }, { x: "1" }, { x: "1", y: "" }];
   for (const timeMs of [T, T + 1]) consumer.consume(reading(resource("s1"), [{ name: "a", points }], timeMs));
   assert.deepEqual(conflicts, ["label a", "series a"]);
 });
 
-test("what is no count is not written: its series ends until it counts again", () => {
+test("a point that cannot be a count is left out, and its series ends until it is sound again", () => {
   const { consumer, take, unsound, requests } = writer();
   const rows: FamilyRow[] = [
     { name: "c", kind: "sum", points: [{ item: "x" }, { item: "y" }] },

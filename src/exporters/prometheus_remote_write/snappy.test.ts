@@ -7,7 +7,7 @@ import { decodeSnappy } from "../../../test/kit/oracle/snappy.ts";
 import { HOLE, Outline } from "./outline.ts";
 import { asLiteral, compressOutline } from "./snappy.ts";
 
-/** What is filled into a hole, in this test: as good as any byte, and not those of other holes nearby. */
+/** The byte that this test fills into a hole. It differs from those of other holes nearby. */
 const byteOf = (symbol: number): number => (symbol > 0xff ? (symbol * 31) & 0xff : symbol);
 
 function withLength(elements: Uint8Array, length: number): Uint8Array {
@@ -47,7 +47,7 @@ test("whatever the symbols are, decoders read the bytes that are filled in", () 
   );
 });
 
-/** Without a copy in them. */
+/** Symbols in which nothing is repeated, so that there is no copy. */
 const strange = (length: number): number[] =>
   Array.from({ length }, (_, index) => (Math.imul(index + 1, 0x9e3779b1) >>> 13) & 0xff);
 
@@ -74,7 +74,7 @@ test("a hole is a copy only of itself", () => {
   assert.ok(check([...hole(0), ...hole(100)]).length > once.length + 19);
 });
 
-test("bytes as they are can be elements", () => {
+test("uncompressed bytes can be an element", () => {
   for (const length of [1, 60, 70_000]) {
     const bytes = Uint8Array.from(strange(length));
     const whole = withLength(asLiteral(bytes), length);

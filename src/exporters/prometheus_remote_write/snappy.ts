@@ -3,36 +3,36 @@
 
 import type { Outline } from "./outline.ts";
 
-/** A compressed message without the length in front: several of them, one behind the other, are one as well. */
+/** A compressed message without the length before it. The elements of several messages can be joined to one message. */
 export interface Elements {
   readonly bytes: Uint8Array;
-  /** What is to be filled in; it always stands as a literal. */
+  /** The places that must be filled in. They are always within literals. */
   readonly holes: readonly Hole[];
 }
 
-/** Symbols of an outline that follow each other, in the message and in number, and were not known when it was compressed. */
+/** A place for bytes that are not yet known: consecutive symbols of the outline in consecutive bytes. */
 export interface Hole {
-  /** The first of them. */
+  /** The first symbol. */
   readonly symbol: number;
-  /** Where its byte stands. */
+  /** The position of its byte. */
   readonly place: number;
   readonly bytes: number;
 }
 
-/** Copies that reach back further need a form of five bytes, which compressors do not write. */
+/** A copy that reaches back further needs a form of five bytes, which no compressor writes. */
 const DISTANCE_MAX = 65_535;
 const COPY_BYTES_MIN = 4;
 const COPY_BYTES_MAX = 64;
-/** Of a copy's form of two bytes. */
+/** The limits of a copy's form of two bytes. */
 const SHORT_DISTANCE_MAX = 2_047;
 const SHORT_BYTES_MAX = 11;
 
-/** Of the forms of a literal's length: within the tag, in one byte behind it, in two. */
+/** The limits of the forms of a literal's length: in the tag, in one byte after it, and in two. */
 const TINY_LITERAL_MAX = 60;
 const SMALL_LITERAL_MAX = 256;
 const LITERAL_MAX = 65_536;
 
-/** Tags, with what is in their upper bits. */
+/** Tags, with their upper bits. */
 const ONE_LENGTH_BYTE = 60 << 2;
 const TWO_LENGTH_BYTES = 61 << 2;
 const FOUR_LENGTH_BYTES = 63 << 2;
@@ -40,14 +40,14 @@ const SHORT_COPY = 1;
 const COPY = 2;
 
 const HASH_BITS = 15;
-/** 2^32 over the golden ratio, which spreads what differs little. */
+/** 2^32 divided by the golden ratio. It spreads values that differ little. */
 const HASH_FACTOR = 0x9e3779b1;
 
-/** Compresses the outline of a message as snappy compresses bytes: by copies of what came before. */
+/** Compresses the outline of a message as snappy compresses bytes: by copies of earlier symbols. */
 export function compressOutline(outline: Outline): Elements {
   const { symbols } = outline;
   const output = new ElementWriter(symbols);
-  /** By hash of four symbols, where they were last; counted from 1. */
+  /** By hash of four symbols, their last position, counted from 1. */
   const seen = new Int32Array(1 << HASH_BITS);
   const lastStart = symbols.length - COPY_BYTES_MIN;
   let written = 0;
@@ -70,7 +70,7 @@ export function compressOutline(outline: Outline): Elements {
   return output.finish();
 }
 
-/** Notes that the symbols at this place were seen, and returns where they were seen before; below 0 for nowhere. */
+/** Notes the position of the next four symbols, and returns the last position with the same hash; below 0 if there is none. */
 function exchange(seen: Int32Array, symbols: Int32Array, at: number): number {
   let hash = 0;
   for (let index = at; index < at + COPY_BYTES_MIN; index++)
@@ -95,11 +95,11 @@ class ElementWriter {
 
   constructor(symbols: Int32Array) {
     this.#symbols = symbols;
-    // A copy takes no more than what it stands for, and a literal of any length has three bytes in front at most.
+    // A copy takes no more bytes than it copies, and a literal has at most three bytes before it.
     this.#bytes = new Uint8Array(symbols.length + Math.ceil(symbols.length / COPY_BYTES_MIN) + 3);
   }
 
-  /** The symbols between two places as they are. */
+  /** Writes the symbols between two positions as literals. */
   literals(start: number, end: number): void {
     for (let at = start; at < end; at += LITERAL_MAX) this.#literal(at, Math.min(end, at + LITERAL_MAX));
   }
@@ -127,10 +127,10 @@ class ElementWriter {
     else this.#holes.push({ symbol, place: this.#length, bytes: 1 });
   }
 
-  /** So many bytes again that stand at this distance in front. */
+  /** Writes copies of `length` bytes that are this distance before the current position. */
   copies(distance: number, length: number): void {
     for (let rest = length; rest > 0; ) {
-      // What is left must not be shorter than a copy can be.
+      // The rest must not be shorter than a copy can be.
       const tooShort = rest > COPY_BYTES_MAX && rest < COPY_BYTES_MAX + COPY_BYTES_MIN;
       const bytes = tooShort ? rest - COPY_BYTES_MIN : Math.min(rest, COPY_BYTES_MAX);
       const isShort = bytes <= SHORT_BYTES_MAX && distance <= SHORT_DISTANCE_MAX;
@@ -151,7 +151,7 @@ class ElementWriter {
   }
 }
 
-/** Any bytes as elements, uncompressed. */
+/** Returns the bytes as one element, uncompressed. */
 export function asLiteral(bytes: Uint8Array): Uint8Array {
   const literal = new Uint8Array(5 + bytes.length);
   literal[0] = FOUR_LENGTH_BYTES;

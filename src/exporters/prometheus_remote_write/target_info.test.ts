@@ -39,7 +39,7 @@ test("target_info has the labels of the series and all other attributes", () => 
   ]);
 });
 
-test("where the labels say all that is known, there is no target_info", () => {
+test("if the labels have all attributes, there is no target_info", () => {
   check({ "k8s.pod.name": "web", "os.type": "" }, ['a{cri_name="web",sandbox_id="s1"}']);
   check({ "os.type": "linux" }, ['a{os_type="linux",sandbox_id="s1"}'], { others: true });
   check({ "os.type": "linux" }, ['a{sandbox_id="s1"}'], { targetInfo: false });
@@ -56,7 +56,7 @@ test("a resource's service is job and instance of all its series", () => {
   check(service, ['a{instance="i1",job="mine",sandbox_id="s1"}'], { external: { job: "mine" } });
 });
 
-test("the namespace stands before its name, and a source's own target_info has the better right", () => {
+test("the namespace is put before its name, and a source's own target_info takes precedence", () => {
   const named = writer({ targetInfo: true, namespace: "ns" });
   named.consumer.consume(reading(resource("s1", { "os.type": "linux" }), ROWS, T));
   assert.ok(named.take().some(({ labels }) => labels[0]?.[1] === "ns_target_info"));

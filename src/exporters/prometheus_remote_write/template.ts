@@ -9,14 +9,14 @@ import { compressOutline, type Elements, type Hole } from "./snappy.ts";
 export interface RequestTemplate {
   /** The request as the queue keeps it, with zeros in the holes. */
   readonly record: Uint8Array;
-  /** Places of the holes for numbers, and the reading's columns that go there. */
+  /** The positions of the holes for numbers, and by hole, the reading's column for it. */
   readonly valuePlaces: Int32Array;
   readonly columns: Int32Array;
-  /** The other holes, of which there are a few; their symbols count from 0 on. */
+  /** The other holes, of which there are a few. Their symbols count from 0. */
   readonly times: readonly Hole[];
   readonly labels: readonly Hole[];
   readonly samples: number;
-  /** Data points of the reading that are in this request. */
+  /** The number of the reading's data points that are in this request. */
   readonly points: number;
 }
 
@@ -27,17 +27,17 @@ export interface RequestOutline {
   readonly points: number;
 }
 
-/** What a template is filled with. */
+/** The bytes and numbers that fill a template. */
 export interface Filling {
-  /** The values of the resource's labels, one behind the other. */
+  /** The values of the resource's labels, one after the other. */
   readonly labels: Uint8Array;
   readonly timeMs: number;
   readonly startMs: number;
-  /** The reading's numbers; undefined to say that the series have ended. A column behind them is target_info's 1. */
+  /** The reading's numbers, or undefined for stale markers. The column after the last one is target_info's, with number 1. */
   readonly values: Float64Array | undefined;
 }
 
-/** The NaN by which Prometheus knows that a series has ended, and the one that is a number which is none. */
+/** The NaN that is Prometheus' stale marker, and the NaN that is an ordinary number. */
 const STALE = { high: 0x7ff00000, low: 0x00000002 };
 const NAN = { high: 0x7ff80000, low: 0x00000001 };
 
@@ -46,7 +46,7 @@ export function compileTemplate({ outline, version, samples, points }: RequestOu
   const record = new Uint8Array(RECORD_HEADER_BYTES + elements.bytes.length);
   encodeRequestHeader(record, { version, samples, rawBytes: outline.length });
   record.set(elements.bytes, RECORD_HEADER_BYTES);
-  // No number is in a request twice, and none beside another: so each is a hole of its own.
+  // No number is in a request twice, and none is next to another. So each is a hole of its own.
   const values = holesFrom(elements, HOLE.values, Number.POSITIVE_INFINITY);
   return {
     record,
@@ -59,20 +59,20 @@ export function compileTemplate({ outline, version, samples, points }: RequestOu
   };
 }
 
-/** The holes with symbols from `first` to before `end`, which count from 0 on, and their places in the record. */
+/** Returns the holes with symbols from `first` to before `end`, counted from 0, and their places in the record. */
 function holesFrom({ holes }: Elements, first: number, end: number): Hole[] {
   return holes
     .filter(({ symbol }) => symbol >= first && symbol < end)
     .map((hole) => ({ ...hole, symbol: hole.symbol - first, place: RECORD_HEADER_BYTES + hole.place }));
 }
 
-/** The request as the queue keeps it. */
+/** Fills the template. Returns the request as the queue keeps it, in new memory. */
 export function fillTemplate(
   template: RequestTemplate,
   { labels, timeMs, startMs, values }: Filling,
 ): Uint8Array {
   const { record, valuePlaces, columns } = template;
-  // Not zeroed: all of it is copied over.
+  // The memory is not zeroed, since all of it is copied over.
   const { buffer } = Buffer.allocUnsafeSlow(record.length);
   const bytes = new Uint8Array(buffer);
   bytes.set(record);
@@ -87,7 +87,7 @@ export function fillTemplate(
   for (let i = 0; i < valuePlaces.length; i++) {
     const column = columns[i] as number;
     const value = column < width ? (values[column] as number) : 1;
-    // No number of a source can pass for the mark of an ended series: every NaN is written as the same one.
+    // Every NaN is written as the same one, so that no number of a source can pass for a stale marker.
     if (Number.isNaN(value)) writeBits(view, valuePlaces[i] as number, NAN);
     else view.setFloat64(valuePlaces[i] as number, value, true);
   }
@@ -110,7 +110,7 @@ function writeBits(
 
 const TIME_MAX = 2 ** (7 * TIME_BYTES) - 1;
 
-/** Both times, in the order of their holes. */
+/** Encodes both times in the order of their holes. */
 function encodeTimes(...timesMs: readonly [timeMs: number, startMs: number]): Uint8Array {
   const bytes = new Uint8Array(2 * TIME_BYTES);
   let place = 0;

@@ -43,7 +43,7 @@ export class Templates {
     return templates;
   }
 
-  /** Where there are several requests, each has its share of the reading's points. The shares add up to all points. */
+  /** If there are several requests, each has its share of the reading's points. The shares add up to all points. */
   #compile({ layout }: EncodedResource, { blocks, points }: ReadingPlan): RequestTemplate[] {
     const { version, requestBytesMax: bytesMax } = this.#options;
     const builders = buildRequests(requestSeries(blocks, layout), { version, bytesMax });

@@ -51,7 +51,7 @@ function send(transport: Transport, parts: readonly Uint8Array[], points: number
 const written = (count: number) =>
   answering(204, { "x-prometheus-remote-write-samples-written": `${count}` });
 
-test("what was delivered of a batch is not sent again with the rest of it", async (context) => {
+test("requests of a batch that were delivered are not sent again with the rest", async (context) => {
   const server = await startPushServer(context, {
     answers: [answering(204), answering(503), answering(204), answering(204)],
   });
@@ -80,19 +80,19 @@ test("each request goes out in the version in which it was queued", async (conte
   );
 });
 
-test("what was not written is counted in points, also of an earlier attempt", async (context) => {
+test("samples that were not written are counted in points, also those of an earlier attempt", async (context) => {
   const server = await startPushServer(context, {
     answers: [written(POINTS - 100), answering(503), written(POINTS - 60)],
   });
   const transport = await connected(context, server);
   const batch = [part(1, 2), part(2, 2)];
-  // As if each point were eight samples.
+  // Each point counts as eight samples here.
   const points = (2 * POINTS) / 8;
   assert.equal((await send(transport, batch, points)).kind, "busy");
   assert.partialDeepStrictEqual(await send(transport, batch, points), { rejectedPoints: 20 });
 });
 
-test("a request of a format to come is told, after those before it were sent", async (context) => {
+test("a request of an unknown format is reported, after those before it were sent", async (context) => {
   const server = await startPushServer(context, { answers: [answering(204)] });
   const transport = await connected(context, server);
   const unknown = Uint8Array.of(0, 9, 9);

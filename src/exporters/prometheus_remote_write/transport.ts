@@ -10,7 +10,7 @@ import type { RemoteWriteConfig } from "./config.ts";
 import { remoteWriteV1, remoteWriteV2 } from "./protocol.ts";
 import { decodeRecord, type MessageVersion } from "./record.ts";
 
-/** Cut, so that only what cannot be read is dropped. */
+/** The batch is cut, so that only the request that cannot be read is dropped. */
 const UNREADABLE: Answer = {
   kind: "split",
   status: "unknown_format",
@@ -21,11 +21,12 @@ const UNREADABLE: Answer = {
 class RemoteWriteTransport implements Transport {
   readonly #bytesMax: number;
   readonly #connections: HttpConnections;
-  /** What a queue on disk has may be of the version that an earlier config asked for. */
+  /** By version, since a queue on disk may have requests of the version in an earlier config. */
   readonly #clients: Readonly<Record<MessageVersion, HttpPushClient>>;
   /**
-   * Requests that were delivered while their batch as a whole was not. Receivers refuse what comes again behind later
-   * samples, so that these are not sent again. Of the first one of each body, the samples of the body that were rejected.
+   * Records of requests that were delivered, while the batch as a whole was not. They are not sent again, since receivers
+   * refuse samples that are older than later ones. The value of a body's first record is the number of the body's samples that
+   * were rejected; the value of the others is 0.
    */
   readonly #delivered = new WeakMap<Uint8Array, number>();
 
@@ -41,7 +42,7 @@ class RemoteWriteTransport implements Transport {
     return this.#connections.open();
   }
 
-  /** Makes one attempt with what is left of the batch. */
+  /** Makes one attempt with those requests of the batch that are not delivered yet. */
   async send({ parts, points }: Batch, signal: AbortSignal): Promise<Answer> {
     const left = parts.filter((part) => !this.#delivered.has(part));
     let message = "";
@@ -56,7 +57,7 @@ class RemoteWriteTransport implements Transport {
     return { kind: "delivered", rejectedPoints: this.#rejectedPoints(parts, points), message };
   }
 
-  /** Receivers count samples, of which a point has one or more. */
+  /** Converts rejected samples, which receivers count, to points. A point has one or more samples. */
   #rejectedPoints(parts: readonly Uint8Array[], points: number): number {
     let rejected = 0;
     for (const part of parts) rejected += this.#delivered.get(part) ?? 0;
@@ -74,7 +75,7 @@ class RemoteWriteTransport implements Transport {
   }
 }
 
-/** Reads the certificates that the config names. Rejects where that fails; it does not connect yet. */
+/** Creates the transport and reads the certificates of the config. Rejects if that fails. It does not connect yet. */
 export async function connectRemoteWrite(config: RemoteWriteConfig, settings: Settings): Promise<Transport> {
   const transport = new RemoteWriteTransport(config, settings);
   await transport.open();

@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { accessSync, constants, existsSync, globSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -22,28 +21,30 @@ export interface FileStorageConfig {
 }
 
 const LOCK_RETRY_MS = 50;
-/** By then every exporter has started. */
-const LOOK_AFTER_MS = 5_000;
+/** After this time every exporter has started and opened its queue. */
+const CHECK_AFTER_MS = 5_000;
 
+/** Another process has the lock. */
 class InUse extends Error {}
 
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 
-/** By it a directory is known to be a storage's. */
+/** The name of the lock file, which also marks the directory as one of a storage. */
 const LOCK = "kata-collector.lock";
 
-/** A directory of queues. */
+/** A directory that keeps the queues of exporters, with a quota for all of them. */
 export class FileStorage implements Extension, QueueStorage {
   readonly #config: FileStorageConfig;
   readonly #settings: Settings;
   readonly #quota: Quota;
+  /** The names of the open queues. */
   readonly #open = new Set<string>();
-  /** Bytes of queues that are there and that no exporter has opened, by name. */
+  /** The bytes of the queues on disk that no exporter has opened, by name. */
   readonly #unopened = new Map<string, number>();
   #lock: DatabaseSync | undefined;
   #withdraw: () => void = () => {};
-  #cancelLook: () => void = () => {};
+  #cancelCheck: () => void = () => {};
 
   constructor(config: FileStorageConfig, settings: Settings) {
     this.#config = config;
@@ -51,7 +52,7 @@ export class FileStorage implements Extension, QueueStorage {
     this.#quota = { bytesMax: config.quotaBytes, bytes: 0 };
   }
 
-  /** Takes the directory, or rejects with what is wrong with it. */
+  /** Locks the directory and offers the storage to exporters. Rejects if the directory cannot be used, with the reason. */
   async start(): Promise<void> {
     const { directory } = this.#config;
     try {
@@ -71,7 +72,7 @@ export class FileStorage implements Extension, QueueStorage {
   }
 
   shutdown(): Promise<void> {
-    this.#cancelLook();
+    this.#cancelCheck();
     this.#withdraw();
     this.#lock?.close();
     this.#lock = undefined;
@@ -82,11 +83,11 @@ export class FileStorage implements Extension, QueueStorage {
     const { directory, fsync } = this.#config;
     const { clock, logger } = this.#settings;
     if (this.#open.has(name)) throw new Error(`queue "${name}" is in use already`);
-    // From now on the queue itself counts.
+    // From now on the queue itself counts its bytes.
     this.#quota.bytes -= this.#unopened.get(name) ?? 0;
     this.#unopened.delete(name);
     const queue = new DiskQueue({
-      // An exporter's id may have a slash in it.
+      // The name is encoded, since an exporter's id may have a slash in it.
       directory: join(directory, encodeURIComponent(name)),
       fsync,
       quota: this.#quota,
@@ -105,7 +106,7 @@ export class FileStorage implements Extension, QueueStorage {
     return queue;
   }
 
-  /** Tries again until the owner has gone or the time is over; others have their turn meanwhile. */
+  /** Tries to get the lock until its owner has ended or the time is over. It does not block the event loop meanwhile. */
   async #takeLock(path: string): Promise<DatabaseSync> {
     const { clock } = this.#settings;
     const endMs = clock.monotonicMs() + this.#config.lockTimeoutMs;
@@ -119,20 +120,20 @@ export class FileStorage implements Extension, QueueStorage {
     }
   }
 
-  /** What nobody sends takes room all the same. */
+  /** Counts queues that no exporter has opened, since they take space of the quota too. */
   #countUnopened(): void {
     for (const [name, bytes] of queuesIn(this.#config.directory)) {
       if (this.#open.has(name) || this.#unopened.has(name)) continue;
       this.#unopened.set(name, bytes);
       this.#quota.bytes += bytes;
     }
-    this.#cancelLook();
+    this.#cancelCheck();
     if (this.#unopened.size > 0)
-      this.#cancelLook = this.#settings.clock.after(LOOK_AFTER_MS, () => this.#tellUnopened());
+      this.#cancelCheck = this.#settings.clock.after(CHECK_AFTER_MS, () => this.#logUnopened());
   }
 
-  /** A renamed exporter has another queue; nobody sends what is in the old one. */
-  #tellUnopened(): void {
+  /** Warns of queues that nobody sends: an exporter that was renamed has another queue. */
+  #logUnopened(): void {
     for (const [queue, bytes] of this.#unopened)
       this.#settings.logger.warn(
         { queue, bytes },
@@ -140,6 +141,7 @@ export class FileStorage implements Extension, QueueStorage {
       );
   }
 
+  /** Checks the directory, or makes it. */
   async #prepare(): Promise<void> {
     const { directory, createDirectory, directoryMode } = this.#config;
     if (!existsSync(directory)) {
@@ -152,7 +154,7 @@ export class FileStorage implements Extension, QueueStorage {
     } catch (error) {
       throw new Error(`it cannot be written to: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
     }
-    // A volume of its own may come with that one.
+    // A volume of its own may have that directory.
     const names = readdirSync(directory).filter((name) => name !== "lost+found");
     if (names.length > 0 && !names.includes(LOCK))
       throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
@@ -174,7 +176,7 @@ export class FileStorage implements Extension, QueueStorage {
   }
 }
 
-/** The queues that a storage's directory holds something of, and how many bytes. */
+/** The queues in a storage's directory that have records, with their bytes. */
 function queuesIn(directory: string): (readonly [name: string, bytes: number])[] {
   const folders = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return folders.flatMap(({ name }) => {
@@ -185,8 +187,8 @@ function queuesIn(directory: string): (readonly [name: string, bytes: number])[]
 }
 
 /**
- * Locks by SQLite, whose lock the kernel gives back when the process dies, however it dies, and which holds between
- * containers that share the directory. Node itself has no such lock.
+ * Locks the directory by a lock of SQLite on a file in it. The kernel frees such a lock when the process ends in any way, and
+ * it also works between containers that share the directory. Node itself has no such lock.
  */
 function lockDirectory(path: string): DatabaseSync {
   const lock = new DatabaseSync(path, { timeout: 0 });

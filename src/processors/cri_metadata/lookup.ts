@@ -7,30 +7,30 @@ import type { ListedPod, Pod, PodEvent } from "../../cri/pod.ts";
 import { ContainerRuntime, type RuntimeIdentity } from "../../cri/runtime.ts";
 import { observed } from "../../reporting/observed.ts";
 
-/** How often runtimes are asked for their lists without another reason. */
+/** How often runtimes are asked for their lists if there is no other reason. */
 const LIST_INTERVAL_MS = 60_000;
-/** The least time between two lists for events and the like, of which there may be many. */
+/** The least time between two lists that events cause, since there may be many events. */
 const SOON_MS = 5_000;
-/** Sandboxes that appear together are asked for together. */
+/** Sandboxes that appear within this time are asked for together. */
 const GATHER_MS = 30;
-/** A runtime lists a sandbox only some time after its shim was started, so the first retries follow quickly. */
+/** The first pause before a list is asked for again. It is short, since a runtime lists a sandbox soon after its shim has started. */
 const RETRY_MIN_MS = 200;
-/** A sandbox that is in no list by then is left to the list of each minute: one of ctr or nerdctl, most likely. */
+/** When the pause is longer, the list of each minute must be enough: the sandbox was probably made by ctr or nerdctl. */
 const RETRY_MAX_MS = 30_000;
-/** While a runtime is down, hangs or says an error: a restart takes seconds, and a try costs a millisecond. */
+/** The pause after a failed call. A runtime restarts within seconds, and a call costs a millisecond. */
 const RETRY_UNANSWERED_MS = 5_000;
-/** The failures that such a try may find to be over; another list of the same size is as much too large. */
-const PASSING: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
+/** The failures that may be over at the next call. A list that is too large, for one, is too large again. */
+const TEMPORARY: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
 
-/** Whoever judges what the runtimes say. */
+/** Gets the answers of the runtimes. */
 export interface PodLookupListener {
-  /** Calls begin. */
+  /** Calls begin at these endpoints. */
   asking(endpoints: readonly string[]): void;
-  /** The whole list of a runtime has come. */
+  /** A runtime's whole list has come. */
   listed(from: RuntimeIdentity, list: ReadonlyMap<string, ListedPod>): void;
-  /** A call has failed. Returns whether the endpoint's answer is waited for. */
+  /** A call has failed. Returns whether the endpoint's answer is needed. */
   failed(endpoint: string, error: CriError): boolean;
-  /** The pod of a wanted sandbox, which is then no longer wanted. Called once per `want`, and not from within it. */
+  /** The pod of a wanted sandbox has come; the sandbox is then no longer wanted. Called once for each `want`, and not during it. */
   found(pod: Pod): void;
   /** An event has come. Returns whether it is a reason to ask for a list. */
   happened(event: PodEvent): boolean;
@@ -41,44 +41,52 @@ export interface PodLookupOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
   readonly meter: Meter;
-  /** On every metric of this lookup. */
+  /** The attributes of all metrics of this lookup. */
   readonly attributes: Readonly<Record<string, string>>;
   readonly listener: PodLookupListener;
 }
 
+/** A sandbox whose pod is wanted. */
 interface Wanted {
+  /** When a list is asked for next; infinite if the list of each minute must be enough. */
   dueMs: number;
+  /** The pause after that. */
   delayMs: number;
 }
 
-interface Place {
+/** The runtime at one endpoint, and its call. */
+interface RuntimeCalls {
   readonly runtime: ContainerRuntime;
   isAsking: boolean;
-  /** A runtime rests after an answer for as long as the answer took. */
+  /** When the next call may begin. After an answer there is a pause as long as the call was. */
   freeAtMs: number;
 }
 
 /**
- * Asks the runtimes at all endpoints for their lists: each minute, soon after something has happened, and for sandboxes
- * whose pods are wanted, with a growing delay until one lists them. Each endpoint has one call under way at most, and
- * none waits for another.
+ * Asks the runtimes at all endpoints for their lists:
+ *
+ * - each minute;
+ * - soon after an event;
+ * - for each sandbox whose pod is wanted, at once and then with growing pauses, until a runtime lists it.
+ *
+ * Each endpoint has at most one call under way. Endpoints do not wait for each other.
  */
 export class PodLookup {
   readonly #options: PodLookupOptions;
-  readonly #places: readonly Place[];
+  readonly #runtimes: readonly RuntimeCalls[];
   readonly #wanted = new Map<string, Wanted>();
   readonly #lookups: Counter;
   readonly #unresolved: ObservableGauge;
   #stopObserving: () => void = () => {};
   #timer: { readonly atMs: number; readonly cancel: () => void } | undefined;
-  #lookedAtMs = Number.NEGATIVE_INFINITY;
+  #askedAtMs = Number.NEGATIVE_INFINITY;
   #listAtMs = Number.POSITIVE_INFINITY;
   #closed = false;
 
   constructor(options: PodLookupOptions) {
     const { endpoints, timeoutMs, meter } = options;
     this.#options = options;
-    this.#places = endpoints.map((endpoint) => ({
+    this.#runtimes = endpoints.map((endpoint) => ({
       runtime: new ContainerRuntime({
         endpoint,
         timeoutMs,
@@ -116,42 +124,44 @@ export class PodLookup {
     this.#wanted.delete(id);
   }
 
-  /** Sees to it that lists are asked for at this time of the monotonic clock at the latest. */
+  /** Asks for lists at this time of the monotonic clock, or earlier. */
   listAt(timeMs: number): void {
     if (timeMs >= this.#listAtMs) return;
     this.#listAtMs = timeMs;
     this.#schedule();
   }
 
-  /** The same for the next few seconds. */
+  /** Asks for lists within a few seconds. */
   listSoon(): void {
-    this.listAt(Math.max(this.#nowMs() + GATHER_MS, this.#lookedAtMs + SOON_MS));
+    this.listAt(Math.max(this.#nowMs() + GATHER_MS, this.#askedAtMs + SOON_MS));
   }
 
-  /** Ends every call; nothing is found any more. */
+  /** Ends all calls. The listener is not called any more. */
   close(): void {
     this.#closed = true;
     this.#timer?.cancel();
     this.#wanted.clear();
-    for (const { runtime } of this.#places) runtime.close();
+    for (const { runtime } of this.#runtimes) runtime.close();
     this.#stopObserving();
   }
 
-  #look(): void {
+  /** Begins the calls that are due. */
+  #askDue(): void {
     const nowMs = this.#nowMs();
-    const free = this.#places.filter(({ isAsking, freeAtMs }) => !isAsking && freeAtMs <= nowMs);
-    // A sandbox that was forgotten may have been the only reason for this look.
+    const free = this.#runtimes.filter(({ isAsking, freeAtMs }) => !isAsking && freeAtMs <= nowMs);
+    // The reason may be gone: a sandbox may have been forgotten meanwhile.
     if (free.length > 0 && this.#dueMs() <= nowMs) {
-      this.#lookedAtMs = nowMs;
+      this.#askedAtMs = nowMs;
       this.#listAtMs = nowMs + LIST_INTERVAL_MS;
-      this.#putOff(nowMs);
+      this.#reschedule(nowMs);
       this.#options.listener.asking(free.map(({ runtime }) => runtime.endpoint));
-      for (const place of free) void this.#ask(place);
+      for (const calls of free) void this.#ask(calls);
     }
     this.#schedule();
   }
 
-  #putOff(nowMs: number): void {
+  /** Sets the next times for the sandboxes that the calls which begin now may find. */
+  #reschedule(nowMs: number): void {
     for (const wanted of this.#wanted.values()) {
       if (wanted.dueMs > nowMs + GATHER_MS) continue;
       wanted.dueMs = wanted.delayMs < RETRY_MAX_MS ? nowMs + wanted.delayMs : Number.POSITIVE_INFINITY;
@@ -159,17 +169,17 @@ export class PodLookup {
     }
   }
 
-  async #ask(place: Place): Promise<void> {
-    const { runtime } = place;
+  async #ask(calls: RuntimeCalls): Promise<void> {
+    const { runtime } = calls;
     const beganMs = this.#nowMs();
-    place.isAsking = true;
+    calls.isAsking = true;
     const answer = await runtime.pods((id) => this.#wanted.has(id)).catch((error: unknown) => ({ error }));
-    place.isAsking = false;
+    calls.isAsking = false;
     if (this.#closed) return;
     if ("error" in answer) this.#failed(runtime.endpoint, answer.error);
     else {
       const nowMs = this.#nowMs();
-      place.freeAtMs = nowMs + (nowMs - beganMs);
+      calls.freeAtMs = nowMs + (nowMs - beganMs);
       this.#count("answered");
       this.#options.listener.listed(answer.from, answer.list.all);
       for (const pod of answer.list.wanted) this.#found(pod);
@@ -182,7 +192,7 @@ export class PodLookup {
     const known = error instanceof CriError ? error : new CriError(String(error), "error");
     if (!this.#options.listener.failed(endpoint, known)) return;
     this.#count(known.failure);
-    if (PASSING.has(known.failure)) this.listAt(this.#nowMs() + RETRY_UNANSWERED_MS);
+    if (TEMPORARY.has(known.failure)) this.listAt(this.#nowMs() + RETRY_UNANSWERED_MS);
   }
 
   #found(pod: Pod): void {
@@ -199,20 +209,20 @@ export class PodLookup {
     this.#lookups.add(1, { ...this.#options.attributes, outcome });
   }
 
-  /** While every endpoint is being asked there is no timer: the end of a call comes here. */
+  /** Sets the timer for the next calls. If calls to all endpoints are under way, there is none: the end of a call sets it. */
   #schedule(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
-    const idle = this.#places.filter(({ isAsking }) => !isAsking);
+    const idle = this.#runtimes.filter(({ isAsking }) => !isAsking);
     if (this.#closed || idle.length === 0) return;
-    const freeAtMs = Math.min(...idle.map((place) => place.freeAtMs));
+    const freeAtMs = Math.min(...idle.map((calls) => calls.freeAtMs));
     const atMs = Math.max(this.#dueMs(), freeAtMs);
     if (atMs === Number.POSITIVE_INFINITY) return;
-    const cancel = this.#options.clock.after(atMs - this.#nowMs(), () => this.#look());
+    const cancel = this.#options.clock.after(atMs - this.#nowMs(), () => this.#askDue());
     this.#timer = { atMs, cancel };
   }
 
-  /** When there is a reason to ask. */
+  /** The next time at which there is a reason to ask. */
   #dueMs(): number {
     let firstMs = this.#listAtMs;
     for (const { dueMs } of this.#wanted.values()) if (dueMs < firstMs) firstMs = dueMs;

@@ -5,13 +5,14 @@ import type { Clock } from "../../clock/clock.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import { observed } from "../../reporting/observed.ts";
 
-/** Two lists this far apart must agree: a pod that is being removed loses its directory before it leaves the list. */
+/** A pod counts only if two lists that are this far apart have it: while a pod is removed, its directory goes before it leaves the list. */
 const CONFIRM_MS = 5_000;
-/** Of a pod that was just made the directory may not have been seen yet. */
+/** A younger pod does not count, since its directory may not have been found yet. */
 const GRACE_MS = 60_000;
+/** When pods have been without a sandbox for this time, the receivers get an error. */
 const ERROR_MS = 120_000;
-/** In one line of the log and in the error. */
-const TOLD_MAX = 10;
+/** The most pods that are named in one line of the log, and in the error. */
+const NAMED_MAX = 10;
 
 export interface MissingPodsOptions {
   readonly clock: Clock;
@@ -20,34 +21,34 @@ export interface MissingPodsOptions {
   readonly attributes: Readonly<Record<string, string>>;
   /** Whether pods with this runtime handler have a sandbox directory. */
   isKata(handler: string): boolean;
-  /** Where receivers look for sandboxes; empty where none has a whole view of them, and then nothing is missing. */
+  /** The directories in which receivers look for sandboxes. If it is empty, the sandboxes are not known, and no pod is missing. */
   roots(): readonly string[];
-  /** Whether all lists are there that the comparison needs. */
+  /** Whether all runtimes have answered whose lists are needed. */
   isComplete(): boolean;
 }
 
-/** A ready pod of which no receiver has a sandbox. Times are of the monotonic clock. */
+/** A ready pod without a sandbox in any receiver. Times are those of the monotonic clock. */
 interface Missing {
   readonly id: string;
   readonly pod: string;
   readonly sinceMs: number;
-  /** From when on another list that has it makes it count. */
+  /** If a list after this time has the pod, it counts. */
   readonly countsAtMs: number;
   readonly counts: boolean;
 }
 
 /**
- * The pods that should have a sandbox and have none: the receivers look in the wrong place, or their directories were
- * replaced on the node. A pod counts when two lists have it and it is older than `GRACE_MS`.
+ * Finds the pods that should have a sandbox and have none. Then the receivers probably look in the wrong directories, or these
+ * were replaced on the node. A pod counts when two lists have it and it is older than `GRACE_MS`.
  */
 export class MissingPods {
   readonly #options: MissingPodsOptions;
   readonly #gauge: ObservableGauge;
-  /** By endpoint and id, as of each runtime's last list: an older list has pods that are gone by now. */
+  /** The missing pods in the last list of each runtime, by endpoint and id. */
   readonly #missing = new Map<string, ReadonlyMap<string, Missing>>();
   #counted: readonly Missing[] = [];
   #beganMs = 0;
-  /** As of the last comparison; empty before the first. */
+  /** The receivers' roots at the last comparison; empty before the first. */
   #roots: readonly string[] = [];
   #stopObserving: () => void = () => {};
 
@@ -60,7 +61,7 @@ export class MissingPods {
     });
   }
 
-  /** Begins to report. What is not known is NaN, since 0 would say that all is well. */
+  /** Begins to report the metric. It is NaN while the number is not known, since 0 would mean that all is well. */
   start(): void {
     const { attributes, isComplete } = this.#options;
     const read = () => (this.#roots.length > 0 && isComplete() ? this.#counted.length : Number.NaN);
@@ -71,18 +72,18 @@ export class MissingPods {
     this.#stopObserving();
   }
 
-  /** Why the component is not well, once pods have been without a sandbox for two minutes. */
+  /** The error of the receivers; undefined until pods have been without a sandbox for `ERROR_MS`. */
   get error(): string | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     if (!this.#counted.some(({ sinceMs }) => nowMs - sinceMs >= ERROR_MS)) return undefined;
-    const names = this.#counted.slice(0, TOLD_MAX).map(({ id, pod }) => `${pod} (${id})`);
+    const names = this.#counted.slice(0, NAMED_MAX).map(({ id, pod }) => `${pod} (${id})`);
     const more = this.#counted.length - names.length;
     const pods = more > 0 ? `${names.join(", ")} and ${more} more` : names.join(", ");
     const roots = this.#roots.map((root) => JSON.stringify(root));
     return `cannot find sandboxes of ready pods under ${roots.join(", ")}: ${pods}; name the node's directories in the receiver's roots, or Kata's handlers in kata_handlers`;
   }
 
-  /** The next time at which a list may change what counts; undefined where nothing is missing. */
+  /** The next time at which another list may make a pod count, or an error; undefined if no pod is missing. */
   get nextMs(): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const times = [...this.#all()].flatMap(({ sinceMs, countsAtMs }) => [countsAtMs, sinceMs + ERROR_MS]);
@@ -90,13 +91,13 @@ export class MissingPods {
     return ahead.length === 0 ? undefined : Math.min(...ahead);
   }
 
-  /** Compares the list that has just come from a runtime with the node's sandboxes. Returns whether one is missing. */
+  /** Compares a runtime's new list with the node's sandboxes. Returns whether a pod is missing. */
   compare(endpoint: string, list: ReadonlyMap<string, ListedPod>, sandboxes: ReadonlySet<string>): boolean {
     const { clock, isKata } = this.#options;
     const roots = this.#options.roots();
     const nowMs = clock.monotonicMs();
     const before = this.#missing.get(endpoint);
-    // Nobody knows the node's sandboxes, such as in the middle of a reload: what was missing stays so.
+    // While the node's sandboxes are not known, such as during a reload, the same pods stay missing.
     if (roots.length === 0) return (before?.size ?? 0) > 0;
     this.#roots = roots;
     const missing = new Map<string, Missing>();
@@ -109,12 +110,12 @@ export class MissingPods {
     return missing.size > 0;
   }
 
-  /** Counts what is missing, and says it where that has changed. Not before every list is there that may tell. */
+  /** Counts the missing pods, and logs changes. To be called when all lists are there that are needed. */
   count(): void {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();
     const before = this.#counted;
-    // One runtime may be reached at two endpoints, through a link.
+    // The same runtime may be at two endpoints, one of which is a link to the other.
     const byId = new Map([...this.#all()].filter(({ counts }) => counts).map((one) => [one.id, one]));
     const counted = [...byId.values()];
     this.#counted = counted;
@@ -126,7 +127,7 @@ export class MissingPods {
       logger.info({ seconds }, "Every ready Kata pod has a sandbox again.");
       return;
     }
-    const pods = counted.slice(0, TOLD_MAX).map(({ id, pod }) => ({ sandbox: id, pod }));
+    const pods = counted.slice(0, NAMED_MAX).map(({ id, pod }) => ({ sandbox: id, pod }));
     logger.warn(
       { count: counted.length, pods, roots: this.#roots },
       "Ready Kata pods have no sandbox in the directories that are looked at; nothing is known of them.",
@@ -138,7 +139,7 @@ export class MissingPods {
   }
 }
 
-/** From now on; its age by the runtime's word counts too, so that an agent that starts later need not wait. */
+/** Notes a pod that is missing since now. Its age counts for `GRACE_MS`, so that an agent that starts later need not wait. */
 function missingSince({ id, name, namespace, createdAtMs }: ListedPod, clock: Clock): Missing {
   const sinceMs = clock.monotonicMs();
   // The clock may have been set back since the pod was made.

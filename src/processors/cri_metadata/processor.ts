@@ -19,20 +19,21 @@ export interface CriMetadataConfig {
   readonly kataHandlers: readonly string[];
 }
 
-/** The most readings that are held of one sandbox. When there are so many, the hold ends early, and none is lost. */
+/** The most readings of one sandbox that are held. When there are this many, the hold ends early, and none is lost. */
 const HELD_READINGS_MAX = 16;
 
-/** A sandbox from its first reading to its end. */
+/** A sandbox, from its first reading to its end. */
 interface Sandbox {
   readonly id: string;
-  /** As the receiver names it. */
+  /** The resource with the receiver's attributes. */
   source: Resource;
-  /** As it is named further down: with the pod's attributes, once they are known. */
+  /** The resource with the pod's attributes too, as far as they are known. */
   named: Resource;
-  /** Under which name readings went on last; undefined before the first. */
+  /** The resource of the last reading that was passed on; undefined before the first. */
   sent: Resource | undefined;
+  /** The pod's attributes. */
   attributes: readonly Attribute[];
-  /** While the pod's name is waited for. */
+  /** The readings that wait for the pod; undefined if none wait. */
   hold: Hold | undefined;
 }
 
@@ -42,9 +43,10 @@ interface Hold {
 }
 
 /**
- * Adds to each sandbox's resource what the container runtime knows about its pod. The first readings of a sandbox are
- * held until that is known, at most `wait`, so that a series does not change its name; where it is known only later,
- * the sandbox ends under its bare name just before it goes on under the full one. The runtime adds and removes none.
+ * Adds the pod's attributes, as the container runtime knows them, to each sandbox's resource. The first readings of a sandbox
+ * are held until they are known, at most for `wait`, so that a series does not change its attributes. If they become known
+ * later, the sandbox is ended with its old attributes, just before it goes on with the new ones. The runtime adds and removes
+ * no sandbox.
  */
 export class CriMetadataProcessor implements Processor {
   readonly #config: CriMetadataConfig;
@@ -52,9 +54,9 @@ export class CriMetadataProcessor implements Processor {
   readonly #next: Consumer;
   readonly #extract: Extract;
   readonly #watch: RuntimeWatch;
-  /** By the key of the resource. */
+  /** All sandboxes, by the key of the resource. */
   readonly #sandboxes = new Map<string, Sandbox>();
-  /** By id, while the pod is not known: one id may stand under two roots. */
+  /** The sandboxes whose pod is not known, by id. There may be several of one id, under different roots. */
   readonly #unnamed = new Map<string, Set<Sandbox>>();
   readonly #renamed: Counter;
   readonly #metricAttributes: Readonly<Record<string, string>>;
@@ -120,7 +122,7 @@ export class CriMetadataProcessor implements Processor {
     this.#next.end({ resource: sandbox.sent ?? sandbox.named, timeMs: ended.timeMs });
   }
 
-  /** Undefined for a resource that is no sandbox: it passes untouched. */
+  /** Notes a new sandbox. Returns undefined if the resource is no sandbox; its readings pass unchanged. */
   #admit(source: Resource): Sandbox | undefined {
     const id = attributeOf(source, "kata.sandbox.id");
     if (id === undefined) return undefined;
@@ -142,6 +144,7 @@ export class CriMetadataProcessor implements Processor {
     return sandbox;
   }
 
+  /** Gives the pod's attributes to its sandboxes, and passes on their readings. */
   #name(pod: Pod): void {
     const sandboxes = this.#unnamed.get(pod.id);
     if (sandboxes === undefined) return;
@@ -155,8 +158,8 @@ export class CriMetadataProcessor implements Processor {
   }
 
   /**
-   * Names the sandbox by what is known of its pod before the runtime lists it: after a reload that is all there is of a
-   * pod that is gone, and while the runtime is down, of any.
+   * Gives the sandbox the attributes of its pod that are known before the runtime lists it. After a reload that is all that
+   * is known of a pod that is gone, and while the runtime is down, of any pod.
    */
   #nameAsKnown(sandbox: Sandbox): void {
     const known = this.#watch.podOf(sandbox.id);
@@ -165,7 +168,7 @@ export class CriMetadataProcessor implements Processor {
     setAttributes(sandbox, this.#extract(pod));
   }
 
-  /** Ends the hold and hands on what was held, in its order. */
+  /** Ends the hold and passes on the held readings, in their order. */
   #release(sandbox: Sandbox): void {
     const { hold } = sandbox;
     if (hold === undefined) return;
@@ -182,7 +185,7 @@ export class CriMetadataProcessor implements Processor {
     }
     const resource = sandbox.named;
     if (sandbox.sent !== resource) {
-      // Only now, and not when the name became known: until the next reading the old one is what is known of it.
+      // The old resource ends only with the next reading: until then its last reading is still right.
       if (sandbox.sent !== undefined) this.#next.end({ resource: sandbox.sent, timeMs: reading.timeMs });
       sandbox.sent = resource;
     }
@@ -199,7 +202,7 @@ export class CriMetadataProcessor implements Processor {
   }
 }
 
-/** Returns whether that gives the sandbox another name. */
+/** Sets the pod's attributes. Returns whether they are other ones than before. */
 function setAttributes(sandbox: Sandbox, attributes: readonly Attribute[]): boolean {
   const textOf = (all: readonly Attribute[]): string =>
     JSON.stringify(all.map(({ key, value }) => [key, value]));
@@ -209,7 +212,7 @@ function setAttributes(sandbox: Sandbox, attributes: readonly Attribute[]): bool
   return true;
 }
 
-/** The pod's attributes after the source's own, none of which they replace. */
+/** Adds the pod's attributes behind the source's own. They replace none of these. */
 function enrich(source: Resource, attributes: readonly Attribute[]): Resource {
   if (attributes.length === 0) return source;
   const added = attributes.filter(({ key }) => attributeOf(source, key) === undefined);

@@ -5,7 +5,7 @@ import type { CriError } from "../../cri/client.ts";
 import type { CriEndpoints } from "../../cri/endpoint.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import type { RuntimeIdentity } from "../../cri/runtime.ts";
-import { chooseRuntime, type RuntimeStanding, serves, unasked, withServed } from "./standing.ts";
+import { chooseRuntime, type RuntimeState, serves, unasked, withServed } from "./runtime_state.ts";
 
 export interface RuntimesOptions {
   readonly endpoints: CriEndpoints;
@@ -13,30 +13,31 @@ export interface RuntimesOptions {
   readonly logger: Logger;
 }
 
-/** Why the runtime does not answer, in words for the user. */
+/** Why the node's runtime does not answer. */
 export interface RuntimeFault {
+  /** The reason in words for the user. */
   readonly error: string;
-  /** Nothing but a restart mends it: what the agent has mounted is a socket that has been replaced on the node. */
+  /** Whether only a restart of the agent helps: the socket that it has mounted was replaced on the node. */
   readonly needsRestart: boolean;
 }
 
-/** An answer, and what the node had when it came. */
+/** An answer, and the node's sandboxes when it came. */
 export interface ListAnswer {
   /** The pods by id. */
   readonly list: ReadonlyMap<string, ListedPod>;
   readonly sandboxes: ReadonlySet<string>;
-  /** Whether the list has Kata pods of which the node has no sandbox. */
+  /** Whether the list has Kata pods without a sandbox on the node. */
   readonly lacksSandboxes: boolean;
 }
 
 /**
- * What the runtimes at all endpoints have answered, and which of them is the node's. While that one is down nobody can
- * say what is not listed. Tells the log about outages and changes.
+ * Keeps the answers of the runtimes at all endpoints, and decides which of them is the node's. While that one is down, it is
+ * not known which sandboxes are unlisted. Logs outages and changes of the node's runtime.
  */
 export class Runtimes {
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #standings: Map<string, RuntimeStanding>;
+  readonly #states: Map<string, RuntimeState>;
   /** The endpoint of the node's runtime. */
   #current: string | undefined;
   #outage: { readonly sinceMs: number; saysReplaced: boolean } | undefined;
@@ -44,15 +45,15 @@ export class Runtimes {
   constructor({ endpoints, clock, logger }: RuntimesOptions) {
     this.#clock = clock;
     this.#logger = logger;
-    this.#standings = new Map(endpoints.map((endpoint) => [endpoint, unasked(endpoint)]));
+    this.#states = new Map(endpoints.map((endpoint) => [endpoint, unasked(endpoint)]));
   }
 
-  /** Why nobody can say now what the node's runtime lists; undefined where it answers, and before the first calls end. */
+  /** Why it is not known now what the node's runtime lists; undefined if it answers, and before the first calls end. */
   get fault(): RuntimeFault | undefined {
-    const awaited = this.#awaited();
-    const errors = awaited.flatMap(({ error }) => error ?? []);
+    const needed = this.#needed();
+    const errors = needed.flatMap(({ error }) => error ?? []);
     const isSearch = this.#current === undefined;
-    if (errors.length === 0 || (isSearch && errors.length < awaited.length)) return undefined;
+    if (errors.length === 0 || (isSearch && errors.length < needed.length)) return undefined;
     const all = errors.map(({ message }) => message).join("; ");
     return {
       error:
@@ -61,42 +62,42 @@ export class Runtimes {
     };
   }
 
-  /** Whether every runtime answers that may list sandboxes of the node. */
+  /** Whether all runtimes answer that may list sandboxes of the node. */
   get isComplete(): boolean {
-    return this.#current !== undefined && this.#awaited().every(({ state }) => state === "answers");
+    return this.#current !== undefined && this.#needed().every(({ state }) => state === "answers");
   }
 
-  /** A call has begun, with these sandboxes on the node. */
+  /** A call has begun. The node has these sandboxes. */
   asked(endpoint: string, sandboxes: ReadonlySet<string>): void {
-    this.#standings.set(endpoint, { ...this.#standing(endpoint), asking: sandboxes });
+    this.#states.set(endpoint, { ...this.#stateOf(endpoint), asking: sandboxes });
   }
 
-  /** The call's answer has come. */
+  /** The answer of a call has come. */
   answered(from: RuntimeIdentity, { list, sandboxes, lacksSandboxes }: ListAnswer): void {
-    const standing = this.#standing(from.endpoint);
-    this.#standings.set(from.endpoint, {
-      ...standing,
+    const before = this.#stateOf(from.endpoint);
+    this.#states.set(from.endpoint, {
+      ...before,
       state: "answers",
       error: undefined,
       identity: from,
       list,
-      asked: standing.asking,
+      asked: before.asking,
       lacksSandboxes,
     });
-    for (const one of this.#standings.values()) this.#standings.set(one.endpoint, withServed(one, sandboxes));
+    for (const one of this.#states.values()) this.#states.set(one.endpoint, withServed(one, sandboxes));
     this.#changed();
   }
 
-  /** The call has failed. Returns whether the endpoint is waited for: others need not have a runtime. */
+  /** A call has failed. Returns whether the endpoint's answer is needed: at another endpoint there may be no runtime. */
   failed(endpoint: string, error: CriError): boolean {
-    this.#standings.set(endpoint, { ...this.#standing(endpoint), state: "fails", error });
+    this.#states.set(endpoint, { ...this.#stateOf(endpoint), state: "fails", error });
     this.#changed();
-    return this.#awaited().some((one) => one.endpoint === endpoint);
+    return this.#needed().some((one) => one.endpoint === endpoint);
   }
 
-  /** The pod with this id in the last lists. */
+  /** Finds the pod with this id in the last lists. */
   find(id: string): ListedPod | undefined {
-    for (const { list } of this.#standings.values()) {
+    for (const { list } of this.#states.values()) {
       const pod = list.get(id);
       if (pod !== undefined) return pod;
     }
@@ -104,50 +105,49 @@ export class Runtimes {
   }
 
   /**
-   * Whether a runtime that answers lists the sandbox. "unasked" where the sandbox may have come after a list was asked
-   * for, "unknown" where a runtime that may list it does not answer.
+   * Whether a runtime lists the sandbox. "unasked" means that the sandbox may be newer than the last call; "unknown" means
+   * that a runtime that may list it does not answer.
    */
   lists(id: string): "listed" | "unlisted" | "unasked" | "unknown" {
-    const standings = [...this.#standings.values()];
-    const answering = standings.filter(({ state }) => state === "answers");
+    const states = [...this.#states.values()];
+    const answering = states.filter(({ state }) => state === "answers");
     if (answering.some(({ list }) => list.has(id))) return "listed";
-    if (!this.isComplete || standings.some(({ state }) => state === "unasked")) return "unknown";
+    if (!this.isComplete || states.some(({ state }) => state === "unasked")) return "unknown";
     return answering.every(({ asked }) => asked.has(id)) ? "unlisted" : "unasked";
   }
 
-  /** Those without which nothing can be said: all of them until one has answered. */
-  #awaited(): readonly RuntimeStanding[] {
-    const all = [...this.#standings.values()];
+  /** The runtimes whose answers are needed: until one has answered these are all. */
+  #needed(): readonly RuntimeState[] {
+    const all = [...this.#states.values()];
     if (this.#current === undefined) return all;
     return all.filter((one) => one.endpoint === this.#current || serves(one));
   }
 
   #changed(): void {
     const before = this.#current;
-    this.#current = chooseRuntime([...this.#standings.values()], before);
+    this.#current = chooseRuntime([...this.#states.values()], before);
     const { fault } = this;
-    if (fault !== undefined) this.#tellOutage(fault);
-    if (this.#current !== before) this.#tellChange(before);
-    else if (fault === undefined && this.#outage !== undefined)
-      this.#tell("Container runtime answers again.");
+    if (fault !== undefined) this.#logOutage(fault);
+    if (this.#current !== before) this.#logChange(before);
+    else if (fault === undefined && this.#outage !== undefined) this.#log("Container runtime answers again.");
     if (fault === undefined) this.#outage = undefined;
   }
 
-  #tellChange(before: string | undefined): void {
-    if (before === undefined) this.#tell("Container runtime answers.");
-    else this.#tell("Another container runtime is taken for the node's.", { before });
+  #logChange(before: string | undefined): void {
+    if (before === undefined) this.#log("Container runtime answers.");
+    else this.#log("Another container runtime is taken for the node's.", { before });
   }
 
-  /** Tells about the node's runtime, with how long it was out. */
-  #tell(message: string, fields: Readonly<Record<string, unknown>> = {}): void {
-    const identity = this.#current === undefined ? undefined : this.#standing(this.#current).identity;
+  /** Logs the node's runtime, and how long it did not answer. */
+  #log(message: string, fields: Readonly<Record<string, unknown>> = {}): void {
+    const identity = this.#current === undefined ? undefined : this.#stateOf(this.#current).identity;
     const { endpoint, name: runtime, version } = identity ?? {};
     const outMs = this.#outage && this.#clock.monotonicMs() - this.#outage.sinceMs;
     const lasted = outMs === undefined ? {} : { seconds: Math.round(outMs / 1_000) };
     this.#logger.info({ endpoint, runtime, version, ...fields, ...lasted }, message);
   }
 
-  #tellOutage({ error, needsRestart }: RuntimeFault): void {
+  #logOutage({ error, needsRestart }: RuntimeFault): void {
     if (this.#outage === undefined) {
       this.#outage = { sinceMs: this.#clock.monotonicMs(), saysReplaced: needsRestart };
       this.#logger.warn(
@@ -163,9 +163,9 @@ export class Runtimes {
     }
   }
 
-  #standing(endpoint: string): RuntimeStanding {
-    const standing = this.#standings.get(endpoint);
-    if (standing === undefined) throw new Error(`BUG: endpoint "${endpoint}" is not one of the configured`);
-    return standing;
+  #stateOf(endpoint: string): RuntimeState {
+    const state = this.#states.get(endpoint);
+    if (state === undefined) throw new Error(`BUG: endpoint "${endpoint}" is not one of the configured`);
+    return state;
   }
 }

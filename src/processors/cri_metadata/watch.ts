@@ -17,16 +17,16 @@ export interface RuntimeWatchOptions {
   readonly timeoutMs: number;
   readonly kataHandlers: readonly string[];
   readonly settings: Settings;
-  /** Ids of sandboxes that the receivers may not show, such as those of readings that are held. */
+  /** Returns the ids of sandboxes of which the processor has readings. The receivers may not show these yet. */
   sandboxIds(): Iterable<string>;
-  /** The pod of a wanted sandbox. Called once per `want`, and not from within it. */
+  /** Called with the pod of a wanted sandbox, once for each `want`, and not during it. */
   onPod(pod: Pod): void;
 }
 
 /**
- * Compares the node's sandboxes with the lists of its container runtime: whose pods they are, which of them no runtime
- * lists, and which pods have none. It tells the other components as a witness, the user in the log, the status and a
- * metric, and adds and removes no sandbox.
+ * Compares the node's sandboxes with the lists of its container runtime. It finds out which pod a sandbox belongs to, which
+ * sandboxes no runtime lists, and which pods have no sandbox. It reports that to other components as a witness, and to the
+ * user in the log, the status and a metric. It adds and removes no sandbox.
  */
 export class RuntimeWatch {
   readonly #options: RuntimeWatchOptions;
@@ -35,9 +35,9 @@ export class RuntimeWatch {
   readonly #missing: MissingPods;
   readonly #witness: ListWitness;
   readonly #lookup: PodLookup;
-  /** As of the last look. */
+  /** The node's sandboxes at the time of the last call or list. */
   #sandboxes: ReadonlySet<string> = new Set();
-  /** Receivers ask the witness for each sandbox that they show; when it is this watch that looks, it asks for lists itself. */
+  /** Whether this watch asks the receivers for their sandboxes. They then ask the witness, which must not ask for a list. */
   #isReading = false;
   #withdraw: () => void = () => {};
 
@@ -99,12 +99,12 @@ export class RuntimeWatch {
     this.#lookup.forget(id);
   }
 
-  /** What is known of the sandbox's pod without labels and annotations: as long as the sandbox is there, once it was listed. */
+  /** The sandbox's pod, without labels and annotations. It is known from the first list that has it until the sandbox ends. */
   podOf(id: string): KnownPod | undefined {
     return this.#witness.podOf(id);
   }
 
-  /** Ends every call; nothing is found any more. */
+  /** Ends all calls. `onPod` is not called any more. */
   close(): void {
     this.#withdraw();
     this.#lookup.close();
@@ -119,9 +119,9 @@ export class RuntimeWatch {
       },
       listed: (from, list) => this.#listed(from, list),
       failed: (endpoint, error) => {
-        const isAwaited = this.#runtimes.failed(endpoint, error);
+        const isNeeded = this.#runtimes.failed(endpoint, error);
         this.#report();
-        return isAwaited;
+        return isNeeded;
       },
       found: (pod) => {
         this.#witness.learn(pod);
@@ -157,7 +157,7 @@ export class RuntimeWatch {
     return Array.from(this.#options.settings.host.single(SANDBOX_SOURCES).all(), ([, source]) => source);
   }
 
-  /** Where receivers look; empty where there is none, or one that does not know its sandboxes yet. */
+  /** The receivers' roots; empty if there is no receiver, or if one does not know its sandboxes yet. */
   #roots(): readonly string[] {
     const roots = this.#sources().map((source) => source.roots());
     return roots.some((one) => one.length === 0) ? [] : roots.flat();

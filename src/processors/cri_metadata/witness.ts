@@ -6,39 +6,37 @@ import type { PodName } from "../../kata/sandboxes.ts";
 import type { RuntimeWitness } from "../../kata/witnesses.ts";
 import type { Runtimes } from "./runtimes.ts";
 
-/** How long a sandbox may be listed no more before it is said: pods end, and lists are made meanwhile. */
+/** A sandbox that was listed and is not any more is logged after this time: when a pod ends, a list may be made in between. */
 const UNLISTED_MS = 60_000;
-/** The same of one that was never listed: runtimes list a pod once it has started, for which the kubelet gives it four minutes. */
+/** A sandbox that was never listed is logged after this time. Runtimes list a pod when it has started, and the kubelet allows four minutes for that. */
 const NEVER_LISTED_MS = 300_000;
-/** In one line of the log. */
-const TOLD_MAX = 10;
-
-/** Lines about pods that are known, in a minute; others are counted, since nodes with much churn start many. */
+/** The most sandboxes that are named in one line of the log. */
+const NAMED_MAX = 10;
+/** The most lines in a minute about pods that became known. Further pods are counted, since some nodes start many. */
 const LINES_MAX = 60;
 const MINUTE_MS = 60_000;
 
-/** What is kept of a pod as long as its sandbox is there. */
+/** The part of a pod that is kept as long as its sandbox exists. */
 export type KnownPod = Pick<ListedPod, "uid" | "name" | "namespace" | "runtimeHandler">;
 
 export interface WitnessOptions {
   readonly runtimes: Runtimes;
   readonly clock: Clock;
   readonly logger: Logger;
-  /** The error about pods without a sandbox, as of now. */
+  /** Returns the current error about pods without a sandbox. */
   missingPods(): string | undefined;
-  /** Somebody asks about a sandbox that came after the last list. */
+  /** Called when somebody asks about a sandbox that is newer than the last list. */
   onUnasked(): void;
 }
 
-/** What the lists of the runtimes say about the node's sandboxes, for whoever asks by their ids. */
+/** Answers other components' questions about the node's sandboxes from the lists of the runtimes. */
 export class ListWitness implements RuntimeWitness {
   readonly #options: WitnessOptions;
-  /** Of the node's sandboxes, also of those that are listed no more. */
+  /** The pods of the node's sandboxes, also of those that are no longer listed. */
   readonly #pods = new Map<string, KnownPod>();
-  /** The node's sandboxes that no runtime lists, with the time since when; infinite once it was said. */
+  /** The node's sandboxes that no runtime lists, with the time since when; infinite if that was logged. */
   readonly #unlisted = new Map<string, number>();
-
-  /** Of the log: lines about known pods, and pods of which there was none. */
+  /** The current minute of the log: lines about pods that became known, and the number of pods without a line. */
   #minute = { endMs: 0, lines: 0, unwritten: 0 };
 
   constructor(options: WitnessOptions) {
@@ -63,7 +61,7 @@ export class ListWitness implements RuntimeWitness {
     return answer === "unlisted" ? false : undefined;
   }
 
-  /** Keeps the pod's name for the sandbox, and says it once. */
+  /** Keeps the pod of the sandbox, and logs it once. */
   learn(pod: KnownPod & { readonly id: string }): void {
     const known = knownPodOf(pod);
     if (known === undefined || this.#pods.has(pod.id)) return;
@@ -77,12 +75,12 @@ export class ListWitness implements RuntimeWitness {
     this.#options.logger.info({ sandbox: pod.id, pod: textOf(known) }, "Pod of the sandbox is known.");
   }
 
-  /** Goes on with what the witness before this one knew of the sandbox. */
+  /** Takes over a pod that an earlier witness knew. */
   inherit(sandboxId: string, pod: KnownPod): void {
     this.#pods.set(sandboxId, pod);
   }
 
-  /** A list has come: looks which of the node's sandboxes are in one, and forgets those that have ended. */
+  /** A list has come. Notes which of the node's sandboxes are listed, and forgets those that have ended. */
   compare(sandboxes: ReadonlySet<string>): void {
     this.#turnMinute();
     for (const known of [this.#pods, this.#unlisted]) {
@@ -103,7 +101,7 @@ export class ListWitness implements RuntimeWitness {
       if (isDue) due.push(id);
       this.#unlisted.set(id, isDue ? Number.POSITIVE_INFINITY : sinceMs);
     }
-    if (due.length > 0) this.#tell(due);
+    if (due.length > 0) this.#logUnlisted(due);
   }
 
   #turnMinute(): void {
@@ -115,8 +113,8 @@ export class ListWitness implements RuntimeWitness {
     this.#minute = { endMs: nowMs + MINUTE_MS, lines: 0, unwritten: 0 };
   }
 
-  #tell(ids: readonly string[]): void {
-    const sandboxes = ids.slice(0, TOLD_MAX).map((sandbox) => {
+  #logUnlisted(ids: readonly string[]): void {
+    const sandboxes = ids.slice(0, NAMED_MAX).map((sandbox) => {
       const pod = this.#pods.get(sandbox);
       return pod === undefined ? { sandbox } : { sandbox, pod: textOf(pod) };
     });
@@ -127,7 +125,7 @@ export class ListWitness implements RuntimeWitness {
   }
 }
 
-/** Undefined for a pod sandbox without metadata. */
+/** The part of the pod that is kept; undefined for a pod sandbox without metadata. */
 function knownPodOf({ uid, name, namespace, runtimeHandler }: KnownPod): KnownPod | undefined {
   return name === "" ? undefined : { uid, name, namespace, runtimeHandler };
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Settings } from "../../component/component.ts";
 import type { ProcessorFactory } from "../../component/factory.ts";
+import { getOrMake } from "../../metrics/memoized.ts";
 import { type MemoryLimiterConfig, memoryLimiterSchema } from "./config.ts";
 import { systemMemory } from "./memory.ts";
 import { MemoryMonitor } from "./monitor.ts";
@@ -10,12 +11,11 @@ import { MemoryLimiterProcessor } from "./processor.ts";
 const monitors = new WeakMap<MemoryLimiterConfig, MemoryMonitor>();
 
 function monitorOf(config: MemoryLimiterConfig, { id, clock, logger }: Settings): MemoryMonitor {
-  let monitor = monitors.get(config);
-  if (monitor === undefined) {
-    monitor = new MemoryMonitor({ id, config, memory: systemMemory, clock, logger });
-    monitors.set(config, monitor);
-  }
-  return monitor;
+  return getOrMake(
+    monitors,
+    config,
+    () => new MemoryMonitor({ id, config, memory: systemMemory, clock, logger }),
+  );
 }
 
 /** Stops scraping and collects garbage while memory is short, as the Collector's processor of this name does. */

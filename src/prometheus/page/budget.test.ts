@@ -85,7 +85,7 @@ function scene(budget: Partial<BudgetOptions>, options: Partial<ComposerOptions>
   return { page, cuts, tooLarge };
 }
 
-/** How many samples of the page the sandbox has, by family. */
+/** The number of samples that the sandbox has on the page, by family. */
 function samplesOf(page: readonly string[], id: string): Record<string, number> {
   const counts: Record<string, number> = {};
   for (const line of page) {
@@ -99,7 +99,7 @@ function samplesOf(page: readonly string[], id: string): Record<string, number> 
 const isSample = (line: string): boolean => !line.startsWith("#");
 const bytesOf = (page: readonly string[]): number => page.reduce((sum, line) => sum + line.length + 1, 0);
 
-test("the level is the most at which all fit, and nobody is pressed below the floor", () => {
+test("the level is the highest at which all fit, and no cost is cut below its floor", () => {
   const check = (costs: readonly number[], floor: number, budget: number, want: number | undefined): void =>
     assert.equal(
       waterLevel(
@@ -118,7 +118,7 @@ test("the level is the most at which all fit, and nobody is pressed below the fl
   check([10.5, 20.5], 0, 30, 19);
 });
 
-test("an offender loses what nobody knows, then the largest of its guest, until the page fits; others lose nothing", () => {
+test("the largest sandbox loses unknown families, then the largest of its guest, until the page fits; others lose nothing", () => {
   const known: FamilyInput = { name: "kata_guest_load", series: 900 };
   const unknown: FamilyInput = { name: "kata_guest_zzz", series: 50 };
   const offender = reading("bad", HONEST, known, unknown, { name: "kata_agent_yyy", series: 2_000 });
@@ -150,14 +150,14 @@ test("an offender loses what nobody knows, then the largest of its guest, until 
   assert.deepEqual(cuts, [], "it fits");
 });
 
-test("what is left of a reading has its own numbers", () => {
+test("the rest of a reading keeps its numbers", () => {
   const offender = reading("bad", { name: "kata_guest_zzz", series: 3_000 }, { name: "kata_guest_load" });
   const { page } = scene({ samplesMax: 2_500 });
   const lines = page([offender]).filter((line) => line.startsWith("kata_guest_load"));
   assert.deepEqual(lines, ['kata_guest_load{item="i0",sandbox_id="bad"} 3101.5']);
 });
 
-test("honest sandboxes alone are never cut, and too small a limit is told", () => {
+test("honest sandboxes alone are never cut, and a limit that is too small is reported", () => {
   const honest = Array.from({ length: 20 }, (_, i) => reading(`s${i}`, HONEST));
   for (const limit of ["page_samples", "page_bytes"] as const) {
     const budget = limit === "page_samples" ? { samplesMax: 10_000 } : { bytesMax: 100_000 };
@@ -170,7 +170,7 @@ test("honest sandboxes alone are never cut, and too small a limit is told", () =
   }
 });
 
-test("among equals all are cut alike, and the same on one page after the other", () => {
+test("equal sandboxes are cut equally, and in the same way on page after page", () => {
   const bad = (id: string, from: number): Reading =>
     reading(
       id,
@@ -208,7 +208,7 @@ const ESCAPES: readonly Attribute[] = [
   { key: "exported_sandbox_id", value: "é".repeat(100) },
 ];
 const BOUNDS = Array.from({ length: 1_000 }, (_, i) => i);
-/** Of one family each; cut in halves, so that there is something to lose. */
+/** Samples of one family each, cut in halves, so that there is something to lose. */
 const HOSTILE: Readonly<Record<string, readonly FamilyInput[]>> = {
   "long values": halves({ name: "kata_guest_long", points: wide(2_500, [LONG]) }),
   "escapes, and labels that are called as the resource's": halves({
@@ -234,7 +234,7 @@ function halves(input: FamilyInput): readonly FamilyInput[] {
   return [input, { ...input, name: `${input.name}_too` }];
 }
 
-test("the bytes of a page are within its limit, and used up, whatever makes them many", () => {
+test("the bytes of a page are just below its limit, whatever makes them many", () => {
   const honest = ["a", "b"].map((id) => reading(id, { name: "kata_guest_meminfo", series: 300 }));
   const plain = { format: "text", timestamps: false, constant: [] } as const;
   const more = {
@@ -262,7 +262,7 @@ test("the bytes of a page are within its limit, and used up, whatever makes them
   }
 });
 
-test("both limits can cut one sandbox, beside limits that it has met before", () => {
+test("both limits can cut one sandbox, in addition to limits that it reached before", () => {
   const limited = {
     name: "kata_collector_sandbox_limited",
     points: [{ attributes: [{ key: "limit", value: "samples" }], bounds: [], boundTexts: [] }],
@@ -285,7 +285,7 @@ test("both limits can cut one sandbox, beside limits that it has met before", ()
   );
 });
 
-test("a page of chosen families has the same of them as the whole", () => {
+test("a page of chosen families has the same series of them as the whole page", () => {
   const readings = [reading("a", HONEST), reading("bad", HONEST, { name: "kata_guest_new", series: 2_000 })];
   const { page } = scene({ samplesMax: 4_000 });
   const part = page(readings, { prefixes: ["kata_guest_"] });

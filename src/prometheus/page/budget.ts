@@ -8,61 +8,61 @@ import { LABELS_END, WRITTEN_NUMBER_BYTES_MAX } from "./page_format.ts";
 import type { TextSize, TextSizes } from "./text_size.ts";
 
 /**
- * Nobody is cut below so many samples. Honest sandboxes have up to 1,900: a page of them alone loses nothing, however
- * small its budget is.
+ * No sandbox is cut below this number of samples. Honest sandboxes have up to 1,900. So a page of honest sandboxes loses
+ * nothing, however small its budget is.
  */
 export const FLOOR_SAMPLES = 2_000;
-/** What the floor allows a line to have before the labels of its sandbox, on average. Kata's own have up to 110. */
+/** The bytes that the floor allows a line before the labels of its sandbox, on average. Those of Kata have up to 110. */
 const FLOOR_PREFIX_BYTES = 160;
-/** And for those labels: what is more was not the operator's doing, but that of a pod's author. */
+/** The bytes that the floor allows for those labels. Longer ones come from a pod's author, not from the operator. */
 const FLOOR_LABEL_BYTES_MAX = 1_024;
-/** A line feed, and a blank and a time before it. */
+/** The bytes of a line feed, and of a blank and a time before it. */
 const LINE_END_BYTES = { plain: 1, timed: 18 };
 const EOF_BYTES = 6;
-/** What the point takes that says that its sandbox was cut, beside a line's usual signs and the sandbox's labels. */
+/** The bytes of the point that says that its sandbox was cut, in addition to the sandbox's labels. */
 const LIMITED_BYTES = 256;
-/** Parts of one schema that are remembered. */
+/** The number of parts of one schema that are remembered. */
 const PARTS_MAX = 16;
 
 export interface BudgetOptions {
   readonly interner: Interner;
-  /** Samples of a page; infinite for no limit. */
+  /** The most samples of a page; infinite for no limit. */
   readonly samplesMax: number;
-  /** Bytes of a page before it is compressed, each number counted with the most that one can have; infinite for no limit. */
+  /** The most bytes of a page before compression; infinite for no limit. Each number counts as long as one can be. */
   readonly bytesMax: number;
   /** Whether lines have times. */
   readonly timestamps: boolean;
-  /** Hears of each resource that is cut, with every page. */
+  /** Called for each resource that is cut, with every page. */
   onCut(resource: Resource, limit: PageLimit): void;
-  /** Hears with every page whether it is too large for a limit though nobody can be cut any more. */
+  /** Called with every page: whether it exceeds the limit although no resource can be cut any more. */
   onTooLarge(limit: PageLimit, isTooLarge: boolean): void;
 }
 
-/** How a limit counts. */
+/** The way in which one limit counts. */
 interface Measure {
   readonly limit: PageLimit;
   readonly max: number;
-  /** What each page has beside its resources. */
+  /** The size of a page without resources. */
   readonly base: number;
   of(reading: Reading, sharers: number): number;
   ofFamily(family: Family, resource: Resource): number;
-  /** What the resource may always have. */
+  /** The size that the resource may always have. */
   floor(resource: Resource): number;
-  /** What saying that it was cut adds. */
+  /** The size of the point that says that a resource was cut. */
   readonly note: number;
 }
 
-/** What is left of a schema, and where its columns were there; -1 for a column of ones. */
+/** The rest of a schema from which families were cut. By its column, the column of the whole schema; -1 for a number 1. */
 interface SchemaPart {
   readonly schema: Schema;
   readonly columns: Int32Array;
 }
 
 /**
- * Keeps a page within what its reader takes: the largest resources are cut to one level, so that what all have together
- * fits, and none below a floor that honest ones keep. An offender loses families of its guest that nobody knows, then
- * others of its guest, the largest first; what the host or the agent says of it stays. Who is cut depends on what
- * resources bring, not on numbers: it is the same on one page after the other.
+ * Keeps a page within the limits of its reader. The largest resources are cut to one level, so that all of them fit together.
+ * No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses families of its
+ * guest that Kata does not have, then other families of its guest, the largest first. The families of the shim and of the
+ * agent stay. Which resources are cut depends on their series and not on their numbers. So it is the same on page after page.
  */
 export class PageBudget {
   readonly #options: BudgetOptions;
@@ -70,7 +70,7 @@ export class PageBudget {
   readonly #textOf: (resource: Resource) => ResourceText;
   readonly #measures: readonly Measure[];
   readonly #parts = new WeakMap<Schema, Map<string, SchemaPart>>();
-  /** By whole reading, what was left of it: page after page, as long as it is the latest. */
+  /** The rest of each reading that was cut. It serves all pages until the resource has a new reading. */
   readonly #cuts = new WeakMap<Reading, Reading>();
 
   constructor(
@@ -84,12 +84,12 @@ export class PageBudget {
     this.#measures = measures.filter(({ max }) => max < Number.POSITIVE_INFINITY);
   }
 
-  /** Measures what the reading brings that is new, so that a page of many readings need not do that at one go. */
+  /** Measures the families of the reading that are new. So a page of many new readings need not measure all at once. */
   note(reading: Reading): void {
     for (const measure of this.#measures) measure.of(reading, 1);
   }
 
-  /** The readings, with what exceeds the page left out of the largest. */
+  /** Returns the readings, with families left out of the largest as far as the limits demand. */
   fit(readings: readonly Reading[]): readonly Reading[] {
     return this.#measures.reduce((left, measure) => this.#fitOne(left, measure), readings);
   }
@@ -118,7 +118,7 @@ export class PageBudget {
     });
   }
 
-  /** The reading without as many of its guest's families as have so much more than the excess. */
+  /** Leaves out families of the guest until the excess is gone, or the guest has no more. */
   #cut(reading: Reading, excess: number, measure: Measure): Reading {
     const { schema, resource } = reading;
     const costOf = (family: Family): number => measure.ofFamily(family, resource);
@@ -140,7 +140,7 @@ export class PageBudget {
     return cut;
   }
 
-  /** The same for the same families again. */
+  /** Returns the schema without these families. For the same families, it is the same object. */
   #part(schema: Schema, lost: ReadonlySet<Family>, limit: PageLimit): SchemaPart {
     const parts = this.#parts.get(schema) ?? new Map<string, SchemaPart>();
     this.#parts.set(schema, parts);
@@ -217,7 +217,7 @@ function samplesMeasure(max: number): Measure {
   };
 }
 
-/** Families of the guest in the order in which it loses them: those that nobody knows, then the others; the largest first. */
+/** The guest's families in the order in which it loses them: those that Kata does not have, then the others; largest first. */
 function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number): readonly Family[] {
   return families
     .filter(({ name }) => isGuestFamily(name))
@@ -227,8 +227,8 @@ function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number)
 }
 
 /**
- * The most, as a whole number, that those who are over their floor may have so that all fit into the budget; undefined where all do not fit
- * even at their floors.
+ * Returns the largest whole number to which costs above it must be cut so that all fit into the budget. A cost is never cut
+ * below its floor. Returns undefined if the costs do not fit even when all are cut to their floors.
  */
 export function waterLevel(
   costs: readonly number[],

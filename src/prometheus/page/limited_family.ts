@@ -4,10 +4,10 @@ import type { FamilySpec } from "../../metrics/interner.ts";
 /** The family that says for which limits something of a sandbox was left out. */
 export const LIMITED_NAME = "kata_collector_sandbox_limited";
 
-/** Limits on a page that its reader gets: what keeps one sandbox from filling it. */
+/** The limits on a whole page, which keep one sandbox from filling it. */
 export type PageLimit = "page_samples" | "page_bytes";
 
-/** One point for each limit, in order of names, so that the same limits make the same family. Every value is 1. */
+/** Returns the family with one point for each limit. The same limits in any order give the same family. Every value is 1. */
 export function limitedFamily(limits: Iterable<string>): FamilySpec {
   const names = [...new Set(limits)].sort();
   return {

@@ -4,8 +4,9 @@
 import { type CountingPoint, isSoundPoint } from "../../metrics/sound.ts";
 
 /**
- * Whether OpenMetrics 1.0 allows the point: beside what `isSoundPoint` asks, sums and quantiles are not negative, a sum is
- * a number, quantiles are of 0 to 1, and what has buckets below 0 has no sum. The text format allows all of these.
+ * Whether OpenMetrics 1.0 allows the point. In addition to the rules of `isSoundPoint`, it demands that sums and quantiles are
+ * not negative, that a sum is not NaN, that quantiles are of 0 to 1, and that no bucket has a bound below 0. The text format
+ * does not demand any of these.
  */
 export function isOpenMetricsPoint(values: Float64Array, counting: CountingPoint): boolean {
   if (!isSoundPoint(values, counting)) return false;
@@ -20,7 +21,7 @@ export function isOpenMetricsPoint(values: Float64Array, counting: CountingPoint
 function isOpenMetricsSummary(values: Float64Array, { column, boundCount, point }: CountingPoint): boolean {
   for (let i = 0; i < boundCount; i++) {
     const quantile = point.bounds[i] as number;
-    // A quantile of nothing is NaN.
+    // NaN is allowed: it is the quantile of no observations.
     if (quantile < 0 || quantile > 1 || (values[column + i] as number) < 0) return false;
   }
   return (values[column + boundCount] as number) >= 0;

@@ -7,21 +7,21 @@ import { labelText } from "../series/names.ts";
 import { type Label, labelsOf, linesOf } from "../series/series.ts";
 import { helpText } from "./page_format.ts";
 
-/** What a family, or all of a schema, takes on a page beside numbers and the labels of resources. */
+/** The size on a page of a family, or of all families of a schema, without numbers and the labels of resources. */
 export interface TextSize {
   readonly lines: number;
-  /** What stands before the resource's labels, of all lines; up to one too many for each. */
+  /** The bytes of all lines before the resource's labels. They are up to one too many for each line. */
   readonly prefixBytes: number;
-  /** HELP and TYPE lines, which all resources share. */
+  /** The bytes of the HELP and TYPE lines, which all resources share. */
   readonly headerBytes: number;
 }
 
-/** What a family's header lines have beside its name and help. */
+/** The characters of a family's header lines in addition to its name and help. */
 const HEADER_SIGNS = "# HELP  \n# TYPE  histogram\n";
-/** What a line has before its number beside names and labels; one less where the resource has labels. */
+/** The characters of a line before its number in addition to names and labels. A resource with labels needs one less. */
 const LINE_SIGNS = "{ ";
 
-/** Measures text as `compilePlan` would write it, without writing it. A line that is left out as a double is counted. */
+/** Measures the text of a page without writing it. A line that is left out because it comes twice is counted too. */
 export class TextSizes {
   readonly #nameOf: (family: Family) => string;
   readonly #ofFamily: (labelSet: LabelSet) => (family: Family) => TextSize;
@@ -59,7 +59,7 @@ export class TextSizes {
   }
 }
 
-/** With a comma behind each. */
+/** The bytes of the labels, each with a comma after it. */
 function bytesOf(labels: readonly Label[]): number {
   let bytes = 0;
   for (const [name, value] of labels) bytes += Buffer.byteLength(labelText(name, value)) + 1;

@@ -16,29 +16,29 @@ import { assemblePoints } from "./points.ts";
 
 const LF = 10;
 
-/** What the lexer found between one family's first line and the next family's. */
+/** The lines of one family, as the lexer read them: from the family's first line to before the next family's. */
 export interface Block {
-  /** Where the first line stands that is not idle and does not belong to the block, or that a limit forbids to read. */
+  /** The position of the next block's first line, or of the line before which a limit stopped the lexer. */
   readonly end: number;
-  /** What its HELP and TYPE lines, or else its first sample, call the family; empty for lines that say no name. */
+  /** The family's name by its HELP and TYPE lines, or else by its first sample; empty if no line has a name. */
   readonly name: string;
   /** The number of its HELP and TYPE lines. */
   readonly headers: number;
-  /** The family; undefined for a block without a usable point. */
+  /** The family; undefined if the block has no usable point. */
   readonly spec: FamilySpec | undefined;
-  /** Bytes of the lines that were lexed, which is nearly all of the time that it takes. */
+  /** The bytes of the lines that were lexed. The time for a block is nearly proportional to them. */
   readonly lexedBytes: number;
   /** The family's numbers by column. */
   readonly values: readonly number[];
   /**
-   * The places of the numbers in the page's order. Undefined where the block has something that a layout cannot say
-   * again: a line that was left out, a timestamp, a carriage return.
+   * The places of the numbers, in the order of the page. Undefined if the block cannot have a layout, since it has a line
+   * that was left out, a timestamp or a carriage return.
    */
-  readonly holes: readonly NumberSpan[] | undefined;
+  readonly spans: readonly NumberSpan[] | undefined;
   readonly leftOut: LeftOutLines;
 }
 
-/** Where in the page the number of a column stands. */
+/** The place of one number on the page, and its column in the family. */
 export interface NumberSpan {
   readonly start: number;
   readonly end: number;
@@ -47,16 +47,16 @@ export interface NumberSpan {
 
 export interface BlockOptions {
   readonly rules: LineRules;
-  /** How many samples, and how many lines that must be left out, the block may have before it is cut. */
+  /** The most samples, and the most lines that are left out, before the block is cut. */
   readonly samplesMax: number;
   readonly badLinesMax: number;
-  /** How many bytes are lexed before the block is cut at the next line. */
+  /** The number of bytes after which the block is cut at the next line. */
   readonly bytesMax: number;
 }
 
 /**
- * Lexes the block that begins at `start` of a page whose last byte before `end` is a line feed. The slow way, for
- * bytes not seen before: every check is here, so that none is needed when the same bytes come again.
+ * Lexes the block that begins at `start`. The last byte before `end` must be a line feed. This is the slow way, for bytes not
+ * seen before. It makes every check, so that none is needed when the same bytes come again.
  */
 export function lexBlock(bytes: Buffer, start: number, end: number, options: BlockOptions): Block {
   const lexer = new BlockLexer(bytes, options);
@@ -70,7 +70,7 @@ export function lexBlock(bytes: Buffer, start: number, end: number, options: Blo
 }
 
 interface Sample extends SampleLine {
-  /** Where the number stands in the page. */
+  /** The place of the number on the page. */
   readonly start: number;
   readonly end: number;
 }
@@ -108,9 +108,9 @@ class BlockLexer {
     );
   }
 
-  /** Takes the line, or says that it belongs to the next block. */
+  /** Takes the line and returns true, or returns false if the line belongs to the next block. */
   take(start: number, end: number): boolean {
-    // Be it well formed or not: a layout takes it for the end of its block, too.
+    // Also if it is malformed, since a layout ends its block before any such line, too.
     if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
     if (end - start > this.#options.rules.lineBytesMax)
       return this.#leaveOut(start, "line too long", "line_bytes");
@@ -153,7 +153,7 @@ class BlockLexer {
     const isAscii = text.length === end - start;
     const numberStart = start + (isAscii ? before.length : Buffer.byteLength(before));
     const numberEnd = numberStart + line.numberEnd - line.numberStart;
-    // A number that is not followed by its line feed has a timestamp, a blank or a carriage return behind it.
+    // A number that no line feed follows is followed by a timestamp, a blank or a carriage return.
     if (numberEnd !== end) this.#repeatable = false;
     this.#samples.push({ ...line, start: numberStart, end: numberEnd });
     return true;
@@ -172,7 +172,7 @@ class BlockLexer {
       lexedBytes: this.#lexedBytes,
       spec: points.length === 0 ? undefined : { name, kind, unit: "", help: this.#help ?? "", points },
       values: columns.map(({ value }) => value),
-      holes: this.#repeatable ? toSpans(columns) : undefined,
+      spans: this.#repeatable ? toSpans(columns) : undefined,
       leftOut: this.#leftOut,
     };
   }
@@ -187,7 +187,7 @@ function belongs(sampleName: string, name: string, kind: Kind): boolean {
   return sampleName.startsWith(name) && childSuffixes(kind).includes(sampleName.slice(name.length));
 }
 
-/** A byte order mark is kept, so that it is found to be no metric's name. */
+/** It keeps a byte order mark, so that the line is rejected: the mark cannot begin a metric's name. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodeLine(bytes: Uint8Array, start: number, end: number): string | undefined {

@@ -4,24 +4,24 @@ import type { Family } from "../../metrics/model.ts";
 import { WeakValues } from "../../metrics/weak_values.ts";
 import { childSuffixes } from "../series/suffixes.ts";
 
-/** A series name, and the page on which a family took it last. */
+/** The mark of a series name: the number of the page on which a family took the name last. */
 export interface NameMark {
   page: number;
 }
 
-/** A family as the parser meets it, page after page. */
+/** A family, and its place on the last page that had it. */
 export interface FamilyRecord {
   readonly family: Family;
-  /** The names of its series. Records of families that share a name share its mark. */
+  /** The marks of the names of its series. Families that share a name share its mark. */
   readonly names: readonly NameMark[];
-  /** The page on which it stood last, and where in that page's scratch its numbers begin. */
+  /** The number of the last page that had it, and the column of its first number in the scratch array of that page. */
   page: number;
   offset: number;
-  /** Where it begins on that page, in bytes. */
+  /** The position of its first byte on that page. */
   start: number;
 }
 
-/** Has the record of each family. It lives as long as somebody holds the family. */
+/** Gives each family its record. A record lives as long as its family. */
 export class FamilyRecords {
   readonly #interner: Interner;
   readonly #records = new WeakMap<Family, FamilyRecord>();
@@ -44,7 +44,7 @@ export class FamilyRecords {
     return record;
   }
 
-  /** Whether a family of that page has series of this name. */
+  /** Whether a family of that page has taken this series name. */
   isOnPage(name: string, page: number): boolean {
     return this.#marks.get(name)?.page === page;
   }

@@ -122,7 +122,7 @@ test("layouts are forgotten some rounds after the last page that shows them", ()
   );
 });
 
-test("a source that was away for long is known again, and no family is there twice", () => {
+test("a source that comes again after a long time is known, and no family is there twice", () => {
   const interner = new Interner();
   const parser = new PageParser({ interner, limits: defaultParseLimits });
   const source = parser.source([]);
@@ -184,7 +184,7 @@ function noise(guest: number, scrape: number): string {
   return [...names, ...long, ...variants].join("");
 }
 
-test("guests that bring new layouts in every scrape cost an honest sandbox none of its own, whenever it comes", () => {
+test("guests that bring new layouts in every scrape take none from an honest sandbox, whenever it comes", () => {
   const limits = { layoutsMax: 2_000, layoutBytesMax: 8 * 1024 ** 2, newSamplesPerMinuteMax: 2_000 };
   const parser = newParser(limits);
   const hostile = Array.from({ length: 12 }, () => parser.source([]));

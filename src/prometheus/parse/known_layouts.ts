@@ -3,31 +3,34 @@ import type { FamilyRecord } from "./family_record.ts";
 import type { Layout } from "./layout.ts";
 
 export interface LayoutLimits {
-  /** Layouts of all sources. */
+  /** The most layouts of all sources. */
   readonly layoutsMax: number;
-  /** Layouts that one source is charged for. A page has up to 80, and some have variants. */
+  /** The most layouts that one source is charged for. A page has up to 80, and some have variants. */
   readonly layoutsPerSourceMax: number;
-  /** Memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts of about a megabyte. */
+  /** The memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts, about a megabyte. */
   readonly layoutBytesMax: number;
-  /** Memory for the layouts that one source is charged for: several times what the largest page takes. */
+  /** The memory for the layouts that one source is charged for: several times that of the largest page. */
   readonly layoutBytesPerSourceMax: number;
 }
 
 /** A layout that no page showed in this many rounds is forgotten. */
 const ROUNDS_KEPT = 8;
-/** Whoever must give up layouts gives up one of so many at a time, so that it is not looked for again for each. */
+/** A source that must give up layouts gives up one in this many at a time, so that the source is not searched for each. */
 const RELIEVED_PART = 8;
-/** What a layout takes about: so often its literal, and for its family so much per sample line and once. */
+/** An estimate of a layout's memory: this many times its literal, and for its family, bytes per sample line and once. */
 const LITERAL_COPIES = 3;
 const LINE_BYTES = 320;
 const LAYOUT_BYTES = 1_024;
 
-/** Who is charged for layouts: for each the one who brought it first, or who shows it since that one was relieved. */
+/**
+ * A source that is charged for layouts: for those that it brought first, and for those of others that it still shows when
+ * these give them up.
+ */
 export interface LayoutOwner {
   readonly charged: Charged;
 }
 
-/** What one is charged for. */
+/** The layouts that one source is charged for. */
 export class Charged {
   readonly layouts: Set<KnownLayout> = new Set();
   bytes = 0;
@@ -41,20 +44,22 @@ export interface KnownLayout {
   readonly group: LayoutGroup;
   readonly bytes: number;
   owner: LayoutOwner;
-  /** The round in which a page showed it last, and the one in which somebody else than its owner did, and who. */
+  /** The last round in which a page showed the layout. */
   lastRound: number;
+  /** The last round in which a source other than the owner showed it, and that source. */
   otherRound: number;
   other: LayoutOwner | undefined;
+  /** Whether it is forgotten. Sources may still refer to it, but must not use it. */
   forgotten: boolean;
 }
 
-/** The layouts whose first line hashes alike: as a rule, those of one family. The newest stands last. */
+/** The layouts whose first lines have one hash, which are usually those of one family. The newest is last. */
 export interface LayoutGroup {
   readonly hash: number;
   known: KnownLayout[];
 }
 
-/** The layouts of all sources. Bounded in memory, in all and for each source. */
+/** Keeps the layouts of all sources. Their memory is limited in all and for each source. */
 export class KnownLayouts {
   readonly #all = new Map<string, KnownLayout>();
   readonly #groups = new Map<number, LayoutGroup>();
@@ -79,12 +84,12 @@ export class KnownLayouts {
     return this.#round;
   }
 
-  /** The layouts that begin with a line of this hash. */
+  /** Returns the layouts that begin with a line of this hash. */
   group(hash: number): LayoutGroup | undefined {
     return this.#groups.get(hash);
   }
 
-  /** Keeps a layout. Undefined where a limit forbids it; the layout that is already kept where there is an equal one. */
+  /** Keeps a layout, and returns it or an equal one that is kept already. Returns undefined if a limit forbids it. */
   add(
     hash: number,
     layout: Layout,
@@ -110,7 +115,7 @@ export class KnownLayouts {
     return known;
   }
 
-  /** Notes that a page of this source shows the layout. */
+  /** Notes that a page of this source shows the layout in this round. */
   show(known: KnownLayout, by: LayoutOwner): void {
     known.lastRound = this.#round;
     if (known.owner === by) return;
@@ -118,7 +123,7 @@ export class KnownLayouts {
     known.other = by;
   }
 
-  /** Whether the source may have another layout. Where all places are taken, whoever holds most gives some up. */
+  /** Whether the source may have another layout. If the limits of all sources are reached, the largest gives some up. */
   #makeRoom(bytes: number, { charged }: LayoutOwner): boolean {
     const { layoutsMax, layoutsPerSourceMax, layoutBytesMax, layoutBytesPerSourceMax } = this.#limits;
     if (charged.layouts.size >= layoutsPerSourceMax || charged.bytes + bytes > layoutBytesPerSourceMax)
@@ -126,7 +131,7 @@ export class KnownLayouts {
     while (this.#all.size >= layoutsMax || this.#bytes + bytes > layoutBytesMax) {
       const size = this.#all.size >= layoutsMax ? holdsLayouts : holdsBytes;
       const largest = this.#largest(size);
-      // Whoever holds most itself takes nothing from others.
+      // The source that holds most takes nothing from others.
       if (largest === undefined || size(largest.charged) <= size(charged)) return false;
       this.#relieve(largest);
     }
@@ -140,7 +145,7 @@ export class KnownLayouts {
     return largest;
   }
 
-  /** Takes a part of its layouts from an owner, those first that no page has shown for longest. */
+  /** Takes some of its layouts from an owner: those that no page has shown for longest. */
   #relieve(owner: LayoutOwner): void {
     const held = [...owner.charged.layouts].sort((a, b) => a.lastRound - b.lastRound);
     for (const known of held.slice(0, Math.ceil(held.length / RELIEVED_PART))) {
@@ -151,7 +156,7 @@ export class KnownLayouts {
     for (const group of new Set(held.map((known) => known.group))) this.#sweep(group);
   }
 
-  /** What others show is theirs to pay for. */
+  /** Charges another source that still shows the layout. */
   #handOver(known: KnownLayout, to: LayoutOwner): void {
     this.#discharge(known);
     known.other = undefined;
@@ -172,7 +177,7 @@ export class KnownLayouts {
     if (charged.layouts.size === 0) this.#owners.delete(known.owner);
   }
 
-  /** Begins the next round and forgets what was not seen for some rounds. */
+  /** Begins the next round, and forgets layouts that no page showed for some rounds. */
   nextRound(): void {
     const oldest = ++this.#round - ROUNDS_KEPT;
     for (const group of this.#groups.values()) {

@@ -93,7 +93,7 @@ test("a page's new series beyond the limit are left out, counted and named; the 
   }
 });
 
-test("nothing is remembered of a name none of whose series may stay, however many there are", () => {
+test("a name without a series that may stay is not remembered, however many there are", () => {
   const series = new KnownSeries(3);
   series.admit(family("a", ["1", "2", "3"]));
   const before = series.nameCount;

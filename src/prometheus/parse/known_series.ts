@@ -2,28 +2,28 @@
 import { hash } from "node:crypto";
 import { type Family, type Point, pointWidth } from "../../metrics/model.ts";
 
-/** As long as the labels of a family's points are on average, at most, for the family itself to be remembered. */
+/** A family is remembered itself if its points have labels of at most this many characters on average. */
 const POINT_CHARS_MAX = 64;
 
-/** The points of a family that may stay, by their indices. */
+/** The indices of a family's points that may stay. */
 export type Kept = readonly number[];
 
 /**
- * The series that one source has brought over its life, as a reader counts them: by name and labels, every line of a
- * histogram for itself. There are so many at most, and those that came first stay.
+ * The series that one source has brought over its life. They are counted as a reader counts them: by name and labels, and
+ * each line of a histogram separately. Their number is limited, and those that came first stay.
  *
- * Honest sources bring the same interned families all their life, which are all that is remembered of them. Single series
- * are remembered only of families that came in several variants, and as hashes: their labels may be long.
+ * An honest source brings the same interned families all its life, and only these are remembered. Single series are
+ * remembered only for families that came in several variants. They are kept as hashes, since their labels may be long.
  */
 export class KnownSeries {
   readonly #seriesMax: number;
-  /** By name: the only variant so far, all of whose series are known. */
+  /** By name, the only variant of a family so far. All of its series are known. */
   readonly #families = new Map<string, Family>();
-  /** By name, of the other families: the hashes of what is known of them. */
+  /** By name, the hashes of the known series of a family with several variants. */
   readonly #series = new Map<string, Set<string>>();
   /** Families whose series are all known. */
   readonly #whole = new WeakSet<Family>();
-  /** What may stay of others. It does not change any more: where something is left out, the limit is reached. */
+  /** The points that may stay of other families. They never change: once a series is left out, the limit is reached. */
   readonly #kept = new WeakMap<Family, Kept>();
   #count = 0;
 
@@ -35,12 +35,12 @@ export class KnownSeries {
     return this.#count;
   }
 
-  /** Names of which something is remembered; each has a series at least. */
+  /** The number of names that are remembered. Each has at least one series. */
   get nameCount(): number {
     return this.#families.size + this.#series.size;
   }
 
-  /** Takes a family of a page. Undefined where all of its points may stay. */
+  /** Takes a family of a page, and returns the points that may stay; undefined if all may. */
   admit(family: Family): Kept | undefined {
     if (this.#whole.has(family)) return undefined;
     const known = this.#kept.get(family);
@@ -82,7 +82,7 @@ export class KnownSeries {
       }
       kept.push(index);
     }
-    // Past the limit names come without end.
+    // Beyond the limit, a source could bring new names for ever.
     if (series.size > 0) {
       this.#families.delete(name);
       this.#series.set(name, series);
@@ -98,7 +98,7 @@ function isSmall({ points }: Family): boolean {
   return chars <= points.length * POINT_CHARS_MAX;
 }
 
-/** Labels make a series whatever their order. */
+/** Returns a hash that is equal for the same labels in any order. */
 function keyOf({ attributes, boundTexts }: Point): string {
   const pairs = attributes.map(({ key, value }) => `${key}=${value.length}:${value}`).sort();
   return hash("sha256", [...pairs, "", ...boundTexts].join("\n"), "base64url");

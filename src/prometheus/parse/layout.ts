@@ -7,44 +7,44 @@ import { parseNumber } from "./number.ts";
 const WORD = 8;
 
 /**
- * A block of a page with its numbers taken out: literal, number, literal, number … line feed. A page that shows the
- * same literals again needs no lexing, only comparison and the numbers.
+ * A block of a page without its numbers: literal, number, literal, number … line feed. When a page has the same literals
+ * again, the parser compares them and reads the numbers, and need not lex the block.
  */
 export interface Layout {
-  /** The literals one after the other: everything up to the first number, then from its line feed to the next one. */
+  /** The literals one after the other. The first ends before the first number, each other begins with a line feed. */
   readonly literal: Uint8Array;
-  /** The literals with a character for each byte: two layouts are equal when these texts are. */
+  /** The literals with one character for each byte. Two layouts are equal if their texts are. */
   readonly text: string;
-  /** How long each literal is. */
+  /** The length of each literal in bytes. */
   readonly lengths: Int32Array;
-  /** The family's column of the number after each literal. */
+  /** For each literal, the family's column for the number after it. */
   readonly columns: Int32Array;
   /**
-   * The literals as doubles, the last one of each overlapping its predecessor. Equal doubles are equal bytes, since
-   * ASCII without NUL makes no NaN and no zero. Undefined for other bytes, and where a literal is shorter than a double.
+   * The literals as doubles. The last double of a literal overlaps the one before it. Equal doubles are equal bytes, since
+   * ASCII without NUL never is a NaN or a zero. Undefined if the block has other bytes or a literal shorter than a double.
    */
   readonly words: Float64Array | undefined;
 }
 
-/** The layout of the block that begins at `start` and whose numbers stand in these holes, in the page's order. */
-export function createLayout(bytes: Uint8Array, start: number, holes: readonly NumberSpan[]): Layout {
-  const lengths = new Int32Array(holes.length);
+/** Creates the layout of the block that begins at `start` and has its numbers in these places, in the order of the page. */
+export function createLayout(bytes: Uint8Array, start: number, spans: readonly NumberSpan[]): Layout {
+  const lengths = new Int32Array(spans.length);
   let size = 0;
   let from = start;
-  for (const [index, hole] of holes.entries()) {
-    lengths[index] = hole.start - from;
-    size += hole.start - from;
-    from = hole.end;
+  for (const [index, span] of spans.entries()) {
+    lengths[index] = span.start - from;
+    size += span.start - from;
+    from = span.end;
   }
   const literal = new Uint8Array(size);
   from = start;
   let at = 0;
-  for (const hole of holes) {
-    literal.set(bytes.subarray(from, hole.start), at);
-    at += hole.start - from;
-    from = hole.end;
+  for (const span of spans) {
+    literal.set(bytes.subarray(from, span.start), at);
+    at += span.start - from;
+    from = span.end;
   }
-  const columns = Int32Array.from(holes, (hole) => hole.column);
+  const columns = Int32Array.from(spans, (span) => span.column);
   const text = Buffer.from(literal.buffer).toString("latin1");
   return {
     literal,
@@ -74,18 +74,18 @@ function toWords(literal: Uint8Array, lengths: Int32Array): Float64Array {
   return words;
 }
 
-/** A page, and the same bytes as a view. */
+/** The bytes of a page, and a view of the same bytes. */
 export interface PageBytes {
   readonly bytes: Buffer;
   readonly view: DataView;
-  /** The page's length. Its last byte is a line feed; what stands behind it may be anything. */
+  /** The page's length. Its last byte is a line feed. The bytes after it may be anything. */
   readonly end: number;
 }
 
 /**
- * Compares the page at `start` with the layout and reads the numbers into `out` from column `base` on. Returns the
- * position after the block's last line feed; where the page has something else, `~position` of about where it has, which
- * is negative.
+ * Compares the page at `start` with the layout and reads the numbers into `out` from column `base` on. Returns the position
+ * after the block's last line feed. If the page differs from the layout, returns `~position` of a byte near the difference,
+ * which is negative; `out` may then have been written to.
  */
 export function matchLayout(
   page: PageBytes,
@@ -110,7 +110,7 @@ export function matchLayout(
   return pos + 1;
 }
 
-/** As `matchLayout`, byte by byte. */
+/** Does the same as `matchLayout`, byte by byte, for layouts without words. */
 function matchBytes(page: PageBytes, start: number, layout: Layout, out: Float64Array, base: number): number {
   const { bytes, end } = page;
   const { literal, lengths, columns } = layout;

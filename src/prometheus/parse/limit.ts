@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The limits on what a page may bring, by the names of their options. */
+/** A limit on one page, by the name of its option. */
 export type Limit =
   | "body_bytes"
   | "header_bytes"

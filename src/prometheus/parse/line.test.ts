@@ -100,7 +100,7 @@ test("HELP and TYPE lines", () => {
   check("# TYPE a-b gauge", "bad: TYPE without a legal metric name");
 });
 
-test("what is longer than a limit is told from what is malformed", () => {
+test("a line beyond a limit is told from a malformed line", () => {
   check("abcdefghijklm 1", "overlong: metric name too long");
   check("# TYPE abcdefghijklm gauge", "overlong: metric name too long");
   check('up{abcdefghijklm="x"} 1', "overlong: label name too long");
@@ -111,7 +111,7 @@ test("what is longer than a limit is told from what is malformed", () => {
   check('up{a="☃☃"} 1', 'up[a="☃☃"] 1');
 });
 
-test("what is too long by its raw length is neither unescaped nor looked at to its end", () => {
+test("a value that is too long as it is written is neither unescaped nor read to its end", () => {
   check(String.raw`up{a="\x${"y".repeat(20)}"} 1`, "overlong: label value too long");
   check(String.raw`up{a="\n${"y".repeat(20)}`, "bad: label value without quotes");
   check(String.raw`up{a="\n${"y".repeat(20)}\" 1`, "overlong: label value too long");
@@ -131,7 +131,7 @@ function checkIdle(idle: string, rest: string): void {
   assert.equal(skipIdleLines(bytes, 0, bytes.length), want, JSON.stringify(idle + rest));
 }
 
-test("blank lines and comments are idle, HELP, TYPE and all else is not", () => {
+test("blank lines and comments are idle; HELP, TYPE and all other lines are not", () => {
   checkIdle("", "up 1\n");
   checkIdle("\n\r\n  \t\n", "up 1\n");
   checkIdle("#\n#comment\n# a comment\n# EOF\n", "# HELP up x\n");

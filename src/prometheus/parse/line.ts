@@ -16,21 +16,21 @@ const UPPER_T = 84;
 const HELP = 0x48454c50;
 const TYPE = 0x54595045;
 
-/** What a line may measure. What exceeds it is left out and counted. */
+/** Limits of one line. A line beyond one of them is left out and counted. */
 export interface LineLimits {
-  /** Honest lines are under 200 bytes; a line is decoded as a whole. */
+  /** Honest lines have less than 200 bytes. A line is decoded as a whole. */
   readonly lineBytesMax: number;
-  /** Of a metric or a label. Upstream's have up to 55. */
+  /** For the name of a metric or a label. Those of Kata Containers have up to 55 bytes. */
   readonly nameBytesMax: number;
-  /** On one line. Upstream uses up to three. */
+  /** The most labels on one line. Kata Containers uses up to three. */
   readonly labelsMax: number;
-  /** The longest honest ones are mount points. */
+  /** The longest honest values are mount points. */
   readonly labelValueBytesMax: number;
 }
 
-/** What lines are held to. */
+/** The rules by which a line is rejected. */
 export interface LineRules extends LineLimits {
-  /** Why samples of this metric cannot have this label; undefined where they can. */
+  /** Returns why samples of this metric cannot have this label; undefined if they can. */
   labelFault(name: string, label: string): string | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface SampleLine {
   readonly name: string;
   readonly attributes: readonly Attribute[];
   readonly value: number;
-  /** Where the value's text begins and ends in the line. */
+  /** The start and the end of the value's text in the line. */
   readonly numberStart: number;
   readonly numberEnd: number;
 }
@@ -48,7 +48,7 @@ export interface HeaderLine {
   readonly type: "header";
   readonly word: "HELP" | "TYPE";
   readonly name: string;
-  /** HELP: the text, unescaped. TYPE: the type's name. */
+  /** For HELP the text, unescaped. For TYPE the name of the type. */
   readonly text: string;
 }
 
@@ -58,7 +58,7 @@ export interface BadLine {
   readonly reason: string;
 }
 
-/** A line of which something exceeds a limit. */
+/** A line that exceeds a limit. */
 export interface OverlongLine {
   readonly type: "overlong";
   readonly reason: string;
@@ -72,10 +72,10 @@ const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACES = /[ \t]*/y;
 const TOKEN = /[^ \t]+/y;
 
-/** As far as a line's end is looked for byte by byte: a native call for a short line takes longer than that. */
+/** The distance up to which a line's end is searched byte by byte. For a short line, a native call takes longer. */
 const SHORT_LINE_BYTES = 64;
 
-/** Where the line feed stands that ends the line. There must be one. */
+/** Returns the position of the line feed that ends the line. There must be one. */
 export function lineEnd(bytes: Uint8Array, start: number): number {
   const far = start + SHORT_LINE_BYTES;
   let pos = start;
@@ -90,7 +90,7 @@ export function lineAt(bytes: Uint8Array, position: number): number {
   return line;
 }
 
-/** Where the next line with something to say begins: not blank, and no comment other than HELP and TYPE. */
+/** Returns where the next line begins that is neither blank nor a comment. HELP and TYPE lines are no comments. */
 export function skipIdleLines(bytes: Uint8Array, start: number, end: number): number {
   let pos = start;
   while (pos < end) {
@@ -117,7 +117,7 @@ export function startsHeader(bytes: Uint8Array, start: number): boolean {
   if (bytes[hash] !== HASH) return false;
   const at = skipBlanks(bytes, hash + 1);
   const first = bytes[at] as number;
-  // Comments need no more.
+  // Most comments are decided here.
   if (first < UPPER_H || first > UPPER_T) return false;
   const word =
     (first << 24) |
@@ -142,7 +142,7 @@ function overlong(limit: Limit, reason: string): OverlongLine {
   return { type: "overlong", limit, reason };
 }
 
-/** Lexes one line of the text format 0.0.4 that is not idle, without its line feed. Never throws. */
+/** Lexes one line of the text format 0.0.4, without its line feed. It must not be blank or a comment. Never throws. */
 export function lexLine(line: string, rules: LineRules): Line {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   const start = skip(SPACES, text, 0);
@@ -179,7 +179,7 @@ function lexSample(text: string, start: number, rules: LineRules): Line {
   if (value === undefined) return bad(token === "" ? "no value" : "value is not a number");
   const numberEnd = pos + token.length;
   const rest = text.slice(numberEnd).trim();
-  // A shim's word for when is not taken: readings carry the time at which we asked.
+  // A timestamp is ignored: a reading has the time at which the agent asked for the page.
   if (rest !== "" && !/^-?[0-9]+$/.test(rest)) return bad("something other than a timestamp after the value");
   return { type: "sample", name, attributes, value, numberStart: pos, numberEnd };
 }
@@ -206,7 +206,7 @@ function lexLabels(
     const rawMax = ESCAPE_BYTES * rules.labelValueBytesMax;
     const valueEnd = closingQuote(text, valueStart, rawMax);
     if (valueEnd < 0) return bad("label value without quotes");
-    // Nothing of it is unescaped.
+    // The value is not unescaped then, since it may be very long.
     if (valueEnd - valueStart > rawMax) return overlong("label_value_bytes", "label value too long");
     const value = unescapeLabel(text.slice(valueStart, valueEnd));
     if (value === undefined) return bad("invalid escape in a label value");
@@ -214,7 +214,7 @@ function lexLabels(
       return overlong("label_value_bytes", "label value too long");
     if (keys.includes(key)) return bad("label name twice on one line");
     keys.push(key);
-    // To whoever reads it an empty label is none: series that differ in nothing else are one.
+    // An empty label means no label to a reader. Series that differ only in one are the same series.
     if (value !== "") attributes.push({ key, value });
     pos = skip(SPACES, text, valueEnd + 1);
     if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
@@ -223,10 +223,10 @@ function lexLabels(
   return { attributes, end: pos + 1 };
 }
 
-/** The most that a byte of a value takes in the page. */
+/** The most bytes that one byte of a value takes on the page. */
 const ESCAPE_BYTES = 2;
 
-/** Where the value's closing quote stands; -1 without one, and a place past `rawMax` where it is longer than that. */
+/** Returns the position of the closing quote: -1 if there is none, a later one if the value is longer than `rawMax`. */
 function closingQuote(text: string, start: number, rawMax: number): number {
   const quote = text.indexOf('"', start);
   const backslash = text.indexOf("\\", start);
@@ -240,24 +240,24 @@ function closingQuote(text: string, start: number, rawMax: number): number {
   return stop === text.length ? -1 : stop;
 }
 
-/** In UTF-8, where no character takes more than three bytes per code unit. */
+/** Whether the text is longer in UTF-8, where a code unit takes at most three bytes. */
 function isLonger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
 }
 
-/** Other escapes than of a backslash and a line feed stand for themselves. */
+/** Resolves escapes of a backslash and a line feed. Other escapes are kept as they are. */
 function unescapeHelp(text: string): string {
   return withoutEscapes(text, (char) => (char === "n" ? "\n" : char === "\\" ? char : `\\${char}`)) ?? text;
 }
 
-/** The text without its escapes; undefined where a backslash stands before another character. */
+/** Returns the text without its escapes; undefined if it has an escape that the format does not have. */
 function unescapeLabel(text: string): string | undefined {
   return withoutEscapes(text, (char) =>
     char === "n" ? "\n" : char === "\\" || char === '"' ? char : undefined,
   );
 }
 
-/** The text with what each escaped character means; undefined where one means nothing. */
+/** Replaces each escape by the meaning of its character. Returns undefined if a character has no meaning. */
 function withoutEscapes(text: string, meaning: (char: string) => string | undefined): string | undefined {
   let from = 0;
   let result = "";

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import fc from "fast-check";
 import { parseNumber, toNumber } from "./number.ts";
 
-/** What the fast path makes of the text in front of a line feed; undefined where it refuses. */
+/** The number that the fast path reads from the text before a line feed; undefined if it refuses the text. */
 function parse(text: string): number | undefined {
   const bytes = Buffer.from(`x ${text}\n4`);
   const out = new Float64Array(2);
@@ -49,7 +49,7 @@ test("infinities and NaN are read in any usual spelling", () => {
   for (const text of ["NaN", "nan", "NAN", "+NaN", "-nan"]) check(text, Number.NaN);
 });
 
-test("what is no decimal number is refused", () => {
+test("text that is no decimal number is refused", () => {
   for (const text of [
     "",
     "-",

@@ -9,18 +9,18 @@ const ZERO = 48;
 const UPPER_E = 69;
 const LOWER_E = 101;
 
-/** Digits that a double holds exactly whatever they are: below 10^15 < 2^53. */
+/** A double holds any number of this many digits exactly, since 10^15 < 2^53. */
 const EXACT_DIGITS = 15;
-/** Powers of ten that a double holds exactly, so that one multiplication or division rounds once (Clinger 1990). */
+/** The powers of ten that a double holds exactly. So one multiplication or division rounds only once (Clinger 1990). */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
-/** The longest that Go and Rust write is 24 bytes; longer ones are for the lexer. */
+/** Go and Rust write at most 24 bytes. Longer numbers are left to the lexer. */
 const RARE_BYTES_MAX = 40;
 
 /**
- * Reads the number at `start`, which must be followed by a line feed, into `out[column]`. Returns the position of the
- * line feed; where something else stands there, `~position` of the byte up to which it looked, which is negative. The
- * result is the double nearest to the decimal, always.
+ * Reads the number at `start`, up to a line feed, into `out[column]`. Returns the position of the line feed. If there is
+ * something other than a number and a line feed, returns `~position` of the last byte that was read, which is negative. The
+ * number is always the double nearest to the decimal.
  */
 export function parseNumber(bytes: Buffer, start: number, out: Float64Array, column: number): number {
   let pos = start;
@@ -69,7 +69,7 @@ export function parseNumber(bytes: Buffer, start: number, out: Float64Array, col
   return pos;
 }
 
-/** Numbers that one rounding does not give exactly, and infinities: a few of a page, so a string may be made. */
+/** Reads infinities and numbers that one rounding does not give exactly. A page has a few, so a string may be made. */
 function parseRare(
   bytes: Buffer,
   { start, seen }: { readonly start: number; readonly seen: number },
@@ -90,7 +90,7 @@ const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 const INFINITE = /^[+-]?inf(?:inity)?$/i;
 const NOT_A_NUMBER = /^[+-]?nan$/i;
 
-/** Any number that the text format allows, as Go or Rust spell it; undefined for everything else. Not hot. */
+/** Returns any number that the text format allows, as Go or Rust spell it; undefined for other text. It is not hot. */
 export function toNumber(text: string): number | undefined {
   if (DECIMAL.test(text)) return Number(text);
   if (INFINITE.test(text)) return text.startsWith("-") ? -Infinity : Infinity;

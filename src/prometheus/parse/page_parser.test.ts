@@ -125,7 +125,7 @@ test("points of a histogram and a summary are told apart by their other labels",
   check("# TYPE s summary\ns_sum 5\ns_count 6\n", ["summary s {} 5 6"]);
 });
 
-test("a malformed point costs its own lines only", () => {
+test("of a malformed point only its own lines are left out", () => {
   const good = 'h_bucket{a="g",le="+Inf"} 1\nh_sum{a="g"} 1\nh_count{a="g"} 1\n';
   const rows: [string, number, string][] = [
     ['h_bucket{le="1"} 1\nh_sum 1\nh_count 1\n', 3, "histogram without its +Inf bucket"],
@@ -153,7 +153,7 @@ test("a malformed point costs its own lines only", () => {
   }
 });
 
-test("a bad line costs itself and is counted", () => {
+test("a bad line is left out alone, and is counted", () => {
   const rows: [string, string][] = [
     ["up{a=} 1", "label value without quotes"],
     ["up x", "value is not a number"],
@@ -169,7 +169,7 @@ test("a bad line costs itself and is counted", () => {
   }
 });
 
-test("bytes that are not UTF-8 cost their line", () => {
+test("a line with bytes that are not UTF-8 is left out", () => {
   const bytes = Buffer.concat([
     Buffer.from('up{a="'),
     Buffer.from([0xff, 0xc0]),
@@ -213,7 +213,7 @@ test("a HELP or TYPE line ends a block of samples even if it is malformed", () =
   ]);
 });
 
-test("a HELP or TYPE line after its family's samples says nothing, and is counted", () => {
+test("a HELP or TYPE line after its family's samples has no effect, and is counted", () => {
   const late = "HELP or TYPE after the family's samples";
   check("a 1\n# TYPE a counter\n", ["unknown a {} 1", "1 bad, 0 skipped", `line 2: ${late}`]);
   check("a 1\n# HELP a x\n# TYPE a counter\nb 2\n", [
@@ -326,7 +326,7 @@ test("the families that readings begin with can change from page to page, and th
   assert.equal(source.parse(page.bytes, page.length).badLines, 1, "a page cannot bring them");
 });
 
-test("what exceeds a limit is left out and counted", () => {
+test("lines beyond a limit are left out and counted", () => {
   const two = "# TYPE a gauge\na 1\n# TYPE b gauge\nb 2\n# TYPE c gauge\nc 3\n";
   check(two, ["gauge a {} 1", "gauge b {} 2", "0 bad, 1 skipped", "line 5: a limit on the page is reached"], {
     blocksMax: 2,

@@ -10,7 +10,7 @@ import type { ParsedPage } from "./parsed_page.ts";
 const MIB = 1_024 ** 2;
 const { lineBytesMax, newBytesMax, blocksMax } = defaultParseLimits;
 
-/** What parsing a page took, counted and not timed. */
+/** The work of parsing a page, counted and not timed. */
 interface Work {
   readonly slowBytes: number;
   readonly slowBlocks: number;
@@ -40,7 +40,7 @@ for (const [kind, make] of Object.entries(hostileMakers(MIB))) {
     for (const { work, bytes } of parseAll(make, 3)) {
       assert.ok(work.slowBytes < newBytesMax + lineBytesMax, `${work.slowBytes} bytes are lexed`);
       assert.ok(work.slowBlocks <= blocksMax, `${work.slowBlocks} blocks are lexed`);
-      // Of each byte the layout at its place and the one of its name, and of all of them so much of other layouts.
+      // Each byte is compared with the layout at its place and the one of its name, and a limited number with others.
       const tried = 3 * bytes + 256 * 1_024;
       assert.ok(work.triedBytes <= tried, `${work.triedBytes} bytes are compared in vain`);
     }
@@ -60,7 +60,7 @@ test("variants that differ at their end are compared in vain up to a limit, and 
   assert.equal(page.badLines, 39 * 201, "the family again and again");
 });
 
-test("of a page that is all new so much is lexed as the limit allows, and the rest with the next pages", () => {
+test("of a page that is all new, as much is lexed as the limit allows, and the rest with the next pages", () => {
   const families = Array.from(
     { length: 20 },
     (_, i) => `# TYPE f${10 + i} gauge\nf${10 + i} ${10 + i}\n`,

@@ -21,7 +21,7 @@ const HASH = 35;
 const VARIANTS_TRIED_MAX = 16;
 /** The length up to which a block's first line is hashed. Names differ well before. */
 const HASHED_BYTES_MAX = 96;
-/** When this many bytes of a page were compared in vain, only the likeliest layouts of each further block are tried. */
+/** After this many bytes of a page were compared without success, only the likeliest layouts of each block are tried. */
 const TRIED_BYTES_MAX = 256 * 1024;
 
 /** The layout of each block of a page, in order; undefined for a block without one. */
@@ -199,7 +199,7 @@ export class PageRun {
     const { hasWrongKind, help = block.spec.help, ...definition } = state.define(name, kind);
     const record = state.records.intern({ ...block.spec, ...definition, help });
     const met = { record, name };
-    // By a layout, the wrong TYPE would not be counted again.
+    // A layout would not count the wrong TYPE again.
     this.layouts.push(hasWrongKind ? undefined : this.#remember(start, hash, { block, met }));
     const { width } = families;
     state.scratch(width + block.values.length).set(block.values, width);
@@ -220,8 +220,8 @@ export class PageRun {
     hash: number,
     { block, met }: { readonly block: Block; readonly met: MetFamily },
   ): KnownLayout | undefined {
-    if (block.holes === undefined) return undefined;
-    const layout = createLayout(this.#page.bytes, start, block.holes);
+    if (block.spans === undefined) return undefined;
+    const layout = createLayout(this.#page.bytes, start, block.spans);
     return this.#state.layouts.add(hash, layout, { ...met, owner: this.#owner });
   }
 

@@ -2,31 +2,31 @@
 import type { LayoutLimits } from "./known_layouts.ts";
 import type { LineLimits } from "./line.ts";
 
-/** What a page, and what all pages together, may bring. What exceeds a limit is left out and counted, never obeyed. */
+/** Limits on one page and on all pages together. Lines beyond a limit are left out and counted. */
 export interface ParseLimits extends LineLimits, LayoutLimits {
-  /** Family blocks of one page, good or bad; the rest of the page is left out. Honest pages have up to 80. */
+  /** Family blocks of one page, good or bad. The rest of the page is left out. Honest pages have up to 80. */
   readonly blocksMax: number;
-  /** Sample lines of one page; the rest is left out. The largest page recorded has 1,888. */
+  /** Sample lines of one page. The rest of the page is left out. The largest recorded page has 1,888. */
   readonly samplesMax: number;
-  /** Bad or overlong lines of one page; past them the rest is left out. It bounds the time that noise can take. */
+  /** Bad or overlong lines of one page. The rest of the page is left out. It limits the time that noise can take. */
   readonly badLinesMax: number;
   /**
-   * Bytes of one page that are lexed because no layout fits them; further blocks without one are left out, to be read next
-   * time. A first page is lexed whole, and the largest recorded has 124,806 bytes. It bounds the time of one page: reading
-   * a byte so takes up to 100 times as long as one that is known.
+   * Bytes of one page that are lexed because no layout fits them. Further blocks without a layout are left out of this page
+   * and may be read on the next one. A first page is lexed whole, and the largest recorded one has 124,806 bytes. It limits
+   * the time for one page: to lex a byte takes up to 100 times as long as to read it by a layout.
    */
   readonly newBytesMax: number;
-  /** Blocks without a known layout that are read in one minute, of each source; further ones are left out. */
+  /** Blocks of one source without a known layout that are lexed in one minute. Further ones are left out. */
   readonly newLayoutsPerMinuteMax: number;
-  /** Sample lines of such blocks. Reading one takes 50 times as long as one that is known. */
+  /** Sample lines of such blocks. To lex one takes 50 times as long as to read it by a layout. */
   readonly newSamplesPerMinuteMax: number;
-  /** Distinct series that one source brings over its life; past them those that are known go on. */
+  /** Distinct series that one source brings over its life. Beyond them, only series that are known already are read. */
   readonly seriesMax: number;
 }
 
 /**
- * Above what honest pages have, and below what the readers of the agent's page set as limits of theirs. A minute may bring
- * as much that is new as four whole pages, one for each scrape at the default interval.
+ * The defaults are above the sizes of honest pages, and below the limits that readers of the agent's page usually set. The
+ * limits of a minute are those of four whole pages, one for each scrape at the default interval.
  */
 export const defaultParseLimits: ParseLimits = {
   lineBytesMax: 4 * 1024,

@@ -43,7 +43,7 @@ export class ParserState {
   page = 0;
   /** The number of the current minute. */
   minute = 0;
-  /** Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts in vain. */
+  /** Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts that did not fit. */
   readonly work: { slowBlocks: number; slowBytes: number; triedBytes: number } = {
     slowBlocks: 0,
     slowBytes: 0,

@@ -3,13 +3,13 @@ import type { Attribute, Kind, Point } from "../../metrics/model.ts";
 import { COUNT_SUFFIX, SUM_SUFFIX } from "../series/suffixes.ts";
 import { toNumber } from "./number.ts";
 
-/** A sample line of a block, as far as points are made of it. */
+/** The parts of a sample line of which points are made. */
 export interface BlockSample {
   readonly name: string;
   readonly attributes: readonly Attribute[];
 }
 
-/** The points that the samples of a block make. */
+/** The points that are made of the samples of one block. */
 export interface Points<Sample> {
   readonly points: readonly Point[];
   /** The sample of each column. */
@@ -18,7 +18,7 @@ export interface Points<Sample> {
   readonly rejected: readonly { readonly sample: Sample; readonly reason: string }[];
 }
 
-/** Makes points of the samples of the family `name`, all of which have a name that the kind allows. */
+/** Makes points of the samples of the family `name`. All samples must have a name that the kind allows. */
 export function assemblePoints<Sample extends BlockSample>(
   name: string,
   kind: Kind,
@@ -122,7 +122,7 @@ function addTotal<Sample>(compound: Compound<Sample>, total: "sum" | "count", sa
   compound[total] = sample;
 }
 
-/** Sorts the bounds. Returns the samples in the order of the point's columns, or why there is no point. */
+/** Sorts the bounds. Returns the samples in the order of the point's columns, or the reason why there is no point. */
 function orderSamples<Sample>(compound: Compound<Sample>, kind: CompoundKind): readonly Sample[] | string {
   const { bounds, infinite, sum, count, fault } = compound;
   if (fault !== undefined) return fault;
@@ -138,7 +138,7 @@ function orderSamples<Sample>(compound: Compound<Sample>, kind: CompoundKind): r
   return ordered;
 }
 
-/** Labels make a series whatever their order. */
+/** Returns a key that is equal for the same labels in any order. */
 function seriesKey(attributes: readonly Attribute[]): string {
   if (attributes.length === 0) return "";
   const pairs = attributes.map(({ key, value }) => `${key}=${value.length}:${value}`);

@@ -2,12 +2,12 @@
 import type { Kind } from "../../metrics/model.ts";
 
 /**
- * Who writes a family of a shim's page. The shim writes about itself and its processes on the node, and is trusted. The guest
+ * The author of a family on a shim's page. The shim writes about itself and its processes on the node, and is trusted. The guest
  * is not: it may write anything, also under the names of the shim's families.
  */
 export type FamilyOrigin = "shim" | "guest";
 
-/** Why nobody may define a family. */
+/** The reason why no one may define a family. */
 export interface Untrusted {
   readonly reason: string;
 }
@@ -15,14 +15,14 @@ export interface Untrusted {
 /** The reason for which a family of the guest is left out that has the name of one of the shim's. */
 export const FORGED = "family of the host in the guest's part";
 
-/** Who may define which families of a page. */
+/** The rules on who may define which families of a page. */
 export interface PageTrust {
   /**
    * The place of the shim's own families on the page, where they are in order of names. A family elsewhere with a name of
    * theirs was written by the guest, and is left out.
    */
   readonly shimPart: "first" | "last";
-  /** Returns who may define a family of this name, as the agent calls it, and kind; or why nobody may. */
+  /** Returns who may define a family of this name, as the agent calls it, and kind; or the reason why no one may. */
   originOf(name: string, kind: Kind): FamilyOrigin | Untrusted;
 }
 

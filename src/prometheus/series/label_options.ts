@@ -3,7 +3,7 @@ import { z } from "zod";
 import { BOUND_LABELS, isLabelName } from "./names.ts";
 import type { IdentityLabels } from "./resource_labels.ts";
 
-/** As kata-monitor labels every sample, in its order. */
+/** The labels that kata-monitor puts on every sample, in its order. */
 const KATA_MONITOR_LABELS = {
   sandbox_id: "kata.sandbox.id",
   cri_uid: "k8s.pod.uid",
@@ -16,14 +16,14 @@ const labelName = z
   .refine(isLabelName, "must be a label name: letters, digits and underscores, no digit first")
   .refine((name) => !BOUND_LABELS.has(name), '"le" and "quantile" belong to histograms and summaries');
 
-/** How metrics are called and labelled, for every exporter that speaks Prometheus' language. */
+/** Options on names and labels, as the config has them, for every exporter that writes Prometheus' formats. */
 export interface LabelConfig {
   readonly namespace: string;
   readonly resource_labels: Readonly<Record<string, string>>;
   readonly resource_to_telemetry_conversion: { readonly enabled: boolean };
 }
 
-/** The schemas of `LabelConfig`, for the component's own strict object. */
+/** The schemas of `LabelConfig`, to be spread into the strict object of an exporter. */
 export const labelOptions: { readonly [Key in keyof LabelConfig]: z.ZodType<LabelConfig[Key], unknown> } = {
   namespace: z
     .string()
@@ -40,12 +40,12 @@ export const labelOptions: { readonly [Key in keyof LabelConfig]: z.ZodType<Labe
     .describe("Make labels of all other resource attributes too"),
 };
 
-/** Labels with a value of their own, on every sample. */
+/** The schema of labels with a fixed value. */
 export function constantLabels(): z.ZodType<Readonly<Record<string, string>>, unknown> {
   return z.record(labelName, z.string()).default({}).describe("Put on every sample");
 }
 
-/** Options of the Collector that say what is always so here: a config that sets them so stays valid. */
+/** Options of the Collector of which only one value works here. A config with that value stays valid. */
 export const fixedNameOptions: Readonly<
   Record<"add_metric_suffixes" | "translation_strategy", z.ZodType<unknown>>
 > = {
@@ -58,7 +58,7 @@ export const fixedNameOptions: Readonly<
     .optional(),
 };
 
-/** Names of constant labels that `resource_labels` has too, which is a fault. */
+/** Returns the names that are in both the constant labels and `resource_labels`. The caller must reject them. */
 export function labelsTwice(
   constant: Readonly<Record<string, string>>,
   { resource_labels }: LabelConfig,

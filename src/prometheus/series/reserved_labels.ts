@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** What backends, their scrapers and their operators say of a series by themselves. */
+/** The labels that backends, scrapers and operators put on series themselves. */
 const NAMES: ReadonlySet<string> = new Set([
   ...["job", "instance", "endpoint", "service", "scheme", "metrics_path", "target", "monitor"],
   ...[
@@ -31,7 +31,7 @@ const NAMES: ReadonlySet<string> = new Set([
   ...["sandbox_id", "cri_uid", "cri_name", "cri_namespace"],
 ]);
 
-/** Of labels that are made of resource attributes, and of those that Prometheus moved out of its own's way. */
+/** The prefixes of labels that are made of resource attributes, and of those that Prometheus has renamed. */
 const PREFIXES = [
   "__",
   "k8s_",
@@ -44,7 +44,7 @@ const PREFIXES = [
   "exported_",
 ];
 
-/** Whether the label says whose a series is: nobody but the agent, the backend and their operators may set it. */
+/** Whether the label says where a series comes from. Only the agent, the backend and their operators may set it. */
 export function isReservedLabel(name: string): boolean {
   return NAMES.has(name) || PREFIXES.some((prefix) => name.startsWith(prefix));
 }

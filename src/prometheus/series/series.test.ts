@@ -47,7 +47,7 @@ test("every kind has its lines, in the order of its columns", () => {
   check("summary", [{}], { want: ["{quantile=0.5}@0", "{quantile=1}@1", "_sum{}@2", "_count{}@3"] });
 });
 
-test("labels that are taken get another name, and illegal ones a legal one", () => {
+test("a label whose name is taken gets another name, and an illegal one gets a legal name", () => {
   check("gauge", [{ sandbox_id: "1", "a-b": "2", a_b: "3" }], {
     want: ["{exported_sandbox_id=1,a_b=2,exported_a_b=3}@0"],
     renamed: 2,
@@ -63,7 +63,7 @@ test("labels that are taken get another name, and illegal ones a legal one", () 
   });
 });
 
-test("a series that is there already is left out, and its columns with it", () => {
+test("a series that is there already is left out with its columns", () => {
   check("gauge", [{ a: "1", b: "2" }, { b: "2", a: "1", c: "" }, { a: "3" }], {
     want: ["{a=1,b=2}@0", "{a=3}@2"],
     duplicates: 1,

@@ -5,29 +5,29 @@ import { BUCKET_SUFFIX, COUNT_SUFFIX, SUM_SUFFIX } from "./suffixes.ts";
 
 export type Label = readonly [name: string, value: string];
 
-/** One line of a family, without the labels of whatever resource it is about. */
+/** One line of a family, without the labels of a resource. */
 export interface Series {
-  /** What stands behind the family's name: nothing, `_bucket`, `_sum` or `_count`. */
+  /** The end of the line's name after the family's: empty, `_bucket`, `_sum` or `_count`. */
   readonly suffix: string;
-  /** In the order of the source; the one for a bound or quantile comes last. */
+  /** In the order of the source. The label of a bound or quantile comes last. */
   readonly labels: readonly Label[];
-  /** The column of its value, counted from the family's first. */
+  /** The column of its number, counted from the family's first. */
   readonly column: number;
 }
 
 export interface FamilySeries {
   /** The lines of each point, in the order of its columns. */
   readonly points: readonly (readonly Series[])[];
-  /** Labels that got another name, because theirs is the resource's or another label's of the point. */
+  /** The number of labels that were renamed, because a label of the resource or of the same point has their name. */
   readonly renamedLabels: number;
-  /** Points left out, because they are the same series as an earlier one. */
+  /** The number of points that were left out, because an earlier point has the same series. */
   readonly duplicatePoints: number;
 }
 
-/** The label that tells the lines of a histogram or summary apart; a point cannot have its own of that name. */
+/** The label that tells the lines of a histogram or summary apart. A point cannot have a label of its own with that name. */
 const BOUND_LABEL: Readonly<Partial<Record<Kind, string>>> = { histogram: "le", summary: "quantile" };
 
-/** The series of a family, for resources whose labels have the names `reserved`. No two of them are the same. */
+/** Returns the series of a family, for resources whose labels have the names `reserved`. No two series are the same. */
 export function seriesOf(family: Family, reserved: ReadonlySet<string>): FamilySeries {
   const points: (readonly Series[])[] = [];
   const seen = new Set<string>();
@@ -49,7 +49,7 @@ export function seriesOf(family: Family, reserved: ReadonlySet<string>): FamilyS
   return { points, renamedLabels, duplicatePoints: family.points.length - points.length };
 }
 
-/** The labels as one text, which is the same for the same series: neither their order nor an empty one makes a series. */
+/** Returns a text that is equal for the labels of one series. Their order and empty labels make no difference. */
 export function seriesText(labels: readonly Label[]): string {
   return labels
     .filter(([, value]) => value !== "")
@@ -58,7 +58,7 @@ export function seriesText(labels: readonly Label[]): string {
     .join();
 }
 
-/** The point's labels as all of its lines have them, under names that are free. */
+/** Returns the labels that all lines of the point have, under names that are free. */
 export function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Label[] {
   const names = new Set<string>();
   const bound = BOUND_LABEL[kind];
@@ -70,7 +70,7 @@ export function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>
   });
 }
 
-/** The point's lines in the order of its columns. */
+/** Returns the point's lines in the order of its columns. */
 export function linesOf(
   kind: Kind,
   point: Point,

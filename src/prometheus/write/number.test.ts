@@ -46,7 +46,7 @@ test("fractions are written in full", () => {
   check(-0.0000010705438171498827, "-0.0000010705438171498827");
 });
 
-test("what is no finite number is spelled as Go spells it", () => {
+test("infinities and NaN are spelled as in Go", () => {
   check(Number.NaN, "NaN");
   check(Number.POSITIVE_INFINITY, "+Inf");
   check(Number.NEGATIVE_INFINITY, "-Inf");

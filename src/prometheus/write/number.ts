@@ -5,9 +5,9 @@ const MINUS = 45;
 const DOT = 46;
 const ZERO = 48;
 
-/** Every integer below it is a double. */
+/** Every integer below it is exact as a double. */
 const EXACT_MAX = 2 ** 53;
-/** Below it an integer has 32 bits, with which V8 computes without a call. */
+/** An integer below it has 32 bits. V8 computes with these without a call. */
 const SMALL_MAX = 1e9;
 const SMALL_DIGITS = 9;
 
@@ -49,7 +49,7 @@ function writePositive(out: Uint8Array, pos: number, value: number): number {
   return writePadded(out, pos, value - high * SMALL_MAX, SMALL_DIGITS);
 }
 
-/** An integer below 10^9. */
+/** Writes an integer below 10^9. */
 function writeSmall(out: Uint8Array, pos: number, whole: number): number {
   let digits = 1;
   if (whole >= 10) {
@@ -60,7 +60,7 @@ function writeSmall(out: Uint8Array, pos: number, whole: number): number {
   return writePadded(out, pos, whole, digits);
 }
 
-/** As many digits as told, with zeros in front. */
+/** Writes this number of digits, with zeros in front. */
 function writePadded(out: Uint8Array, pos: number, whole: number, digits: number): number {
   const end = pos + digits;
   let at = end;
@@ -76,8 +76,8 @@ function writePadded(out: Uint8Array, pos: number, whole: number, digits: number
 }
 
 /**
- * Numbers with few decimals, which is what sources write: scaled to an integer below 2^53 that divides back to the same
- * double, its digits are a spelling of that double, since reading them is that very division.
+ * Writes numbers with few decimals, as sources have them. The number is scaled to an integer below 2^53. If that divides back
+ * to the same double, its digits spell that double, since to read them is that very division.
  */
 function writeFraction(out: Uint8Array, pos: number, value: number): number {
   const digits = value < 1e6 ? 9 : 6;

@@ -73,7 +73,7 @@ function check({ readings, options = TEXT, page = {}, want, conflicts = [] }: Ca
   );
 }
 
-test("own labels stand before the resource's, and these in the order of the mapping", () => {
+test("a sample's own labels come first, then the resource's in the order of the mapping", () => {
   check({
     readings: [
       reading("s1", [{ name: "net", points: [point({ interface: "eth0", item: "sent" })], values: [1] }]),
@@ -120,7 +120,7 @@ test("families come in order of names, with their help once", () => {
   });
 });
 
-test("a histogram's lines stand together for each resource", () => {
+test("the lines of a resource's histogram stay together", () => {
   const histogram = {
     name: "rpc",
     kind: "histogram" as const,
@@ -191,7 +191,7 @@ test("names that Prometheus would refuse are made legal", () => {
   });
 });
 
-test("a namespace stands before every name", () => {
+test("a namespace is put before every name", () => {
   check({
     readings: [reading("s1", [{ name: "m", values: [1] }])],
     page: { namespace: "kata" },
@@ -199,7 +199,7 @@ test("a namespace stands before every name", () => {
   });
 });
 
-test("a sample's label never takes the place of an identity", () => {
+test("a sample's label never replaces a label of the resource", () => {
   check({
     readings: [
       reading("s1", [
@@ -223,7 +223,7 @@ test("a sample's label never takes the place of an identity", () => {
   });
 });
 
-test("points that come to be the same series are written once", () => {
+test("points that become the same series are written once", () => {
   const points = [
     point({ a: "1", b: "2" }),
     point({ b: "2", a: "1" }),
@@ -251,7 +251,7 @@ test("resources with the same labels share a page family by family", () => {
   });
 });
 
-test("attributes of the resource become labels where that is wanted", () => {
+test("attributes of the resource become labels if the option is set", () => {
   const more = [
     { key: "z", value: "1" },
     { key: "app.kubernetes.io/name", value: "shop" },
@@ -272,7 +272,7 @@ test("attributes of the resource become labels where that is wanted", () => {
   });
 });
 
-test("scalars that differ in kind are of no type, whoever came first", () => {
+test("scalars that differ in kind have no type, whichever came first", () => {
   check({
     readings: [
       reading("s1", [{ name: "mixed", kind: "sum", values: [1] }]),
@@ -296,7 +296,7 @@ function types(page: string): string[] {
   return [...page.matchAll(/^# TYPE (.*)$/gm)].map(([, type = ""]) => type);
 }
 
-test("of a histogram and a gauge of one name the page keeps what it shows, unless twice as many want the other", () => {
+test("of a histogram and a gauge of one name the page keeps the one that it shows, unless twice as many resources have the other", () => {
   const { render, conflicts } = composer();
   const liar = gaugeOf("liar", "rpc");
   const honest = ["s1", "s2", "s3"].map((id) => histogramOf(id, "rpc"));
@@ -308,7 +308,7 @@ test("of a histogram and a gauge of one name the page keeps what it shows, unles
   assert.equal(conflicts.length, 4);
 });
 
-test("of those that come together the majority is shown, and of equals the one seen first", () => {
+test("of families that come together the one with most resources is shown, and of equals the one seen first", () => {
   const many = composer();
   assert.deepEqual(types(many.render([histogramOf("s1", "x"), gaugeOf("s2", "x"), gaugeOf("s3", "x")])), [
     "x gauge",
@@ -359,7 +359,7 @@ test("OpenMetrics ends, and calls counters by the name before _total", () => {
   });
 });
 
-/** What the OpenMetrics page declares, by its TYPE lines. */
+/** The declarations of the OpenMetrics page, by its TYPE lines. */
 function declared(...readings: readonly Reading[]): string[] {
   return types(composer().render(readings, { options: OPEN_METRICS }));
 }
@@ -385,7 +385,7 @@ test("an OpenMetrics counter takes no name of another family, nor does one take 
   assert.deepEqual(declared(sum("_total")), ["_total unknown"]);
 });
 
-test("beside a histogram or a summary, OpenMetrics has no family that is called as its _created", () => {
+test("OpenMetrics has no family with the name of a histogram or summary and _created", () => {
   const created = { name: "x_created", values: [1] };
   for (const [kind, values] of [
     ["histogram", [1, 1, 1]],
@@ -399,7 +399,7 @@ test("beside a histogram or a summary, OpenMetrics has no family that is called 
   }
 });
 
-test("what is a counter of some resources only is none in OpenMetrics, whatever its numbers", () => {
+test("a family that is a counter of some resources only is none in OpenMetrics, whatever its numbers", () => {
   const counter = reading("s1", [{ name: "mixed_first_total", kind: "sum", values: [1] }]);
   const gauge = reading("s2", [{ name: "mixed_first_total", values: [-1] }]);
   check({
@@ -415,7 +415,7 @@ test("what is a counter of some resources only is none in OpenMetrics, whatever 
   });
 });
 
-test("what OpenMetrics forbids leaves its page point by point, and stays in the text format", () => {
+test("points that OpenMetrics forbids are left out of its page only", () => {
   const items = ["a", "b", "c", "d", "e"].map((item) => point({ item }));
   const counter = { name: "n_total", kind: "sum" as const, points: items };
   const bad = [1, -1, Number.NaN, Number.POSITIVE_INFINITY, 0];
@@ -441,7 +441,7 @@ test("what OpenMetrics forbids leaves its page point by point, and stays in the 
   });
 });
 
-test("OpenMetrics has histograms that add up from 0, and summaries of what is not negative", () => {
+test("OpenMetrics has only histograms that add up from 0, and summaries without negative numbers", () => {
   const shows = (kind: Kind, bounds: readonly string[], values: readonly number[]): boolean => {
     const page = [reading("s1", [{ name: "m", kind, points: [point({}, bounds)], values }])];
     assert.equal(types(composer().render(page)).length, 1);
@@ -496,7 +496,7 @@ test("the page is the same whatever the size of the chunks", () => {
   assert.match(want, inTile);
 });
 
-test("an empty page is empty, but for OpenMetrics' end", () => {
+test("an empty page is empty, except for the end of OpenMetrics", () => {
   check({ readings: [], want: [] });
   check({ readings: [], options: OPEN_METRICS, want: ["# EOF"] });
 });

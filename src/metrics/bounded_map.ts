@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+/**
+ * A map of things that can be made again, with a limit. When it is full and another one comes, it forgets all of them. That
+ * is enough for a limit that only hostile sources reach, and costs nothing for the others.
+ */
+export class BoundedMap<Key, Value> {
+  readonly #sizeMax: number;
+  readonly #values = new Map<Key, Value>();
+
+  constructor(sizeMax: number) {
+    this.#sizeMax = sizeMax;
+  }
+
+  get(key: Key): Value | undefined {
+    return this.#values.get(key);
+  }
+
+  set(key: Key, value: Value): void {
+    if (this.#values.size >= this.#sizeMax && !this.#values.has(key)) this.#values.clear();
+    this.#values.set(key, value);
+  }
+}
