@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { renderTable } from "../kit/table.ts";
 import type { Counters, ExporterCounters } from "./counters.ts";
 import type { Ledger } from "./ledger.ts";
-import type { Life } from "./life.ts";
+import type { WatchedAgent } from "./watched_agent.ts";
 
 /**
  * The data points that an agent gave to one of its exporters, and where they are now. The points that end series are not
@@ -64,10 +64,10 @@ export interface AccountWatch {
 }
 
 /** Reads the counters every 100 ms, until the process or the watch ends. The queues must have been empty at its start. */
-export function watchAccounts(life: Life): AccountWatch {
+export function watchAccounts(agent: WatchedAgent): AccountWatch {
   const stop = new AbortController();
   const faults: unknown[] = [];
-  const watching = lookUntil(life, stop.signal).catch((fault: unknown) => faults.push(fault));
+  const watching = lookUntil(agent, stop.signal).catch((fault: unknown) => faults.push(fault));
   return {
     async stop() {
       stop.abort();
@@ -77,9 +77,9 @@ export function watchAccounts(life: Life): AccountWatch {
   };
 }
 
-async function lookUntil(life: Life, stop: AbortSignal): Promise<void> {
-  while (!stop.aborted && !life.hasEnded()) {
-    const counters = await life.counters();
+async function lookUntil(agent: WatchedAgent, stop: AbortSignal): Promise<void> {
+  while (!stop.aborted && !agent.hasEnded()) {
+    const counters = await agent.counters();
     for (const [id, { sent }] of counters.exporters) {
       const left = counters.accepted - sent - lostBy(counters, id);
       assert.ok(left >= 0, `"${id}" has sent and lost ${-left} points more than were accepted`);

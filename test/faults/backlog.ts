@@ -5,15 +5,15 @@ import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
 import {
   configWith,
+  drainAndBalance,
   judgeRoutes,
-  layRoutes,
   type Route,
   type RouteSpec,
   setModes,
-  settle,
+  startRoutes,
 } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 
 /** Smaller than the default, so that a destination on a busy machine could still receive faster than this. */
 const RATE = 2;
@@ -57,21 +57,21 @@ class Arrivals {
 }
 
 async function drainSlowly(scene: Scene, { beforeMs, outageMs }: typeof SHORT): Promise<string> {
-  const routes = await layRoutes(scene, SPECS);
+  const routes = await startRoutes(scene, SPECS);
   const receiver = { ...scene.receiver(), collection_interval: `${SCRAPE_INTERVAL_MS}ms` };
-  const life = await scene.start({ ...configWith(scene, routes), receivers: { kata: receiver } });
-  const watch = watchAccounts(life);
+  const agent = await scene.start({ ...configWith(scene, routes), receivers: { kata: receiver } });
+  const watch = watchAccounts(agent);
   const ids = [...scene.simulator.sandboxes.keys()];
   await sleep(beforeMs);
   await setModes(routes, "refusing");
   await sleep(outageMs);
   await setModes(routes, "up");
   const texts = await Promise.all(routes.map((route) => measure(route, ids)));
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   return `${texts.join("\n")}\n${describeAccounts(accounts)}\n${judged}`;
 }
 
@@ -106,7 +106,7 @@ function isFresh({ recorder }: Route, ids: readonly string[]): boolean {
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     print(await drainSlowly(scene, long ? LONG : SHORT));
   } finally {

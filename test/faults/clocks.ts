@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { poll } from "../kit/poll.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 /** A library of Debian's package faketime, which gives a process another wall clock. */
@@ -43,12 +43,12 @@ function offsetsSeen({ recorder }: Scene, ids: readonly string[]): number[] {
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   const clock = new WallClock(scene.dir);
   const ids = [...scene.simulator.sandboxes.keys()];
   const jumps = long ? LONG_JUMPS : SHORT_JUMPS;
   try {
-    let life = await scene.start(undefined, clock.env);
+    let agent = await scene.start(undefined, clock.env);
     for (let jump = 0; jump < jumps; jump++) {
       // The jumps go forth and back in turn and have different lengths, so that no time comes twice.
       const offsetS = Math.round((jump % 2 === 0 ? 1 : -1) * (1 + scene.random()) * DAY_S);
@@ -57,9 +57,9 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       await sleep(scene.random() * PAUSE_MS);
       if (jump % 4 === 2) {
         // The agent is stopped and not killed: a kill is told apart by its time, and the times are wrong here.
-        assert.equal((await life.stop("SIGTERM")).code, 0);
+        assert.equal((await agent.stop("SIGTERM")).code, 0);
         scene.lookAtDisk();
-        life = await scene.start(undefined, clock.env);
+        agent = await scene.start(undefined, clock.env);
       }
       if (scene.recorder.mode !== "up") continue;
       await poll("readings of the new time", () =>
@@ -67,8 +67,8 @@ async function run({ seed, long, print }: Scale): Promise<void> {
       );
     }
     clock.set(0);
-    await scene.drain(life);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    await scene.drain(agent);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${jumps} times: the wall clock is set forth or back by one to two days`);
     print(describeVerdict(verdict));

@@ -11,7 +11,7 @@ import type { Damage } from "../../src/delivery/disk_segment.ts";
 import { seededRandom, shuffled } from "../../src/simulator/random.ts";
 import { type DiskRecord, readRecords } from "./disk_truth.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, type Scene, setScene } from "./scene.ts";
+import { DISK, type Scene, startScene } from "./scene.ts";
 
 const RECORDS = 5;
 const PAYLOAD_BYTES_MAX = 160;
@@ -173,7 +173,7 @@ function spoil({ path, offset }: DiskRecord, within: number): void {
 async function run({ seed, long, print }: Scale): Promise<void> {
   print(await spoilEveryByte(seededRandom(seed), long ? LONG_PAYLOAD_BYTES_MAX : PAYLOAD_BYTES_MAX));
   for (const share of long ? [0.05, 0.3, 1] : [0.3]) {
-    const scene = await setScene({ seed });
+    const scene = await startScene({ seed });
     try {
       print(await spoilUnderAgent(scene, share));
     } finally {

@@ -3,11 +3,19 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { shuffled } from "../../src/simulator/random.ts";
 import { describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
-import type { Life } from "./life.ts";
 import { MODES, type Mode } from "./recorder.ts";
-import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, setModes, settle } from "./routes.ts";
+import {
+  configWith,
+  drainAndBalance,
+  EVERY_ROUTE,
+  judgeRoutes,
+  type Route,
+  setModes,
+  startRoutes,
+} from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { INTERVAL_MS, setScene, TIMEOUT_MS } from "./scene.ts";
+import { INTERVAL_MS, startScene, TIMEOUT_MS } from "./scene.ts";
+import type { WatchedAgent } from "./watched_agent.ts";
 
 const SHORT_MODE_MS = 400;
 /** The modes in which an attempt ends at its deadline only. */
@@ -17,10 +25,14 @@ const LONG_ROUNDS = 3;
 /** The number of readings of one hour at the default interval of 15 s. */
 const OUTAGE_READINGS = 240;
 
-async function longOutage(life: Life, routes: readonly Route[], print: Scale["print"]): Promise<void> {
+async function longOutage(
+  agent: WatchedAgent,
+  routes: readonly Route[],
+  print: Scale["print"],
+): Promise<void> {
   await setModes(routes, "refusing");
   await sleep(OUTAGE_READINGS * INTERVAL_MS);
-  const counters = await life.counters();
+  const counters = await agent.counters();
   const queues = routes.map(({ id }) => `${exporterIn(counters, id).queueSize} bytes in ${id}`);
   print(`after an outage of ${OUTAGE_READINGS} readings of each sandbox: ${queues.join(", ")}`);
 }
@@ -35,12 +47,12 @@ function durationMs(mode: Mode, long: boolean): number {
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
-    const routes = await layRoutes(scene, EVERY_WAY);
-    const life = await scene.start(configWith(scene, routes));
-    const watch = watchAccounts(life);
-    if (long) await longOutage(life, routes, print);
+    const routes = await startRoutes(scene, EVERY_ROUTE);
+    const agent = await scene.start(configWith(scene, routes));
+    const watch = watchAccounts(agent);
+    if (long) await longOutage(agent, routes, print);
     for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) {
       for (const mode of shuffled(MODES, scene.random)) {
         await setModes(routes, mode);
@@ -48,12 +60,12 @@ async function run({ seed, long, print }: Scale): Promise<void> {
         if (long) print(`after ${mode}: ${routes.map(describeRoute).join(", ")}`);
       }
     }
-    const accounts = await settle(scene, life, routes);
+    const accounts = await drainAndBalance(scene, agent, routes);
     await watch.stop();
     print(describeAccounts(accounts));
     for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" has given up nothing`);
     print(judgeRoutes(scene, routes));
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
   } finally {
     await scene.close();
   }

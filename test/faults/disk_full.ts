@@ -5,10 +5,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { lacksMounts, mountTmpfs } from "../kit/mounts.ts";
 import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
-import type { AgentConfig, Life } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig, WatchedAgent } from "./watched_agent.ts";
 
 const DISK_BYTES = 1024 * 1024;
 const LONG_ROUNDS = 10;
@@ -20,10 +20,10 @@ function asking(scene: Scene): AgentConfig {
   return { ...scene.config(), exporters: { [DISK]: exporterTo(scene.recorder.address, queue) } };
 }
 
-async function untilFull(life: Life): Promise<number> {
+async function untilFull(agent: WatchedAgent): Promise<number> {
   return await poll(
     "a scrape that is not made for want of room",
-    async () => (await life.counters()).skipped.get("queue_full") || undefined,
+    async () => (await agent.counters()).skipped.get("queue_full") || undefined,
   );
 }
 
@@ -52,18 +52,18 @@ async function fillAndEmpty(scene: Scene): Promise<number> {
 /** Fills the disk of a queue without `block_on_overflow`, which must count what it has no space for. */
 async function loseAndCount(scene: Scene): Promise<string> {
   await scene.recorder.setMode("unavailable");
-  const life = await scene.start();
-  const watch = watchAccounts(life);
+  const agent = await scene.start();
+  const watch = watchAccounts(agent);
   await poll(
     "readings to be lost",
-    async () => exporterIn(await life.counters(), DISK).enqueueFailed > 0 || undefined,
+    async () => exporterIn(await agent.counters(), DISK).enqueueFailed > 0 || undefined,
   );
   await sleep(FULL_MS);
-  await scene.drain(life);
+  await scene.drain(agent);
   await watch.stop();
-  const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
-  assert.match(life.stderr(), /no space left on device/i);
+  const account = accountOf(await agent.counters(), DISK, scene.recorder.kept);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
+  assert.match(agent.stderr(), /no space left on device/i);
   assertBalanced(account);
   return describeAccounts([account]);
 }
@@ -71,7 +71,7 @@ async function loseAndCount(scene: Scene): Promise<string> {
 /** Runs the work with a scene whose queue has a small disk for itself. */
 async function onSmallDisk<T>(seed: number, work: (scene: Scene) => Promise<T>): Promise<T> {
   const mount = mountTmpfs(DISK_BYTES);
-  const scene = await setScene({ seed, storage: join(mount.path, "storage") });
+  const scene = await startScene({ seed, storage: join(mount.path, "storage") });
   try {
     return await work(scene);
   } finally {
@@ -84,9 +84,9 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   await onSmallDisk(seed, async (scene) => {
     let skipped = 0;
     for (let round = 0; round < (long ? LONG_ROUNDS : 1); round++) skipped += await fillAndEmpty(scene);
-    const life = await scene.start(asking(scene));
-    await scene.drain(life);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    const agent = await scene.start(asking(scene));
+    await scene.drain(agent);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`block_on_overflow: ${skipped} scrapes not made for a full disk\n${describeVerdict(verdict)}`);
     assertNothingLost(verdict);

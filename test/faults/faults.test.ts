@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { suite, test } from "node:test";
 import { peerIsThere } from "../kit/peers.ts";
-import { perform } from "./scenario.ts";
+import { runScenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 
 /** Scenarios mostly wait for their agents, so that several can run at the same time. */
@@ -16,7 +16,7 @@ suite("no accepted point is lost", { concurrency: AT_A_TIME }, () => {
       const lacking = scenario.lacks?.();
       if (!peerIsThere(context, lacking ?? "", lacking === undefined)) return;
       const print = (text: string): void => context.diagnostic(text);
-      await perform(scenario, { seed: 1, long: false, kills: 5, minutes: 0, print });
+      await runScenario(scenario, { seed: 1, long: false, kills: 5, minutes: 0, print });
     });
   }
 });

@@ -7,9 +7,9 @@ import { createInterface } from "node:readline";
 import { promisify } from "node:util";
 import { hasProgram } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
-import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
+import type { AgentConfig } from "./watched_agent.ts";
 
 const execFileAsync = promisify(execFile);
 const SOURCE = join(import.meta.dirname, "keepalive_server");
@@ -82,7 +82,7 @@ function goodbyesOf({ events }: GoServer): string[] {
 /** Fails where the server closes a connection of the default configuration. The "eager" exporter shows that it would. */
 async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUESTS): Promise<string> {
   const { usual, hung, eager } = servers;
-  const life = await scene.start(configOf(scene, servers));
+  const agent = await scene.start(configOf(scene, servers));
   await poll("the eager one to be sent away", () => goodbyesOf(eager).length > 0 || undefined, LIMIT_MS);
   for (const name of ["usual", "hung"] as const)
     await poll(
@@ -93,7 +93,7 @@ async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUE
   assert.deepEqual(goodbyesOf(usual), [], "nobody minds how often the usual configuration pings");
   assert.deepEqual(goodbyesOf(hung), [], "nor a server that answers nothing in time");
   assert.ok(goodbyesOf(eager).includes("too_many_pings"), goodbyesOf(eager).join());
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   const counts = Object.entries(servers).map(
     ([name, server]) =>
       `${name}: ${requestsAt(server)} requests, ${pingsAt(server)} pings, sent away ${goodbyesOf(server).length} times`,
@@ -102,7 +102,7 @@ async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUE
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     const program = join(scene.dir, "keepalive_server");
     // Not synchronously: other scenarios have their simulators in this process, and Go may take half a minute.

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { MODES, type Mode } from "./recorder.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 /** Some processes are killed before the agent has read its configuration or opened its queue. */
@@ -16,20 +16,20 @@ const REPORT_EVERY = 10;
 async function liveAndDie({ scene, mode }: { scene: Scene; mode: Mode }): Promise<void> {
   const { random, recorder } = scene;
   await recorder.setMode(mode);
-  const life = await scene.spawn();
+  const agent = await scene.spawn();
   if (random() < KILLED_WHILE_STARTING) await sleep(random() * STARTING_MS);
   else {
-    await life.ready();
+    await agent.ready();
     await sleep((random() * LIFE_MS) / 2);
     if (random() < 0.3) await recorder.setMode("up");
     await sleep((random() * LIFE_MS) / 2);
   }
-  assert.ok(!life.hasEnded(), `the agent ended by itself:\n${life.stderr()}`);
-  await scene.kill(life);
+  assert.ok(!agent.hasEnded(), `the agent ended by itself:\n${agent.stderr()}`);
+  await scene.kill(agent);
 }
 
 async function run({ seed, kills, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   const down = MODES.filter((mode) => mode !== "up");
   try {
     for (let kill = 1; kill <= kills; kill++) {
@@ -42,13 +42,13 @@ async function run({ seed, kills, print }: Scale): Promise<void> {
         );
       }
     }
-    const life = await scene.start();
-    await scene.drain(life);
-    const { code } = await life.stop("SIGTERM");
+    const agent = await scene.start();
+    await scene.drain(agent);
+    const { code } = await agent.stop("SIGTERM");
     scene.lookAtDisk();
     const verdict = scene.judge();
     print(`${kills} kills\n${describeVerdict(verdict)}`);
-    assert.equal(code, 0, "the last life ends in peace");
+    assert.equal(code, 0, "the last agent ends in peace");
     assertNothingLost(verdict);
     assert.ok(verdict.onDisk > 0, "something was on disk at a kill");
   } finally {

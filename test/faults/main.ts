@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { randomInt } from "node:crypto";
 import { parseArgs } from "node:util";
-import { perform } from "./scenario.ts";
+import { runScenario } from "./scenario.ts";
 import { SCENARIOS } from "./scenarios.ts";
 import { soak } from "./soak.ts";
 
@@ -46,7 +46,7 @@ for (const scenario of ALL) {
   if (lacking !== undefined) continue;
   const start = performance.now();
   try {
-    await perform(scenario, scale);
+    await runScenario(scenario, scale);
     console.log(`  passed in ${((performance.now() - start) / 1_000).toFixed(0)} s`);
   } catch (error) {
     console.error(error);

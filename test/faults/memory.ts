@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { residentMib } from "../kit/process_usage.ts";
 import { exporterIn } from "./accounts.ts";
-import type { AgentConfig, Life } from "./life.ts";
 import { type Pushing, startPushing } from "./pushing.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
+import type { AgentConfig, WatchedAgent } from "./watched_agent.ts";
 
 const SANDBOXES = 8;
 const SCRAPE_INTERVAL = "250ms";
@@ -29,7 +29,7 @@ function configOf(scene: Scene, { exporters }: Pushing): AgentConfig {
 }
 
 /** Returns the smallest resident memory in this time, since a page that is being parsed takes memory for a moment. */
-async function leastMib({ pid }: Life, forMs: number): Promise<number> {
+async function leastMib({ pid }: WatchedAgent, forMs: number): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
   for (const untilMs = performance.now() + forMs; performance.now() < untilMs; await sleep(LOOK_MS))
     least = Math.min(least, residentMib(pid));
@@ -40,23 +40,23 @@ async function leastMib({ pid }: Life, forMs: number): Promise<number> {
 async function pass(scene: Scene, forMs: number): Promise<string> {
   const pushing = await startPushing(scene);
   const passed = (): number => pushing.recorders.reduce((sum, { bytes }) => sum + bytes, 0) / MIB;
-  const life = await scene.start(configOf(scene, pushing), COLLECTING);
+  const agent = await scene.start(configOf(scene, pushing), COLLECTING);
   await sleep(WARM_UP_MS);
-  const before = { passed: passed(), mib: await leastMib(life, WARM_UP_MS / 4) };
+  const before = { passed: passed(), mib: await leastMib(agent, WARM_UP_MS / 4) };
   await sleep(forMs);
-  const growth = (await leastMib(life, WARM_UP_MS / 4)) - before.mib;
+  const growth = (await leastMib(agent, WARM_UP_MS / 4)) - before.mib;
   const through = passed() - before.passed;
-  const counters = await life.counters();
+  const counters = await agent.counters();
   for (const id of Object.keys(pushing.exporters))
     assert.ok(exporterIn(counters, id).sent > 0, `"${id}" sends`);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   const text = `${through.toFixed(0)} MiB passed, resident memory grew by ${growth.toFixed(0)} MiB from ${before.mib.toFixed(0)}`;
   assert.ok(growth < through * GROWTH_SHARE_MAX, text);
   return text;
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES, page: {} } });
+  const scene = await startScene({ seed, simulator: { sandboxes: SANDBOXES, page: {} } });
   try {
     print(await pass(scene, long ? LONG_MS : SHORT_MS));
   } finally {

@@ -5,7 +5,7 @@ import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
 import type { Counters } from "./counters.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 /** The options of the queue, by the policy for a full queue that they choose. */
@@ -49,18 +49,18 @@ async function flood({ scene, kind, policy, fullMs }: Flood): Promise<string> {
   const exporters = [DISK, "nop"];
   // From the beginning: a request whose answer is lost in the change would be received, and yet dropped as the oldest.
   await scene.recorder.setMode("unavailable");
-  const life = await scene.start({
+  const agent = await scene.start({
     ...config,
     exporters: { [DISK]: exporterTo(scene.recorder.address, queue), nop: {} },
     service: { ...config.service, pipelines: { metrics: { receivers: ["kata"], exporters } } },
   });
-  const watch = watchAccounts(life);
-  await poll("the queue to be full", async () => WAS_FULL[policy](await life.counters()) || undefined);
+  const watch = watchAccounts(agent);
+  await poll("the queue to be full", async () => WAS_FULL[policy](await agent.counters()) || undefined);
   await sleep(fullMs);
-  await scene.drain(life);
+  await scene.drain(agent);
   await watch.stop();
-  const counters = await life.counters();
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  const counters = await agent.counters();
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   const account = accountOf(counters, DISK, scene.recorder.kept);
   assertBalanced(account);
   const skipped = Array.from(counters.skipped, ([reason, times]) => `${times} × ${reason}`).join(", ");
@@ -85,7 +85,7 @@ const ALL: readonly (readonly [Kind, Policy])[] = [
 async function run({ seed, long, print }: Scale): Promise<void> {
   const fullMs = long ? LONG_FULL_MS : SHORT_FULL_MS;
   for (const [kind, policy] of ALL) {
-    const scene = await setScene({ seed });
+    const scene = await startScene({ seed });
     try {
       print(`${kind}, ${policy}: ${await flood({ scene, kind, policy, fullMs })}`);
     } finally {

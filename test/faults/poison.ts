@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { status } from "@grpc/grpc-js";
 import { describeAccounts, exporterIn, watchAccounts } from "./accounts.ts";
-import { configWith, EVERY_WAY, layRoutes, type Route, settle } from "./routes.ts";
+import { configWith, drainAndBalance, EVERY_ROUTE, type Route, startRoutes } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost } from "./verdict.ts";
 
 const SHORT_MS = 1_500;
@@ -18,15 +18,15 @@ function refuseSandbox({ recorder }: Route, id: string): void {
 }
 
 async function poison(scene: Scene, forMs: number): Promise<string> {
-  const routes = await layRoutes(scene, EVERY_WAY);
+  const routes = await startRoutes(scene, EVERY_ROUTE);
   const [bad = ""] = scene.simulator.sandboxes.keys();
   for (const route of routes) refuseSandbox(route, bad);
-  const life = await scene.start(configWith(scene, routes));
-  const watch = watchAccounts(life);
+  const agent = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(agent);
   await sleep(forMs);
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
-  const counters = await life.counters();
+  const counters = await agent.counters();
   for (const { id, recorder } of routes) {
     const dropped = exporterIn(counters, id).failed.get("permanent") ?? 0;
     assert.ok(dropped > 0, `"${id}" drops what the peer refuses`);
@@ -36,13 +36,13 @@ async function poison(scene: Scene, forMs: number): Promise<string> {
   }
   for (const { id, counted } of accounts)
     assert.equal(counted, exporterIn(counters, id).failed.get("permanent"), `"${id}" loses nothing else`);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   const requests = routes.map(({ id, recorder }) => `${id} ${recorder.refused.requests}`);
   return `${describeAccounts(accounts)}\nrequests refused: ${requests.join(", ")}`;
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     print(await poison(scene, long ? LONG_MS : SHORT_MS));
   } finally {

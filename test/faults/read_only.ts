@@ -6,7 +6,7 @@ import { lacksFailingMounts, type Mount, mountExt4 } from "../kit/mounts.ts";
 import { poll } from "../kit/poll.ts";
 import { type Account, accountOf, assertBalanced, describeAccounts, watchAccounts } from "./accounts.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const FILLING_MS = 700;
@@ -21,25 +21,25 @@ const FAILED_MS = 10_000;
 async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
   const queue = { storage: "file_storage", block_on_overflow: true };
   await scene.recorder.setMode("unavailable");
-  const life = await scene.start({
+  const agent = await scene.start({
     ...scene.config(),
     exporters: { [DISK]: exporterTo(scene.recorder.address, queue) },
   });
-  const watch = watchAccounts(life);
+  const watch = watchAccounts(agent);
   await sleep(FILLING_MS);
   const fromMs = Date.now();
   mount.remount("abort");
   await poll(
     "a scrape that is not made for want of room",
-    async () => (await life.counters()).skipped.get("queue_full") || undefined,
+    async () => (await agent.counters()).skipped.get("queue_full") || undefined,
   );
   await sleep(READ_ONLY_MS);
   scene.lookAtDisk();
-  await scene.drain(life);
+  await scene.drain(agent);
   await watch.stop();
-  const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-  assert.match(life.stderr(), /cannot note what was delivered: .*EROFS/);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  const account = accountOf(await agent.counters(), DISK, scene.recorder.kept);
+  assert.match(agent.stderr(), /cannot note what was delivered: .*EROFS/);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   // Each failed write explains one lost reading of each sandbox.
   for (let atMs = fromMs; atMs < Date.now(); atMs += FAILED_MS)
     scene.interruptions.push({ fromMs: atMs, toMs: atMs + FAILED_MS });
@@ -48,8 +48,8 @@ async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
 
 /** Fails unless an agent on the read-only disk refuses to start and says why. */
 async function refuseToStart(scene: Scene): Promise<string> {
-  const life = await scene.spawn();
-  const { code, stderr } = await life.finished;
+  const agent = await scene.spawn();
+  const { code, stderr } = await agent.finished;
   assert.equal(code, 1, "an agent whose storage is read-only does not start");
   const line = stderr.split("\n").find((one) => one.includes("Agent cannot start")) ?? "{}";
   const { error = "" } = JSON.parse(line) as { error?: string };
@@ -60,7 +60,7 @@ async function refuseToStart(scene: Scene): Promise<string> {
 async function run({ seed, long, print }: Scale): Promise<void> {
   for (let round = 0; round < (long ? 5 : 1); round++) {
     const mount = mountExt4();
-    const scene = await setScene({ seed: seed + round, storage: join(mount.path, "storage") });
+    const scene = await startScene({ seed: seed + round, storage: join(mount.path, "storage") });
     try {
       const account = await writeProtect(scene, mount);
       const error = await refuseToStart(scene);

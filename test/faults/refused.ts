@@ -6,18 +6,18 @@ import type { Refusal } from "../kit/destinations/destination.ts";
 import { freePort } from "../kit/free_port.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
-import type { AgentConfig } from "./life.ts";
 import {
   configWith,
-  EVERY_WAY,
+  drainAndBalance,
+  EVERY_ROUTE,
   judgeRoutes,
-  layRoutes,
   type Route,
   type RouteSpec,
-  settle,
+  startRoutes,
 } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, startScene } from "./scene.ts";
+import type { AgentConfig } from "./watched_agent.ts";
 
 const SHORT_MS = 2_000;
 const LONG_MS = 60_000;
@@ -109,16 +109,16 @@ async function refuseAll(
   specs: readonly RouteSpec[],
   { refusals, forMs }: { readonly refusals: readonly Refusal[]; readonly forMs: number },
 ): Promise<string> {
-  const routes = await layRoutes(scene, specs.map(impatient));
+  const routes = await startRoutes(scene, specs.map(impatient));
   const health = `127.0.0.1:${await freePort()}`;
-  const life = await scene.start(withHealth(configWith(scene, routes), health));
-  const watch = watchAccounts(life);
+  const agent = await scene.start(withHealth(configWith(scene, routes), health));
+  const watch = watchAccounts(agent);
   for (const refusal of refusals) await refuseFor({ routes, refusal, forMs, health });
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" drops nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
@@ -127,7 +127,7 @@ async function runWith(
   specs: readonly RouteSpec[],
   refusals: readonly Refusal[],
 ): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     print(await refuseAll(scene, specs, { refusals, forMs: long ? LONG_MS : SHORT_MS }));
   } finally {
@@ -138,7 +138,7 @@ async function runWith(
 export const refused: Scenario = {
   name: "refused",
   summary: "a wrong address or password, with every status that reports one, which is corrected later",
-  run: (scale) => runWith(scale, EVERY_WAY, REFUSALS),
+  run: (scale) => runWith(scale, EVERY_ROUTE, REFUSALS),
 };
 
 export const webPage: Scenario = {
@@ -147,7 +147,7 @@ export const webPage: Scenario = {
   run: (scale) =>
     runWith(
       scale,
-      EVERY_WAY.filter(({ protocol }) => protocol === "http"),
+      EVERY_ROUTE.filter(({ protocol }) => protocol === "http"),
       [WEB_PAGE],
     ),
 };

@@ -3,11 +3,11 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { poll } from "../kit/poll.ts";
 import { accountOf, assertBalanced, describeAccounts } from "./accounts.ts";
-import type { AgentConfig, Life } from "./life.ts";
 import type { Mode } from "./recorder.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, exporterTo, type Scene, setScene } from "./scene.ts";
+import { DISK, exporterTo, type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig, WatchedAgent } from "./watched_agent.ts";
 
 const SHORT_RELOADS = 6;
 const LONG_RELOADS = 100;
@@ -54,19 +54,19 @@ function through(
 }
 
 /** Configurations that a reload must refuse: no YAML, one with a fault, and valid ones that cannot start. */
-const BROKEN: Readonly<Record<string, (scene: Scene, life: Life) => Promise<void>>> = {
-  "no YAML": (_scene, life) => life.rewriteText("receivers: [kata\n"),
-  "empty file": (_scene, life) => life.rewriteText(""),
-  "unknown key": (scene, life) =>
-    life.rewrite({
+const BROKEN: Readonly<Record<string, (scene: Scene, agent: WatchedAgent) => Promise<void>>> = {
+  "no YAML": (_scene, agent) => agent.rewriteText("receivers: [kata\n"),
+  "empty file": (_scene, agent) => agent.rewriteText(""),
+  "unknown key": (scene, agent) =>
+    agent.rewrite({
       ...scene.config(),
       receivers: { kata: { ...scene.receiver(), colection_interval: "1s" } },
     }),
-  "cannot start": (scene, life) => {
+  "cannot start": (scene, agent) => {
     const config = through(scene.config(), { processors: [], exporters: [DISK, "prometheus"] });
     // No machine has this address.
     const exporters = { ...config.exporters, prometheus: { endpoint: "192.0.2.1:1" } };
-    return life.rewrite({ ...config, exporters });
+    return agent.rewrite({ ...config, exporters });
   },
 };
 
@@ -81,47 +81,47 @@ function pick<T>(from: Readonly<Record<string, T>>, random: () => number): reado
 }
 
 /** Reloads once, and returns what was changed. */
-async function reload(scene: Scene, life: Life, broken: boolean): Promise<string> {
+async function reload(scene: Scene, agent: WatchedAgent, broken: boolean): Promise<string> {
   const said = broken ? FAULTY : RELOADED;
-  const times = (): number => life.stderr().split(said).length;
+  const times = (): number => agent.stderr().split(said).length;
   const before = times();
   const [name, change] = broken ? pick(BROKEN, scene.random) : pick(CHANGES, scene.random);
-  const written = change(scene, life);
+  const written = change(scene, agent);
   if (written instanceof Promise) await written;
-  else await life.rewrite(written);
-  life.kill("SIGHUP");
+  else await agent.rewrite(written);
+  agent.kill("SIGHUP");
   await poll(`"${said}" after ${name}`, () => {
-    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr()}`);
+    assert.ok(!agent.hasEnded(), `the agent has ended:\n${agent.stderr()}`);
     return times() > before || undefined;
   });
   return name;
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   const done = new Map<string, number>();
   try {
-    const life = await scene.start();
+    const agent = await scene.start();
     const reloads = long ? LONG_RELOADS : SHORT_RELOADS;
     for (let count = 1; count <= reloads; count++) {
       await scene.recorder.setMode(MODES[Math.floor(scene.random() * MODES.length)] ?? "up");
       await sleep(scene.random() * BETWEEN_MS);
       const fromMs = Date.now();
-      const name = await reload(scene, life, count % BROKEN_EVERY === 0);
+      const name = await reload(scene, agent, count % BROKEN_EVERY === 0);
       // Readings that are under way while a component is exchanged are lost and counted.
       scene.interruptions.push({ fromMs, toMs: Date.now() });
       done.set(name, (done.get(name) ?? 0) + 1);
     }
-    await scene.drain(life);
-    const account = accountOf(await life.counters(), DISK, scene.recorder.kept);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    await scene.drain(agent);
+    const account = accountOf(await agent.counters(), DISK, scene.recorder.kept);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${reloads} reloads: ${Array.from(done, ([name, times]) => `${times} × ${name}`).join(", ")}`);
     print(`${describeAccounts([account])}\n${describeVerdict(verdict)}`);
     assertBalanced(account);
     assertNothingLost(verdict);
     assert.equal(verdict.neverAccepted > 0, account.counted > 0, "what lacks was lost in an exchange");
-    assert.doesNotMatch(life.stderr(), /BUG/);
+    assert.doesNotMatch(agent.stderr(), /BUG/);
   } finally {
     await scene.close();
   }

@@ -5,10 +5,10 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { command, lacksMounts } from "../kit/mounts.ts";
 import { poll } from "../kit/poll.ts";
-import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig } from "./watched_agent.ts";
 
 const LONG_ROUNDS = 20;
 const AWAY_MS = 400;
@@ -68,7 +68,7 @@ async function takeAway(scene: Scene, root: string, way: Way): Promise<void> {
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   const { goRoot, rsRoot } = scene.simulator;
   const mountPoint = join(scene.dir, "mounted");
   const mounts = lacksMounts() === undefined;
@@ -82,15 +82,15 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   };
   const config: AgentConfig = { ...scene.config(), receivers: { kata: receiver } };
   try {
-    const life = await scene.start(config);
+    const agent = await scene.start(config);
     await untilReceived(scene, [...scene.simulator.sandboxes.keys()]);
     const rounds = long ? LONG_ROUNDS : 1;
     for (let round = 0; round < rounds; round++) {
       await takeAway(scene, goRoot, renamed(goRoot));
       await takeAway(scene, rsRoot, way);
     }
-    await scene.drain(life);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    await scene.drain(agent);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(`${rounds} times: one root renamed, the other ${way.name}, and back`);
     print(describeVerdict(verdict));

@@ -7,10 +7,10 @@ import { createTestAuthority, type TestAuthority } from "../kit/certificates.ts"
 import { hasProgram } from "../kit/peers.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
-import type { Life } from "./life.ts";
-import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
+import { configWith, drainAndBalance, EVERY_ROUTE, judgeRoutes, type Route, startRoutes } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, startScene } from "./scene.ts";
+import type { WatchedAgent } from "./watched_agent.ts";
 
 const LONG_ROUNDS = 10;
 const MEANWHILE_MS = 500;
@@ -86,27 +86,27 @@ const STEPS: readonly Step[] = [
   },
 ];
 
-function times(life: Life, { id }: Route, said: string): number {
-  const lines = life.stderr().split("\n");
+function times(agent: WatchedAgent, { id }: Route, said: string): number {
+  const lines = agent.stderr().split("\n");
   return lines.filter((line) => line.includes(said) && line.includes(`"${id}"`)).length;
 }
 
 interface Rotation {
-  readonly life: Life;
+  readonly agent: WatchedAgent;
   readonly routes: readonly Route[];
   readonly files: ClientFiles;
   readonly authorities: Authorities;
 }
 
 async function take(
-  { life, routes, files, authorities }: Rotation,
+  { agent, routes, files, authorities }: Rotation,
   { name, said, change }: Step,
 ): Promise<void> {
-  const before = routes.map((route) => times(life, route, said));
+  const before = routes.map((route) => times(agent, route, said));
   change(files, authorities);
   for (const [index, route] of routes.entries())
     await poll(`"${said}" of ${route.id} after ${name}`, () =>
-      times(life, route, said) > (before[index] ?? 0) ? true : undefined,
+      times(agent, route, said) > (before[index] ?? 0) ? true : undefined,
     );
   await sleep(MEANWHILE_MS);
 }
@@ -118,15 +118,15 @@ async function rotate(scene: Scene, authorities: Authorities, rounds: number): P
   const files = new ClientFiles(scene.dir);
   files.put("ca", ours.file("ca.crt"));
   files.give(ours, "one");
-  const specs = EVERY_WAY.map((spec) => ({
+  const specs = EVERY_ROUTE.map((spec) => ({
     ...spec,
     tls,
     exporter: { tls: files.tls, timeout: PATIENT_TIMEOUT },
   }));
-  const routes = await layRoutes(scene, specs);
-  const life = await scene.start(configWith(scene, routes));
-  const watch = watchAccounts(life);
-  const rotation = { life, routes, files, authorities };
+  const routes = await startRoutes(scene, specs);
+  const agent = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(agent);
+  const rotation = { agent, routes, files, authorities };
   for (let round = 0; round < rounds; round++)
     for (const [index, step] of STEPS.entries()) {
       await take(rotation, step);
@@ -137,18 +137,18 @@ async function rotate(scene: Scene, authorities: Authorities, rounds: number): P
       };
       await take(rotation, { name, said: EXCHANGED, change: good });
     }
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
   const authorities = { ours: createTestAuthority(), others: createTestAuthority() };
   const { ours, others } = authorities;
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     ours.issue("server", "IP:127.0.0.1");
     for (const name of ["one", "two", "three"]) ours.issue(name, `DNS:${name}.test`);

@@ -2,10 +2,10 @@
 
 import type { Protocol } from "../kit/destinations/destination.ts";
 import { type Account, accountOf, assertBalanced } from "./accounts.ts";
-import type { AgentConfig, Life } from "./life.ts";
 import type { Recorder, RecorderOptions } from "./recorder.ts";
 import { exporterTo, type Scene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig, WatchedAgent } from "./watched_agent.ts";
 
 export interface RouteSpec extends RecorderOptions {
   readonly protocol: Protocol;
@@ -29,12 +29,12 @@ export interface Route {
 }
 
 /** Every combination of a protocol and a kind of queue. */
-export const EVERY_WAY: readonly RouteSpec[] = (["grpc", "http"] as const).flatMap((protocol) =>
+export const EVERY_ROUTE: readonly RouteSpec[] = (["grpc", "http"] as const).flatMap((protocol) =>
   (["memory", "disk"] as const).map((queue) => ({ protocol, queue })),
 );
 
 /** Starts a destination for each route. */
-export async function layRoutes(scene: Scene, specs: readonly RouteSpec[]): Promise<readonly Route[]> {
+export async function startRoutes(scene: Scene, specs: readonly RouteSpec[]): Promise<readonly Route[]> {
   return await Promise.all(
     specs.map(async (spec) => {
       const recorder = await scene.addRecorder(spec);
@@ -72,16 +72,16 @@ export async function setModes(routes: readonly Route[], mode: Recorder["mode"])
  * Empties the agent's queues, and fails unless every accepted point has been received by the destination of every route or
  * is counted as lost there.
  */
-export async function settle(
+export async function drainAndBalance(
   scene: Scene,
-  life: Life,
+  agent: WatchedAgent,
   routes: readonly Route[],
 ): Promise<readonly Account[]> {
   await scene.drain(
-    life,
+    agent,
     routes.map(({ id }) => id),
   );
-  const counters = await life.counters();
+  const counters = await agent.counters();
   const accounts = routes.map(({ id, recorder }) => accountOf(counters, id, recorder.kept));
   for (const account of accounts) assertBalanced(account);
   return accounts;

@@ -6,10 +6,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { CliProcess } from "../kit/node/cli_process.ts";
 import { startSimulatorProcess } from "../kit/node/simulator.ts";
 import { poll } from "../kit/poll.ts";
-import type { AgentConfig } from "./life.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig } from "./watched_agent.ts";
 
 const SANDBOXES = 3;
 /** Further sandboxes: the runtime lists them from its start, and they are added to the node later. */
@@ -105,11 +105,11 @@ async function stillScraped(scene: Scene, forMs: number): Promise<string | undef
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES } });
+  const scene = await startScene({ seed, simulator: { sandboxes: SANDBOXES } });
   const hungMs = long ? LONG_HUNG_MS : SHORT_HUNG_MS;
   const runtime = new Runtime(join(scene.dir, "runtime"), seed);
   try {
-    const life = await scene.start(configOf(scene, runtime.endpoint));
+    const agent = await scene.start(configOf(scene, runtime.endpoint));
     assert.equal(await stillScraped(scene, 0), undefined, "nobody could have told its name");
     await runtime.start();
     await untilNamed(scene);
@@ -134,8 +134,8 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     await untilNamed(scene);
     print("hung, killed and replaced: all sandboxes have names, also the one that came meanwhile");
 
-    await scene.drain(life);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    await scene.drain(agent);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);

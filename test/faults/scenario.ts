@@ -21,7 +21,7 @@ export interface Scenario {
 }
 
 /** Runs the scenario. The error of a failure says how to run it again. */
-export async function perform({ name, run }: Scenario, scale: Scale): Promise<void> {
+export async function runScenario({ name, run }: Scenario, scale: Scale): Promise<void> {
   try {
     await run(scale);
   } catch (error) {

@@ -8,9 +8,14 @@ import { type NodeSimulator, rootsOf, startNodeSimulator } from "../kit/node/sim
 import { poll } from "../kit/poll.ts";
 import { DiskWitness } from "./disk_truth.ts";
 import { Ledger } from "./ledger.ts";
-import { type AgentConfig, type Life, spawnLife, untilQueueIsEmpty } from "./life.ts";
 import { type Recorder, type RecorderOptions, startRecorder } from "./recorder.ts";
 import { type Interruption, judge, type Verdict } from "./verdict.ts";
+import {
+  type AgentConfig,
+  spawnWatchedAgent,
+  untilQueueIsEmpty,
+  type WatchedAgent,
+} from "./watched_agent.ts";
 
 export const INTERVAL_MS = 100;
 /** The deadline of one attempt to send. */
@@ -46,7 +51,7 @@ export class Scene {
   readonly interruptions: Interruption[] = [];
   readonly #witness: DiskWitness = new DiskWitness(this.onDisk);
   readonly #servedCounts = new Map<string, number>();
-  readonly #lives: Life[] = [];
+  readonly #agents: WatchedAgent[] = [];
   readonly #recorders: Recorder[] = [];
   readonly #node: NodeSimulator;
 
@@ -88,22 +93,22 @@ export class Scene {
   }
 
   /** Starts the next process of the agent, and returns before it is ready. */
-  async spawn(config: AgentConfig = this.config(), env: Environment = {}): Promise<Life> {
-    const path = join(this.dir, `config_${this.#lives.length}.yaml`);
-    const life = await spawnLife(config, path, env);
-    this.#lives.push(life);
-    return life;
+  async spawn(config: AgentConfig = this.config(), env: Environment = {}): Promise<WatchedAgent> {
+    const path = join(this.dir, `config_${this.#agents.length}.yaml`);
+    const agent = await spawnWatchedAgent(config, path, env);
+    this.#agents.push(agent);
+    return agent;
   }
 
-  async start(config?: AgentConfig, env?: Environment): Promise<Life> {
-    const life = await this.spawn(config, env);
-    await life.ready();
-    return life;
+  async start(config?: AgentConfig, env?: Environment): Promise<WatchedAgent> {
+    const agent = await this.spawn(config, env);
+    await agent.ready();
+    return agent;
   }
 
   /** Kills the agent without warning, and records what is on disk then. */
-  async kill(life: Life): Promise<void> {
-    await this.interrupt(() => life.stop("SIGKILL"));
+  async kill(agent: WatchedAgent): Promise<void> {
+    await this.interrupt(() => agent.stop("SIGKILL"));
   }
 
   /** Ends the agent in a way that may lose readings that it has not accepted yet, and remembers when. */
@@ -127,9 +132,9 @@ export class Scene {
   /**
    * Ends all sandboxes and empties the queues of these exporters; the destinations take requests from now on.
    */
-  async drain(life: Life, exporters: readonly string[] = [DISK]): Promise<void> {
+  async drain(agent: WatchedAgent, exporters: readonly string[] = [DISK]): Promise<void> {
     for (const recorder of [this.recorder, ...this.#recorders]) await recorder.setMode("up");
-    for (const exporter of exporters) await untilCaughtUp(life, exporter);
+    for (const exporter of exporters) await untilCaughtUp(agent, exporter);
     const sandboxes = [...this.simulator.sandboxes.values()];
     for (const sandbox of sandboxes) await sandbox.setFault("error500");
     // By then a scrape that was under way has ended, and its reading is in the pipeline.
@@ -140,7 +145,7 @@ export class Scene {
       this.#servedCounts.set(id, Number(count));
     }
     for (const { id } of sandboxes) await this.simulator.end(id);
-    for (const exporter of exporters) await untilQueueIsEmpty(life, exporter);
+    for (const exporter of exporters) await untilQueueIsEmpty(agent, exporter);
   }
 
   /**
@@ -158,20 +163,20 @@ export class Scene {
     });
     if (verdict.unexplained.length === 0) return verdict;
     // A shim whose answer came too late has counted that scrape, too.
-    const lines = this.#lives.flatMap((life) => life.stderr().split("\n"));
+    const lines = this.#agents.flatMap((agent) => agent.stderr().split("\n"));
     const failed = lines.filter((line) => line.includes("Sandbox is failing."));
     return { ...verdict, unexplained: [...verdict.unexplained, ...failed] };
   }
 
   async close(): Promise<void> {
-    for (const life of this.#lives) if (!life.hasEnded()) await life.stop("SIGKILL");
+    for (const agent of this.#agents) if (!agent.hasEnded()) await agent.stop("SIGKILL");
     for (const recorder of [this.recorder, ...this.#recorders]) await recorder.close();
     await this.#node.close();
   }
 }
 
 /** Starts the node and a destination. The caller starts the agent. */
-export async function setScene({ seed, ...options }: SceneOptions): Promise<Scene> {
+export async function startScene({ seed, ...options }: SceneOptions): Promise<Scene> {
   const random = seededRandom(seed);
   const node = await startNodeSimulator({ sandboxes: 4, cri: false, seed, page: PAGE, ...options.simulator });
   const recorder = await startRecorder(random);
@@ -203,11 +208,11 @@ export function exporterTo(
 }
 
 /** Waits until the queue holds only a reading or two of each sandbox, which it always does. */
-async function untilCaughtUp(life: Life, exporter: string): Promise<void> {
+async function untilCaughtUp(agent: WatchedAgent, exporter: string): Promise<void> {
   await poll(
     `${exporter} to catch up`,
     async () => {
-      const own = (await life.counters()).exporters.get(exporter);
+      const own = (await agent.counters()).exporters.get(exporter);
       return own !== undefined && own.queueSize < CAUGHT_UP_BYTES ? true : undefined;
     },
     60_000,

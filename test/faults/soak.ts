@@ -7,12 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { freePort } from "../kit/free_port.ts";
 import { residentMib } from "../kit/process_usage.ts";
 import { exporterIn } from "./accounts.ts";
-import type { AgentConfig, Life } from "./life.ts";
 import { renderPlot, slopeOf } from "./plot.ts";
 import { type Pushing, startPushing } from "./pushing.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { DISK, type Scene, setScene } from "./scene.ts";
+import { DISK, type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
+import type { AgentConfig, WatchedAgent } from "./watched_agent.ts";
 
 const SANDBOXES = 250;
 const SCRAPE_INTERVAL = "10s";
@@ -73,7 +73,7 @@ async function churn({ simulator }: Scene, stop: AbortSignal): Promise<number> {
 }
 
 /** Takes samples of the agent, pulls its page as Prometheus does, and stops the destinations from time to time. */
-async function observe({ scene, life, page, pushing, minutes }: Observed): Promise<Samples> {
+async function observe({ scene, agent, page, pushing, minutes }: Observed): Promise<Samples> {
   const samples: Samples = {
     seconds: [],
     rssMib: [],
@@ -85,17 +85,17 @@ async function observe({ scene, life, page, pushing, minutes }: Observed): Promi
   const start = performance.now();
   for (let count = 0; performance.now() - start < minutes * 60_000; count++) {
     await sleep(SAMPLE_EVERY_MS);
-    assert.ok(!life.hasEnded(), `the agent has ended:\n${life.stderr().slice(-2_000)}`);
+    assert.ok(!agent.hasEnded(), `the agent has ended:\n${agent.stderr().slice(-2_000)}`);
     const isDown = count % OUTAGE_CYCLE >= OUTAGE_CYCLE - OUTAGE_SAMPLES;
     const mode = isDown ? "unavailable" : "up";
     for (const recorder of [scene.recorder, ...pushing.recorders])
       if (recorder.mode !== mode) await recorder.setMode(mode);
     if (count % PULL_EVERY_SAMPLES === 0) await (await fetch(`http://${page}/metrics`)).arrayBuffer();
-    const { exporters } = await life.counters();
+    const { exporters } = await agent.counters();
     const sizes = Object.keys(pushing.exporters).map((id) => exporters.get(id)?.queueSize ?? 0);
     samples.seconds.push((performance.now() - start) / 1_000);
-    samples.rssMib.push(residentMib(life.pid));
-    samples.openFiles.push(readdirSync(`/proc/${life.pid}/fd`).length);
+    samples.rssMib.push(residentMib(agent.pid));
+    samples.openFiles.push(readdirSync(`/proc/${agent.pid}/fd`).length);
     samples.queueMib.push((exporters.get(DISK)?.queueSize ?? 0) / MIB);
     samples.memoryQueuesMib.push(sizes.reduce((sum, bytes) => sum + bytes, 0) / MIB);
     samples.received.push(scene.recorder.kept.unique);
@@ -105,7 +105,7 @@ async function observe({ scene, life, page, pushing, minutes }: Observed): Promi
 
 interface Observed {
   readonly scene: Scene;
-  readonly life: Life;
+  readonly agent: WatchedAgent;
   readonly page: string;
   readonly pushing: Pushing;
   readonly minutes: number;
@@ -152,8 +152,8 @@ function describeGrowth({ seconds, rssMib, openFiles }: Samples): {
 }
 
 /** Checks the agent's own counters for the exporters whose destinations record no points. */
-async function assertNothingCounted(life: Life, ids: readonly string[]): Promise<void> {
-  const counters = await life.counters();
+async function assertNothingCounted(agent: WatchedAgent, ids: readonly string[]): Promise<void> {
+  const counters = await agent.counters();
   for (const id of ids) {
     const { sent, failed, enqueueFailed } = exporterIn(counters, id);
     assert.deepEqual([[...failed], enqueueFailed], [[], 0], `"${id}" loses nothing`);
@@ -162,26 +162,26 @@ async function assertNothingCounted(life: Life, ids: readonly string[]): Promise
 }
 
 async function run({ seed, minutes, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed, simulator: { sandboxes: SANDBOXES, cri: true, page: {} } });
+  const scene = await startScene({ seed, simulator: { sandboxes: SANDBOXES, cri: true, page: {} } });
   const page = `127.0.0.1:${await freePort()}`;
   const stop = new AbortController();
   try {
     const pushing = await startPushing(scene);
-    const life = await scene.start(configOf(scene, page, pushing));
+    const agent = await scene.start(configOf(scene, page, pushing));
     const churning = churn(scene, stop.signal);
-    const samples = await observe({ scene, life, page, pushing, minutes });
+    const samples = await observe({ scene, agent, page, pushing, minutes });
     stop.abort();
     const replaced = await churning;
     const { text, growth, more } = describeGrowth(samples);
     print(`${SANDBOXES} sandboxes, ${replaced} replaced, ${minutes} minutes; written to ${write(samples)}`);
     print(text);
-    await scene.drain(life, [DISK, ...Object.keys(pushing.exporters)]);
-    await assertNothingCounted(life, Object.keys(pushing.exporters));
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    await scene.drain(agent, [DISK, ...Object.keys(pushing.exporters)]);
+    await assertNothingCounted(agent, Object.keys(pushing.exporters));
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(describeVerdict(verdict));
     assertNothingLost(verdict);
-    assert.doesNotMatch(life.stderr(), /BUG/);
+    assert.doesNotMatch(agent.stderr(), /BUG/);
     if (minutes < JUDGED_MINUTES_MIN) return;
     assert.ok(growth < GROWTH_MIB_PER_MINUTE_MAX, `resident memory grows by ${growth} MiB a minute`);
     assert.ok(more < MORE_FILES_MAX, `${more} more files are open`);

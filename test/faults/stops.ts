@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Mode } from "./recorder.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { type Scene, setScene } from "./scene.ts";
+import { type Scene, startScene } from "./scene.ts";
 import { assertNothingLost, describeVerdict } from "./verdict.ts";
 
 const SHORT_STOPS = 6;
@@ -17,10 +17,10 @@ const MODES: readonly Mode[] = ["up", "refusing", "hanging", "unavailable", "sta
  * the agent could handle it.
  */
 async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise<boolean> {
-  const life = await scene.spawn();
-  if (ready) await life.ready();
+  const agent = await scene.spawn();
+  if (ready) await agent.ready();
   await sleep(delayMs);
-  const { code, signal, stderr } = await life.stop("SIGTERM");
+  const { code, signal, stderr } = await agent.stop("SIGTERM");
   scene.lookAtDisk();
   // A process without a handler for the signal is ended by it. Such an agent has not begun anything.
   const tooEarly = signal === "SIGTERM" && stderr === "";
@@ -29,7 +29,7 @@ async function stopAfter(scene: Scene, delayMs: number, ready: boolean): Promise
 }
 
 async function run({ seed, long, kills, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   const stops = long ? kills : SHORT_STOPS;
   let tooEarly = 0;
   try {
@@ -39,9 +39,9 @@ async function run({ seed, long, kills, print }: Scale): Promise<void> {
       const delayMs = (ready ? READY_MS_MAX : START_MS_MAX) * scene.random();
       if (await stopAfter(scene, delayMs, ready)) tooEarly++;
     }
-    const life = await scene.start();
-    await scene.drain(life);
-    assert.equal((await life.stop("SIGTERM")).code, 0);
+    const agent = await scene.start();
+    await scene.drain(agent);
+    assert.equal((await agent.stop("SIGTERM")).code, 0);
     const verdict = scene.judge();
     print(
       `${stops} stops, every second one of an agent that may be starting, ${tooEarly} of them before the agent listened to signals; all others ended with 0`,

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { status } from "@grpc/grpc-js";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
-import { configWith, EVERY_WAY, judgeRoutes, layRoutes, type Route, settle } from "./routes.ts";
+import { configWith, drainAndBalance, EVERY_ROUTE, judgeRoutes, type Route, startRoutes } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, startScene } from "./scene.ts";
 
 const SHORT_DELAY_MS = 4_000;
 const LONG_DELAY_MS = 60_000;
@@ -40,15 +40,15 @@ function assertLeftAlone({ id }: Route, asked: readonly number[], delayMs: numbe
 }
 
 async function throttle(scene: Scene, delayMs: number): Promise<string> {
-  const specs = EVERY_WAY.map((spec) => ({
+  const specs = EVERY_ROUTE.map((spec) => ({
     ...spec,
     // With one request at a time, no other request is under way when the peer asks for a pause.
     sendingQueue: { num_consumers: 1 },
     exporter: { retry_on_failure: IMPATIENT, timeout: PATIENT_TIMEOUT },
   }));
-  const routes = await layRoutes(scene, specs);
-  const life = await scene.start(configWith(scene, routes));
-  const watch = watchAccounts(life);
+  const routes = await startRoutes(scene, specs);
+  const agent = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(agent);
   for (const { id, recorder } of routes)
     await poll(`${id} to deliver`, () => recorder.kept.requests > 0 || undefined);
   const fromMs = performance.now();
@@ -63,16 +63,16 @@ async function throttle(scene: Scene, delayMs: number): Promise<string> {
       assertLeftAlone(route, asked, delayMs);
     }),
   );
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" gives up nothing meanwhile`);
   const judged = judgeRoutes(scene, routes);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   return `${describeAccounts(accounts)}\n${judged}`;
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     print(await throttle(scene, long ? LONG_DELAY_MS : SHORT_DELAY_MS));
   } finally {

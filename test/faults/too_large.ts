@@ -5,18 +5,18 @@ import { status } from "@grpc/grpc-js";
 import type { Refusal } from "../kit/destinations/destination.ts";
 import { poll } from "../kit/poll.ts";
 import { describeAccounts, watchAccounts } from "./accounts.ts";
-import type { Life } from "./life.ts";
 import {
   configWith,
+  drainAndBalance,
   judgeRoutes,
-  layRoutes,
   type Route,
   type RouteSpec,
   setModes,
-  settle,
+  startRoutes,
 } from "./routes.ts";
 import type { Scale, Scenario } from "./scenario.ts";
-import { PATIENT_TIMEOUT, type Scene, setScene } from "./scene.ts";
+import { PATIENT_TIMEOUT, type Scene, startScene } from "./scene.ts";
+import type { WatchedAgent } from "./watched_agent.ts";
 
 const LIMIT_BYTES = 1024 * 1024;
 const SHORT_OUTAGE_MS = 3_000;
@@ -73,38 +73,42 @@ function limit(routes: readonly Route[], specs: readonly LimitedRoute[]): void {
 }
 
 /** Returns how many lines of the exporter's log say that batches are smaller from now on. */
-function timesSaid(life: Life, { id }: Route): number {
-  const lines = life.stderr().split("\n");
+function timesSaid(agent: WatchedAgent, { id }: Route): number {
+  const lines = agent.stderr().split("\n");
   return lines.filter((line) => line.includes(SAID) && line.includes(`"${id}"`)).length;
 }
 
 /** Ends an outage with a backlog that the peer does not take in batches of the usual size. */
 async function outlive(scene: Scene, specs: readonly LimitedRoute[], outageMs: number): Promise<string> {
-  const routes = await layRoutes(scene, specs);
+  const routes = await startRoutes(scene, specs);
   limit(routes, specs);
   await setModes(routes, "refusing");
-  const life = await scene.start(configWith(scene, routes));
-  const watch = watchAccounts(life);
+  const agent = await scene.start(configWith(scene, routes));
+  const watch = watchAccounts(agent);
   await sleep(outageMs);
   await setModes(routes, "up");
   for (const route of routes)
-    await poll(`${route.id} to say it`, () => timesSaid(life, route) > 0 || undefined, 60_000);
-  const text = await settleAfterAnother(scene, life, routes);
+    await poll(`${route.id} to say it`, () => timesSaid(agent, route) > 0 || undefined, 60_000);
+  const text = await settleAfterAnother(scene, agent, routes);
   await watch.stop();
   for (const route of routes)
-    assert.equal(timesSaid(life, route), 1, `"${route.id}" says once what the peer takes`);
-  assert.match(life.stderr(), /"option":"sending_queue::batch::max_size"/);
-  assert.equal((await life.stop("SIGTERM")).code, 0);
+    assert.equal(timesSaid(agent, route), 1, `"${route.id}" says once what the peer takes`);
+  assert.match(agent.stderr(), /"option":"sending_queue::batch::max_size"/);
+  assert.equal((await agent.stop("SIGTERM")).code, 0);
   return `${text}\n${judgeRoutes(scene, routes)}`;
 }
 
 /** Makes a second outage. Its backlog must be sent in batches of the size that the exporter has learnt: none is refused. */
-async function settleAfterAnother(scene: Scene, life: Life, routes: readonly Route[]): Promise<string> {
+async function settleAfterAnother(
+  scene: Scene,
+  agent: WatchedAgent,
+  routes: readonly Route[],
+): Promise<string> {
   await sleep(AFTERWARDS_MS);
   const before = routes.map(({ recorder }) => recorder.refused.requests);
   await setModes(routes, "refusing");
   await sleep(SHORT_OUTAGE_MS);
-  const accounts = await settle(scene, life, routes);
+  const accounts = await drainAndBalance(scene, agent, routes);
   for (const [index, { id, recorder }] of routes.entries())
     assert.equal(recorder.refused.requests, before[index], `"${id}" sends nothing again that is too large`);
   for (const { id, counted } of accounts) assert.equal(counted, 0, `"${id}" loses nothing`);
@@ -112,7 +116,7 @@ async function settleAfterAnother(scene: Scene, life: Life, routes: readonly Rou
 }
 
 async function run({ seed, long, print }: Scale): Promise<void> {
-  const scene = await setScene({ seed });
+  const scene = await startScene({ seed });
   try {
     const specs = long ? [...ROUTES, ...MORE_ROUTES] : ROUTES;
     print(await outlive(scene, specs, long ? LONG_OUTAGE_MS : SHORT_OUTAGE_MS));

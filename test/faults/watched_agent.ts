@@ -8,7 +8,7 @@ import { type AgentProcess, pullReader, spawnAgent } from "../kit/node/agent_pro
 import { poll } from "../kit/poll.ts";
 import { type Counters, readCounters } from "./counters.ts";
 
-/** The part of a configuration that scenarios give; `spawnLife` adds the telemetry. */
+/** The part of a configuration that scenarios give; `spawnWatchedAgent` adds the telemetry. */
 export interface AgentConfig {
   readonly extensions?: Readonly<Record<string, unknown>>;
   readonly receivers: Readonly<Record<string, unknown>>;
@@ -22,7 +22,7 @@ export interface AgentConfig {
 }
 
 /** A process of the agent whose counters can be read and whose configuration can be changed. */
-export interface Life extends AgentProcess {
+export interface WatchedAgent extends AgentProcess {
   counters(): Promise<Counters>;
   /** Writes another configuration into its file; the caller tells the agent to read it. */
   rewrite(config: AgentConfig): Promise<void>;
@@ -35,11 +35,11 @@ const COMPILED = mkdtempSync(join(tmpdir(), "compiled-"));
 process.on("exit", () => rmSync(COMPILED, { recursive: true, force: true }));
 
 /** Starts an agent and returns at once: it may be killed before it has read a line. */
-export async function spawnLife(
+export async function spawnWatchedAgent(
   config: AgentConfig,
   configPath: string,
   env: Readonly<Record<string, string>> = {},
-): Promise<Life> {
+): Promise<WatchedAgent> {
   const port = await freePort();
   const withTelemetry = (plain: AgentConfig): string => {
     const telemetry = { logs: { encoding: "json" }, metrics: { readers: [pullReader(port)] } };
@@ -59,12 +59,16 @@ export async function spawnLife(
 }
 
 /** Waits until an exporter's queue is empty, and until two looks in a row find the same counters. */
-export async function untilQueueIsEmpty(life: Life, exporter: string, limitMs = 60_000): Promise<Counters> {
+export async function untilQueueIsEmpty(
+  agent: WatchedAgent,
+  exporter: string,
+  limitMs = 60_000,
+): Promise<Counters> {
   let before = "";
   return await poll(
     `${exporter} to have nothing left to send`,
     async () => {
-      const counters = await life.counters();
+      const counters = await agent.counters();
       const own = counters.exporters.get(exporter);
       const state = JSON.stringify(own);
       const isEmpty = own !== undefined && own.queueSize === 0 && own.inFlight === 0 && state === before;
