@@ -205,7 +205,7 @@ export class DeliveryChain {
     if (!this.#batcher.limitTo(finding)) return;
     this.#options.settings.logger.warn(
       { bytes: finding.passedBytes, option: "sending_queue::batch::max_size" },
-      "The receiver takes smaller requests only; batches are no larger from now on. The option spares the attempts.",
+      "The receiver takes smaller requests only; batches are no larger from now on. Set the option to save the failed attempts.",
     );
   }
 

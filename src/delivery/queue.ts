@@ -86,7 +86,7 @@ export function isWithin(size: QueueSize, { requests, items, bytes }: TakeLimit)
  * The caller
  * - never writes to the bytes of a request that it has added or taken;
  * - passes each request that it has taken to `acknowledge` or `requeue`, once;
- * - calls nothing after `close`.
+ * - adds and takes nothing after `close`.
  *
  * The queue
  * - answers at once, and holds no request in memory that it does not count in `size`;

@@ -137,7 +137,7 @@ export class FileStorage implements Extension, QueueStorage {
     for (const [queue, bytes] of this.#unopened)
       this.#settings.logger.warn(
         { queue, bytes },
-        "A queue on disk belongs to no exporter; name one so again to send it, or remove its folder.",
+        "A queue on disk belongs to no exporter; give an exporter its name again to send it, or remove its folder.",
       );
   }
 
