@@ -130,7 +130,7 @@ for (const section of ["receivers", "processors", "exporters", "extensions"] as 
       await component.shutdown(deadline());
       assert.deepEqual([...given.values], [1]);
       if (section === "processors") {
-        assert.equal(next.taken.length, 1, "what went in before shutdown came out");
+        assert.equal(next.taken.length, 1, "every reading from before the shutdown is handed on");
         assert.deepEqual(next.ended, ["s1"]);
       }
     });

@@ -153,7 +153,7 @@ test("relay: has no room while it has no target, reports each reading that it lo
         sent,
       );
       const consumed = schedule.filter((step) => step.do === "consume").length;
-      assert.equal(sent.length + lost.length, consumed, "what is not handed on is told");
+      assert.equal(sent.length + lost.length, consumed, "every reading that is not handed on is reported");
       const ends = schedule.filter((step) => step.do === "end").length;
       assert.equal(end.seen.filter((one) => one.startsWith("end")).length, ends);
     }),

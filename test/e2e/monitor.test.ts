@@ -203,7 +203,7 @@ test("with a certificate everything is served over TLS, with the version and the
   assert.equal(await first({ minVersion: "TLSv1.3" }), "HTTP/1.1 200 OK");
   const refused = await first({ maxVersion: "TLSv1.2", ciphers: "ECDHE-ECDSA-AES128-GCM-SHA256" });
   assert.match(refused, /^(EPROTO|ERR_SSL)/);
-  await assert.rejects(node.get("/metrics"), "in the clear nobody answers");
+  await assert.rejects(node.get("/metrics"), "there is no answer without TLS");
 });
 
 test("kata-monitor's unit test of pages: names, the order of labels, HELP, TYPE and a summary are the same", async () => {
@@ -237,7 +237,10 @@ test("kata-monitor's unit test of pages: names, the order of labels, HELP, TYPE 
       assert.deepEqual(headers(page, `kata_shim_${name}`), want);
     }
     assert.deepEqual(headers(page, "kata_shim_fds"), headers(raw, "kata_shim_fds"));
-    assert.ok(!/^(go|process)_/m.test(page), "a name of the shim's Go runtime stands as the agent's");
+    assert.ok(
+      !/^(go|process)_/m.test(page),
+      "a family of the shim's Go runtime looks like one of the agent's",
+    );
     const unlabelled = page
       .split("\n")
       .filter((line) => line !== "" && !line.startsWith("#") && !line.includes(identity));

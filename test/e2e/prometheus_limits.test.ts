@@ -59,7 +59,7 @@ const PAGES: Readonly<Record<string, Row>> = {
     guest: () => LOAD + repeat(9_000, (i) => `kata_guest_load{item="${i}"} ${i}\n`),
     refusal: /sample limit exceeded/,
   },
-  "many samples of families that nobody knows": {
+  "many samples of unknown families": {
     guest: () => repeat(900, (i) => `kata_guest_new_${i}{item="a"} 1\nkata_guest_new_${i}{item="b"} 2\n`),
   },
   "new series each time": {

@@ -129,7 +129,7 @@ function checkSpoilt({ at, struck, records, waiting, outcome: { payloads, damage
       [[1, record.header.points]],
       `byte ${at}`,
     );
-  } else assert.deepEqual(lost, [], `byte ${at} of a settled record's payload matters to nobody`);
+  } else assert.deepEqual(lost, [], `byte ${at} of a settled record's payload makes no difference`);
 }
 
 function flipped(bytes: Buffer, at: number, random: () => number): Buffer {

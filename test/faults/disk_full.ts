@@ -22,7 +22,7 @@ function asking(scene: Scene): AgentConfig {
 
 async function untilFull(agent: WatchedAgent): Promise<number> {
   return await poll(
-    "a scrape that is not made for want of room",
+    "a scrape that is skipped since there is no room",
     async () => (await agent.counters()).skipped.get("queue_full") || undefined,
   );
 }

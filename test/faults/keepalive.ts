@@ -83,20 +83,24 @@ function goodbyesOf({ events }: GoServer): string[] {
 async function ping(scene: Scene, servers: Servers, requests: typeof SHORT_REQUESTS): Promise<string> {
   const { usual, hung, eager } = servers;
   const agent = await scene.start(configOf(scene, servers));
-  await poll("the eager one to be sent away", () => goodbyesOf(eager).length > 0 || undefined, LIMIT_MS);
+  await poll(
+    "the connection of the eager exporter to be closed",
+    () => goodbyesOf(eager).length > 0 || undefined,
+    LIMIT_MS,
+  );
   for (const name of ["usual", "hung"] as const)
     await poll(
       `requests to ${name}`,
       () => requestsAt(servers[name]) >= requests[name] || undefined,
       LIMIT_MS,
     );
-  assert.deepEqual(goodbyesOf(usual), [], "nobody minds how often the usual configuration pings");
-  assert.deepEqual(goodbyesOf(hung), [], "nor a server that answers nothing in time");
+  assert.deepEqual(goodbyesOf(usual), [], "the default configuration does not ping too often");
+  assert.deepEqual(goodbyesOf(hung), [], "it does not, either, for a server that answers too late");
   assert.ok(goodbyesOf(eager).includes("too_many_pings"), goodbyesOf(eager).join());
   assert.equal((await agent.stop("SIGTERM")).code, 0);
   const counts = Object.entries(servers).map(
     ([name, server]) =>
-      `${name}: ${requestsAt(server)} requests, ${pingsAt(server)} pings, sent away ${goodbyesOf(server).length} times`,
+      `${name}: ${requestsAt(server)} requests, ${pingsAt(server)} pings, disconnected ${goodbyesOf(server).length} times`,
   );
   return counts.join("\n");
 }

@@ -31,7 +31,7 @@ async function poison(scene: Scene, forMs: number): Promise<string> {
     const dropped = exporterIn(counters, id).failed.get("permanent") ?? 0;
     assert.ok(dropped > 0, `"${id}" drops what the peer refuses`);
     assert.equal(dropped, recorder.refused.valuesOf(bad), "and counts it, to the point");
-    assert.equal(recorder.kept.valuesOf(bad), 0, "none of it came");
+    assert.equal(recorder.kept.valuesOf(bad), 0, "none of its points is received");
     assertNothingLost(scene.judge(recorder, [bad]));
   }
   for (const { id, counted } of accounts)

@@ -30,7 +30,7 @@ async function writeProtect(scene: Scene, mount: Mount): Promise<Account> {
   const fromMs = Date.now();
   mount.remount("abort");
   await poll(
-    "a scrape that is not made for want of room",
+    "a scrape that is skipped since there is no room",
     async () => (await agent.counters()).skipped.get("queue_full") || undefined,
   );
   await sleep(READ_ONLY_MS);

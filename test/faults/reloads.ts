@@ -120,7 +120,11 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     print(`${describeAccounts([account])}\n${describeVerdict(verdict)}`);
     assertBalanced(account);
     assertNothingLost(verdict);
-    assert.equal(verdict.neverAccepted > 0, account.counted > 0, "what lacks was lost in an exchange");
+    assert.equal(
+      verdict.neverAccepted > 0,
+      account.counted > 0,
+      "readings are missing only where an exchange has lost some",
+    );
     assert.doesNotMatch(agent.stderr(), /BUG/);
   } finally {
     await scene.close();

@@ -110,7 +110,7 @@ async function run({ seed, long, print }: Scale): Promise<void> {
   const runtime = new Runtime(join(scene.dir, "runtime"), seed);
   try {
     const agent = await scene.start(configOf(scene, runtime.endpoint));
-    assert.equal(await stillScraped(scene, 0), undefined, "nobody could have told its name");
+    assert.equal(await stillScraped(scene, 0), undefined, "its name could not be known");
     await runtime.start();
     await untilNamed(scene);
     print("not there yet, and then there: all sandboxes have names");
@@ -119,20 +119,20 @@ async function run({ seed, long, print }: Scale): Promise<void> {
     await stillScraped(scene, hungMs);
     runtime.goOn();
     await untilNamed(scene);
-    print("hung, and then not: all sandboxes have names, also the one that came meanwhile");
+    print("hung, and then not: all sandboxes have names, also the new one");
 
     await runtime.kill();
     await stillScraped(scene, hungMs);
     await runtime.start();
     await untilNamed(scene);
-    print("killed and replaced: all sandboxes have names, also the one that came meanwhile");
+    print("killed and replaced: all sandboxes have names, also the new one");
 
     runtime.hang();
     await stillScraped(scene, hungMs);
     await runtime.kill();
     await runtime.start();
     await untilNamed(scene);
-    print("hung, killed and replaced: all sandboxes have names, also the one that came meanwhile");
+    print("hung, killed and replaced: all sandboxes have names, also the new one");
 
     await scene.drain(agent);
     assert.equal((await agent.stop("SIGTERM")).code, 0);

@@ -112,7 +112,7 @@ test("the first and the last reading that a guest served must be received", () =
       [20, 3],
     ]),
   );
-  assert.equal(judge({ received, interruptions: [] }).unexplained.length, 1, "the first lacks");
+  assert.equal(judge({ received, interruptions: [] }).unexplained.length, 1, "the first one is missing");
   const servedCounts = new Map([["a", 4]]);
   assert.equal(
     judge({ received, interruptions: [killAt(5)], servedCounts }).unexplained.length,

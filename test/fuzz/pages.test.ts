@@ -60,7 +60,7 @@ function contents(page: ParsedPage): unknown {
 function checkSound(page: ParsedPage, text: Buffer): void {
   assert.equal(page.values.length, page.schema.width);
   const names = page.schema.families.map(({ name }) => name);
-  assert.equal(new Set(names).size, names.length, "a family stands once");
+  assert.equal(new Set(names).size, names.length, "each family is there once");
   const lines = text.toString("latin1").split("\n").length;
   const counted = page.samples + page.badLines + page.skippedLines;
   assert.ok(counted <= lines, `${counted} lines counted of ${lines}`);
