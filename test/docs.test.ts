@@ -13,7 +13,7 @@ import { optionsOf, readReadme, unnamedOptions } from "./tidy/option_docs.ts";
 import { ROOT } from "./tidy/sources.ts";
 
 /**
- * What may be missing or wrong in a document, each with its reason. The key is how the lines of a failing rule begin. An
+ * Things that may be missing or wrong in a document, each with its reason. The key is how the lines of a failing rule begin. An
  * entry that no rule needs any more fails.
  */
 const EXCEPTIONS: Readonly<Record<string, string>> = {};

@@ -153,6 +153,20 @@ test("every source file says its licence in its first line", () => {
   check("licences", broken);
 });
 
+/** A comment that begins so has its subject elsewhere, and a stranger has to look for it. */
+const HEADLESS = /^\s*(?:\/\/|\/\*\*) (?:What|Of|Whoever|Those|Likewise)\b/;
+
+test("a comment begins with its subject", () => {
+  const broken = files.flatMap(({ path, lines }) =>
+    lines.flatMap((line, at) =>
+      HEADLESS.test(line) && !/^\s*\/\//.test(lines[at - 1] ?? "")
+        ? [`${path}:${at + 1}: ${line.trim()}`]
+        : [],
+    ),
+  );
+  check("headless comments", broken);
+});
+
 test("prometheus, otlp and wire do no input or output", () => {
   const pure = code.filter(({ path }) => /^src\/(prometheus|otlp|wire)\//.test(path));
   assert.ok(pure.length > 0);

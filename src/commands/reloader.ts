@@ -57,7 +57,7 @@ export class Reloader implements ReloadControl {
       .createObservableGauge("kata_collector_config_last_reload_successful", {
         unit: "1",
         description:
-          "Whether the configuration that was read last is the one at work, with the files that it names.",
+          "Whether the configuration that was read last is the one in use, with the files that it names.",
       })
       .addCallback((result) => {
         const isCurrent = (this.#last?.faults.length ?? 0) === 0 && this.#outdated.length === 0;
@@ -91,7 +91,7 @@ export class Reloader implements ReloadControl {
     const ok = faults.length === 0 && outdated.length === 0;
     this.#counter?.add(1, { outcome: ok ? "success" : "failure" });
     if (faults.length > 0)
-      agent.logger.error({ faults }, "Configuration has faults; the old one stays at work.");
+      agent.logger.error({ faults }, "Configuration has faults; the old one stays in use.");
     else if (ok) agent.logger.info("Configuration was reloaded.");
     else
       agent.logger.error(

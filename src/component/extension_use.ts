@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * What other components can use an extension for:
+ * The ways in which other components can use an extension:
  *
  * - "storage": to keep queues on disk;
  * - "http_authenticator", "grpc_authenticator": to add credentials to the requests that an exporter sends;

@@ -2,7 +2,7 @@
 /** The result of a reload. */
 export interface ReloadResult {
   readonly ok: boolean;
-  /** What is wrong, in words for the user. If there is any fault in the configuration, the old one stays in use. */
+  /** The faults, in words for the user. If there is any fault in the configuration, the old one stays in use. */
   readonly faults: readonly string[];
 }
 

@@ -18,7 +18,7 @@ export interface ExpandOptions {
 const DEPTH_MAX = 100;
 /** The limit on the text of all references of one config together. */
 const EXPANDED_CHARS_MAX = 4 * 1024 * 1024;
-/** What each reference counts for, in addition to its text. */
+/** The characters that each reference counts for, in addition to its text. */
 const REFERENCE_CHARS = 100;
 /** Matches a variable's name and its default. */
 const DEFAULT = /^([^:]*):-(.*)$/s;

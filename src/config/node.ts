@@ -47,7 +47,7 @@ export function isNull(node: ConfigNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
-/** Merges as the Collector does: maps are merged key by key, and `over` replaces everything else, also by a null. */
+/** Merges as the Collector does: maps are merged key by key; any other value of `over` replaces the value of `under`, even if it is null. */
 export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   if (under.kind !== "map" || over.kind !== "map") return over;
   const entries = new Map(under.entries);

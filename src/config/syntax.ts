@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
-/** What is wrong with a text as YAML, before it has a place in a file. */
+/** A fault of a text as YAML, before it has a place in a file. */
 export interface SyntaxFault {
   readonly offset: number;
   readonly message: string;

@@ -122,7 +122,7 @@ export class CriClient {
     return { name: runtimeName, version: runtimeVersion };
   }
 
-  /** Lists all pod sandboxes. `wanted` is called for each of them when the answer has come. */
+  /** Lists all pod sandboxes. Labels and annotations are decoded only for those whose id `wanted` returns true for. */
   pods(wanted: (id: string) => boolean): Promise<PodList> {
     return this.#call("ListPodSandbox", LIST_REQUEST, (answer) => decodeList(answer, wanted));
   }

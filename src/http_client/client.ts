@@ -58,7 +58,7 @@ export class HttpPushClient {
   readonly #options: HttpPushOptions;
   readonly #connections: HttpConnections;
   readonly #authenticator: ClientAuthenticator | undefined;
-  /** The request without its body, which authenticators see too. */
+  /** The parts of every request except its body, which `post` adds. Authenticators see all of them. */
   readonly #unsent: Omit<UnsentRequest, "body">;
   readonly #approach: Approach;
   readonly #failures: FailedPeer;

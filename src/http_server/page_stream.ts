@@ -5,7 +5,7 @@ import { Chunk, type PageWriter } from "../prometheus/write/page_writer.ts";
 
 /** Large enough that the calls for each chunk cost little. A chunk is written in about 30 µs. */
 export const CHUNK_BYTES: number = 128 * 1024;
-/** The time after which a pull lets others go on, even if its puller is always ready. */
+/** The longest time for which one pull writes before others get a turn, even if its client reads as fast as the agent writes. */
 const SLICE_MS = 10;
 
 /** A client that takes a page at its own pace. */

@@ -14,7 +14,7 @@ export interface GraphOptions extends NodeOptions {
   onError(error: Error): void;
 }
 
-/** What a graph consists of: its components in the order of their start, and the keys of each pipeline's components. */
+/** The contents of a graph: its components in the order of their start, and the keys of each pipeline's components. */
 interface Arrangement {
   readonly specs: readonly Spec[];
   readonly pipelines: ReadonlyMap<string, readonly string[]>;

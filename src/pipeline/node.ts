@@ -27,7 +27,7 @@ export interface Node {
   readonly statuses: InstanceStatuses;
 }
 
-/** What every node of a graph is made with. */
+/** The things that every node of a graph is made with. */
 export interface NodeOptions {
   /** Returns the settings of a component. `pipeline` is given for a processor, which has an instance per pipeline. */
   settings(kind: ComponentKind, id: string, pipeline?: string): Settings;

@@ -20,7 +20,7 @@ export interface CommandContext {
 }
 
 /**
- * Runs a command to its end. Resolves to the exit code of the process: 0 if all is well, 1 for any error. Rejects with an error
- * whose message is for the user.
+ * Runs a command to its end. Resolves to the exit code of the process: 0 for success, 1 for an error. `monitor` also has 2, as
+ * kata-monitor has, for flags that it cannot parse. Rejects with an error whose message is for the user.
  */
 export type Command = (context: CommandContext) => Promise<number>;

@@ -38,7 +38,7 @@ try { for (;;) taken += attempt(Buffer.alloc(4096, "x")); } catch (error) { cons
 
 /** Runs the filler, "$0" -e "$1" "$2", with standard error at something that nobody reads; its answer goes to descriptor 4. */
 const READERS = {
-  // What Node gives a child is no pipe but a pair of sockets.
+  // Node gives a child a pair of sockets, not a pipe.
   socket: `exec "$0" --input-type=module -e "$1" "$2" >&4`,
   pipe: `("$0" --input-type=module -e "$1" "$2" 2>&1 >&4) | sleep 60`,
 };

@@ -16,7 +16,7 @@ export interface GuestUse {
   readonly writtenBytesPerSecond: number;
 }
 
-/** The numbers of a guest in one condition. Items that are not named here change as always. */
+/** The numbers of a guest in one condition. Entries of meminfo and vmstat that are not named here change as in a healthy guest. */
 export interface GuestCondition {
   /** The share of each mode in a CPU's time. The rest, up to 1, is idle. */
   readonly cpuShares: Readonly<Record<string, number>>;

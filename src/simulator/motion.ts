@@ -14,7 +14,7 @@ export function fixed(value: number): Motion {
 export interface CounterOptions {
   /** The least first value, such as a point in time; 0 unless given. */
   readonly from?: number;
-  /** What the first value is above `from`, on average; 0 unless given. */
+  /** By how much the first value is above `from`, on average; 0 unless given. */
   readonly start?: number;
   /** The growth per scrape, on average. Below 1, the number often stays the same. */
   readonly growth: number;

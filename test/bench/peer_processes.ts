@@ -12,7 +12,7 @@ export interface Scraper {
   stop(): Promise<void>;
 }
 
-/** What to scrape and where to push: the same for all processes that are compared. */
+/** The targets to scrape and the place to push to: the same for all processes that are compared. */
 export interface PeerTask {
   /** The root of the sandboxes' directories. */
   readonly root: string;

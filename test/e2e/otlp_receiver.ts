@@ -60,7 +60,7 @@ export interface OtlpReceiver {
   close(): Promise<void>;
 }
 
-/** What must be installed for `startOtlpReceiver`. */
+/** The packages that `startOtlpReceiver` needs. */
 export const OTLP_RECEIVER_NEEDS = "Python with grpcio and opentelemetry-proto";
 
 /**

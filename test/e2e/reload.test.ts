@@ -82,13 +82,13 @@ test("after a configuration with faults, or one that cannot start, the agent rep
     Object.assign(config["exporters"]?.["prometheus"] ?? {}, { endpoint: "nowhere", paht: "/x" });
   });
   node.agent.kill("SIGHUP");
-  await said("Configuration has faults; the old one stays at work.");
+  await said("Configuration has faults; the old one stays in use.");
   assert.match(node.agent.stderr(), /unknown key \\"paht\\"; did you mean \\"path\\"\?/);
   await write((config) => {
     Object.assign(config["exporters"]?.["prometheus"] ?? {}, { endpoint: "192.0.2.1:1" });
   });
   node.agent.kill("SIGHUP");
-  await said("Configuration has faults; the old one stays at work.", 2);
+  await said("Configuration has faults; the old one stays in use.", 2);
   assert.match(
     node.agent.stderr(),
     /cannot start exporter \\"prometheus\\": cannot listen on 192\.0\.2\.1:1/,

@@ -24,6 +24,8 @@ async function poison(scene: Scene, forMs: number): Promise<string> {
   const agent = await scene.start(configWith(scene, routes));
   const watch = watchAccounts(agent);
   await sleep(forMs);
+  // Every batch is halved many times. On a busy machine the exporters would not catch up with full pages.
+  for (const sandbox of scene.simulator.sandboxes.values()) await sandbox.setFault("error500");
   const accounts = await drainAndBalance(scene, agent, routes);
   await watch.stop();
   const counters = await agent.counters();

@@ -71,7 +71,7 @@ const BROKEN: Readonly<Record<string, (scene: Scene, agent: WatchedAgent) => Pro
 };
 
 const RELOADED = "Configuration was reloaded.";
-const FAULTY = "Configuration has faults; the old one stays at work.";
+const FAULTY = "Configuration has faults; the old one stays in use.";
 
 function pick<T>(from: Readonly<Record<string, T>>, random: () => number): readonly [string, T] {
   const entries = Object.entries(from);

@@ -207,6 +207,9 @@ export function exporterTo(
   };
 }
 
+/** A busy machine may take minutes. */
+const CATCH_UP_LIMIT_MS = 300_000;
+
 /** Waits until the queue holds only a reading or two of each sandbox, which it always does. */
 async function untilCaughtUp(agent: WatchedAgent, exporter: string): Promise<void> {
   await poll(
@@ -215,6 +218,6 @@ async function untilCaughtUp(agent: WatchedAgent, exporter: string): Promise<voi
       const own = (await agent.counters()).exporters.get(exporter);
       return own !== undefined && own.queueSize < CAUGHT_UP_BYTES ? true : undefined;
     },
-    60_000,
+    CATCH_UP_LIMIT_MS,
   );
 }

@@ -62,7 +62,7 @@ export async function spawnWatchedAgent(
 export async function untilQueueIsEmpty(
   agent: WatchedAgent,
   exporter: string,
-  limitMs = 60_000,
+  limitMs = 300_000,
 ): Promise<Counters> {
   let before = "";
   return await poll(

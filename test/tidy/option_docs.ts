@@ -11,7 +11,7 @@ interface Readme {
   /** The texts between backticks, and the keys of the examples in YAML. */
   readonly named: ReadonlySet<string>;
   readonly links: readonly string[];
-  /** What its tables of options name, as paths. */
+  /** The options that its tables name, as paths. */
   readonly options: readonly (readonly string[])[];
 }
 

@@ -22,7 +22,7 @@ import { code, ROOT } from "./sources.ts";
 
 /** A metric of the agent's own, as its documentation has it. */
 interface OwnMetric {
-  /** As a Prometheus page shows it. */
+  /** The name on a Prometheus page. */
   readonly name: string;
   readonly kind: string;
   readonly unit: string;

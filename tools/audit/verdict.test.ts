@@ -16,7 +16,7 @@ interface Answer {
   readonly body: string;
 }
 
-/** What npm itself makes of a registry that gives the answer to the question about advisories, and what it asked. */
+/** npm's own verdict about a registry that gives the answer to the question about advisories, and what it asked. */
 async function auditAgainst(answer: Answer): Promise<{ verdict: AuditVerdict; asked: readonly string[] }> {
   const folder = mkdtempSync(join(tmpdir(), "audit-"));
   const manifest = {

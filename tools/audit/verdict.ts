@@ -12,7 +12,7 @@ const Report = z.object({
 const Advisory = z.object({ title: z.string(), url: z.string() });
 const Refusal = z.object({ message: z.string() });
 
-/** What the registry knows about the packages that the agent runs with. */
+/** The advisories that the registry has about the packages that the agent runs with. */
 export type AuditVerdict =
   | { readonly kind: "clean" }
   /** A line for each package, with its advisories. */

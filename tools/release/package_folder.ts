@@ -6,7 +6,7 @@ import { z } from "zod";
 import { thirdPartyLicenses } from "./licenses.ts";
 import { type LockedPackage, productionLock, productionPackages } from "./production_tree.ts";
 
-/** What the package has besides its program and the packages of others. */
+/** The package's files besides its program and the packages of others. */
 const FILES = [
   "README.md",
   "LICENSE",

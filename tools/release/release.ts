@@ -16,7 +16,7 @@ export interface ReleaseOptions {
   readonly root: string;
   /** Whatever is in this folder is deleted. */
   readonly out: string;
-  /** What the SBOM has as its date. */
+  /** The date of the SBOM. */
   readonly date: Date;
 }
 

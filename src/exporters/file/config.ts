@@ -78,7 +78,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
     compression: z
       .enum(["none", "zstd", ""], { error: 'must be "zstd" or "none"' })
       .default("none")
-      .describe("Of each request by itself, which then stands behind the number of its bytes"),
+      .describe("The codec for each request by itself, which is then written behind the number of its bytes"),
     rotation: rotation.describe("Begin a new file from time to time"),
     flush_interval: duration({ minMs: 1, maxMs: 60_000 })
       .optional()

@@ -110,7 +110,7 @@ const options = z.strictObject({
   wait_for_ready: z
     .boolean()
     .default(false)
-    .describe("Let an attempt wait for a connection until its deadline, in place of failing at once"),
+    .describe("Let an attempt wait for a connection until its deadline, instead of failing at once"),
   balancer_name: z
     .enum(["round_robin", "pick_first"])
     .default("round_robin")

@@ -40,7 +40,7 @@ const options = z.strictObject({
     .describe(`Where the receiver is, as a URL, to which ${METRICS_PATH} is added; or "unix:///path"`),
   metrics_endpoint: pushUrl()
     .optional()
-    .describe("Where metrics go, as a URL with its path; in place of endpoint"),
+    .describe("Where metrics go, as a URL with its path; instead of endpoint"),
   encoding: z
     .enum(["proto", "json"], { error: 'must be "proto" or "json"' })
     .default("proto")

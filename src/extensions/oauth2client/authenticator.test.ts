@@ -24,7 +24,7 @@ async function running(context: TestContext, answers: readonly HttpAnswer[], con
   return { ...extension, server, url: `${server.url}/token` };
 }
 
-/** What one request was: its header and its form. */
+/** One request: its header and its form. */
 function asked({ headers, body }: { headers: Readonly<Record<string, unknown>>; body: Buffer }) {
   return [headers["authorization"], Object.fromEntries(new URLSearchParams(body.toString()))];
 }

@@ -118,7 +118,7 @@ class BatchProcessor implements Processor {
 /** The exporter's option that means the same, as it is written in YAML. */
 function insteadOf({ timeoutMs, batchSize, maxBatchSize }: BatchConfig): string {
   const options = [
-    // An exporter waits at least 1 ms. With `min_size: 0` it does not wait at all.
+    // The least that an exporter accepts is 1 ms. With `min_size: 0` it sends at once in any case.
     `flush_timeout: ${formatDuration(Math.max(1, timeoutMs))}`,
     `min_size: ${batchSize}`,
     ...(maxBatchSize > 0 ? [`max_size: ${maxBatchSize}`] : []),

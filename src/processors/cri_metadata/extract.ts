@@ -56,7 +56,7 @@ function rule(source: "label" | "annotation"): z.ZodType<ExtractRule> {
         .string()
         .min(1)
         .optional()
-        .describe(`Takes every ${source} whose whole key matches this RE2 expression, in place of key`),
+        .describe(`Takes every ${source} whose whole key matches this RE2 expression, instead of key`),
       from: z
         .literal("pod", 'must be "pod": the container runtime knows no other object')
         .default("pod")

@@ -48,8 +48,9 @@ export interface NumberSpan {
 /** Rules and limits of one block. */
 export interface BlockOptions {
   readonly rules: LineRules;
-  /** The most samples, and the most lines that are left out, before the block is cut. */
+  /** The block is cut after so many samples. */
   readonly samplesMax: number;
+  /** The block is cut after so many lines that had to be left out. */
   readonly badLinesMax: number;
   /** The number of bytes after which the block is cut at the next line. */
   readonly bytesMax: number;

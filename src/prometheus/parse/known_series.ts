@@ -40,7 +40,7 @@ export class KnownSeries {
     return this.#families.size + this.#series.size;
   }
 
-  /** Takes a family of a page, and returns the points that may stay; undefined if all may. */
+  /** Counts the family's series against the limit. Returns the indices of the points within it; undefined if all are. */
   admit(family: Family): Kept | undefined {
     if (this.#whole.has(family)) return undefined;
     const known = this.#kept.get(family);

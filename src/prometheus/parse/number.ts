@@ -14,7 +14,7 @@ const EXACT_DIGITS = 15;
 /** The powers of ten that a double holds exactly. So one multiplication or division rounds only once (Clinger 1990). */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
-/** Go and Rust write at most 24 bytes. Longer numbers are left to the lexer. */
+/** A longer number goes to the lexer. Go writes at most 24 bytes; Rust writes more only for very large or small numbers. */
 const RARE_BYTES_MAX = 40;
 
 /**

@@ -200,7 +200,7 @@ export class PageRun {
     const { hasWrongKind, help = block.spec.help, ...definition } = state.define(name, kind);
     const record = state.records.intern({ ...block.spec, ...definition, help });
     const met = { record, name };
-    // A layout would not count the wrong TYPE again.
+    // A block that fits a remembered layout is not lexed, so its wrong TYPE would not be counted on the next page.
     this.layouts.push(hasWrongKind ? undefined : this.#remember(start, hash, { block, met }));
     const { width } = families;
     state.scratch(width + block.values.length).set(block.values, width);

@@ -8,7 +8,7 @@ export type Label = readonly [name: string, value: string];
 
 /** One line of a family, without the labels of a resource. */
 export interface Series {
-  /** The end of the line's name after the family's: empty, `_bucket`, `_sum` or `_count`. */
+  /** The part of the line's name after the family's name: empty, `_bucket`, `_sum` or `_count`. */
   readonly suffix: string;
   /** In the order of the source. The label of a bound or quantile comes last. */
   readonly labels: readonly Label[];

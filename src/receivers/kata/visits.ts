@@ -138,7 +138,7 @@ export class Visits {
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
-  /** Scrapes the sandbox if it may be asked and the pipeline has room. Returns why there is no room, if that is the reason. */
+  /** Scrapes the sandbox if it may be asked and the pipeline has room. Returns the reason if the pipeline has no room, and undefined in every other case. */
   async #scrapeIfReady(sandbox: Sandbox): Promise<NoRoom | undefined> {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;

@@ -23,7 +23,7 @@ export interface Refusal {
   readonly comeBackMs?: number;
 }
 
-/** What a destination answers to a request. */
+/** A destination's answer to a request. */
 export type Reply =
   | { readonly kind: "taken"; readonly afterMs: number }
   | { readonly kind: "refused"; readonly refusal: Refusal }

@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { freePort } from "../free_port.ts";
 
-/** What the gate does to TCP connections. */
+/** The way in which the gate treats TCP connections. */
 export type Passage =
   | "open"
   /** It does not listen, and closes all connections. */

@@ -207,7 +207,7 @@ export class Discovery {
     if (!hasSocket && this.#isFull()) return this.#noPlace(root);
     try {
       const identity = identityOf(directory);
-      // The directory went after it was listed.
+      // The directory was removed between the listing and this line.
       if (identity === undefined) return "done";
       const sandbox = { ...place, identity, runtime: this.#runtimeOf(root) };
       if (this.#isFollowed(sandbox)) return "done";

@@ -79,7 +79,7 @@ export interface AskOptions {
   maySend?(): boolean;
 }
 
-/** If the timer of a time-out is later than this, the agent itself stood still (suspended or starved), and not the shim. */
+/** If the timer of a time-out fires this much too late, the agent itself was suspended or starved, and the shim may be well. */
 const STANDSTILL_MS = 100;
 
 const REQUESTS: Readonly<Record<Asked, string>> = {
