@@ -25,7 +25,7 @@ import type { RuntimeVersion } from "./version.ts";
  * Why a call failed:
  *
  * - "unavailable": there is no connection;
- * - "replaced": there is none, because the socket that is mounted has been replaced by another one;
+ * - "replaced": there is no connection, because the socket that the container has mounted was replaced on the node;
  * - "timeout": no answer came before the deadline;
  * - "too_large": the answer has more than 16 MiB;
  * - "malformed": the answer cannot be decoded;
@@ -50,17 +50,20 @@ export class CriError extends Error {
   }
 }
 
-/** The kubelet's limit. gRPC's default of 4 MiB is too small for a node of a thousand pods with large annotations. */
+/**
+ * The largest answer in bytes, which is also the kubelet's limit. gRPC's default of 4 MiB is too small for a node of a
+ * thousand pods with large annotations.
+ */
 const RECEIVE_BYTES_MAX = 16 * 1024 * 1024;
 
 const CHANNEL_OPTIONS: ChannelOptions = {
   "grpc.max_receive_message_length": RECEIVE_BYTES_MAX,
-  // A runtime that restarts is back within seconds. gRPC's default would grow to two minutes.
+  // A runtime that restarts is back within seconds. By default, gRPC's pauses between tries would grow to two minutes.
   "grpc.initial_reconnect_backoff_ms": 100,
   "grpc.max_reconnect_backoff_ms": 2_000,
-  // Closing this client closes its connection then, even if other clients use the same socket.
+  // With a pool of its own, closing this client closes its connection, even if other clients use the same socket.
   "grpc.use_local_subchannel_pool": 1,
-  // A lost connection means that the runtime restarts. One that is closed for idleness would be mistaken for that.
+  // No connection is closed for idleness, since a lost connection is taken for a restart of the runtime.
   "grpc.client_idle_timeout_ms": 2 ** 31 - 1,
   // Go's gRPC server disconnects a client that pings an idle stream more often than every five minutes.
   "grpc.keepalive_time_ms": 360_000,
@@ -79,34 +82,34 @@ const EVENTS_REQUEST = toBinary(GetEventsRequestSchema, create(GetEventsRequestS
 export interface CriClientOptions {
   /** A gRPC target: `unix:///path` or `dns:///host:port`. */
   readonly endpoint: string;
-  /** How long a call may take at first. The deadline grows after time-outs. The stream of events has none. */
+  /** How long a call may take at first. The deadline grows after time-outs. The stream of events has no deadline. */
   readonly timeoutMs: number;
   /** Called when the connection that answered `version` is lost. Not called after `close`. */
   onLost?(): void;
 }
 
-/** Gets the stream of events. */
+/** Gets the events of a runtime's stream. */
 export interface EventListener {
   event(event: PodEvent): void;
-  /** Called last. "over" is an end without an error. */
+  /** Called when the stream has ended; nothing is called after it. "over" is an end without an error. */
   end(failure: CriFailure | "over"): void;
 }
 
 /**
- * A client of CRI v1 with one connection. The first call opens it, and after a loss the next call opens it again. A call rejects
- * with a `CriError`, at the latest at its deadline.
+ * A client of CRI v1 with one connection. The first call opens the connection, and after a loss the next call opens it
+ * again. A call rejects with a `CriError`, at the latest at its deadline.
  */
 export class CriClient {
   readonly #options: CriClientOptions;
   readonly #client: Client;
   readonly #deadlines: Readonly<Record<Method, Deadline>>;
   #watching = false;
-  /** The calls that run. */
+  /** The calls and streams that are not over. */
   readonly #calls = new Set<{ cancel(): void }>();
 
   constructor(options: CriClientOptions) {
     this.#options = options;
-    // Each method has its own: a runtime whose lists are slow still answers Version at once.
+    // Each method has its own deadline: a runtime whose lists are slow still answers Version at once.
     this.#deadlines = {
       Version: new Deadline(options.timeoutMs),
       ListPodSandbox: new Deadline(options.timeoutMs),
@@ -127,7 +130,7 @@ export class CriClient {
     return this.#call("ListPodSandbox", LIST_REQUEST, (answer) => decodeList(answer, wanted));
   }
 
-  /** Follows the runtime's events. `close` ends this without a call of `end`. */
+  /** Follows the runtime's events. `close` ends the stream without a call of `listener.end`. */
   events(listener: EventListener): void {
     const path = `${SERVICE}/GetContainerEvents`;
     const stream = this.#client.makeServerStreamRequest(path, sameBytes, sameBytes, EVENTS_REQUEST);
@@ -148,11 +151,11 @@ export class CriClient {
     stream.on("end", () => end("over"));
   }
 
-  /** Closes the connection. Calls that run reject. */
+  /** Closes the connection. Calls that are not over reject. */
   close(): void {
     const calls = [...this.#calls];
     this.#calls.clear();
-    // After a channel is closed, calls that have a connection already go on.
+    // Closing the client alone would let calls that already have a connection go on.
     for (const call of calls) call.cancel();
     this.#client.close();
   }
@@ -164,7 +167,7 @@ export class CriClient {
     const state = channel.getConnectivityState(false);
     channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
       this.#watching = false;
-      // At this moment the channel has not finished its change of state.
+      // When this is called, the channel has not finished its change of state, so the new state is read afterwards.
       queueMicrotask(() => {
         if (channel.getConnectivityState(false) !== connectivityState.SHUTDOWN) this.#options.onLost?.();
       });
@@ -212,7 +215,7 @@ export class CriClient {
   }
 }
 
-/** Passes messages through gRPC as they are. They are encoded and decoded here. */
+/** Passes messages through gRPC unchanged, because this client encodes and decodes them itself. */
 function sameBytes(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

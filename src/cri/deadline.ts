@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The limit of growth: slow runtimes have been seen to take up to 30 s. A longer first deadline stays as it is. */
+/**
+ * The longest time to which a deadline grows: slow runtimes have been seen to take up to 30 s. A longer first deadline
+ * stays as it is.
+ */
 const GROWN_MS_MAX = 30_000;
 
 /**
- * The deadline of one kind of call. It doubles at each time-out, so that a slow runtime can answer in the end. It halves when an
- * answer takes less than a quarter of it. In between it stays, because a deadline that shrank with every answer would cut off
- * every second one.
+ * The deadline of one kind of call. It doubles at each time-out, so that a slow runtime can answer in the end. It
+ * halves when an answer takes less than a quarter of it. If an answer takes longer than that, the deadline stays,
+ * because a deadline that shrank with every answer would cut off every second one.
  */
 export class Deadline {
   readonly #leastMs: number;

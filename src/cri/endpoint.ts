@@ -5,8 +5,8 @@ import { z } from "zod";
 export type CriEndpoints = readonly string[];
 
 /**
- * The default sockets of the runtimes that start Kata sandboxes. k3s and rke2 use the same one. All of them are asked, because
- * a node may have the containerd of its distribution in addition to the kubelet's.
+ * The default sockets of the runtimes that start Kata sandboxes. k3s and rke2 use the same socket. All sockets are
+ * tried, because a node may have the containerd of its distribution in addition to the kubelet's.
  */
 const WELL_KNOWN: CriEndpoints = [
   "unix:///run/containerd/containerd.sock",

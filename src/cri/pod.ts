@@ -9,14 +9,14 @@ import {
   type PodSandboxStatus,
 } from "./generated/runtime_pb.ts";
 
-/** A pod sandbox as the container runtime knows it. Nothing of this changes during the life of the sandbox. */
+/** A pod sandbox as the container runtime knows it. None of these fields changes during the life of the sandbox. */
 export interface Pod {
   /** The sandbox's id, which is also the name of its directory on the node. */
   readonly id: string;
   readonly uid: string;
   readonly name: string;
   readonly namespace: string;
-  /** Empty if the runtime uses its default, or does not tell. */
+  /** Empty if the pod has the runtime's default handler, or if the runtime does not name it. */
   readonly runtimeHandler: string;
   readonly labels: ReadonlyMap<string, string>;
   readonly annotations: ReadonlyMap<string, string>;
@@ -38,7 +38,7 @@ export interface ListedPod {
 export interface PodList {
   /** All pods, by id. */
   readonly all: ReadonlyMap<string, ListedPod>;
-  /** The pods that are wanted, with labels and annotations. */
+  /** The pods for which `wanted` returned true, with labels and annotations. */
   readonly wanted: readonly Pod[];
 }
 
@@ -50,12 +50,12 @@ export interface PodEvent {
   readonly pod: Pod | undefined;
 }
 
-/** The field of ListPodSandboxResponse that holds the sandboxes. */
+/** The number of the field of ListPodSandboxResponse that has the sandboxes. */
 const ITEMS = 1;
 
 /**
- * Decodes an answer to ListPodSandbox. Labels and annotations of pods that are not wanted are skipped, because an answer may
- * have 16 MiB, and usually one pod is wanted. Throws if the bytes are no such answer.
+ * Decodes an answer to ListPodSandbox. Labels and annotations of pods that are not wanted are skipped, because an
+ * answer may have 16 MiB, and usually one pod is wanted. Throws if the bytes are no answer to ListPodSandbox.
  */
 export function decodeList(answer: Uint8Array, wanted: (id: string) => boolean): PodList {
   const all = new Map<string, ListedPod>();
@@ -75,7 +75,7 @@ export function decodeList(answer: Uint8Array, wanted: (id: string) => boolean):
   return { all, wanted: pods };
 }
 
-/** Decodes an event. Throws if the bytes are none. */
+/** Decodes an event. Throws if the bytes are no event. */
 export function decodeEvent(bytes: Uint8Array): PodEvent {
   const { containerId, podSandboxStatus } = decode(ContainerEventResponseSchema, bytes);
   const hasPod = podSandboxStatus !== undefined && podSandboxStatus.id !== "";
@@ -87,7 +87,7 @@ export function decode<Desc extends DescMessage>(schema: Desc, bytes: Uint8Array
   return fromBinary(schema, bytes, { readUnknownFields: false });
 }
 
-/** Decodes a PodSandbox by its field numbers. */
+/** Decodes a PodSandbox by its field numbers, and skips its labels and annotations. */
 function listedPodOf(item: Uint8Array): ListedPod {
   const pod = { id: "", uid: "", name: "", namespace: "", runtimeHandler: "", isReady: true, createdAtMs: 0 };
   const reader = new BinaryReader(item);

@@ -7,7 +7,7 @@ import { broadcastsEvents, type RuntimeVersion } from "./version.ts";
 export interface RuntimeOptions {
   /** A gRPC target, as `parseCriEndpoint` returns it. */
   readonly endpoint: string;
-  /** How long a call may take at first. */
+  /** How long a call may take at first. The deadline grows after time-outs. */
   readonly timeoutMs: number;
   onEvent(event: PodEvent): void;
   /** Called when the connection is lost, which usually means that the runtime restarts. */
@@ -26,8 +26,8 @@ export interface RuntimeIdentity extends RuntimeVersion {
 export class ContainerRuntime {
   readonly #options: RuntimeOptions;
   /**
-   * Made when somebody listened for the first time, and kept until `close`: a gRPC client that is closed while it connects, or
-   * between two tries, leaks a connection.
+   * Made when the endpoint had a listener for the first time, and kept until `close`: a gRPC client that is closed
+   * while it connects, or between two tries, leaks a connection.
    */
   #client: CriClient | undefined;
   /** The identity of the runtime on the open connection. Undefined before there is one, and after a failure. */
@@ -65,14 +65,15 @@ export class ContainerRuntime {
     this.#client.events({
       event: this.#options.onEvent,
       end: (failure) => {
-        // Any other end would come again at once: CRI-O without `enable_pod_events`, for one, ends the stream without an error.
+        // After any other failure the stream would end again at once: CRI-O without `enable_pod_events`, for one, ends
+        // it without an error.
         const broke = failure === "unavailable" || failure === "timeout";
         this.#events = broke ? "closed" : "unusable";
       },
     });
   }
 
-  /** Closes the connection. Calls that run, and later ones, reject. */
+  /** Closes the connection. Calls under way and later calls reject. */
   close(): void {
     this.#closed = true;
     this.#identity = undefined;

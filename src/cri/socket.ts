@@ -5,8 +5,9 @@ import { socketAdvice } from "../sockets/advice.ts";
 import { CriError } from "./client.ts";
 
 /**
- * Rejects with a `CriError` if nobody listens on the endpoint's socket. Endpoints that are no socket pass. Call it before gRPC
- * connects: most of the well-known sockets do not exist on a node, and gRPC would try them again and again.
+ * Rejects with a `CriError` if nobody listens on the endpoint's socket. For an endpoint that is no unix socket it
+ * resolves at once. Call it before gRPC connects: most of the well-known sockets do not exist on a node, and gRPC would
+ * try them again and again.
  */
 export async function checkSocket(endpoint: string): Promise<void> {
   const path = /^unix:\/\/(\/.*)$/s.exec(endpoint)?.[1];

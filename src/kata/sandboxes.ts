@@ -16,24 +16,27 @@ export interface SandboxStatus {
   readonly directory: string;
   /** The runtime of its shim: "go", "rs", or "unknown" until the sandbox's files have proved it. */
   readonly runtime: string;
-  /** Undefined until a container runtime has named the pod. */
+  /** The sandbox's pod; undefined until a container runtime has named it. */
   readonly pod: PodName | undefined;
   /** Whether a container runtime lists the sandbox; undefined if none answers. */
   readonly isListed: boolean | undefined;
   readonly state: string;
   /** The reason for the state, as a word for machines; empty if the sandbox is up and nothing is wrong. */
   readonly code: string;
-  /** The same as a text for people. */
+  /** The reason for the state as a text for people. */
   readonly reason: string;
-  /** When its state or code last changed. */
+  /** When the sandbox's state or code last changed. */
   readonly sinceMs: number;
   /** Whether a shim seems to run: its socket exists, and has not refused the last connection. */
   readonly hasShim: boolean;
-  /** When its shim last answered; undefined before the first answer. */
+  /** When the sandbox's shim last answered; undefined before its first answer. */
   readonly lastAnswerMs: number | undefined;
-  /** When it is scraped next, if scrapes are put off after failures; undefined otherwise. */
+  /** The time until which scrapes are put off after failures; undefined if they are not put off. */
   readonly nextScrapeMs: number | undefined;
-  /** The limits that its last page exceeded, so that a part of it was left out, by the names of the receiver's options. */
+  /**
+   * The limits, by the names of the receiver's options, that the sandbox's last page exceeded, so that a part of it was
+   * left out.
+   */
   readonly limits: readonly string[];
 }
 
@@ -51,15 +54,15 @@ export interface SandboxSource {
   /** Returns the result of the sandbox's last scrape, without a request to the shim; undefined if there is no such sandbox. */
   lastScrape(id: string): LastScrape | undefined;
   /**
-   * Resolves with the bytes that a scrape received: the next one, or one within the last interval. No shim is asked for this.
-   * Rejects, with a text for the user, if the sandbox is not scraped or too many pages are waited for. Returns undefined if
-   * there is no such sandbox.
+   * Resolves with the bytes that the sandbox's next scrape receives, or with those that a scrape within the last
+   * interval received. No request is made to the shim for this. Rejects, with a text for the user, if the sandbox is
+   * not scraped or too many pages are requested at a time. Returns undefined if there is no such sandbox.
    */
   rawPage(id: string): Promise<RawPage> | undefined;
   /**
-   * Resolves with the address on which the guest's agent listens, as the shim gives it. The shim is asked at most once per
-   * interval, and never during a scrape. Rejects, with a text for the user, if it may not be asked or does not answer.
-   * Returns undefined if there is no such sandbox.
+   * Resolves with the address on which the guest's agent listens, as the shim gives it. The shim is asked at most once
+   * per interval, and never during a scrape. Rejects, with a text for the user, if the shim may not be asked or does
+   * not answer. Returns undefined if there is no such sandbox.
    */
   agentUrl(id: string): Promise<string> | undefined;
 }
@@ -75,7 +78,7 @@ export interface RawPage {
   readonly ageMs: number;
 }
 
-/** The key of the agent's receivers of sandboxes, by their ids. */
+/** The key by which `host.single` gives the list of the agent's receivers of sandboxes. */
 export const SANDBOX_SOURCES: Single<Offers<SandboxSource>> = {
   name: "sandbox sources",
   make: () => new OfferList(),

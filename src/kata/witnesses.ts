@@ -13,8 +13,8 @@ export interface RuntimeWitness {
   /** Returns whether the runtime's last answer lists the sandbox; undefined while the runtime does not answer. */
   lists(sandboxId: string): boolean | undefined;
   /**
-   * A text for the user that names ready Kata pods without a directory under any receiver's roots for two minutes: the
-   * receivers do not see them. Undefined if there are none.
+   * A text for the user that names ready Kata pods that have had no directory under any receiver's roots for two
+   * minutes, so that nothing scrapes them. Undefined if there are none.
    */
   readonly missingPods: string | undefined;
 }
@@ -35,7 +35,7 @@ export class Witnesses implements Offers<RuntimeWitness> {
     return this.#offers.all();
   }
 
-  /** Returns the pod that the first witness names; undefined if none knows it. */
+  /** Returns the pod that the first witness names; undefined if no witness knows it. */
   podOf(sandboxId: string): PodName | undefined {
     for (const [, witness] of this.all()) {
       const pod = witness.podOf(sandboxId);
@@ -51,7 +51,10 @@ export class Witnesses implements Offers<RuntimeWitness> {
     return texts.size === 0 ? undefined : [...texts].join("; ");
   }
 
-  /** Returns true if a witness lists the sandbox, false if one answers and none lists it, undefined if none answers. */
+  /**
+   * Returns true if a witness lists the sandbox, false if a witness answers and none lists it, undefined if no witness
+   * answers.
+   */
   isListed(sandboxId: string): boolean | undefined {
     let listed: boolean | undefined;
     for (const [, witness] of this.all()) {
@@ -63,5 +66,5 @@ export class Witnesses implements Offers<RuntimeWitness> {
   }
 }
 
-/** The key of the agent's witnesses. */
+/** The key by which `host.single` gives the agent's witnesses. */
 export const WITNESSES: Single<Witnesses> = { name: "witnesses", make: () => new Witnesses() };

@@ -8,8 +8,8 @@ export interface SocketAdvice {
 }
 
 /**
- * The container has the socket's file mounted, not its directory. The server has replaced the file on the node, and the mounted
- * one has no name there any more.
+ * The container has the socket's file mounted, not its directory. The server has replaced the file on the node, and the
+ * mounted file has no name on the node any more.
  */
 const REPLACED: SocketAdvice = {
   fault: "replaced",

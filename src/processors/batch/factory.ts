@@ -11,7 +11,7 @@ import { duration, formatDuration, parseDuration } from "../../options/values.ts
 interface BatchConfig {
   readonly timeoutMs: number;
   readonly batchSize: number;
-  /** 0 for no limit. */
+  /** The most data points of one request; 0 for no limit. */
   readonly maxBatchSize: number;
 }
 
@@ -62,7 +62,7 @@ const exporterDefaults: ExporterDefaults = {
     const number = option === "timeout" ? parseDuration(String(value)) : value;
     if (name === undefined || typeof number !== "number") return undefined;
     if (number !== 0) return { option: name, value };
-    // An exporter waits at least 1 ms, and always has a largest size of its requests.
+    // Exporters have no 0 for these two options: they wait at least 1 ms, and always limit the size of a request.
     if (option === "timeout") return { option: name, value: "1ms" };
     return option === "send_batch_max_size" ? undefined : { option: name, value };
   },
@@ -115,10 +115,10 @@ class BatchProcessor implements Processor {
   }
 }
 
-/** The exporter's option that means the same, as it is written in YAML. */
+/** Returns the exporter's options that mean the same as this config, as they are written in YAML. */
 function insteadOf({ timeoutMs, batchSize, maxBatchSize }: BatchConfig): string {
   const options = [
-    // The least that an exporter accepts is 1 ms. With `min_size: 0` it sends at once in any case.
+    // The least that an exporter accepts is 1 ms. With `min_size: 0` an exporter sends at once, whatever the time is.
     `flush_timeout: ${formatDuration(Math.max(1, timeoutMs))}`,
     `min_size: ${batchSize}`,
     ...(maxBatchSize > 0 ? [`max_size: ${maxBatchSize}`] : []),

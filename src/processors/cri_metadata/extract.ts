@@ -7,7 +7,10 @@ import { isReservedLabel } from "../../prometheus/series/reserved_labels.ts";
 import { messageOf } from "../../text/error_text.ts";
 import { compileExpression } from "../../text/expression.ts";
 
-/** The attributes that a pod's names become, in this order. `extract.metadata` may leave some out. */
+/**
+ * The attributes that the pod's names and its runtime handler become, in this order. `extract.metadata` chooses among
+ * them.
+ */
 export const METADATA = [
   "k8s.pod.uid",
   "k8s.pod.name",
@@ -32,7 +35,10 @@ export interface ExtractConfig {
 
 /** The most rules for labels, and the most for annotations. */
 const RULES_MAX = 64;
-/** The most attributes of one pod. Of more the first are taken, in the order of the rules and then of their keys. */
+/**
+ * The most attributes that one pod's labels and annotations become. If there are more, the first ones are taken, in the
+ * order of the rules and, within a rule, of the keys.
+ */
 const EXTRACTED_MAX = 64;
 /** The most UTF-16 code units of a value; the rest is cut off. An annotation may have 256 KiB, and each series repeats it. */
 const VALUE_LENGTH_MAX = 1_024;
@@ -66,7 +72,7 @@ function rule(source: "label" | "annotation"): z.ZodType<ExtractRule> {
     .transform(({ tag_name, key, key_regex }) => ({ tagName: tag_name, key, keyRegex: key_regex }));
 }
 
-/** A rule by its names in YAML. */
+/** The options of a rule by their names in YAML. */
 interface RuleOptions {
   readonly tag_name?: string | undefined;
   readonly key?: string | undefined;
@@ -106,7 +112,7 @@ export const extractSchema: z.ZodType<ExtractConfig> = z.strictObject({
   annotations: z.array(rule("annotation")).max(RULES_MAX).prefault([]).describe("Pod annotations to take"),
 });
 
-/** The attributes that a pod adds to its sandbox's resource. */
+/** Returns the attributes that a pod adds to its sandbox's resource. */
 export type Extract = (pod: Pod) => Attribute[];
 
 /**
@@ -147,11 +153,12 @@ function compileRule({ tagName, key, keyRegex }: ExtractRule, prefix: string): T
       if (value !== undefined) to.set(name, cut(value));
     };
   }
-  // Without a prefix of the operator's, the author of the pod could set names such as job, namespace or service.name.
+  // If the tag name begins with a group, the author of the pod decides how the attribute's name begins, and could set
+  // job, namespace or service.name.
   const isNamedByPod = tagName !== undefined && /^\$[^$]/.test(tagName);
   const expression = compileExpression(keyRegex ?? "");
   return (from, to) => {
-    // They are sorted, since the runtime lists them in a random order.
+    // Labels and annotations are sorted by key, since the runtime lists them in a random order.
     for (const [found, value] of [...from].sort(byKey)) {
       const match = expression.matchWhole(found);
       if (match === undefined) continue;

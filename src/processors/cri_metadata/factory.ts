@@ -11,7 +11,7 @@ const options = z.strictObject({
   endpoint: criEndpoint()
     .prefault("auto")
     .describe('The container runtime: "auto", the path of its socket, or "tcp://host:port"'),
-  // The kubelet has the same deadline for such a call. A healthy runtime answers within milliseconds.
+  // A healthy runtime answers within milliseconds.
   timeout: duration({ minMs: 10, maxMs: 60_000 })
     .prefault("2s")
     .describe("How long one call to the container runtime may take; each time-out doubles it, up to 30s"),

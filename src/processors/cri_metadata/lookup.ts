@@ -13,13 +13,19 @@ const LIST_INTERVAL_MS = 60_000;
 const SOON_MS = 5_000;
 /** Sandboxes that appear within this time are asked for together. */
 const GATHER_MS = 30;
-/** The first pause before a list is asked for again. It is short, since a runtime lists a sandbox soon after its shim has started. */
+/**
+ * The first pause after a list that lacks a wanted sandbox. It is short, since a runtime lists a sandbox soon after its
+ * shim has started.
+ */
 const RETRY_MIN_MS = 200;
-/** When the pause is longer, the list of each minute must be enough: the sandbox was probably made by ctr or nerdctl. */
+/**
+ * When the pause after a list that lacks a wanted sandbox would be this long, no more lists are asked for because of
+ * that sandbox. It was probably made by ctr or nerdctl; the list of each minute still counts.
+ */
 const RETRY_MAX_MS = 30_000;
-/** The pause after a failed call. A runtime restarts within seconds, and a call costs a millisecond. */
+/** The pause after a temporary failure. A runtime restarts within seconds, and a call costs a millisecond. */
 const RETRY_UNANSWERED_MS = 5_000;
-/** The failures that may be over at the next call. A list that is too large, for one, is too large again. */
+/** The failures after which the next call may succeed. A list that is too large, for one, is too large again. */
 const TEMPORARY: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
 
 /** Gets the answers of the runtimes. */
@@ -48,13 +54,13 @@ export interface PodLookupOptions {
 
 /** A sandbox whose pod is wanted. */
 interface Wanted {
-  /** When a list is asked for next; infinite if the list of each minute must be enough. */
+  /** When a list is asked for next because of this sandbox; infinite if the list of each minute must be enough. */
   dueMs: number;
-  /** The pause after that. */
+  /** The pause after the list at `dueMs`. It doubles with each list. */
   delayMs: number;
 }
 
-/** The runtime at one endpoint, and its call. */
+/** The runtime at one endpoint, and the state of the calls to it. */
 interface RuntimeCalls {
   readonly runtime: ContainerRuntime;
   isAsking: boolean;
@@ -149,7 +155,7 @@ export class PodLookup {
   #askDue(): void {
     const nowMs = this.#nowMs();
     const free = this.#runtimes.filter(({ isAsking, freeAtMs }) => !isAsking && freeAtMs <= nowMs);
-    // The reason may be gone: a sandbox may have been forgotten meanwhile.
+    // There may be no reason to ask any more: the sandbox for which the timer was set may have been forgotten.
     if (free.length > 0 && this.#dueMs() <= nowMs) {
       this.#askedAtMs = nowMs;
       this.#listAtMs = nowMs + LIST_INTERVAL_MS;

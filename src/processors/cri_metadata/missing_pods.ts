@@ -5,9 +5,12 @@ import type { Clock } from "../../clock/clock.ts";
 import type { ListedPod } from "../../cri/pod.ts";
 import { observed } from "../../reporting/observed.ts";
 
-/** A pod counts only if two lists that are this far apart have it: while a pod is removed, its directory goes before it leaves the list. */
+/**
+ * A pod counts only if two lists that are this far apart have it: while a pod is removed, its directory is removed
+ * before the runtime stops listing the pod.
+ */
 const CONFIRM_MS = 5_000;
-/** A younger pod does not count, since its directory may not have been found yet. */
+/** A pod that was made less than this ago does not count, since its directory may not have been found yet. */
 const GRACE_MS = 60_000;
 /** When pods have been without a sandbox for this time, the receivers get an error. */
 const ERROR_MS = 120_000;
@@ -21,7 +24,10 @@ export interface MissingPodsOptions {
   readonly attributes: Readonly<Record<string, string>>;
   /** Whether pods with this runtime handler have a sandbox directory. */
   isKata(handler: string): boolean;
-  /** The directories in which receivers look for sandboxes. If it is empty, the sandboxes are not known, and no pod is missing. */
+  /**
+   * The directories in which receivers look for sandboxes. If there are none, the node's sandboxes are not known, and
+   * no pod is missing.
+   */
   roots(): readonly string[];
   /** Whether all runtimes have answered whose lists are needed. */
   isComplete(): boolean;
@@ -32,7 +38,7 @@ interface Missing {
   readonly id: string;
   readonly pod: string;
   readonly sinceMs: number;
-  /** If a list after this time has the pod, it counts. */
+  /** From this time on, a list that has the pod makes it count. */
   readonly countsAtMs: number;
   readonly counts: boolean;
 }
@@ -139,7 +145,10 @@ export class MissingPods {
   }
 }
 
-/** Notes a pod that is missing since now. Its age counts for `GRACE_MS`, so that an agent that starts later need not wait. */
+/**
+ * Notes a pod that is missing since now. The pod's age so far counts towards `GRACE_MS`, so that an agent that starts
+ * later need not wait.
+ */
 function missingSince({ id, name, namespace, createdAtMs }: ListedPod, clock: Clock): Missing {
   const sinceMs = clock.monotonicMs();
   // The clock may have been set back since the pod was made.

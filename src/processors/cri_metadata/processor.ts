@@ -10,9 +10,9 @@ import { RuntimeWatch } from "./watch.ts";
 
 export interface CriMetadataConfig {
   readonly endpoints: CriEndpoints;
-  /** The deadline of one call to the runtime, at first. */
+  /** The deadline of one call to the runtime at first. It grows after time-outs. */
   readonly timeoutMs: number;
-  /** How long the first readings of a sandbox are held; 0 for not at all. */
+  /** How long the first readings of a sandbox are held; 0 holds none. */
   readonly waitMs: number;
   readonly extract: ExtractConfig;
   /** Patterns of the runtime handlers whose pods have a sandbox directory. */
@@ -31,7 +31,7 @@ interface Sandbox {
   named: Resource;
   /** The resource of the last reading that was passed on; undefined before the first. */
   sent: Resource | undefined;
-  /** The pod's attributes. */
+  /** The pod's attributes; empty until the pod is known. */
   attributes: readonly Attribute[];
   /** The readings that wait for the pod; undefined if none wait. */
   hold: Hold | undefined;
@@ -43,10 +43,10 @@ interface Hold {
 }
 
 /**
- * Adds the pod's attributes, as the container runtime knows them, to each sandbox's resource. The first readings of a sandbox
- * are held until they are known, at most for `wait`, so that a series does not change its attributes. If they become known
- * later, the sandbox is ended with its old attributes, just before it goes on with the new ones. The runtime adds and removes
- * no sandbox.
+ * Adds the pod's attributes, as the container runtime knows them, to each sandbox's resource. The first readings of a
+ * sandbox are held until its pod is known, at most for `wait`, so that a series does not change its attributes. If the
+ * pod becomes known later, the sandbox is ended with its old attributes, just before it goes on with the new ones. The
+ * runtime adds and removes no sandbox.
  */
 export class CriMetadataProcessor implements Processor {
   readonly #config: CriMetadataConfig;
@@ -56,7 +56,7 @@ export class CriMetadataProcessor implements Processor {
   readonly #watch: RuntimeWatch;
   /** All sandboxes, by the key of the resource. */
   readonly #sandboxes = new Map<string, Sandbox>();
-  /** The sandboxes whose pod is not known, by id. There may be several of one id, under different roots. */
+  /** The sandboxes whose pod is not known, by id. There may be several sandboxes of one id, under different roots. */
   readonly #unnamed = new Map<string, Set<Sandbox>>();
   readonly #renamed: Counter;
   readonly #metricAttributes: Readonly<Record<string, string>>;
@@ -158,8 +158,9 @@ export class CriMetadataProcessor implements Processor {
   }
 
   /**
-   * Gives the sandbox the attributes of its pod that are known before the runtime lists it. After a reload that is all that
-   * is known of a pod that is gone, and while the runtime is down, of any pod.
+   * Gives the sandbox the names of its pod that an earlier list or another processor's list had, without labels and
+   * annotations. After a reload, nothing more is known of a pod that the runtime no longer lists; while the runtime is
+   * down, nothing more is known of any pod.
    */
   #nameAsKnown(sandbox: Sandbox): void {
     const known = this.#watch.podOf(sandbox.id);
@@ -212,7 +213,7 @@ function setAttributes(sandbox: Sandbox, attributes: readonly Attribute[]): bool
   return true;
 }
 
-/** Adds the pod's attributes behind the source's own. They replace none of these. */
+/** Adds the pod's attributes behind the source's own. An attribute that the source has already is not replaced. */
 function enrich(source: Resource, attributes: readonly Attribute[]): Resource {
   if (attributes.length === 0) return source;
   const added = attributes.filter(({ key }) => attributeOf(source, key) === undefined);

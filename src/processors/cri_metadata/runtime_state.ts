@@ -19,9 +19,9 @@ export interface RuntimeState {
   readonly asked: ReadonlySet<string>;
   /** The node's current sandboxes that the runtime has listed at some time. */
   readonly named: ReadonlySet<string>;
-  /** Whether its last answer had Kata pods without a sandbox on the node. */
+  /** Whether the runtime's last answer had Kata pods without a sandbox on the node. */
   readonly lacksSandboxes: boolean;
-  /** Whether it has ever listed a sandbox of the node or such a pod. */
+  /** Whether the runtime has ever listed a sandbox of the node, or a Kata pod without a sandbox. */
   readonly hasServed: boolean;
 }
 
@@ -58,9 +58,9 @@ export function withServed(runtime: RuntimeState, sandboxes: ReadonlySet<string>
  * Chooses the endpoint of the node's runtime after an answer or a failure; undefined before the first answer.
  *
  * - The first endpoint that answers is chosen.
- * - One that serves the node replaces one that never has.
- * - One that has served stays chosen while it is down, unless it has none of the node's sandboxes any more and another one
- *   serves the node.
+ * - A runtime that serves the node (see `serves`) replaces a chosen one that never has.
+ * - A chosen runtime that has served the node is kept while it is down, unless it has none of the node's sandboxes any
+ *   more and another runtime serves the node.
  */
 export function chooseRuntime(
   runtimes: readonly RuntimeState[],

@@ -31,14 +31,14 @@ export interface ListAnswer {
 }
 
 /**
- * Keeps the answers of the runtimes at all endpoints, and decides which of them is the node's. While that one is down, it is
- * not known which sandboxes are unlisted. Logs outages and changes of the node's runtime.
+ * Keeps the answers of the runtimes at all endpoints, and decides which of them is the node's. While the node's runtime
+ * is down, it is not known which sandboxes are unlisted. Logs outages and changes of the node's runtime.
  */
 export class Runtimes {
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #states: Map<string, RuntimeState>;
-  /** The endpoint of the node's runtime. */
+  /** The endpoint of the node's runtime; undefined before the first answer. */
   #current: string | undefined;
   #outage: { readonly sinceMs: number; saysReplaced: boolean } | undefined;
 
@@ -67,12 +67,12 @@ export class Runtimes {
     return this.#current !== undefined && this.#needed().every(({ state }) => state === "answers");
   }
 
-  /** A call has begun. The node has these sandboxes. */
+  /** To be called when a call to the endpoint begins, with the node's sandboxes at that time. */
   asked(endpoint: string, sandboxes: ReadonlySet<string>): void {
     this.#states.set(endpoint, { ...this.#stateOf(endpoint), asking: sandboxes });
   }
 
-  /** The answer of a call has come. */
+  /** To be called when a runtime has answered. */
   answered(from: RuntimeIdentity, { list, sandboxes, lacksSandboxes }: ListAnswer): void {
     const before = this.#stateOf(from.endpoint);
     this.#states.set(from.endpoint, {
@@ -88,7 +88,10 @@ export class Runtimes {
     this.#changed();
   }
 
-  /** A call has failed. Returns whether the endpoint's answer is needed: at another endpoint there may be no runtime. */
+  /**
+   * To be called when a call has failed. Returns whether the endpoint's answer is needed: some of the well-known
+   * endpoints have no runtime.
+   */
   failed(endpoint: string, error: CriError): boolean {
     this.#states.set(endpoint, { ...this.#stateOf(endpoint), state: "fails", error });
     this.#changed();
@@ -116,7 +119,10 @@ export class Runtimes {
     return answering.every(({ asked }) => asked.has(id)) ? "unlisted" : "unasked";
   }
 
-  /** The runtimes whose answers are needed: until one has answered these are all. */
+  /**
+   * The runtimes whose answers are needed: all of them until one has answered, then the node's runtime and those that
+   * list its sandboxes.
+   */
   #needed(): readonly RuntimeState[] {
     const all = [...this.#states.values()];
     if (this.#current === undefined) return all;

@@ -17,16 +17,18 @@ export interface RuntimeWatchOptions {
   readonly timeoutMs: number;
   readonly kataHandlers: readonly string[];
   readonly settings: Settings;
-  /** Returns the ids of sandboxes of which the processor has readings. The receivers may not show these yet. */
+  /**
+   * Returns the ids of sandboxes of which the processor has readings. The lists of the receivers may lack some of them.
+   */
   sandboxIds(): Iterable<string>;
   /** Called with the pod of a wanted sandbox, once for each `want`, and not during it. */
   onPod(pod: Pod): void;
 }
 
 /**
- * Compares the node's sandboxes with the lists of its container runtime. It finds out which pod a sandbox belongs to, which
- * sandboxes no runtime lists, and which pods have no sandbox. It reports that to other components as a witness, and to the
- * user in the log, the status and a metric. It adds and removes no sandbox.
+ * Compares the node's sandboxes with the lists of its container runtime. It finds out which pod a sandbox belongs to,
+ * which sandboxes no runtime lists, and which pods have no sandbox. It reports its findings to other components as a
+ * witness, and to the user in the log, the status and a metric. It adds and removes no sandbox.
  */
 export class RuntimeWatch {
   readonly #options: RuntimeWatchOptions;
@@ -37,7 +39,10 @@ export class RuntimeWatch {
   readonly #lookup: PodLookup;
   /** The node's sandboxes at the time of the last call or list. */
   #sandboxes: ReadonlySet<string> = new Set();
-  /** Whether this watch asks the receivers for their sandboxes. They then ask the witness, which must not ask for a list. */
+  /**
+   * True while this watch asks the receivers for their sandboxes. To answer, they question the witness, and these
+   * questions must not cause a list.
+   */
   #isReading = false;
   #withdraw: () => void = () => {};
 
@@ -99,7 +104,10 @@ export class RuntimeWatch {
     this.#lookup.forget(id);
   }
 
-  /** The sandbox's pod, without labels and annotations. It is known from the first list that has it until the sandbox ends. */
+  /**
+   * The sandbox's pod, without labels and annotations. It is known from the first list that has the pod until the
+   * sandbox ends; undefined before.
+   */
   podOf(id: string): KnownPod | undefined {
     return this.#witness.podOf(id);
   }

@@ -6,9 +6,15 @@ import type { PodName } from "../../kata/sandboxes.ts";
 import type { RuntimeWitness } from "../../kata/witnesses.ts";
 import type { Runtimes } from "./runtimes.ts";
 
-/** A sandbox that was listed and is not any more is logged after this time: when a pod ends, a list may be made in between. */
+/**
+ * A sandbox that was listed before and is not any more is logged after this time: while a pod is ending, a list may
+ * lack it before its directory is removed.
+ */
 const UNLISTED_MS = 60_000;
-/** A sandbox that was never listed is logged after this time. Runtimes list a pod when it has started, and the kubelet allows four minutes for that. */
+/**
+ * A sandbox that was never listed is logged after this time. Runtimes list a pod when it has started, and the kubelet
+ * allows four minutes for its start.
+ */
 const NEVER_LISTED_MS = 300_000;
 /** The most sandboxes that are named in one line of the log. */
 const NAMED_MAX = 10;
@@ -34,7 +40,10 @@ export class ListWitness implements RuntimeWitness {
   readonly #options: WitnessOptions;
   /** The pods of the node's sandboxes, also of those that are no longer listed. */
   readonly #pods = new Map<string, KnownPod>();
-  /** The node's sandboxes that no runtime lists, with the time since when; infinite if that was logged. */
+  /**
+   * The node's sandboxes that no runtime lists, with the time since when by the monotonic clock; infinite once the log
+   * has named the sandbox.
+   */
   readonly #unlisted = new Map<string, number>();
   /** The current minute of the log: lines about pods that became known, and the number of pods without a line. */
   #minute = { endMs: 0, lines: 0, unwritten: 0 };
@@ -80,7 +89,10 @@ export class ListWitness implements RuntimeWitness {
     this.#pods.set(sandboxId, pod);
   }
 
-  /** A list has come. Notes which of the node's sandboxes are listed, and forgets those that have ended. */
+  /**
+   * To be called when a list has come. Notes which of the node's sandboxes are listed, and forgets those that have
+   * ended.
+   */
   compare(sandboxes: ReadonlySet<string>): void {
     this.#turnMinute();
     for (const known of [this.#pods, this.#unlisted]) {

@@ -20,7 +20,7 @@ interface Version {
   readonly usage: string;
   /** The keys in `memory.stat` of pages of files. */
   readonly files: readonly string[];
-  /** The keys in `memory.stat` of those pages that are not on their disk yet. */
+  /** The keys in `memory.stat` of the pages of files that are not on their disk yet. */
   readonly unwritten: readonly string[];
   /** The keys in `memory.stat` of other memory that the kernel can take back. */
   readonly caches: readonly string[];
@@ -53,10 +53,13 @@ const V2: Version = {
   inherited: undefined,
 };
 
-/** Version 1 writes a number of about this size if there is no limit. */
+/** A limit of this many bytes or more counts as none. Without a limit, version 1 writes almost 2^63. */
 const NO_LIMIT = 2 ** 53;
 
-/** Reads limits and usage as they are now; both may change while the process runs. `root` is the root of the file system. */
+/**
+ * Reads the memory of the process's control groups now; limits and usage may change while the process runs. `root` is
+ * the root of the file system.
+ */
 export function readGroupMemory(root = "/"): GroupMemory {
   const found = hierarchies(read(join(root, "proc/self/cgroup"))).map((one) => readHierarchy(root, one));
   return {

@@ -5,7 +5,7 @@ import { duration } from "../../options/values.ts";
 /** The Collector's options. Limits are 0 if they are not given. */
 export interface MemoryLimiterConfig {
   readonly checkIntervalMs: number;
-  /** The hard limit of the whole process. It takes precedence over the one in percent. */
+  /** The hard limit of the whole process. It takes precedence over `limitPercentage`. */
   readonly limitMib: number;
   /** The difference between the hard limit and the soft limit. */
   readonly spikeLimitMib: number;
@@ -18,7 +18,7 @@ export interface MemoryLimiterConfig {
 
 export interface GcIntervals {
   readonly minMs: number;
-  /** The interval grows up to this one while collections free nothing; 0 lets it not grow. */
+  /** The interval grows up to this while collections free nothing; 0 lets it not grow. */
   readonly maxMs: number;
 }
 
@@ -140,7 +140,10 @@ function configuredLimit(config: MemoryLimiterConfig, { availableBytes }: Room):
       };
 }
 
-/** The limits in bytes. If V8 would end the process before it reaches the hard limit, both are lower in proportion. */
+/**
+ * The limits in bytes. If V8 would end the process before the hard limit is reached, both limits are lower in
+ * proportion.
+ */
 export function limitsOf(config: MemoryLimiterConfig, room: Room): Limits {
   const { limit, spike, unitBytes } = configuredLimit(config, room);
   const allBytes = config.limitMib > 0 ? limit * MIB : room.availableBytes;

@@ -8,8 +8,9 @@ import { readGroupMemory } from "./cgroup.ts";
 /** The memory that the process takes and may take, in bytes. */
 export interface MemoryUsage {
   /**
-   * The memory that the kernel cannot take back, so that it kills the process for it. It is that of the process, or that
-   * of its control group if the group has a limit. Pages of files that are on their disk are not in it.
+   * The memory that the kernel cannot take back, so that it kills the process for it. It is the process's own memory,
+   * or that of its control group if the group has a limit and its memory is more. Pages of files that are on their disk
+   * are not in it.
    */
   readonly heldBytes: number;
   /**
@@ -27,8 +28,8 @@ export interface MemoryUsage {
 export interface Memory {
   read(): MemoryUsage;
   /**
-   * Collects garbage, which takes some dozen milliseconds. A thorough collection also gives back the memory that the heap
-   * keeps, and takes a tenth of a second. Returns false if this Node cannot do it.
+   * Collects garbage, which takes some dozen milliseconds. A thorough collection also gives back the memory that the
+   * heap keeps, and takes a tenth of a second. Returns false if this Node has no way to collect on demand.
    */
   collect(thorough: boolean): boolean;
 }

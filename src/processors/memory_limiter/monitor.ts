@@ -14,7 +14,7 @@ export interface MemoryMonitorOptions {
   readonly logger: Logger;
 }
 
-/** One processor that uses the monitor. An object of its own, since several may have the same statuses. */
+/** One processor that uses the monitor. It is an object, since several processors may have the same `statuses`. */
 interface User {
   readonly statuses: Statuses;
 }
@@ -23,9 +23,9 @@ interface User {
  * How much memory is used:
  *
  * - "normal": less than the soft limit.
- * - "soft", "hard": more than that limit. Nothing is scraped.
- * - "kept": more than the hard limit is held, but less than the soft limit is in use. Scraping goes on, since to scrape
- *   less would not give the rest back.
+ * - "soft", "hard": at least the soft or the hard limit. Nothing is scraped.
+ * - "kept": more than the hard limit is held, but less than the soft limit is in use. Scraping goes on, since freed
+ *   memory that Node keeps does not shrink when less is scraped.
  */
 type Level = "normal" | "kept" | "soft" | "hard";
 
@@ -72,7 +72,10 @@ export class MemoryMonitor {
     return this.#level === "soft" || this.#level === "hard";
   }
 
-  /** A processor begins to use the monitor. It calls the returned function when it ends; the last one ends the checks. */
+  /**
+   * A processor begins to use the monitor. It calls the returned function when it ends. The checks end with the last
+   * processor.
+   */
   start(statuses: Statuses): () => void {
     const user: User = { statuses };
     this.#users.add(user);

@@ -6,7 +6,10 @@ import type { Statuses } from "../../component/status.ts";
 import { type Ended, pointCount, type Reading } from "../../metrics/model.ts";
 import type { MemoryMonitor } from "./monitor.ts";
 
-/** Has no room while memory is short, so that nothing is scraped. Readings of scrapes that had begun pass, and so do ends. */
+/**
+ * Has no room while memory is short, so that nothing is scraped. Readings of scrapes that have begun are passed on, and
+ * so are ends of sandboxes.
+ */
 export class MemoryLimiterProcessor implements Processor {
   readonly #monitor: MemoryMonitor;
   readonly #next: Consumer;

@@ -9,13 +9,15 @@ import type { Lanes } from "./scraping/lanes.ts";
 import { isCutOff, type Scraper } from "./scraping/scrape.ts";
 import type { Visits } from "./visits.ts";
 
-/** Shims answer with about 100 bytes. */
+/**
+ * The longest accepted answer to `/agent-url`, in bytes; a longer one is refused. Shims answer with about 100 bytes.
+ */
 const URL_BYTES_MAX = 4_096;
 
-/** One question to a shim. Everyone who asks while it is valid gets its answer. */
+/** A request to a shim for its agent's URL. All callers of `ask` share it until an interval after it was made. */
 interface Question {
   readonly answer: Promise<string>;
-  /** The time by the monotonic clock when the shim was asked; undefined if it was not. */
+  /** When the shim was asked, by the monotonic clock; undefined before that, and if the sandbox may not be asked. */
   askedMs: number | undefined;
   isOver: boolean;
 }
@@ -39,8 +41,8 @@ export class AgentUrls {
   }
 
   /**
-   * Resolves with an answer that is at most an interval old. Rejects if the sandbox may not be asked or does not answer;
-   * that result is kept for an interval, too.
+   * Resolves with the agent's URL, from an answer that is at most an interval old. Rejects if the sandbox may not be
+   * asked, or does not answer. A sandbox that did not answer is not asked again for an interval.
    */
   ask(sandbox: Sandbox): Promise<string> {
     const known = this.#questions.get(sandbox);
@@ -58,7 +60,10 @@ export class AgentUrls {
     return question.answer;
   }
 
-  /** A question that did not reach the shim is not kept. */
+  /**
+   * Returns whether a further caller gets this question's result: no result has come yet, or the shim was asked less
+   * than an interval ago.
+   */
   #isValid({ askedMs, isOver }: Question): boolean {
     if (!isOver) return true;
     return askedMs !== undefined && this.#settings.clock.monotonicMs() - askedMs < this.#intervalMs;

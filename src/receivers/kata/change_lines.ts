@@ -29,13 +29,13 @@ export function changeLine(
       return info(before.state === "up" ? "Sandbox is well again." : "Sandbox answers again.");
     case "pending":
       if (now.code === "unreadable") return warn(WARNINGS.unreadable);
-      // A sandbox that stays pending is in the summary.
+      // `isStart` is false once a pod's start should be over. A sandbox that is still pending then needs an operator.
       if (!isStart) return warn(WARNINGS.unsafe);
       return before.state === "pending" ? undefined : info("Sandbox is pending again.");
     case "stale":
     case "failing":
     case "unsafe":
-      // A new reason for the same state is in the summary.
+      // No line if only the reason changed: the summary of each minute has the current reasons.
       return isStart || before.state === now.state ? undefined : warn(WARNINGS[now.state]);
     case "ending":
       return before.state === "ending" ? undefined : info("Sandbox is being removed.");

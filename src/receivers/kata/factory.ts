@@ -8,7 +8,7 @@ import { remarksOnRoots } from "./root_config.ts";
 export const factory: ReceiverFactory<KataConfig> = {
   stability: "beta",
   schema: kataSchema,
-  // Two scrapers of one shim take guest metrics from each other.
+  // Only one receiver may have a root: two scrapers of one shim take guest metrics from each other.
   claims: ({ roots }) => roots.map(({ path }) => `root ${path}`),
   remarks: ({ roots }) => remarksOnRoots(roots),
   create: (config, settings, next) => new KataReceiver(config, settings, next),

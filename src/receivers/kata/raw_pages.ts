@@ -5,13 +5,16 @@ import type { Sandbox } from "./sandbox/sandbox.ts";
 
 /** The number of sandboxes whose raw pages may be requested or kept at one time. */
 const PAGES_MAX = 4;
-/** The memory of all pages that are kept. */
+/**
+ * The most bytes of all raw pages that are kept. A page that would exceed this is not kept, and its request is
+ * rejected.
+ */
 const BYTES_MAX = 16 * 1024 ** 2;
 
 /** A page that somebody has requested. */
 interface PageRequest {
   readonly next: PromiseWithResolvers<void>;
-  /** Undefined until the next scrape. */
+  /** The page of the sandbox's next scrape after the request; undefined until that scrape has received it. */
   page: { readonly bytes: Buffer; readonly atMs: number } | undefined;
 }
 
@@ -29,7 +32,10 @@ export class RawPages {
     this.#intervalMs = intervalMs;
   }
 
-  /** Resolves with the page of the sandbox's next scrape, or one that is kept. Rejects if there is no room or no page. */
+  /**
+   * Resolves with the page of the sandbox's next scrape, or at once with a page that is kept from an earlier request.
+   * Rejects if too many sandboxes have requests already, or if the scrape gives no page.
+   */
   async page(sandbox: Sandbox): Promise<RawPage> {
     this.dropOld();
     let request = this.#requests.get(sandbox);
@@ -51,7 +57,7 @@ export class RawPages {
     const request = this.#requests.get(sandbox);
     if (request === undefined) return;
     if (request.page !== undefined) {
-      // The kept page is no longer the latest one, and nobody waits for this one.
+      // A page is kept that is no longer the latest one, and nobody waits for the new one.
       this.#requests.delete(sandbox);
     } else if (this.#bytes() + length > BYTES_MAX) {
       this.refuse(sandbox, `no memory left: raw pages may take ${BYTES_MAX} bytes together`);

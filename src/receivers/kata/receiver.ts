@@ -31,9 +31,15 @@ import { Shown } from "./shown.ts";
 import { Visits } from "./visits.ts";
 
 const MINUTE_MS = 60_000;
-/** The time between two regular reports of the status: meanwhile a start may be over, or a pod's name be known. */
+/**
+ * The time between two regular reports of the receiver's status, which also changes without an event: a pod's start may
+ * be over by then, or a pod's name be known.
+ */
 const REPORT_MS = 10_000;
-/** The time for which the end waits for scrapes under way: a shim that is cut off in its answer may leave the guest out of its next pages. */
+/**
+ * The time for which `shutdown` waits for scrapes under way. A shim that is cut off in its answer may leave the guest
+ * out of its next pages.
+ */
 const SHUTDOWN_GRACE_MS = 1_000;
 
 /**
@@ -54,7 +60,7 @@ export class KataReceiver implements Receiver, SandboxSource {
   readonly #visits: Visits;
   readonly #rawPages: RawPages;
   readonly #agentUrls: AgentUrls;
-  /** Functions that undo what the start began; empty before the start and after the end. */
+  /** Functions that undo what `start` began; empty before `start` and after `shutdown`. */
   #undo: readonly (() => void)[] = [];
 
   constructor(config: KataConfig, settings: Settings, next: Consumer) {
@@ -160,7 +166,10 @@ export class KataReceiver implements Receiver, SandboxSource {
     return sandbox && this.#agentUrls.ask(sandbox);
   }
 
-  /** Returns the sandbox of this id. If several roots have one, it is the one that the pipeline shows. */
+  /**
+   * Returns the sandbox of this id. If several roots have a sandbox of this id, returns the one that the pipeline
+   * shows.
+   */
   #sandboxOf(id: string): Sandbox | undefined {
     const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);
     return found.find((one) => this.#shown.has(one)) ?? found[0];

@@ -6,13 +6,13 @@ import type { Sandbox } from "./sandbox/sandbox.ts";
 import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
 import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
-/** Sandboxes that a status names. */
+/** The most sandboxes that the text of a status names; further ones are only counted. */
 const NAMES_MAX = 3;
 
 /** A reason why the receiver is not well. */
 interface Trouble {
   readonly text: string;
-  /** Whether only a restart helps. */
+  /** Whether only a restart of the agent helps. */
   readonly isPermanent: boolean;
 }
 
@@ -80,14 +80,17 @@ export class ReceiverStatus {
     return unreadable.length > 0 ? { text: unreadable.join("; "), isPermanent: false } : undefined;
   }
 
-  /** Returns the trouble if pods have no sandbox under the roots, or no sandbox answers. */
+  /** Returns the trouble if pods have no sandbox under the roots, or no sandbox answers; undefined if all is well. */
   #sandboxTrouble(): Trouble | undefined {
     const { missingPods } = this.#settings.host.single(WITNESSES);
     const texts = [missingPods, this.#silentText()].filter((text) => text !== undefined);
     return texts.length === 0 ? undefined : { text: texts.join("; "), isPermanent: false };
   }
 
-  /** Returns a text that names the sandboxes that should answer; undefined if one does, or none should. */
+  /**
+   * Returns a text that names the sandboxes that should answer and do not. Undefined if at least one sandbox answers,
+   * or if none has to.
+   */
   #silentText(): string | undefined {
     const { clock, host } = this.#settings;
     const nowMs = clock.monotonicMs();
@@ -95,7 +98,7 @@ export class ReceiverStatus {
     for (const sandbox of this.#sandboxes.values()) {
       const { condition } = sandbox;
       if (condition.state === "up") return undefined;
-      // A sandbox that starts or is being removed need not answer, and an unsafe one is not asked on purpose.
+      // A sandbox that starts or is being removed need not answer, and an unsafe one is deliberately not asked.
       const isExcused =
         mayBeStarting(sandbox, nowMs) || condition.state === "ending" || condition.state === "unsafe";
       if (!isExcused || isStuckPending(sandbox, nowMs, host.single(WITNESSES))) silent.push(sandbox);
@@ -120,7 +123,7 @@ export class ReceiverStatus {
   }
 }
 
-/** Returns what all these sandboxes, none of which answers, have in common. */
+/** Returns the fault that all these sandboxes have in common. None of them answers. */
 function faultOf(silent: readonly Sandbox[]): string {
   const all = (wanted: string): boolean =>
     silent.every(({ condition: { state, code } }) => state === wanted || code === wanted);

@@ -7,8 +7,9 @@ import type { Root, Runtime } from "./discovery/root.ts";
 
 const DEFAULT_ROOTS: readonly string[] = ["/run/vc/sbs", "/run/kata"];
 /**
- * The runtime that paths with this end usually belong to. Only the end counts, because a container may have the node's
- * directories mounted elsewhere. Only the Go shim has a `vc/sbs`; `kata` alone may be anything, so runtime-rs needs `run/kata`.
+ * The runtime that usually makes the sandboxes of a root, by the end of the root's path. Only the end counts, because a
+ * container may have the node's directories mounted elsewhere. Only the Go shim has a `vc/sbs`; `kata` alone may be
+ * anything, so runtime-rs needs `run/kata`.
  */
 const USUAL_ENDS: Readonly<Record<string, Runtime>> = { "/vc/sbs": "go", "/run/kata": "rs" };
 const ROOTS_MAX = 64;

@@ -11,11 +11,13 @@ import type { Sandbox } from "./sandbox/sandbox.ts";
 import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
 import { isStuckPending, mayBeStarting } from "./sandbox/starting.ts";
 
-/** Lines of one level that are written between two summaries. Further lines are counted in the summary instead. */
+/**
+ * The most lines of one level that are written between two summaries. Further lines are counted in the summary instead.
+ */
 const LINES_MAX = 60;
-/** Sandboxes that a summary names for each reason. */
+/** The most sandboxes that a summary names for each reason; if there are more, the next summary names others. */
 const NAMES_MAX = 10;
-/** After this time, a state that is not expected to change causes no summary by itself. */
+/** A sandbox that has been unsafe, slow or partial for longer than this causes no summary by itself. */
 const STEADY_MS = 600_000;
 
 /** The sandboxes of a summary that have the same reason. */
@@ -27,7 +29,8 @@ interface ReasonGroup {
 
 /**
  * Logs the changes of sandboxes: one line for each change of a state, up to a limit, and one summary per minute while
- * something is wrong. Summaries name all sandboxes one after the other, so that noisy ones do not hide the others.
+ * something is wrong. If a summary cannot name all sandboxes of a reason, the next ones name the rest, so that noisy
+ * sandboxes do not hide others.
  */
 export class SandboxLog {
   readonly #settings: Settings;
@@ -82,7 +85,7 @@ export class SandboxLog {
     });
   }
 
-  /** Logs once that the sandbox is pending for longer than a start takes, although the runtime says that its pod runs. */
+  /** Logs once that the sandbox is pending for longer than a start takes, although the container runtime lists it. */
   stuck(sandbox: Sandbox): void {
     if (this.#stuck.has(sandbox)) return;
     this.#stuck.add(sandbox);
@@ -92,8 +95,9 @@ export class SandboxLog {
   }
 
   /**
-   * Logs what was left out of the sandbox's page: one line when the first lines are bad, and one, with the option to raise,
-   * when a limit is exceeded for the first time. While lines are left out, the summaries say so.
+   * Logs what was left out of the sandbox's page: one line if the page has bad lines and nothing was left out of the
+   * page before, and one, with the option to raise, for each limit that is exceeded for the first time. While lines are
+   * left out, the summaries name the sandbox.
    */
   page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: ParsedPage): void {
     const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
@@ -110,7 +114,9 @@ export class SandboxLog {
     this.#write(line, sandbox, { code, reason, bad: badLines, skipped: skippedLines });
   }
 
-  /** Logs each limit of a sandbox once, so that one that keeps exceeding it and falling below writes no line each time. */
+  /**
+   * Logs each limit of a sandbox once, so that pages that are over and under the limit in turn write no line each time.
+   */
   #limited(sandbox: Sandbox, limit: Limit, fields: Readonly<Record<string, unknown>>): void {
     const met = this.#limits.get(sandbox) ?? new Set();
     this.#limits.set(sandbox, met);
@@ -160,7 +166,7 @@ export class SandboxLog {
     return groups;
   }
 
-  /** Returns the number of sandboxes and the names of the next ten. */
+  /** Returns the number of sandboxes and up to ten of their names: if there are more, other names in each summary. */
   #named(sandboxes: readonly Sandbox[]): { readonly count: number; readonly names: readonly string[] } {
     const witnesses = this.#settings.host.single(WITNESSES);
     const count = sandboxes.length;
@@ -215,7 +221,10 @@ function needsAttention(sandbox: Sandbox, nowMs: number): boolean {
   }
 }
 
-/** Returns whether the condition is no news: an unsafe sandbox stays so, and so does a guest whose policy forbids metrics. */
+/**
+ * Returns whether the condition is no news: an unsafe sandbox stays unsafe, and a guest whose policy forbids metrics
+ * stays partial.
+ */
 function isSteady({ state, since }: Condition, nowMs: number): boolean {
   return (state === "unsafe" || state === "up") && nowMs - since.monotonicMs > STEADY_MS;
 }

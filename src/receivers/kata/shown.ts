@@ -18,14 +18,17 @@ interface LastReading {
   readonly reading: Reading;
 }
 
-/** Hands readings to the pipeline, and keeps which sandboxes it shows, since their series must be ended. */
+/**
+ * Hands readings to the pipeline, and records which sandboxes the pipeline shows, since the series of these must be
+ * ended.
+ */
 export class Shown {
   readonly #settings: Settings;
   readonly #metrics: ReceiverMetrics;
   readonly #next: Consumer;
   /** The last readings by the sandbox's id. */
   readonly #last = new Map<string, LastReading>();
-  /** Sandboxes that another one of the same id has hidden. The log says it once for each. */
+  /** Sandboxes that are not shown because another sandbox of the same id is. The log names each of them once. */
   readonly #shadowed = new WeakSet<Sandbox>();
 
   constructor(settings: Settings, metrics: ReceiverMetrics, next: Consumer) {
@@ -64,7 +67,7 @@ export class Shown {
     const { resource, found, condition } = sandbox;
     const { unixMs: timeMs, monotonicMs: atMs } = instantOf(this.#settings.clock);
     const { bornMs } = found.identity;
-    // A birth that is later than now shows that the clock was set back: the start is then unknown, which is 0.
+    // If the directory was made later than now, the clock was set back. The start is then unknown, for which 0 stands.
     const reading = { resource, schema, values, timeMs, startMs: bornMs <= timeMs ? bornMs : 0 };
     this.#last.set(found.id, { sandbox, since: condition.since, atMs, reading });
     this.#metrics.accepted(pointCount(schema));

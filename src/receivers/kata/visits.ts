@@ -36,13 +36,18 @@ export interface VisitsOptions {
   readonly log: SandboxLog;
   /** Called after the sandbox's state or code has changed. */
   onChange(sandbox: Sandbox, before: Condition): void;
-  /** Called when the sandbox's directory is gone or is another one. The sandbox must be ended then. */
+  /**
+   * Called when the sandbox's directory is gone, or another directory has its name. The callee must end the sandbox.
+   */
   onGone(sandbox: Sandbox): void;
   /** Returns how many sandboxes wait for their socket. */
   waiting(): number;
 }
 
-/** The time until the next visit after a reload kept the sandbox from being scraped. A reload is short; an interval may be long. */
+/**
+ * The longest time until the next visit if a reload kept the sandbox from being scraped. A reload is short, but an
+ * interval may be long.
+ */
 const EXCHANGE_MS = 1_000;
 
 /**
@@ -65,9 +70,9 @@ const NO_PAGE: ScrapeReport = {
  * Visits each sandbox at its own rhythm until it ends. The methods follow a visit from top to bottom. A visit
  *
  * 1. looks whether the shim may be asked (`#isReady`),
- * 2. waits for a lane, and asks whether the pipeline has room for a reading (`#scrapeIfReady`),
+ * 2. waits for one of the `concurrency` lanes, and asks whether the pipeline has room for a reading (`#scrapeIfReady`),
  * 3. scrapes the shim (`#scrape`),
- * 4. parses the page (`#accept`), or takes the failure (`#fail`),
+ * 4. parses the page (`#accept`), or records the failure (`#fail`),
  * 5. updates the sandbox's condition (`applyFinding`),
  * 6. hands a reading to the pipeline, and schedules the next visit.
  */
@@ -138,13 +143,16 @@ export class Visits {
     this.#visitIn(sandbox, noRoom === "exchange" ? Math.min(nextMs, EXCHANGE_MS) : nextMs);
   }
 
-  /** Scrapes the sandbox if it may be asked and the pipeline has room. Returns the reason if the pipeline has no room, and undefined in every other case. */
+  /**
+   * Scrapes the sandbox if it may be asked and the pipeline has room. Returns the reason if the pipeline has no room;
+   * undefined if the sandbox was scraped or may not be asked.
+   */
   async #scrapeIfReady(sandbox: Sandbox): Promise<NoRoom | undefined> {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
     const { nextScrape } = sandbox.condition;
-    // While this visit waited, the shim did not answer the question for its agent's URL, which put off its scrapes. The
-    // pipeline does not know that yet.
+    // While this visit waited for its turn, the shim did not answer a request for its agent's URL, and its scrapes were
+    // put off. The pipeline has no reading yet that says so.
     if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) {
       this.#reportUnlessShown(sandbox, Number.POSITIVE_INFINITY);
       return undefined;
@@ -171,8 +179,8 @@ export class Visits {
   }
 
   /**
-   * Reports a sandbox that may not be asked. A sandbox that is starting is not reported; but if it was shown before, its last
-   * reading must not stay as it was.
+   * Reports a sandbox that may not be asked. A sandbox that is starting is not reported, unless the pipeline shows it:
+   * its last reading is then out of date.
    */
   #reportNotReady(sandbox: Sandbox): void {
     const { settings, log, intervalMs, shown } = this.#options;

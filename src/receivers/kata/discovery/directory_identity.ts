@@ -10,17 +10,21 @@ export interface DirectoryIdentity {
 }
 
 /**
- * Returns what is at the path, without following a link; undefined if nothing is there. Throws if that cannot be known.
+ * Returns what is at the path, without following a link; undefined if nothing is there. Throws if the path cannot be
+ * looked at.
  *
- * Sandboxes are looked at with synchronous calls. Their files lie in memory (/run), where a call takes 3 µs, an eighth of
- * the time that it takes to hand it to a thread (measured: 5 ms for a thousand directories against 35), and nothing can
- * change between two calls.
+ * Sandboxes are looked at with synchronous calls. Their files lie in memory (/run), where a call takes 3 µs, an eighth
+ * of the time that it takes to hand it to a thread (measured: 5 ms for a thousand directories against 35), and nothing
+ * can change between two calls.
  */
 export function statOf(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** Returns the identity of the directory at the path; undefined if there is none. Throws if that cannot be known. */
+/**
+ * Returns the identity of the directory at the path; undefined if there is no directory. Throws if the path cannot be
+ * looked at.
+ */
 export function identityOf(directory: string): DirectoryIdentity | undefined {
   // As numbers, two inodes above 2^53 can be equal, and one of two sandboxes would be taken for the other.
   const stat = lstatSync(directory, { bigint: true, throwIfNoEntry: false });
@@ -40,7 +44,7 @@ export function keyBehind(path: string): string | undefined {
   }
 }
 
-/** Some file systems do not know the time of birth; the device and inode then have to do. */
+/** On file systems that record no times of birth, only device and inode tell directories apart. */
 function keyOf({ dev, ino, birthtimeNs }: BigIntStats): string {
   return `${dev}:${ino}:${birthtimeNs}`;
 }

@@ -9,8 +9,11 @@ import type { Root, Runtime } from "./root.ts";
 import { READABLE, type RootState, stateWithout } from "./root_state.ts";
 
 /**
- * The reason why a sandbox is no longer followed: its directory is gone (`removed`), or it is `evicted`, because it has no socket and
- * its place is needed for one that has, or because its root turned out to be the same directory as another one.
+ * The reason why a sandbox is no longer followed.
+ *
+ * - `removed`: its directory is gone.
+ * - `evicted`: it has no socket, and its place is needed for a sandbox that has one; or its root turned out to be the
+ *   same directory as an earlier root, or to be of another runtime.
  */
 export type Departure = "removed" | "evicted";
 
@@ -37,17 +40,23 @@ export interface DiscoveryOptions {
 
 const ID = /^(?!\.{1,2}$)[A-Za-z0-9_.-]{1,128}$/;
 
-/** The result of checking an entry: done with it, no place left for it, or the error that kept it from being checked. */
+/**
+ * The result of checking an entry of a root: nothing more is to be done, `limits::sandboxes` has no place for it, or
+ * the error that kept it from being checked.
+ */
 type Checked = "done" | "no_place" | Error;
 
-/** A slice of a scan holds the event loop for so long; a hundred thousand directories take half a second in all. */
+/**
+ * The time for which one slice of a scan holds the event loop. A scan of a hundred thousand directories takes half a
+ * second in all its slices.
+ */
 const SLICE_MS = 5;
 /**
- * Sandboxes that one slice admits. The work that each one starts holds the event loop too, and sandboxes that are admitted
- * together are visited together later.
+ * The most new sandboxes that one slice admits. The work that each one starts holds the event loop too, and sandboxes
+ * that are admitted together are visited together later.
  */
 const ADMITTED_MAX = 200;
-/** Entries that are read from a root at a time. */
+/** The number of directory entries that Node reads from a root at a time. */
 const ENTRIES = 256;
 
 /**
@@ -62,13 +71,16 @@ export class Discovery {
   readonly #ignored: IgnoredEntries;
   readonly #followed = new FollowedSandboxes();
   readonly #rootStates = new Map<Root, RootState>();
-  /** Roots that lead to the same directory as an earlier root, with that root. */
+  /** Roots that lead to the same directory as an earlier root in the config, each with that earlier root. */
   #duplicates: ReadonlyMap<Root, Root> = new Map();
-  /** Roots of which a duplicate names another runtime: it is not known which of the two is right. */
+  /**
+   * Roots whose directory the config names again with another runtime, so that it is not known which of the two is
+   * right.
+   */
   #disputed: ReadonlySet<Root> = new Set();
   /** The scan under way. */
   #scan: Generator<void, void> | undefined;
-  /** Sandboxes that the current slice has admitted. */
+  /** The number of sandboxes that the current slice has admitted. */
   #admitted = 0;
   #isClosed = false;
 
@@ -92,8 +104,9 @@ export class Discovery {
   }
 
   /**
-   * Scans the roots for some milliseconds and reports first the sandboxes that went and then those that came. Returns false
-   * if the scan is not finished: the next call continues it. Throws only what an event throws, which ends the scan.
+   * Scans the roots for some milliseconds and reports first the sandboxes that went and then those that came. Returns
+   * false if the scan is not finished: the next call continues it. Throws only the errors of `events`, which end the
+   * scan.
    */
   reconcile(): boolean {
     const { monotonicMs } = this.#options;
@@ -122,7 +135,7 @@ export class Discovery {
     return this.#tryAdmit({ root, id, directory }) === "no_place" && keyBehind(directory) !== undefined;
   }
 
-  /** Breaks off the scan under way; nothing is reported any more. */
+  /** Breaks off the scan under way. From now on nothing is reported. */
   close(): void {
     this.#isClosed = true;
     this.#scan?.return();
@@ -242,14 +255,14 @@ export class Discovery {
       this.#ignored.note(root, "duplicate_sandbox", { path: directory, detail: `: ${other.directory}` });
       return true;
     }
-    // The directory was renamed.
+    // The directory was renamed, so the sandbox of its old name has ended.
     if (other !== undefined) this.#dismiss(other, "removed");
     const owner = this.#options.ownerOf(identity.key);
     if (owner !== undefined) this.#ignored.note(root, "owned", { path: directory, detail: `: ${owner}` });
     return owner !== undefined;
   }
 
-  /** Evicts the oldest sandbox that still has no socket; returns false if all have one. */
+  /** Evicts the oldest sandbox that still has no socket; returns false if all have a socket. */
   #evictOne(): boolean {
     for (const sandbox of this.#followed.socketless()) {
       const hasSocket = this.#options.hasSocket(sandbox.directory);

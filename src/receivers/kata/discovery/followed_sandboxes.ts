@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { FoundSandbox } from "./found_sandbox.ts";
 
-/** The sandboxes that are followed now, and which of them have no socket. Three indexes of one list, kept equal. */
+/**
+ * The sandboxes that are followed now, and which of them have no socket. The three collections always change together.
+ */
 export class FollowedSandboxes {
   readonly #byDirectory = new Map<string, FoundSandbox>();
   readonly #byKey = new Map<string, FoundSandbox>();

@@ -8,7 +8,9 @@ export const SOCKET_NAME = "shim-monitor.sock";
 /** The name of the tree that Firecracker's jailer keeps next to the sandboxes of runtime-rs. */
 export const JAILER = "firecracker";
 
-/** A sandbox's directory, as found. The same id may be found under two roots; directories are distinct. */
+/**
+ * A sandbox's directory, as found. Two sandboxes may have the same id under two roots, but never the same directory.
+ */
 export interface FoundSandbox {
   readonly id: string;
   readonly root: Root;
@@ -18,7 +20,10 @@ export interface FoundSandbox {
   readonly identity: DirectoryIdentity;
 }
 
-/** Returns whether the directory is the one that was found; true where that cannot be known, since a doubt ends no sandbox. */
+/**
+ * Returns whether the directory is still the one that was found; also true if it cannot be looked at, since a doubt
+ * must not end a sandbox.
+ */
 export function isStillThere({ directory, identity }: FoundSandbox): boolean {
   try {
     return identityOf(directory)?.key === identity.key;

@@ -14,13 +14,13 @@ const TEXTS: Readonly<Record<IgnoredReason, string>> = {
 };
 
 /**
- * Reports ignored entries: once for each root and reason, with the first path as an example, since there may be a hundred
- * thousand of them. A reason is reported again after a whole scan that did not meet it.
+ * Reports ignored entries: once for each root and reason, with the first path as an example, since there may be a
+ * hundred thousand of them. A reason is reported again after a whole scan without an entry that was ignored for it.
  */
 export class IgnoredEntries {
   readonly #report: (path: string, reason: string) => void;
   #reported = new Set<string>();
-  /** The roots and reasons that the scan under way has met. */
+  /** The pairs of reason and root that the scan under way has noted. */
   #met = new Set<string>();
 
   constructor(report: (path: string, reason: string) => void) {
@@ -35,12 +35,14 @@ export class IgnoredEntries {
     this.#report(path, `${TEXTS[reason]}${detail}`);
   }
 
-  /** A scan of all roots begins. */
+  /** To be called when a scan of all roots begins. */
   begin(): void {
     this.#met = new Set();
   }
 
-  /** The scan has ended: a reason that it did not meet exists no more. */
+  /**
+   * To be called when the scan has ended. Reasons that it did not note are reported again when a later scan notes them.
+   */
   end(): void {
     this.#reported = this.#met;
   }

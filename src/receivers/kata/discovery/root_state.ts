@@ -4,8 +4,8 @@ import { dirname, resolve } from "node:path";
 import { accessFault } from "./access_fault.ts";
 
 /**
- * The state of a root: whether it can be listed. The sandboxes of a root that becomes unreadable are kept; a missing or removed root has no
- * sandboxes.
+ * The state of a root: whether it can be listed. The sandboxes of a root that becomes unreadable are kept; a missing or
+ * removed root has no sandboxes.
  */
 export type RootState =
   | { readonly state: "readable" }
@@ -16,7 +16,10 @@ export type RootState =
 
 export const READABLE: RootState = { state: "readable" };
 
-/** Returns the state of a root that could not be listed, with the error, or that was listed and is empty. */
+/**
+ * Returns the state of a root that could not be listed because of `error`; without an error, that of a root that was
+ * listed and is empty.
+ */
 export function stateWithout(path: string, error?: unknown): RootState {
   const isMissing = (error as NodeJS.ErrnoException | undefined)?.code === "ENOENT";
   if (error !== undefined && !isMissing) return { state: "unreadable", error: accessFault(path, error) };
@@ -57,10 +60,12 @@ function isRemoved(directory: string): boolean {
   return statSync(directory).nlink === 0 && readdirSync(directory).length === 0;
 }
 
-/** The kernel follows as many links that lead to links. */
+/** The most symbolic links that are followed on the way to a path, which is also the kernel's limit. */
 const LINKS_MAX = 40;
 
-/** Returns the deepest existing directory on the way to the path. Where a link leads nowhere, its target is the way. */
+/**
+ * Returns the deepest existing directory on the way to the path. A link that leads nowhere is replaced by its target.
+ */
 function lastOnTheWay(path: string): string {
   let at = path;
   let links = 0;

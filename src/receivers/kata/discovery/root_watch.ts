@@ -25,7 +25,7 @@ export interface WatchOptions {
 export class RootWatch {
   readonly #options: WatchOptions;
   #watcher: FSWatcher | undefined;
-  /** The identity of the directory that the path led to when it was last armed. */
+  /** The identity of the directory that the path led to at the last `arm`; undefined if it led to none. */
   #armedFor: string | undefined;
   /** The last error of watching, which is reported once; empty if there is none. */
   #fault = "";
@@ -34,7 +34,10 @@ export class RootWatch {
     this.#options = options;
   }
 
-  /** Returns whether the path leads to another directory than when it was last armed, or there is one now and was none. */
+  /**
+   * Returns whether the path leads to another directory than at the last `arm`, or to one now and to none then or the
+   * reverse.
+   */
   leadsElsewhere(): boolean {
     return keyBehind(this.#options.path) !== this.#armedFor;
   }
@@ -58,7 +61,8 @@ export class RootWatch {
     try {
       const watcher = watch(path, (event, name) => {
         if (watcher !== this.#watcher) return;
-        // A write into a file changes no sandbox. A directory's new mode is reported like a rename, and costs one check.
+        // Events other than "rename" are writes into a file, which change no sandbox. A directory's new mode is a
+        // "rename", too, and costs one check.
         if (event !== "rename" || name === null) return;
         onName(name);
         // An event of the root itself has the root's own name.

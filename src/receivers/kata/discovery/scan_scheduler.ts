@@ -18,21 +18,33 @@ export interface ScanSchedulerOptions {
   readonly events: DiscoveryEvents;
   /** The id of the receiver that scans. */
   readonly id: string;
-  /** The sandboxes of all receivers, since only one of them may follow a directory. */
+  /** The sandboxes of all receivers, since only one receiver may follow a directory. */
   readonly sources: Offers<SandboxSource>;
-  /** Called once for each fault, not for each try: until it is over, only periodic scans see what changes in the root. */
+  /**
+   * Called once for each fault, not for each try: until the fault is over, only periodic scans see what changes in the
+   * root.
+   */
   onWatchFault(path: string, error: Error): void;
 }
 
 /** The time from a hint to the check: many hints come together when a pod starts or ends. */
 const HINT_DELAY_MS = 30;
-/** Hinted names that are kept until they are checked. If there are more, the roots are scanned as a whole instead. */
+/**
+ * The most hinted names that are kept until they are checked. If there are more, the roots are scanned as a whole
+ * instead.
+ */
 const NAMES_MAX = 256;
-/** Newcomers that are kept. There may be thousands of directories without a socket, so only the latest are checked again. */
+/**
+ * The most newcomers that are kept, which are directories that came lately and got no place. There may be thousands
+ * without a socket, so only the latest are checked again.
+ */
 const NEWCOMERS_MAX = 256;
 /** The time within which the agent sees that a root came, went or was replaced, or that a newcomer has got its socket. */
 const CHECK_MS = 1_000;
-/** The pause between two slices of a scan that something asked for. */
+/**
+ * The pause between two slices of a scan that is not periodic: the first one, or one that a change of a root or too
+ * many hints caused.
+ */
 const URGENT_PAUSE_MS = 30;
 /** The pause between two slices of a periodic scan. */
 const PERIODIC_PAUSE_MS = 250;
@@ -46,9 +58,9 @@ interface Name {
 type TimerName = "scan" | "names" | "check";
 
 /**
- * Decides when the roots are scanned: the names that a watcher hints at soon after the hint, and everything every
- * `reconcileIntervalMs`, so that a lost hint costs time and not a sandbox. A scan of very many directories is made in
- * slices with pauses between them.
+ * Decides when sandboxes are looked for. A name that a watcher hints at is checked soon after the hint, and all roots
+ * are scanned every `reconcileIntervalMs`, so that a lost hint costs time and not a sandbox. A scan of very many
+ * directories is made in slices with pauses between them.
  */
 export class ScanScheduler {
   readonly #options: ScanSchedulerOptions;
@@ -60,9 +72,9 @@ export class ScanScheduler {
   /** Directories that came lately and have no place, the oldest first: they are checked again every `CHECK_MS`. */
   readonly #newcomers = new Map<string, Name>();
   #isScanning = false;
-  /** Whether something asks for a whole scan that begins from now on. */
+  /** Whether a whole scan was requested that has not begun yet. */
   #isWanted = true;
-  /** Whether something asked for the scan under way. */
+  /** Whether the scan under way was requested. If not, it is a periodic one, which makes longer pauses. */
   #isUrgent = true;
 
   constructor(options: ScanSchedulerOptions) {
@@ -89,7 +101,7 @@ export class ScanScheduler {
     this.#after("check", this.#options.initialDelayMs + CHECK_MS, () => this.#check());
   }
 
-  /** Ends watching and scanning; nothing is reported any more. */
+  /** Ends watching and scanning. From now on nothing is reported. */
   stop(): void {
     for (const cancel of this.#timers.values()) cancel();
     for (const watch of this.#watches) watch.close();
@@ -133,7 +145,9 @@ export class ScanScheduler {
     return this.#isWanted ? HINT_DELAY_MS : this.#options.reconcileIntervalMs;
   }
 
-  /** Asks for a whole scan. A scan under way is finished quickly first, as it may have passed the place that changed. */
+  /**
+   * Requests a whole scan. A scan under way is finished quickly first, as it may have passed the place that changed.
+   */
   #requestScan(): void {
     if (this.#isWanted) return;
     this.#isWanted = true;
@@ -168,7 +182,10 @@ export class ScanScheduler {
     }
   }
 
-  /** Another receiver that follows the directory. A receiver with this one's id is the other side of a reload, not another. */
+  /**
+   * Returns the id of another receiver that follows the directory. A receiver with the same id as this one does not
+   * count: during a reload the old and the new receiver exist side by side.
+   */
   #ownerOf(identityKey: string): string | undefined {
     for (const [id, source] of this.#options.sources.all())
       if (id !== this.#options.id && source.owns(identityKey)) return id;
@@ -195,7 +212,8 @@ function hasSocket(directory: string): boolean {
   try {
     return statOf(`${directory}/${SOCKET_NAME}`)?.isSocket() === true;
   } catch {
-    // The directory may not be looked into. It is followed as one without a socket, and its state says why.
+    // The agent has no right to look into the directory. The sandbox is followed as one without a socket, and its state
+    // says why.
     return false;
   }
 }

@@ -43,15 +43,16 @@ export function shimName(name: string): string {
 const GO_SHIM_PREFIXES = ["kata_shim_", "kata_hypervisor_", "kata_virtiofsd_", "kata_firecracker_"];
 
 /**
- * Returns the name, kind and HELP under which the agent keeps a family. If Kata has the family, kind and HELP are the known
- * ones, whatever the page says. A family that only guests have gets no kind and no HELP, because the first guest that brings
- * it would decide them for all others.
+ * Returns the name, kind and HELP under which the agent keeps a family. If Kata has the family, kind and HELP are those
+ * of `KNOWN_FAMILIES`, whatever the page says. A family that only guests have gets no kind and no HELP, because the
+ * first guest that brings it would decide them for all others.
  */
 export function defineFamily(name: string, kind: Kind): FamilyDefinition {
   const known = KNOWN_FAMILIES.get(name);
   const definition = { name: renamed(name), kind, help: known?.help, hasWrongKind: false };
   if (known !== undefined) {
-    // A family that is no scalar has other lines, so its kind cannot be replaced; `trustOf` decides who may bring it.
+    // A histogram or summary has other lines than a scalar, so its kind cannot be replaced. `trustOf` decides who may
+    // bring it.
     if (isScalar(kind) && isScalar(known.kind))
       return { ...definition, kind: known.kind, hasWrongKind: kind !== known.kind };
     return definition;
@@ -83,8 +84,8 @@ export function trustOf(shim: ShimKind, more: readonly string[]): PageTrust {
 }
 
 /**
- * Returns who may define which family of a page of which only the beginning is known. If the shim's part comes last, the
- * beginning was written by the guest.
+ * Returns who may define which family of a page of which only the beginning was received. If the shim's part comes
+ * last, the beginning was written by the guest.
  */
 export function trustOfCut(trust: PageTrust): PageTrust {
   if (trust.shimPart === "first") return trust;
@@ -102,8 +103,8 @@ const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };
 
 /**
- * Only known names count: a guest could write any other family just before the shim's part, where it looks like a part of it.
- * Each kind of shim has families of its own.
+ * Returns whether a runtime-rs shim of this kind writes the family. Only known names count: a guest could write any
+ * other family just before the shim's part, where it would look like a part of that.
  */
 function isRsShimFamily(name: string, kind: Kind, shim: ShimKind): boolean {
   return isScalar(kind) && KNOWN_FAMILIES.get(name)?.shims.includes(shim) === true;

@@ -25,7 +25,7 @@ export interface ShownCondition {
   /** The reason for the state; empty if it is up and nothing is wrong. */
   readonly code: string;
   readonly since: Instant;
-  /** Undefined if scrapes are not put off. */
+  /** The time until which scrapes of the sandbox are put off; undefined if they are not. */
   readonly nextScrape: Instant | undefined;
 }
 
@@ -39,9 +39,9 @@ export interface SandboxReport {
 /** The agent's own families of all reports that have the same state, code, optional families and limits. */
 export interface OwnShape {
   readonly families: readonly Family[];
-  /** The schema of a reading that has only these families. */
+  /** The schema of a reading that has only the agent's own families. */
   readonly schema: Schema;
-  /** The number of points, and so of columns, that they add to a reading. */
+  /** The number of points that the agent's own families add to a reading. Each point has one column. */
   readonly pointCount: number;
 }
 
@@ -120,8 +120,8 @@ function seconds(ms: number | undefined): number | undefined {
 }
 
 /**
- * Shapes that are remembered. Honest sandboxes have a few dozen. A guest whose pages exceed ever other limits fills the
- * memory; then all shapes are forgotten and made anew.
+ * The most shapes that are remembered. Honest sandboxes have a few dozen in all. If a guest's pages exceed other limits
+ * each time, this number is reached; then all shapes are forgotten and made anew.
  */
 const SHAPES_MAX = 1_024;
 
@@ -185,7 +185,7 @@ export class OwnFamilies {
     values.fill(1, column, column + facts.limits.size);
   }
 
-  /** Returns a number for the set of limits that leaves the bits of the optional families free. */
+  /** Returns the bits of these limits in the key of a shape. They are above the bits of the optional families. */
   #limitsKey(limits: ReadonlySet<Limit>): number {
     let key = 0;
     for (const limit of limits)

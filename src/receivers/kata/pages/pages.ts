@@ -15,7 +15,9 @@ import { defineFamily, labelFaults, trustOf, trustOfCut } from "./families.ts";
 import { OwnFamilies, type ShownCondition } from "./own_families.ts";
 import { wholeLines } from "./shim_page.ts";
 
-/** The usual condition of a sandbox that answers; its times do not matter. */
+/**
+ * The condition of a sandbox that answers and has no complaint. Only its families are used, so its times do not matter.
+ */
 const UP: ShownCondition = {
   state: "up",
   code: "",
@@ -59,7 +61,10 @@ export class Pages {
     return this.#parser.source([]);
   }
 
-  /** Parses an answer. The page begins with room for the agent's own families; `facts` says which these are. */
+  /**
+   * Parses an answer. The row of numbers begins with columns for the agent's own families; `facts` says which families
+   * these are.
+   */
   read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): ParsedPage {
     const { page, length, whole, limit } = answer;
     const { source, condition } = sandbox;
@@ -69,13 +74,13 @@ export class Pages {
     const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
     const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
     if (limit !== undefined) return withRestLeftOut(read, limit, lineAt(page, usable));
-    // The part of a line at the cut is a bad line.
+    // The last line was cut off, and counts as a bad line.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
 
   /**
-   * Returns the columns of the page that was read last, with room for the families of the sandbox's new condition in front,
-   * and the number of those columns.
+   * Returns the schema and the numbers of the page that was read last. They begin with columns for the agent's own
+   * families in the sandbox's new condition, `ownPoints` in number.
    */
   columns(
     { source, condition }: Sandbox,
@@ -112,8 +117,8 @@ function withRestLeftOut(page: ParsedPage, limit: BodyLimit, line: number): Pars
 }
 
 /**
- * Returns the numbers with `by` more columns in front of the page's own, or fewer if it is negative, as when the page before
- * exceeded other limits.
+ * Returns the numbers with `by` more columns in front of the page's own. A negative `by` removes columns, as when the
+ * last page exceeded more limits than this one.
  */
 function widened(values: Float64Array, by: number): Float64Array {
   const wider = new Float64Array(values.length + by);

@@ -27,7 +27,10 @@ const shimSchema = memoized(({ families }: Schema) =>
   ),
 );
 
-/** Returns the length of a page up to its last line feed. If the page was cut, a part of a number must not count as one. */
+/**
+ * Returns the length of a page up to its last line feed. If the page was cut, a part of a number must not count as a
+ * whole one.
+ */
 export function wholeLines(page: Buffer, length: number): number {
   return page.subarray(0, length).lastIndexOf(LF) + 1;
 }

@@ -13,7 +13,7 @@ export type Readiness = { readonly state: "ready"; readonly shim: ShimKind } | N
 
 export interface ReadinessOptions {
   readonly allowed: readonly UnsafeHypervisor[];
-  /** Returns Unix milliseconds. */
+  /** Returns the present time in Unix milliseconds. */
   nowMs(): number;
 }
 
@@ -55,7 +55,7 @@ export class ReadinessCheck {
       const state = statOf(this.#paths.state);
       const persist = statOf(this.#paths.persist);
       const socket = statOf(this.#paths.socket);
-      // Read after the files, so that a file that was written just now is not dated later than now.
+      // The time is read after the files' times, so that a file that was written just now is not dated later than now.
       const nowMs = this.#options.nowMs();
       const record = this.#recordOf(socket, state, nowMs);
       if (record === undefined) return notReady("pending", "no_socket", "there is no socket yet");
@@ -112,7 +112,10 @@ export class ReadinessCheck {
     return undefined;
   }
 
-  /** A sandbox may have the name of the jailer's tree; its containers are then where jailed sandboxes would be. */
+  /**
+   * Returns whether the jailer's tree has the sandbox. A sandbox whose id is the name of that tree is never jailed: the
+   * directories in it are its containers.
+   */
   #isJailed(): boolean {
     if (this.#sandbox.id === JAILER) return false;
     const { jail } = this.#paths;
@@ -127,7 +130,7 @@ function isSame(one: Stats, other: Stats): boolean {
   return one.ino === other.ino && one.ctimeMs === other.ctimeMs && one.dev === other.dev;
 }
 
-/** Returns undefined if that cannot be known. */
+/** Returns whether something is at the path; undefined if the path cannot be looked at. */
 function isThere(path: string): boolean | undefined {
   try {
     return statOf(path) !== undefined;

@@ -2,27 +2,31 @@
 import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from "node:fs";
 import { readStateText, type StateText } from "./state_text.ts";
 
-/** A real state.json has a few KiB. */
+/** The largest state.json that is read; a larger one proves nothing. A real one has a few KiB. */
 const STATE_BYTES_MAX = 256 * 1024;
 
 /** The shim writes state.json in place, so a reader may find a part of it, but for no longer than this. */
 const WRITING_MS_MAX = 5_000;
 
-/** Two changes within one tick of the kernel's clock, which is at most 10 ms, leave the same times; this is much longer. */
+/**
+ * A state.json that changed less than this ago is read again at the next look, because two changes within one tick of
+ * the kernel's clock (at most 10 ms) leave the same times.
+ */
 const STABLE_MS = 1_000;
 
 /** The hypervisor that a state.json names now, or why it names none. An `older` file is left over from an earlier sandbox. */
 export type StateReading = StateText | { readonly kind: "absent" | "older" | "writing" };
 
-/** The last text that was read, and the file's times then. */
+/** The last text that was read from the file, and the file's status at that time. */
 interface ReadState {
   readonly stat: Stats;
   readonly text: StateText;
 }
 
 /**
- * The state.json that belongs to one socket. Both files are dated by their mtime: a socket's is the time when it was bound,
- * and unlike the ctime it does not change with owner, mode or label. Times are Unix milliseconds.
+ * The state.json that belongs to one socket. The state.json and the socket are dated by their mtime. A socket's mtime
+ * is the time when it was bound, and unlike the ctime it does not change with owner, mode or label. Times are Unix
+ * milliseconds.
  */
 export class StateFile {
   readonly #path: string;
@@ -31,7 +35,7 @@ export class StateFile {
   readonly #older: Stats | undefined;
   #read: ReadState | undefined;
 
-  /** `stat` is the file's when the socket was first seen; undefined if there was none. */
+  /** `stat` is the status of the state.json when the socket was first seen; undefined if there was no state.json. */
   constructor(path: string, socket: Stats, { stat, nowMs }: { stat: Stats | undefined; nowMs: number }) {
     this.#path = path;
     this.#socket = socket;
@@ -71,7 +75,7 @@ export class StateFile {
  * than now and the socket is not, the file may have been written before the clock was set back and the socket was bound.
  */
 function isWrittenAfter(file: Stats, socket: Stats, nowMs: number): boolean {
-  const isLater = ({ mtimeMs }: Stats): boolean => mtimeMs > nowMs + 1; // now is in whole milliseconds
+  const isLater = ({ mtimeMs }: Stats): boolean => mtimeMs > nowMs + 1; // `nowMs` lacks fractions of a millisecond
   return file.mtimeMs >= socket.mtimeMs && (!isLater(file) || isLater(socket));
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The state of a real sandbox nests less than ten deep. */
+/** The deepest nesting of a state.json that can prove anything. That of a real sandbox nests less than ten deep. */
 const DEPTH_MAX = 64;
 
 /** The hypervisor that the text of a state.json names, or why it names none. */
@@ -26,7 +26,10 @@ export function readStateText(text: string): StateText {
     : { kind: "unnamed" };
 }
 
-/** The keys of a valid JSON with their colons, and its brackets. Other strings match as a whole, so that nothing in them does. */
+/**
+ * Matches the keys of a valid JSON, with their colons, and its brackets. Other strings match as a whole, so that no
+ * bracket in a string matches.
+ */
 const TOKEN = /"[^"\\]*(?:\\.[^"\\]*)*"?\s*:?|[{}[\]]/g;
 
 /**
@@ -52,7 +55,7 @@ function doubtOf(json: string): string | undefined {
   return undefined;
 }
 
-/** A key may be written with escapes: "hyperv\u0069sor" is the same key. */
+/** Returns the key of a token. A key may be written with escapes: "hyperv\u0069sor" is the same key as "hypervisor". */
 function keyOf(token: string): unknown {
   return JSON.parse(token.slice(0, token.lastIndexOf('"') + 1));
 }

@@ -31,7 +31,10 @@ export interface NotReady {
 export const UNSAFE_HYPERVISORS = ["qemu", "firecracker", "unknown"] as const;
 export type UnsafeHypervisor = (typeof UNSAFE_HYPERVISORS)[number];
 
-/** Hypervisors that survive a scrape, as runtime-rs spells them. The name of Cloud Hypervisor has changed. */
+/**
+ * Hypervisors under which a runtime-rs shim survives a scrape, by runtime-rs' names for them. Cloud Hypervisor has two,
+ * since its name has changed.
+ */
 const SAFE_HYPERVISORS: readonly string[] = ["dragonball", "clh", "cloud-hypervisor", "remote", "openvmm"];
 
 /** The facts from a sandbox's files that tell which shim is behind its socket. */
@@ -39,7 +42,7 @@ export interface Evidence {
   /** The runtime of the sandbox's root. */
   readonly runtime: Runtime;
   readonly state: StateReading;
-  /** Only the Go shim writes a persist.json. */
+  /** Whether there is a persist.json, which only the Go shim writes. */
   readonly hasPersist: boolean;
   /**
    * Returns whether the jailer's tree has the sandbox: a jailed Firecracker keeps its state there. Called only if no

@@ -15,9 +15,12 @@ export interface ShimAnswer {
 
 /** A shim leaves the guest out for this long after a client has cut off a request (Kata Containers, pull request 13491). */
 const GUEST_PAUSE_MS = 30_000;
-/** The number of pages of which it is remembered whether they had the guest's part. */
+/** The number of latest pages of which `Answers` remembers whether they had the guest's part. */
 const REMEMBERED = 8;
-/** If the guest's part came and went at least this often within the remembered pages, another scraper seems to take it. */
+/**
+ * If the guest's part came or went at least this often within the remembered pages, another scraper seems to take it in
+ * turn with this agent.
+ */
 const TURNS_MIN = 3;
 
 /** The limits of a sandbox whose last page exceeded none. */
@@ -35,7 +38,7 @@ export class Answers {
   #cutOffMs: number | undefined;
   /** The time of the last answer in Unix milliseconds; undefined before the first. */
   lastMs: number | undefined;
-  /** Undefined before the first answer. */
+  /** The times that the sandbox took to start; undefined before its first answer. */
   boot: BootTimes | undefined;
   /** The limits that the last page exceeded, so that a part of it was left out. */
   limits: ReadonlySet<Limit> = NO_LIMITS;
@@ -58,7 +61,10 @@ export class Answers {
     return this.#slowness(answer) ?? this.#absence(answer);
   }
 
-  /** One slow answer may be chance; two in a row are not. */
+  /**
+   * Returns the complaint that the last two answers were slow; undefined if one was not, since one slow answer may be
+   * chance.
+   */
   #slowness({ durationMs }: ShimAnswer): Complaint | undefined {
     const before = this.#slowMs;
     this.#slowMs = durationMs > this.#timeoutMs / 2 ? durationMs : undefined;
@@ -96,7 +102,7 @@ export class Answers {
   }
 }
 
-/** Writes a duration with two or three digits, for people. */
+/** Writes a duration for people, rounded to 1 ms below 1 s, to 0.1 s below 10 s, and to 1 s above. */
 export function roundedDuration(ms: number): string {
   const unit = ms < 1_000 ? 1 : ms < 10_000 ? 100 : 1_000;
   return formatDuration(Math.round(ms / unit) * unit);

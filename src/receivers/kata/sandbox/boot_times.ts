@@ -25,7 +25,9 @@ const UNSEEN: BootTimes = { socketMs: undefined, answerMs: undefined };
 /** The two clocks contradict each other if the time between two instants differs by more than this. */
 const DRIFT_MS_MAX = 1_000;
 
-/** The clock of files ticks at least a hundred times a second, so their times may be late by a tick. */
+/**
+ * The times of files lag behind by up to a tick of the kernel's clock, which is at most 10 ms. This is twice as much.
+ */
 const LAG_MS_MAX = 20;
 
 /**

@@ -16,7 +16,7 @@ export interface Condition {
   readonly state: SandboxState;
   /** The reason for the state, as a word for machines; empty if the sandbox is up and nothing is wrong. */
   readonly code: NotReadyCode | ScrapeFault | Complaint["code"] | "new" | "";
-  /** The same as a text for people. */
+  /** The reason for the state as a text for people. */
   readonly reason: string;
   /** When the state or the code last changed; the same object until they change again. */
   readonly since: Instant;
@@ -24,7 +24,10 @@ export interface Condition {
   readonly breakOffs: number;
   /** The number of refused connections in a row. */
   readonly refusals: number;
-  /** The sandbox is not asked until then, because scrapes were broken off; undefined if scrapes are not put off. */
+  /**
+   * The time until which the sandbox is not asked, because this agent broke off scrapes; undefined if its scrapes are
+   * not put off.
+   */
   readonly nextScrape: Instant | undefined;
 }
 
@@ -81,13 +84,13 @@ function judge(
     case "answered":
       return { state: "up", code: "", reason: "", ...finding.complaint, ...calm };
     case "not_ready":
-      // A visit that did not ask says nothing about scrapes that were broken off.
+      // This visit made no scrape, so the number of broken-off scrapes in a row stays.
       return { ...finding.why, ...calm, breakOffs };
     case "failed": {
       const { fault: code, text: reason } = finding;
-      // A socket that nobody listens on is left over from a dead shim.
+      // Nobody listens on the socket: its shim is dead, or is just starting.
       if (code === "refused") return { state: "stale", code, reason, ...calm, refusals: refusals + 1 };
-      // A socket that went between the look and the call may come again.
+      // The socket was removed between the look at the files and the connection, and may be made again.
       if (code === "missing") return { state: "pending", code, reason, ...calm, breakOffs };
       const failing = { state: "failing", code, reason, ...calm } as const;
       if (!isCutOff(code)) return failing;
@@ -97,10 +100,13 @@ function judge(
   }
 }
 
-/** The longest pause after scrapes that were broken off. */
+/** The longest pause after scrapes that were broken off, unless one interval is longer. */
 const PAUSE_MS_MAX = 300_000;
 
-/** Returns how long a sandbox is not asked after this many broken-off scrapes in a row: two intervals, doubled each time. */
+/**
+ * Returns how long a sandbox is not asked after this many broken-off scrapes in a row: two intervals, doubled each time
+ * up to `PAUSE_MS_MAX`.
+ */
 export function pauseMs(breakOffs: number, intervalMs: number): number {
   return Math.max(intervalMs, Math.min(PAUSE_MS_MAX, intervalMs * 2 ** breakOffs));
 }

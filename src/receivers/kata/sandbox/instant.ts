@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../../clock/clock.ts";
 
-/** One point in time by both clocks. */
+/** One point in time, by the clock of the time of day and by the monotonic clock. */
 export interface Instant {
-  /** For people; the clock may jump. */
+  /** Unix milliseconds, to show to people. The clock of the time of day may be set forward or back. */
   readonly unixMs: number;
-  /** For durations; the clock only goes forward. */
+  /** Milliseconds of the monotonic clock, to calculate durations. It only goes forward. */
   readonly monotonicMs: number;
 }
 

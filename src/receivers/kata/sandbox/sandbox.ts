@@ -17,18 +17,20 @@ import { phaseOf } from "./schedule.ts";
 /** Everything that the agent keeps of a sandbox while its directory exists. */
 export class Sandbox {
   readonly found: FoundSandbox;
-  /** Replaced when the shim turns out to be of another runtime. */
+  /** Replaced when the shim turns out to be of another runtime than the sandbox's root. */
   resource: Resource;
   readonly source: PageSource;
   readonly answers: Answers;
-  /** The index of the sandbox's root in the config. */
+  /**
+   * The index of the sandbox's root in the config. If two roots have a sandbox of one id, the lower one is preferred.
+   */
   readonly rank: number;
-  /** The point of the interval at which it is scraped, from 0 to 1. */
+  /** The point of the interval at which the sandbox is scraped, from 0 to less than 1. */
   readonly phase: number;
   readonly foundAt: Instant;
   readonly readiness: ReadinessCheck;
   condition: Condition;
-  /** The kind of its shim when it was last looked at; undefined until it may be asked for the first time. */
+  /** The kind of shim that the sandbox's files proved when they were last looked at; undefined until they prove one. */
   shim: ShimKind | undefined;
   readonly #ending = new AbortController();
   #last: Promise<unknown> = Promise.resolve();
@@ -127,13 +129,13 @@ const WITHOUT_SHIM: ReadonlySet<string> = new Set([
 
 /** The facts that a reading shows in addition to the sandbox's condition. */
 export interface SandboxFacts {
-  /** Unix milliseconds; undefined before the first answer. */
+  /** When the shim last answered, in Unix milliseconds; undefined before its first answer. */
   readonly lastAnswerMs: number | undefined;
-  /** Whether the container runtime lists it; undefined if no runtime answers. */
+  /** Whether the container runtime lists the sandbox; undefined if no runtime answers. */
   readonly isListed: boolean | undefined;
-  /** Undefined before the first answer. */
+  /** The times that the sandbox took to start; undefined before its first answer. */
   readonly boot: BootTimes | undefined;
-  /** The limits that its last page exceeded, so that a part of it was left out. */
+  /** The limits that the sandbox's last page exceeded, so that a part of it was left out. */
   readonly limits: ReadonlySet<Limit>;
 }
 
@@ -142,7 +144,10 @@ export function factsOf({ found, answers }: Sandbox, witnesses: Witnesses): Sand
   return { lastAnswerMs, isListed: witnesses.isListed(found.id), boot, limits };
 }
 
-/** Returns whether, of two sandboxes with one id under different roots, the first is the one to show. */
+/**
+ * Returns whether, of two sandboxes with one id under different roots, the first is the one to show: the one that is
+ * up, or else the one whose root comes first in the config.
+ */
 export function outranks(one: Sandbox, other: Sandbox): boolean {
   const up = one.condition.state === "up";
   return up === (other.condition.state === "up") ? one.rank < other.rank : up;

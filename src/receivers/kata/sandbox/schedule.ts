@@ -2,18 +2,24 @@
 import { createHash } from "node:crypto";
 import type { Condition } from "./condition.ts";
 
-/** The time between two visits to a sandbox of which a part is still missing: a pod's start is watched closely. */
+/** The least time between two visits to a new sandbox that is pending, because a pod's start is watched closely. */
 const NEW_VISIT_MS = 200;
-/** The same for an older sandbox, without end: a socket may come after minutes, and is to be scraped within a second. */
+/**
+ * The least time between two visits to an older sandbox that is pending, for as long as it is. Its socket may come
+ * after minutes, and is to be scraped within a second.
+ */
 const LATE_VISIT_MS = 900;
-/** A sandbox is new for so long after it was found. */
+/** The time after it was found for which a sandbox counts as new. */
 const NEW_MS = 10_000;
 /**
- * The time between two visits to any of the older sandboxes that wait for a socket: 500 a second, so that thousands of
- * empty directories cost little.
+ * If many older sandboxes wait for a socket, the time between two visits to any of them: 500 visits a second, so that
+ * thousands of empty directories cost little.
  */
 const LATE_SPACING_MS = 2;
-/** The same for new sandboxes. They are visited eight times as often, because a new sandbox is likely to get its socket. */
+/**
+ * If many new sandboxes wait for a socket, the time between two visits to any of them: 4,000 visits a second, eight
+ * times as many as for older ones, because a new sandbox is likely to get its socket.
+ */
 const NEW_SPACING_MS = 0.25;
 
 /** The time of a visit, and what the time of the next one depends on. */
@@ -22,7 +28,7 @@ export interface VisitTime {
   readonly intervalMs: number;
   /** The sandbox's phase, as `phaseOf` gives it. */
   readonly phase: number;
-  /** How long the sandbox has been known. */
+  /** The time since the sandbox was found. */
   readonly ageMs: number;
   /** How many sandboxes wait for their socket, this one included. */
   readonly waiting: number;
@@ -36,7 +42,8 @@ export function nextVisitMs({ state, refusals, nextScrape }: Condition, time: Vi
   if (nextScrape !== undefined) return Math.max(0, nextScrape.monotonicMs - time.nowMs);
   if (state === "pending") return untilPendingVisit(time);
   const tickMs = untilTick(time);
-  // A shim that is starting refuses for a moment; one that is dead refuses for ever.
+  // A starting shim refuses connections for a moment, a dead one for ever. So the time doubles with each refusal, up to
+  // the next tick.
   return state === "stale" ? Math.min(tickMs, NEW_VISIT_MS * 2 ** (refusals - 1)) : tickMs;
 }
 
@@ -46,7 +53,7 @@ function untilPendingVisit({ ageMs, waiting }: VisitTime): number {
     : Math.max(LATE_VISIT_MS, waiting * LATE_SPACING_MS);
 }
 
-/** The sandbox's tick is the point of each interval at which it is scraped. */
+/** Returns the time to the sandbox's next tick, which is the point of each interval at which it is scraped. */
 function untilTick({ nowMs, phase, intervalMs }: VisitTime): number {
   const ms = (phase * intervalMs - (nowMs % intervalMs) + intervalMs) % intervalMs;
   // Two scrapes less than half an interval apart show nothing new; the next tick is soon enough.

@@ -8,13 +8,13 @@ const CR = 13;
 const LF = 10;
 const END_OF_HEAD = "\r\n\r\n";
 
-/** Digits of a chunk's length: eight are enough for any page. */
+/** The most hexadecimal digits of a chunk's length; eight are enough for any page. */
 const CHUNK_DIGITS_MAX = 8;
-/** Bytes of one line with a chunk's length and extensions, and of all trailers together. */
+/** The most bytes of one line with a chunk's length and extensions, and of all trailers together. */
 const LINE_BYTES_MAX = 4_096;
 /**
- * Bytes of all such lines of a response, so that nobody can take the agent's time with chunks of one byte. Shims write
- * 2 KiB or more at once.
+ * The most bytes of a response's chunk lengths, extensions and trailers together, so that nobody can take the agent's
+ * time with chunks of one byte. Shims write 2 KiB or more at once.
  */
 const FRAMING_BYTES_MAX = 64 * 1024;
 /** The longest body that is received. No Kata guest can make a longer one, so a sender that exceeds it may never end. */
@@ -36,7 +36,7 @@ export type Progress =
       readonly state: "fault";
       readonly fault: ResponseFault;
       readonly text: string;
-      /** The limit that the response exceeds, if that is the fault. */
+      /** The limit that the response exceeds; undefined if the fault is another one. */
       readonly limit?: Limit;
     };
 
@@ -45,7 +45,10 @@ export type BodyLimit = "body_bytes";
 
 export interface ResponseLimits {
   readonly headerBytesMax: number;
-  /** The rest of a longer body is received and dropped: closing the connection would cost the sandbox its next pages. */
+  /**
+   * The rest of a longer body is received and dropped, since a shim whose connection is closed early may leave the
+   * guest out of its next pages.
+   */
   readonly bodyBytesMax: number;
 }
 
@@ -71,7 +74,7 @@ export class ResponseReader {
   #receivedBytes = 0;
   #framingBytes = 0;
 
-  /** `page` must be clear. */
+  /** `page` must be empty. */
   constructor(page: PageBuffer, limits: ResponseLimits) {
     this.#page = page;
     this.#limits = limits;
@@ -216,7 +219,10 @@ function fault(kind: ResponseFault, text: string): Progress {
   return { state: "fault", fault: kind, text };
 }
 
-/** Returns how the body ends, as the head says, or a fault if no page follows. `bytes` is a body's length if it is known. */
+/**
+ * Returns how the body ends, as the head says, or a fault if no page follows. `bytes` is the body's length, or 0 if the
+ * head does not give it.
+ */
 function parseHead(head: string): { readonly expected: Expected; readonly bytes: number } | Progress {
   const [statusLine = "", ...fields] = head.split("\r\n");
   const status = /^HTTP\/1\.[01] ([0-9]{3})(?: |$)/.exec(statusLine)?.[1];

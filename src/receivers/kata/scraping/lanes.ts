@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../../../clock/clock.ts";
 
-/** A job that takes longer than this gives its place to the next job and goes on without one. */
+/** A job that takes longer than this no longer counts as one of the running jobs, so that the next job can begin. */
 const SLOW_MS = 1_000;
-/** Slow jobs that may go on without a place: the limit times this. Any further slow job keeps its place. */
+/** The most slow jobs that are not counted, as a multiple of `limit`. Any further slow job still counts. */
 const SLOW_FACTOR = 8;
 
 export interface LanesOptions<T> {
@@ -29,7 +29,7 @@ export class Lanes<T> {
     this.#options = options;
   }
 
-  /** Waits for a place and runs the job. Rejects with what the job rejects with. */
+  /** Runs the job as soon as fewer than `limit` jobs count. Rejects with what the job rejects with. */
   async run<R>(job: (tool: T) => Promise<R>): Promise<R> {
     const { clock, limit, make } = this.#options;
     if (this.#running < limit) this.#running++;
@@ -52,7 +52,9 @@ export class Lanes<T> {
     }
   }
 
-  /** Gives the place to the next waiting job, or frees it if none waits. */
+  /**
+   * Begins the next waiting job in place of one that no longer counts. If none waits, one job less counts as running.
+   */
   #passOn(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#running--;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Hot path: npm run bench -- scrape.
 
-/** The first size of a buffer: the usual page fits, and a larger one makes it grow. */
+/** The least size of a buffer that has bytes of a page. The usual page fits, and a larger one makes the buffer grow. */
 const BYTES_MIN = 256 * 1024;
 /** Bytes after a page's end that the parser may read. */
 const SLACK_BYTES = 16;

@@ -45,8 +45,8 @@ export type ScrapeOutcome =
   | {
       readonly ok: true;
       /**
-       * Its first `length` bytes are the page; at least 16 bytes follow. Valid until the scraper's `release` or next scrape.
-       * The caller must not write to it.
+       * The first `length` bytes are the page, and at least 16 bytes follow them. They are valid until the scraper's
+       * `release` or next scrape. The caller must not write to it.
        */
       readonly page: Buffer;
       readonly length: number;
@@ -59,7 +59,7 @@ export type ScrapeOutcome =
       readonly ok: false;
       readonly fault: ScrapeFault;
       readonly text: string;
-      /** The limit that the answer exceeds, if that is the fault. */
+      /** The limit that the answer exceeds; undefined if the fault is another one. */
       readonly limit?: Limit | undefined;
     };
 
@@ -69,17 +69,23 @@ export interface ScrapeOptions extends ResponseLimits {
   readonly memory: PageMemory;
 }
 
-/** The only things that are ever asked for: other paths on this socket change the sandbox. */
+/** The only paths that are ever requested from a shim. Requests for other paths of its socket change the sandbox. */
 export type Asked = "metrics" | "agent-url";
 
 export interface AskOptions {
-  /** "metrics" if left out. */
+  /** The path that is requested; "metrics" if undefined. */
   readonly asked?: Asked;
-  /** Called once, after the connection is made and before the shim gets a byte. It gets none if this returns false. */
+  /**
+   * Called once, after the connection is made and before the shim gets a byte. If it returns false, nothing is sent,
+   * and the scrape fails as "missing".
+   */
   maySend?(): boolean;
 }
 
-/** If the timer of a time-out fires this much too late, the agent itself was suspended or starved, and the shim may be well. */
+/**
+ * If the timer of a time-out fires more than this too late, the agent itself was suspended or starved, and the shim may
+ * be well.
+ */
 const STANDSTILL_MS = 100;
 
 const REQUESTS: Readonly<Record<Asked, string>> = {
@@ -91,7 +97,10 @@ function requestText(path: string): string {
   return `GET ${path} HTTP/1.1\r\nHost: localhost\r\nUser-Agent: kata-collector\r\nAccept: text/plain\r\nConnection: close\r\n\r\n`;
 }
 
-/** All sockets read into this buffer. Its bytes are copied before the next read, since nothing here runs in parallel. */
+/**
+ * All sockets read into this one buffer. The bytes of a read are copied before the next read begins, since Node runs
+ * one callback at a time.
+ */
 const READ_BUFFER = Buffer.allocUnsafeSlow(64 * 1024);
 
 const CODE_FAULT: Readonly<Record<string, ScrapeFault>> = {
