@@ -167,7 +167,8 @@ export class CriClient {
     const state = channel.getConnectivityState(false);
     channel.watchConnectivityState(state, Number.POSITIVE_INFINITY, () => {
       this.#watching = false;
-      // When this is called, the channel has not finished its change of state, so the new state is read afterwards.
+      // When this function is called, the channel has not finished its change of state, so the new state is read
+      // afterwards.
       queueMicrotask(() => {
         if (channel.getConnectivityState(false) !== connectivityState.SHUTDOWN) this.#options.onLost?.();
       });

@@ -30,7 +30,10 @@ export class ContainerRuntime {
    * while it connects, or between two tries, leaks a connection.
    */
   #client: CriClient | undefined;
-  /** The identity of the runtime on the open connection. Undefined before there is one, and after a failure. */
+  /**
+   * The identity of the runtime on the open connection. Undefined before there is a connection, and after a failed
+   * call.
+   */
   #identity: RuntimeIdentity | undefined;
   #events: "closed" | "open" | "unusable" = "unusable";
   #closed = false;

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 /** The name and version of a runtime, from the CRI's Version call. */
 export interface RuntimeVersion {
-  /** Such as "containerd" or "cri-o". */
+  /** The runtime's name, such as "containerd" or "cri-o". */
   readonly name: string;
-  /** In the runtime's own spelling: "1.6.20~ds1", "v2.1.0". */
+  /** The runtime's version in its own spelling, such as "1.6.20~ds1" or "v2.1.0". */
   readonly version: string;
 }
 
 /**
- * The first versions that send every event to every listener of GetContainerEvents. In earlier ones, the listeners share one
- * queue: the kubelet would not get the events that the agent takes, and would learn of a pod's change minutes later, from its
- * next full list. containerd sends to all since pull request 9661 (2.0). CRI-O does since 2023; the version here certainly does.
+ * The first versions that send every event to every listener of GetContainerEvents. In earlier ones, the listeners
+ * share one queue: the kubelet would not get the events that the agent takes, and would learn of a pod's change minutes
+ * later, from its next full list. containerd sends every event to all listeners since pull request 9661 (2.0), CRI-O
+ * since 2023, at the latest in the version here.
  */
 const BROADCASTS_SINCE: Readonly<Record<string, readonly [major: number, minor: number]>> = {
   containerd: [2, 0],

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { compileExpression } from "../../text/expression.ts";
 
 const PATTERNS_MAX = 64;
-/** Kubernetes allows handlers' names of 63 characters. */
+/** The most characters of a pattern. This is ample, since Kubernetes allows handlers' names of only 63. */
 const PATTERN_LENGTH_MAX = 253;
 
 /** The schema of `kata_handlers`. */

@@ -25,20 +25,25 @@ const RETRY_MIN_MS = 200;
 const RETRY_MAX_MS = 30_000;
 /** The pause after a temporary failure. A runtime restarts within seconds, and a call costs a millisecond. */
 const RETRY_UNANSWERED_MS = 5_000;
-/** The failures after which the next call may succeed. A list that is too large, for one, is too large again. */
+/** The failures after which the next call may succeed. A list that is too large, for one, would be too large again. */
 const TEMPORARY: ReadonlySet<CriFailure> = new Set(["unavailable", "replaced", "timeout", "error"]);
 
 /** Gets the answers of the runtimes. */
 export interface PodLookupListener {
-  /** Calls begin at these endpoints. */
+  /** Called when calls to these endpoints begin. */
   asking(endpoints: readonly string[]): void;
-  /** A runtime's whole list has come. */
+  /** Called with each list that a runtime has returned. */
   listed(from: RuntimeIdentity, list: ReadonlyMap<string, ListedPod>): void;
-  /** A call has failed. Returns whether the endpoint's answer is needed. */
+  /**
+   * Called when a call has failed. Returns whether the endpoint's answer is needed: at some well-known endpoints there
+   * is no runtime.
+   */
   failed(endpoint: string, error: CriError): boolean;
-  /** The pod of a wanted sandbox has come; the sandbox is then no longer wanted. Called once for each `want`, and not during it. */
+  /**
+   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after it has returned.
+   */
   found(pod: Pod): void;
-  /** An event has come. Returns whether it is a reason to ask for a list. */
+  /** Called with each event of a runtime. Returns whether the event is a reason to ask for a list. */
   happened(event: PodEvent): boolean;
 }
 
@@ -52,7 +57,7 @@ export interface PodLookupOptions {
   readonly listener: PodLookupListener;
 }
 
-/** A sandbox whose pod is wanted. */
+/** A sandbox for which `want` was called and whose pod has not been found. */
 interface Wanted {
   /** When a list is asked for next because of this sandbox; infinite if the list of each minute must be enough. */
   dueMs: number;
@@ -73,7 +78,7 @@ interface RuntimeCalls {
  *
  * - each minute;
  * - soon after an event;
- * - for each sandbox whose pod is wanted, at once and then with growing pauses, until a runtime lists it.
+ * - for each sandbox for which `want` is called, at once and then with growing pauses, until a runtime lists it.
  *
  * Each endpoint has at most one call under way. Endpoints do not wait for each other.
  */
@@ -112,7 +117,7 @@ export class PodLookup {
     });
   }
 
-  /** Begins to ask and to report. */
+  /** Begins to ask the runtimes for their lists, and to report how many sandboxes have no known pod. */
   start(): void {
     const { attributes } = this.#options;
     this.#stopObserving = observed(this.#unresolved, () => [[this.#wanted.size, attributes]]);

@@ -29,7 +29,7 @@ export interface MissingPodsOptions {
    * no pod is missing.
    */
   roots(): readonly string[];
-  /** Whether all runtimes have answered whose lists are needed. */
+  /** Whether all runtimes whose lists are needed have answered. */
   isComplete(): boolean;
 }
 
@@ -44,8 +44,9 @@ interface Missing {
 }
 
 /**
- * Finds the pods that should have a sandbox and have none. Then the receivers probably look in the wrong directories, or these
- * were replaced on the node. A pod counts when two lists have it and it is older than `GRACE_MS`.
+ * Finds the pods that should have a sandbox and have none. If there are such pods, the receivers probably look in the
+ * wrong directories, or these were replaced on the node. A pod counts when two lists have it and it is older than
+ * `GRACE_MS`.
  */
 export class MissingPods {
   readonly #options: MissingPodsOptions;
@@ -103,7 +104,8 @@ export class MissingPods {
     const roots = this.#options.roots();
     const nowMs = clock.monotonicMs();
     const before = this.#missing.get(endpoint);
-    // While the node's sandboxes are not known, such as during a reload, the same pods stay missing.
+    // While the node's sandboxes are not known, such as during a reload, the pods that were missing before stay
+    // missing.
     if (roots.length === 0) return (before?.size ?? 0) > 0;
     this.#roots = roots;
     const missing = new Map<string, Missing>();
@@ -116,7 +118,7 @@ export class MissingPods {
     return missing.size > 0;
   }
 
-  /** Counts the missing pods, and logs changes. To be called when all lists are there that are needed. */
+  /** Counts the missing pods, and logs changes. To be called when all runtimes whose lists are needed have answered. */
   count(): void {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();

@@ -19,7 +19,10 @@ export interface CriMetadataConfig {
   readonly kataHandlers: readonly string[];
 }
 
-/** The most readings of one sandbox that are held. When there are this many, the hold ends early, and none is lost. */
+/**
+ * The most readings of one sandbox that are held. When there are this many, all of them are passed on before `wait` is
+ * over.
+ */
 const HELD_READINGS_MAX = 16;
 
 /** A sandbox, from its first reading to its end. */
@@ -203,7 +206,7 @@ export class CriMetadataProcessor implements Processor {
   }
 }
 
-/** Sets the pod's attributes. Returns whether they are other ones than before. */
+/** Sets the pod's attributes. Returns whether they differ from those that the sandbox had. */
 function setAttributes(sandbox: Sandbox, attributes: readonly Attribute[]): boolean {
   const textOf = (all: readonly Attribute[]): string =>
     JSON.stringify(all.map(({ key, value }) => [key, value]));

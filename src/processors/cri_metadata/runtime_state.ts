@@ -46,7 +46,7 @@ export function serves({ named, lacksSandboxes }: RuntimeState): boolean {
   return named.size > 0 || lacksSandboxes;
 }
 
-/** Updates what the runtime has served, on a node that now has these sandboxes. */
+/** Returns the state with `named` and `hasServed` up to date, for a node that now has these sandboxes. */
 export function withServed(runtime: RuntimeState, sandboxes: ReadonlySet<string>): RuntimeState {
   const { named, list, state } = runtime;
   const isNamed = (id: string): boolean => named.has(id) || (state === "answers" && list.has(id));

@@ -62,7 +62,7 @@ export class Runtimes {
     };
   }
 
-  /** Whether all runtimes answer that may list sandboxes of the node. */
+  /** Whether all runtimes that may list sandboxes of the node answer. */
   get isComplete(): boolean {
     return this.#current !== undefined && this.#needed().every(({ state }) => state === "answers");
   }

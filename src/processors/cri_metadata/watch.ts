@@ -21,7 +21,9 @@ export interface RuntimeWatchOptions {
    * Returns the ids of sandboxes of which the processor has readings. The lists of the receivers may lack some of them.
    */
   sandboxIds(): Iterable<string>;
-  /** Called with the pod of a wanted sandbox, once for each `want`, and not during it. */
+  /**
+   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after it has returned.
+   */
   onPod(pod: Pod): void;
 }
 

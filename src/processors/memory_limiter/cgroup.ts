@@ -7,9 +7,9 @@ export interface GroupMemory {
   /** The least limit of the process's group and of the groups above it, as far as they are visible; undefined for no limit. */
   readonly limitBytes: number | undefined;
   /**
-   * The memory of the process's own group that the kernel cannot take back: anonymous memory, tmpfs, file pages that are
-   * not written yet, and the kernel's own. Undefined if the group has no limit of its own, since then the kernel kills
-   * nobody for the memory of the group.
+   * The memory of the process's own group that the kernel cannot take back: anonymous memory, tmpfs, file pages that
+   * are not written yet, and the kernel's own memory. Undefined if the group has no limit of its own, since then the
+   * kernel kills nobody for the memory of the group.
    */
   readonly heldBytes: number | undefined;
 }
@@ -139,7 +139,7 @@ function read(path: string): string {
   try {
     return readFileSync(path, "utf8");
   } catch {
-    // The node has the other version of control groups, or none.
+    // There is no such file: the node has the other version of control groups, or none.
     return "";
   }
 }

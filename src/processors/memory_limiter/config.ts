@@ -128,7 +128,7 @@ interface ConfiguredLimit {
   readonly unitBytes: number;
 }
 
-/** A limit in MiB takes precedence over one in percent. Each has a spike limit of its own. */
+/** A limit in MiB takes precedence over one in percent. Each of the two has a spike limit of its own. */
 function configuredLimit(config: MemoryLimiterConfig, { availableBytes }: Room): ConfiguredLimit {
   const { limitMib, spikeLimitMib, limitPercentage, spikeLimitPercentage } = config;
   return limitMib > 0

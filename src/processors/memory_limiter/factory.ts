@@ -7,7 +7,10 @@ import { systemMemory } from "./memory.ts";
 import { MemoryMonitor } from "./monitor.ts";
 import { MemoryLimiterProcessor } from "./processor.ts";
 
-/** One monitor for each config. A processor in several pipelines is several components of one config, which share it. */
+/**
+ * One monitor for each config. A processor that is in several pipelines is several components with one config, and
+ * these share the monitor.
+ */
 const monitors = new WeakMap<MemoryLimiterConfig, MemoryMonitor>();
 
 function monitorOf(config: MemoryLimiterConfig, { id, clock, logger }: Settings): MemoryMonitor {

@@ -37,13 +37,18 @@ const WARNINGS: Readonly<Record<Exclude<Level, "normal">, string>> = {
 const TOO_LOW =
   "The limit leaves too little memory to work with, and scrapes will be skipped; raise the option to least_mib.";
 const REFUSED = "data refused due to high memory usage";
-/** The memory that an agent with a few sandboxes uses in addition to that of its start; measured. */
+/**
+ * The memory that an agent with a few sandboxes uses in addition to that which it uses right after its start; measured.
+ */
 const WORK_BYTES = 16 * 1024 * 1024;
 const MIB = 1024 * 1024;
 const LOG_INTERVAL_MS = 10_000;
 /** A collection that frees a smaller share of the memory counts as one that has freed nothing. */
 const EFFECTIVE_SHARE = 0.05;
-/** The first step of a growing interval, as a share of `check_interval`. It is less than 1, so that the very next check may collect. */
+/**
+ * When the interval between two collections begins to grow, it becomes this share of `check_interval`. The share is
+ * less than 1, so that the very next check may collect.
+ */
 const FIRST_STEP_SHARE = 0.95;
 
 /** Checks the memory every `check_interval`, says whether it is short, and collects garbage. */
@@ -73,8 +78,8 @@ export class MemoryMonitor {
   }
 
   /**
-   * A processor begins to use the monitor. It calls the returned function when it ends. The checks end with the last
-   * processor.
+   * To be called when a processor begins to use the monitor. The processor calls the returned function when it ends.
+   * The checks end with the last processor.
    */
   start(statuses: Statuses): () => void {
     const user: User = { statuses };

@@ -6,7 +6,7 @@ import { observed } from "../../reporting/observed.ts";
 import { type SandboxState, STATES } from "./sandbox/sandbox_state.ts";
 import type { ScrapeFault } from "./scraping/scrape.ts";
 
-/** The receiver's own metrics. Those that the Collector's receivers have too bear the Collector's names. */
+/** The receiver's own metrics. If the Collector's receivers have the same metric, it is named as theirs. */
 export class ReceiverMetrics {
   readonly #id: string;
   readonly #accepted: Counter;

@@ -127,7 +127,10 @@ export class SandboxLog {
     this.#write(line, sandbox, { code: "skipped_lines", limit, option, ...fields });
   }
 
-  /** Writes the summary if something is wrong or lines were not written. To be called once per minute. */
+  /**
+   * Writes the summary if something is wrong, or if lines were not written because of `LINES_MAX`. To be called once
+   * per minute.
+   */
   summarize(sandboxes: Iterable<Sandbox>): void {
     const groups = this.#groups(sandboxes);
     const isNews = this.#unwritten.size > 0 || [...groups.values()].some((one) => one.isNews);

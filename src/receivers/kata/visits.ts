@@ -51,8 +51,8 @@ export interface VisitsOptions {
 const EXCHANGE_MS = 1_000;
 
 /**
- * A sandbox that is not scraped is reported once per interval. The report is due after this part of an interval already, so
- * that a visit that comes a little early makes it.
+ * A sandbox that is not scraped is reported once per interval. The report is due after this part of an interval
+ * already, so that a visit that comes a little early still makes the report.
  */
 const REPORT_PART = 0.9;
 

@@ -22,7 +22,10 @@ export interface DiscoveryEvents {
   gone(sandbox: FoundSandbox, why: Departure): void;
   /** Reports the state of a root: at the first scan, and whenever it changes. */
   rootState(root: Root, state: RootState): void;
-  /** Reports something that is ignored although it looks like a sandbox: once for each root and reason while it lasts. */
+  /**
+   * Reports something that is ignored although it looks like a sandbox: once for each root and reason, as long as the
+   * reason lasts.
+   */
   ignored(path: string, reason: string): void;
 }
 
@@ -104,9 +107,9 @@ export class Discovery {
   }
 
   /**
-   * Scans the roots for some milliseconds and reports first the sandboxes that went and then those that came. Returns
-   * false if the scan is not finished: the next call continues it. Throws only the errors of `events`, which end the
-   * scan.
+   * Scans the roots for some milliseconds and reports first the sandboxes that have ended and then the new ones.
+   * Returns false if the scan is not finished: the next call continues it. Throws only the errors of `events`, which
+   * end the scan.
    */
   reconcile(): boolean {
     const { monotonicMs } = this.#options;
@@ -122,8 +125,8 @@ export class Discovery {
   }
 
   /**
-   * Checks the directory of this name under the root, and reports the sandbox that came or went. Returns true if the
-   * directory is there and there is no place for it.
+   * Checks the directory of this name under the root, and reports if it is a new sandbox or if its sandbox has ended.
+   * Returns true if the directory exists and `limits::sandboxes` leaves no place for it.
    */
   lookAt(root: Root, id: string): boolean {
     if (this.#isClosed) return false;
@@ -213,7 +216,7 @@ export class Discovery {
     return "done";
   }
 
-  /** Follows the directory unless there is no place for it, or it is followed already. */
+  /** Follows the directory unless `limits::sandboxes` leaves no place for it, or it is followed already. */
   #tryAdmit(place: Pick<FoundSandbox, "root" | "id" | "directory">): Checked {
     const { root, directory } = place;
     const hasSocket = this.#options.hasSocket(directory);

@@ -2,7 +2,8 @@
 import type { FoundSandbox } from "./found_sandbox.ts";
 
 /**
- * The sandboxes that are followed now, and which of them have no socket. The three collections always change together.
+ * The sandboxes that are followed now, and which of them have no socket. Each sandbox is in both maps, and in the set
+ * while it has no socket.
  */
 export class FollowedSandboxes {
   readonly #byDirectory = new Map<string, FoundSandbox>();

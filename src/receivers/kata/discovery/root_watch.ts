@@ -6,7 +6,7 @@ import { keyBehind } from "./directory_identity.ts";
 export interface WatchOptions {
   /** An absolute path that may not exist yet. */
   readonly path: string;
-  /** Called when an entry of this name may have come to the root or gone from it. */
+  /** Called when an entry of this name may have been added to the root or removed from it. */
   onName(name: string): void;
   /** Called when the root itself may be gone. */
   onRoot(): void;
@@ -15,12 +15,12 @@ export interface WatchOptions {
 }
 
 /**
- * Hints at names that came or went directly under a root. They are only hints: events may be lost, late or too many, and
- * only how soon a change is seen depends on them. A root costs one inotify watch, whatever is in it.
+ * Hints at names that were added or removed directly under a root. These are only hints: events may be lost, late or
+ * too many, and only how soon a change is seen depends on them. A root costs one inotify watch, whatever is in it.
  *
- * Nothing above the root is watched, since many programs write there: `leadsElsewhere` looks whether the root came, went or
- * was replaced. Node's own watch is used, because chokidar lists and keeps what it watches (measured with 100,000
- * directories: 280 MB and 6 s of CPU, against nothing).
+ * Nothing above the root is watched, since many programs write there: `leadsElsewhere` looks whether the root was made,
+ * removed or replaced. Node's own watch is used, because chokidar lists and keeps what it watches (measured with
+ * 100,000 directories: 280 MB and 6 s of CPU, against nothing).
  */
 export class RootWatch {
   readonly #options: WatchOptions;
@@ -35,8 +35,8 @@ export class RootWatch {
   }
 
   /**
-   * Returns whether the path leads to another directory than at the last `arm`, or to one now and to none then or the
-   * reverse.
+   * Returns whether the root has changed since the last `arm`: the path leads to another directory, to one where there
+   * was none, or to none any more.
    */
   leadsElsewhere(): boolean {
     return keyBehind(this.#options.path) !== this.#armedFor;

@@ -35,11 +35,14 @@ const HINT_DELAY_MS = 30;
  */
 const NAMES_MAX = 256;
 /**
- * The most newcomers that are kept, which are directories that came lately and got no place. There may be thousands
- * without a socket, so only the latest are checked again.
+ * The most newcomers that are kept, which are directories that were made lately and for which `limits::sandboxes` left
+ * no place. There may be thousands without a socket, so only the latest are checked again.
  */
 const NEWCOMERS_MAX = 256;
-/** The time within which the agent sees that a root came, went or was replaced, or that a newcomer has got its socket. */
+/**
+ * The time within which the agent sees that a root was made, removed or replaced, or that a newcomer has got its
+ * socket.
+ */
 const CHECK_MS = 1_000;
 /**
  * The pause between two slices of a scan that is not periodic: the first one, or one that a change of a root or too
@@ -69,7 +72,10 @@ export class ScanScheduler {
   readonly #timers = new Map<TimerName, () => void>();
   /** Names that a watcher has hinted at, to be checked next. */
   readonly #names = new Map<string, Name>();
-  /** Directories that came lately and have no place, the oldest first: they are checked again every `CHECK_MS`. */
+  /**
+   * Directories that were made lately and for which `limits::sandboxes` leaves no place, the oldest first. They are
+   * checked again every `CHECK_MS`.
+   */
   readonly #newcomers = new Map<string, Name>();
   #isScanning = false;
   /** Whether a whole scan was requested that has not begun yet. */

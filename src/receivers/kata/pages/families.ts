@@ -5,7 +5,7 @@ import type { FamilyDefinition } from "../../../prometheus/parse/parser_state.ts
 import { FORGED, type PageTrust } from "../../../prometheus/parse/trust.ts";
 import { isReservedLabel } from "../../../prometheus/series/reserved_labels.ts";
 
-/** The labels of all the guest's families together, since a newer Kata may use a label in one more of them. */
+/** The labels of all the guest's families together, since a newer Kata may use a label in a further family. */
 const GUEST_LABELS: ReadonlySet<string> = new Set(
   [...KNOWN_FAMILIES].flatMap(([name, { labels }]) => (isGuestFamily(name) ? labels : [])),
 );

@@ -167,7 +167,7 @@ export class OwnFamilies {
     return made;
   }
 
-  /** Writes the report into the first columns of a reading, which are those of its shape. */
+  /** Writes the report into the first columns of a reading, in the order of the families of the report's shape. */
   fill(values: Float64Array, { condition, facts, scrape }: SandboxReport): void {
     values[0] = scrape.up ? 1 : 0;
     values[1] = scrape.durationMs / 1_000;

@@ -54,8 +54,8 @@ export class StateFile {
 
   #isOlder(stat: Stats): boolean {
     if (this.#older !== undefined && isSameContent(stat, this.#older)) return true;
-    // Otherwise the file came, or changed, while the socket existed. If even its ctime is earlier than the socket's, the
-    // clock was set back, and the mtime says nothing.
+    // The file was made or changed while the socket existed. If even its ctime is earlier than the socket's, the clock
+    // was set back, and the mtime says nothing.
     return stat.mtimeMs < this.#socket.mtimeMs && stat.ctimeMs >= this.#socket.ctimeMs;
   }
 
@@ -89,8 +89,8 @@ function isUnchanged(one: Stats, other: Stats): boolean {
 }
 
 /**
- * Reads the file. Reads a bounded number of bytes, follows no link and waits for no writer, whatever is at the path now.
- * Returns undefined if it is not the file of `stat` any more.
+ * Reads the file. Reads a bounded number of bytes, follows no link and waits for no writer, whatever is at the path
+ * now. Returns undefined if another file is at the path, or if the file has changed since `stat`.
  */
 function readFileText(path: string, stat: Stats): StateText | undefined {
   if (stat.size > STATE_BYTES_MAX) return { kind: "doubtful", reason: `has over ${STATE_BYTES_MAX} bytes` };

@@ -18,7 +18,7 @@ export interface Condition {
   readonly code: NotReadyCode | ScrapeFault | Complaint["code"] | "new" | "";
   /** The reason for the state as a text for people. */
   readonly reason: string;
-  /** When the state or the code last changed; the same object until they change again. */
+  /** When the state or the code last changed. The object is replaced only when one of the two changes. */
   readonly since: Instant;
   /** The number of scrapes in a row that this agent broke off. */
   readonly breakOffs: number;

@@ -22,7 +22,8 @@ export class Sandbox {
   readonly source: PageSource;
   readonly answers: Answers;
   /**
-   * The index of the sandbox's root in the config. If two roots have a sandbox of one id, the lower one is preferred.
+   * The index of the sandbox's root in the config. Of two sandboxes with one id that are both up, or both not, the one
+   * with the lower rank is shown.
    */
   readonly rank: number;
   /** The point of the interval at which the sandbox is scraped, from 0 to less than 1. */

@@ -15,12 +15,12 @@ import {
 } from "./http_response.ts";
 import { PageBuffer, type PageMemory } from "./page_buffer.ts";
 
-/** The reason why a scrape gave no page: a fault of the response, or one of these. */
+/** The reason why a scrape gave no page: a fault of the response, or one of the following. */
 export type ScrapeFault =
   | ResponseFault
   /** No process listens on the socket. */
   | "refused"
-  /** There is no socket, or none that may still be asked. */
+  /** There is no socket, or `maySend` returned false after the connection was made. */
   | "missing"
   | "unreachable"
   | "timeout"
@@ -46,7 +46,7 @@ export type ScrapeOutcome =
       readonly ok: true;
       /**
        * The first `length` bytes are the page, and at least 16 bytes follow them. They are valid until the scraper's
-       * `release` or next scrape. The caller must not write to it.
+       * `release` or next scrape. The caller must not write to them.
        */
       readonly page: Buffer;
       readonly length: number;
