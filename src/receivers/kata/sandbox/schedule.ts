@@ -5,11 +5,11 @@ import type { Condition } from "./condition.ts";
 /** The least time between two visits to a new sandbox that is pending, because a pod's start is watched closely. */
 const NEW_VISIT_MS = 200;
 /**
- * The least time between two visits to an older sandbox that is pending, for as long as it is. Its socket may come
- * after minutes, and is to be scraped within a second.
+ * The least time between two visits to an older sandbox, for as long as it is pending. Its socket may come after
+ * minutes, and is to be scraped within a second.
  */
 const LATE_VISIT_MS = 900;
-/** The time after it was found for which a sandbox counts as new. */
+/** A sandbox counts as new for this time after it was found. */
 const NEW_MS = 10_000;
 /**
  * If many older sandboxes wait for a socket, the time between two visits to any of them: 500 visits a second, so that
