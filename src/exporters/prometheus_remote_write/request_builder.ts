@@ -10,8 +10,8 @@ export interface RequestBuilder {
   readonly bytes: number;
   readonly samples: number;
   /**
-   * Adds the series with its sample. If the request would then be larger than `bytesMax`, it stays as it was, and the result
-   * is false. The first series is always added.
+   * Adds the series with its sample, and returns true. If the request would then be larger than `bytesMax`, the series
+   * is not added, and the result is false. The first series is always added.
    */
   add(series: RequestSeries, bytesMax: number): boolean;
   /** Returns the outline. Nothing may be added afterwards. */

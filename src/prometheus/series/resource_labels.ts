@@ -21,7 +21,7 @@ export function identityLabelsOf(
   { mapped, constant, others }: IdentityLabels,
 ): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
-  // A resource without attributes is the agent itself.
+  // Only the agent's own resource has no attributes. It gets no labels of a sandbox, not even empty ones.
   const isAgent = resource.attributes.length === 0;
   for (const { label, attribute } of isAgent ? [] : mapped)
     labels.set(label, attributeOf(resource, attribute) ?? "");

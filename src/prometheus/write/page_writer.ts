@@ -27,7 +27,7 @@ export class Chunk {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Makes room for a line that is longer than the whole chunk. The chunk's content is lost. */
+  /** Makes room for a line that is longer than the whole chunk. The bytes in the chunk are lost. */
   grow(size: number): void {
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
@@ -40,7 +40,7 @@ interface Run {
   readonly lineStart: number;
   readonly lineEnd: number;
   readonly suffixes: DataView;
-  /** Holds these rows until the next run is requested. */
+  /** The rows. The next run that is requested may load the tile with other rows. */
   readonly tile: Tile;
 }
 
@@ -53,7 +53,7 @@ interface Run {
 export class PageWriter {
   readonly #pieces: Iterator<Template | Run, undefined>;
   #piece: Template | Run | undefined;
-  /** The number of lines of the current run that are written. */
+  /** The number of lines of the current run that were written to chunks. */
   #written = 0;
 
   constructor(page: ComposedPage, options: WriteOptions) {
