@@ -26,7 +26,10 @@ export class ProtoWriter {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** A writer that never needs more than `capacity` bytes never copies them. */
+  /**
+   * `capacity` is the number of bytes that are allocated at first. Only a longer message makes the writer allocate
+   * again and copy.
+   */
   constructor(capacity: number = INITIAL_BYTES) {
     this.#bytes = allocate(capacity);
   }

@@ -26,7 +26,7 @@ const DEFAULTS: Omit<HttpOptions, "endpoint"> = z.strictObject(withDefaults).par
 
 /**
  * Schemas without defaults. So an option is undefined unless the user has written it, and an option that is both in
- * `http` and outside of it is found.
+ * `http` and outside of it can be reported as a fault.
  */
 const written: Schemas<WrittenHttpOptions> = {
   endpoint: pushUrl()

@@ -7,8 +7,8 @@ const TEXT = new TextEncoder();
 const ASCII_MAX = 0x7f;
 
 /**
- * The bytes of a time in milliseconds as a varint, with padding. They are enough until the year 2109. So all times have
- * the same length.
+ * The bytes of a time: a varint of milliseconds, padded so that all times have the same length. They are enough until
+ * the year 2109.
  */
 export const TIME_BYTES = 6;
 /** The bytes of a sample's number in a message: it is a double. */
@@ -32,8 +32,8 @@ export const HOLE: Readonly<Record<"time" | "start" | "labels" | "values", numbe
 };
 
 /**
- * A message with holes: bytes that are known only when it is sent. A symbol below 256 is a byte. A symbol from 256 up is a byte
- * of a hole; the same byte of the same hole is the same symbol again.
+ * A message with holes: bytes that are known only when a reading fills them. A symbol below 256 is a byte. A symbol
+ * from 256 up is a byte of a hole; the same byte of the same hole is the same symbol again.
  */
 export class Outline {
   #symbols: Int32Array;

@@ -20,7 +20,7 @@ export interface ReadingPlan {
 export interface PlanOptions {
   readonly namespace: string;
   readonly labels: IdentityLabels;
-  /** Whether each reading has target_info. */
+  /** Whether each reading gets a series target_info. */
   readonly targetInfo: boolean;
   /**
    * Called when a plan is compiled, for each family, series or label that is changed or left out because of a

@@ -6,7 +6,7 @@ import type { RequestSeries } from "./request_series.ts";
 /** Builds the outline of one request, series by series. */
 export interface RequestBuilder {
   readonly version: MessageVersion;
-  /** The size of the message so far. */
+  /** The bytes of the message so far, before compression. */
   readonly bytes: number;
   readonly samples: number;
   /**

@@ -10,7 +10,7 @@ export interface RequestSeries {
   readonly family: Family;
   /** The labels in order of names, as the protocol demands. No value is empty. */
   readonly labels: readonly RequestLabel[];
-  /** The column of its number in the reading. */
+  /** The column of the series' number in the reading. */
   readonly column: number;
 }
 

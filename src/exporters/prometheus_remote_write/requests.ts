@@ -17,9 +17,9 @@ export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions
   /** Whether requests with the kind and help of families are sent in addition to those with samples. */
   readonly sendsMetadata: boolean;
   readonly clock: Clock;
-  /** Called with the points that are left out because they are not sound. */
+  /** Called with the families and the resource of points that are left out since their numbers cannot be counts. */
   readonly onUnsound: OnUnsound;
-  /** Called with each request, in order. Returns whether the request was queued. A request that was not is lost. */
+  /** Called with each request, in order. Returns whether the request was queued. If not, the request is lost. */
   emit(request: EncodedRequest): boolean;
 }
 
@@ -29,7 +29,7 @@ export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions
  */
 const RESOURCES_MAX = 16_384;
 
-/** The series that a resource reported last. */
+/** The series that a resource reported last, and the time of this report. */
 interface LastReport extends ReportedSeries {
   readonly timeMs: number;
 }
@@ -149,7 +149,10 @@ export class RemoteWriteRequests {
  */
 const OVERLAP_MS_MAX = 1_000;
 
-/** Returns a time for the reading that is after that of the last report, unless the clock was set back far. */
+/**
+ * Returns the time to send for a reading of the time `timeMs`: one after that of the last report, unless the clock was
+ * set back far.
+ */
 function laterThan(before: LastReport | undefined, timeMs: number): number {
   if (before === undefined || timeMs > before.timeMs) return timeMs;
   return before.timeMs - timeMs < OVERLAP_MS_MAX ? before.timeMs + 1 : timeMs;

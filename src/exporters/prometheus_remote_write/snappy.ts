@@ -21,7 +21,7 @@ export interface Hole {
 
 /** The longest distance of a copy. A longer one needs a form of five bytes, which no compressor writes. */
 const DISTANCE_MAX = 65_535;
-/** A shorter text is not copied, since the copy would save nothing. */
+/** The fewest bytes that are copied. A copy of fewer would save nothing. */
 const COPY_BYTES_MIN = 4;
 /** The most bytes that the format lets one copy have. A longer text is copied in several parts. */
 const COPY_BYTES_MAX = 64;
@@ -49,7 +49,7 @@ const SHORT_COPY = 1;
 const COPY = 2;
 
 const HASH_BITS = 15;
-/** 2^32 divided by the golden ratio. It spreads values that differ little. */
+/** 2^32 divided by the golden ratio. Multiplied by it, values that differ little get very different hashes. */
 const HASH_FACTOR = 0x9e3779b1;
 
 /** Compresses the outline of a message as snappy compresses bytes: by copies of earlier symbols. */
@@ -107,7 +107,8 @@ class ElementWriter {
 
   constructor(symbols: Int32Array) {
     this.#symbols = symbols;
-    // A copy takes no more bytes than it copies, and a literal has at most three bytes before it.
+    // This is enough: a copy takes no more bytes than it copies, a literal has at most three bytes before it, and a
+    // copy of at least four bytes is between two literals.
     this.#bytes = new Uint8Array(symbols.length + Math.ceil(symbols.length / COPY_BYTES_MIN) + 3);
   }
 
@@ -163,7 +164,7 @@ class ElementWriter {
   }
 }
 
-/** Returns the bytes as one element, uncompressed. */
+/** Returns the bytes as one literal of snappy's format, uncompressed. */
 export function asLiteral(bytes: Uint8Array): Uint8Array {
   const literal = new Uint8Array(5 + bytes.length);
   literal[0] = FOUR_LENGTH_BYTES;

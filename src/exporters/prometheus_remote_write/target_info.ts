@@ -23,7 +23,7 @@ export const TARGET_INFO: Family = {
 /** The facts about a reading that its target_info depends on. */
 export interface TargetInfoOptions {
   readonly namespace: string;
-  /** The width of the reading. The column after its last one is target_info's. */
+  /** The number of columns of the reading. The column after the last one is that of target_info. */
   readonly width: number;
   onConflict(conflict: Conflict): void;
 }

@@ -64,7 +64,10 @@ export function compileTemplate({ outline, version, samples, points }: RequestOu
   };
 }
 
-/** Returns the holes with symbols from `first` to before `end`, counted from 0, and their places in the record. */
+/**
+ * Returns the holes with symbols from `first` to before `end`. The returned symbols count from `first`, the places from
+ * the start of the record.
+ */
 function holesFrom({ holes }: Elements, first: number, end: number): Hole[] {
   return holes
     .filter(({ symbol }) => symbol >= first && symbol < end)

@@ -43,7 +43,7 @@ export interface BudgetOptions {
    * `WRITTEN_NUMBER_BYTES_MAX` bytes.
    */
   readonly bytesMax: number;
-  /** Whether lines have times. */
+  /** Whether each line has the time of its reading, which makes it longer. */
   readonly timestamps: boolean;
   /** Called with every page for each resource that is cut. */
   onCut(resource: Resource, limit: PageLimit): void;
@@ -253,8 +253,8 @@ function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number)
 }
 
 /**
- * Returns the largest whole number to which costs above it must be cut so that all fit into the budget. A cost is never cut
- * below its floor. Returns undefined if the costs do not fit even when all are cut to their floors.
+ * Returns the largest whole number such that all costs fit into the budget if each cost above the number is cut to it,
+ * but not below its floor. Returns undefined if the costs do not fit even when all are cut to their floors.
  */
 export function waterLevel(
   costs: readonly number[],

@@ -11,7 +11,7 @@ import type { PageFormat } from "./page_format.ts";
  */
 const SHOWN_WEIGHT = 2;
 
-/** The page for which collisions are resolved. */
+/** The facts about a page that its collisions depend on. */
 export interface CollisionOptions {
   readonly format: PageFormat;
   /** By name, the shape that the last page of this format had. */
@@ -26,7 +26,7 @@ export function resolveCollisions(
 ): readonly Contender[] {
   const wins = (a: Contender, b: Contender): boolean => strength(a, shown) >= strength(b, shown);
   const winners = new Map<string, Contender>();
-  // Of contenders of equal strength the earlier one wins: the one whose family was seen first.
+  // Among contenders of equal strength the earlier one wins: the one whose family was seen first.
   for (const contender of contenders.toSorted((a, b) => firstId(a) - firstId(b))) {
     const { name } = contender;
     const rival = winners.get(name);

@@ -73,7 +73,7 @@ export interface LayoutGroup {
   known: KnownLayout[];
 }
 
-/** Keeps the layouts of all sources. Their memory is limited in all and for each source. */
+/** Remembers the layouts of all sources. Their memory is limited for all sources together and for each source. */
 export class KnownLayouts {
   readonly #all = new Map<string, KnownLayout>();
   readonly #groups = new Map<number, LayoutGroup>();
@@ -103,7 +103,10 @@ export class KnownLayouts {
     return this.#groups.get(hash);
   }
 
-  /** Keeps a layout, and returns it or an equal one that is kept already. Returns undefined if a limit forbids it. */
+  /**
+   * Remembers a layout, and returns it, or an equal one that is remembered already. Returns undefined if a limit does
+   * not allow a new one.
+   */
   add(
     hash: number,
     layout: Layout,

@@ -12,11 +12,12 @@ const POINT_CHARS_MAX = 64;
 export type Kept = readonly number[];
 
 /**
- * The series that one source has brought over its life. They are counted as a reader counts them: by name and labels, and
- * each line of a histogram separately. Their number is limited, and those that came first stay.
+ * The series that one source has brought over its life. They are counted as a reader counts them: by name and labels,
+ * and each line of a histogram separately. Their number is limited, and those that came first are kept.
  *
  * An honest source brings the same interned families all its life, and only these are remembered. Single series are
- * remembered only for families that came in several variants. They are kept as hashes, since their labels may be long.
+ * remembered only for a name under which the source has brought several families, or one with long labels. They are
+ * remembered as hashes, since their labels may be long.
  */
 export class KnownSeries {
   readonly #seriesMax: number;

@@ -19,7 +19,7 @@ export class LeftOutLines {
   readonly reasons: Map<string, number> = new Map();
   /** The limits because of which lines were left out. */
   readonly limits: Set<Limit> = new Set();
-  /** The fault that comes first on the page. */
+  /** The fault whose line is first on the page, in whatever order faults were added. */
   first: LineFault | undefined;
 
   get lines(): number {

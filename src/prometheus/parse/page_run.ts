@@ -26,7 +26,7 @@ const VARIANTS_TRIED_MAX = 16;
 const HASHED_BYTES_MAX = 96;
 /**
  * After this many bytes of a page were compared with layouts that did not fit, only the layouts of the source's last
- * page are tried. It bounds the time that a hostile page can take.
+ * page are tried. So the time that a hostile page can take is bounded.
  */
 const TRIED_BYTES_MAX = 256 * 1024;
 
@@ -268,7 +268,10 @@ export class PageRun {
   }
 }
 
-/** Hashes the start of the block that holds no number: its header line, or its first series if it has no header. */
+/**
+ * Hashes the start of a block without a number in it: the first HELP or TYPE line, or the first series if the block
+ * begins with a sample.
+ */
 function hashFirstLine(bytes: Uint8Array, start: number): number {
   const last = bytes[start] === HASH ? LF : SPACE;
   let hash = 0;

@@ -15,8 +15,8 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
    */
   readonly samplesMax: number;
   /**
-   * The most lines of one page that are left out singly. At the limit, the rest of the page is left out, too. It bounds
-   * the time that a page of bad or overlong lines can take.
+   * The most lines of one page that are left out singly. At the limit, the rest of the page is left out, too. The limit
+   * bounds the time that a page of bad or overlong lines can take.
    */
   readonly badLinesMax: number;
   /**

@@ -7,7 +7,7 @@ import type { Kind } from "../../metrics/model.ts";
  */
 export type FamilyOrigin = "shim" | "guest";
 
-/** The reason why no one may define a family. */
+/** The reason why no page can define a family. */
 export interface Untrusted {
   readonly reason: string;
 }
@@ -22,7 +22,7 @@ export interface PageTrust {
    * such a name at any other place was written by the guest, and is left out.
    */
   readonly shimPart: "first" | "last";
-  /** Returns who may define a family of this name, as the agent calls it, and kind; or the reason why no one may. */
+  /** Returns who can define a family of this kind, which the agent calls by this name; or the reason why nobody can. */
   originOf(name: string, kind: Kind): FamilyOrigin | Untrusted;
 }
 

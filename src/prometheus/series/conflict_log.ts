@@ -34,7 +34,7 @@ export class ConflictLog {
     this.#counter = settings.meter.createCounter(texts.metric, { unit: "{conflict}", description });
   }
 
-  /** Notes a conflict for the next report. */
+  /** Notes a conflict for the next call of `report`. */
   add({ reason, name }: Conflict): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     if (this.#names.size < NAMES_LOGGED_MAX) this.#names.add(`${name} (${reason})`);

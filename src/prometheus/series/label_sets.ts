@@ -21,7 +21,7 @@ export class LabelSets {
     const key = names.join();
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    // Resources keep their label sets. If the map forgets all, later resources with the same names only get another
+    // Resources keep their label sets. After the map has forgotten all, later resources with the same names get another
     // object.
     if (this.#known.size >= LABEL_SETS_MAX) this.#known.clear();
     const labelSet = { names: new Set(names) };

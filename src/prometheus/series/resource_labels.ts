@@ -8,7 +8,7 @@ export interface IdentityLabels {
   readonly mapped: readonly { readonly label: string; readonly attribute: string }[];
   /** Labels with a fixed value, written after the mapped ones. */
   readonly constant: readonly Attribute[];
-  /** Whether the resource's other attributes become labels too. They are written last. */
+  /** Whether the resource's attributes that are not in `mapped` become labels too. They are written last. */
   readonly others: boolean;
 }
 

@@ -57,7 +57,10 @@ export function seriesOf(family: Family, reserved: ReadonlySet<string>): FamilyS
   return { points, renamedLabels, duplicatePoints: family.points.length - points.length };
 }
 
-/** Returns a text that is equal for the labels of one series. Their order and empty labels make no difference. */
+/**
+ * Returns a text that is equal for two lists of labels if a reader takes them for one series: the order and empty
+ * labels make no difference.
+ */
 export function seriesText(labels: readonly Label[]): string {
   return labels
     .filter(([, value]) => value !== "")
@@ -66,7 +69,7 @@ export function seriesText(labels: readonly Label[]): string {
     .join();
 }
 
-/** Returns the labels that all lines of the point have, under names that are free. */
+/** Returns the labels that all lines of the point have. A label is renamed if its name is taken. */
 export function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Label[] {
   const names = new Set<string>();
   const bound = BOUND_LABEL[kind];

@@ -13,7 +13,7 @@ const LF = 10;
 
 /** Options of one page. */
 export interface WriteOptions {
-  /** Whether each line says when its number was taken. */
+  /** Whether each line has the time at which its number was measured. */
   readonly timestamps: boolean;
 }
 
@@ -47,8 +47,8 @@ interface Run {
 /**
  * Writes a page chunk by chunk. The caller decides the pace, and the page is never in memory as a whole.
  *
- * The lines of a family are ordered by tile, in a tile by series, and in a series by row. Such lines compress well. The lines
- * of one histogram or summary stay together, as OpenMetrics demands.
+ * The lines of a family are ordered by tile, in a tile by series, and in a series by row, since lines in this order
+ * compress well. The lines of one histogram or summary stay together, as OpenMetrics demands.
  */
 export class PageWriter {
   readonly #pieces: Iterator<Template | Run, undefined>;

@@ -10,8 +10,8 @@ import { type FamilyPlan, familyPlanOf } from "./family_plan.ts";
 import { type Template, toTemplate } from "./template.ts";
 
 /**
- * The number of resources whose lines of one series follow each other. Such lines differ only in the resource's labels,
- * and the labels of a resource recur within the 32 KiB over which gzip looks back.
+ * The most resources in a tile: the lines of one series follow each other for this many. These lines differ only in the
+ * resource's labels, and the labels of a resource recur within the 32 KiB over which gzip looks back.
  */
 const TILE_ROWS_MAX = 100;
 /**
@@ -33,7 +33,7 @@ export interface TileOptions {
  * object and few cache misses. One tile is loaded again and again for a whole page.
  */
 export class Tile {
-  /** The number of resources. */
+  /** The number of resources whose numbers are in the tile. */
   rows = 0;
   /** By row, the position of the resource's suffix in `ResourceSuffixes.bytes` of the page. */
   readonly suffixStarts: Int32Array = new Int32Array(TILE_ROWS_MAX);
@@ -83,7 +83,9 @@ function lineEnd({ timeMs }: Reading, format: PageFormat): Template {
   return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
 }
 
-/** All resources whose lines of a family follow one plan. */
+/**
+ * The rows of a page that have one family and are written by one plan, since their resources have the same label names.
+ */
 export interface PlannedRows {
   readonly plan: FamilyPlan;
   readonly rows: readonly PageRow[];
