@@ -37,12 +37,12 @@ interface LastReport extends ReportedSeries {
 /**
  * Turns readings into requests for the queue.
  *
- * - When a resource stops reporting a series, its stale marker goes out before the reading that lacks the series.
+ * - When a resource stops reporting a series, its stale marker is sent before the reading that lacks the series.
  * - When a resource is gone, all of its series get stale markers.
- * - A point that is not sound is left out, as if the resource had not reported it.
+ * - A point whose numbers cannot be counts is left out, as if the resource had not reported it.
  *
- * A receiver refuses a whole request for two samples of one series at the same time. So of two resources with the same labels
- * only the first one is sent, and the second of two readings of the same time gets a time one millisecond later.
+ * A receiver refuses a whole request for two samples of one series at the same time. So of two resources with the same
+ * labels only the first one is sent, and the second of two readings of the same time gets a time one millisecond later.
  */
 export class RemoteWriteRequests {
   readonly #options: RemoteWriteRequestsOptions;

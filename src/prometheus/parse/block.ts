@@ -48,11 +48,11 @@ export interface NumberSpan {
 /** Rules and limits of one block. */
 export interface BlockOptions {
   readonly rules: LineRules;
-  /** The lexer stops, which cuts the block, when the block has this many samples. */
+  /** The lexer ends the block early when the block has this many samples. */
   readonly samplesMax: number;
-  /** The lexer stops, which cuts the block, when this many of its lines were left out. */
+  /** The lexer ends the block early when this many of its lines were left out. */
   readonly badLinesMax: number;
-  /** The lexer stops, which cuts the block, before the next line when it has lexed this many bytes. */
+  /** The lexer ends the block early, at the next line, when it has lexed this many bytes. */
   readonly bytesMax: number;
 }
 
