@@ -25,8 +25,9 @@ export function memoizedPair<One extends object, Other extends object, Value>(
 }
 
 /**
- * Returns the key's value in the map, and makes it first if there is none. It is for values whose making needs more than the
- * key; otherwise use `memoized`. The map may be a Map, a WeakMap, a `WeakValues` or a `BoundedMap`.
+ * Returns the key's value in the map. If there is none, makes the value and adds it. This function is for values that
+ * are made of more than their key; for others there is `memoized`. The map may be a Map, a WeakMap, a `WeakValues` or a
+ * `BoundedMap`.
  */
 export function getOrMake<Key, Value>(
   map: { get(key: Key): Value | undefined; set(key: Key, value: Value): unknown },

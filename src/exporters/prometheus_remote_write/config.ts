@@ -43,7 +43,7 @@ export interface RemoteWriteConfig extends HttpClientConfig {
 
 /** The path at which Prometheus takes remote writes. It is used with a unix socket, whose URL cannot have a path. */
 const WRITE_PATH = "/api/v1/write";
-/** The least value of `max_batch_size_bytes`. A request of this size has room for any single series. */
+/** The least value of `max_batch_size_bytes`. It is far above the size of a single series. */
 const REQUEST_BYTES_MIN = 64 * 1024;
 /**
  * The size of the largest request is divided by this factor for the largest batch, which counts compressed bytes.

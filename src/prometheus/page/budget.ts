@@ -13,13 +13,13 @@ import type { TextSize, TextSizes } from "./text_size.ts";
  */
 export const FLOOR_SAMPLES = 2_000;
 /**
- * The bytes that the floor in bytes counts for a line before the labels of its sandbox, on average. Those of Kata have
- * up to 110.
+ * The bytes of a line before the labels of its sandbox, on average, up to which no sandbox is cut. Kata's lines have up
+ * to 110.
  */
 const FLOOR_PREFIX_BYTES = 160;
 /**
- * The most bytes that the floor in bytes counts for the labels of a sandbox on a line. Longer labels come from a pod's
- * author, not from the operator, and raise no floor.
+ * The bytes of a sandbox's labels on a line up to which no sandbox is cut. Longer labels come from a pod's author, not
+ * from the operator.
  */
 const FLOOR_LABEL_BYTES_MAX = 1_024;
 /** The bytes after a line's number: `plain` is a line feed, `timed` is a blank, a time and a line feed. */

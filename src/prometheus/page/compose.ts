@@ -15,7 +15,7 @@ import { TextSizes } from "./text_size.ts";
 
 /** Options of all pages of one composer. */
 export interface ComposerOptions {
-  /** Put before every family's name, with an underscore; empty for none. */
+  /** The text before every family's name, followed by an underscore; empty for none. */
   readonly namespace: string;
   readonly labels: IdentityLabels;
   /** The limits that the page's reader has; no limits if left out. */
