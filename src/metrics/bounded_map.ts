@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * A map of things that can be made again, with a limit. When it is full and another one comes, it forgets all of them. That
- * is enough for a limit that only hostile sources reach, and costs nothing for the others.
+ * A map with a limit, for values that can be made again. If the map is full, the next new key makes it forget all
+ * values. This is enough for a limit that only hostile sources reach, and costs nothing for the others.
  */
 export class BoundedMap<Key, Value> {
   readonly #sizeMax: number;

@@ -56,7 +56,7 @@ export class Interner {
     return this.#families.size;
   }
 
-  /** Like `familyCount`, for schemas. */
+  /** The number of schemas that were alive at the last garbage collection, or are new since then. */
   get schemaCount(): number {
     return this.#schemas.size;
   }

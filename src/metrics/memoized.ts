@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * Makes a function that calls `make` once for each object and then returns the same value again. The value is forgotten
- * when nothing else holds the object. This is the home of all caches whose keys are families, schemas and other interned
- * objects: what is compiled for one of them serves all sandboxes that have it.
+ * Makes a function that calls `make` once for each object, and from then on returns the value that it made. The value
+ * is forgotten when nothing else holds the object. All caches whose keys are families, schemas and other interned
+ * objects use this function: a value that is compiled for one of these objects serves all sandboxes that have it.
  */
 export function memoized<Key extends object, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new WeakMap<Key, Value>();
@@ -16,7 +16,7 @@ export function memoized<Key extends object, Value>(make: (key: Key) => Value): 
   };
 }
 
-/** Like `memoized`, for a function of two objects. The value is forgotten with either of them. */
+/** Like `memoized`, for a function of two objects. The value is forgotten when nothing else holds one of them. */
 export function memoizedPair<One extends object, Other extends object, Value>(
   make: (one: One, other: Other) => Value,
 ): (one: One, other: Other) => Value {
@@ -25,8 +25,9 @@ export function memoizedPair<One extends object, Other extends object, Value>(
 }
 
 /**
- * Returns the key's value in the map, and makes it first if there is none. It is for values whose making needs more than the
- * key; otherwise use `memoized`. The map may be a Map, a WeakMap, a `WeakValues` or a `BoundedMap`.
+ * Returns the key's value in the map. If there is none, makes the value and adds it. This function is for values that
+ * are made of more than their key; for others there is `memoized`. The map may be a Map, a WeakMap, a `WeakValues` or a
+ * `BoundedMap`.
  */
 export function getOrMake<Key, Value>(
   map: { get(key: Key): Value | undefined; set(key: Key, value: Value): unknown },

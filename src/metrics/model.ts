@@ -34,7 +34,7 @@ export interface Family {
   readonly unit: string;
   readonly help: string;
   readonly points: readonly Point[];
-  /** The number of columns: the sum of the widths of the points. */
+  /** The number of columns that the family takes: the sum of the widths of its points. */
   readonly width: number;
 }
 
@@ -60,13 +60,13 @@ export interface Reading {
   readonly schema: Schema;
   /** `schema.width` numbers; `schema.offsets` says where each family begins. */
   readonly values: Float64Array;
-  /** When the numbers were taken, in Unix milliseconds. */
+  /** The time at which the numbers were measured, in Unix milliseconds. */
   readonly timeMs: number;
-  /** When sums, histograms and summaries began to count, in Unix milliseconds; 0 if it is unknown. */
+  /** The time since when sums, histograms and summaries count, in Unix milliseconds; 0 if it is unknown. */
   readonly startMs: number;
 }
 
-/** Says that a resource is gone. Each component that keeps its series drops or ends them now. */
+/** Says that a resource is gone. Each component that keeps series of the resource drops or ends them now. */
 export interface Ended {
   readonly resource: Resource;
   readonly timeMs: number;
@@ -86,7 +86,7 @@ export function pointWidth(kind: Kind, boundCount: number): number {
   }
 }
 
-/** The value of the resource's attribute of that key; undefined if there is none. */
+/** The value of the resource's attribute with this key; undefined if the resource has none. */
 export function attributeOf(resource: Resource, key: string): string | undefined {
   for (const attribute of resource.attributes) if (attribute.key === key) return attribute.value;
   return undefined;

@@ -19,13 +19,16 @@ export interface CountingPoint {
   readonly family: Family;
   readonly point: Point;
   readonly kind: Kind;
-  /** The column of a reading at which the point's numbers begin. */
+  /** The column of the reading that has the point's first number. */
   readonly column: number;
-  /** The number of its bounds or quantiles. */
+  /** The number of the point's bounds or quantiles. */
   readonly boundCount: number;
 }
 
-/** Called with the families of the points that are left out of a reading. A family is in the list once for each such point. */
+/**
+ * Called with the families of the points that are left out of a reading. If several points of a family are left out,
+ * the family is in the list once for each.
+ */
 export type OnUnsound = (families: readonly Family[], resource: Resource) => void;
 
 /** Whether the point's numbers in the row are possible for its kind. */
@@ -97,7 +100,10 @@ interface SchemaPart {
   readonly columns: Uint32Array;
 }
 
-/** The most parts of one schema that are kept. If a source has other unsound points each time, new plans are made each time. */
+/**
+ * The most parts of one schema that are kept. At the limit, all of them are forgotten. If other points of a source are
+ * unsound each time, new plans are made each time.
+ */
 const PARTS_MAX = 16;
 const partsOf = memoized((_: Schema) => new BoundedMap<string, SchemaPart>(PARTS_MAX));
 

@@ -3,7 +3,7 @@
 export class WeakValues<T extends object> {
   readonly #refs = new Map<string, WeakRef<T>>();
   readonly #gone = new FinalizationRegistry<string>((key) => {
-    // A new object may have taken the key since.
+    // Another value may have been set for the key between the collection of the old one and this call.
     if (this.#refs.get(key)?.deref() === undefined) this.#refs.delete(key);
   });
 

@@ -19,24 +19,27 @@ export function delimitedBytes(field: number, contentBytes: number): number {
 }
 
 /**
- * Writes protobuf fields one after the other. A nested message is written first, with a writer of its own. Its bytes are then
- * a field of the outer message, whose length is known.
+ * Writes protobuf fields one after the other. A nested message is written first, with a writer of its own, since its
+ * length comes before its bytes. The outer writer then takes these bytes as a field.
  */
 export class ProtoWriter {
   #bytes: Uint8Array;
   #length = 0;
 
-  /** A writer that never needs more than `capacity` bytes never copies them. */
+  /**
+   * `capacity` is the number of bytes that are allocated at first. Only a longer message makes the writer allocate
+   * again and copy.
+   */
   constructor(capacity: number = INITIAL_BYTES) {
     this.#bytes = allocate(capacity);
   }
 
-  /** The number of bytes written, which is where the next one goes. */
+  /** The number of bytes written so far. The next byte is written at this offset. */
   get length(): number {
     return this.#length;
   }
 
-  /** Returns the written bytes, without a copy. The writer must not be used after that. */
+  /** Returns the written bytes, without a copy. The writer must not be used afterwards. */
   finish(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -90,7 +93,7 @@ export class ProtoWriter {
     this.#varint(contentBytes);
   }
 
-  /** Writes bytes that are encoded fields. */
+  /** Writes bytes that are whole encoded fields already. */
   raw(bytes: Uint8Array): void {
     this.#reserve(bytes.length);
     this.#bytes.set(bytes, this.#length);
@@ -125,7 +128,10 @@ export class ProtoWriter {
   }
 }
 
-/** The memory is not zeroed: each byte up to the length is written, and to clear 4 MB takes as long as to fill them. */
+/**
+ * Allocates memory without zeroing it: the writer writes each byte up to its length, and to clear 4 MB takes as long as
+ * to fill them.
+ */
 function allocate(bytes: number): Uint8Array {
   return new Uint8Array(Buffer.allocUnsafeSlow(bytes).buffer);
 }

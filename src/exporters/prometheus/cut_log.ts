@@ -10,13 +10,16 @@ export class CutLog {
   readonly #cut = new WeakMap<Resource, Set<PageLimit>>();
   readonly #tooLarge = new Set<PageLimit>();
 
-  /** Without `isBytesMaxSet`, a page above the default limit on bytes is not logged. */
+  /**
+   * `isBytesMaxSet` says whether the config has a limit on bytes. If not, the default limit counts, and a page of
+   * honest sandboxes above it is not logged, since the page may then be larger.
+   */
   constructor(settings: Settings, { isBytesMaxSet }: { readonly isBytesMaxSet: boolean }) {
     this.#settings = settings;
     this.#isBytesMaxSet = isBytesMaxSet;
   }
 
-  /** Notes that the limit cut the resource. */
+  /** Logs that the limit cut the resource, if this was not logged before. */
   cut(resource: Resource, limit: PageLimit): void {
     const said = this.#cut.get(resource) ?? new Set();
     this.#cut.set(resource, said);
@@ -27,7 +30,10 @@ export class CutLog {
     logger.warn(fields, "Sandbox has too much of the page; families of its guest are left out.");
   }
 
-  /** Notes with every page whether it is too large although no resource can be cut. Logs when that begins. */
+  /**
+   * Must be called with every page. Logs an error when pages begin to be larger than the limit although no resource can
+   * be cut.
+   */
   tooLarge(limit: PageLimit, isTooLarge: boolean): void {
     if (!isTooLarge) {
       this.#tooLarge.delete(limit);

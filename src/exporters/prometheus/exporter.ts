@@ -43,13 +43,16 @@ export interface PullLimits {
   readonly pageSamplesMax: number;
   /** The most bytes of a page before compression; infinite for no limit. If undefined, it is `PAGE_BYTES_MAX`. */
   readonly pageBytesMax: number | undefined;
-  /** The most pulls at one time. A further one is answered with 503 if none can be cut for it (`Pulls`). */
+  /**
+   * The most pulls at one time. A further pull makes `Pulls` cut one of these, or is answered with 503 if none can be
+   * cut.
+   */
   readonly pullsMax: number;
 }
 
 /**
- * The bytes of a page above which its largest sandboxes are cut, if the config does not set them. vmagent accepts 16 MiB by
- * default. If honest sandboxes need more, the page is larger.
+ * The bytes of a page above which its largest sandboxes are cut, if the config does not set the limit. vmagent accepts
+ * 16 MiB by default. If honest sandboxes need more, the page is larger.
  */
 const PAGE_BYTES_MAX = 16_000_000;
 
@@ -116,7 +119,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     });
   }
 
-  /** The address of the page. If the config sets port 0, it has the real port. */
+  /** The address of the page. If the config sets port 0, this address has the port that the system has chosen. */
   get address(): ListenAddress {
     return this.#share.address;
   }
@@ -162,7 +165,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
     answerBody(response, 200, { type: "text/html", body: Buffer.from(html) });
   }
 
-  /** Answers a pull. Rejects when the pull is cut off. */
+  /** Answers a pull. Rejects if the pull ends before the whole page was sent. */
   async answer(
     request: IncomingMessage,
     response: ServerResponse,
@@ -219,7 +222,7 @@ export class PrometheusExporter implements Exporter, MetricsPage {
       this.#instruments.compressions.add(1, { exporter: this.#settings.id });
       return new GzipPage(writer());
     };
-    // A page of chosen families is not shared.
+    // Only pages of all families are shared. A page of chosen families is compressed for its puller alone.
     if (prefixes !== undefined) return await create().sendTo(puller);
     const key = own.length > 0 ? `${format} own` : format;
     await this.#sharedPages.page(key, snapshot, create).sendTo(puller);

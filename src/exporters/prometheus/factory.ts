@@ -51,7 +51,10 @@ const limits = z
     server: toServerLimits(config),
   }));
 
-/** Options of the Collector's exporter of which only one value works here. A config with that value stays valid. */
+/**
+ * Options of the Collector's exporter that accept a single value here. A config of the Collector with this value stays
+ * valid.
+ */
 const fixed = {
   ...fixedNameOptions,
   without_scope_info: z.literal(true, "only true works: readings have no scope").optional(),

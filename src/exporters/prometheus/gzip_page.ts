@@ -7,12 +7,15 @@ import { Chunk, type PageWriter } from "../../prometheus/write/page_writer.ts";
 const OUTPUT_BYTES = 64 * 1024;
 
 /**
- * A page that is being compressed, or has been, for any number of pullers. zlib works in its own threads, at its first level.
- * Lines are written in an order for which the higher levels cost four times as much and gain little.
+ * A page that is being compressed, or has been, for any number of pullers. zlib works in its own threads, at level 1,
+ * since the lines are in an order for which the higher levels cost four times as much and gain little.
  */
 export class GzipPage {
   readonly #gzip: Gzip = createGzip({ level: constants.Z_BEST_SPEED, chunkSize: OUTPUT_BYTES });
-  /** All bytes from the page's start on, for pullers that join late. They are about a twentieth of the page's. */
+  /**
+   * The compressed bytes from the page's start on, which pullers that join late need too. They are about a twentieth of
+   * the page.
+   */
   readonly #compressed: Buffer[] = [];
   #state: "running" | "done" | Error = "running";
   #progress = Promise.withResolvers<void>();
@@ -34,12 +37,15 @@ export class GzipPage {
     return this.#state === "running";
   }
 
-  /** False if all pullers left before the page was compressed. Then no puller can join any more. */
+  /** False if the compression failed, or ended because all pullers had left. Then no puller can join any more. */
   get isWhole(): boolean {
     return !(this.#state instanceof Error);
   }
 
-  /** Sends the bytes that are compressed, and then the others as they come. Rejects when the puller's signal aborts. */
+  /**
+   * Sends the bytes that are compressed already, and then the others as zlib returns them. Rejects when the puller's
+   * signal aborts, or if the compression fails.
+   */
   async sendTo(puller: Puller): Promise<void> {
     this.#pullers++;
     try {
@@ -67,7 +73,7 @@ export class GzipPage {
     signal.removeEventListener("abort", leave);
   }
 
-  /** Writes one chunk of the page while the other chunk is compressed. */
+  /** Fills one chunk with lines of the page while zlib compresses the chunk before. */
   async #compress(writer: PageWriter): Promise<void> {
     let [chunk, other] = [new Chunk(CHUNK_BYTES), new Chunk(CHUNK_BYTES)];
     let compressed = Promise.resolve();

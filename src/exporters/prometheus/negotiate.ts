@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { PageFormat } from "../../prometheus/page/page_format.ts";
 
-/** The content type of each format. */
+/** By format, the value of the header Content-Type. */
 export const PAGE_CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
   text: "text/plain; version=0.0.4; charset=utf-8",
   openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
@@ -40,7 +40,10 @@ interface Weighted {
   readonly quality: number;
 }
 
-/** Returns the items of a header by RFC 9110, section 12.4.2. The server limits the length of headers. */
+/**
+ * Returns the items of a header with their qualities, by RFC 9110, section 12.4.2. Their number needs no limit here,
+ * since the server limits the length of headers.
+ */
 function weighted(header: string): Weighted[] {
   return header.split(",").map((item) => {
     const [value = "", ...rest] = item.split(";").map((part) => part.trim().toLowerCase());

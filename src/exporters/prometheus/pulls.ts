@@ -12,14 +12,15 @@ export interface Pull extends Puller {
 /**
  * The current pulls. When there are as many as the limit allows, one is cut for a new one:
  *
- * - If some pulls wait for their pullers, it is one of the client that has most of the pulls: the one whose puller has taken
- *   nothing for longest.
- * - Otherwise it is the latest pull of the client that has most pulls, if that has at least two more than the new one's client.
+ * - If some pulls wait for their pullers to read, one of these is cut: of those of the client with the most pulls, the
+ *   one whose puller has read nothing for longest.
+ * - Otherwise the latest pull of the client with the most pulls is cut, if this client has at least two pulls more than
+ *   the client of the new pull.
  * - Otherwise none is cut, and the new pull is refused.
  */
 export class Pulls {
   readonly #max: number;
-  /** In the order in which their pullers last took something; the most recent one is last. */
+  /** In the order in which their pullers last read something; the latest is last. */
   readonly #pulls = new Set<Pull>();
 
   constructor(max: number) {
@@ -49,7 +50,7 @@ export class Pulls {
     this.#pulls.delete(pull);
   }
 
-  /** Cuts a pull for a client, if one can be cut. */
+  /** Cuts a pull for a new one of the client `newcomer`. Returns false if none can be cut. */
   #makeRoom(newcomer: string): boolean {
     const counts = new Map<string, number>();
     for (const { client } of this.#pulls) counts.set(client, (counts.get(client) ?? 0) + 1);

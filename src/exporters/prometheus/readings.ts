@@ -5,7 +5,7 @@ import type { Reading, Resource } from "../../metrics/model.ts";
 /** Limits on the readings that are kept. */
 export interface ReadingsOptions {
   readonly clock: Clock;
-  /** A reading is dropped when no newer one has come for this long. */
+  /** A reading is dropped when its resource has had no newer one for this long. */
   readonly expirationMs: number;
   readonly resourcesMax: number;
 }
@@ -13,9 +13,9 @@ export interface ReadingsOptions {
 /** The readings of one moment. It never changes. */
 export interface Snapshot {
   readonly readings: readonly Reading[];
-  /** Equal for two snapshots if no reading came or went between them. */
+  /** Equal for two snapshots if no reading was added or removed between them. */
   readonly version: number;
-  /** Equal for two snapshots if no resource went between them. */
+  /** Equal for two snapshots if no resource was removed between them. */
   readonly departures: number;
 }
 
@@ -34,7 +34,7 @@ export class Readings {
     return this.#latest.size;
   }
 
-  /** Keeps the reading and returns true. Returns false for a new resource if there are too many. */
+  /** Keeps the reading and returns true. Returns false for a new resource if `resourcesMax` others are kept. */
   put(reading: Reading): boolean {
     const { clock, resourcesMax } = this.#options;
     const { key } = reading.resource;

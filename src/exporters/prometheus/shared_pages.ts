@@ -3,7 +3,7 @@ import type { Clock } from "../../clock/clock.ts";
 import type { GzipPage } from "./gzip_page.ts";
 import type { Snapshot } from "./readings.ts";
 
-/** The time after its snapshot in which a page may be given to another puller. */
+/** The time for which a page may be given to further pullers, counted from the snapshot of which it was made. */
 const SHARED_MS = 1_000;
 
 interface Shared {
@@ -15,10 +15,10 @@ interface Shared {
 /**
  * Compressed pages that several pullers share.
  *
- * - A complete page is given again as long as a new one would have the same readings.
- * - A page that is still being compressed is also given when readings have changed since. Otherwise pullers that come together
- *   would never share on a large node, where some sandbox changes every few milliseconds.
- * - A page is never given again after a sandbox has gone.
+ * - A complete page is given to further pullers as long as a new page would have the same readings.
+ * - A page that is still being compressed is also given if readings have changed since it was begun. Otherwise pullers
+ *   that come together would never share on a large node, where some sandbox changes every few milliseconds.
+ * - A page is not given to further pullers after one of its sandboxes was removed.
  */
 export class SharedPages {
   readonly #clock: Clock;

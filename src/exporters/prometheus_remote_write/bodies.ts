@@ -2,12 +2,12 @@
 import { varintBytes } from "../../wire/writer.ts";
 import { decodeRecord, type MessageVersion, type QueuedRequest } from "./record.ts";
 
-/** The body of one HTTP request. It joins queued requests of one version. */
+/** The body of one HTTP request, which joins queued requests of one version of remote write. */
 export interface Body {
   readonly version: MessageVersion;
   readonly bytes: Uint8Array;
   readonly samples: number;
-  /** The records of the requests in it. */
+  /** The queue's records of the requests that the body joins. */
   readonly records: readonly Uint8Array[];
 }
 
@@ -16,9 +16,9 @@ interface RecordedRequest extends QueuedRequest {
 }
 
 /**
- * Joins the requests of a batch to as few bodies as possible, in their order. A body has at most `bytesMax` before compression,
- * unless a single request has more. A request of 2.0 has a table of its texts, and so is a body of its own. For a request that
- * this version cannot read, it yields undefined and ends.
+ * Joins the requests of a batch to as few bodies as possible, in their order. A body has at most `bytesMax` before
+ * compression, unless a single request has more. A request of 2.0 is never joined, since it has a table of its own
+ * texts. At a record that this build cannot decode, the generator yields undefined and ends.
  */
 export function* bodiesOf(records: readonly Uint8Array[], bytesMax: number): Generator<Body | undefined> {
   let joined: RecordedRequest[] = [];
@@ -41,7 +41,10 @@ export function* bodiesOf(records: readonly Uint8Array[], bytesMax: number): Gen
   if (joined.length > 0) yield join(joined);
 }
 
-/** Joins the requests under one length. That is possible since snappy's elements refer to earlier bytes by distances. */
+/**
+ * Joins the requests to one compressed message: the sum of their lengths, and then the elements of each. Snappy's
+ * elements refer to earlier bytes by distances, so that they are the same in a longer message.
+ */
 function join(requests: readonly RecordedRequest[]): Body {
   let rawBytes = 0;
   let length = 0;

@@ -18,42 +18,43 @@ import { httpOptions, mergeHttpOptions } from "./http_options.ts";
 import { MESSAGE_V1, MESSAGE_V2 } from "./protocol.ts";
 import type { MessageVersion } from "./record.ts";
 
-/** Durations are in milliseconds, sizes in bytes. */
+/** The checked config of one exporter. Durations are in milliseconds, sizes in bytes. */
 export interface RemoteWriteConfig extends HttpClientConfig {
   /** The URL of the receiver, with its path. */
   readonly url: PushUrl;
   readonly namespace: string;
   readonly labels: IdentityLabels;
   readonly version: MessageVersion;
-  /** Whether requests with the kind and help of families are sent. Those of 2.0 always have them. */
+  /** Whether requests with only the kind and help of families are sent. False for 2.0, where each series has them. */
   readonly sendsMetadata: boolean;
   readonly targetInfo: boolean;
   readonly stalenessMarkers: boolean;
   /** The size of the largest request before it is compressed. */
   readonly requestBytesMax: number;
   readonly timeoutMs: number;
-  /** The paths at which the config has these two options, for faults. */
+  /** The path of the option `auth` in the config, for faults. */
   readonly authPath: readonly string[];
+  /** The path of the option `endpoint` in the config, for faults. */
   readonly endpointPath: readonly string[];
   readonly retryOnFailure: RetryConfig;
-  /** It has one sender, and batches of about the size of the largest request. */
+  /** The options of the queue. There is one sender, and a batch has about `requestBytesMax` before compression. */
   readonly sendingQueue: QueueConfig;
 }
 
-/** The path at which Prometheus takes remote writes. The URL of a unix socket cannot have a path. */
+/** The path at which Prometheus takes remote writes. It is used with a unix socket, whose URL cannot have a path. */
 const WRITE_PATH = "/api/v1/write";
-/** Room for the bytes around the labels of one series. */
+/** The least value of `max_batch_size_bytes`. It is far above the size of a single series. */
 const REQUEST_BYTES_MIN = 64 * 1024;
 /**
- * Requests of readings become 9 to 12 times smaller. The size of a batch counts compressed bytes. So a batch is usually sent as
- * one request.
+ * The size of the largest request is divided by this factor for the largest batch, which counts compressed bytes.
+ * Requests of readings become 9 to 12 times smaller, so that a batch is usually sent as one request.
  */
 const COMPRESSION = 12;
 
 const IN_ORDER = "the samples of a series must arrive in their order";
 const queueSchema = orderedQueueSchema(IN_ORDER);
 
-/** The queue option that the Collector's exporter has. It counts readings. */
+/** The options of the queue as an older version of the Collector's exporter has them. `queue_size` counts readings. */
 const remoteWriteQueue = z.strictObject({
   enabled: z.boolean().optional().describe("As sending_queue::enabled"),
   queue_size: z.int().min(1).optional().describe("As sending_queue::queue_size with the sizer requests"),
@@ -63,7 +64,10 @@ const remoteWriteQueue = z.strictObject({
 const off = (why: string) =>
   z.strictObject({ enabled: z.literal(false, `only false works: ${why}`) }).optional();
 
-/** Options of the Collector's exporter of which only one value works here. A config with that value stays valid. */
+/**
+ * Options of the Collector's exporter that accept a single value here. A config of the Collector with this value stays
+ * valid.
+ */
 const fixed = {
   ...fixedNameOptions,
   convert_explicit_histograms_to_nhcb: z

@@ -8,11 +8,11 @@ import { infoLabels, serviceLabels } from "./target_info.ts";
 
 /** The labels of one resource, encoded for requests. */
 export interface EncodedResource {
-  /** Resources with the same text have the same series. */
+  /** The labels as text, without empty ones. Resources with the same text have the same series. */
   readonly text: string;
   /** The labels of all series of the resource, in order of names. A label with an empty value is not sent. */
   readonly labels: readonly Label[];
-  /** The labels that only target_info has, in order of names. Without any, there is no target_info. */
+  /** The labels that only target_info has, in order of names. If there are none, no target_info is sent. */
   readonly info: readonly Label[];
   /** The values of `labels` and then of `info` in UTF-8, one after the other. */
   readonly values: Uint8Array;
@@ -22,7 +22,7 @@ export interface EncodedResource {
 
 /** The names of a resource's labels and the lengths of their values. Resources with the same layout share templates. */
 export interface LabelLayout {
-  /** Equal for equal layouts. */
+  /** A text that is equal for equal layouts. */
   readonly key: string;
   readonly labels: readonly Slot[];
   readonly info: readonly Slot[];

@@ -6,9 +6,9 @@ import { type Label, seriesOf } from "../../prometheus/series/series.ts";
 
 /** A series without the labels of its resource. */
 export interface OwnSeries {
-  /** In order of names, with `__name__` among them. None is empty. */
+  /** The labels in order of names, with `__name__` among them. No value is empty. */
   readonly labels: readonly Label[];
-  /** The column of its number, counted from the family's first. */
+  /** The column of the series' number, counted from the family's first column. */
   readonly column: number;
 }
 

@@ -6,13 +6,15 @@ import type { FamilyBlock } from "./family_series.ts";
 import type { ReadingPlan } from "./reading_plan.ts";
 import { TARGET_INFO } from "./target_info.ts";
 
-/** The series of one reading. */
+/** The series of one reading: those of its plan, with the labels of its resource. */
 export interface ReportedSeries {
   readonly resource: EncodedResource;
   readonly plan: ReadingPlan;
 }
 
-/** Returns the series that `before` has and `after` does not have. Both must be of one resource. */
+/**
+ * Returns the series that `before` has and `after` does not have. `before` and `after` must be reports of one resource.
+ */
 export function goneSeries(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
   const info = goneInfo(before, after);
   if (before.resource.text !== after.resource.text)
@@ -22,14 +24,20 @@ export function goneSeries(before: ReportedSeries, after: ReportedSeries): reado
   return info.length === 0 ? gone : [...gone, ...info];
 }
 
-/** Returns the plan's own list of blocks if all of them are gone, since there are templates for it already. */
+/**
+ * Returns the plan's own list of blocks if all of them are gone, since the templates of readings are kept by this list.
+ * Returns `gone` otherwise.
+ */
 function withSharedBlocks({ plan }: ReportedSeries, gone: readonly FamilyBlock[]): readonly FamilyBlock[] {
   const isAll =
     gone.length === plan.blocks.length && gone.every((block, index) => block === plan.blocks[index]);
   return isAll ? plan.blocks : gone;
 }
 
-/** The series of target_info has all labels of the resource. So it is gone as soon as one of them changes. */
+/**
+ * Returns the block of target_info if its series is gone. This series has all labels of the resource, so that it is
+ * gone as soon as one of them changes.
+ */
 function goneInfo(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
   if (before.resource === after.resource && before.plan === after.plan) return [];
   const textOf = ({ resource, plan }: ReportedSeries): string =>
@@ -37,7 +45,10 @@ function goneInfo(before: ReportedSeries, after: ReportedSeries): readonly Famil
   return textOf(before) === textOf(after) ? [] : before.plan.blocks.filter(isInfo);
 }
 
-/** Between plans of resources with the same labels. It is memoized, since some shims alternate between two plans. */
+/**
+ * Returns the series of `before` that `after` lacks, for resources with the same labels. It is memoized, since some
+ * shims alternate between two plans.
+ */
 const goneBetweenPlans = memoizedPair((before: ReadingPlan, after: ReadingPlan): readonly FamilyBlock[] => {
   const families = ({ blocks }: ReadingPlan) => new Set(blocks.map(({ family }) => family));
   const [earlier, later] = [families(before), families(after)];
@@ -52,13 +63,16 @@ const goneBetweenPlans = memoizedPair((before: ReadingPlan, after: ReadingPlan):
   );
 });
 
-/** Other labels nearly always make other series. But a label of one resource may be an attribute of the other's samples. */
+/**
+ * Returns the series of `before` that `after` lacks, if the labels of the resource have changed. Usually this is every
+ * series. But a label of the resource may have become a label of samples, and the series is then the same.
+ */
 function goneWithLabels(before: ReportedSeries, after: ReportedSeries): readonly FamilyBlock[] {
   const alive = new Set(after.plan.blocks.flatMap((block) => keysOf(block, after.resource.labels)));
   return goneBlocks(before.plan.blocks, before.resource.labels, alive);
 }
 
-/** Returns the blocks with only the series that are not alive, without target_info. */
+/** Returns the blocks with only the series whose keys are not in `alive`, without target_info. */
 function goneBlocks(
   blocks: readonly FamilyBlock[],
   resourceLabels: readonly Label[],

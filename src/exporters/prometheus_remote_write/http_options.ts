@@ -4,13 +4,16 @@ import { attemptTimeout } from "../../delivery/retry_config.ts";
 import { type HttpClientOptions, httpClientOptions, refusedHttpOptions } from "../../http_client/config.ts";
 import { type PushUrl, pushUrl } from "../../http_client/url.ts";
 
-/** Options that the Collector has in a block `http` since 0.158. Before, they were next to the exporter's other options. */
+/**
+ * Options that the Collector has in a block `http` since 0.158. Before 0.158, they were next to the exporter's other
+ * options.
+ */
 export interface HttpOptions extends HttpClientOptions {
   readonly endpoint: PushUrl;
   readonly timeout: number;
 }
 
-/** The options that the user has written in one of the two places. */
+/** The options that the user has written in the block `http`, or those outside of it. */
 export type WrittenHttpOptions = { readonly [Key in keyof HttpOptions]?: HttpOptions[Key] | undefined };
 
 type Schemas<Options> = { readonly [Key in keyof Options]-?: z.ZodType<Options[Key], unknown> };
@@ -21,7 +24,10 @@ const withDefaults: Schemas<Omit<HttpOptions, "endpoint">> = {
 };
 const DEFAULTS: Omit<HttpOptions, "endpoint"> = z.strictObject(withDefaults).parse({});
 
-/** Schemas without defaults. So an option is undefined unless the user has written it, and one in both places is found. */
+/**
+ * Schemas without defaults. So an option is undefined unless the user has written it, and an option that is both in
+ * `http` and outside of it can be reported as a fault.
+ */
 const written: Schemas<WrittenHttpOptions> = {
   endpoint: pushUrl()
     .optional()
@@ -38,7 +44,7 @@ const written: Schemas<WrittenHttpOptions> = {
   disable_keep_alives: withoutDefault(withDefaults.disable_keep_alives),
 };
 
-/** Removes the default. The description still has it. */
+/** Returns the schema without its default. The description says the default, unless it is an object. */
 function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Value | undefined, unknown> {
   if (!(schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault)) return schema.optional();
   const bare = schema.unwrap() as z.ZodType<Value, unknown>; // the class knows no more than that it is a schema
@@ -49,7 +55,7 @@ function withoutDefault<Value>(schema: z.ZodType<Value, unknown>): z.ZodType<Val
     .describe(`${schema.description ?? ""}${isPlain ? `; ${defaultValue} if left out` : ""}`);
 }
 
-/** The options for the exporter's own strict object, in both places. */
+/** The schemas for the exporter's strict object, which accepts these options in `http` and outside of it. */
 export const httpOptions: Schemas<WrittenHttpOptions> &
   typeof refusedHttpOptions & { readonly http: z.ZodType<WrittenHttpOptions | undefined, unknown> } = {
   http: z
@@ -60,7 +66,10 @@ export const httpOptions: Schemas<WrittenHttpOptions> &
   ...refusedHttpOptions,
 };
 
-/** Merges the options of both places, with defaults. Reports faults; returns undefined if there is no endpoint. */
+/**
+ * Merges the options in `http` and outside of it, and adds defaults. Reports faults; returns undefined if there is no
+ * endpoint.
+ */
 export function mergeHttpOptions(
   block: WrittenHttpOptions,
   outside: WrittenHttpOptions,

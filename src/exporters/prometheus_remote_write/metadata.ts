@@ -13,17 +13,19 @@ const NAME_TAG = 0x12;
 const HELP_TAG = 0x22;
 const UNIT_TAG = 0x2a;
 
-/** The interval in which Prometheus sends metadata again, since a receiver may have lost them. */
+/**
+ * The time after which metadata are sent again, since a receiver may have lost them. Prometheus has the same interval.
+ */
 const INTERVAL_MS = 60_000;
 
 /** Makes requests of remote write 1.0 with the kind and help of families. In 2.0, each series has them. */
 export class Metadata {
-  /** By name, the time at which it was last sent. */
+  /** By family name, the time at which its metadata were last sent. */
   readonly #sentMs = new Map<string, number>();
-  /** By plan, the time at which the first of its families is due again. */
+  /** By plan, the earliest time at which the metadata of one of its families must be sent again. */
   readonly #dueMs = new WeakMap<ReadingPlan, number>();
 
-  /** Returns the requests for those of the plan's families that are due. */
+  /** Returns requests with the metadata of those families of the plan that must be sent now. */
   requestsOf(plan: ReadingPlan, nowMs: number): EncodedRequest[] {
     if (nowMs < (this.#dueMs.get(plan) ?? Number.NEGATIVE_INFINITY)) return [];
     for (const [name, sentMs] of this.#sentMs) if (nowMs - sentMs >= INTERVAL_MS) this.#sentMs.delete(name);

@@ -1,20 +1,29 @@
 // SPDX-License-Identifier: Apache-2.0
 const TEXT = new TextEncoder();
-/** Most texts have no character above it. To call the encoder for each label would take longer than to compress it. */
+/**
+ * The last ASCII character. Most texts have only ASCII, and are copied without the encoder: a call for each label would
+ * take longer than its compression.
+ */
 const ASCII_MAX = 0x7f;
 
-/** A time in milliseconds is padded to this many bytes, enough until the year 2109. So all times have the same length. */
+/**
+ * The bytes of a time: a varint of milliseconds, padded so that all times have the same length. They are enough until
+ * the year 2109.
+ */
 export const TIME_BYTES = 6;
-/** The size of a number in a message. */
+/** The bytes of a sample's number in a message: it is a double. */
 export const VALUE_BYTES = 8;
-/** A capacity for requests. For a whole sandbox, it is doubled two or three times. */
+/**
+ * The first capacity of an outline of a whole request, in symbols. For a whole sandbox, it is doubled two or three
+ * times.
+ */
 export const REQUEST_BYTES: number = 64 * 1024;
 
 /** The first symbol of each kind of hole. */
 export const HOLE: Readonly<Record<"time" | "start" | "labels" | "values", number>> = {
   /** The time at which the samples were taken, as a varint of `TIME_BYTES`. */
   time: 256,
-  /** The time since when they count, as a varint of `TIME_BYTES`; 0 if unknown. */
+  /** The time since when the samples count, as a varint of `TIME_BYTES`; 0 if it is unknown. */
   start: 256 + TIME_BYTES,
   /** The values of the resource's labels, one after the other. */
   labels: 512,
@@ -23,14 +32,14 @@ export const HOLE: Readonly<Record<"time" | "start" | "labels" | "values", numbe
 };
 
 /**
- * A message with holes: bytes that are known only when it is sent. A symbol below 256 is a byte. A symbol from 256 up is a byte
- * of a hole; the same byte of the same hole is the same symbol again.
+ * A message with holes: bytes that are known only when a reading fills them. A symbol below 256 is a byte. A symbol
+ * from 256 up is a byte of a hole; the same byte of the same hole is the same symbol again.
  */
 export class Outline {
   #symbols: Int32Array;
   #length = 0;
 
-  /** It grows if it needs more than the capacity. */
+  /** `capacity` is a number of symbols. The outline grows if it needs more. */
   constructor(capacity = 1_024) {
     this.#symbols = new Int32Array(capacity);
   }
@@ -91,7 +100,7 @@ export class Outline {
     this.raw(content);
   }
 
-  /** Writes this number of bytes of a hole, from this symbol on. */
+  /** Writes `bytes` symbols of a hole. The first is `symbol`, and each other is one more. */
   hole(symbol: number, bytes: number): void {
     this.#reserve(bytes);
     for (let index = 0; index < bytes; index++) this.#symbols[this.#length++] = symbol + index;

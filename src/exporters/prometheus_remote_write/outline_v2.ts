@@ -20,9 +20,10 @@ const UNIT_TAG = 0x20;
 
 /** The size of a sample without its tag and length. */
 const SAMPLE_BYTES = 1 + VALUE_BYTES + 1 + TIME_BYTES;
+/** The size of a sample that also has the time since when it counts. */
 const STARTED_SAMPLE_BYTES = SAMPLE_BYTES + 1 + TIME_BYTES;
 
-/** The values of Metadata.MetricType, which are those of MetricMetadata.MetricType in 1.0 too. */
+/** By kind, the value of Metadata.MetricType in 2.0, which is also that of MetricMetadata.MetricType in 1.0. */
 export const METRIC_TYPE: Readonly<Record<Kind, number>> = {
   unknown: 0,
   sum: 1,
@@ -102,7 +103,10 @@ export class OutlineV2 implements RequestBuilder {
 
 /** The texts of a request, each once. Only the value of a resource's label, which is not known yet, may equal another text. */
 class SymbolTable {
-  /** The reference by text, or by the place at which the value of a resource's label begins. The first text is empty. */
+  /**
+   * By text, or by the start of a slot for a resource's label, the number of the text in the table. Number 0 is the
+   * empty text.
+   */
   readonly #refs = new Map<string | number, number>([["", 0]]);
   readonly #ends = [2];
   readonly #outline = new Outline();

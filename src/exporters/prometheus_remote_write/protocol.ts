@@ -11,7 +11,7 @@ const UNSUPPORTED_MEDIA_TYPE = 415;
 const SAMPLES_WRITTEN = "x-prometheus-remote-write-samples-written";
 const WEB_PAGE = "text/html";
 
-/** Remote write 1.0. Its answers have no body that is defined. */
+/** Remote write 1.0. The protocol defines no body of an answer. */
 export const remoteWriteV1: PushProtocol = {
   headers: {
     "content-encoding": "snappy",
@@ -30,7 +30,8 @@ export const remoteWriteV2: PushProtocol = {
     "content-type": `application/x-protobuf;proto=${MESSAGE_V2}`,
     "x-prometheus-remote-write-version": "2.0.0",
   },
-  // A server of 1.0 that ignores the content type finds nothing to write, and does not report that.
+  // A server of 1.0 that ignores the content type finds nothing to write in a request of 2.0, and answers 2xx
+  // nevertheless. So an answer must have the header with the number of samples.
   isOwn: (answer) => answer.contentType !== WEB_PAGE && samplesWritten(answer) !== undefined,
   whyNotOwn: ({ contentType }) =>
     contentType === WEB_PAGE
@@ -48,7 +49,10 @@ function samplesWritten({ headers }: PushAnswer): number | undefined {
   return typeof text === "string" && /^[0-9]+$/.test(text) ? Number(text) : undefined;
 }
 
-/** Returns the reason in the body. An HTML page comes from a gateway, and says no more than the status. */
+/**
+ * Returns the reason of a failure from the answer's body. An HTML page comes from a gateway, and says no more than the
+ * status.
+ */
 function reasonOf({ status, contentType, body }: PushAnswer, otherMessage: string): string {
   const reason = contentType === WEB_PAGE ? "" : toLogText(body.toString());
   if (status !== UNSUPPORTED_MEDIA_TYPE) return reason;

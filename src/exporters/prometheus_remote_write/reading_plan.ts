@@ -12,7 +12,7 @@ import { targetInfoBlocks } from "./target_info.ts";
 /** The series of all readings that have one schema and resources with the same label names. */
 export interface ReadingPlan {
   readonly blocks: readonly FamilyBlock[];
-  /** The number of data points of such a reading. */
+  /** The number of data points of each of these readings. */
   readonly points: number;
 }
 
@@ -20,9 +20,12 @@ export interface ReadingPlan {
 export interface PlanOptions {
   readonly namespace: string;
   readonly labels: IdentityLabels;
-  /** Whether each reading has target_info. */
+  /** Whether each reading gets a series target_info. */
   readonly targetInfo: boolean;
-  /** Called, when a plan is compiled, for each change that keeps a series from being there twice. */
+  /**
+   * Called when a plan is compiled, for each family, series or label that is changed or left out because of a
+   * collision.
+   */
   onConflict(conflict: Conflict): void;
 }
 
@@ -48,7 +51,8 @@ export class ReadingPlans {
   #compile(reading: Reading, labelSet: LabelSet): ReadingPlan {
     const { targetInfo } = this.#options;
     const blocks: FamilyBlock[] = [];
-    // Composing a page of this reading alone gives the same names, and the same choice where names collide, as on a page.
+    // The plan follows a composed page of this reading alone, so that names, and the choice where names collide, are
+    // those of a page.
     const page = new PageComposer(this.#options).compose([reading], { format: "text" });
     for (const { parts } of page.sections) {
       for (const { named, places } of parts) {

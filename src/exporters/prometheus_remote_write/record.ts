@@ -7,7 +7,7 @@ export type MessageVersion = 1 | 2;
 /** The facts about a request that its record begins with. */
 export interface RequestHeader {
   readonly version: MessageVersion;
-  /** 0 if it is not known. */
+  /** The number of samples in the request; 0 if it is unknown. */
   readonly samples: number;
   /** The size of the message before it was compressed. */
   readonly rawBytes: number;
@@ -20,8 +20,9 @@ export interface QueuedRequest extends RequestHeader {
 }
 
 /**
- * The size of the header that a request has in the queue. The header is the byte 0, which cannot begin a protobuf message, the
- * version as u8, the bytes of the message as u32, and its samples as u32, all little-endian. The elements follow.
+ * The size of the header that a request has in the queue. The header is the byte 0, which cannot begin a protobuf
+ * message, the version as u8, the size of the message as u32, and its number of samples as u32, all little-endian. The
+ * elements follow.
  */
 export const RECORD_HEADER_BYTES = 10;
 const MARK = 0;
@@ -37,7 +38,7 @@ export function encodeRequestHeader(record: Uint8Array, { version, samples, rawB
   view.setUint32(6, samples, true);
 }
 
-/** Decodes a record. Returns undefined if this version does not know its format. */
+/** Decodes a record. Returns undefined if this build does not know its format. */
 export function decodeRecord(record: Uint8Array): QueuedRequest | undefined {
   const [mark, version] = record;
   if (mark === OLD_MARK)

@@ -8,16 +8,16 @@ import { TARGET_INFO } from "./target_info.ts";
 /** A series of a request, before its resource and its number are known. */
 export interface RequestSeries {
   readonly family: Family;
-  /** In order of names, as the protocol demands. None is empty. */
+  /** The labels in order of names, as the protocol demands. No value is empty. */
   readonly labels: readonly RequestLabel[];
-  /** The column of its number in the reading. */
+  /** The column of the series' number in the reading. */
   readonly column: number;
 }
 
-/** A label of the series, or the slot for one of its resource. */
+/** A label of the series itself, or a slot for the value of a label of its resource. */
 export type RequestLabel = Label | Slot;
 
-/** Whether the label is one of the resource, whose value is not known yet. */
+/** Whether this is a slot for the value of a label of the resource. */
 export function isSlot(label: RequestLabel): label is Slot {
   return "bytes" in label;
 }

@@ -10,23 +10,26 @@ import { type PlanOptions, type ReadingPlan, ReadingPlans } from "./reading_plan
 import { fillTemplate } from "./template.ts";
 import { type TemplateOptions, Templates } from "./templates.ts";
 
-/** The content of requests, and the functions that take them. */
+/** Options of the content of requests, and the function that takes each request. */
 export interface RemoteWriteRequestsOptions extends PlanOptions, TemplateOptions {
   /** Whether stale markers are sent for series that end. */
   readonly stalenessMarkers: boolean;
   /** Whether requests with the kind and help of families are sent in addition to those with samples. */
   readonly sendsMetadata: boolean;
   readonly clock: Clock;
-  /** Called with the points that are left out because they are not sound. */
+  /** Called with the families and the resource of points that are left out since their numbers cannot be counts. */
   readonly onUnsound: OnUnsound;
-  /** Takes each request, in order. Returns whether it was kept; otherwise it is lost. */
+  /** Called with each request, in order. Returns whether the request was queued. If not, the request is lost. */
   emit(request: EncodedRequest): boolean;
 }
 
-/** The number of resources whose series are followed. The series of further resources get no stale markers. */
+/**
+ * The most resources whose last series are remembered. Further resources are sent, but their series get no stale
+ * markers.
+ */
 const RESOURCES_MAX = 16_384;
 
-/** The series that a resource reported last. */
+/** The series that a resource reported last, and the time of this report. */
 interface LastReport extends ReportedSeries {
   readonly timeMs: number;
 }
@@ -34,12 +37,12 @@ interface LastReport extends ReportedSeries {
 /**
  * Turns readings into requests for the queue.
  *
- * - When a resource stops reporting a series, its stale marker goes out before the reading that lacks the series.
+ * - When a resource stops reporting a series, its stale marker is sent before the reading that lacks the series.
  * - When a resource is gone, all of its series get stale markers.
- * - A point that is not sound is left out, as if the resource had not reported it.
+ * - A point whose numbers cannot be counts is left out, as if the resource had not reported it.
  *
- * A receiver refuses a whole request for two samples of one series at the same time. So of two resources with the same labels
- * only the first one is sent, and the second of two readings of the same time gets a time one millisecond later.
+ * A receiver refuses a whole request for two samples of one series at the same time. So of two resources with the same
+ * labels only the first one is sent, and the second of two readings of the same time gets a time one millisecond later.
  */
 export class RemoteWriteRequests {
   readonly #options: RemoteWriteRequestsOptions;
@@ -47,9 +50,9 @@ export class RemoteWriteRequests {
   readonly #plans: ReadingPlans;
   readonly #templates: Templates;
   readonly #metadata = new Metadata();
-  /** By the resource's key. */
+  /** By the resource's key, the series that the resource reported last. */
   readonly #reports = new Map<string, LastReport>();
-  /** By `EncodedResource.text`, the key of the resource that has these series. */
+  /** By `EncodedResource.text`, the key of the resource that has the series with these labels. */
   readonly #owners = new Map<string, string>();
 
   constructor(options: RemoteWriteRequestsOptions) {
@@ -74,7 +77,8 @@ export class RemoteWriteRequests {
     const gone = before === undefined ? [] : this.#goneRequests(before, report, timeMs);
     const metadata = this.#metadataOf(report.plan);
     const requests = [...metadata, ...gone, ...this.#requestsOf(report, { ...reading, timeMs })];
-    // Each request is kept or lost on its own. If one is lost, the peer knows no more than after the last report.
+    // The queue keeps or refuses each request by itself. If it refuses one, this reading is not noted as the last
+    // report, since the peer may not know its series.
     let isKept = true;
     for (const request of requests) isKept = this.#options.emit({ ...request, source: key }) && isKept;
     if (!isKept) return;
@@ -110,7 +114,7 @@ export class RemoteWriteRequests {
     return blocks.length === 0 ? [] : this.#staleMarkers(before, { blocks, points: 0 }, timeMs);
   }
 
-  /** Requests that end all series of the plan. A stale marker is no data point. */
+  /** Returns requests with a stale marker for each series of the plan. A stale marker is no data point. */
   #staleMarkers({ resource }: ReportedSeries, plan: ReadingPlan, timeMs: number): EncodedRequest[] {
     const filling = { labels: resource.values, timeMs, startMs: 0, values: undefined };
     return this.#templates.of(resource, plan).map((template) => ({
@@ -139,10 +143,16 @@ export class RemoteWriteRequests {
   }
 }
 
-/** If a clock was set back further than this, the time stays as it is: some receivers take samples out of order. */
+/**
+ * A reading that is older than the last one by less than this gets a later time. If the clock was set back further, the
+ * time stays as it is, since some receivers take samples out of order.
+ */
 const OVERLAP_MS_MAX = 1_000;
 
-/** Returns a time after the last report's. */
+/**
+ * Returns the time to send for a reading of the time `timeMs`: one after that of the last report, unless the clock was
+ * set back far.
+ */
 function laterThan(before: LastReport | undefined, timeMs: number): number {
   if (before === undefined || timeMs > before.timeMs) return timeMs;
   return before.timeMs - timeMs < OVERLAP_MS_MAX ? before.timeMs + 1 : timeMs;

@@ -6,48 +6,57 @@ import type { Outline } from "./outline.ts";
 /** A compressed message without the length before it. The elements of several messages can be joined to one message. */
 export interface Elements {
   readonly bytes: Uint8Array;
-  /** The places that must be filled in. They are always within literals. */
+  /** The places that must be filled in for each reading. They are always within literals. */
   readonly holes: readonly Hole[];
 }
 
 /** A place for bytes that are not yet known: consecutive symbols of the outline in consecutive bytes. */
 export interface Hole {
-  /** The first symbol. */
+  /** The first symbol of the hole. */
   readonly symbol: number;
-  /** The position of its byte. */
+  /** The position of the first symbol's byte. */
   readonly place: number;
   readonly bytes: number;
 }
 
-/** A copy that reaches back further needs a form of five bytes, which no compressor writes. */
+/** The longest distance of a copy. A longer one needs a form of five bytes, which no compressor writes. */
 const DISTANCE_MAX = 65_535;
+/** The fewest bytes that are copied. A copy of fewer would save nothing. */
 const COPY_BYTES_MIN = 4;
+/** The most bytes that the format lets one copy have. A longer text is copied in several parts. */
 const COPY_BYTES_MAX = 64;
-/** The limits of a copy's form of two bytes. */
+/** The longest distance of a copy in the form of two bytes. Other copies take three. */
 const SHORT_DISTANCE_MAX = 2_047;
+/** The most bytes that a copy in the form of two bytes copies. */
 const SHORT_BYTES_MAX = 11;
 
-/** The limits of the forms of a literal's length: in the tag, in one byte after it, and in two. */
+/** The longest literal whose length is in its tag. */
 const TINY_LITERAL_MAX = 60;
+/** The longest literal whose length is in one byte after its tag. */
 const SMALL_LITERAL_MAX = 256;
+/** The longest literal whose length is in two bytes after its tag. A longer text is written as several literals. */
 const LITERAL_MAX = 65_536;
 
-/** Tags, with their upper bits. */
+/** The tag of a literal whose length is in one byte after it. */
 const ONE_LENGTH_BYTE = 60 << 2;
+/** The tag of a literal whose length is in two bytes after it. */
 const TWO_LENGTH_BYTES = 61 << 2;
+/** The tag of a literal whose length is in four bytes after it. */
 const FOUR_LENGTH_BYTES = 63 << 2;
+/** The lower bits of the tag of a copy in the form of two bytes. */
 const SHORT_COPY = 1;
+/** The lower bits of the tag of a copy in the form of three bytes. */
 const COPY = 2;
 
 const HASH_BITS = 15;
-/** 2^32 divided by the golden ratio. It spreads values that differ little. */
+/** 2^32 divided by the golden ratio. Multiplied by it, values that differ little get very different hashes. */
 const HASH_FACTOR = 0x9e3779b1;
 
 /** Compresses the outline of a message as snappy compresses bytes: by copies of earlier symbols. */
 export function compressOutline(outline: Outline): Elements {
   const { symbols } = outline;
   const output = new ElementWriter(symbols);
-  /** By hash of four symbols, their last position, counted from 1. */
+  /** By hash of four symbols, their last position, counted from 1; 0 if there is none. */
   const seen = new Int32Array(1 << HASH_BITS);
   const lastStart = symbols.length - COPY_BYTES_MIN;
   let written = 0;
@@ -70,7 +79,10 @@ export function compressOutline(outline: Outline): Elements {
   return output.finish();
 }
 
-/** Notes the position of the next four symbols, and returns the last position with the same hash; below 0 if there is none. */
+/**
+ * Notes `at` as the last position of four symbols with their hash. Returns the position that was noted before; -1 if
+ * there was none.
+ */
 function exchange(seen: Int32Array, symbols: Int32Array, at: number): number {
   let hash = 0;
   for (let index = at; index < at + COPY_BYTES_MIN; index++)
@@ -95,7 +107,8 @@ class ElementWriter {
 
   constructor(symbols: Int32Array) {
     this.#symbols = symbols;
-    // A copy takes no more bytes than it copies, and a literal has at most three bytes before it.
+    // This is enough: a copy takes no more bytes than it copies, a literal has at most three bytes before it, and a
+    // copy of at least four bytes is between two literals.
     this.#bytes = new Uint8Array(symbols.length + Math.ceil(symbols.length / COPY_BYTES_MIN) + 3);
   }
 
@@ -130,7 +143,7 @@ class ElementWriter {
   /** Writes copies of `length` bytes that are this distance before the current position. */
   copies(distance: number, length: number): void {
     for (let rest = length; rest > 0; ) {
-      // The rest must not be shorter than a copy can be.
+      // A few bytes more than the longest copy are divided so that the last copy is not shorter than the shortest one.
       const tooShort = rest > COPY_BYTES_MAX && rest < COPY_BYTES_MAX + COPY_BYTES_MIN;
       const bytes = tooShort ? rest - COPY_BYTES_MIN : Math.min(rest, COPY_BYTES_MAX);
       const isShort = bytes <= SHORT_BYTES_MAX && distance <= SHORT_DISTANCE_MAX;
@@ -151,7 +164,7 @@ class ElementWriter {
   }
 }
 
-/** Returns the bytes as one element, uncompressed. */
+/** Returns the bytes as one literal of snappy's format, uncompressed. */
 export function asLiteral(bytes: Uint8Array): Uint8Array {
   const literal = new Uint8Array(5 + bytes.length);
   literal[0] = FOUR_LENGTH_BYTES;

@@ -7,7 +7,8 @@ import type { Label } from "../../prometheus/series/series.ts";
 import type { FamilyBlock } from "./family_series.ts";
 
 /**
- * The family of one series whose labels say everything else that is known of a resource. Its number is always 1.
+ * The family with one series for each resource, whose labels say all that is known of the resource. The number is
+ * always 1.
  */
 export const TARGET_INFO: Family = {
   id: -1,
@@ -22,12 +23,15 @@ export const TARGET_INFO: Family = {
 /** The facts about a reading that its target_info depends on. */
 export interface TargetInfoOptions {
   readonly namespace: string;
-  /** The width of the reading. The column after its last one is target_info's. */
+  /** The number of columns of the reading. The column after the last one is that of target_info. */
   readonly width: number;
   onConflict(conflict: Conflict): void;
 }
 
-/** Returns the block of target_info for a reading with these other blocks. None if the source has a family of that name. */
+/**
+ * Returns the block of target_info for a reading with these other blocks; no block if the source has a family of this
+ * name.
+ */
 export function targetInfoBlocks(
   others: readonly FamilyBlock[],
   { namespace, width, onConflict }: TargetInfoOptions,
@@ -45,7 +49,8 @@ export function targetInfoBlocks(
 const SERVICE = { namespace: "service.namespace", name: "service.name", instance: "service.instance.id" };
 
 /**
- * Returns `job` and `instance` by OpenTelemetry's rules for Prometheus. None if the resource does not name its service.
+ * Returns the labels `job` and `instance` by OpenTelemetry's rules for Prometheus. A resource that does not name its
+ * service gets no `job`, and one without an instance gets no `instance`.
  * https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/#resource-attributes-1
  */
 export function serviceLabels({ attributes }: Resource): Label[] {

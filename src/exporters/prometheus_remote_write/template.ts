@@ -9,11 +9,13 @@ import { compressOutline, type Elements, type Hole } from "./snappy.ts";
 export interface RequestTemplate {
   /** The request as the queue keeps it, with zeros in the holes. */
   readonly record: Uint8Array;
-  /** The positions of the holes for numbers, and by hole, the reading's column for it. */
+  /** The positions of the holes for numbers in `record`. */
   readonly valuePlaces: Int32Array;
+  /** By hole for a number, the reading's column that fills it. */
   readonly columns: Int32Array;
-  /** The other holes, of which there are a few. Their symbols count from 0. */
+  /** The holes for times. A hole's symbol is its first byte's index in the encoded times. */
   readonly times: readonly Hole[];
+  /** The holes for labels. A hole's symbol is its first byte's index in the values of the resource's labels. */
   readonly labels: readonly Hole[];
   readonly samples: number;
   /** The number of the reading's data points that are in this request. */
@@ -38,8 +40,9 @@ export interface Filling {
   readonly values: Float64Array | undefined;
 }
 
-/** The NaN that is Prometheus' stale marker, and the NaN that is an ordinary number. */
+/** The bits of the NaN that is Prometheus' stale marker. */
 const STALE = { high: 0x7ff00000, low: 0x00000002 };
+/** The bits of the NaN that Prometheus takes for an ordinary number. */
 const NAN = { high: 0x7ff80000, low: 0x00000001 };
 
 /** Compresses a request, so that only its holes must be filled for each reading. It takes about 5 ms for a whole sandbox. */
@@ -48,7 +51,7 @@ export function compileTemplate({ outline, version, samples, points }: RequestOu
   const record = new Uint8Array(RECORD_HEADER_BYTES + elements.bytes.length);
   encodeRequestHeader(record, { version, samples, rawBytes: outline.length });
   record.set(elements.bytes, RECORD_HEADER_BYTES);
-  // No number is in a request twice, and none is next to another. So each is a hole of its own.
+  // Each number has a hole of its own, since no number is in a request twice, and none is next to another.
   const values = holesFrom(elements, HOLE.values, Number.POSITIVE_INFINITY);
   return {
     record,
@@ -61,7 +64,10 @@ export function compileTemplate({ outline, version, samples, points }: RequestOu
   };
 }
 
-/** Returns the holes with symbols from `first` to before `end`, counted from 0, and their places in the record. */
+/**
+ * Returns the holes with symbols from `first` to before `end`. The returned symbols count from `first`, the places from
+ * the start of the record.
+ */
 function holesFrom({ holes }: Elements, first: number, end: number): Hole[] {
   return holes
     .filter(({ symbol }) => symbol >= first && symbol < end)
@@ -74,7 +80,7 @@ export function fillTemplate(
   { labels, timeMs, startMs, values }: Filling,
 ): Uint8Array {
   const { record, valuePlaces, columns } = template;
-  // The memory is not zeroed, since all of it is copied over.
+  // The memory need not be zeroed, since the record fills all of it.
   const { buffer } = Buffer.allocUnsafeSlow(record.length);
   const bytes = new Uint8Array(buffer);
   bytes.set(record);
@@ -112,7 +118,7 @@ function writeBits(
 
 const TIME_MAX = 2 ** (7 * TIME_BYTES) - 1;
 
-/** Encodes both times in the order of their holes. */
+/** Encodes the time of the samples, and then the time since when they count, which is the order of their symbols. */
 function encodeTimes(...timesMs: readonly [timeMs: number, startMs: number]): Uint8Array {
   const bytes = new Uint8Array(2 * TIME_BYTES);
   let place = 0;

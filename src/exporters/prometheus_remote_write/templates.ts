@@ -8,7 +8,7 @@ import type { MessageVersion } from "./record.ts";
 import { requestSeries } from "./request_series.ts";
 import { compileTemplate, type RequestTemplate } from "./template.ts";
 
-/** The form of requests. */
+/** The version and the size of requests. */
 export interface TemplateOptions {
   readonly version: MessageVersion;
   /** The size of the largest request before it is compressed. */
@@ -18,11 +18,17 @@ export interface TemplateOptions {
 /** Compiles the requests of each plan once for all resources with the same label layout. */
 export class Templates {
   readonly #options: TemplateOptions;
-  /** The templates that a resource uses, by the blocks of a plan. They keep the shared ones alive. */
+  /**
+   * By resource and blocks of a plan, the templates that the resource uses. They are referred to here, so that they
+   * stay alive while `#sharedOf` refers to them weakly.
+   */
   readonly #usedBy = memoized(
     (_: EncodedResource) => new WeakMap<ReadingPlan["blocks"], readonly RequestTemplate[]>(),
   );
-  /** By key of a label layout. Templates that no resource uses any more are garbage. */
+  /**
+   * By blocks of a plan and key of a label layout, the templates of all resources with this layout. Templates that no
+   * resource uses any more are garbage.
+   */
   readonly #sharedOf = memoized((_: ReadingPlan["blocks"]) => new WeakValues<readonly RequestTemplate[]>());
 
   constructor(options: TemplateOptions) {
@@ -44,7 +50,7 @@ export class Templates {
     return templates;
   }
 
-  /** If there are several requests, each has its share of the reading's points. The shares add up to all points. */
+  /** If a plan needs several requests, each counts a share of the reading's points. The shares add up to all points. */
   #compile({ layout }: EncodedResource, { blocks, points }: ReadingPlan): RequestTemplate[] {
     const { version, requestBytesMax: bytesMax } = this.#options;
     const builders = buildRequests(requestSeries(blocks, layout), { version, bytesMax });

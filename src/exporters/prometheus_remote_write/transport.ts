@@ -10,18 +10,21 @@ import type { RemoteWriteConfig } from "./config.ts";
 import { remoteWriteV1, remoteWriteV2 } from "./protocol.ts";
 import { decodeRecord, type MessageVersion } from "./record.ts";
 
-/** The batch is cut, so that only the request that cannot be read is dropped. */
+/**
+ * The answer for a batch with a request that this build cannot read. The batch is cut, so that only this request is
+ * dropped.
+ */
 const UNREADABLE: Answer = {
   kind: "split",
   status: "unknown_format",
   error: "a request in the queue is of a format that this version does not know; it may be a newer version's",
 };
 
-/** Batches of queued requests → bodies → the wire. */
+/** Joins the queued requests of a batch to bodies, and posts the bodies. */
 class RemoteWriteTransport implements Transport {
   readonly #bytesMax: number;
   readonly #connections: HttpConnections;
-  /** By version, since a queue on disk may have requests of the version in an earlier config. */
+  /** By version of remote write, since a queue on disk may have requests of the version in an earlier config. */
   readonly #clients: Readonly<Record<MessageVersion, HttpPushClient>>;
   /**
    * Records of requests that were delivered, while the batch as a whole was not. They are not sent again, since receivers
@@ -42,7 +45,7 @@ class RemoteWriteTransport implements Transport {
     return this.#connections.open();
   }
 
-  /** Makes one attempt with those requests of the batch that are not delivered yet. */
+  /** Makes one attempt with those requests of the batch that no earlier attempt has delivered. */
   async send({ parts, points }: Batch, signal: AbortSignal): Promise<Answer> {
     const left = parts.filter((part) => !this.#delivered.has(part));
     let message = "";
@@ -75,7 +78,10 @@ class RemoteWriteTransport implements Transport {
   }
 }
 
-/** Creates the transport and reads the certificates of the config. Rejects if that fails. It does not connect yet. */
+/**
+ * Creates the transport and reads the certificates of the config. Rejects if they cannot be read. It does not connect
+ * yet.
+ */
 export async function connectRemoteWrite(config: RemoteWriteConfig, settings: Settings): Promise<Transport> {
   const transport = new RemoteWriteTransport(config, settings);
   await transport.open();

@@ -8,20 +8,29 @@ import { LABELS_END, WRITTEN_NUMBER_BYTES_MAX } from "./page_format.ts";
 import type { TextSize, TextSizes } from "./text_size.ts";
 
 /**
- * No sandbox is cut below this number of samples. Honest sandboxes have up to 1,900. So a page of honest sandboxes loses
- * nothing, however small its budget is.
+ * No sandbox is cut below this number of samples. Honest sandboxes have up to 1,900, and so lose nothing, however small
+ * the limit on the page is.
  */
 export const FLOOR_SAMPLES = 2_000;
-/** The bytes that the floor allows a line before the labels of its sandbox, on average. Those of Kata have up to 110. */
+/**
+ * The bytes of a line before the labels of its sandbox, on average, up to which no sandbox is cut. Kata's lines have up
+ * to 110.
+ */
 const FLOOR_PREFIX_BYTES = 160;
-/** The bytes that the floor allows for those labels. Longer ones come from a pod's author, not from the operator. */
+/**
+ * The bytes of a sandbox's labels on a line up to which no sandbox is cut. Longer labels come from a pod's author, not
+ * from the operator.
+ */
 const FLOOR_LABEL_BYTES_MAX = 1_024;
-/** The bytes of a line feed, and of a blank and a time before it. */
+/** The bytes after a line's number: `plain` is a line feed, `timed` is a blank, a time and a line feed. */
 const LINE_END_BYTES = { plain: 1, timed: 18 };
 const EOF_BYTES = 6;
-/** The bytes of the point that says that its sandbox was cut, in addition to the sandbox's labels. */
+/** The bytes of the line that says that its sandbox was cut, without the sandbox's labels. */
 const LIMITED_BYTES = 256;
-/** The number of parts of one schema that are remembered. */
+/**
+ * The most parts of one schema that are remembered. At the limit, all of them are forgotten, and are made again when
+ * they are needed.
+ */
 const PARTS_MAX = 16;
 
 /** Limits on one page, and functions that are called when they are reached. */
@@ -29,41 +38,49 @@ export interface BudgetOptions {
   readonly interner: Interner;
   /** The most samples of a page; infinite for no limit. */
   readonly samplesMax: number;
-  /** The most bytes of a page before compression; infinite for no limit. Each number counts as long as one can be. */
+  /**
+   * The most bytes of a page before compression; infinite for no limit. Each number counts as
+   * `WRITTEN_NUMBER_BYTES_MAX` bytes.
+   */
   readonly bytesMax: number;
-  /** Whether lines have times. */
+  /** Whether each line has the time of its reading, which makes it longer. */
   readonly timestamps: boolean;
-  /** Called for each resource that is cut, with every page. */
+  /** Called with every page for each resource that is cut. */
   onCut(resource: Resource, limit: PageLimit): void;
-  /** Called with every page: whether it exceeds the limit although no resource can be cut any more. */
+  /**
+   * Called with every page for each limit. `isTooLarge` says whether the page exceeds the limit although no resource
+   * can be cut any more.
+   */
   onTooLarge(limit: PageLimit, isTooLarge: boolean): void;
 }
 
-/** The way in which one limit counts. */
+/** The way in which one limit counts the size of a page: in samples or in bytes. */
 interface Measure {
   readonly limit: PageLimit;
   readonly max: number;
-  /** The size of a page without resources. */
+  /** The size of a page that has no resources. */
   readonly base: number;
   of(reading: Reading, sharers: number): number;
   ofFamily(family: Family, resource: Resource): number;
-  /** The size that the resource may always have. */
+  /** The size below which the resource is never cut. */
   floor(resource: Resource): number;
   /** The size of the point that says that a resource was cut. */
   readonly note: number;
 }
 
-/** The rest of a schema from which families were cut. By its column, the column of the whole schema; -1 for a number 1. */
+/** A schema from which families were cut. */
 interface SchemaPart {
   readonly schema: Schema;
+  /** By column of this schema, the column of the whole schema that has its number; -1 if the number is 1. */
   readonly columns: Int32Array;
 }
 
 /**
- * Keeps a page within the limits of its reader. The largest resources are cut to one level, so that all of them fit together.
- * No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses families of its
- * guest that Kata does not have, then other families of its guest, the largest first. The families of the shim and of the
- * agent stay. Which resources are cut depends on their series and not on their numbers. So it is the same on page after page.
+ * Keeps a page within the limits of its reader. The largest resources are cut to one level, so that all of them fit
+ * together. No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses
+ * families of its guest that Kata does not have, then other families of its guest, the largest first. The families of
+ * the shim and of the agent stay. Which resources are cut depends on their series and not on their numbers, so that the
+ * same ones are cut on page after page.
  */
 export class PageBudget {
   readonly #options: BudgetOptions;
@@ -71,7 +88,10 @@ export class PageBudget {
   readonly #textOf: (resource: Resource) => ResourceText;
   readonly #measures: readonly Measure[];
   readonly #parts = new WeakMap<Schema, Map<string, SchemaPart>>();
-  /** The rest of each reading that was cut. It serves all pages until the resource has a new reading. */
+  /**
+   * By reading that was cut, the reading without the lost families. All pages use the same object until the resource
+   * has a new reading.
+   */
   readonly #cuts = new WeakMap<Reading, Reading>();
 
   constructor(
@@ -85,7 +105,9 @@ export class PageBudget {
     this.#measures = measures.filter(({ max }) => max < Number.POSITIVE_INFINITY);
   }
 
-  /** Measures the families of the reading that are new. So a page of many new readings need not measure all at once. */
+  /**
+   * Measures those families of the reading that are new. So a page of many new readings need not measure all at once.
+   */
   note(reading: Reading): void {
     for (const measure of this.#measures) measure.of(reading, 1);
   }
@@ -141,7 +163,10 @@ export class PageBudget {
     return cut;
   }
 
-  /** Returns the schema without these families. For the same families, it is the same object. */
+  /**
+   * Returns the schema without these families, and with a point that names the limit. The same families and limit give
+   * the same object, as long as it is remembered.
+   */
   #part(schema: Schema, lost: ReadonlySet<Family>, limit: PageLimit): SchemaPart {
     const parts = this.#parts.get(schema) ?? new Map<string, SchemaPart>();
     this.#parts.set(schema, parts);
@@ -201,7 +226,7 @@ export class PageBudget {
   }
 }
 
-/** The length of what a line has between the sample's own labels and its number. */
+/** The bytes of a line between the sample's own labels and its number: the resource's labels and their end. */
 function suffixBytes({ bytes }: ResourceText): number {
   return bytes === 0 ? 0 : bytes + LABELS_END.length;
 }
@@ -228,8 +253,8 @@ function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number)
 }
 
 /**
- * Returns the largest whole number to which costs above it must be cut so that all fit into the budget. A cost is never cut
- * below its floor. Returns undefined if the costs do not fit even when all are cut to their floors.
+ * Returns the largest whole number such that all costs fit into the budget if each cost above the number is cut to it,
+ * but not below its floor. Returns undefined if the costs do not fit even when all are cut to their floors.
  */
 export function waterLevel(
   costs: readonly number[],

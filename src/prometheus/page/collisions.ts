@@ -5,15 +5,16 @@ import type { Contender, LineShape } from "./contenders.ts";
 import type { PageFormat } from "./page_format.ts";
 
 /**
- * A contender that the last page showed counts this many times its resources. So the page does not change with every
- * sandbox that comes or goes. But the first to come, which may be a lying guest, cannot shut out all others for ever.
+ * A contender that was on the last page counts this many times its resources. So the page does not change with every
+ * sandbox that comes or goes. But the contender that came first, which may be a lying guest's, cannot keep all others
+ * off the page for ever.
  */
 const SHOWN_WEIGHT = 2;
 
-/** The page for which collisions are resolved. */
+/** The facts about a page that its collisions depend on. */
 export interface CollisionOptions {
   readonly format: PageFormat;
-  /** The shape of each name on the last page of this format. */
+  /** By name, the shape that the last page of this format had. */
   readonly shown: ReadonlyMap<string, LineShape>;
   onConflict(conflict: Conflict): void;
 }
@@ -25,7 +26,7 @@ export function resolveCollisions(
 ): readonly Contender[] {
   const wins = (a: Contender, b: Contender): boolean => strength(a, shown) >= strength(b, shown);
   const winners = new Map<string, Contender>();
-  // Among equals the earlier one wins: the one whose family was seen first.
+  // Among contenders of equal strength the earlier one wins: the one whose family was seen first.
   for (const contender of contenders.toSorted((a, b) => firstId(a) - firstId(b))) {
     const { name } = contender;
     const rival = winners.get(name);
@@ -44,7 +45,7 @@ export function resolveCollisions(
   return [...winners.values()].sort(byName);
 }
 
-/** The names that a family takes in addition to its own. */
+/** The names of lines that a family reserves in addition to its own name, such as those with `_sum` and `_count`. */
 export function childNames({ name, shape }: Contender, format: PageFormat): string[] {
   const names = childSuffixes(shape).map((suffix) => name + suffix);
   if (format === "openmetrics" && shape !== "unknown") names.push(name + CREATED_SUFFIX);

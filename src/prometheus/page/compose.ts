@@ -15,7 +15,7 @@ import { TextSizes } from "./text_size.ts";
 
 /** Options of all pages of one composer. */
 export interface ComposerOptions {
-  /** Put before every family's name, with an underscore; empty for none. */
+  /** The text before every family's name, followed by an underscore; empty for none. */
   readonly namespace: string;
   readonly labels: IdentityLabels;
   /** The limits that the page's reader has; no limits if left out. */
@@ -24,7 +24,9 @@ export interface ComposerOptions {
   onConflict(conflict: Conflict): void;
 }
 
-/** A family under its written name. For one composer and family always the same object. */
+/**
+ * A family under its written name. A composer makes one such object for each family, so that plans can be kept by it.
+ */
 export interface NamedFamily {
   readonly name: string;
   readonly family: Family;
@@ -35,7 +37,7 @@ export interface PageSection {
   readonly name: string;
   readonly declaration: Declaration;
   readonly help: string;
-  /** In the order in which the families were first seen. So it is the same on every page. */
+  /** The families in the order in which the agent first saw them, which is the same on every page. */
   readonly parts: readonly SectionPart[];
 }
 
@@ -49,7 +51,7 @@ export interface SectionPart {
 export interface ComposedPage {
   readonly format: PageFormat;
   readonly rows: readonly PageRow[];
-  /** In order of names. */
+  /** The sections, in order of names. */
   readonly sections: readonly PageSection[];
   readonly onConflict: (conflict: Conflict) => void;
 }
@@ -61,13 +63,16 @@ export interface ComposeOptions {
   readonly prefixes?: readonly string[] | undefined;
 }
 
-/** Composes pages of readings. It remembers which family had a name, so that one page is like the one before. */
+/**
+ * Composes pages of readings. The composer remembers which shape had a name on the last page, so that one page is like
+ * the one before.
+ */
 export class PageComposer {
   readonly #options: ComposerOptions;
   readonly #texts: ResourceTexts;
   readonly #named = new WeakMap<Family, NamedFamily>();
   readonly #budget: PageBudget | undefined;
-  /** The shapes that the last page of each format showed. They have precedence in a conflict. */
+  /** By format, the shape of each name on the last page of all families. It counts more in a collision. */
   readonly #shown: Record<PageFormat, ReadonlyMap<string, LineShape>> = {
     text: new Map(),
     openmetrics: new Map(),
@@ -84,7 +89,10 @@ export class PageComposer {
       });
   }
 
-  /** Measures a reading when it comes. So composing a page of many new readings need not measure all of them at once. */
+  /**
+   * Measures a reading when it comes from the pipeline. So composing a page of many new readings need not measure all
+   * of them at once.
+   */
   note(reading: Reading): void {
     this.#budget?.note(reading);
   }
@@ -99,7 +107,8 @@ export class PageComposer {
       for (const name of families.map((family) => this.#nameOf(family)))
         if (isWanted(name)) onConflict({ reason: "value", name });
     };
-    // The budget is of the whole page, even if only a part of it is wanted: the same sandboxes are cut on every page.
+    // The budget is applied to all families, even if `prefixes` choose some, so that the same sandboxes are cut on
+    // every page.
     for (const whole of this.#budget?.fit(readings) ?? readings) {
       const reading = format === "text" ? whole : soundPart(whole, onUnsound, isOpenMetricsPoint);
       const row = { index: rows.length, labels: this.#texts.of(reading.resource), reading };

@@ -18,7 +18,10 @@ export interface RowsAtOffset {
   readonly rows: readonly PageRow[];
 }
 
-/** The form of a family's lines. Scalars of different kinds can share one name, if need be without a type. */
+/**
+ * The form of a family's lines. Every scalar kind has the shape `unknown`, since scalars of different kinds can share
+ * one name on a page: it then declares no type.
+ */
 export type LineShape = Extract<Kind, "histogram" | "summary" | "unknown">;
 
 /** All families with one written name and one shape. Contenders with the same name compete for it. */
@@ -30,16 +33,19 @@ export interface Contender {
   rows: number;
 }
 
-/** The names of families, and a choice of them. */
+/** The names under which families are written, and the choice of those that the page has. */
 export interface ContendersOptions {
   /** Returns the name under which a family is written. */
   nameOf(family: Family): string;
-  /** Whether families of the name go on the page. */
+  /** Whether the page has families of this name. */
   isWanted(name: string): boolean;
   onConflict(conflict: Conflict): void;
 }
 
-/** Groups the rows of a page by the families that they bring. Rows with the same schema are grouped at once. */
+/**
+ * Groups the rows of a page by the families that they bring. Rows with the same schema are grouped together in one
+ * step.
+ */
 export class Contenders {
   readonly #options: ContendersOptions;
   readonly #byLabels = new Map<string, PageRow[]>();
@@ -73,7 +79,10 @@ export class Contenders {
     return [...this.#contenders.values()];
   }
 
-  /** Adds resources with the same labels, which a reader cannot tell apart. Each name goes to the first that has it. */
+  /**
+   * Adds resources with the same labels, which a reader cannot tell apart. Each name is written for the first of them
+   * that has it.
+   */
   #addTwins(rows: readonly PageRow[]): void {
     const taken = new Set<string>();
     for (const row of rows) this.#addRows(row.reading.schema, [row], taken);

@@ -10,15 +10,18 @@ import { helpText } from "./page_format.ts";
 /** The size on a page of a family, or of all families of a schema, without numbers and the labels of resources. */
 export interface TextSize {
   readonly lines: number;
-  /** The bytes of all lines before the resource's labels. They are up to one too many for each line. */
+  /** The bytes of all lines before the resource's labels. The count is up to one byte too high for each line. */
   readonly prefixBytes: number;
   /** The bytes of the HELP and TYPE lines, which all resources share. */
   readonly headerBytes: number;
 }
 
-/** The characters of a family's header lines in addition to its name and help. */
+/** The characters of a family's HELP and TYPE lines in addition to its name and help, with the longest type. */
 const HEADER_SIGNS = "# HELP  \n# TYPE  histogram\n";
-/** The characters of a line before its number in addition to names and labels. A resource with labels needs one less. */
+/**
+ * The characters of a line before its number in addition to names and labels. If the resource has labels, the blank is
+ * counted twice, since `LABELS_END` has it too.
+ */
 const LINE_SIGNS = "{ ";
 
 /** Measures the text of a page without writing it. A line that is left out because it comes twice is counted too. */

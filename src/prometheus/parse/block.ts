@@ -22,17 +22,17 @@ export interface Block {
   readonly end: number;
   /** The family's name by its HELP and TYPE lines, or else by its first sample; empty if no line has a name. */
   readonly name: string;
-  /** The number of its HELP and TYPE lines. */
+  /** The number of the block's HELP and TYPE lines, without those that were left out. */
   readonly headers: number;
   /** The family; undefined if the block has no usable point. */
   readonly spec: FamilySpec | undefined;
-  /** The bytes of the lines that were lexed. The time for a block is nearly proportional to them. */
+  /** The number of bytes in the lines that were lexed. The time for a block is nearly proportional to it. */
   readonly lexedBytes: number;
   /** The family's numbers by column. */
   readonly values: readonly number[];
   /**
-   * The places of the numbers, in the order of the page. Undefined if the block cannot have a layout, since it has a line
-   * that was left out, a timestamp or a carriage return.
+   * The places of the numbers, in the order of the page. Undefined if the block cannot have a layout, because a limit
+   * cut it, a line was left out, or a timestamp, a blank or a carriage return follows a number.
    */
   readonly spans: readonly NumberSpan[] | undefined;
   readonly leftOut: LeftOutLines;
@@ -48,17 +48,17 @@ export interface NumberSpan {
 /** Rules and limits of one block. */
 export interface BlockOptions {
   readonly rules: LineRules;
-  /** The block is cut after so many samples. */
+  /** The lexer ends the block early when the block has this many samples. */
   readonly samplesMax: number;
-  /** The block is cut after so many lines that had to be left out. */
+  /** The lexer ends the block early when this many of its lines were left out. */
   readonly badLinesMax: number;
-  /** The number of bytes after which the block is cut at the next line. */
+  /** The lexer ends the block early, at the next line, when it has lexed this many bytes. */
   readonly bytesMax: number;
 }
 
 /**
- * Lexes the block that begins at `start`. The last byte before `end` must be a line feed. This is the slow way, for bytes not
- * seen before. It makes every check, so that none is needed when the same bytes come again.
+ * Lexes the block that begins at `start`. The last byte before `end` must be a line feed. This is slow, and only for
+ * blocks that no known layout fits. Every check is made here, so that a block that fits a layout needs none.
  */
 export function lexBlock(bytes: Buffer, start: number, end: number, options: BlockOptions): Block {
   const lexer = new BlockLexer(bytes, options);
@@ -72,8 +72,9 @@ export function lexBlock(bytes: Buffer, start: number, end: number, options: Blo
 }
 
 interface Sample extends SampleLine {
-  /** The place of the number on the page. */
+  /** The position of the number's first byte on the page. */
   readonly start: number;
+  /** The position after the number's last byte. */
   readonly end: number;
 }
 
@@ -110,9 +111,12 @@ class BlockLexer {
     );
   }
 
-  /** Takes the line and returns true, or returns false if the line belongs to the next block. */
+  /**
+   * Adds the line to the block, or leaves it out, and returns true. Returns false if the line belongs to the next
+   * block.
+   */
   take(start: number, end: number): boolean {
-    // Also if it is malformed, since a layout ends its block before any such line, too.
+    // Even a malformed HELP or TYPE line ends the block, since a layout ends its block before any such line, too.
     if (this.#samples.length > 0 && startsHeader(this.#bytes, start)) return false;
     if (end - start > this.#options.rules.lineBytesMax)
       return this.#leaveOut(start, "line too long", "line_bytes");
@@ -155,7 +159,7 @@ class BlockLexer {
     const isAscii = text.length === end - start;
     const numberStart = start + (isAscii ? before.length : Buffer.byteLength(before));
     const numberEnd = numberStart + line.numberEnd - line.numberStart;
-    // A number that no line feed follows is followed by a timestamp, a blank or a carriage return.
+    // Between a number and its line feed may be a timestamp, a blank or a carriage return. No layout can have these.
     if (numberEnd !== end) this.#repeatable = false;
     this.#samples.push({ ...line, start: numberStart, end: numberEnd });
     return true;
@@ -189,7 +193,7 @@ function belongs(sampleName: string, name: string, kind: Kind): boolean {
   return sampleName.startsWith(name) && childSuffixes(kind).includes(sampleName.slice(name.length));
 }
 
-/** It keeps a byte order mark, so that the line is rejected: the mark cannot begin a metric's name. */
+/** This decoder keeps a byte order mark, so that its line is rejected: the mark cannot begin a metric's name. */
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function decodeLine(bytes: Uint8Array, start: number, end: number): string | undefined {

@@ -4,7 +4,10 @@ import type { Family } from "../../metrics/model.ts";
 import { WeakValues } from "../../metrics/weak_values.ts";
 import { childSuffixes } from "../series/suffixes.ts";
 
-/** The mark of a series name: the number of the page on which a family took the name last. */
+/**
+ * The mark of a series name: the number of the last page on which a family had the name; 0 if none had it. It shows
+ * that two families of one page have the same name, without a set of names for each page.
+ */
 export interface NameMark {
   page: number;
 }
@@ -12,12 +15,15 @@ export interface NameMark {
 /** A family, and its place on the last page that had it. */
 export interface FamilyRecord {
   readonly family: Family;
-  /** The marks of the names of its series. Families that share a name share its mark. */
+  /** One mark for each name that the family's series can have. Families with a series name in common share its mark. */
   readonly names: readonly NameMark[];
-  /** The number of the last page that had it, and the column of its first number in the scratch array of that page. */
+  /**
+   * The number of the last page that had the family; 0 if none had it, or if it was dropped from that page as forged.
+   */
   page: number;
+  /** The column of the family's first number in the scratch array of the page numbered `page`. */
   offset: number;
-  /** The position of its first byte on that page. */
+  /** The position of the family's first byte on the page numbered `page`. */
   start: number;
 }
 
@@ -44,7 +50,7 @@ export class FamilyRecords {
     return record;
   }
 
-  /** Whether a family of that page has taken this series name. */
+  /** Whether a family on the page with this number has a series of this name. */
   isOnPage(name: string, page: number): boolean {
     return this.#marks.get(name)?.page === page;
   }

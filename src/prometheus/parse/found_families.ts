@@ -8,14 +8,14 @@ import type { LeftOutLines } from "./left_out_lines.ts";
 import type { ParserState } from "./parser_state.ts";
 import { type FamilyOrigin, FORGED, type PageTrust, ShimPart, type Untrusted } from "./trust.ts";
 
-/** A family of the page that seems to be the shim's. */
+/** A family of the current page that seems to be the shim's. A later family of the page may show that it is forged. */
 interface ShimFamily {
   readonly record: FamilyRecord;
   readonly start: number;
   readonly samples: number;
 }
 
-/** A family of the current page, and its name on the page. */
+/** A family of the current page, and its name there, which the agent may replace by another one. */
 export interface MetFamily {
   readonly record: FamilyRecord;
   readonly name: string;
@@ -23,11 +23,11 @@ export interface MetFamily {
 
 /** The families that one page has brought so far. Their numbers are in the parser's scratch array. */
 export class FoundFamilies {
-  /** In the order of the page. */
+  /** The families, in the order of the page. */
   records: FamilyRecord[] = [];
-  /** The number of columns in the scratch array that are taken. */
+  /** The number of columns of the scratch array that are in use. */
   width = 0;
-  /** The number of sample lines that are taken. */
+  /** The number of sample lines whose numbers belong to `records`. */
   samples = 0;
   readonly #state: ParserState;
   readonly #leftOut: LeftOutLines;
@@ -35,7 +35,10 @@ export class FoundFamilies {
   readonly #shimPart: ShimPart;
   #shimFamilies: ShimFamily[] = [];
 
-  /** The page cannot bring families with one of the names in `ownNames`. */
+  /**
+   * `ownNames` are the names of the families that the agent itself adds to each reading. A family of the page with one
+   * of these names is left out.
+   */
   constructor(
     state: ParserState,
     options: {
@@ -53,8 +56,9 @@ export class FoundFamilies {
   }
 
   /**
-   * Takes the family whose numbers are in the scratch array from column `width` on. Returns false if the family is not the
-   * page's to define, or is there already. Then the numbers are ignored.
+   * Adds the family whose numbers are in the scratch array from column `width` on. Returns false if it is left out,
+   * because a page cannot define the family, the guest has forged it, or the page has it already. The next family then
+   * overwrites its numbers.
    */
   take({ record, name }: MetFamily, start: number, samples: number): boolean {
     const origin = this.#originOf(record);
@@ -84,8 +88,8 @@ export class FoundFamilies {
   }
 
   /**
-   * Notes that a part of the page was not read. If the shim's part is the last one, the families that seemed to be the
-   * shim's may be forged, and are dropped.
+   * Must be called when a part of the page is skipped. If the shim's part is the last one, the skipped lines may have
+   * shown that the families found so far are forged. So those that seemed to be the shim's are dropped.
    */
   noteGap(): void {
     if (this.#shimPart.isLast) this.#dropShimFamilies();
@@ -104,7 +108,10 @@ export class FoundFamilies {
     this.#shimFamilies = [];
   }
 
-  /** Leaves out the series that are neither known of the source nor within its limit on new ones. */
+  /**
+   * Leaves out new series beyond the limit on the source's distinct series. Series that the source has brought before
+   * stay.
+   */
   limitSeries(known: KnownSeries): void {
     this.records = this.records.flatMap((record) => {
       const kept = known.admit(record.family);
@@ -112,7 +119,10 @@ export class FoundFamilies {
     });
   }
 
-  /** Returns the family with only these points. Their numbers are copied to the end of the scratch array. */
+  /**
+   * Returns a record of the family with only the points at the indices `kept`; no record if there are none. The numbers
+   * of these points are copied to the end of the scratch array.
+   */
   #withPoints({ family, offset, start, page }: FamilyRecord, kept: Kept): FamilyRecord[] {
     const { kind, points } = family;
     const columns: number[] = [];

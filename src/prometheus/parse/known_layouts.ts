@@ -2,30 +2,41 @@
 import type { FamilyRecord } from "./family_record.ts";
 import type { Layout } from "./layout.ts";
 
-/** Limits on the layouts that are kept. */
+/** Limits on the layouts that the parser remembers. */
 export interface LayoutLimits {
-  /** The most layouts of all sources. */
+  /** The most layouts of all sources together. At the limit, the source that is charged for most gives some up. */
   readonly layoutsMax: number;
-  /** The most layouts that one source is charged for. A page has up to 80, and some have variants. */
+  /**
+   * The most layouts that one source is charged for. At the limit, no new one is kept for the source. A page has up to
+   * 80 blocks, each with its layout, and some blocks have variants.
+   */
   readonly layoutsPerSourceMax: number;
-  /** The memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts, about a megabyte. */
+  /**
+   * The bytes of memory for the layouts of all sources. A thousand sandboxes share a few hundred layouts, about a
+   * megabyte.
+   */
   readonly layoutBytesMax: number;
-  /** The memory for the layouts that one source is charged for: several times that of the largest page. */
+  /** The bytes of memory for the layouts that one source is charged for: several times those of the largest page. */
   readonly layoutBytesPerSourceMax: number;
 }
 
-/** A layout that no page showed in this many rounds is forgotten. */
+/** A layout that was on no page in this many rounds is forgotten. A round is one collection interval. */
 const ROUNDS_KEPT = 8;
-/** A source that must give up layouts gives up one in this many at a time, so that the source is not searched for each. */
+/**
+ * A source that must give up layouts gives up one in this many at once, so that its oldest layouts are not searched for
+ * each new layout of others.
+ */
 const RELIEVED_PART = 8;
-/** An estimate of a layout's memory: this many times its literal, and for its family, bytes per sample line and once. */
+/** The memory of a layout is estimated. Its literal is counted this many times: as bytes, text and doubles. */
 const LITERAL_COPIES = 3;
+/** The estimated bytes of memory that the layout's family takes for each sample line. */
 const LINE_BYTES = 320;
+/** The estimated bytes of memory for each layout and its family, in addition to the literal and the lines. */
 const LAYOUT_BYTES = 1_024;
 
 /**
- * A source that is charged for layouts: for those that it brought first, and for those of others that it still shows when
- * these give them up.
+ * A source that is charged for layouts: those that its pages had first, and those that another source gave up while
+ * this source's pages still had them.
  */
 export interface LayoutOwner {
   readonly charged: Charged;
@@ -37,7 +48,7 @@ export class Charged {
   bytes = 0;
 }
 
-/** A layout that is kept, and who shows it. */
+/** A layout that is remembered, and the sources whose pages have it. */
 export interface KnownLayout {
   readonly layout: Layout;
   readonly record: FamilyRecord;
@@ -46,22 +57,23 @@ export interface KnownLayout {
   readonly group: LayoutGroup;
   readonly bytes: number;
   owner: LayoutOwner;
-  /** The last round in which a page showed the layout. */
+  /** The last round in which any page had the layout. */
   lastRound: number;
-  /** The last round in which a source other than the owner showed it, and that source. */
+  /** The last round in which a page of a source other than the owner had the layout; 0 if none had it. */
   otherRound: number;
+  /** The source, other than the owner, whose page had the layout in `otherRound`. */
   other: LayoutOwner | undefined;
-  /** Whether it is forgotten. Sources may still refer to it, but must not use it. */
+  /** Whether `KnownLayouts` has removed the layout. Sources may still refer to it, but must not use it. */
   forgotten: boolean;
 }
 
-/** The layouts whose first lines have one hash, which are usually those of one family. The newest is last. */
+/** The layouts whose first lines have the same hash. They are usually those of one family. The newest is last. */
 export interface LayoutGroup {
   readonly hash: number;
   known: KnownLayout[];
 }
 
-/** Keeps the layouts of all sources. Their memory is limited in all and for each source. */
+/** Remembers the layouts of all sources. Their memory is limited for all sources together and for each source. */
 export class KnownLayouts {
   readonly #all = new Map<string, KnownLayout>();
   readonly #groups = new Map<number, LayoutGroup>();
@@ -91,7 +103,10 @@ export class KnownLayouts {
     return this.#groups.get(hash);
   }
 
-  /** Keeps a layout, and returns it or an equal one that is kept already. Returns undefined if a limit forbids it. */
+  /**
+   * Remembers a layout, and returns it, or an equal one that is remembered already. Returns undefined if a limit does
+   * not allow a new one.
+   */
   add(
     hash: number,
     layout: Layout,
@@ -117,7 +132,7 @@ export class KnownLayouts {
     return known;
   }
 
-  /** Notes that a page of this source shows the layout in this round. */
+  /** Notes that a page of the source `by` has the layout in the current round. */
   show(known: KnownLayout, by: LayoutOwner): void {
     known.lastRound = this.#round;
     if (known.owner === by) return;
@@ -125,7 +140,10 @@ export class KnownLayouts {
     known.other = by;
   }
 
-  /** Whether the source may have another layout. If the limits of all sources are reached, the largest gives some up. */
+  /**
+   * Returns whether the source can be charged for a new layout of this size. At a limit on all sources together, the
+   * source that is charged for most gives up some layouts first.
+   */
   #makeRoom(bytes: number, { charged }: LayoutOwner): boolean {
     const { layoutsMax, layoutsPerSourceMax, layoutBytesMax, layoutBytesPerSourceMax } = this.#limits;
     if (charged.layouts.size >= layoutsPerSourceMax || charged.bytes + bytes > layoutBytesPerSourceMax)
@@ -133,7 +151,7 @@ export class KnownLayouts {
     while (this.#all.size >= layoutsMax || this.#bytes + bytes > layoutBytesMax) {
       const size = this.#all.size >= layoutsMax ? holdsLayouts : holdsBytes;
       const largest = this.#largest(size);
-      // The source that holds most takes nothing from others.
+      // If this source itself is charged for most, no other source gives up layouts for it.
       if (largest === undefined || size(largest.charged) <= size(charged)) return false;
       this.#relieve(largest);
     }
@@ -147,7 +165,10 @@ export class KnownLayouts {
     return largest;
   }
 
-  /** Takes some of its layouts from an owner: those that no page has shown for longest. */
+  /**
+   * Makes an owner give up some layouts: those that have been on no page for longest. A layout that another source's
+   * pages still have is charged to that source. The others are forgotten.
+   */
   #relieve(owner: LayoutOwner): void {
     const held = [...owner.charged.layouts].sort((a, b) => a.lastRound - b.lastRound);
     for (const known of held.slice(0, Math.ceil(held.length / RELIEVED_PART))) {
@@ -158,7 +179,7 @@ export class KnownLayouts {
     for (const group of new Set(held.map((known) => known.group))) this.#sweep(group);
   }
 
-  /** Charges another source that still shows the layout. */
+  /** Charges the source `to` for the layout instead of its owner. */
   #handOver(known: KnownLayout, to: LayoutOwner): void {
     this.#discharge(known);
     known.other = undefined;
@@ -179,7 +200,7 @@ export class KnownLayouts {
     if (charged.layouts.size === 0) this.#owners.delete(known.owner);
   }
 
-  /** Begins the next round, and forgets layouts that no page showed for some rounds. */
+  /** Begins the next round, and forgets the layouts that were on no page for `ROUNDS_KEPT` rounds. */
   nextRound(): void {
     const oldest = ++this.#round - ROUNDS_KEPT;
     for (const group of this.#groups.values()) {

@@ -2,28 +2,39 @@
 import { hash } from "node:crypto";
 import { type Family, type Point, pointWidth } from "../../metrics/model.ts";
 
-/** A family is remembered itself if its points have labels of at most this many characters on average. */
+/**
+ * A family whose points have labels of more characters than this, on average, is not remembered itself, only hashes of
+ * its series, since long labels would take much memory.
+ */
 const POINT_CHARS_MAX = 64;
 
-/** The indices of a family's points that may stay. */
+/** The indices of those points of a family that are within the limit on series. */
 export type Kept = readonly number[];
 
 /**
- * The series that one source has brought over its life. They are counted as a reader counts them: by name and labels, and
- * each line of a histogram separately. Their number is limited, and those that came first stay.
+ * The series that one source has brought over its life. They are counted as a reader counts them: by name and labels,
+ * and each line of a histogram separately. Their number is limited, and those that came first are kept.
  *
  * An honest source brings the same interned families all its life, and only these are remembered. Single series are
- * remembered only for families that came in several variants. They are kept as hashes, since their labels may be long.
+ * remembered only for a name under which the source has brought several families, or one with long labels. They are
+ * remembered as hashes, since their labels may be long.
  */
 export class KnownSeries {
   readonly #seriesMax: number;
-  /** By name, the only variant of a family so far. All of its series are known. */
+  /**
+   * By name, the family, as long as the source has brought only one family of this name. All of its series are counted.
+   */
   readonly #families = new Map<string, Family>();
-  /** By name, the hashes of the known series of a family with several variants. */
+  /**
+   * By name, hashes of the counted series, once the source has brought several families of this name, or one with long
+   * labels.
+   */
   readonly #series = new Map<string, Set<string>>();
-  /** Families whose series are all known. */
+  /** Families of which all series are counted, and so are within the limit. */
   readonly #whole = new WeakSet<Family>();
-  /** The points that may stay of other families. They never change: once a series is left out, the limit is reached. */
+  /**
+   * For families with series beyond the limit, the points within it. They never change, since the limit stays reached.
+   */
   readonly #kept = new WeakMap<Family, Kept>();
   #count = 0;
 
@@ -35,7 +46,7 @@ export class KnownSeries {
     return this.#count;
   }
 
-  /** The number of names that are remembered. Each has at least one series. */
+  /** The number of family names that are remembered. Each has at least one series. */
   get nameCount(): number {
     return this.#families.size + this.#series.size;
   }
@@ -58,7 +69,10 @@ export class KnownSeries {
     return kept;
   }
 
-  /** Whether the family is the first of its name, and small enough to be remembered itself. */
+  /**
+   * Counts and remembers the family itself if it is the first of its name, its labels are short, and it is within the
+   * limit. Returns whether it did so.
+   */
   #takeFirst(family: Family): boolean {
     const { name, width } = family;
     const isFirst = !this.#families.has(name) && !this.#series.has(name);
@@ -82,7 +96,8 @@ export class KnownSeries {
       }
       kept.push(index);
     }
-    // Beyond the limit, a source could bring new names for ever.
+    // A name of which no series is counted is not remembered. Otherwise a source that has reached the limit could bring
+    // new names for ever.
     if (series.size > 0) {
       this.#families.delete(name);
       this.#series.set(name, series);
@@ -98,7 +113,7 @@ function isSmall({ points }: Family): boolean {
   return chars <= points.length * POINT_CHARS_MAX;
 }
 
-/** Returns a hash that is equal for the same labels in any order. */
+/** Returns a hash of the point's labels and bounds. It does not depend on the order of the labels. */
 function keyOf({ attributes, boundTexts }: Point): string {
   const pairs = attributes.map(({ key, value }) => `${key}=${value.length}:${value}`).sort();
   return hash("sha256", [...pairs, "", ...boundTexts].join("\n"), "base64url");

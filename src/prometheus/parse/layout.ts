@@ -13,15 +13,16 @@ const WORD = 8;
 export interface Layout {
   /** The literals one after the other. The first ends before the first number, each other begins with a line feed. */
   readonly literal: Uint8Array;
-  /** The literals with one character for each byte. Two layouts are equal if their texts are. */
+  /** The literals as text, with one character for each byte. Two layouts are equal if their texts are equal. */
   readonly text: string;
   /** The length of each literal in bytes. */
   readonly lengths: Int32Array;
   /** For each literal, the family's column for the number after it. */
   readonly columns: Int32Array;
   /**
-   * The literals as doubles. The last double of a literal overlaps the one before it. Equal doubles are equal bytes, since
-   * ASCII without NUL never is a NaN or a zero. Undefined if the block has other bytes or a literal shorter than a double.
+   * The literals as doubles. The last double of a literal overlaps the one before it. Equal doubles are equal bytes,
+   * since ASCII without NUL never is a NaN or a zero. Undefined if a literal has a NUL or a byte that is not ASCII, or
+   * is shorter than a double.
    */
   readonly words: Float64Array | undefined;
 }

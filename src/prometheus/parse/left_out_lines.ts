@@ -9,15 +9,17 @@ export interface LineFault {
 
 /** Counts the lines of a page that were left out. */
 export class LeftOutLines {
-  /** Lines that are wrong in themselves, or that define a family which is not theirs to define. */
+  /**
+   * The number of lines that are malformed, contradict other lines, or belong to a family that the page cannot define.
+   */
   bad = 0;
-  /** Lines beyond a limit. */
+  /** The number of lines that were left out because a limit was reached. */
   skipped = 0;
   /** The number of bad and skipped lines by reason. There are a few dozen reasons. */
   readonly reasons: Map<string, number> = new Map();
-  /** The limits that were reached. */
+  /** The limits because of which lines were left out. */
   readonly limits: Set<Limit> = new Set();
-  /** The fault that comes first on the page. */
+  /** The fault whose line is first on the page, in whatever order faults were added. */
   first: LineFault | undefined;
 
   get lines(): number {
@@ -41,7 +43,7 @@ export class LeftOutLines {
     if (this.first === undefined || fault.position < this.first.position) this.first = fault;
   }
 
-  /** Adds the counts of another part of the same page. */
+  /** Adds the counts of `other`, which are of another part of the same page. */
   merge(other: LeftOutLines): void {
     if (other.first === undefined) return;
     this.bad += other.bad;

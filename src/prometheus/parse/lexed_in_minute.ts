@@ -5,7 +5,7 @@ export class LexedInMinute {
   samples = 0;
   #minute = 0;
 
-  /** Starts again from 0 if this is another minute. */
+  /** Sets both counts to 0 if this minute is not that of the last call. */
   begin(minute: number): void {
     if (this.#minute === minute) return;
     this.#minute = minute;

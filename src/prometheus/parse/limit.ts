@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A limit on one page, by the name of its option. */
+/** A limit on one page or on all pages of one sandbox, by the name of its option. */
 export type Limit =
   | "body_bytes"
   | "header_bytes"

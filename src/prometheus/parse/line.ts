@@ -12,19 +12,23 @@ const HASH = 35;
 const BACKSLASH = 92;
 const UPPER_H = 72;
 const UPPER_T = 84;
-/** `HELP` and `TYPE` as four bytes each, the first one highest. */
+/** The four bytes of `HELP` as one integer, the first byte highest. */
 const HELP = 0x48454c50;
+/** The four bytes of `TYPE` as one integer, the first byte highest. */
 const TYPE = 0x54595045;
 
 /** Limits of one line. A line beyond one of them is left out and counted. */
 export interface LineLimits {
-  /** Honest lines have less than 200 bytes. A line is decoded as a whole. */
+  /**
+   * The longest line. Honest lines have less than 200 bytes. The limit bounds memory, since a line is decoded as a
+   * whole.
+   */
   readonly lineBytesMax: number;
-  /** For the name of a metric or a label. Those of Kata Containers have up to 55 bytes. */
+  /** The longest name of a metric or label. The names of Kata Containers have up to 55 bytes. */
   readonly nameBytesMax: number;
   /** The most labels on one line. Kata Containers uses up to three. */
   readonly labelsMax: number;
-  /** The longest honest values are mount points. */
+  /** The longest value of a label in UTF-8, without escapes. The longest honest values are mount points. */
   readonly labelValueBytesMax: number;
 }
 
@@ -40,8 +44,9 @@ export interface SampleLine {
   readonly name: string;
   readonly attributes: readonly Attribute[];
   readonly value: number;
-  /** The start and the end of the value's text in the line. */
+  /** The index in the line at which the value's text begins. */
   readonly numberStart: number;
+  /** The index in the line after the value's text. */
   readonly numberEnd: number;
 }
 
@@ -75,7 +80,10 @@ const LABEL_NAME = /[a-zA-Z_][a-zA-Z0-9_]*/y;
 const SPACES = /[ \t]*/y;
 const TOKEN = /[^ \t]+/y;
 
-/** The distance up to which a line's end is searched byte by byte. For a short line, a native call takes longer. */
+/**
+ * The number of bytes of a line that are searched for its end one by one, before a native call searches the others. For
+ * a short line, the native call takes longer.
+ */
 const SHORT_LINE_BYTES = 64;
 
 /** Returns the position of the line feed that ends the line. There must be one. */
@@ -120,7 +128,7 @@ export function startsHeader(bytes: Uint8Array, start: number): boolean {
   if (bytes[hash] !== HASH) return false;
   const at = skipBlanks(bytes, hash + 1);
   const first = bytes[at] as number;
-  // Most comments are decided here.
+  // The first letter alone shows that most comments are neither a HELP nor a TYPE line.
   if (first < UPPER_H || first > UPPER_T) return false;
   const word =
     (first << 24) |
@@ -145,7 +153,10 @@ function overlong(limit: Limit, reason: string): OverlongLine {
   return { type: "overlong", limit, reason };
 }
 
-/** Lexes one line of the text format 0.0.4, without its line feed. It must not be blank or a comment. Never throws. */
+/**
+ * Lexes one line of the text format 0.0.4, without its line feed. The line must not be blank or a comment. Never
+ * throws.
+ */
 export function lexLine(line: string, rules: LineRules): Line {
   const text = line.endsWith("\r") ? line.slice(0, -1) : line;
   const start = skip(SPACES, text, 0);
@@ -209,7 +220,7 @@ function lexLabels(
     const rawMax = ESCAPE_BYTES * rules.labelValueBytesMax;
     const valueEnd = closingQuote(text, valueStart, rawMax);
     if (valueEnd < 0) return bad("label value without quotes");
-    // The value is not unescaped then, since it may be very long.
+    // A value beyond the limit is not unescaped, since it may be very long.
     if (valueEnd - valueStart > rawMax) return overlong("label_value_bytes", "label value too long");
     const value = unescapeLabel(text.slice(valueStart, valueEnd));
     if (value === undefined) return bad("invalid escape in a label value");
@@ -217,7 +228,8 @@ function lexLabels(
       return overlong("label_value_bytes", "label value too long");
     if (keys.includes(key)) return bad("label name twice on one line");
     keys.push(key);
-    // An empty label means no label to a reader. Series that differ only in one are the same series.
+    // To Prometheus, a label with an empty value is no label. Series that differ only in such a label are the same
+    // series.
     if (value !== "") attributes.push({ key, value });
     pos = skip(SPACES, text, valueEnd + 1);
     if (text[pos] === ",") pos = skip(SPACES, text, pos + 1);
@@ -226,10 +238,13 @@ function lexLabels(
   return { attributes, end: pos + 1 };
 }
 
-/** The most bytes that one byte of a value takes on the page. */
+/** The most bytes that one byte of a label's value takes on the page: a backslash and the byte. */
 const ESCAPE_BYTES = 2;
 
-/** Returns the position of the closing quote: -1 if there is none, a later one if the value is longer than `rawMax`. */
+/**
+ * Returns the position of the quote that ends the value; -1 if there is none. If the value is longer than `rawMax`, the
+ * result is any position that is more than `rawMax` after `start`.
+ */
 function closingQuote(text: string, start: number, rawMax: number): number {
   const quote = text.indexOf('"', start);
   const backslash = text.indexOf("\\", start);
@@ -243,7 +258,10 @@ function closingQuote(text: string, start: number, rawMax: number): number {
   return stop === text.length ? -1 : stop;
 }
 
-/** Whether the text is longer in UTF-8, where a code unit takes at most three bytes. */
+/**
+ * Whether the text has more than `bytesMax` bytes in UTF-8. Since a code unit takes at most three, a short text need
+ * not be measured.
+ */
 function isLonger(text: string, bytesMax: number): boolean {
   return text.length * 3 > bytesMax && Buffer.byteLength(text) > bytesMax;
 }
@@ -253,7 +271,7 @@ function unescapeHelp(text: string): string {
   return withoutEscapes(text, (char) => (char === "n" ? "\n" : char === "\\" ? char : `\\${char}`)) ?? text;
 }
 
-/** Returns the text without its escapes; undefined if it has an escape that the format does not have. */
+/** Returns the text with its escapes resolved; undefined if it has an escape that the format does not have. */
 function unescapeLabel(text: string): string | undefined {
   return withoutEscapes(text, (char) =>
     char === "n" ? "\n" : char === "\\" || char === '"' ? char : undefined,

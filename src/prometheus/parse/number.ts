@@ -14,7 +14,10 @@ const EXACT_DIGITS = 15;
 /** The powers of ten that a double holds exactly. So one multiplication or division rounds only once (Clinger 1990). */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
-/** A longer number goes to the lexer. Go writes at most 24 bytes; Rust writes more only for very large or small numbers. */
+/**
+ * A number of more bytes is left to the lexer. Go writes at most 24 bytes; Rust writes more only for very large or
+ * small numbers.
+ */
 const RARE_BYTES_MAX = 40;
 
 /**
@@ -69,7 +72,10 @@ export function parseNumber(bytes: Buffer, start: number, out: Float64Array, col
   return pos;
 }
 
-/** Reads infinities and numbers that one rounding does not give exactly. A page has a few, so a string may be made. */
+/**
+ * Reads infinities, NaN and numbers that one rounding does not give exactly. A page has few of these, so that it costs
+ * little to make a string for each.
+ */
 function parseRare(
   bytes: Buffer,
   { start, seen }: { readonly start: number; readonly seen: number },
@@ -90,7 +96,7 @@ const DECIMAL = /^[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$/;
 const INFINITE = /^[+-]?inf(?:inity)?$/i;
 const NOT_A_NUMBER = /^[+-]?nan$/i;
 
-/** Returns any number that the text format allows, as Go or Rust spell it; undefined for other text. It is not hot. */
+/** Returns any number that the text format allows, as Go or Rust spell it; undefined for other text. It is slow. */
 export function toNumber(text: string): number | undefined {
   if (DECIMAL.test(text)) return Number(text);
   if (INFINITE.test(text)) return text.startsWith("-") ? -Infinity : Infinity;

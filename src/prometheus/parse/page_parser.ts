@@ -11,17 +11,26 @@ export class PageParser {
     this.#state = new ParserState(options);
   }
 
-  /** Makes a source whose readings begin with `ownFamilies`. Its pages cannot bring families of their names. */
+  /**
+   * Makes a source whose readings begin with `ownFamilies`. A family of its pages that has the name of one of these is
+   * left out.
+   */
   source(ownFamilies: readonly Family[]): PageSource {
     return createPageSource(this.#state, ownFamilies);
   }
 
-  /** Begins the next round, once per collection interval. Layouts that no page showed for some rounds are forgotten. */
+  /**
+   * Begins the next round. It is called once per collection interval. Layouts that were on no page for some rounds are
+   * forgotten.
+   */
   nextRound(): void {
     this.#state.layouts.nextRound();
   }
 
-  /** Begins the next minute. Each source may bring new layouts again. */
+  /**
+   * Begins the next minute: the limits on the blocks and samples that are lexed in one minute start again for each
+   * source.
+   */
   nextMinute(): void {
     this.#state.minute++;
   }
@@ -30,7 +39,7 @@ export class PageParser {
     return this.#state.layouts.count;
   }
 
-  /** An estimate of the memory that the layouts and their families take. */
+  /** An estimate of the bytes of memory that the layouts and their families take. */
   get layoutBytes(): number {
     return this.#state.layouts.bytes;
   }

@@ -17,11 +17,17 @@ const LF = 10;
 const SPACE = 32;
 const HASH = 35;
 
-/** The number of layouts with the same first line that are tried. Sandboxes differ in disks and RPC actions. */
+/**
+ * The most layouts with the same first line that are tried for one block. A family has several layouts, since sandboxes
+ * differ in disks and RPC actions.
+ */
 const VARIANTS_TRIED_MAX = 16;
-/** The length up to which a block's first line is hashed. Names differ well before. */
+/** The most bytes of a block's first line that are hashed. The names of families differ well before. */
 const HASHED_BYTES_MAX = 96;
-/** After this many bytes of a page were compared without success, only the likeliest layouts of each block are tried. */
+/**
+ * After this many bytes of a page were compared with layouts that did not fit, only the layouts of the source's last
+ * page are tried. So the time that a hostile page can take is bounded.
+ */
 const TRIED_BYTES_MAX = 256 * 1024;
 
 /** The layout of each block of a page, in order; undefined for a block without one. */
@@ -30,9 +36,12 @@ export type BlockLayouts = readonly (KnownLayout | undefined)[];
 /** The parts of a source that the reading of one page needs. */
 export interface PageRunOptions {
   readonly trust: PageTrust;
-  /** The page cannot bring families with one of these names. */
+  /**
+   * The names of the families that the agent itself adds to each reading. A family of the page with one of these names
+   * is left out.
+   */
   readonly ownNames: readonly NameMark[];
-  /** The layouts of the source's last page. Most of them come again at the same place. */
+  /** The layouts of the source's last page. Most blocks have the same layout at the same place again. */
   readonly previous: BlockLayouts;
   /** The source that is charged for new layouts. */
   readonly owner: LayoutOwner;
@@ -96,7 +105,10 @@ export class PageRun {
     return limit === undefined ? this.#lex(start, hash) : this.#skipBlock(start, limit);
   }
 
-  /** Returns the limit on new blocks that is reached, if one is. Each limit is of one page or one minute. */
+  /**
+   * Returns the limit on blocks without a fitting layout that is reached, on one page or in one minute; undefined if
+   * none is.
+   */
   #limitOnNew(): "new_bytes" | "new_layouts_per_minute" | "new_samples_per_minute" | undefined {
     const { newBytesMax, newLayoutsPerMinuteMax, newSamplesPerMinuteMax } = this.#state.limits;
     const lexed = this.#lexed;
@@ -106,7 +118,10 @@ export class PageRun {
     return this.#newBytes >= newBytesMax ? "new_bytes" : undefined;
   }
 
-  /** Counts and skips the lines up to the first header line that follows a sample. */
+  /**
+   * Counts and skips the lines up to the first HELP or TYPE line that follows a sample, where the next block begins.
+   * Returns its position.
+   */
   #skipBlock(start: number, limit: Limit): number {
     const { bytes, end } = this.#page;
     let samples = 0;
@@ -124,7 +139,10 @@ export class PageRun {
     return pos;
   }
 
-  /** Tries the layouts whose first line is the block's. The one that this source showed last is tried first. */
+  /**
+   * Tries the layouts whose first line has this hash, beginning with the one that the source's last page had. Returns
+   * the block's end; -1 if none fits.
+   */
   #matchOther(start: number, hash: number): number {
     const group = this.#state.layouts.group(hash);
     if (group === undefined) return -1;
@@ -134,7 +152,8 @@ export class PageRun {
       if (end >= 0) return end;
     }
     const { known } = group;
-    // Variants that differ near their end only would be compared whole, again and again.
+    // The layouts and bytes that are tried are limited, since layouts that differ only near their end would be compared
+    // nearly whole.
     const oldest = Math.max(0, known.length - VARIANTS_TRIED_MAX);
     for (let i = known.length - 1; i >= oldest && this.#triedBytes < TRIED_BYTES_MAX; i--) {
       const end = known[i] === last ? -1 : this.#match(start, known[i] as KnownLayout);
@@ -143,7 +162,10 @@ export class PageRun {
     return -1;
   }
 
-  /** Reads the block at `start` by its layout. Returns its end, or -1 where it is, or may be, a different block. */
+  /**
+   * Reads the block at `start` by the layout. Returns the block's end; -1 if the block differs from the layout, may go
+   * on after it, or is beyond a limit, or if the layout is forgotten.
+   */
   #match(start: number, known: KnownLayout): number {
     const { layout } = known;
     const { families } = this;
@@ -155,7 +177,8 @@ export class PageRun {
     const last = matchLayout(page, start, layout, state.scratch(width + samples), width);
     if (last < 0) return this.#noteTried(~last - start);
     const end = skipIdleLines(page.bytes, last, page.end);
-    // Only a HELP or TYPE line surely begins another block. A sample may be one more of this family.
+    // The block surely ends here only if a HELP or TYPE line follows. A sample line may still belong to the block's
+    // family.
     if (end < page.end && page.bytes[end] !== HASH) return this.#noteTried(end - start);
     state.layouts.show(known, this.#owner);
     this.layouts.push(known);
@@ -169,7 +192,10 @@ export class PageRun {
     return -1;
   }
 
-  /** Reads the block at `start` by its grammar, and remembers its layout if that is possible and allowed. */
+  /**
+   * Lexes the block at `start`, remembers its layout if it can have one and no limit forbids it, and returns the
+   * block's end.
+   */
   #lex(start: number, hash: number): number {
     const state = this.#state;
     const { families, leftOut } = this;
@@ -209,7 +235,10 @@ export class PageRun {
     return block.end;
   }
 
-  /** Counts header lines without samples that come after the samples of their family, which they can no longer define. */
+  /**
+   * Counts the HELP and TYPE lines of a block without samples as bad if its family was earlier on the page: they come
+   * too late to define it.
+   */
   #leaveOutLateHeaders({ name, headers }: Block, start: number): void {
     const { records, page } = this.#state;
     if (!records.isOnPage(this.#state.define(name, "unknown").name, page)) return;
@@ -239,7 +268,10 @@ export class PageRun {
   }
 }
 
-/** Hashes the start of the block that holds no number: its header line, or its first series if it has no header. */
+/**
+ * Hashes the start of a block without a number in it: the first HELP or TYPE line, or the first series if the block
+ * begins with a sample.
+ */
 function hashFirstLine(bytes: Uint8Array, start: number): number {
   const last = bytes[start] === HASH ? LF : SPACE;
   let hash = 0;

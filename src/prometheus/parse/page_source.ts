@@ -14,16 +14,17 @@ import { type PageTrust, TRUST_ALL } from "./trust.ts";
 
 const LF = 10;
 
-/** The author of pages that are parsed again and again: a sandbox. `PageParser.source` makes one. */
+/** A sandbox, or another author of pages that are parsed again and again. `PageParser.source` makes one. */
 export interface PageSource {
   /**
-   * Parses a page of `length` bytes at the start of `page`. It never throws, and keeps nothing of `page`. `page` must be
-   * longer by at least one byte, which may be overwritten.
+   * Parses a page of `length` bytes at the start of `page`. It never throws, and keeps nothing of `page`. `page` must
+   * be at least one byte longer than the page, for a line feed if the page lacks it at its end.
    */
   parse(page: Uint8Array, length: number, trust?: PageTrust): ParsedPage;
   /**
-   * Sets the families that readings begin with from now on, and returns the last page's schema with them. The last page's
-   * numbers fit that schema if the families are as wide as those before.
+   * Sets the families with which readings begin from now on. Returns the schema of the last reading with these families
+   * at its start. The numbers of the last reading fit this schema if the new families have as many columns as the old
+   * ones.
    */
   beginWith(ownFamilies: readonly Family[]): Schema;
 }
@@ -42,8 +43,9 @@ class Source implements PageSource, LayoutOwner {
   #ownFamilies: readonly Family[] = [];
   #ownNames: readonly NameMark[] = [];
   #ownWidth = 0;
-  /** The families of the last page in order of their ids, and their schema. */
+  /** The families of the last page, in order of their ids. */
   #records: readonly FamilyRecord[] = [];
+  /** The schema of the last reading: `#ownFamilies`, and then the families of `#records`. */
   #schema: Schema;
   #layouts: BlockLayouts = [];
 

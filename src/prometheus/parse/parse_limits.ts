@@ -4,23 +4,41 @@ import type { LineLimits } from "./line.ts";
 
 /** Limits on one page and on all pages together. Lines beyond a limit are left out and counted. */
 export interface ParseLimits extends LineLimits, LayoutLimits {
-  /** Family blocks of one page, good or bad. The rest of the page is left out. Honest pages have up to 80. */
+  /**
+   * The most blocks of one page, good or bad. At the limit, the rest of the page is left out. Honest pages have up to
+   * 80.
+   */
   readonly blocksMax: number;
-  /** Sample lines of one page. The rest of the page is left out. The largest recorded page has 1,888. */
+  /**
+   * The most sample lines of one page. At the limit, the rest of the page is left out. The largest recorded page has
+   * 1,888.
+   */
   readonly samplesMax: number;
-  /** Bad or overlong lines of one page. The rest of the page is left out. It limits the time that noise can take. */
+  /**
+   * The most lines of one page that are left out singly. At the limit, the rest of the page is left out, too. The limit
+   * bounds the time that a page of bad or overlong lines can take.
+   */
   readonly badLinesMax: number;
   /**
-   * Bytes of one page that are lexed because no layout fits them. Further blocks without a layout are left out of this page
-   * and may be read on the next one. A first page is lexed whole, and the largest recorded one has 124,806 bytes. It limits
-   * the time for one page: to lex a byte takes up to 100 times as long as to read it by a layout.
+   * The most bytes of one page that are lexed because no layout fits them. At the limit, further blocks without a
+   * layout are left out of this page, and may be read on the next one. A first page is lexed whole, and the largest
+   * recorded one has 124,806 bytes. The limit bounds the time for one page: to lex a byte takes up to 100 times as long
+   * as to read it by a layout.
    */
   readonly newBytesMax: number;
-  /** Blocks of one source without a known layout that are lexed in one minute. Further ones are left out. */
+  /**
+   * The most blocks of one source that are lexed in one minute because no layout fits them. Further ones are left out.
+   */
   readonly newLayoutsPerMinuteMax: number;
-  /** Sample lines of such blocks. To lex one takes 50 times as long as to read it by a layout. */
+  /**
+   * The most sample lines of one source that are lexed in one minute. Further blocks without a layout are left out. To
+   * lex a line takes 50 times as long as to read it by a layout.
+   */
   readonly newSamplesPerMinuteMax: number;
-  /** Distinct series that one source brings over its life. Beyond them, only series that are known already are read. */
+  /**
+   * The most distinct series that one source brings over its life. At the limit, only series that it has brought before
+   * are read.
+   */
   readonly seriesMax: number;
 }
 

@@ -8,14 +8,14 @@ import type { LineRules } from "./line.ts";
 import type { ParseLimits } from "./parse_limits.ts";
 import type { FamilyOrigin, PageTrust, Untrusted } from "./trust.ts";
 
-/** The definition of a family in the agent, for a family that a page has. */
+/** The agent's own definition of a family that is on a page. */
 export interface FamilyDefinition {
   readonly name: string;
-  /** It differs from the page's kind only if both are scalar. */
+  /** The agent's kind of the family. It differs from the page's kind only if both kinds are scalar. */
   readonly kind: Kind;
-  /** Undefined if the page's own HELP is used. */
+  /** The agent's HELP of the family; undefined if the page's own HELP is used. */
   readonly help: string | undefined;
-  /** Whether the page's TYPE is counted as a bad line. */
+  /** Whether the page's TYPE is counted as a bad line, since it is not the one that the agent knows. */
   readonly hasWrongKind: boolean;
 }
 
@@ -23,26 +23,32 @@ export interface FamilyDefinition {
 export interface ParserOptions {
   readonly interner: Interner;
   readonly limits: ParseLimits;
-  /** Returns the agent's definition of a family that a page calls so. If left out, a family is defined as on the page. */
+  /**
+   * Returns the agent's definition of the family that has this name and kind on a page. Without this function, each
+   * family is defined as on its page.
+   */
   define?(name: string, kind: Kind): FamilyDefinition;
   /** Returns why a page's samples of this metric cannot have this label; undefined if they can. */
   labelFault?(name: string, label: string): string | undefined;
 }
 
-/** The state that all sources of a parser share. They can, since one page is parsed at a time. */
+/** The state that all sources of a parser share, since only one page is parsed at a time. */
 export class ParserState {
   readonly interner: Interner;
   readonly limits: ParseLimits;
   readonly lineRules: LineRules;
   readonly layouts: KnownLayouts;
   readonly records: FamilyRecords;
-  /** Returns the function that gives the origin of each family, asking the trust once for each. */
+  /** Returns, for a page's rules, a function that says who wrote a family. It asks the rules once for each family. */
   readonly originsOf: (trust: PageTrust) => (record: FamilyRecord) => FamilyOrigin | Untrusted = memoized(
     (trust) => memoized(({ family }: FamilyRecord) => trust.originOf(family.name, family.kind)),
   );
-  /** The number of the current page. A mark of this page differs from all earlier ones. */
+  /**
+   * The number of the current page, counted over all sources. So no mark of an earlier page is taken for one of this
+   * page.
+   */
   page = 0;
-  /** The number of the current minute. */
+  /** The number of the current minute. `PageParser.nextMinute` adds one. */
   minute = 0;
   /** Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts that did not fit. */
   readonly work: { slowBlocks: number; slowBytes: number; triedBytes: number } = {
@@ -67,7 +73,10 @@ export class ParserState {
     return this.#options.define?.(name, kind) ?? { name, kind, help: undefined, hasWrongKind: false };
   }
 
-  /** The numbers of the current page, in its order, with room for `length` of them. The array may change with each call. */
+  /**
+   * The numbers of the current page, in the order of the page, with room for `length` of them. Each call may return
+   * another array, which has the numbers of the last one.
+   */
   scratch(length: number): Float64Array {
     if (this.#scratch.length < length) {
       const larger = new Float64Array(length * 2);

@@ -12,13 +12,15 @@ export interface BlockSample {
 /** The points that are made of the samples of one block. */
 export interface Points<Sample> {
   readonly points: readonly Point[];
-  /** The sample of each column. */
+  /** By column, the sample that has its number. */
   readonly columns: readonly Sample[];
   /** The samples that are part of no point. */
   readonly rejected: readonly { readonly sample: Sample; readonly reason: string }[];
 }
 
-/** Makes points of the samples of the family `name`. All samples must have a name that the kind allows. */
+/**
+ * Makes points of the samples of the family `name`. Each sample must have a name that a family of this kind can have.
+ */
 export function assemblePoints<Sample extends BlockSample>(
   name: string,
   kind: Kind,
@@ -122,7 +124,7 @@ function addTotal<Sample>(compound: Compound<Sample>, total: "sum" | "count", sa
   compound[total] = sample;
 }
 
-/** Sorts the bounds. Returns the samples in the order of the point's columns, or the reason why there is no point. */
+/** Sorts the bounds. Returns the samples in the order of the point's columns, or the reason why they make no point. */
 function orderSamples<Sample>(compound: Compound<Sample>, kind: CompoundKind): readonly Sample[] | string {
   const { bounds, infinite, sum, count, fault } = compound;
   if (fault !== undefined) return fault;

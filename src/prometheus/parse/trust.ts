@@ -7,26 +7,26 @@ import type { Kind } from "../../metrics/model.ts";
  */
 export type FamilyOrigin = "shim" | "guest";
 
-/** The reason why no one may define a family. */
+/** The reason why no page can define a family. */
 export interface Untrusted {
   readonly reason: string;
 }
 
-/** The reason for which a family of the guest is left out that has the name of one of the shim's. */
+/** The reason in logs and counts for leaving out a family of the guest that has the name of one of the shim's. */
 export const FORGED = "family of the host in the guest's part";
 
 /** The rules on who may define which families of a page. */
 export interface PageTrust {
   /**
-   * The place of the shim's own families on the page, where they are in order of names. A family elsewhere with a name of
-   * theirs was written by the guest, and is left out.
+   * Whether the shim's own families come first or last on the page. There they are in order of names. A family with
+   * such a name at any other place was written by the guest, and is left out.
    */
   readonly shimPart: "first" | "last";
-  /** Returns who may define a family of this name, as the agent calls it, and kind; or the reason why no one may. */
+  /** Returns who can define a family of this kind, which the agent calls by this name; or the reason why nobody can. */
   originOf(name: string, kind: Kind): FamilyOrigin | Untrusted;
 }
 
-/** For pages that have one author. */
+/** The rules for pages that have one author: each family is accepted, under any name. */
 export const TRUST_ALL: PageTrust = { shimPart: "first", originOf: () => "guest" };
 
 /** Tells the shim's families from forged ones by their place on one page. */
@@ -39,16 +39,16 @@ export class ShimPart {
     this.#place = shimPart;
   }
 
-  /** Whether the shim's part is the page's last. Then it is only known at the page's end which families are the shim's. */
+  /** Whether the shim's families come last. Then only the page's end shows which families are the shim's. */
   get isLast(): boolean {
     return this.#place === "last";
   }
 
   /**
-   * Takes the page's next family, by its name on the page, and returns what it shows:
-   * - "kept": the family may stay;
-   * - "forged": the guest wrote it under a name of the shim's;
-   * - "restarted": the family may stay, but all families before it that seemed to be the shim's were forged.
+   * Checks the page's next family, by its name on the page, and returns the result:
+   * - "kept": the family is accepted;
+   * - "forged": the guest wrote the family under a name of the shim's;
+   * - "restarted": the family is accepted, but all families before it that seemed to be the shim's were forged.
    */
   meet(origin: FamilyOrigin, name: string): "kept" | "forged" | "restarted" {
     const follows = origin === "shim" && name > this.#lastName;

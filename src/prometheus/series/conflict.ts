@@ -7,13 +7,13 @@ import type { FamilySeries } from "./series.ts";
  */
 export interface Conflict {
   /**
-   * - `type`: families of one name differ in kind. They are written without a type; where their lines differ too, the one
-   *   that fewer resources have is left out.
+   * - `type`: families of one name differ in kind. They are written without a type. If their lines differ too, the
+   *   family that fewer resources have is left out.
    * - `name`: a family has the name of another one's `_bucket`, `_sum` or `_count` lines, in OpenMetrics also of its
-   *   `_created` line. The one that fewer resources have is left out.
+   *   `_created` line. Of these two families, the one that fewer resources have is left out.
    * - `value`: a point has a number that its kind forbids, and is left out.
    * - `series`: the same series comes twice, from one resource or from two. The later one is left out.
-   * - `label`: a label has the name of another one, and is written as `exported_…`.
+   * - `label`: a label has the name of another label, and is written as `exported_…`.
    */
   readonly reason: "type" | "name" | "value" | "series" | "label";
   /** The family's name as it is written. */

@@ -3,17 +3,18 @@ import type { Counter } from "@opentelemetry/api";
 import type { Settings } from "../../component/component.ts";
 import type { Conflict } from "./conflict.ts";
 
-/** The least time between two log lines. Every page finds the same conflicts again. */
+/** The least time between two log lines about conflicts, since every page finds the same ones again. */
 const LOG_INTERVAL_MS = 60_000;
 /** The most family names in one log line. */
 const NAMES_LOGGED_MAX = 5;
 
 /** The texts by which one exporter reports its conflicts. */
 export interface ConflictTexts {
-  /** The counter's name and description. */
+  /** The name of the counter of conflicts. */
   readonly metric: string;
+  /** The description of the counter. */
   readonly description: string;
-  /** The log line. */
+  /** The text of the log line that names some conflicts. */
   readonly message: string;
 }
 
@@ -33,7 +34,7 @@ export class ConflictLog {
     this.#counter = settings.meter.createCounter(texts.metric, { unit: "{conflict}", description });
   }
 
-  /** Notes a conflict for the next report. */
+  /** Notes a conflict for the next call of `report`. */
   add({ reason, name }: Conflict): void {
     this.#counts.set(reason, (this.#counts.get(reason) ?? 0) + 1);
     if (this.#names.size < NAMES_LOGGED_MAX) this.#names.add(`${name} (${reason})`);

@@ -3,7 +3,9 @@ import { z } from "zod";
 import { BOUND_LABELS, isLabelName } from "./names.ts";
 import type { IdentityLabels } from "./resource_labels.ts";
 
-/** The labels that kata-monitor puts on every sample, in its order. */
+/**
+ * The labels that kata-monitor puts on every sample, in its order, each with the resource attribute that has its value.
+ */
 const KATA_MONITOR_LABELS = {
   sandbox_id: "kata.sandbox.id",
   cri_uid: "k8s.pod.uid",
@@ -45,7 +47,7 @@ export function constantLabels(): z.ZodType<Readonly<Record<string, string>>, un
   return z.record(labelName, z.string()).default({}).describe("Put on every sample");
 }
 
-/** Options of the Collector of which only one value works here. A config with that value stays valid. */
+/** Options of the Collector that accept a single value here. A config of the Collector with this value stays valid. */
 export const fixedNameOptions: Readonly<
   Record<"add_metric_suffixes" | "translation_strategy", z.ZodType<unknown>>
 > = {

@@ -4,7 +4,10 @@ export interface LabelSet {
   readonly names: ReadonlySet<string>;
 }
 
-/** More than one label set exists only where all attributes of a resource become labels. */
+/**
+ * The most label sets that are remembered. There are more than a few only where all attributes of a resource become
+ * labels.
+ */
 const LABEL_SETS_MAX = 256;
 
 /**
@@ -18,7 +21,8 @@ export class LabelSets {
     const key = names.join();
     const known = this.#known.get(key);
     if (known !== undefined) return known;
-    // Resources keep the label set that they have. To forget all costs only that later resources do not share these.
+    // Resources keep their label sets. After the map has forgotten all, later resources with the same names get another
+    // object.
     if (this.#known.size >= LABEL_SETS_MAX) this.#known.clear();
     const labelSet = { names: new Set(names) };
     this.#known.set(key, labelSet);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** The prefix that Prometheus itself puts before the name of a label that is taken. */
+/** The prefix that Prometheus itself puts before the name of a label if another label has this name. */
 const EXPORTED = "exported_";
 
 /** Labels that histograms and summaries write themselves, whatever the resource. */
@@ -9,8 +9,8 @@ const LEGAL_METRIC_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
 const LEGAL_LABEL_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
 /**
- * Whether every Prometheus accepts the text as a label's name, also those before UTF-8 names. `__name__` is none, since it holds
- * the metric's name.
+ * Whether every version of Prometheus accepts the text as a label's name, including versions older than UTF-8 names.
+ * `__name__` is not accepted, since it holds the metric's name.
  */
 export function isLabelName(text: string): boolean {
   return LEGAL_LABEL_NAME.test(text) && text !== "__name__";
@@ -45,7 +45,7 @@ export function freeLabelName(name: string, isTaken: (name: string) => boolean):
   return free;
 }
 
-/** `name="value"`, escaped. */
+/** The label as `name="value"`, with the value escaped. */
 export function labelText(name: string, value: string): string {
   return `${name}="${escapeQuoted(value)}"`;
 }

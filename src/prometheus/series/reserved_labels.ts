@@ -27,7 +27,7 @@ const NAMES: ReadonlySet<string> = new Set([
   ...["tenant", "tenant_id", "vm_account_id", "vm_project_id", "receive", "receive_replica", "replica"],
   ...["prometheus", "prometheus_replica", "alertname", "alertstate", "severity", "team", "owner"],
   ...["env", "environment", "region", "zone", "availability_zone", "datacenter", "app", "application"],
-  // The agent's own.
+  // The labels by which the agent itself names a sandbox and its pod.
   ...["sandbox_id", "cri_uid", "cri_name", "cri_namespace"],
 ]);
 

@@ -8,7 +8,7 @@ export interface IdentityLabels {
   readonly mapped: readonly { readonly label: string; readonly attribute: string }[];
   /** Labels with a fixed value, written after the mapped ones. */
   readonly constant: readonly Attribute[];
-  /** Whether the resource's other attributes become labels too. They are written last. */
+  /** Whether the resource's attributes that are not in `mapped` become labels too. They are written last. */
   readonly others: boolean;
 }
 
@@ -21,7 +21,7 @@ export function identityLabelsOf(
   { mapped, constant, others }: IdentityLabels,
 ): ReadonlyMap<string, string> {
   const labels = new Map<string, string>();
-  // A resource without attributes is the agent itself.
+  // Only the agent's own resource has no attributes. It gets no labels of a sandbox, not even empty ones.
   const isAgent = resource.attributes.length === 0;
   for (const { label, attribute } of isAgent ? [] : mapped)
     labels.set(label, attributeOf(resource, attribute) ?? "");

@@ -8,7 +8,7 @@ import { type IdentityLabels, identityLabelsOf } from "./resource_labels.ts";
 export interface ResourceText {
   /** `sandbox_id="…",…`; empty for a resource without labels. Resources with the same text have the same series. */
   readonly text: string;
-  /** The length of the text in UTF-8. */
+  /** The length of `text` in UTF-8, in bytes. */
   readonly bytes: number;
   readonly labelSet: LabelSet;
 }

@@ -10,9 +10,9 @@ export type Label = readonly [name: string, value: string];
 export interface Series {
   /** The part of the line's name after the family's name: empty, `_bucket`, `_sum` or `_count`. */
   readonly suffix: string;
-  /** In the order of the source. The label of a bound or quantile comes last. */
+  /** The labels in the order of the source. The label of a bound or quantile comes last. */
   readonly labels: readonly Label[];
-  /** The column of its number, counted from the family's first. */
+  /** The column of the line's number, counted from the family's first column. */
   readonly column: number;
 }
 
@@ -20,13 +20,19 @@ export interface Series {
 export interface FamilySeries {
   /** The lines of each point, in the order of its columns. */
   readonly points: readonly (readonly Series[])[];
-  /** The number of labels that were renamed, because a label of the resource or of the same point has their name. */
+  /**
+   * The number of labels that were renamed, because a label of the resource or of the same point has their name, or
+   * because the name is reserved.
+   */
   readonly renamedLabels: number;
-  /** The number of points that were left out, because an earlier point has the same series. */
+  /** The number of points that were left out, because an earlier point has the same labels. */
   readonly duplicatePoints: number;
 }
 
-/** The label that tells the lines of a histogram or summary apart. A point cannot have a label of its own with that name. */
+/**
+ * By kind, the label that tells the lines of a histogram or summary apart. If a point has a label of its own with this
+ * name, it is renamed.
+ */
 const BOUND_LABEL: Readonly<Partial<Record<Kind, string>>> = { histogram: "le", summary: "quantile" };
 
 /** Returns the series of a family, for resources whose labels have the names `reserved`. No two series are the same. */
@@ -51,7 +57,10 @@ export function seriesOf(family: Family, reserved: ReadonlySet<string>): FamilyS
   return { points, renamedLabels, duplicatePoints: family.points.length - points.length };
 }
 
-/** Returns a text that is equal for the labels of one series. Their order and empty labels make no difference. */
+/**
+ * Returns a text that is equal for two lists of labels if a reader takes them for one series: the order and empty
+ * labels make no difference.
+ */
 export function seriesText(labels: readonly Label[]): string {
   return labels
     .filter(([, value]) => value !== "")
@@ -60,7 +69,7 @@ export function seriesText(labels: readonly Label[]): string {
     .join();
 }
 
-/** Returns the labels that all lines of the point have, under names that are free. */
+/** Returns the labels that all lines of the point have. A label is renamed if its name is taken. */
 export function labelsOf(point: Point, kind: Kind, reserved: ReadonlySet<string>): Label[] {
   const names = new Set<string>();
   const bound = BOUND_LABEL[kind];

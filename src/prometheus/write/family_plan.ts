@@ -11,15 +11,15 @@ import { joinTemplates, toTemplate } from "./template.ts";
 /** The lines of a family up to the resource's labels, ready to be copied. Immutable. */
 export interface FamilyPlan {
   /**
-   * The beginnings of all lines, one after the other: `name{a="b",` or `name{`. For resources without labels they reach up to
-   * the number.
+   * The beginnings of all lines, one after the other: `name{a="b",` or `name{`. For resources without labels, each
+   * reaches up to the number.
    */
   readonly prefixes: DataView;
-  /** The start of each line's prefix, and the end of the last one. */
+  /** By line, the position of its prefix in `prefixes`; and at the end, the position after the last prefix. */
   readonly starts: Int32Array;
-  /** The column of each line's number, counted from the family's first. */
+  /** By line, the column of its number, counted from the family's first column. */
   readonly columns: Int32Array;
-  /** The first line of each point, and the end of the last one. */
+  /** By point, the index of its first line; and at the end, the number of all lines. */
   readonly points: Int32Array;
   readonly prefixBytesMax: number;
 }
@@ -27,8 +27,8 @@ export interface FamilyPlan {
 const plansOf = memoized((_: LabelSet) => new WeakMap<NamedFamily, FamilyPlan>());
 
 /**
- * Returns the plan of a family for resources with these label names. It is compiled when it is first needed, and its
- * conflicts are reported only then.
+ * Returns the plan of a family for resources with these label names. The first call compiles the plan, and only this
+ * call reports its conflicts.
  */
 export function familyPlanOf(
   labelSet: LabelSet,

@@ -5,13 +5,13 @@ const MINUS = 45;
 const DOT = 46;
 const ZERO = 48;
 
-/** Every integer below it is exact as a double. */
+/** Every integer below this number is exact as a double. */
 const EXACT_MAX = 2 ** 53;
-/** An integer below it has 32 bits. V8 computes with these without a call. */
+/** Integers below this number fit into 32 bits. V8 computes with them without a call. */
 const SMALL_MAX = 1e9;
 const SMALL_DIGITS = 9;
 
-/** "00" to "99": two digits cost one division. */
+/** The digits of 00 to 99 in ASCII, so that two digits of a number cost one division. */
 const PAIRS: Uint8Array = Uint8Array.from(
   { length: 200 },
   (_, at) => ((at & 1) === 0 ? Math.floor(at / 20) : (at >> 1) % 10) + ZERO,
@@ -76,8 +76,9 @@ function writePadded(out: Uint8Array, pos: number, whole: number, digits: number
 }
 
 /**
- * Writes numbers with few decimals, as sources have them. The number is scaled to an integer below 2^53. If that divides back
- * to the same double, its digits spell that double, since to read them is that very division.
+ * Writes a positive number below 10^9 that is not whole, without a string if it has few decimals, as those of sources
+ * have. The number is scaled to an integer below 2^53. If the integer divided by the scale is the same double again,
+ * the digits of the integer spell this double, since a reader makes the same division.
  */
 function writeFraction(out: Uint8Array, pos: number, value: number): number {
   const digits = value < 1e6 ? 9 : 6;

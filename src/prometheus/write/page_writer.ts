@@ -13,7 +13,7 @@ const LF = 10;
 
 /** Options of one page. */
 export interface WriteOptions {
-  /** Whether each line says when its number was taken. */
+  /** Whether each line has the time at which its number was measured. */
   readonly timestamps: boolean;
 }
 
@@ -27,7 +27,7 @@ export class Chunk {
     this.view = new DataView(this.bytes.buffer);
   }
 
-  /** Makes room for a line that is longer than the whole chunk. The chunk's content is lost. */
+  /** Makes room for a line that is longer than the whole chunk. The bytes in the chunk are lost. */
   grow(size: number): void {
     this.bytes = new Uint8Array(size);
     this.view = new DataView(this.bytes.buffer);
@@ -40,20 +40,20 @@ interface Run {
   readonly lineStart: number;
   readonly lineEnd: number;
   readonly suffixes: DataView;
-  /** Holds these rows until the next run is requested. */
+  /** The rows. The next run that is requested may load the tile with other rows. */
   readonly tile: Tile;
 }
 
 /**
  * Writes a page chunk by chunk. The caller decides the pace, and the page is never in memory as a whole.
  *
- * The lines of a family are ordered by tile, in a tile by series, and in a series by row. Such lines compress well. The lines
- * of one histogram or summary stay together, as OpenMetrics demands.
+ * The lines of a family are ordered by tile, in a tile by series, and in a series by row, since lines in this order
+ * compress well. The lines of one histogram or summary stay together, as OpenMetrics demands.
  */
 export class PageWriter {
   readonly #pieces: Iterator<Template | Run, undefined>;
   #piece: Template | Run | undefined;
-  /** The number of lines of the current run that are written. */
+  /** The number of lines of the current run that were written to chunks. */
   #written = 0;
 
   constructor(page: ComposedPage, options: WriteOptions) {

@@ -9,11 +9,11 @@ import { joinTemplates, toTemplate } from "./template.ts";
 export interface ResourceSuffixes {
   /** The suffixes of all rows, one after the other, ready to be copied. */
   readonly bytes: DataView;
-  /** By index of the row, where its suffix begins; and the end of the last one. */
+  /** By index of the row, the position of its suffix in `bytes`; and at the end, the position after the last suffix. */
   readonly starts: Int32Array;
 }
 
-/** Encoded once for each resource. */
+/** The text after the sample's own labels, encoded once for each resource. */
 const suffixOf = memoized(({ text }: ResourceText) => toTemplate(text === "" ? "" : text + LABELS_END));
 
 /** Returns the suffixes of all rows of a page. */

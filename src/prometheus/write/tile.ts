@@ -10,11 +10,14 @@ import { type FamilyPlan, familyPlanOf } from "./family_plan.ts";
 import { type Template, toTemplate } from "./template.ts";
 
 /**
- * The number of resources whose lines of one series follow each other. Such lines differ only in the resource's labels,
- * and the labels of a resource recur within the 32 KiB over which gzip looks back.
+ * The most resources in a tile: the lines of one series follow each other for this many. These lines differ only in the
+ * resource's labels, and the labels of a resource recur within the 32 KiB over which gzip looks back.
  */
 const TILE_ROWS_MAX = 100;
-/** A quarter of a megabyte, which stays in the processor's cache. A family of many series comes in smaller tiles. */
+/**
+ * The most numbers in a tile: a quarter of a megabyte, which stays in the processor's cache. So a family of many series
+ * has fewer rows in a tile.
+ */
 const TILE_VALUES_MAX = 32_768;
 
 /** The facts about a page that its tiles depend on. */
@@ -30,16 +33,16 @@ export interface TileOptions {
  * object and few cache misses. One tile is loaded again and again for a whole page.
  */
 export class Tile {
-  /** The number of resources. */
+  /** The number of resources whose numbers are in the tile. */
   rows = 0;
-  /** By row, where the resource's suffix begins among those of the page. */
+  /** By row, the position of the resource's suffix in `ResourceSuffixes.bytes` of the page. */
   readonly suffixStarts: Int32Array = new Int32Array(TILE_ROWS_MAX);
   readonly suffixLengths: Int32Array = new Int32Array(TILE_ROWS_MAX);
   /** The family's columns one after the other, each with `rows` numbers. */
   values: Float64Array = new Float64Array(TILE_VALUES_MAX);
-  /** By row, the end of a line after its number. Undefined if that is a line feed. */
+  /** By row, the bytes after a line's number: a time and a line feed. Undefined if the page has no times. */
   ends: readonly Template[] | undefined;
-  /** The most bytes that a line has after its prefix. */
+  /** The most bytes that a line of the tile has after its prefix. */
   lineBytesMax = 0;
 
   /** Loads as many rows as fit, from the row `from` on, and returns their number. */
@@ -74,13 +77,15 @@ export class Tile {
   }
 }
 
-/** Times are in milliseconds in the text format and in seconds in OpenMetrics. */
+/** Returns a line feed with the time before it, in milliseconds in the text format and in seconds in OpenMetrics. */
 function lineEnd({ timeMs }: Reading, format: PageFormat): Template {
   const wholeMs = Math.trunc(timeMs);
   return toTemplate(format === "text" ? ` ${wholeMs}\n` : ` ${(wholeMs / 1_000).toFixed(3)}\n`);
 }
 
-/** All resources whose lines of a family follow one plan. */
+/**
+ * The rows of a page that have one family and are written by one plan, since their resources have the same label names.
+ */
 export interface PlannedRows {
   readonly plan: FamilyPlan;
   readonly rows: readonly PageRow[];
