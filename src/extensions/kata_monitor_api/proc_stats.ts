@@ -68,7 +68,7 @@ function limitOf(limits: string, name: string): number {
 
 function openFds(): number {
   try {
-    // Reading the directory opens one descriptor, which is not counted.
+    // Reading the directory opens a descriptor, which is in the list but does not count.
     return readdirSync("/proc/self/fd").length - 1;
   } catch {
     return Number.NaN;

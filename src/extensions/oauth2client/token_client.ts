@@ -9,7 +9,7 @@ import type { PushUrl } from "../../http_client/url.ts";
 import { formatDuration } from "../../options/values.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 
-/** How tokens are asked for. */
+/** The token endpoint, and how requests to it are made. */
 export interface TokenClientOptions {
   readonly url: PushUrl;
   readonly tls: ClientTlsConfig;
