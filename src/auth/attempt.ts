@@ -16,8 +16,8 @@ export interface AttemptOptions<T> {
 
 /**
  * Sends a request with credentials. Where the peer refuses them and the authenticator has new ones, sends it once more.
- * Rejects where the authenticator gets no credentials before `signal` aborts. The peer has then got no request, or one
- * that it refused.
+ * Rejects where the authenticator has no credentials, or gets none before `signal` aborts. The peer has then got no
+ * request, or one that it refused.
  */
 export async function sendAuthenticated<T>(
   authenticator: ClientAuthenticator | undefined,

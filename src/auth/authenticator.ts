@@ -44,8 +44,8 @@ export interface ReceivedRequest {
    */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /**
-   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients that cannot be told apart have the
-   * same name.
+   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients behind one address have the same
+   * name, and so have all clients of unix sockets.
    */
   readonly peer: string;
 }

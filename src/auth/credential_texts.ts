@@ -34,8 +34,9 @@ interface Failure {
 const FILE_BYTES_MAX = 64 * 1024;
 
 /**
- * Texts such as a password, some of them in files, which are read again when they change. Where a file cannot be used later,
- * its last good text stays in use, and the log and the extension's status say so until the file can be used again.
+ * Texts such as a password, some of them in files, which are read again when they change. Where a file can no longer be
+ * used, its last good text stays in use, and the log and the extension's status say so until the file can be used
+ * again.
  */
 export class CredentialTexts<Name extends string> {
   readonly #sources: readonly (readonly [Name, CredentialSource])[];

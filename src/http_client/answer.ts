@@ -7,7 +7,7 @@ export interface PushAnswer {
   /** The content type in lower case, without parameters; empty where the answer has none. */
   readonly contentType: string;
   readonly body: Buffer;
-  /** Whether `body` is the whole body: it may have been too long or cut off. */
+  /** Whether `body` is the whole body; false where the body was too long or cut off. */
   readonly isComplete: boolean;
   /** All headers by their names in lower case. */
   readonly headers: IncomingHttpHeaders;

@@ -18,7 +18,7 @@ export interface HttpConnectionsOptions {
 export class HttpConnections {
   readonly route: HttpRoute;
   readonly #certificates: Certificates | undefined;
-  /** Undefined before `open`. */
+  /** The connections for new requests; undefined for a route over TLS until `open` has read the certificates. */
   #current: Generation | undefined;
 
   /** Throws, with a message for the user, where the environment names a proxy that cannot be used. */

@@ -13,8 +13,8 @@ import type { Refusal } from "./request_rules.ts";
 export type Authentication = (request: IncomingMessage) => Promise<Refusal | undefined>;
 
 /**
- * Checks requests with the authenticator of the extension `id`. It is looked up at each request, so while the extension
- * does not run, every request gets 503.
+ * Checks requests with the authenticator of the extension `id`, which is looked up at each request, so while the
+ * extension does not run, every request gets 503.
  */
 export function authenticationBy(host: Host, id: string): Authentication {
   return async (request) => {

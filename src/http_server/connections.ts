@@ -35,7 +35,7 @@ type Phase = "opening" | "served" | "answered" | "idle" | "reading";
 /** One open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** The client that opened it, as `clientOf` names it. */
+  /** The client that opened the connection, as `clientOf` names it. */
   readonly client: string;
   /** The second of the monotonic clock in which the connection's last request came; -1 before the first one. */
   askedSecond: number;
@@ -71,7 +71,8 @@ export interface ConnectionsOptions {
 /** Time-outs are checked this often, so a connection is cut at most this much too late. */
 const CHECK_INTERVAL_MS = 1_000;
 /**
- * Unanswered requests that one connection may have. At one more it is cut, since its client does not read the answers.
+ * Unanswered requests that one connection may have. At one more the connection is cut, since its client does not read
+ * the answers.
  */
 const PENDING_MAX = 8;
 

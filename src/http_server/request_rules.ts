@@ -64,7 +64,9 @@ const ONCE: ReadonlySet<string> = new Set([
   "sec-fetch-site",
 ]);
 
-/** Returns a refusal where the head of a request can be understood in two ways. */
+/**
+ * Returns a refusal where a request is of an unknown version of HTTP, or where its head can be understood in two ways.
+ */
 function unclearHead({ url = "/", httpVersion, rawHeaders, headers }: IncomingMessage): Refusal | undefined {
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return { status: 505, text: "HTTP/1.1 is spoken here" };
   const seen = new Set<string>();

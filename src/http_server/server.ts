@@ -190,7 +190,7 @@ export class HttpServer {
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
     this.#connections.closeIdle();
-    // A connection may send another request before it becomes idle.
+    // A connection may send another request before it becomes idle, so `#running` is waited for until it is empty.
     while (this.#running.size > 0) await Promise.all(this.#running);
     // The connections that are left are idle, or wait for the rest of a request, which is not worth the wait.
     this.#connections.closeAll();

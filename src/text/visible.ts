@@ -15,7 +15,7 @@ const PLAIN = /^[ -~]*$/;
 
 /**
  * Returns the text in one line, with each hidden character as in JSON: `\n`, `\u001b`, `\u202e`. A JSON document without
- * whitespace between its tokens stays the same document. Applying this twice has the effect of once.
+ * whitespace between its tokens stays the same document. Escaping a text twice has the effect of once.
  */
 export function visible(text: string): string {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, escaped);

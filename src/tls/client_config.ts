@@ -7,7 +7,7 @@ import type { PemSource } from "./key_material.ts";
 
 /** How a client secures its connections: the Collector's client options of `configtls`, as far as this build has them. */
 export interface ClientTlsConfig {
-  /** Whether to send in the clear where the endpoint has no scheme, which would decide. */
+  /** Whether to send in the clear to an endpoint without a scheme. A scheme, such as https://, decides by itself. */
   readonly insecure: boolean;
   /** Whether to use TLS but accept any certificate of the server. */
   readonly insecureSkipVerify: boolean;

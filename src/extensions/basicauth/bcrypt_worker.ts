@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
-/** A password, and the bcrypt hash that it may have. */
+/** A password, and the bcrypt hash to compare it with. */
 export interface Comparison {
   readonly password: string;
   readonly hash: string;

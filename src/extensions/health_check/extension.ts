@@ -68,7 +68,7 @@ export class HealthCheck implements Extension {
     });
   }
 
-  /** The address it listens at, with the real port where the config says 0. */
+  /** The address of the extension's listener, with the real port where the config says 0. */
   get address(): ListenAddress {
     return this.#share.address;
   }

@@ -69,7 +69,7 @@ export class KataMonitorApi implements Extension {
     });
   }
 
-  /** The address it listens at, with the real port where the config says 0. */
+  /** The address of the extension's listener, with the real port where the config says 0. */
   get address(): ListenAddress {
     return this.#share.address;
   }

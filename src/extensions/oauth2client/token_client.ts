@@ -44,8 +44,8 @@ export class TokenClient {
   }
 
   /**
-   * Reads the certificates that the options name. The caller must call it before `post`. Rejects where they cannot be
-   * used.
+   * Reads the certificates that the options name. The caller must call `load` before `post`. Rejects where they cannot
+   * be used.
    */
   load(): Promise<void> {
     return this.#connections.refresh();
