@@ -7,7 +7,7 @@ import { type HostRule, hostOf, type Reach } from "./hosts.ts";
 /** The answer to a request that is refused before its path is looked at. */
 export interface Refusal {
   readonly status: number;
-  /** One line, without its line end. */
+  /** The answer's body: one line, without its line end. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
