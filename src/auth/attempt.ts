@@ -10,14 +10,14 @@ export interface AttemptOptions<T> {
   readonly signal: AbortSignal;
   /** Sends the request with these headers. Never rejects. */
   send(headers: RequestHeaders): Promise<T>;
-  /** Returns whether the peer has refused the credentials. */
+  /** Returns whether the result says that the peer refused the credentials. */
   isRefused(result: T): boolean;
 }
 
 /**
  * Sends a request with credentials. Where the peer refuses them and the authenticator has new ones, sends it once more.
- * Rejects where there are no credentials, or none before `signal` aborts; nothing has been sent then, or the first attempt
- * was refused.
+ * Rejects where the authenticator has no credentials, or gets none before `signal` aborts. The peer has then got no
+ * request, or one that it refused.
  */
 export async function sendAuthenticated<T>(
   authenticator: ClientAuthenticator | undefined,
@@ -39,7 +39,7 @@ export function answerWithoutCredentials(error: unknown, address: string): Failu
   return { kind, status: "credentials", error: `${address}: ${text}` };
 }
 
-/** Waits like `unlessAborted`, but rejects with an error that says what the attempt was waiting for. */
+/** Waits like `unlessAborted`. When the signal aborts, the error says that the attempt was waiting for credentials. */
 function beforeAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return unlessAborted(work, signal).catch((error: unknown) => {
     throw error === signal.reason ? new Error("cannot get credentials before the attempt's deadline") : error;

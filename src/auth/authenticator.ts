@@ -19,7 +19,10 @@ export interface UnsentRequest {
 
 /** Adds credentials to requests. An extension offers it to the exporters whose `auth::authenticator` names the extension. */
 export interface ClientAuthenticator {
-  /** Returns why it cannot serve requests of this kind, and what to do instead; undefined where it can. */
+  /**
+   * Returns why the authenticator cannot serve requests of this kind, and what the user can do; undefined where it
+   * can.
+   */
   refusal(kind: RequestKind): string | undefined;
   /**
    * Returns the headers to send: the headers of the request and the credentials, all printable ASCII. It is called for each attempt.
@@ -35,11 +38,14 @@ export interface ClientAuthenticator {
 
 /** A request that a listener has received. */
 export interface ReceivedRequest {
-  /** The headers by their names in lower case. A header that came twice is a list, or whatever Node makes of it. */
+  /**
+   * The headers by their names in lower case. A header that came twice is as Node gives it: joined, its first value,
+   * or a list.
+   */
   readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /**
-   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients that cannot be told apart have the
-   * same name.
+   * The client, as `clientOf` names it (`http_server/client_address.ts`). Clients behind one address have the same
+   * name, and so have all clients of unix sockets.
    */
   readonly peer: string;
 }
@@ -57,17 +63,20 @@ export type Verdict = "accepted" | "refused" | "busy";
 export interface ServerAuthenticator {
   /** The value of WWW-Authenticate, which tells clients what credentials are needed. */
   readonly challenge: string;
-  /** Checks the request. Never rejects. It must take as long for a name that exists as for one that does not. */
+  /**
+   * Checks the request. Never rejects. Must take as long for an unknown user name as for a known one, so that the time
+   * does not tell which names exist.
+   */
   check(request: ReceivedRequest): Promise<Verdict>;
 }
 
-/** The key by which exporters find authenticators of outgoing requests, by their extensions' ids. */
+/** The key of the agent's list of authenticators for outgoing requests. The list has them by their extensions' ids. */
 export const CLIENT_AUTHENTICATORS: Single<Offers<ClientAuthenticator>> = {
   name: "client authenticators",
   make: () => new OfferList(),
 };
 
-/** The key by which listeners find authenticators of incoming requests, by their extensions' ids. */
+/** The key of the agent's list of authenticators for incoming requests. The list has them by their extensions' ids. */
 export const SERVER_AUTHENTICATORS: Single<Offers<ServerAuthenticator>> = {
   name: "server authenticators",
   make: () => new OfferList(),

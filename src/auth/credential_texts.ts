@@ -28,12 +28,15 @@ interface Failure {
   readonly end: () => void;
 }
 
-/** The largest file that is read. No credential is longer, and a wrong path may lead to a file of any size. */
+/**
+ * The largest file that is read, in bytes. No credential is longer, and a wrong path may lead to a file of any size.
+ */
 const FILE_BYTES_MAX = 64 * 1024;
 
 /**
- * Texts such as a password, some of them in files, which are read again when they change. Where a file cannot be used later,
- * its last good text stays in use, and the log and the extension's status say so until the file can be used again.
+ * Texts such as a password, some of them in files, which are read again when they change. Where a file can no longer be
+ * used, its last good text stays in use, and the log and the extension's status say so until the file can be used
+ * again.
  */
 export class CredentialTexts<Name extends string> {
   readonly #sources: readonly (readonly [Name, CredentialSource])[];
@@ -46,7 +49,7 @@ export class CredentialTexts<Name extends string> {
   #isClosed = false;
 
   constructor(sources: Readonly<Record<Name, CredentialSource>>, options: CredentialTextsOptions) {
-    this.#sources = Object.entries(sources) as [Name, CredentialSource][]; // the keys of the record
+    this.#sources = Object.entries(sources) as [Name, CredentialSource][]; // the record has no other keys
     this.#options = options;
     for (const [name, { text, file }] of this.#sources)
       if (text !== undefined && file === undefined) this.#texts.set(name, text);
@@ -75,7 +78,7 @@ export class CredentialTexts<Name extends string> {
     await this.#readAll(() => {});
   }
 
-  /** Stops watching, and removes what was reported in the extension's status. */
+  /** Stops watching, and removes the failures of files from the extension's status. */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const { end } of this.#failures.values()) end();
@@ -137,7 +140,7 @@ export class CredentialTexts<Name extends string> {
   #failed(name: Name, message: string): void {
     const { host, id, logger } = this.#options.settings;
     const before = this.#failures.get(name);
-    // Without an earlier text the extension cannot start; then the start itself fails with the reason.
+    // Where a text has never been read, the extension is starting, and `start` rejects with the reason.
     if (this.#isClosed || !this.#texts.has(name) || before?.message === message) return;
     before?.end();
     this.#failures.set(name, { message, end: host.statuses.outdated("extension", id, message) });
@@ -149,7 +152,7 @@ async function readText({ reject }: CredentialSource, path: string): Promise<str
   const bytes = await readSteadyFile(path);
   if (bytes.length > FILE_BYTES_MAX) throw new Error(`it has more than ${FILE_BYTES_MAX} bytes`);
   const text = new TextDecoder().decode(bytes).trim();
-  // A file that is written in place is empty for a moment.
+  // A file that is written in place is empty for a moment. An empty text must not replace the old one.
   if (text === "") throw new Error("it is empty");
   const reason = reject?.(text);
   if (reason !== undefined) throw new Error(reason);

@@ -4,7 +4,7 @@ import type { ClientAuthenticator, ServerAuthenticator } from "./authenticator.t
 import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "./authenticator.ts";
 import type { CredentialTexts } from "./credential_texts.ts";
 
-/** The sides of an authenticator; each may be missing. */
+/** The two sides of an authenticator. An extension may have only one of them. */
 export interface AuthenticatorSides {
   /** Adds credentials to exporters' requests. */
   readonly client?: ClientAuthenticator;
@@ -12,7 +12,7 @@ export interface AuthenticatorSides {
   readonly server?: ServerAuthenticator;
 }
 
-/** Makes an extension that offers the sides of an authenticator while it runs, and that reads and watches its files. */
+/** Makes an extension that offers the given sides while it runs, and that reads and watches the files of `texts`. */
 export function authenticatorExtension(
   settings: Settings,
   texts: CredentialTexts<string>,

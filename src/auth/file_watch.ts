@@ -9,7 +9,10 @@ export interface FileWatchOptions {
   /** The path of the file. It may not exist yet, and links may lead to it. */
   readonly path: string;
   readonly clock: Clock;
-  /** Is called when the file may have changed. The caller must call `arm` again afterwards. */
+  /**
+   * Is called when the file may have changed (a hint). The caller must then call `arm`, since links may lead elsewhere
+   * now.
+   */
   onHint(): void;
   /** Is called when the watcher has failed. Hints still come, but up to 10 s later. */
   onError(error: Error): void;
@@ -36,7 +39,9 @@ export class FileWatch {
     this.#options = options;
   }
 
-  /** Begins to watch, or begins again where other links lead to the file now. The caller must call it after each hint. */
+  /**
+   * Watches the file and the links that lead to it now. The caller must call `arm` first, and again after each hint.
+   */
   arm(): void {
     const { path, clock, onHint } = this.#options;
     this.#cancelHint();
@@ -71,7 +76,7 @@ export class FileWatch {
       if (watcher === this.#watcher) this.#options.onHint();
     };
     watcher.on("all", hint);
-    // Changes during the set-up were not reported.
+    // The watcher has not reported changes from before it was ready, so the file may have changed.
     watcher.on("ready", hint);
     watcher.on("error", (error) => {
       if (watcher === this.#watcher) this.#failed(error);
@@ -79,7 +84,7 @@ export class FileWatch {
     return watcher;
   }
 
-  /** Reports the error, unless it is the same as before. The next `arm` tries again. */
+  /** Reports the error to `onError`, unless the last error was the same. The next `arm` makes a new watcher. */
   #failed(cause: unknown): void {
     const error = cause instanceof Error ? cause : new Error(String(cause));
     this.#watched = "";

@@ -1,3 +1,3 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Says why there are no credentials, where that will not change until somebody changes a config or a permission. */
+/** Says why an authenticator has no credentials, and will have none until somebody changes a config or a permission. */
 export class LastingError extends Error {}

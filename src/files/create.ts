@@ -4,8 +4,8 @@ import { chmod, type FileHandle, mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Creates the directory, and those above it that are missing, with exactly this mode. An existing directory keeps its
- * mode.
+ * Creates the directory, and those above it that are missing, with exactly this mode, whatever the umask. An existing
+ * directory keeps its mode.
  */
 export async function ensureDirectory(path: string, mode: number): Promise<void> {
   const topmost = await mkdir(path, { recursive: true, mode });
@@ -17,8 +17,8 @@ export async function ensureDirectory(path: string, mode: number): Promise<void>
 }
 
 /**
- * Opens a file for reading and for writing at its end. Creates a missing file with exactly this mode; an existing one
- * keeps its mode.
+ * Opens a file for reading and for writing at its end. Creates a missing file with exactly this mode, whatever the
+ * umask. An existing file keeps its mode.
  */
 export async function openOrCreate(path: string, mode: number): Promise<FileHandle> {
   const { O_RDWR, O_CREAT, O_APPEND, O_EXCL } = constants;

@@ -4,7 +4,7 @@ import { Socket } from "node:net";
 import { isatty, ReadStream } from "node:tty";
 import { promisify } from "node:util";
 
-/** The largest file that is read. A larger one was probably named by mistake. */
+/** The largest file that is read, in bytes. A larger one was probably named by mistake. */
 export const FILE_BYTES_MAX: number = 1024 * 1024;
 
 const openAsync = promisify(open);
@@ -25,7 +25,7 @@ export async function readConfigFile(path: string, stop?: AbortSignal): Promise<
   stop?.addEventListener("abort", onStop, { once: true });
   if (stop?.aborted === true) onStop();
   const bytes = readWaiting(path, stop);
-  bytes.catch(() => {}); // After `stop` nobody waits for it, so its rejection must be handled here.
+  bytes.catch(() => {}); // After `stop` nobody waits for `bytes`, so its rejection must be handled here.
   return await Promise.race([stopped, bytes]).finally(() => stop?.removeEventListener("abort", onStop));
 }
 

@@ -7,7 +7,7 @@ export interface PushAnswer {
   /** The content type in lower case, without parameters; empty where the answer has none. */
   readonly contentType: string;
   readonly body: Buffer;
-  /** Whether `body` is the whole body: it may have been too long or cut off. */
+  /** Whether `body` is the whole body; false where the body was too long or cut off. */
   readonly isComplete: boolean;
   /** All headers by their names in lower case. */
   readonly headers: IncomingHttpHeaders;
@@ -17,7 +17,10 @@ export interface PushAnswer {
   readonly location: string;
 }
 
-/** The largest body that is read. No honest answer is longer, and a hostile one must not use up memory. */
+/**
+ * Bytes of the largest body that is read; the rest is dropped. No honest answer is longer, and a hostile one must not
+ * use up memory.
+ */
 const ANSWER_BYTES_MAX = 64 * 1024;
 
 /** Reads a response. Never rejects: a status is an answer even if its body cannot be read. */
@@ -29,7 +32,7 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
     for await (const chunk of response as AsyncIterable<Buffer>) {
       bytes += chunk.length;
       isComplete = bytes <= ANSWER_BYTES_MAX;
-      // This ends the connection as well.
+      // Leaving the loop destroys the response and its connection, so the rest is never read.
       if (!isComplete) break;
       chunks.push(chunk);
     }
@@ -48,7 +51,7 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
   };
 }
 
-/** The longest text of a server in a line of the log. */
+/** Characters of the longest text that a line of the log quotes from a server. A longer text is cut. */
 const TEXT_CHARS_MAX = 1_000;
 
 /** Turns a server's text into a part of a log line: one line, and not too long. */

@@ -24,14 +24,17 @@ export interface PushProtocol {
   readonly headers: Readonly<Record<string, string>>;
   /** Returns whether an answer of 2xx comes from a server of the protocol, and not from a web server, for example. */
   isOwn(answer: PushAnswer): boolean;
-  /** Returns why such an answer is not the protocol's; undefined where its content type is the reason. */
+  /**
+   * Returns why an answer of 2xx is not of the protocol, for the error text; undefined where its content type shows
+   * it.
+   */
   whyNotOwn?(answer: PushAnswer): string | undefined;
   /** Reads the details of the protocol's answer of 2xx. `samples` is the number that the caller gave to `post`. */
   accepted(
     answer: PushAnswer,
     samples?: number,
   ): { readonly rejectedPoints: number; readonly message: string };
-  /** Returns the reason in any other answer, as a part of a log line; empty where there is none. */
+  /** Returns the reason that an answer other than 2xx gives, as a part of a log line; empty where it gives none. */
   reasonOf(answer: PushAnswer): string;
 }
 
@@ -46,7 +49,7 @@ export interface HttpPushOptions {
   readonly settings: Settings;
 }
 
-/** How much of a foreign body is quoted in an error. */
+/** Characters that an error quotes of the body of a 2xx that is not of the protocol. */
 const FIRST_WORDS_CHARS = 120;
 const UNAUTHORIZED = 401;
 
@@ -66,8 +69,8 @@ export class HttpPushClient {
   readonly #where: string;
 
   /**
-   * Callers use `connectHttp`, which reads the certificates. Throws where the config names an authenticator that is not
-   * there.
+   * `connections` must be opened before `post` is called, since opening reads the certificates. Throws where
+   * the config names an authenticator that no extension offers, or that cannot serve HTTP.
    */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
     const { url, config, protocol, settings } = options;
@@ -122,7 +125,8 @@ export class HttpPushClient {
     return this.#connections.use(async (agent) => {
       for (;;) {
         const result = await postOnce(this.#connections.route, body, { agent, headers, signal });
-        // The server closed the idle connection while the request was being sent: it is sent again on another one.
+        // `isStale`: the server closed an idle connection while the request was being sent, so the request is sent
+        // again on another.
         if ("status" in result || !result.isStale || signal.aborted) return result;
       }
     });
@@ -145,7 +149,7 @@ export class HttpPushClient {
     return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
 
-  /** Returns why the request was not accepted, quoting the peer where it gives a reason. */
+  /** Returns why the request was not accepted, with the peer's words where its answer gives a reason. */
   #reasonOf(answer: PushAnswer): string {
     const { status, contentType, location } = answer;
     if (status >= 300 && status < 400)
@@ -181,7 +185,10 @@ function failedAtProxy({ status, message }: ProxyError, url: PushUrl): Answer {
   };
 }
 
-/** Makes a client and reads the certificates that the config names. Rejects where that fails. It does not connect yet. */
+/**
+ * Makes a client and reads the certificates that the config names. Rejects where they cannot be used. Opens no
+ * connection yet.
+ */
 export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {
   const { url, config, settings } = options;
   const connections = new HttpConnections({ url, config, owner: { kind: "exporter", settings } });
@@ -194,7 +201,10 @@ export async function connectHttp(options: HttpPushOptions): Promise<HttpPushCli
 
 const GO_ARCH: Readonly<Record<string, string>> = { x64: "amd64", ia32: "386" };
 
-/** Returns the header in the Collector's form, `name/version (os/arch)`, with Go's names of architectures. */
+/**
+ * Returns the value of the header User-Agent in the Collector's form, `name/version (os/arch)`, with Go's names of
+ * architectures.
+ */
 function userAgent({ command, version }: BuildInfo): string {
   return `${command}/${version} (${platform()}/${GO_ARCH[arch()] ?? arch()})`;
 }

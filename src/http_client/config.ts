@@ -14,11 +14,11 @@ export interface HttpClientConfig {
   readonly headers: Readonly<Record<string, string>>;
   /** The proxy to go through; undefined leaves it to the environment. */
   readonly proxy: ForwardProxy | "none" | undefined;
-  /** Connections that are kept open for the next request. `Infinity` for no limit. */
+  /** The most connections that stay open without a request; further ones are closed. `Infinity` for no limit. */
   readonly idleConnectionsMax: number;
-  /** Open connections. `Infinity` for no limit. */
+  /** The most connections that are open; further requests wait for one. `Infinity` for no limit. */
   readonly connectionsMax: number;
-  /** A connection without a request for this long is closed; 0 for never. */
+  /** A connection that has had no request for this long is closed; 0 for never. */
   readonly idleTimeoutMs: number;
   /** Whether a connection may carry more than one request. */
   readonly keepAlives: boolean;
@@ -27,8 +27,8 @@ export interface HttpClientConfig {
 const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no limit`);
 
 /**
- * The options of an HTTP client by their names in YAML, as the schemas below give them: milliseconds, and 0 for no
- * limit.
+ * The options of an HTTP client by their names in YAML, as `httpClientOptions` gives them: times in milliseconds, and
+ * counts where 0 means no limit.
  */
 export type HttpClientOptions = Pick<HttpClientConfig, "auth" | "tls" | "headers"> &
   Readonly<Record<"proxy_url", ForwardProxy | "none" | undefined>> &
@@ -36,7 +36,10 @@ export type HttpClientOptions = Pick<HttpClientConfig, "auth" | "tls" | "headers
   Readonly<Record<"max_idle_conns_per_host", number | undefined>> &
   Readonly<Record<"disable_keep_alives", boolean>>;
 
-/** The schemas of the options, for the component's own strict object, whose transform calls `toHttpClientConfig`. */
+/**
+ * The schemas of an HTTP client's options, for the component's own strict object, whose transform calls
+ * `toHttpClientConfig`.
+ */
 export const httpClientOptions: {
   readonly [Key in keyof HttpClientOptions]-?: z.ZodType<HttpClientOptions[Key], unknown>;
 } = {

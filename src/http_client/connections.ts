@@ -7,18 +7,18 @@ import type { HttpClientConfig } from "./config.ts";
 import { createAgent, type HttpRoute, routeTo } from "./route.ts";
 import type { PushUrl } from "./url.ts";
 
-/** Where the connections lead, and the component that uses them. */
+/** The URL to which connections lead, how they are made, and the component that uses them. */
 export interface HttpConnectionsOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly owner: CertificateOwner;
 }
 
-/** The connections to one URL. Those over TLS are made with the certificates that the files have at that time. */
+/** The connections to one URL. New connections over TLS use the certificates that were read last. */
 export class HttpConnections {
   readonly route: HttpRoute;
   readonly #certificates: Certificates | undefined;
-  /** Undefined before `open`. */
+  /** The connections for new requests; undefined for a route over TLS until `open` has read the certificates. */
   #current: Generation | undefined;
 
   /** Throws, with a message for the user, where the environment names a proxy that cannot be used. */
@@ -39,7 +39,7 @@ export class HttpConnections {
     });
   }
 
-  /** Reads the certificates. Rejects where they cannot be used. It does not connect yet. */
+  /** Reads the certificates. Rejects where they cannot be used. Opens no connection yet. */
   async open(): Promise<void> {
     await this.#certificates?.load();
   }
@@ -49,7 +49,9 @@ export class HttpConnections {
     await this.#certificates?.load();
   }
 
-  /** Runs `work` with the current connections. They stay open until it ends, even if new certificates replace them. */
+  /**
+   * Runs `work` with the current connections. They stay open until `work` ends, even if new certificates replace them.
+   */
   async use<T>(work: (agent: Agent) => Promise<T>): Promise<T> {
     if (this.#current === undefined) throw new Error("BUG: connections are used before they are opened");
     return await this.#current.use(work);
@@ -62,7 +64,7 @@ export class HttpConnections {
   }
 }
 
-/** The connections that are made with the same certificates. */
+/** The connections that are made with one set of certificates. New certificates retire them. */
 class Generation {
   readonly #agent: Agent;
   #users = 0;
@@ -82,7 +84,7 @@ class Generation {
     }
   }
 
-  /** Closes the connections now, or as soon as nobody uses them. */
+  /** Closes the connections as soon as no `work` uses them, which may be now. */
   retire(): void {
     this.#isRetired = true;
     if (this.#users === 0) this.#agent.destroy();

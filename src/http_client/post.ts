@@ -7,7 +7,7 @@ import type { HttpRoute, RoutedOptions } from "./route.ts";
 /** How one request is sent. */
 export interface PostOptions {
   readonly agent: Agent;
-  /** Headers of the request. The route adds its own. */
+  /** Headers of the request. Those of `route.headers` are added. */
   readonly headers: OutgoingHttpHeaders;
   readonly signal: AbortSignal;
 }
@@ -46,7 +46,7 @@ export function postOnce(
     outgoing.on("error", (error: NodeJS.ErrnoException) =>
       resolve({ error, isStale: outgoing.reusedSocket && CLOSED_CODES.has(error.code ?? "") }),
     );
-    // Without this listener, Node would close the connection and report nothing.
+    // Without a listener for "upgrade" (status 101), Node would close the connection and report nothing.
     outgoing.on("upgrade", ({ statusCode = 0 }, socket) => {
       socket.destroy();
       const words = describeStatus(statusCode, "nobody asked for another protocol");

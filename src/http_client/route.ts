@@ -24,7 +24,7 @@ export interface HttpRoute {
   readonly isTls: boolean;
   /** Host, port and path of every request. */
   readonly request: RequestOptions;
-  /** Headers for the proxy that forwards the request. */
+  /** Headers that are added for a proxy that forwards the request; empty where none does. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
   /** The server's own address; undefined where a proxy is used. */
@@ -41,7 +41,7 @@ export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
     return { ...direct, request: { ...direct.request, socketPath }, address: { path: socketPath } };
   const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
   if (proxy === undefined) return { ...direct, address: { host, port } };
-  // The agent makes connections through a tunnel, so the request is the same as for a direct one.
+  // For https the agent opens a tunnel through the proxy, so the request is the same as without a proxy.
   if (isTls) return { ...direct, proxy, address: undefined };
   // A proxy gets the whole URL (RFC 9112, 3.2.2).
   const authority = authorityOf(url);
@@ -63,7 +63,7 @@ function authorityOf({ host, port }: PushUrl): string {
 export interface RoutedOptions extends RequestOptions {
   readonly agent: Agent;
   readonly signal: AbortSignal;
-  /** The same signal again, for the tunnel: Node does not pass `signal` on to the function that makes the connection. */
+  /** `signal` again, for the tunnel: Node does not pass `signal` on to the function that makes the connection. */
   readonly attempt: AbortSignal;
 }
 
@@ -72,7 +72,7 @@ export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
-  /** The certificates for TLS; undefined where the route has none. */
+  /** The certificates for TLS; undefined where neither the server nor the proxy speaks TLS. */
   readonly secureContext: SecureContext | undefined;
   readonly clock: Clock;
 }
@@ -83,7 +83,7 @@ export function createAgent(options: HttpAgentOptions): Agent {
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
   const { proxy } = route;
-  // Where a proxy forwards the request, TLS ends at the proxy, whose name its certificate must be for.
+  // Where a proxy forwards the request, TLS ends at the proxy, so the certificate must be for the proxy's name.
   const name = url.isTls ? nameOf(options) : (proxy?.host ?? url.host);
   const agent = new TlsAgent({
     ...limits,
@@ -94,7 +94,7 @@ export function createAgent(options: HttpAgentOptions): Agent {
   });
   if (!url.isTls || proxy === undefined) return agent;
   agent.createConnection = (asked, done) => {
-    // The agent passes on all options of the request.
+    // The agent passes on all options of the request, and all its requests have `RoutedOptions`.
     const { attempt } = asked as RoutedOptions;
     openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
@@ -111,7 +111,7 @@ function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutM
     keepAlive: keepAlives,
     maxFreeSockets: idleConnectionsMax,
     maxSockets: connectionsMax,
-    // The agent applies it to connections that wait; requests have their own deadline.
+    // The agent closes connections that have been idle for this time. A request has its own deadline.
     ...(idleTimeoutMs === 0 ? {} : { timeout: idleTimeoutMs }),
   };
 }
@@ -121,7 +121,10 @@ function nameOf({ url, config }: HttpAgentOptions): string {
   return config.tls.serverName ?? url.host;
 }
 
-/** The deadline of a tunnel, the same as for connections of gRPC. */
+/**
+ * A tunnel through a proxy must be open, with TLS to the server, within this time, like a connection of
+ * `grpc_client/`.
+ */
 const CONNECT_MS = 20_000;
 
 async function openSecureTunnel(

@@ -4,7 +4,7 @@ import { z } from "zod";
 /** The parts of a URL to which requests go. */
 export interface PushUrl {
   readonly isTls: boolean;
-  /** A name, or an address without brackets. For a unix socket, the name in the header Host. */
+  /** A name, or an address without brackets. For a unix socket, "localhost", for the header Host. */
   readonly host: string;
   readonly port: number;
   /** Begins with a slash; empty for a unix socket, whose URL has no room for one. */
@@ -16,11 +16,11 @@ export interface PushUrl {
 }
 
 const FORMS = 'must be "http://host:port/path", "https://host:port/path" or "unix:///path"';
-/** `sun_path` of a socket address has 108 bytes, the last of them NUL. */
+/** Bytes of the longest path of a unix socket: `sun_path` of its address has 108, the last of them NUL. */
 const SOCKET_PATH_BYTES_MAX = 107;
 const DEFAULT_PORT = { "http:": 80, "https:": 443 };
 
-/** Parses a URL. Returns a text that says what is wrong where requests cannot go to it. */
+/** Parses a URL. Where requests cannot go to the URL, returns a text that says why. */
 export function parsePushUrl(text: string): PushUrl | string {
   if (text.startsWith("unix:")) return parseSocketUrl(text);
   if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return FORMS;

@@ -7,14 +7,14 @@ import { clientOf } from "./client_address.ts";
 import type { Refusal } from "./request_rules.ts";
 
 /**
- * Checks the credentials of a request. Resolves to why it is not answered, or to undefined where they are good. Never
- * rejects.
+ * Checks the credentials of a request. Resolves to the refusal to send, or to undefined where the credentials are good.
+ * Never rejects.
  */
 export type Authentication = (request: IncomingMessage) => Promise<Refusal | undefined>;
 
 /**
- * Checks requests with the authenticator of that id. The authenticator is looked up at each request: while its extension
- * does not run, no request is answered.
+ * Checks requests with the authenticator of the extension `id`, which is looked up at each request, so while the
+ * extension does not run, every request gets 503.
  */
 export function authenticationBy(host: Host, id: string): Authentication {
   return async (request) => {

@@ -5,12 +5,12 @@ import { connect, createServer, type ListenOptions, type Server } from "node:net
 import { dirname } from "node:path";
 import type { ListenAddress } from "../options/values.ts";
 
-/** Lets the server listen at one address. Rejects with the system's error. */
+/** Makes the server listen at one address. Rejects with the system's error. */
 export type Open = (server: Server, where: ListenOptions) => Promise<void>;
 
 /** The addresses and servers of a listener, which listens at every address of its host. */
 export interface Binding {
-  /** The addresses it listens at. Port 0 is replaced by the port that the system chose. */
+  /** The addresses at which the listener is open. Port 0 is replaced by the port that the system chose. */
   readonly addresses: readonly ListenAddress[];
   /** The servers of all addresses but the first; they forward their connections to the first server. */
   readonly others: readonly Server[];
@@ -21,8 +21,8 @@ const ABSENT: readonly string[] = ["EADDRNOTAVAIL", "EAFNOSUPPORT"];
 /** The addresses of "localhost", whatever a hosts file says: clients may use either. */
 const LOOPBACKS: readonly string[] = ["127.0.0.1", "::1"];
 /**
- * With port 0 the system chooses a port at the first address; another program may use it at the second. Then both are
- * tried again.
+ * How often port 0 is tried where a listener has two addresses. The system chooses a port that is free at the first
+ * address, but another program may use that port at the second one.
  */
 const FREE_PORT_ATTEMPTS = 8;
 const SOCKET_MODE = 0o660;
@@ -124,7 +124,7 @@ function portOf(address: ListenAddress | undefined): number | undefined {
   return address !== undefined && "port" in address ? address.port : undefined;
 }
 
-/** Removes a socket file on which no process listens: the one that made it has died. */
+/** Removes the socket file if no process listens on it, because the process that made it has died. */
 async function removeDeadSocket(path: string): Promise<void> {
   // A connection to a file that is no socket is refused too, and such a file must stay.
   const isSocket = await lstat(path).then(

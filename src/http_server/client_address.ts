@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Clients of a unix socket have no address, so all of them count as one client. */
+/** The name of all clients of a unix socket. They have no address, so they count as one client. */
 const UNIX = "unix socket";
 const MAPPED = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i;
 const LOOPBACK = "::1";

@@ -41,10 +41,12 @@ type CountLimit = "connections" | "connections_per_address" | "requests_per_seco
 type SizeLimit = "url" | "request_header";
 type RefusedLimit = "request_timeout" | "stall_timeout";
 
-/** `limits` of a listener by their names in YAML, as the schemas below give them: counts, and sizes in bytes. */
+/** `limits` of a listener by their names in YAML, as `serverLimits` gives them: counts, and sizes in bytes. */
 export type ServerLimitOptions = Readonly<Record<CountLimit | SizeLimit, number>>;
 
-/** The schemas of the limits, for the component's own strict object, whose transform calls `toServerLimits`. */
+/**
+ * The schemas of a listener's limits, for the component's own strict object, whose transform calls `toServerLimits`.
+ */
 export const serverLimits: Readonly<
   Record<CountLimit, z.ZodPrefault<z.ZodType<number, number>>> &
     Record<SizeLimit, z.ZodPrefault<z.ZodType<number, string | number>>> &
@@ -89,7 +91,7 @@ const timeout = (meaning: string, byDefault: string): z.ZodOptional<z.ZodType<nu
 
 type TimeoutOption = "read_header_timeout" | "read_timeout" | "write_timeout" | "idle_timeout";
 
-/** The options of a listener by their names in YAML, as the schemas below give them; time-outs are in milliseconds. */
+/** The options of a listener by their names in YAML, as `servingOptions` gives them; time-outs are in milliseconds. */
 export type ServingOptions = Partial<
   Readonly<
     Record<"tls", TlsConfig | undefined> &
@@ -100,7 +102,7 @@ export type ServingOptions = Partial<
   >
 >;
 
-/** The schemas of the options, for the component's own strict object, whose transform calls `toServing`. */
+/** The schemas of a listener's options, for the component's own strict object, whose transform calls `toServing`. */
 export const servingOptions: {
   readonly [Key in keyof ServingOptions]-?: z.ZodOptional<
     z.ZodType<NonNullable<ServingOptions[Key]>, unknown>
@@ -159,13 +161,13 @@ const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
 /** The parts of a factory that every component with a listener has; spread it into the factory. */
 export const listening = {
-  /** Claims the port, whatever the host: components that claim the same one can share a listener. */
+  /** Claims the port, whatever the host: components with the same port can share a listener. */
   sharedClaims: ({ address }: Listening): readonly string[] => [
     "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
   ],
   uses: ({ serving: { auth } }: Listening): readonly ExtensionUse[] =>
     authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator"),
-  /** Warns that passwords and tokens come in the clear, where anybody on the network can read them. */
+  /** Warns where passwords and tokens come in the clear, where anybody on the network can read them. */
   remarks: ({ address, serving: { auth, tls } }: Listening): readonly Remark[] => {
     if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
       return [];
@@ -178,7 +180,10 @@ export const listening = {
   },
 };
 
-/** The time-outs where no config sets them. An idle connection lasts longer than Prometheus' default scrape interval. */
+/**
+ * The time-outs of a listener where no config sets them. An idle connection lasts longer than Prometheus' default
+ * scrape interval.
+ */
 export const defaultServerTimeouts: ServerTimeouts = {
   readMs: 10_000,
   writeMs: 30_000,
@@ -186,7 +191,10 @@ export const defaultServerTimeouts: ServerTimeouts = {
   keepAlives: true,
 };
 
-/** Returns undefined where none is set: the time-outs of a component at the same address then apply. */
+/**
+ * Returns undefined where the config sets no time-out: those of a component at the same address, or the defaults,
+ * apply.
+ */
 function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   const { readMs, writeMs, idleMs, keepAlives } = defaultServerTimeouts;
   const { read_header_timeout, read_timeout, write_timeout, idle_timeout, keep_alives_enabled } = config;
@@ -200,5 +208,5 @@ function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   };
 }
 
-/** The limits where no config sets them. */
+/** The limits of a listener where no config sets them. */
 export const defaultServerLimits: ServerLimits = toServerLimits(z.object(serverLimits).parse({}));

@@ -4,8 +4,9 @@ import type { Clock } from "../clock/clock.ts";
 import { clientOf } from "./client_address.ts";
 import type { ClosedReason } from "./rejections.ts";
 
-/** How many connections may be open. */
+/** How many connections of a listener may be open. */
 export interface ConnectionLimits {
+  /** Connections of all clients together. */
   readonly connectionsMax: number;
   /** Connections of one client: an IPv4 address, a /64 network of IPv6, or all clients of a unix socket. */
   readonly connectionsPerAddressMax: number;
@@ -34,20 +35,20 @@ type Phase = "opening" | "served" | "answered" | "idle" | "reading";
 /** One open connection. */
 export interface Connection {
   readonly socket: Socket;
-  /** The client that opened it, as `clientOf` names it. */
+  /** The client that opened the connection, as `clientOf` names it. */
   readonly client: string;
-  /** The second of the monotonic clock in which its last request came; -1 before the first one. */
+  /** The second of the monotonic clock in which the connection's last request came; -1 before the first one. */
   askedSecond: number;
 }
 
 interface Tracked extends Connection {
   phase: Phase;
   deadlineMs: number;
-  /** The socket's `bytesRead` when the connection became idle: a larger one means that a request is arriving. */
+  /** The socket's `bytesRead` when the connection became idle. If it grows, a request is arriving. */
   bytesRead: number;
-  /** Requests on which a route works. */
+  /** The number of requests on which a route works. */
   working: number;
-  /** Requests whose answers the client has not received as a whole. */
+  /** The number of requests whose answers the client has not received as a whole. */
   pending: number;
 }
 
@@ -69,7 +70,10 @@ export interface ConnectionsOptions {
 
 /** Time-outs are checked this often, so a connection is cut at most this much too late. */
 const CHECK_INTERVAL_MS = 1_000;
-/** Unanswered requests that one connection may have. A client that sends more does not read its answers. */
+/**
+ * Unanswered requests that one connection may have. At one more the connection is cut, since its client does not read
+ * the answers.
+ */
 const PENDING_MAX = 8;
 
 /**
@@ -94,7 +98,7 @@ export class Connections {
    */
   admit(socket: Socket): Connection | undefined {
     const { clock, timeouts, onClosed } = this.#options;
-    // A socket with an error emits "close" as well, which is handled below.
+    // Without a listener, an error would end the process. The socket emits "close" after it, which is handled below.
     socket.on("error", () => {});
     const client = clientOf(socket.remoteAddress);
     if (!this.#makeRoom(client)) {
@@ -123,12 +127,12 @@ export class Connections {
     return tracked;
   }
 
-  /** Finds the connection of a socket that was admitted. */
+  /** Returns the connection of the socket; undefined where `admit` did not accept it. */
   of(socket: Socket): Connection | undefined {
     return this.#bySocket.get(socket);
   }
 
-  /** Reports that the TLS handshake has ended: requests come over `secure` now, and the time for the first one begins. */
+  /** Reports that the TLS handshake has ended: requests come over `secure` now, the first within `readMs`. */
   secured(connection: Connection, secure: Socket): void {
     const tracked = this.#trackedOf(connection);
     this.#bySocket.set(secure, tracked);
@@ -155,7 +159,7 @@ export class Connections {
     if (--tracked.working === 0) this.#wait(tracked, tracked.pending === 0 ? "idle" : "answered");
   }
 
-  /** Reports that the client has received the whole answer, or has gone. */
+  /** Reports that the client has received the whole answer, or has disconnected. */
   taken(connection: Connection): void {
     const tracked = this.#trackedOf(connection);
     if (--tracked.pending > 0) this.#renewWrite(tracked);
@@ -213,7 +217,10 @@ export class Connections {
     this.#cancelCheck = undefined;
   }
 
-  /** Returns whether the client may have one more connection. Closes a waiting one for it where a limit is reached. */
+  /**
+   * Returns whether the client may open one more connection. Where a limit is reached, closes a waiting one to make
+   * room.
+   */
   #makeRoom(client: string): boolean {
     const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
     const own = this.#clients.get(client);
@@ -229,8 +236,8 @@ export class Connections {
   }
 
   /**
-   * Finds the client with most connections, among those with a waiting one. A client with more connections never
-   * displaces one with fewer.
+   * Finds the client with most connections among those with a waiting one. Skips other clients that have no more
+   * connections than the client of the new one, so that a client never displaces another with fewer.
    */
   #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
     let largest: ClientConnections | undefined;

@@ -7,28 +7,31 @@ export interface HandshakesOptions {
   /** Handshakes of one client that may begin in a second. All clients together may begin `CLIENTS_RATE` times as many. */
   readonly perSecondMax: number;
   readonly clock: Clock;
-  /** Begins the handshake. The socket's first bytes are ready to be read. */
+  /** Begins the handshake. The client's first bytes can be read from the socket. */
   start(connection: Connection): void;
   /** Closes a connection whose handshake has not ended. */
   close(connection: Connection, reason: "evicted" | "not_tls"): void;
 }
 
-/** A handshake costs 1 to 2 ms. With 50 per client and second, all clients together cost at most two fifths of a core. */
+/**
+ * All clients together may begin so many times the handshakes of one client. At 1 to 2 ms a handshake and the default
+ * of 50 a second for each client, they use at most two fifths of a core.
+ */
 const CLIENTS_RATE = 4;
 /** The first byte that every TLS client sends (RFC 8446, 5.1). Connections that begin with another byte are closed. */
 const HANDSHAKE_RECORD = 0x16;
-/** Handshakes that may have begun and not ended. */
+/** Handshakes that may be unfinished. When one more begins, the oldest of the client with most of them is closed. */
 const RUNNING_MAX = 32;
 
 /**
  * Limits how many TLS handshakes begin in a second, since each costs the main thread 1 to 2 ms. A handshake begins when its
- * client's first bytes are there. The others wait in a queue, which costs no time of the processor; the clients take turns.
+ * client's first bytes have arrived. Handshakes above the limit wait in a queue, at no cost; the clients take turns.
  */
 export class Handshakes {
   readonly #options: HandshakesOptions;
-  /** The waiting connections of each client. The client whose turn it is comes first. */
+  /** The connections of each client whose handshakes wait. The client that may begin one next comes first. */
   readonly #queues = new Map<string, Set<Connection>>();
-  /** The handshakes that have begun, the oldest first. */
+  /** The connections whose handshakes have begun and not ended, the oldest first. */
   readonly #running = new Set<Connection>();
   #second = 0;
   #startedBy = new Map<string, number>();
@@ -45,7 +48,7 @@ export class Handshakes {
     socket.once("close", () => this.done(connection));
     socket.once("readable", () => {
       const first: Buffer | null = socket.read();
-      // The client has closed the connection and sent nothing.
+      // `null` means that the client has closed the connection and sent nothing.
       if (first === null) return socket.destroy();
       if (first[0] !== HANDSHAKE_RECORD) return this.#options.close(connection, "not_tls");
       socket.unshift(first);
@@ -89,7 +92,9 @@ export class Handshakes {
     });
   }
 
-  /** Removes the connection whose turn it is from its queue. Returns undefined where none may begin in this second. */
+  /**
+   * Takes the next connection out of its queue. Returns undefined where no further handshake may begin in this second.
+   */
   #next(): Connection | undefined {
     const { perSecondMax } = this.#options;
     if (this.#started >= perSecondMax * CLIENTS_RATE) return undefined;
@@ -107,7 +112,7 @@ export class Handshakes {
     return undefined;
   }
 
-  /** Finds the oldest handshake of the client that has most of them. */
+  /** Finds the oldest unfinished handshake of the client that has most of them. */
   #longestOfMost(): Connection {
     const counts = new Map<string, number>();
     for (const { client } of this.#running) counts.set(client, (counts.get(client) ?? 0) + 1);

@@ -27,8 +27,8 @@ export function hostOf(authority: string): string | undefined {
  * Where `allowed` is undefined, these are answered as well:
  * - names that no attacker can register: `ownNames`, names without a dot, and names of clusters;
  * - any name over a unix socket, which no browser can reach;
- * - any name for a request that reads and comes over the network: whoever can reach an open port may read, and Prometheus
- *   may know the node by any name.
+ * - any name for a request that changes nothing and comes over the network: whoever can reach an open port may read,
+ * and Prometheus may know the node by any name.
  */
 export function hostRule(allowed: readonly string[] | undefined, ownNames: readonly string[]): HostRule {
   if (allowed !== undefined) {

@@ -28,12 +28,12 @@ export interface Share {
   readonly address: ListenAddress;
   /** All addresses of the listener, as a text for the log. */
   readonly endpoint: string;
-  /** Begins to listen, unless another share of the address already does. Rejects with the address and the cause. */
+  /** Opens the listener, unless another share has opened it. Rejects with the address and the cause. */
   listen(): Promise<void>;
   /** Reads the certificate's files again. Rejects where they cannot be used; the old certificate then stays in use. */
   refresh(): Promise<void>;
   /**
-   * Withdraws the routes. The last share that closes also closes the listener; running requests may end until
+   * Withdraws the routes. The last share that closes also closes the listener, and waits for running requests until
    * `deadline` aborts.
    */
   close(deadline: AbortSignal): Promise<void>;
@@ -46,7 +46,7 @@ export class Listeners {
   /** Registers a share. Nothing is opened until the caller calls `listen` on it. */
   share(options: ShareOptions): Share {
     const { address } = options;
-    // Each port 0 becomes another port, so it is never shared.
+    // The system chooses another port for each port 0, so its listener is never shared.
     if ("port" in address && address.port === 0) return new Listener().add(options, () => {});
     const key = describeAddress(address);
     const listener = this.#byAddress.get(key) ?? new Listener();
@@ -55,14 +55,14 @@ export class Listeners {
   }
 }
 
-/** One address, and its shares. */
+/** The listener at one address, for all shares of the address. */
 class Listener {
   readonly #shares = new Set<ShareOptions>();
   /** The shares on which `listen` was called. */
   readonly #active = new Set<ShareOptions>();
   #server: HttpServer | undefined;
   #certificates: Certificates | undefined;
-  /** The options that the server was made with. */
+  /** The options with which `#server` was made. */
   #made = ANY_SERVING;
   #listening: Promise<void> | undefined;
 
@@ -139,7 +139,7 @@ class Listener {
     return best?.routes.get(path);
   }
 
-  /** Throws where a share does not agree with the running server or with another share. */
+  /** Throws where an option or a path of the share conflicts with the running server or with another share. */
   #check(share: ShareOptions): void {
     const where = describeAddress(share.address);
     if (this.#server !== undefined) {

@@ -4,11 +4,11 @@ import { OfferList, type Offers } from "../component/offers.ts";
 import type { Single } from "../component/single.ts";
 import type { Reading } from "../metrics/model.ts";
 
-/** The families that one answer has, and readings to add to it. */
+/** The families that the answer to one pull has, and readings that are added to it. */
 export interface PullOptions {
   /** Readings to add to those of the pipeline. A reading whose resource has no attributes gets no resource labels. */
   readonly own?: readonly Reading[];
-  /** Writes only families whose names begin with one of these. */
+  /** Only families whose names begin with one of these are written; all families if left out. */
   readonly prefixes?: readonly string[];
 }
 
@@ -23,7 +23,7 @@ export interface MetricsPage {
   ): Promise<void>;
 }
 
-/** The key by which components find the pages of the agent's exporters, by the exporters' ids. */
+/** The key of the list of pages that the agent's exporters offer. The list has the pages by their exporters' ids. */
 export const METRICS_PAGES: Single<Offers<MetricsPage>> = {
   name: "metrics pages",
   make: () => new OfferList(),

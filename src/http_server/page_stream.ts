@@ -3,21 +3,26 @@ import type { Writable } from "node:stream";
 import type { Clock } from "../clock/clock.ts";
 import { Chunk, type PageWriter } from "../prometheus/write/page_writer.ts";
 
-/** Large enough that the calls for each chunk cost little. A chunk is written in about 30 µs. */
+/**
+ * Bytes of a page that are sent at once: enough that the calls for each chunk cost little. A chunk is written in about
+ * 30 µs.
+ */
 export const CHUNK_BYTES: number = 128 * 1024;
 /** The longest time for which one pull writes before others get a turn, even if its client reads as fast as the agent writes. */
 const SLICE_MS = 10;
 
-/** A client that takes a page at its own pace. */
+/** A client that reads a page at its own pace. */
 export interface Puller {
   readonly out: Writable;
-  /** Aborts when the puller has gone or was too slow, or when the agent must stop. */
+  /** Aborts when the client has disconnected or was too slow, or when the agent must stop. */
   readonly signal: AbortSignal;
-  /** Called each time the puller has taken the bytes that were sent. */
+  /** Is called each time `out` has written bytes that were sent, which shows that the client reads. */
   onTaken(): void;
 }
 
-/** Sends the bytes. Resolves when the caller may use their memory again. Rejects with the signal's reason when that aborts. */
+/**
+ * Sends the bytes. Resolves when the caller may reuse their memory. When the signal aborts, rejects with its reason.
+ */
 export function send({ out, signal, onTaken }: Puller, bytes: Uint8Array): Promise<void> {
   return new Promise((resolve, reject) => {
     const abort = (): void => reject(signal.reason);
@@ -32,7 +37,10 @@ export function send({ out, signal, onTaken }: Puller, bytes: Uint8Array): Promi
   });
 }
 
-/** Lets long pieces of work take turns. One goes on in each turn of the event loop, so that other events are not held up. */
+/**
+ * Lets long pieces of work alternate: one goes on in each iteration of the event loop, so that other events are not
+ * delayed.
+ */
 export class Turns {
   readonly #waiting: (() => void)[] = [];
 
@@ -51,7 +59,7 @@ export class Turns {
 }
 
 /**
- * Writes the page as fast as the puller takes it, through one chunk of memory. Rejects when the puller's signal aborts.
+ * Writes the page as fast as the puller reads it, through one chunk of memory. Rejects when the puller's signal aborts.
  */
 export async function streamPage(
   writer: PageWriter,

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
- * The budget that a request is counted in. Requests that no route answers have a budget of their own, so that they do not
- * use up the budget of a puller with the same address.
+ * The budget that a request is counted in. Requests that no route answers have the budget "refused", so that they do
+ * not use up the budget "page" of a puller with the same address.
  */
 export type Budget = "page" | "refused";
 
 /**
- * Clients that are counted separately within one second. Further ones share one count, so that a flood of addresses
+ * Clients that are counted separately within one second. Further clients share one count, so that a flood of addresses
  * uses no more memory.
  */
 export const CLIENTS_MAX = 4_096;

@@ -6,7 +6,7 @@ import type { Clock } from "../clock/clock.ts";
 /**
  * Why the listener closed a connection:
  * - `limit`: the limits allowed no further connection;
- * - `evicted`: it was closed for another connection;
+ * - `evicted`: the connection was closed to make room for another one;
  * - `read_timeout`, `write_timeout`, `idle_timeout`: a request, an answer or the next request took too long;
  * - `pipelining`: the client sent requests faster than it read the answers;
  * - `not_tls`: the client did not speak TLS to a listener that does.
@@ -21,15 +21,18 @@ export type ClosedReason =
   | "not_tls";
 
 /**
- * Why no route answered a request: its client had used up its budget (`rate`), a rule forbids it (`rule`), or nothing is served
- * at its path or by its method.
+ * Why no route answered a request:
+ * - `rate`: the client had used up its budget;
+ * - `rule`: a rule forbids the request, or its credentials are refused;
+ * - `unknown_path`: nothing is served at the path;
+ * - `method`: the path is not served by this method.
  */
 export type RefusedReason = "rate" | "rule" | "unknown_path" | "method";
 
 /** Reasons that occur at every listener. They are counted but not logged. */
 const USUAL: readonly (ClosedReason | RefusedReason)[] = ["idle_timeout", "rule", "unknown_path", "method"];
 const LOG_INTERVAL_MS = 60_000;
-/** Clients that are counted separately between two lines of the log. Further ones only add to the sum. */
+/** Clients that are counted separately between two lines of the log. Of further ones only the total is counted. */
 const CLIENTS_MAX = 256;
 
 /** The options of `Rejections`. */

@@ -7,7 +7,7 @@ import { type HostRule, hostOf, type Reach } from "./hosts.ts";
 /** The answer to a request that is refused before its path is looked at. */
 export interface Refusal {
   readonly status: number;
-  /** One line, without its line end. */
+  /** The answer's body: one line, without its line end. */
   readonly text: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -17,7 +17,7 @@ export interface RequestRules {
   readonly urlBytesMax: number;
   /** Whether the listener is a unix socket. */
   readonly isUnix: boolean;
-  /** Whether a client must have shown a certificate of one of the listener's authorities. */
+  /** Whether a client must have shown a certificate that one of the authorities in `tls::client_ca_file` signed. */
   readonly asksCertificates: boolean;
   readonly answersHost: HostRule;
 }
@@ -35,14 +35,14 @@ export function refusalOf(request: IncomingMessage, rules: RequestRules): Refusa
   return hasBody ? { status: 413, text: "requests have no body here" } : undefined;
 }
 
-/** Returns a refusal unless the client has shown a certificate of one of the listener's authorities. */
+/** Returns a refusal unless the client has shown a certificate that one of the listener's authorities signed. */
 function uncertified(socket: Socket): Refusal | undefined {
   if (!(socket instanceof TLSSocket)) return { status: 403, text: "TLS is spoken here" };
   if (socket.getPeerX509Certificate() === undefined)
-    // `authorized` alone is not enough: for a resumed session it depends on how Node restores it.
+    // `authorized` alone is not enough: in a resumed session its value depends on how Node restores the session.
     return { status: 403, text: "a client certificate is needed" };
   if (socket.authorized) return undefined;
-  // `authorizationError` is OpenSSL's code.
+  // `authorizationError` is OpenSSL's code, such as CERT_HAS_EXPIRED.
   const text = `the client's certificate is refused: ${socket.authorizationError}`;
   return { status: 403, text };
 }
@@ -64,7 +64,9 @@ const ONCE: ReadonlySet<string> = new Set([
   "sec-fetch-site",
 ]);
 
-/** Returns a refusal where the head of a request can be understood in two ways. */
+/**
+ * Returns a refusal where a request is of an unknown version of HTTP, or where its head can be understood in two ways.
+ */
 function unclearHead({ url = "/", httpVersion, rawHeaders, headers }: IncomingMessage): Refusal | undefined {
   if (httpVersion !== "1.1" && httpVersion !== "1.0") return { status: 505, text: "HTTP/1.1 is spoken here" };
   const seen = new Set<string>();
@@ -90,8 +92,8 @@ function foreignHost(request: IncomingMessage, { answersHost, isUnix }: RequestR
   const host = hostOf(request.headers.host ?? ABSOLUTE.exec(request.url ?? "")?.[1] ?? "");
   const reads = isRead(request);
   if (host === undefined) {
-    // The health check of a load balancer over HTTP/1.0 has no Host. Every browser sends one, so it is needed only
-    // where a request changes something.
+    // The health check of a load balancer over HTTP/1.0 has no Host. Every browser sends Host, so it is needed
+    // only where a request changes something.
     return reads ? undefined : { status: 400, text: "the request must have the header Host" };
   }
   if (answersHost(host, { reach: isUnix ? "unix" : reachOf(request), reads })) return undefined;
@@ -99,14 +101,17 @@ function foreignHost(request: IncomingMessage, { answersHost, isUnix }: RequestR
   return { status: 421, text: `this host is not served here; ${way}` };
 }
 
-/** A closed connection has no address; it is treated as one over loopback, for which the rule is stricter. */
+/**
+ * Returns how the request came. A closed connection has no address and counts as loopback, whose host rule is
+ * stricter.
+ */
 function reachOf({ socket: { localAddress = "::1" } }: IncomingMessage): Reach {
   return localAddress === "::1" || /^(?:::ffff:)?127\./.test(localAddress) ? "loopback" : "network";
 }
 
 /**
  * Returns a refusal where a web page of another site wants to change something. Browsers name the site of the page in
- * Sec-Fetch-Site, or in Origin where they are old or the page came in the clear. Other clients send neither.
+ * Sec-Fetch-Site, or in Origin where they are old or the page came in the clear. Other clients send neither header.
  */
 function crossSite(request: IncomingMessage): Refusal | undefined {
   if (isRead(request)) return undefined;

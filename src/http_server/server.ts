@@ -30,8 +30,9 @@ import type { RefusedReason, Rejections } from "./rejections.ts";
 import { originForm, type Refusal, type RequestRules, refusalOf } from "./request_rules.ts";
 
 /**
- * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has gone or the server
- * must close at once. A rejection closes the connection, so that the client sees that the answer is incomplete.
+ * Answers one request: GET or HEAD, or POST where the route says so. The signal aborts when the client has disconnected
+ * or the server must close at once. A rejection closes the connection, so that the client sees that the answer is
+ * incomplete.
  */
 export type Respond = (
   request: IncomingMessage,
@@ -39,20 +40,20 @@ export type Respond = (
   signal: AbortSignal,
 ) => Promise<void>;
 
-/** The answer to requests for one path. Its simple form is for GET and HEAD. */
+/** The answer to requests for one path. A function alone answers GET and HEAD. */
 export type Route =
   | Respond
   | {
       /** The only method that is allowed; GET and HEAD if left out. */
       readonly method?: "POST";
-      /** Whether the limit of requests does not apply. Its answer must cost little more than a refusal. */
+      /** Set where the limit of requests per second does not apply. The answer must cost little more than a refusal. */
       readonly isHealth?: true;
       readonly answer: Respond;
     };
 
 /** The limits of one listener. */
 export interface ServerLimits extends ConnectionLimits {
-  /** Requests of one client and budget (`rates.ts`) in a second. Further ones are answered with 429. */
+  /** Requests of one client in a second, for each of the budgets in `rates.ts`. Further ones are answered with 429. */
   readonly requestsPerSecondMax: number;
   /** TLS handshakes of one client that may begin in a second. Further ones wait. */
   readonly handshakesPerSecondMax: number;
@@ -72,20 +73,20 @@ export interface ServerTimeouts extends ConnectionTimeouts {
 export interface HttpServerOptions {
   readonly address: ListenAddress;
   /**
-   * Undefined for plain HTTP. Otherwise the caller must call `secure` before `listen`. With `asksClients`, clients need a
-   * certificate.
+   * Undefined for plain HTTP. For TLS, the caller must call `secure` before `listen`. With `asksClients`, clients need
+   * a certificate.
    */
   readonly tls: { readonly asksClients: boolean } | undefined;
-  /** Finds the route of a path; undefined is answered with 404. */
+  /** Returns the route of a path; undefined where there is none, which is answered with 404. */
   route(path: string): Route | undefined;
   readonly limits: ServerLimits;
   /** The hosts for which requests are answered, as in `allowed_hosts`; undefined for the default of `hostRule`. */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Checks the credentials of requests; undefined where they need none. */
+  /** Checks the credentials of requests; undefined where requests need none. */
   readonly authenticate?: Authentication | undefined;
   readonly timeouts: ServerTimeouts;
   readonly clock: Clock;
-  /** Counts what is closed or refused because of a limit. */
+  /** Counts the connections that are closed and the requests that no route answers. */
   readonly rejections: Rejections;
   /** Is called with errors after which the server goes on. */
   onError(error: Error): void;
@@ -133,7 +134,8 @@ export class HttpServer {
         : createTlsServer({
             ...serverOptions,
             requestCert: tls.asksClients,
-            // With `true`, Node would close the connection without a reason. `refusalOf` answers with one.
+            // With `true`, Node would close the connection and give no reason. `refusalOf` answers with 403 and the
+            // reason.
             rejectUnauthorized: false,
           });
     const begin = tls === undefined ? this.#beginPlain() : this.#beginTls(limits.handshakesPerSecondMax);
@@ -151,12 +153,12 @@ export class HttpServer {
     this.#server.on("checkContinue", onRequest);
   }
 
-  /** The addresses it listens at. They differ from the configured one where its port is 0 or its host is a name. */
+  /** The addresses of the listener. They differ from the configured one where its port is 0 or its host is a name. */
   get addresses(): readonly ListenAddress[] {
     return this.#binding?.addresses ?? [this.#options.address];
   }
 
-  /** Begins to listen. Rejects with the address and the cause where that fails. */
+  /** Begins to listen. Where that fails, rejects with the address and the cause. */
   async listen(): Promise<void> {
     const { address, onError } = this.#options;
     try {
@@ -168,7 +170,7 @@ export class HttpServer {
     for (const server of [this.#front, ...this.#binding.others]) server.on("error", onError);
   }
 
-  /** Uses these certificates for new connections. Throws where they cannot be used. */
+  /** Uses the certificates in `options` for new connections. Throws where they cannot be used. */
   secure(options: SecureContextOptions): void {
     if (!("setSecureContext" in this.#server))
       throw new Error("BUG: certificates for a listener without TLS");
@@ -188,9 +190,9 @@ export class HttpServer {
     if (deadline.aborted) cut();
     deadline.addEventListener("abort", cut, { once: true });
     this.#connections.closeIdle();
-    // A connection may send another request before it becomes idle.
+    // A connection may send another request before it becomes idle, so `#running` is waited for until it is empty.
     while (this.#running.size > 0) await Promise.all(this.#running);
-    // The connections that are left are idle or have sent a part of a request; the rest of it is not waited for.
+    // The connections that are left are idle, or wait for the rest of a request, which is not worth the wait.
     this.#connections.closeAll();
     await closed;
     deadline.removeEventListener("abort", cut);
@@ -207,7 +209,7 @@ export class HttpServer {
       start: ({ socket }) => this.#server.emit("connection", socket),
       close: (connection, reason) => this.#connections.cut(connection, reason),
     });
-    // This must run before Node's own listener, which reads the first request.
+    // `secured` must be called before Node's own listener of this event, which reads the first request.
     this.#server.prependListener("secureConnection", (secure: TLSSocket) => {
       const connection = this.#connections.of(socketUnder(secure));
       if (connection === undefined) throw new Error("BUG: a TLS connection that was not admitted");
@@ -233,12 +235,12 @@ export class HttpServer {
       const signal = AbortSignal.any([gone.signal, this.#stop.signal]);
       await this.#route(connection, { request, response, signal });
     } catch (error) {
-      // A client that has gone is no error. A write to it may fail before its connection is known to be closed.
+      // A client that has disconnected is no error, even if a write to it fails before its connection emits "close".
       if (!gone.signal.aborted && !request.socket.destroyed) this.#options.onError(error as Error);
       response.destroy();
     }
     const answered = (): void => this.#connections.answered(connection);
-    // The answer may be written after the route has returned.
+    // A route may return before its answer has been written.
     if (response.writableEnded || response.destroyed) answered();
     else response.once("prefinish", answered);
     await closed;
@@ -260,8 +262,8 @@ export class HttpServer {
     }
     if (refused !== undefined) {
       const { reason = "rule", status, text, headers = {} } = refused;
-      // The rest of a request that a rule forbids is not waited for. In other cases the connection stays open: a new
-      // one would cost more.
+      // After a request that a rule forbids, the connection closes, so that the agent need not read the request's body.
+      // After an unknown path or a wrong method it stays open, since a new connection would cost more.
       if (reason === "rule") response.setHeader("Connection", "close");
       rejections.request(reason, connection.client);
       for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
@@ -291,7 +293,7 @@ function refusedBy(request: IncomingMessage, route: Route | undefined): Unserved
   return { reason: "method", status: 405, text, headers: { Allow: allowed.join(", ") } };
 }
 
-/** A refusal with the reason under which it is counted. */
+/** A refusal with the reason under which it is counted; "rule" if left out. */
 type Unserved = Refusal & { readonly reason?: RefusedReason };
 
 interface RoutedRequest {
@@ -315,7 +317,7 @@ export function answerText(response: ServerResponse, status: number, text: strin
   answerBody(response, status, { type: "text/plain", body: Buffer.from(`${visible(text)}\n`) });
 }
 
-/** A body that fits in memory. */
+/** An answer whose body is sent as a whole. */
 export interface AnswerBody {
   readonly type: "text/plain" | "text/html" | "application/json";
   readonly body: Buffer;
@@ -323,7 +325,10 @@ export interface AnswerBody {
   readonly styleHash?: string;
 }
 
-/** Ends the response with the body, and with headers that keep browsers from running it or guessing another type. */
+/**
+ * Ends the response with the body, and with headers that keep browsers from running scripts in it or guessing its
+ * type.
+ */
 export function answerBody(
   response: ServerResponse,
   status: number,

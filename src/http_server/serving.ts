@@ -3,15 +3,15 @@ import type { ServerLimits, ServerTimeouts } from "./server.ts";
 import type { TlsConfig } from "./tls.ts";
 
 /**
- * How a component wants its address to be served. An undefined option takes the value of a component at the same address, or
- * its default where none sets it.
+ * How a component's listener is configured. Where an option is undefined, the value of another component at the same
+ * address applies, or the default if none sets the option.
  */
 export interface Serving {
   readonly tls: TlsConfig | undefined;
   readonly limits: ServerLimits | undefined;
   /** Hosts for which requests are answered in addition to IP addresses and loopback names, as `hostRule` takes them. */
   readonly allowedHosts: readonly string[] | undefined;
-  /** The id of the authenticator whose credentials a request must have. */
+  /** The id of the extension that checks the credentials of requests. */
   readonly auth: string | undefined;
   readonly timeouts: ServerTimeouts | undefined;
 }
@@ -38,5 +38,5 @@ export function jointServing(servings: readonly Serving[]): Serving {
   };
 }
 
-/** No option is set. */
+/** Options of which none is set. */
 export const ANY_SERVING: Serving = jointServing([]);

@@ -6,14 +6,14 @@ import { type CertificateOwner, Certificates } from "../tls/certificates.ts";
 export interface TlsConfig {
   readonly certFile: string;
   readonly keyFile: string;
-  /** Where it is set, clients must show a certificate that one of its authorities signed. */
+  /** A file of authorities: clients must show a certificate that one of them signed. Undefined where they need none. */
   readonly clientCaFile: string | undefined;
   readonly minVersion: SecureVersion;
   /** OpenSSL's cipher list. */
   readonly ciphers: string;
   /** OpenSSL's groups for the key agreement; "auto" for OpenSSL's own choice. */
   readonly groups: string;
-  /** How often the files are read again, in milliseconds; 0 for never. */
+  /** How often the files are read again, in milliseconds; 0 for only when the configuration is reloaded. */
   readonly reloadIntervalMs: number;
 }
 

@@ -39,7 +39,10 @@ export function formatDuration(ms: number): string {
   return `${hours > 0 ? `${hours}h` : ""}${minutes > 0 ? `${minutes}m` : ""}${seconds > 0 ? `${seconds}s` : ""}`;
 }
 
-/** The longest delay of a Node timer, rounded down to whole days. A timer with a longer delay would fire at once. */
+/**
+ * The longest delay of a Node timer (2^31 ms), rounded down to whole days. A timer with a longer delay would fire at
+ * once.
+ */
 export const TIMER_MS_MAX: number = 24 * 86_400_000;
 
 const DURATION_TEXT = 'must be a duration such as "15s" or "1m30s"';
@@ -103,8 +106,8 @@ export function secret(): z.ZodType<string, string> {
 }
 
 /**
- * Marks a schema whose output `print-config` shows instead of the user's input, because it says more. The schema must accept its
- * own output as input.
+ * Marks a schema whose output `print-config` shows instead of the user's input, because the output says more. The
+ * schema must accept its own output as input.
  */
 export function shownAsParsed<S extends z.ZodType>(schema: S): S {
   return schema.meta({ shown: "parsed" });
@@ -125,7 +128,7 @@ export function parseListenAddress(text: string): ListenAddress | undefined {
   return { host: match[1] ?? (match[2] === "" ? "::" : (match[2] ?? "::")), port };
 }
 
-/** The longest path of a unix socket that its address can hold. */
+/** Bytes of the longest path of a unix socket: `sun_path` of its address has 108, the last of them NUL. */
 const SOCKET_PATH_BYTES_MAX = 107;
 const LISTEN_TEXT = 'must be "host:port", ":port" or "unix:///path"';
 

@@ -1,26 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0
-/** A shorter text is not concealed, because too many lines have it as a word. */
+/** Texts of fewer characters are not concealed, because they are ordinary words of too many lines. */
 const LENGTH_MIN = 6;
-/** A text of at least this length is concealed inside words too. */
+/** Texts of at least so many characters are concealed inside words too, shorter ones only as whole words. */
 const INSIDE_LENGTH_MIN = 16;
-/** A longer text is not concealed, because no message quotes it. The lines of a file are texts of their own. */
+/** Texts of more characters are not concealed, because no message quotes them. The lines of such a text are. */
 const LENGTH_MAX = 4_096;
-/** How many parts of one text are concealed, such as the lines of a file. */
+/** How many parts of one text are concealed, such as the lines of a file. Further ones are shown. */
 const PARTS_MAX = 100;
 /**
- * The limit for one agent, over all its configurations. The oldest texts are forgotten first. Each log line is searched for
- * all.
+ * How many texts one agent conceals, over all its configurations; the oldest are forgotten first. The limit bounds the
+ * cost of a log line, which is searched for each text.
  */
 const TEXTS_MAX = 2_000;
 
-/** Addresses that are not concealed: they tell nothing about a node, and are in many lines. */
+/** Addresses that are not concealed: they tell nothing about a node, and many log lines have them. */
 const COMMON: ReadonlySet<string> = new Set(["localhost", "127.0.0.1", "0.0.0.0", "[::1]"]);
 
 const WORD = /[\p{L}\p{N}_]/u;
 
 /**
- * Texts that people must not see, each with the name that they see instead: values of variables and files, named by the
- * references to them.
+ * Texts that people must not see: values of variables and files. Each has a name that people see instead, which is the
+ * reference to the variable or file.
  *
  * Each text is found in all spellings in which messages quote it, and so are its parts if it is a URL or a list. Texts under 6
  * characters are not concealed, and texts under 16 characters only where they are no part of a word.
@@ -57,7 +57,7 @@ export class ConcealedTexts {
   #add(text: string, name: string): void {
     if (text.length < LENGTH_MIN || text.length > LENGTH_MAX) return;
     const known = this.#names.get(text) ?? name;
-    // A text that is added again counts as the newest.
+    // A text that is added again becomes the newest, which is forgotten last.
     this.#names.delete(text);
     this.#names.set(text, known);
     const [oldest] = this.#names.keys();
@@ -66,7 +66,7 @@ export class ConcealedTexts {
   }
 }
 
-/** A part of a text. A name is not searched again. */
+/** A part of a text. With `isName`, it has replaced a concealed text and is not searched for others. */
 interface Piece {
   readonly text: string;
   readonly isName: boolean;
@@ -101,7 +101,7 @@ function partsOf(text: string): string[] {
   const [, host = ""] = /^([^/\s]+):[0-9]{1,5}$/.exec(text) ?? [];
   if (!/^[a-z][a-z0-9+.-]*:\/\//i.test(text) || !URL.canParse(text)) return [...parts, host];
   const url = new URL(text);
-  // A short segment, such as "metrics", is a word of many lines.
+  // Short segments, such as "metrics", are ordinary words of many log lines, so they are not concealed.
   const segments = url.pathname.split("/").filter((segment) => segment.length >= INSIDE_LENGTH_MIN);
   const user = [url.username, url.password];
   return [...parts, url.host, url.hostname, url.pathname, ...user, ...segments, ...url.searchParams.values()];

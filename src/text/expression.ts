@@ -2,8 +2,8 @@
 import { RE2JS, RE2JSException } from "re2js";
 
 /**
- * A user's regular expression for texts of others. Matching takes time in proportion to the text's length, whatever both
- * are.
+ * A user's regular expression, to be matched with texts that others wrote. Matching takes time in proportion to the
+ * text's length, whatever the expression and the text are.
  */
 export interface Expression {
   /** The groups of a match, by number (`"0"` is the whole match) and by name. */
@@ -15,10 +15,12 @@ export interface Expression {
   matchWhole(text: string): ReadonlyMap<string, string> | undefined;
 }
 
-/** The limit on the instructions of a compiled expression. Each may cost one step per character. */
+/** The most instructions of a compiled expression; a larger one is refused. Each may cost one step per character. */
 const PROGRAM_SIZE_MAX = 2_000;
 
-/** Features of other syntaxes that RE2 lacks: a pattern that finds each, and its name. */
+/**
+ * Features of other syntaxes that RE2 lacks: a pattern that finds the feature in a source, and its name for messages.
+ */
 const MISSING: readonly (readonly [begins: RegExp, what: string])[] = [
   [/\(\?<?[=!]/, "lookaround"],
   [/\(\?>|[*+?}]\+/, "atomic groups and possessive quantifiers"],
@@ -32,8 +34,8 @@ const MISSING: readonly (readonly [begins: RegExp, what: string])[] = [
 ];
 
 /**
- * Compiles an expression in the syntax of RE2, which is Go's. Throws an error whose message says what is wrong, and which
- * feature of other syntaxes RE2 does not have.
+ * Compiles an expression in the syntax of RE2, which is Go's. Throws an error whose message says what is wrong. If the
+ * source seems to use a feature that RE2 lacks, the message names the feature.
  */
 export function compileExpression(source: string): Expression {
   const compiled = compile(source);

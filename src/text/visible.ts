@@ -7,12 +7,15 @@
 const HIDDEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
 /** Like `HIDDEN`, without the line feed and the tab. */
 const HIDDEN_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
-/** Matches texts without a hidden character, such as nearly every text. This is much faster than the replacement. */
+/**
+ * Matches printable ASCII, which has no hidden character. Most texts match, and a test is much faster than a
+ * replacement.
+ */
 const PLAIN = /^[ -~]*$/;
 
 /**
  * Returns the text in one line, with each hidden character as in JSON: `\n`, `\u001b`, `\u202e`. A JSON document without
- * whitespace between its tokens stays the same document. Applying this twice has the effect of once.
+ * whitespace between its tokens stays the same document. Escaping a text twice has the effect of once.
  */
 export function visible(text: string): string {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, escaped);

@@ -17,7 +17,10 @@ export interface CertificatesOptions {
   readonly sources: KeySources;
   /** How often the files are read again, in milliseconds; 0 for only when `load` is called. */
   readonly reloadIntervalMs: number;
-  /** Is called with the first contents and with each change, for new connections. Throws where they cannot be used. */
+  /**
+   * Is called with the first contents and with each change, for new connections. Throws where the contents cannot be
+   * used.
+   */
   use(material: KeyMaterial): void;
 }
 
@@ -62,12 +65,12 @@ export class Certificates {
     // Reads come one after the other, so that the contents of an older one never replace those of a newer one.
     const read = this.#lastRead.then(() => this.#load());
     this.#lastRead = read.catch(() => {
-      // The caller of that read gets the error.
+      // The caller of `load` gets the error from `read`. Here it must only not keep the next read from starting.
     });
     return read;
   }
 
-  /** Stops reading, and removes what was reported in status and metrics. */
+  /** Stops reading. Removes the failure from the component's status, and the expiry times from the metrics. */
   close(): void {
     this.#isClosed = true;
     this.#cancelNextRead();
@@ -132,7 +135,7 @@ export class Certificates {
     if (delayMs === 0) return;
     this.#cancelNextRead = owner.settings.clock.after(delayMs, () => {
       this.load().catch(() => {
-        // The error is in the status and in the log.
+        // `#load` has put the error into the component's status and the log.
       });
     });
   }

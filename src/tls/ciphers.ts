@@ -46,15 +46,15 @@ export const cipherSuites: z.ZodType<readonly CipherName[]> = z
   );
 
 /**
- * The suites of TLS 1.2 where the option is left out: those that Go's crypto/tls enables by default. All of them agree on the
- * key by ECDHE, so recorded traffic stays secret even if the certificate's key becomes known later. Node's own default is
- * not used because it includes AES128-SHA, which lacks this.
+ * The suites of TLS 1.2 where `cipher_suites` is left out: those that Go's crypto/tls enables by default. All of them
+ * agree on the key by ECDHE, so recorded traffic stays secret even if the certificate's key becomes known later. Node's
+ * own default is not used because it includes AES128-SHA, with which that traffic could be decrypted.
  */
 const DEFAULT_CIPHERS = cipherNames.filter(
   (name) => name.startsWith("TLS_ECDHE_") && !/_CBC_SHA256$/.test(name),
 );
 
-/** Returns OpenSSL's cipher list of the suites. If none of them is of TLS 1.2, Node speaks TLS 1.3 only. */
+/** Returns the suites as OpenSSL's cipher list. If none of the suites is of TLS 1.2, Node speaks TLS 1.3 only. */
 export function openSslCiphers(names: readonly CipherName[] = DEFAULT_CIPHERS): string {
   const byName: Readonly<Partial<Record<CipherName, string>>> = OPENSSL_NAMES;
   const chosen = names.map((name) => byName[name]).filter((name) => name !== undefined);
@@ -72,7 +72,7 @@ const OPENSSL_GROUPS = {
 
 /** A group for the key agreement by the Collector's name. */
 export type CurveName = keyof typeof OPENSSL_GROUPS;
-const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the keys of the record
+const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the record has no other keys
 
 /** The option `tls::curve_preferences` of clients and listeners. */
 export const curvePreferences: z.ZodType<readonly CurveName[]> = z
@@ -80,7 +80,7 @@ export const curvePreferences: z.ZodType<readonly CurveName[]> = z
   .min(1)
   .describe("Groups for the key agreement, the best first; OpenSSL's own if left out");
 
-/** Returns OpenSSL's list of the groups; "auto" lets OpenSSL choose where none are named. */
+/** Returns the groups as OpenSSL's list; where the config names none, "auto", which lets OpenSSL choose. */
 export function openSslGroups(names: readonly CurveName[] | undefined): string {
   return names === undefined ? "auto" : names.map((name) => OPENSSL_GROUPS[name]).join(":");
 }

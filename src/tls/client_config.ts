@@ -7,7 +7,7 @@ import type { PemSource } from "./key_material.ts";
 
 /** How a client secures its connections: the Collector's client options of `configtls`, as far as this build has them. */
 export interface ClientTlsConfig {
-  /** Whether to send in the clear where the endpoint's scheme does not say. */
+  /** Whether to send in the clear to an endpoint without a scheme. A scheme, such as https://, decides by itself. */
   readonly insecure: boolean;
   /** Whether to use TLS but accept any certificate of the server. */
   readonly insecureSkipVerify: boolean;
@@ -15,6 +15,7 @@ export interface ClientTlsConfig {
   readonly ca: PemSource | undefined;
   /** The client's own certificate. */
   readonly cert: PemSource | undefined;
+  /** The key of `cert`. */
   readonly key: PemSource | undefined;
   readonly minVersion: SecureVersion;
   /** Undefined for the highest version that Node has. */
@@ -27,7 +28,7 @@ export interface ClientTlsConfig {
   readonly ciphers: string;
   /** OpenSSL's groups for the key agreement; "auto" for OpenSSL's own choice. */
   readonly groups: string;
-  /** How often the files are read again, in milliseconds; 0 for never. */
+  /** How often the files are read again, in milliseconds; 0 for only when the configuration is reloaded. */
   readonly reloadIntervalMs: number;
 }
 

@@ -25,7 +25,7 @@ export interface KeyMaterial {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
   readonly key: string | undefined;
-  /** The first certificate of `ca` and of `cert`. */
+  /** The first certificate of `ca` and of `cert`, whose expiry is reported. */
   readonly leading: readonly LeadingCertificate[];
 }
 
@@ -80,7 +80,7 @@ async function read(source: PemSource | undefined): Promise<Pem | undefined> {
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----/g;
 const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
 
-/** Returns the first certificate. Throws where there is none, or where any of the others is broken. */
+/** Returns the first certificate. Throws where the text has none, or where any certificate in it is broken. */
 function firstCertificate({ source, text }: Pem): X509Certificate {
   const blocks = text.match(BLOCK) ?? [];
   const certificates = blocks

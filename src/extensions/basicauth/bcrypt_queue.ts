@@ -24,14 +24,17 @@ export interface BcryptQueueOptions {
   start(): BcryptWorker;
 }
 
-/** A comparison that waits or is being done. */
+/** A comparison that waits or is being made. */
 interface Job {
   readonly comparison: Comparison;
   readonly done: Promise<boolean | undefined>;
   end(result: boolean | undefined): void;
 }
 
-/** Peers that may wait for a comparison. Further ones are told to try again later. */
+/**
+ * Peers that may have a comparison in the queue. For a further peer `compare` resolves to undefined, which leads to a
+ * 429.
+ */
 const WAITING_MAX = 16;
 /** The shortest time between the beginnings of two comparisons: at most ten a second, however cheap they are. */
 const SPACING_MS = 100;
@@ -39,12 +42,13 @@ const SPACING_MS = 100;
 const IDLE_MS = 60_000;
 
 /**
- * A queue of comparisons of passwords with bcrypt hashes, done one at a time on another thread. Each peer has at most one
- * comparison in the queue, so a flood of wrong passwords from one peer delays another peer by one comparison only.
+ * A queue of comparisons of passwords with bcrypt hashes, which another thread makes one at a time. Each peer has at
+ * most one comparison in the queue, so a flood of wrong passwords from one peer delays another peer by one comparison
+ * only.
  */
 export class BcryptQueue {
   readonly #options: BcryptQueueOptions;
-  /** The comparisons by peer, the oldest first. The first one is being done, or a timer waits to begin it. */
+  /** The comparisons by peer, the oldest first. The first one is being made, or begins when `SPACING_MS` is over. */
   readonly #queue = new Map<string, Job>();
   #worker: BcryptWorker | undefined;
   #isBusy = false;
@@ -57,10 +61,13 @@ export class BcryptQueue {
     this.#options = options;
   }
 
-  /** Resolves to whether the password has that hash, or to undefined where the queue has no room for it. Never rejects. */
+  /**
+   * Resolves to whether the password has the hash, or to undefined where that was not found out: the queue is full or
+   * closed, the peer already waits for another comparison, or the thread failed. Never rejects.
+   */
   async compare(peer: string, comparison: Comparison): Promise<boolean | undefined> {
     const own = this.#queue.get(peer);
-    // A puller with several connections sends the same password on each of them.
+    // A puller with several connections sends the same password on each of them, and gets one result for all.
     if (own !== undefined) return isSame(own.comparison, comparison) ? await own.done : undefined;
     if (this.#isClosed || this.#queue.size >= WAITING_MAX) return undefined;
     const { promise, resolve } = Promise.withResolvers<boolean | undefined>();
@@ -109,7 +116,7 @@ export class BcryptQueue {
 
   #start(): BcryptWorker {
     const worker = this.#options.start();
-    // The process may end while the thread runs.
+    // Without `unref`, a thread without work would keep the process from ending.
     worker.unref();
     worker.on("message", (result) => this.#end(worker, result === true));
     worker.on("error", (error) => {
@@ -125,7 +132,7 @@ export class BcryptQueue {
     this.#options.logger.error({ error }, "A password cannot be checked; a new thread is tried.");
   }
 
-  /** The worker has ended: its comparison resolves to undefined, and the next one gets a new worker. */
+  /** Forgets a worker that has ended. Its comparison resolves to undefined, and the next one gets a new worker. */
   #fail(worker: BcryptWorker): void {
     if (worker !== this.#worker) return;
     this.#worker = undefined;

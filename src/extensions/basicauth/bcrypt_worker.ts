@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 
-/** A password, and the bcrypt hash that it may have. */
+/** A password, and the bcrypt hash to compare it with. */
 export interface Comparison {
   readonly password: string;
   readonly hash: string;
@@ -10,8 +10,8 @@ export interface Comparison {
 const ROLE = "kata-collector bcrypt";
 
 /**
- * Starts a thread that answers comparisons with true or false, in their order. One takes between 50 ms and a second, which would
- * block the event loop.
+ * Starts a thread that answers comparisons with true or false, in their order. A comparison takes up to a second, which
+ * would block the event loop.
  */
 export function startBcryptWorker(): Worker {
   return new Worker(new URL(import.meta.url), {

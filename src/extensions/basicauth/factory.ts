@@ -45,7 +45,7 @@ const htpasswd = z
     if (wrong !== undefined) fault(["inline"], `must be lines of name:hash: ${wrong}`);
   });
 
-/** The options say which one of the two sides the extension has. */
+/** `client_auth` makes an extension for exporters, `htpasswd` one for listeners. An extension has one of the two. */
 export type BasicAuthConfig =
   | { readonly side: "client"; readonly client: ClientAuthConfig }
   | { readonly side: "server"; readonly htpasswd: HtpasswdConfig };

@@ -12,13 +12,16 @@ export interface Htpasswd {
   /** The hashes by user name. */
   readonly hashes: ReadonlyMap<string, PasswordHash>;
   /**
-   * Says what is wrong with the first bad line, without quoting it, since it may contain a password; undefined where
-   * all are good.
+   * Says what is wrong with the first bad line, without quoting the line, since it may contain a password; undefined
+   * where all lines are good.
    */
   readonly fault: string | undefined;
 }
 
-/** The highest cost of a bcrypt hash. Each step doubles the time; a hash of cost 14 takes a second of a core. */
+/**
+ * The highest cost of a bcrypt hash; a higher one is a fault. Each step doubles the time; a hash of cost 14 takes a
+ * second of a core.
+ */
 const BCRYPT_COST_MAX = 14;
 const WAY_OUT = "make it with htpasswd -B";
 
@@ -59,8 +62,8 @@ function faultOf(hash: string): string | undefined {
 const SHA1_BYTES = 20;
 
 /**
- * Splits `{SHA}` or `{SSHA}` into the hash and the salt, which was hashed after the password. Undefined for any other
- * text.
+ * Decodes `{SHA}…` or `{SSHA}…` into the hash and the salt, which was hashed after the password. Undefined for any
+ * other text.
  */
 function saltedSha1(text: string): { readonly hash: Buffer; readonly salt: Buffer } | undefined {
   const [, salted, base64 = ""] = /^\{(S?)SHA\}([A-Za-z0-9+/]+={0,2})$/.exec(text) ?? [];

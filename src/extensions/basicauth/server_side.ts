@@ -8,13 +8,16 @@ import { BcryptQueue } from "./bcrypt_queue.ts";
 import { startBcryptWorker } from "./bcrypt_worker.ts";
 import { isSha1Of, type PasswordHash, parseHtpasswd } from "./htpasswd.ts";
 
-/** The sources of names and hashes: a file, the config, or both. The config is preferred. */
+/**
+ * The sources of names and hashes: a file, the config, or both. Where a name is in both, the hash in the config
+ * counts.
+ */
 export interface HtpasswdConfig {
   readonly file: string | undefined;
   readonly inline: string | undefined;
 }
 
-/** A right password is accepted without another comparison if it comes again within this time. */
+/** A right password is accepted without another comparison until it has not been sent for this time. */
 const REMEMBERED_MS = 3_600_000;
 
 /** Makes the extension that checks names and passwords of listeners' requests. */
@@ -51,7 +54,10 @@ class BasicAuthServer implements ServerAuthenticator {
     text: "",
     hashes: new Map(),
   };
-  /** The last right password of each name, as a keyed hash of password and hash, and when it came last. */
+  /**
+   * By name: the last right password, hashed with a key together with its htpasswd hash, and when that password came
+   * last.
+   */
   readonly #remembered = new Map<string, { readonly proof: Buffer; atMs: number }>();
 
   constructor(text: () => string, { settings, queue }: { settings: Settings; queue: BcryptQueue }) {
@@ -86,7 +92,8 @@ class BasicAuthServer implements ServerAuthenticator {
     const text = this.#text();
     if (text !== this.#parsed.text) {
       this.#parsed = { text, hashes: parseHtpasswd(text).hashes };
-      // Removed names are forgotten. A name with a new hash needs no action: the keyed hash includes the old one.
+      // Forgets removed names. A name with a new hash needs no action: `proof` includes the old hash and matches no
+      // more.
       for (const name of this.#remembered.keys())
         if (!this.#parsed.hashes.has(name)) this.#remembered.delete(name);
     }

@@ -60,7 +60,7 @@ function serverSide({ scheme, header }: BearerTokenConfig, text: () => string): 
   let known: { readonly text: string; readonly hashes: readonly Buffer[] } = { text: "", hashes: [] };
   const hashes = (): readonly Buffer[] => {
     const now = text();
-    // They are hashed once per change: a file may have many tokens, and a flood of requests must cost little.
+    // The tokens are hashed once per change: a file may have many tokens, and a flood of requests must cost little.
     if (now !== known.text) known = { text: now, hashes: linesOf(now).map((token) => keyedHash(token)) };
     return known.hashes;
   };
@@ -74,7 +74,10 @@ function serverSide({ scheme, header }: BearerTokenConfig, text: () => string): 
   };
 }
 
-/** Returns the token in a header's value; undefined where the scheme is another one. Its case is ignored (RFC 9110). */
+/**
+ * Returns the token in a header's value; undefined where it has another scheme. The scheme's case is ignored (RFC
+ * 9110).
+ */
 function tokenOf(value: string, scheme: string): string | undefined {
   if (scheme === "") return value;
   const isOfScheme = value.slice(0, scheme.length + 1).toLowerCase() === `${scheme} `.toLowerCase();
@@ -82,8 +85,8 @@ function tokenOf(value: string, scheme: string): string | undefined {
 }
 
 /**
- * Returns the value of WWW-Authenticate, which must begin with a scheme. Without a usable one, the header's name
- * replaces it.
+ * Returns the value of WWW-Authenticate, which must begin with a scheme. Where the configured scheme is empty or cannot
+ * be one, the header's name replaces it.
  */
 function challengeOf(scheme: string, header: string): string {
   const name = /^[!#$%&'*+.^_`|~0-9a-z-]+$/i.test(scheme) ? scheme : header;

@@ -45,7 +45,7 @@ const schema: z.ZodType<BearerTokenConfig> = z
     return { tokens: given, filename, scheme, header };
   });
 
-/** Adds a token to exporters' requests, and checks those of listeners' requests. */
+/** Adds a token to exporters' requests, and checks the tokens of listeners' requests. */
 export const factory: ExtensionFactory<BearerTokenConfig> = {
   stability: "beta",
   schema,

@@ -15,15 +15,15 @@ export interface HeaderRule {
   readonly key: string;
   readonly action: "insert" | "update" | "upsert" | "delete";
   readonly value: string | undefined;
-  /** A file with the value, instead of `value`. */
+  /** The path of a file with the value, which replaces `value`. */
   readonly valueFile: string | undefined;
 }
 
-/** The rules, and another authenticator. */
+/** The rules for headers, and another authenticator to use with them. */
 export interface HeadersSetterConfig {
   /** The rules, which are applied in their order. */
   readonly headers: readonly HeaderRule[];
-  /** The id of an authenticator that is applied afterwards. */
+  /** The id of another authenticator, which adds its headers after the rules; undefined for none. */
   readonly additionalAuth: string | undefined;
 }
 
@@ -38,7 +38,7 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
     settings,
   });
   const textOf = (index: number): string => texts.get(String(index));
-  // The other extension may start later than this one, so it is looked up at each request.
+  // The extension `additionalAuth` may start later than this one, so it is looked up at each request.
   const next = (): ClientAuthenticator | undefined =>
     additionalAuth === undefined
       ? undefined

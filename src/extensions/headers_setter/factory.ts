@@ -57,7 +57,7 @@ export const factory: ExtensionFactory<HeadersSetterConfig> = {
   stability: "beta",
   schema,
   roles: () => ["http_authenticator", "grpc_authenticator"],
-  // Whether the other authenticator serves gRPC as well is checked when an exporter starts.
+  // An exporter over gRPC checks at its start, by `refusal`, that the additional authenticator serves gRPC.
   uses: ({ additionalAuth: id }) =>
     id === undefined ? [] : [{ id, role: "http_authenticator", path: ["additional_auth"] }],
   create: createHeadersSetter,

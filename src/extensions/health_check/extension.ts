@@ -14,12 +14,12 @@ import { statusJson } from "./status_json.ts";
 export interface HealthCheckConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
-  /** The path of the short answer. */
+  /** The path of the short answer, which says only whether the agent is healthy. */
   readonly path: string;
   /** The path of the state of all components. */
   readonly statusPath: string;
   readonly rules: HealthRules;
-  /** Texts that replace the short answer's own; undefined keeps it. */
+  /** Texts that replace the whole short answer; where one is undefined, the answer is JSON. */
   readonly body: { readonly healthy: string | undefined; readonly unhealthy: string | undefined };
   /** Whether `POST /-/reload` reloads the configuration. */
   readonly reload: boolean;
@@ -28,7 +28,7 @@ export interface HealthCheckConfig {
 interface ShortAnswer {
   readonly good: boolean;
   readonly status: string;
-  /** Why it is not good, where the answer says so. */
+  /** Why the answer is not good; left out at `path`, whose answer gives no reasons. */
   readonly reasons?: readonly string[];
 }
 
@@ -68,7 +68,7 @@ export class HealthCheck implements Extension {
     });
   }
 
-  /** The address it listens at, with the real port where the config says 0. */
+  /** The address of the extension's listener, with the real port where the config says 0. */
   get address(): ListenAddress {
     return this.#share.address;
   }
@@ -98,7 +98,9 @@ export class HealthCheck implements Extension {
     this.#short(response, { good: healthy, status: healthy ? "Server available" : "Server not available" });
   }
 
-  /** Any answer shows that the event loop runs. */
+  /**
+   * Answers `/live`. That there is an answer shows that the event loop runs; only a needed restart makes it a bad one.
+   */
   #live(response: ServerResponse): void {
     const reasons = this.#health.restartReasons();
     const good = reasons.length === 0;
@@ -139,7 +141,8 @@ export class HealthCheck implements Extension {
     const { reload } = this.#settings.host;
     if (reload === undefined)
       return json(response, 503, { ok: false, faults: ["there is nothing to reload"] });
-    // A reload that removes this listener waits for its requests. So this request must not wait for the reload then.
+    // A reload that removes this listener waits for the listener's requests, so this request must not wait for such a
+    // reload.
     const result = await Promise.race([reload.run(), this.#gone.promise]);
     if (result === undefined) return json(response, 202, { ok: true, faults: [], pending: true });
     json(response, result.ok ? 200 : 500, { ok: result.ok, faults: result.faults });
@@ -150,7 +153,9 @@ function queryOf({ url = "" }: IncomingMessage): URLSearchParams {
   return new URLSearchParams(url.split("?", 2)[1] ?? "");
 }
 
-/** Ends the response with JSON. Escaping hidden characters does not change the document. */
+/**
+ * Ends the response with the value as JSON. Hidden characters are escaped as JSON does, so the value stays the same.
+ */
 function json(response: ServerResponse, status: number, value: unknown): void {
   answerBody(response, status, {
     type: "application/json",

@@ -39,9 +39,9 @@ export interface StatusTree {
   readonly status: string;
   /** The parts by name; empty for a component. */
   readonly parts: Readonly<Record<string, StatusTree>>;
-  /** Only a component has one. */
+  /** The component's status; undefined for the agent and for groups. */
   readonly component?: ComponentStatus;
-  /** The last reload. Only the whole agent has one, and only after a reload. */
+  /** The outcome of the last reload. Only the whole agent has one, and only after a reload. */
   readonly reload?: ReloadOutcome;
 }
 
@@ -127,7 +127,7 @@ export class Health {
     if (state === "permanent_error") return !includePermanentErrors;
     if (state === "recoverable_error") {
       const forMs = this.#nowMs() - sinceMs;
-      // A negative time means that the clock was set back; the error counts then.
+      // `forMs` is negative where the clock was set back. The error then counts, since its true age is unknown.
       return !includeRecoverableErrors || (forMs >= 0 && forMs < recoveryMs);
     }
     return state === "ok" || state === "starting";

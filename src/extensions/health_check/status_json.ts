@@ -3,7 +3,7 @@ import type { ReloadOutcome } from "../../component/reload.ts";
 import type { ComponentStatus } from "../../component/status.ts";
 import type { StatusTree } from "./health.ts";
 
-/** The tree with the field names of the Collector's health_check v2; without its parts unless `verbose`. */
+/** Returns the tree with the field names of the Collector's health_check v2. Leaves out its parts unless `verbose`. */
 export function statusJson(tree: StatusTree, { verbose }: { readonly verbose: boolean }): object {
   const { isHealthy, status, component, parts, reload } = tree;
   const entries = Object.entries(parts);
@@ -18,7 +18,10 @@ export function statusJson(tree: StatusTree, { verbose }: { readonly verbose: bo
   };
 }
 
-/** `needs_restart` is written only where it is true: the Collector has no such field. */
+/**
+ * Returns the fields of a component. Writes `needs_restart` only where it is true, since the Collector has no such
+ * field.
+ */
 function componentJson({ sinceMs, error, needsRestart }: ComponentStatus): object {
   return {
     status_time: new Date(sinceMs).toISOString(),

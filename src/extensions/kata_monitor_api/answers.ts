@@ -31,7 +31,7 @@ export function idsText(sandboxes: readonly SandboxStatus[]): string {
   return [...byId(sandboxes).keys()].map((id) => `${visible(id)}\n`).join("");
 }
 
-/** The ids of the sandboxes with their pods and links, as HTML. */
+/** The ids of the sandboxes with their pods, and links to their metrics and agents, as HTML. */
 export function idsHtml(sandboxes: readonly SandboxStatus[]): string {
   const rows = Array.from(byId(sandboxes), ([id, status]) => {
     const pod = podNameOf(status);

@@ -17,21 +17,21 @@ import { MonitorFamilies } from "./monitor_families.ts";
 import { statesHtml, statesText } from "./sandbox_states.ts";
 import { ShimPages } from "./shim_pages.ts";
 
-/** Where the endpoints are served, and from which exporter. */
+/** The address of the endpoints, and the exporter whose page they serve. */
 export interface KataMonitorApiConfig {
   readonly address: ListenAddress;
   readonly serving: Serving;
-  /** The id of the exporter whose page is served; undefined for any. */
+  /** The id of the exporter whose page is served; undefined for the first one that offers a page. */
   readonly exporter: string | undefined;
-  /** Whether the bytes that shims send are served, which nothing has checked. */
+  /** Whether clients may get the bytes that shims send, without any check of them. */
   readonly rawPages: boolean;
 }
 
 /** Prefixes of `filter_family` that are used; further ones are ignored. */
 const PREFIXES_MAX = 100;
-/** Pages of one sandbox that are written at one time. */
+/** Requests for the page of a single sandbox that are answered at one time. Further ones get 503. */
 const PAGES_MAX = 8;
-/** Raw pages that are waited for or written at one time. */
+/** Requests for raw pages that wait for a scrape or are being answered at one time. Further ones get 503. */
 const RAW_PAGES_MAX = 8;
 const NO_SANDBOX = "there is no such sandbox";
 
@@ -42,9 +42,9 @@ export class KataMonitorApi implements Extension {
   readonly #families: MonitorFamilies;
   readonly #share: Share;
   readonly #shimPages: ShimPages;
-  /** Pages of one sandbox that are being written. */
+  /** How many requests for the page of a single sandbox are being answered. */
   #pages = 0;
-  /** Raw pages that are waited for or being written. */
+  /** How many requests for raw pages wait for a scrape or are being answered. */
   #rawPages = 0;
 
   constructor(config: KataMonitorApiConfig, settings: Settings) {
@@ -63,12 +63,13 @@ export class KataMonitorApi implements Extension {
         ["/sandboxes", async (request, response) => this.#sandboxes(request, response)],
         ["/agent-url", (request, response) => this.#agentUrl(request, response)],
       ]),
-      // An exporter at the same address serves `/metrics` with rank 0. This route answers instead, since it adds families.
+      // An exporter at the same address serves `/metrics` with rank 0. With rank 1 this route wins, since it adds
+      // families.
       rank: 1,
     });
   }
 
-  /** The address it listens at, with the real port where the config says 0. */
+  /** The address of the extension's listener, with the real port where the config says 0. */
   get address(): ListenAddress {
     return this.#share.address;
   }
@@ -145,7 +146,7 @@ export class KataMonitorApi implements Extension {
     );
   }
 
-  /** Answers with one sandbox's page from its last scrape, after the checks that every page passes. */
+  /** Answers with one sandbox's page, written from the reading of its last scrape, so with checked samples only. */
   async #lastScrape(
     { method }: IncomingMessage,
     response: ServerResponse,
@@ -164,7 +165,9 @@ export class KataMonitorApi implements Extension {
     }
   }
 
-  /** Answers with the shim's own bytes, where the config allows it. */
+  /**
+   * Answers with the bytes of a scrape as the shim sent them, or with 403 where the config does not allow raw pages.
+   */
   async #rawPage(response: ServerResponse, id: string): Promise<void> {
     if (!this.#config.rawPages)
       return answerText(response, 403, `raw pages are off; set extensions::${this.#settings.id}::raw_pages`);
@@ -212,7 +215,7 @@ export class KataMonitorApi implements Extension {
   }
 }
 
-/** Says how old the numbers are, in whole seconds (RFC 9111). */
+/** Says in the header Age how old the metrics of a page are, in whole seconds (RFC 9111). */
 function setAge(response: ServerResponse, ageMs: number): void {
   response.setHeader("Age", Math.floor(ageMs / 1_000));
 }
@@ -232,7 +235,10 @@ function prefixesOf(query: URLSearchParams): readonly string[] {
   return prefixes.filter((prefix) => prefix !== "");
 }
 
-/** Answers browsers with HTML and all other clients with text. Like kata-monitor, tells them apart by the header Accept. */
+/**
+ * Answers browsers with HTML and all other clients with text. Like kata-monitor, recognizes browsers by the header
+ * Accept.
+ */
 function send(
   { headers }: IncomingMessage,
   response: ServerResponse,

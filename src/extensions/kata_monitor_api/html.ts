@@ -46,7 +46,10 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Escapes a text for use between tags and in quoted attributes. Hidden characters are escaped visibly too. */
+/**
+ * Escapes a text for use between tags and in quoted attributes. Hidden characters are written as `visible` writes
+ * them.
+ */
 export function escapeHtml(text: string): string {
   return visible(text).replaceAll(/[&<>"']/g, (character) => ENTITIES[character] ?? "");
 }

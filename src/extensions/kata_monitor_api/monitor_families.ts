@@ -3,7 +3,7 @@ import type { Interner } from "../../metrics/interner.ts";
 import type { Family, Kind, Point, Reading, Resource, Schema } from "../../metrics/model.ts";
 import { type ProcStats, readProcStats } from "./proc_stats.ts";
 
-/** kata-monitor's buckets, in milliseconds. */
+/** The upper bounds of the buckets in kata-monitor's histogram of scrape durations, in milliseconds. */
 const BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
 
 /** A resource without attributes: the families are about no sandbox, so their lines get no sandbox's labels. */
@@ -81,7 +81,7 @@ export class MonitorFamilies {
   readonly #startMs: number;
   #requests = 0;
   #failures = 0;
-  /** The count of each bucket alone, not cumulative. The last one is +Inf. */
+  /** The count of each bucket alone, not cumulative. The last bucket is +Inf. */
   readonly #durations = new Float64Array(BOUNDS.length + 1);
   #durationSumMs = 0;
 

@@ -14,8 +14,9 @@ export interface ProcStats {
   readonly residentBytes: number;
   /** When the process started, in seconds since the epoch. */
   readonly startTimeSeconds: number;
-  /** Bytes of the whole network namespace: the kernel does not count them per process. */
+  /** Bytes that the whole network namespace received: the kernel does not count them per process. */
   readonly receivedBytes: number;
+  /** Bytes that the whole network namespace sent: the kernel does not count them per process. */
   readonly transmittedBytes: number;
 }
 
@@ -68,7 +69,7 @@ function limitOf(limits: string, name: string): number {
 
 function openFds(): number {
   try {
-    // Reading the directory opens one descriptor, which is not counted.
+    // Reading the directory opens a descriptor, which is in the list but does not count.
     return readdirSync("/proc/self/fd").length - 1;
   } catch {
     return Number.NaN;

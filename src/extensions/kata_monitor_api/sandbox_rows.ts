@@ -4,7 +4,7 @@ import { visible } from "../../text/visible.ts";
 
 /** A point in time as it is shown to people. */
 export interface ShownTime {
-  /** The time between it and now, such as "3h12m". */
+  /** The time between that point and now, such as "3h12m". */
   readonly age: string;
   /** The time in ISO 8601, with seconds. */
   readonly time: string;
@@ -21,9 +21,9 @@ export interface SandboxRow {
   readonly state: string;
   readonly severity: Severity;
   readonly since: ShownTime;
-  /** Undefined before the shim's first answer. */
+  /** When the shim last answered; undefined before its first answer. */
   readonly lastAnswer: ShownTime | undefined;
-  /** Undefined where scrapes are not put off. */
+  /** When the sandbox is scraped next, if failures have delayed its scrapes; undefined if none have. */
   readonly nextScrape: ShownTime | undefined;
   readonly inRuntime: "yes" | "no" | "unknown";
   readonly runtime: string;
@@ -36,10 +36,13 @@ export interface SandboxRow {
 export type Severity = "bad" | "odd" | "well";
 
 const SHORT_ID_LENGTH = 12;
-/** Guests boot, and runtimes list them, within seconds. A sandbox that waits longer than this may be in trouble. */
+/** Guests boot, and runtimes list them, within seconds. A sandbox that has waited for longer may be in trouble. */
 const START_MS_MAX = 60_000;
 
-/** Returns the sandboxes as rows, the worst first. Among equally bad ones the longest in that state comes first. */
+/**
+ * Returns the sandboxes as rows, the worst first. Of equally bad ones, the one that has been so for longest comes
+ * first.
+ */
 export function sandboxRows(sandboxes: readonly SandboxStatus[], nowMs: number): SandboxRow[] {
   return sandboxes
     .map((status) => ({ status, rank: rankOf(status, nowMs) }))
@@ -64,7 +67,7 @@ const ORDER = [
   ["up", "well"],
 ] as const satisfies readonly (readonly [condition: string, severity: Severity])[];
 
-/** Returns the index in `ORDER`. A state that is not listed counts as the worst. */
+/** Returns the index of the sandbox's condition in `ORDER`. A condition that is not there counts as the worst. */
 function rankOf(status: SandboxStatus, nowMs: number): number {
   const { state, code } = status;
   const hasReason = state === "up" && (code !== "" || whyOf(status, nowMs) !== "");
@@ -113,7 +116,7 @@ function whyOf(status: SandboxStatus, nowMs: number): string {
   return [reasonOf(status, nowMs), limited].filter((one) => one !== "").join("; ");
 }
 
-/** Returns the reason of a state. A VM that answers for long while no runtime lists it has probably outlived its pod. */
+/** Returns the reason of a state. A VM that still answers though no runtime lists it has probably outlived its pod. */
 function reasonOf(status: SandboxStatus, nowMs: number): string {
   const { state, reason, code, isListed } = status;
   if (reason !== "" || code !== "") return reason;
@@ -121,7 +124,10 @@ function reasonOf(status: SandboxStatus, nowMs: number): string {
   return hasOutlived ? "no container runtime lists it; its pod may be gone" : "";
 }
 
-/** Writes a time. The span may be negative where a clock was set or a scrape is due; it is shown as 0 then. */
+/**
+ * Writes a time, and the span between it and now. A negative span (a clock was set, or a scrape is due) is written as
+ * 0.
+ */
 function shownTimeOf(timeMs: number, spanMs: number): ShownTime {
   const time = `${new Date(timeMs).toISOString().slice(0, "2026-01-01T00:00:00".length)}Z`;
   return { age: describeSpan(Math.max(0, spanMs)), time };
@@ -134,7 +140,7 @@ const UNITS: readonly (readonly [letter: string, seconds: number])[] = [
   ["s", 1],
 ];
 
-/** Writes a span with its two largest units, such as "3h12m". */
+/** Writes a span of time with its two largest units, such as "3h12m". */
 export function describeSpan(spanMs: number): string {
   let left = Math.floor(spanMs / 1_000);
   const parts: string[] = [];

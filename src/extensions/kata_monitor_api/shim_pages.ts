@@ -38,8 +38,8 @@ export class ShimPages {
       response.end();
       return;
     }
-    // The prefix "" selects all families. Without prefixes, the composer would remember what this page showed, and prefer
-    // it on the page of the next sandbox where two families have the same name.
+    // The prefix "" selects all families. Without prefixes, the composer would remember this sandbox's families, and
+    // prefer them to others of the same name on the page of the next sandbox.
     const page = this.#composer.compose([reading], { format: "text", prefixes: [""] });
     const puller = { out: response, signal, onTaken: () => {} };
     await streamPage(new PageWriter(page, { timestamps: false }), puller, {

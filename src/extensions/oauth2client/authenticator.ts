@@ -55,8 +55,8 @@ export function createOauth2Client(config: Oauth2ClientConfig, settings: Setting
 }
 
 /**
- * Reports how a fetch ended. A failure is recoverable: the old token may still be valid, and exporters report what is
- * not sent.
+ * Reports how a fetch of a token ended. A failure is a recoverable error, since the old token may still be valid.
+ * Exporters report the requests that are not sent.
  */
 function reportFetch({ host, id, logger }: Settings, error: string | undefined): void {
   const state = error === undefined ? "ok" : "recoverable_error";
@@ -73,7 +73,7 @@ function authenticatorOf(cache: TokenCache): ClientAuthenticator {
   };
 }
 
-/** Adds the client, which loads its certificates with the extension and ends with it. */
+/** Makes the extension load the client's certificates at its start, and close the client at its end. */
 function withClient(extension: Extension, client: TokenClient): Extension {
   return {
     async start() {

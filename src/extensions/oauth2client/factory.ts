@@ -57,7 +57,7 @@ const schema: z.ZodType<Oauth2ClientConfig> = options
     expiryBufferMs: config.expiry_buffer,
   }));
 
-/** Adds a token to requests that an OAuth 2.0 server grants to the agent itself (RFC 6749, section 4.4). */
+/** Adds to requests a token that an OAuth 2.0 server grants to the agent itself (RFC 6749, section 4.4). */
 export const factory: ExtensionFactory<Oauth2ClientConfig> = {
   stability: "beta",
   schema,

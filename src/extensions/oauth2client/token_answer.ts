@@ -6,7 +6,7 @@ import { describeStatus, type PushAnswer, toLogText } from "../../http_client/an
 import { meaningOfHttp } from "../../peer/answer.ts";
 import type { Token } from "./token_cache.ts";
 
-/** An answer with a token (RFC 6749, section 5.1). Some servers write the seconds as a text. */
+/** An answer with a token (RFC 6749, section 5.1). Some servers write `expires_in` as a text. */
 const granted = z.object({
   access_token: z.string().min(1).regex(HEADER_TEXT),
   token_type: z.string().regex(HEADER_TEXT).default("Bearer"),
@@ -17,8 +17,8 @@ const granted = z.object({
 const refused = z.object({ error: z.string(), error_description: z.string().optional() });
 
 /**
- * Reads the answer of a token endpoint. Throws the reason where it is no token; the message has none of the answer's
- * secrets.
+ * Reads the answer of a token endpoint. Where the answer has no token, throws an error with the reason. The message has
+ * none of the answer's secrets.
  */
 export function readTokenAnswer(answer: PushAnswer): Token {
   const body = parseJson(answer);

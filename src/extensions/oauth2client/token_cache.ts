@@ -6,7 +6,7 @@ import { messageOf } from "../../text/error_text.ts";
 export interface Token {
   /** The value of the header `Authorization`. */
   readonly authorization: string;
-  /** How long the token is valid after the request for it; undefined where the server does not say. */
+  /** How long the token is valid, counted from the request for it; undefined where the server does not say. */
   readonly lifetimeMs: number | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface TokenCacheOptions {
   readonly clock: Clock;
   /** How long before its end a token is replaced; at most half of its lifetime. */
   readonly expiryBufferMs: number;
-  /** Gets a new token. Rejects with a message for the user. */
+  /** Gets a new token from the server. Rejects with a message for the user where it grants none. */
   fetchToken(): Promise<Token>;
-  /** Is called after each fetch with the error, or with undefined where it succeeded. */
+  /** Is called after each fetch: with the message of its error, or with undefined where it succeeded. */
   onFetched(error: string | undefined): void;
 }
 
@@ -30,7 +30,9 @@ interface CachedToken {
 
 /** After a failure, callers get the same failure for this time, so that many requests do not overload a failing server. */
 const RETRY_MS = 1_000;
-/** A token that a receiver refuses is not replaced before this age: the receiver would probably refuse the next one too. */
+/**
+ * A token that a receiver refuses is kept until it has this age: the receiver would probably refuse the next one too.
+ */
 const REFUSED_AGE_MIN_MS = 10_000;
 
 /** Keeps the current token. Callers that need a new one at the same time share one request for it. */
@@ -51,12 +53,14 @@ export class TokenCache {
     if (cached !== undefined && nowMs < cached.renewAtMs) return cached.authorization;
     const renewed = this.#renew(nowMs);
     if (cached === undefined || nowMs >= cached.endMs) return (await renewed).authorization;
-    // The old token is still valid. A failure is reported to `onFetched`.
+    // The caller gets the old token, which is still valid. `onFetched` gets the error of a failed fetch.
     renewed.catch(() => {});
     return cached.authorization;
   }
 
-  /** Drops a token that a receiver has refused. Returns whether the next call of `authorization` gives another one. */
+  /**
+   * Drops a token that a receiver has refused. Returns whether the next call of `authorization` gives another token.
+   */
   refuse(authorization: string | undefined): boolean {
     const cached = this.#cached;
     if (cached === undefined || cached.authorization !== authorization) return true;
@@ -65,7 +69,10 @@ export class TokenCache {
     return true;
   }
 
-  /** Lets the next call make a request at once, because the cause of the last failure may have gone. */
+  /**
+   * Lets the next call of `authorization` that needs a token fetch it at once, since the cause of the last failure may
+   * have been removed.
+   */
   forgetFailure(): void {
     this.#failure = undefined;
   }

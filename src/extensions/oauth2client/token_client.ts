@@ -9,7 +9,7 @@ import type { PushUrl } from "../../http_client/url.ts";
 import { formatDuration } from "../../options/values.ts";
 import type { ClientTlsConfig } from "../../tls/client_config.ts";
 
-/** How tokens are asked for. */
+/** The token endpoint, and how requests to it are made. */
 export interface TokenClientOptions {
   readonly url: PushUrl;
   readonly tls: ClientTlsConfig;
@@ -44,8 +44,8 @@ export class TokenClient {
   }
 
   /**
-   * Reads the certificates that the options name. The caller must call it before `post`. Rejects where they cannot be
-   * used.
+   * Reads the certificates that the options name. The caller must call `load` before `post`. Rejects where they cannot
+   * be used.
    */
   load(): Promise<void> {
     return this.#connections.refresh();

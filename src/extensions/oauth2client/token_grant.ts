@@ -81,7 +81,10 @@ function isRefused({ status }: PushAnswer): boolean {
   return status >= 400 && status < 500;
 }
 
-/** Encodes id and secret for Basic as RFC 6749, section 2.3.1 demands: unlike elsewhere, both are form-encoded first. */
+/**
+ * Encodes id and secret for Basic as RFC 6749, section 2.3.1 demands: unlike in other uses of Basic, both are
+ * form-encoded first.
+ */
 function basicOf(id: string, secret: string): string {
   const [encodedId, encodedSecret] = [id, secret].map((text) =>
     new URLSearchParams([["", text]]).toString().slice(1),

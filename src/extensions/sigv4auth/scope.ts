@@ -10,7 +10,7 @@ export interface SigningScope {
 /** The service and region as the config gives them; undefined where it leaves them out. */
 export type GivenScope = { readonly [Key in keyof SigningScope]: string | undefined };
 
-/** The beginning of a host's name, and the service whose name signatures use. */
+/** How the host names of AWS services begin, and the name of the service in signatures. */
 const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
   ["aps-workspaces", "aps"],
   ["search-", "es"],
@@ -20,8 +20,8 @@ const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
 ];
 
 /**
- * Returns the service and region that are given or, as in the Collector, those in the name of an AWS host. Throws, with a message
- * for the user, where one is missing.
+ * Returns the service and region of the config. Where it leaves one out, takes that from the name of an AWS host, as
+ * the Collector does. Throws, with a message for the user, where the name does not show it either.
  */
 export function scopeOf(given: GivenScope, host: string): SigningScope {
   const [first = "", second] = host.split(".");

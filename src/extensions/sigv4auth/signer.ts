@@ -7,7 +7,7 @@ import { messageOf } from "../../text/error_text.ts";
 import { type GivenScope, scopeOf } from "./scope.ts";
 import { Sha256 } from "./sha256.ts";
 
-/** The keys by which AWS recognizes a client. */
+/** The keys with which a client signs its requests to AWS. */
 export interface AwsCredentials {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -16,7 +16,7 @@ export interface AwsCredentials {
 
 /** The options of `sigv4Authenticator`. */
 export interface SignerOptions {
-  /** The service and region. The host of a request tells those that are left out. */
+  /** The service and region. One that the config leaves out is taken from the host of each request. */
   readonly scope: GivenScope;
   readonly clock: Clock;
   /** Returns the current credentials. It is called for each request. Rejects where there are none. */
@@ -53,7 +53,7 @@ async function sign(request: UnsentRequest, options: SignerOptions): Promise<Req
       hostname: url.hostname,
       path: url.pathname,
       query: queryOf(url.searchParams),
-      // The signature covers the header Host, so the request must be sent with this one.
+      // The signature covers the header Host, so the request must be sent with exactly this value.
       headers: { host: url.host, ...request.headers },
       body: request.body,
     },
