@@ -4,11 +4,11 @@ import type { Fault } from "./fault.ts";
 import { type ConfigNode, type MapEntry, nodeAt, type Path, type ScalarNode } from "./node.ts";
 
 /**
- * The values of one config that came from `${env:…}` and `${file:…}`. People see the references in the config instead of
- * these values.
+ * The values of one config that came from `${env:…}` and `${file:…}`. Faults and logs show the references in the config
+ * instead of these values.
  */
 export class Foreign {
-  /** Conceals the values in everything that components say later. */
+  /** Conceals the values in everything that components log or report while they run. */
   readonly concealed: ConcealedTexts = new ConcealedTexts();
 
   /** Notes the text that one reference stands for. */

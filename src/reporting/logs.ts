@@ -27,7 +27,8 @@ export interface TextOutput {
  */
 export function createLogger(settings: LogSettings, output: TextOutput, concealed?: Concealed): Logger {
   const { level, encoding } = settings;
-  // pino gives some names in its `base` a meaning, and calls serializers for others. In a text, a name is only a name.
+  // pino gives some names in its `base` a meaning, and calls serializers for others. In a ready text, no name has a
+  // meaning for pino.
   const initial = Object.entries(settings.initialFields)
     .map((pair) => `,${pair.map((part) => JSON.stringify(part)).join(":")}`)
     .join("");

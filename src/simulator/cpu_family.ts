@@ -2,7 +2,7 @@
 import { CPU_ITEMS } from "./catalogue.ts";
 import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
 
-/** The unit in which the guest's kernel counts CPU time. */
+/** The unit in which the guest's kernel counts CPU time, in milliseconds. */
 export const TICK_MS = 10;
 const UPTIME_MS_MAX = 7_200_000;
 

@@ -27,7 +27,7 @@ import {
 } from "./item_motion.ts";
 import { counter, EVERY_TIME, fixed, gauge, type Motion, RARELY, SELDOM } from "./motion.ts";
 
-/** The parts of a sandbox that its page shows. */
+/** The parts of a sandbox that its page shows: how many of each, and the guest's condition. */
 export interface PageSizes {
   /** By default 26 for Go shims (one disk, and the RAM and loop devices of Kata's guest kernel), and 2 for runtime-rs. */
   readonly disks?: number;
@@ -73,7 +73,7 @@ function items(
 }
 
 interface Grid {
-  /** The label that tells the things apart, such as "disk". */
+  /** The label that tells the things in `of` apart, such as "disk". */
   readonly label: string;
   readonly of: readonly string[];
   readonly names: readonly string[];
@@ -95,8 +95,8 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
 }
 
 /**
- * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is what the guest in this
- * process uses, if there is one.
+ * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is given if a
+ * guest runs in the process: the resources that this guest uses.
  */
 function processFamilies(
   prefix: string,
