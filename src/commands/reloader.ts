@@ -104,7 +104,10 @@ export class Reloader implements ReloadControl {
     return { ok, faults: [...faults, ...outdated] };
   }
 
-  /** Loads the configuration and changes the agent to it. Resolves to the faults that prevented it. */
+  /**
+   * Loads the configuration and changes the agent to it. Resolves to the faults because of which the agent keeps the
+   * old one; to none if it has changed.
+   */
   async #change(agent: Agent): Promise<readonly string[]> {
     const loaded = await loadConfig(this.#source, this.#catalog);
     if (!loaded.ok) return renderFaults(loaded.faults).trimEnd().split("\n");

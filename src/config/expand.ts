@@ -64,7 +64,7 @@ interface At {
 /** The text that a reference or a text with references stands for. */
 interface Expanded {
   readonly text: string;
-  /** Whether a part of it is data, which must not be expanded again. */
+  /** Whether a part of the text is data, in which `${…}` has no meaning. */
   readonly isData: boolean;
   /**
    * Whether a part of the text came from the environment or a file. Faults and logs then show the reference instead.
@@ -230,7 +230,7 @@ class Expansion {
       this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
-    // The default is a part of the reference, where everything has been expanded.
+    // The default is a part of the reference, in which all inner references have been replaced.
     return { text: fallback, isData: true, isForeign };
   }
 
@@ -273,7 +273,7 @@ class Expansion {
   }
 }
 
-/** Returns the index of the brace that closes the one at `open`, or -1. */
+/** Returns the index of the brace that closes the one at index `open`, or -1 if none does. */
 function closingBrace(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {

@@ -30,7 +30,7 @@ function definition(schema: z.ZodType): Definition {
 
 const NULL: z.ZodType = z.null();
 
-/** Returns the place where any of these schemas applies. */
+/** Returns the place of a value that fits any of these schemas. */
 export function placeOf(...schemas: readonly z.ZodType[]): SchemaPlace {
   const found = schemas.map((schema): SchemaPlace => {
     const secret = schema.meta()?.["secret"] === true;

@@ -19,7 +19,7 @@ const MEANINGLESS = [
   "SIGXCPU",
 ] as const satisfies readonly NodeJS.Signals[];
 
-/** Ignores all meaningless signals from now on. */
+/** Ignores the signals of `MEANINGLESS` from now on. */
 export function ignoreSignals(source: SignalSource): void {
   for (const signal of MEANINGLESS) source.on(signal, () => {});
 }

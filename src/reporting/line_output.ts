@@ -20,7 +20,7 @@ export interface Losses {
 
 /** Is told of lost lines. */
 export interface LossListener {
-  /** Called at the first loss after a line could be written. `cause` is the system's error text. */
+  /** Called at the first loss since the last line that could be written. `cause` is the system's error text. */
   onLoss?(reason: LineLossReason, cause: string): void;
   /** Called when a line could be written after losses. */
   onPassing(losses: Losses): void;

@@ -41,7 +41,7 @@ export interface CriBehaviour {
   readonly delayMs?: number;
   /** Fails every call with this gRPC status. */
   readonly errorCode?: number;
-  /** Fills lists up to about this size with pods that are not on the node. */
+  /** Fills lists up to about this many bytes with pods that are not on the node. */
   readonly answerBytes?: number;
   /** Answers lists with bytes that are no list. */
   readonly garbage?: boolean;

@@ -91,7 +91,7 @@ function fullMeminfo(): Record<string, Motion> {
   return Object.fromEntries(motions);
 }
 
-/** The kernel's names of the same memory in /proc/vmstat, where it is counted in pages. */
+/** The entries of /proc/vmstat that count memory of `FULL_KIB` in pages, each with that memory's name. */
 const FULL_PAGES: Readonly<Record<string, keyof typeof FULL_KIB>> = {
   nr_active_anon: "active_anon",
   nr_active_file: "active_file",

@@ -29,15 +29,18 @@ import { counter, EVERY_TIME, fixed, gauge, type Motion, RARELY, SELDOM } from "
 
 /** The parts of a sandbox that its page shows: how many of each, and the guest's condition. */
 export interface PageSizes {
-  /** By default 26 for Go shims (one disk, and the RAM and loop devices of Kata's guest kernel), and 2 for runtime-rs. */
+  /**
+   * The number of disks of the guest: by default 26 for Go shims (one disk, and the RAM and loop devices of Kata's
+   * guest kernel), and 2 for runtime-rs.
+   */
   readonly disks?: number;
   readonly guestInterfaces?: number;
-  /** The interfaces in the hypervisor's network namespace. Only Go shims show them. */
+  /** The number of interfaces in the hypervisor's network namespace. Only Go shims show them. */
   readonly shimInterfaces?: number;
   readonly cpus?: number;
   /** The items of the guest kernel's /proc/vmstat; those of a 6.x kernel by default. */
   readonly vmstatItems?: readonly string[];
-  /** The guest's condition; "well" by default. It changes numbers only, no lines. */
+  /** The guest's condition; "well" by default. A condition changes numbers only; it adds or removes no lines. */
   readonly condition?: GuestConditionName;
 }
 
@@ -342,7 +345,9 @@ function agentProcessFamilies(): FamilyShape[] {
   ];
 }
 
-/** Makes a load average: two decimals of the kernel that have passed through a 32-bit float. */
+/**
+ * Makes a load average, which has two decimals in the kernel and passes through a 32-bit float in the guest's agent.
+ */
 function loadMotion(load: number): Motion {
   const draw = (random: () => number): number => Math.fround(Math.floor((0.5 + random()) * load * 100) / 100);
   return { first: draw, next: (_value, random) => draw(random) };

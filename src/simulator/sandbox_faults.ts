@@ -23,7 +23,7 @@ export function flavorOf(fault: SandboxFault): NumberStyle | undefined {
   return fault === "dead_persist" ? "go" : undefined;
 }
 
-/** Returns the fault of the shim of a sandbox with this fault. */
+/** Returns the fault that the shim of a sandbox with `fault` has. */
 export function shimFaultOf(fault: SandboxFault): ShimFault {
   switch (fault) {
     case "leaked_vm":

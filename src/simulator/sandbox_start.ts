@@ -8,7 +8,7 @@ import { age, outlive, writePersist, writeState } from "./sandbox_files.ts";
 import { type Shim, startShim } from "./shim.ts";
 import type { NodeSandbox } from "./simulated_sandbox.ts";
 
-/** How the sandboxes of a node start, and what they are. */
+/** The options of all sandboxes of a node: how they start, and what their pages and files have. */
 export interface StartOptions {
   /**
    * How long guests boot, in milliseconds. A Go shim's socket appears this much later than its directory, and the state.json of

@@ -239,7 +239,10 @@ class SocketShim implements Shim {
     socket.on("close", () => clearTimeout(timer));
   }
 
-  /** The guest's part is last on a Go shim's page. On a runtime-rs page it is first, before the lines that it may forge. */
+  /**
+   * Adds the lines to the guest's part of the page. This part is last on a Go shim's page. On a runtime-rs page it is
+   * first, before the shim's own lines, which the guest may forge.
+   */
   #withGuestLines(lines: Buffer): Buffer {
     const page = this.#options.page.render();
     return Buffer.concat(this.#options.flavor === "go" ? [page, lines] : [lines, page]);

@@ -36,12 +36,12 @@ export interface AddOptions {
 }
 
 export interface SimulatorEvents {
-  /** The directory exists. */
+  /** Emitted when the directory of the sandbox exists. */
   added: [SimulatedSandbox];
-  /** The guest has booted, and the shim answers. */
+  /** Emitted when the guest has booted and the shim answers. */
   up: [SimulatedSandbox];
   ended: [SimulatedSandbox];
-  /** A sandbox could not be made. Without a listener, the error is thrown. */
+  /** Emitted when a sandbox could not be made. Without a listener, the error is thrown. */
   error: [unknown];
 }
 
@@ -112,7 +112,10 @@ class SimulatedNode implements Simulator {
     if (churnPerMinute > 0) this.#churn = this.#replace(60_000 / churnPerMinute);
   }
 
-  /** Returns the path of the CRI socket. Clients of shims can open longer paths than the limit, but gRPC cannot. */
+  /**
+   * Returns the path of the CRI socket. It must be within `SOCKET_PATH_BYTES_MAX`, because gRPC, unlike the clients of
+   * shims, opens no longer ones.
+   */
   #criPath(): string {
     const path = join(this.#dir, "cri.sock");
     if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
