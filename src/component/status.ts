@@ -35,7 +35,7 @@ export interface StateDetails {
 
 /** The states of all components. The agent reports starts and stops; a component reports the states between them. */
 export interface Statuses {
-  /** Replaces the component's state. */
+  /** Replaces the component's state. `error` says why the component is not ok. */
   report(
     kind: ComponentKind,
     id: string,

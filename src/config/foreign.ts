@@ -22,7 +22,7 @@ export class Foreign {
     return withReference(node, reference);
   }
 
-  /** Like `noteWhole`, for a text of which a part is in the config itself. */
+  /** Like `noteWhole`, for a text of which a part is in the config itself, such as `https://${env:HOST}/v1`. */
   notePartly(node: ScalarNode, template: string): ConfigNode {
     this.concealed.addWhole(String(node.value), template);
     return withReference(node, template);

@@ -159,7 +159,7 @@ export class Graph {
         statuses.report(kind, id, "permanent_error", messageOf(error));
         throw new Error(`cannot start ${nameOf(spec)}: ${messageOf(error)}`, { cause: error });
       }
-      // The component may have reported another state while it started.
+      // The component may have reported another state while it started, which must stay.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
       if (status?.state === "starting") statuses.report(kind, id, "ok");
     }

@@ -65,8 +65,8 @@ const FULL_KIB: Readonly<Record<string, number>> = {
   s_unreclaim: 29_000,
 };
 /**
- * How far the numbers of a full memory vary, as a share of each. They must vary little, because the kernel shows the
- * same memory in bytes and in pages.
+ * How far the numbers of a full memory, such as those of `FULL_KIB`, vary, as a share of each. They must vary little,
+ * because the kernel shows the same memory in bytes and in pages.
  */
 const FULL_SPREAD = 0.004;
 

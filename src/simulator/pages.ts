@@ -45,7 +45,7 @@ const INTERVAL_MS = 15_000;
  * the page before, because the simulator shares its CPUs with the agent that is measured.
  */
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
-/** Of so many scrapes, a family with more than `MOVING_ALWAYS_SAMPLES_MAX` samples changes on one. */
+/** A family with more than `MOVING_ALWAYS_SAMPLES_MAX` samples changes once in this many scrapes. */
 const MOVING_SHARE = 4;
 
 /** Makes the page of one sandbox. */
