@@ -49,8 +49,8 @@ const REASONS: Readonly<Record<string, LineLossReason>> = {
 };
 
 /**
- * Writes whole lines in their order, and never throws. Lines wait for a slow reader up to a limit. Lines that cannot be written
- * are dropped and counted. A line that is written in part is finished before any other.
+ * Writes whole lines in their order, and never throws. Lines wait for a slow reader up to `BACKLOG_BYTES_MAX`. Lines
+ * that cannot be written are dropped and counted. A line that is written in part is finished before any other.
  */
 export class LineOutput {
   readonly #attempt: WriteBytes;

@@ -120,7 +120,7 @@ class Page implements SimulatedPage {
   readonly #movedAtMs: Float64Array;
   /** Where each family's block begins in the page before. */
   readonly #starts: Uint32Array;
-  /** Where each family's block ends in the page before. It is where it begins if the page had no such block. */
+  /** Where each family's block ends in the page before; the same as its beginning if that page has no such block. */
   readonly #ends: Uint32Array;
   /** The layouts of all conditions are the same, except for the motions in them. */
   #layout: Layout;
