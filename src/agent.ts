@@ -30,13 +30,13 @@ export interface AgentOptions {
   readonly env: Settings["env"];
   /** Takes the log of the agent and its components. */
   readonly logOutput: LogOutput;
-  /** Tells what the process has used so far. */
+  /** The CPU time and the memory that the process uses. */
   readonly usage: UsageSource;
   /** Lets components ask for a reload. Left out if there is no configuration to read again. */
   readonly reload?: ReloadControl;
 }
 
-/** How long the agent waits for a shutdown that ignores its deadline. */
+/** How many milliseconds beyond `shutdown_timeout` the agent waits for components that ignore the deadline. */
 const OVERRUN_MS = 1_000;
 
 /** Runs one configuration: its log, the agent's own metrics, and the graph of its components. */
@@ -44,7 +44,10 @@ export class Agent {
   readonly logger: Logger;
   readonly #options: AgentOptions;
   readonly #loggers: LoggerFamily;
-  /** The texts of every configuration so far: a component may say something about an old one after a reload. */
+  /**
+   * The texts to conceal of every configuration so far, because a component may log a value of an old one after a
+   * reload.
+   */
   readonly #concealed = new ConcealedTexts();
   #config: AgentConfig;
   #metrics: OwnMetrics | undefined;
@@ -66,7 +69,7 @@ export class Agent {
     options.logOutput.attach(this.logger);
   }
 
-  /** Makes instruments for the agent's own metrics. Without effect before `start`. */
+  /** Makes instruments for the agent's own metrics. Instruments that are made before `start` do nothing. */
   get meter(): Meter {
     return this.#metrics?.meter ?? createNoopMeter();
   }
@@ -139,14 +142,17 @@ export class Agent {
       );
   }
 
-  /** Hands on what is held, and stops everything within `shutdown_timeout`. Resolves to false if something failed to stop. */
+  /**
+   * Lets components hand on the data that they hold, and stops everything within `shutdown_timeout`. Resolves to false
+   * if something failed to stop.
+   */
   async shutdown(): Promise<boolean> {
     const { shutdownTimeoutMs } = this.#config.service;
     this.#isStopping = true;
     this.logger.info("Starting shutdown...");
     const deadline = this.#deadline();
     const stop = async (): Promise<boolean> => {
-      // Components that a change is stopping get the same deadline. After that, the change has ended or failed.
+      // A change that still runs gets the deadline of the shutdown, so that the wait for its end is bounded.
       deadline.addEventListener("abort", () => this.#overdue.abort(), { once: true });
       await this.#changing.catch(() => {});
       const clean = (await this.#graph?.shutdown(deadline)) ?? true;

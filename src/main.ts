@@ -1,8 +1,8 @@
 #!/usr/bin/env -S node --max-semi-space-size=4 --disable-sigusr1 --no-warnings
 // SPDX-License-Identifier: Apache-2.0
-// The first option keeps V8's young generation small: it would grow to 48 MB, three times the agent's data, and save 5 % of
-// the CPU (npm run bench -- agent). The other two must hold before the first line of this file runs: no signal opens a
-// debugger, and no warning of Node goes to stderr as text.
+// Without the first option, V8's young generation would grow to 48 MB, three times the agent's data, and save only 5 %
+// of the CPU (npm run bench -- agent). The other two must hold before the first line of this file runs: no signal opens
+// a debugger, and no warning of Node goes to stderr as text.
 import { runProgram } from "./program.ts";
 
 await runProgram({

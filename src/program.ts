@@ -12,9 +12,12 @@ import { visible, visibleLines } from "./text/visible.ts";
 
 interface CommandEntry {
   readonly summary: string;
-  /** Whether it runs an agent. Then SIGHUP does not end the process, and the log says how Node was started. */
+  /** Whether the command runs an agent. Then SIGHUP does not end the process, and the log says how Node was started. */
   readonly isAgent?: true;
-  /** Whether it makes the files of Kata's runtimes, with the modes that these have. Then the umask is not changed. */
+  /**
+   * Whether the command makes the files of Kata's runtimes, with the modes that the runtimes give them. Then the umask
+   * is not changed.
+   */
   readonly isSimulation?: true;
   load(): Promise<Command>;
 }
@@ -28,9 +31,15 @@ export interface Program {
   readonly elsewhere?: Readonly<Record<string, string>>;
 }
 
-/** How long a finished process waits for its log to be read. A leaked handle must not keep it alive either. */
+/**
+ * How many milliseconds a finished process waits for its log to be read. After that it ends, even if a handle was
+ * leaked.
+ */
 const EXIT_GRACE_MS = 1_000;
-/** Files that the agent makes belong to its owner only, whatever umask it got. Files for others get their modes explicitly. */
+/**
+ * Files that the agent makes belong to its owner only, whatever umask the process was started with. Files for others
+ * get their modes explicitly.
+ */
 const UMASK = 0o077;
 
 function usage({ commands }: Program): string {
@@ -99,8 +108,8 @@ function commandNamed({ commands, elsewhere = {} }: Program, name: string): Comm
 }
 
 /**
- * Closes the debugger. If Node was started without --disable-sigusr1, the signal may have come before this file had a listener
- * for it; each such signal opens the debugger again.
+ * Closes the debugger. If Node was started without --disable-sigusr1, SIGUSR1 may have come before `ignoreSignals` set
+ * a listener for it; each such signal opens the debugger again.
  */
 async function closeDebugger(): Promise<void> {
   while (inspector.url() !== undefined) {
@@ -110,8 +119,9 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. If a system call hangs, such as on a file system that does not answer, `process.exit` does not end it.
- * Then the default effect of a signal does: of the one that came, or of the next one.
+ * Ends the process now. If a system call hangs, such as on a file system that does not answer, `process.exit` does not
+ * end it. Then a signal ends it, since no stop signal has a listener any more: the process sends itself the one that
+ * stopped it, or, if none came, the next one does it.
  */
 function endAtOnce(stop: AbortSignal): never {
   const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
@@ -119,7 +129,7 @@ function endAtOnce(stop: AbortSignal): never {
   try {
     if (mayHang && stop.aborted) process.kill(process.pid, stop.reason);
   } catch {
-    // The systemd unit forbids the call. Then systemd ends the process.
+    // The systemd unit may forbid `kill`. Then systemd ends the process.
   }
   process.exit();
 }
@@ -129,7 +139,7 @@ async function openLog(stop: AbortSignal): Promise<ProcessLog> {
   const { STDERR, standardOutput } = await import("./reporting/descriptor.ts");
   const { ProcessLog } = await import("./reporting/process_log.ts");
   const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
-  // Opening it as a stream makes Node set a socket, or a pipe of another user, to non-blocking.
+  // The first use of `process.stderr` makes Node set a socket, or a pipe of another user, to non-blocking.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
   globalThis.console = consoleInto(say);

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Resolves or rejects as the work does, or rejects with the signal's reason when that aborts. The work itself goes on. */
+/**
+ * Resolves or rejects as the work does, or rejects with the signal's reason when the signal aborts. The work itself
+ * goes on.
+ */
 export function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
     const onAbort = (): void => reject(signal.reason);

@@ -14,7 +14,7 @@ export const CONFIG_OPTIONS = {
 } as const;
 
 /**
- * Parses `--config <file|uri>` and `--set a.b=v`, which can be repeated. Returns undefined if help is asked for. Throws on any
+ * Parses `--config <file|uri>` and `--set a.b=v`, which can be repeated. Returns undefined for `--help`. Throws on any
  * other argument.
  */
 export function parseConfigArgs(args: readonly string[]): ConfigArgs | undefined {

@@ -5,18 +5,24 @@ import type { ConfigNode } from "../config/node.ts";
 import type { ConfigSource } from "../config/source.ts";
 import { readSteadyFile } from "../files/read_file.ts";
 
-/** How often the files are read and compared. Events alone may miss a file that is exchanged by links. */
+/**
+ * The interval, in milliseconds, at which `watch` reads and compares the files. File events alone may miss a file that
+ * is exchanged by links.
+ */
 const LOOK_INTERVAL_MS = 5_000;
-/** How long to wait after an event, because an editor writes a file in several steps. */
+/**
+ * How many milliseconds to wait after a file event before the files are read, because an editor writes a file in
+ * several steps.
+ */
 const SETTLE_MS = 200;
 
 /** The files of a configuration: those that it was read from, and those that it names for components to read. */
 export class ConfigFiles {
-  /** The digest of each file's content at the last look, by path. Undefined before the first look. */
+  /** The digest of each file's content at the last `hasChanged`, by path. Undefined before the first one. */
   readonly #digests = new Map<string, string | undefined>();
   #onNew: (path: string) => void = () => {};
 
-  /** Returns the source with a `readFile` that notes each file. */
+  /** Returns the source with a `readFile` that adds each path to the files. */
   noting(source: ConfigSource): ConfigSource {
     return {
       ...source,
@@ -27,7 +33,7 @@ export class ConfigFiles {
     };
   }
 
-  /** Notes the files that the config names under keys that end in `_file`, such as `cert_file`. */
+  /** Adds the files that the config names under keys that end in `_file`, such as `cert_file`. */
   noteNamed(tree: ConfigNode): void {
     if (tree.kind === "list") for (const item of tree.items) this.noteNamed(item);
     if (tree.kind !== "map") return;
@@ -37,7 +43,7 @@ export class ConfigFiles {
     }
   }
 
-  /** Reads the files. Resolves to whether the content of one has changed since the last look. */
+  /** Reads the files. Resolves to whether the content of one has changed since the last call. */
   async hasChanged(): Promise<boolean> {
     let changed = false;
     for (const [path, before] of this.#digests) {
@@ -60,7 +66,7 @@ export class ConfigFiles {
     };
     const watcher = watch([...this.#digests.keys()], { ignoreInitial: true });
     watcher.on("all", hint);
-    // The looks find changes even if the watcher fails.
+    // If the watcher fails, the comparisons at each interval still find changes.
     watcher.on("error", hint);
     const interval = setInterval(() => void look(), LOOK_INTERVAL_MS);
     this.#onNew = (path) => {
@@ -83,7 +89,10 @@ export class ConfigFiles {
   }
 }
 
-/** Returns the digest of a file's content. For a file that is missing, or a pipe, it is the error's code. */
+/**
+ * Returns the digest of a file's content. For a file that cannot be read, such as one that is missing, returns the
+ * error's code.
+ */
 async function digestOf(path: string): Promise<string> {
   try {
     return createHash("sha256")

@@ -51,7 +51,7 @@ Usage: kata-collector monitor [flags]
 
 `;
 
-/** The file name in faults of the configuration that the flags make. */
+/** The file name that faults show for the configuration that the flags make. */
 const FLAGS_FILE = "flags of monitor";
 
 /**
@@ -97,7 +97,7 @@ function isSet(values: GoFlagValues, name: FlagName): boolean {
   return /^(true|t|1)$/i.test(values.get(name)?.at(-1) ?? "false");
 }
 
-/** Returns the last value of the flag, as in Go, or the default if that is empty or missing. */
+/** Returns the last value of the flag, as in Go, or the default if the last value is empty or there is none. */
 function textOf(values: GoFlagValues, name: FlagName): string | undefined {
   const flag: GoFlag = FLAGS[name];
   const given = values.get(name)?.at(-1);
@@ -125,7 +125,8 @@ function configOf(values: GoFlagValues): { config: unknown; faults: readonly str
     exporters: { prometheus: { endpoint, ...(tls === undefined ? {} : { tls }) } },
     service: {
       extensions: ["kata_monitor_api"],
-      // kata-monitor has one listener. The port of a second one could be taken by a Collector on the node's network.
+      // kata-monitor has one listener, so the agent's own metrics are not served: a Collector on the node's network may
+      // have their port.
       telemetry: { logs: { level: logLevel }, metrics: { level: "none" } },
       pipelines: {
         metrics: { receivers: ["kata"], processors: ["cri_metadata"], exporters: ["prometheus"] },

@@ -51,7 +51,10 @@ export interface PrintOptions {
   readonly validate: boolean;
 }
 
-/** Prints the configuration of the source. Resolves to the exit code: 1 if it has faults. */
+/**
+ * Prints the configuration of the source. Resolves to the exit code: 1 if faults keep the configuration from being
+ * printed, 0 if it is printed.
+ */
 export async function printSource(
   { stdout, stderr }: CommandContext,
   source: ConfigSource,
@@ -70,8 +73,8 @@ export async function printSource(
 }
 
 /**
- * Returns the config as YAML. Texts with hidden characters are in double quotes, where YAML has the escapes of
- * `visibleLines`.
+ * Returns the config as YAML. Texts with hidden characters are in double quotes, because only there does YAML read the
+ * escapes that `visibleLines` writes.
  */
 function asYaml(config: unknown): string {
   const document = new Document(config);

@@ -21,7 +21,10 @@ export class Reloader implements ReloadControl {
   #again = false;
   /** Whether a reload was asked for before the agent had started. */
   #early = false;
-  /** The last reload, with the faults because of which its configuration is not in use. No faults if it is. */
+  /**
+   * The last reload, with the faults because of which its configuration is not in use. If it has no faults, its
+   * configuration is in use.
+   */
   #last: Omit<ReloadOutcome, "ok"> | undefined;
 
   /** `onLoaded` gets each configuration that has no fault. */
@@ -32,8 +35,8 @@ export class Reloader implements ReloadControl {
   }
 
   /**
-   * The outcome of the last reload, as it is now: a certificate that could not be read then may have been read since, and one
-   * that could may have become unreadable.
+   * The outcome of the last reload, with the faults that there are now: a certificate that the reload could not read
+   * may have been read since, and another may have become unreadable.
    */
   get last(): ReloadOutcome | undefined {
     if (this.#last === undefined) return undefined;
@@ -66,7 +69,7 @@ export class Reloader implements ReloadControl {
     if (this.#early) void this.run();
   }
 
-  /** A call during a reload waits for it and gets the next one, which reads what has changed since. */
+  /** A call during a reload waits for its end and gets the result of another reload, which reads the changes since. */
   async run(): Promise<ReloadResult> {
     if (this.#running !== undefined) {
       this.#again = true;
@@ -101,7 +104,10 @@ export class Reloader implements ReloadControl {
     return { ok, faults: [...faults, ...outdated] };
   }
 
-  /** Loads the configuration and changes the agent to it. Resolves to the faults that prevented it. */
+  /**
+   * Loads the configuration and changes the agent to it. Resolves to the faults because of which the agent keeps the
+   * old one; to none if it has changed.
+   */
   async #change(agent: Agent): Promise<readonly string[]> {
     const loaded = await loadConfig(this.#source, this.#catalog);
     if (!loaded.ok) return renderFaults(loaded.faults).trimEnd().split("\n");

@@ -20,7 +20,10 @@ type FaultyConfig = Extract<LoadResult, { readonly ok: false }>;
 
 const OPTIONS = { ...CONFIG_OPTIONS, watch: { type: "boolean", default: false } } as const;
 
-/** Runs the agent until it is told to stop. The exit code is 1 if the config has faults or something cannot start. */
+/**
+ * Runs the agent until it is told to stop. The exit code is 1 if the config has faults, or a component cannot start or
+ * does not shut down as it should.
+ */
 export const run: Command = async (context) => {
   const { args, env, stdout, stop } = context;
   const { values } = parseArgs({ args: [...args], options: OPTIONS });
@@ -101,7 +104,7 @@ function sayFaults({ faults, warnings, tree }: FaultyConfig, stderr: LogOutput):
   logger.error({ faults: rendered(faults), warnings: rendered(warnings) }, "Configuration has faults.");
 }
 
-/** Returns the text at these keys. */
+/** Returns the text at these keys, or undefined if there is no text. */
 function textAt(tree: ConfigNode | undefined, keys: readonly string[]): string | undefined {
   let node = tree;
   for (const key of keys) node = node?.kind === "map" ? node.entries.get(key)?.value : undefined;

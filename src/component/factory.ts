@@ -9,7 +9,7 @@ export type Stability = "development" | "alpha" | "beta" | "stable";
 
 /** A warning about a config that is accepted but will probably not do what its author meant. */
 export interface Remark {
-  /** Keys from the component's own options on. */
+  /** The keys that lead to the option, from the top of the component's own config on. */
   readonly path: readonly string[];
   readonly message: string;
 }
@@ -29,24 +29,24 @@ interface Factory<Config> {
    * - sets every default;
    * - rejects keys that it does not know;
    * - marks credentials with `secret()`, so that no fault and no printed config shows them;
-   * - returns camelCase names with the unit last (`intervalMs`); the names of YAML end here.
+   * - returns camelCase names with the unit last (`intervalMs`); no code after the schema sees the names of YAML.
    */
   readonly schema: ZodType<Config>;
   readonly stability: Stability;
   /**
-   * Names the things that only one component can have at a time, such as "file /a". No other component of the config may
-   * claim the same. In a reload, a component that claims what an old one has starts after the old one has stopped. None
-   * if left out.
+   * Names the things that only one component can have at a time, such as "file /a". No other component of the config
+   * may claim the same. In a reload, a component that claims what an old one has starts after the old one has stopped.
+   * Left out by components that claim nothing.
    */
   claims?(config: Config): readonly string[];
   /**
-   * Names the things that components of one config can share, such as the address of a listener, but that an old and a new
-   * component cannot have at the same time. None if left out.
+   * Names the things that components of one config can share, such as the address of a listener, but that an old and a
+   * new component cannot have at the same time. Left out by components that have no such things.
    */
   sharedClaims?(config: Config): readonly string[];
-  /** Names the extensions that the component needs. None if left out. */
+  /** Names the extensions that the component needs. Left out by components that need none. */
   uses?(config: Config): readonly ExtensionUse[];
-  /** Returns warnings about a config without a fault. None if left out. */
+  /** Returns warnings about a config without a fault. Left out by components that never warn. */
   remarks?(config: Config): readonly Remark[];
 }
 
@@ -74,8 +74,8 @@ export interface ExporterDefaults {
   /** The exporter's option that gets the defaults, a map. An exporter without this option gets none. */
   readonly path: readonly string[];
   /**
-   * Returns the exporter's option that corresponds to the processor's, or undefined if there is none or the value is
-   * faulty. Names and values are those of YAML.
+   * Returns the exporter's option that corresponds to the processor's, or undefined if no option corresponds or the
+   * value is faulty. Names and values are those of YAML.
    */
   translate(
     option: string,
@@ -84,7 +84,10 @@ export interface ExporterDefaults {
 }
 
 export interface ProcessorFactory<Config> extends Factory<Config> {
-  /** Defaults for each exporter of the processor's pipelines whose config does not have that map. None if left out. */
+  /**
+   * Defaults for each exporter of the processor's pipelines whose config does not have the option at
+   * `exporterDefaults.path`. Left out by processors without such defaults.
+   */
   readonly exporterDefaults?: ExporterDefaults;
   create(config: Config, settings: Settings, next: Consumer): Processor;
 }
@@ -94,7 +97,7 @@ export interface ExporterFactory<Config> extends Factory<Config> {
 }
 
 export interface ExtensionFactory<Config> extends Factory<Config> {
-  /** Returns what other components can use the extension for. Nothing if left out. */
+  /** Returns what other components can use the extension for. Left out by extensions that no component uses. */
   roles?(config: Config): readonly ExtensionRole[];
   create(config: Config, settings: Settings): Extension;
 }

@@ -2,11 +2,11 @@
 /** Things that components offer to each other by their ids, outside of the pipelines, such as pages or storages. */
 export interface Offers<T> {
   /**
-   * Adds an offer. It hides an earlier offer with the same id until it is withdrawn. Returns the function that withdraws
-   * it, which may be called again.
+   * Adds an offer, which hides earlier offers with the same id until it is withdrawn. Returns the function that
+   * withdraws the offer. A second call of that function does nothing.
    */
   add(id: string, offer: T): () => void;
-  /** Returns the latest offer with that id. */
+  /** Returns the latest offer with that id, or undefined if there is none. */
   get(id: string): T | undefined;
   /** Returns the latest offer of each id. */
   all(): Iterable<readonly [id: string, offer: T]>;
@@ -17,7 +17,7 @@ export interface Offers<T> {
  * and a new component while a reload exchanges them.
  */
 export class OfferList<T> implements Offers<T> {
-  /** In the order in which they were added. */
+  /** All offers, in the order in which they were added. */
   readonly #offers = new Set<{ readonly id: string; readonly offer: T }>();
   /** The latest offer of each id. */
   #latest: ReadonlyMap<string, T> = new Map();

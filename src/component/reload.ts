@@ -2,7 +2,10 @@
 /** The result of a reload. */
 export interface ReloadResult {
   readonly ok: boolean;
-  /** The faults, in words for the user. If there is any fault in the configuration, the old one stays in use. */
+  /**
+   * In words for the user: the faults in the configuration, because of which the old one stays in use, and the files
+   * that components could not read again.
+   */
   readonly faults: readonly string[];
 }
 
@@ -13,7 +16,10 @@ export interface ReloadOutcome extends ReloadResult {
 
 /** Reads the configuration again and changes the agent to it. */
 export interface ReloadControl {
-  /** Resolves when the reload has ended. A call during a reload waits for that one and gets the next. */
+  /**
+   * Resolves when the reload has ended. A call during a reload waits for its end, and gets the result of another reload
+   * after it.
+   */
   run(): Promise<ReloadResult>;
   /** Undefined before the first reload. */
   readonly last: ReloadOutcome | undefined;

@@ -14,12 +14,12 @@ export type ComponentState =
   | "stopping"
   | "stopped";
 
-/** The state of one component. All instances of a processor have one together. */
+/** The state of one component. All instances of a processor have one status together. */
 export interface ComponentStatus {
   readonly kind: ComponentKind;
   readonly id: string;
   readonly state: ComponentState;
-  /** Why the component is not ok; empty if it is. */
+  /** Why the component is not ok; empty if the state is "ok". */
   readonly error: string;
   /** When the component entered this state, in Unix milliseconds. */
   readonly sinceMs: number;
@@ -35,7 +35,7 @@ export interface StateDetails {
 
 /** The states of all components. The agent reports starts and stops; a component reports the states between them. */
 export interface Statuses {
-  /** Replaces the component's state. */
+  /** Replaces the component's state. `error` says why the component is not ok. */
   report(
     kind: ComponentKind,
     id: string,

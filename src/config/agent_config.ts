@@ -31,9 +31,12 @@ export interface AgentConfig {
     readonly shutdownTimeoutMs: number;
     readonly telemetry: TelemetryConfig;
   };
-  /** Values that came from variables and files. People see the references to them instead. */
+  /**
+   * The values that came from variables and files. Logs and statuses show the reference in the config, such as
+   * `${env:X}`, instead of the value.
+   */
   readonly concealed: ConcealedTexts;
 }
 
-/** A config without a fault, before it is known which of its values must be concealed. */
+/** The result of `checkConfig`: an `AgentConfig` to which `loadConfig` has not yet added the values to conceal. */
 export type CheckedConfig = Omit<AgentConfig, "concealed">;

@@ -10,8 +10,8 @@ export interface CompleteOptions {
 }
 
 /**
- * Adds the schema's defaults to what the user wrote (the result of `toInput`), with keys in the schema's order. The result
- * is a config again, except for secrets, which are `[REDACTED]`.
+ * Adds the schema's defaults to what the user wrote (the result of `toInput`), with keys in the schema's order. The
+ * result is a config again, except for secrets, which are `[REDACTED]` unless `unredacted` is set.
  */
 export function complete(input: unknown, schema: ZodType, options: CompleteOptions): unknown {
   return completeAt(input, [schema], options);
@@ -39,14 +39,20 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
   return out;
 }
 
-/** Returns what the user wrote or, if the schema is marked by `shownAsParsed` and finds no fault, what it returns. */
+/**
+ * If a schema is marked by `shownAsParsed` and finds no fault, returns the schema's result, and otherwise what the user
+ * wrote.
+ */
 function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
   const schema = schemas.find((one) => one.meta()?.["shown"] === "parsed");
   const parsed = schema?.safeParse(input);
   return parsed?.success === true ? parsed.data : input;
 }
 
-/** The keys of the kind of map that the given keys fit, if a place takes several kinds. */
+/**
+ * Returns the keys of the map at the place. If it takes several kinds of map, these are the keys of the first kind that
+ * has all given keys, or none if no kind has them.
+ */
 function keysToComplete(place: SchemaPlace, given: ReadonlyMap<string, unknown>): readonly string[] {
   const shapes = shapesAt(place);
   return shapes.find((keys) => [...given.keys()].every((key) => keys.includes(key))) ?? [];

@@ -18,7 +18,7 @@ export const SECTIONS: readonly ConfigSection[] = ["receivers", "processors", "e
 export interface CheckedSection<F> {
   /** The components without a fault, by id. */
   readonly components: ReadonlyMap<string, ComponentConfig<F>>;
-  /** Where each id of the section is, also that of a component with faults. */
+  /** The place of each id in the section, including the ids of components with faults. */
   readonly origins: ReadonlyMap<string, ConfigOrigin>;
 }
 

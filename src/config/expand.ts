@@ -14,13 +14,19 @@ export interface ExpandOptions {
   readonly foreign: Foreign;
 }
 
-/** How deep references may lead to other references. */
+/** The limit on references within references. A reference that leads to itself reaches the limit, and gets a fault. */
 const DEPTH_MAX = 100;
-/** The limit on the text of all references of one config together. */
+/**
+ * In characters: the limit on the texts that all references of one config stand for together. Above it, the config has
+ * a fault.
+ */
 const EXPANDED_CHARS_MAX = 4 * 1024 * 1024;
-/** The characters that each reference counts for, in addition to its text. */
+/**
+ * The characters by which each reference counts against `EXPANDED_CHARS_MAX` in addition to its text, so that endless
+ * references to empty texts reach the limit too.
+ */
 const REFERENCE_CHARS = 100;
-/** Matches a variable's name and its default. */
+/** Matches a variable's name and its default: `NAME:-default`. */
 const DEFAULT = /^([^:]*):-(.*)$/s;
 const ENV_NAME = /^[a-zA-Z_][a-zA-Z0-9_]*$/;
 
@@ -40,24 +46,29 @@ export async function expandTree(tree: ConfigNode, options: ExpandOptions): Prom
 
 interface Context extends ExpandOptions {
   charsLeft: number;
-  /** The scalar that was found last to expand without end. One fault about it is enough. */
+  /**
+   * The place of the last scalar that reached `DEPTH_MAX`. It gets one fault, instead of one for each of its
+   * references.
+   */
   endlessAt: ConfigOrigin | undefined;
-  /** References whose values hold text that looks like a reference, and that a warning was given about. */
+  /** The references whose values look like references themselves. Each gets one warning, however often it is used. */
   readonly noted: Set<string>;
 }
 
 interface At {
   readonly path: Path;
-  /** How many references led here. */
+  /** How many references were replaced on the way to this node; 0 for a node of the config itself. */
   readonly depth: number;
 }
 
 /** The text that a reference or a text with references stands for. */
 interface Expanded {
   readonly text: string;
-  /** Whether a part of it is data, which must not be expanded again. */
+  /** Whether a part of the text is data, in which `${…}` has no meaning. */
   readonly isData: boolean;
-  /** Whether a part of it came from the environment or a file. People then see the reference instead. */
+  /**
+   * Whether a part of the text came from the environment or a file. Faults and logs then show the reference instead.
+   */
   readonly isForeign: boolean;
 }
 
@@ -97,7 +108,10 @@ class Expansion {
     this.#context = context;
   }
 
-  /** Expands the scalar. One that is a single reference gets the value with its type; any other one is a text. */
+  /**
+   * Expands the scalar. If it is one reference and nothing else, the result has the type that YAML reads in the value,
+   * such as a number or a list. Any other scalar becomes a text.
+   */
   async whole(text: string, depth: number): Promise<ConfigNode> {
     const origin = this.#origin;
     const end = text.startsWith("${") ? closingBrace(text, 1) : -1;
@@ -140,7 +154,8 @@ class Expansion {
         isForeign ||= resolved.isForeign;
         at = end + 1;
       } else {
-        // As in the Collector, "${" without its brace is a text. In a value of `yaml:`, that may be meant.
+        // As in the Collector, "${" without its brace is a text. It is a likely mistake in the config itself only: a
+        // value of `yaml:` may have it on purpose.
         if (depth === 0 && text.startsWith("${", at)) {
           this.#warn(`"\${" without its "}" is taken as it stands; write "$$" for a dollar sign`);
         }
@@ -150,14 +165,17 @@ class Expansion {
     return { text: out, isData, isForeign };
   }
 
-  /** Returns the text of a reference within a text, with nothing left to expand. */
+  /** Returns the text of a reference that is a part of a text, completely expanded. */
   async #final(reference: string, depth: number): Promise<Expanded> {
     const resolved = await this.#resolve(reference, depth);
     if (resolved === undefined) return { text: "", isData: false, isForeign: false };
     return resolved.isData ? resolved : await this.#inline(resolved.text, depth + 1);
   }
 
-  /** Returns what a reference stands for. References within it are replaced first. */
+  /**
+   * Returns what a reference stands for, after the references inside its braces have been replaced. Undefined if the
+   * reference has no value or is at fault.
+   */
   async #resolve(reference: string, depth: number): Promise<Expanded | undefined> {
     const context = this.#context;
     if (context.charsLeft < 0 || context.endlessAt === this.#origin) return undefined;
@@ -175,7 +193,10 @@ class Expansion {
     );
   }
 
-  /** `written` is the reference in the config. Faults name it if a value is a part of the reference. */
+  /**
+   * Returns what a reference without inner references stands for. `written` is the reference as it is in the config:
+   * faults quote it if a value from outside is a part of the replaced one.
+   */
   async #retrieve({ text, isData, isForeign }: Expanded, written: string): Promise<Expanded | undefined> {
     const [, scheme = "env", rest = text] = /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(text) ?? [];
     const named = isForeign ? written.replace(/^(env|file):/, "") : rest;
@@ -193,7 +214,7 @@ class Expansion {
     }
   }
 
-  /** `named` is the reference that people see. */
+  /** `named` is the reference that faults and logs show, since `reference` may hold a value from outside. */
   #environment(reference: string, named: string, isForeign: boolean): Expanded | undefined {
     const [, name = reference, fallback] = DEFAULT.exec(reference) ?? [];
     const [, shown = named] = DEFAULT.exec(named) ?? [];
@@ -209,11 +230,14 @@ class Expansion {
       this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
-    // The default is a part of the reference, where everything has been expanded.
+    // The default is a part of the reference, in which all inner references have been replaced.
     return { text: fallback, isData: true, isForeign };
   }
 
-  /** Returns a value that is data. Warns once if it holds references, which are not expanded. */
+  /**
+   * Returns the text of a variable or a file as data. Warns once if the text looks like a reference, since it is not
+   * expanded. Undefined if `text` is undefined.
+   */
   #noted(reference: string, text: string | undefined): Expanded | undefined {
     if (text === undefined) return undefined;
     const { noted, foreign } = this.#context;
@@ -249,7 +273,7 @@ class Expansion {
   }
 }
 
-/** Returns the index of the brace that closes the one at `open`, or -1. */
+/** Returns the index of the brace that closes the one at index `open`, or -1 if none does. */
 function closingBrace(text: string, open: number): number {
   let depth = 0;
   for (let at = open; at < text.length; at++) {

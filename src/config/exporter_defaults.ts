@@ -7,8 +7,8 @@ import { keysAt, placeAt } from "./schema_place.ts";
 
 /**
  * Returns the tree with the defaults that processors have for the exporters of their pipelines
- * (`ProcessorFactory.exporterDefaults`): an exporter that has the option, and whose author did not write it, gets the
- * processor's map.
+ * (`ProcessorFactory.exporterDefaults`): if an exporter has the option at `exporterDefaults.path`, and the user has not
+ * written that option, the exporter gets the processor's options as its value.
  */
 export async function withExporterDefaults(tree: ConfigNode, catalog: Catalog): Promise<ConfigNode> {
   const pipelines = nodeAt(tree, ["service", "pipelines"]);
@@ -75,7 +75,10 @@ function translated(processor: MapNode, { translate }: ExporterDefaults): MapNod
   return { ...processor, entries };
 }
 
-/** Returns the tree with the value at `path`, unless there is one already. Makes the maps on the way. */
+/**
+ * Returns the tree with the value at `path`, unless there is one already. Makes maps for the keys of the path that are
+ * missing.
+ */
 function withDefault(tree: ConfigNode, path: readonly string[], value: MapNode): ConfigNode {
   const [step, ...rest] = path;
   if (tree.kind !== "map" || step === undefined) return tree;

@@ -70,7 +70,7 @@ export interface Given {
   readonly env?: Readonly<Record<string, string>>;
 }
 
-/** Loads a config. A text is the content of the file `f`. */
+/** Loads a config. If `given` is a text, it is the content of the only file, `f`. */
 export function loadFake(given: Given | string): Promise<LoadResult> {
   const {
     files = {},

@@ -4,11 +4,11 @@ import type { Fault } from "./fault.ts";
 import { type ConfigNode, type MapEntry, nodeAt, type Path, type ScalarNode } from "./node.ts";
 
 /**
- * The values of one config that came from `${env:…}` and `${file:…}`. People see the references in the config instead of
- * these values.
+ * The values of one config that came from `${env:…}` and `${file:…}`. Faults and logs show the references in the config
+ * instead of these values.
  */
 export class Foreign {
-  /** Conceals the values in everything that components say later. */
+  /** Conceals the values in everything that components log or report while they run. */
   readonly concealed: ConcealedTexts = new ConcealedTexts();
 
   /** Notes the text that one reference stands for. */
@@ -22,7 +22,7 @@ export class Foreign {
     return withReference(node, reference);
   }
 
-  /** Like `noteWhole`, for a text of which a part is in the config itself. */
+  /** Like `noteWhole`, for a text of which a part is in the config itself, such as `https://${env:HOST}/v1`. */
   notePartly(node: ScalarNode, template: string): ConfigNode {
     this.concealed.addWhole(String(node.value), template);
     return withReference(node, template);

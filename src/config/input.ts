@@ -5,8 +5,9 @@ import { placeIn, type SchemaPlace, takesNull, wantsListOfTexts, wantsText } fro
 /**
  * Turns the tree into plain data for a schema, by the Collector's rules of decoding:
  *
- * - a field that wants a text gets the text that was in the environment, not its meaning in YAML;
- * - a field that wants a list of texts can be one text, which is split at its commas;
+ * - a field that takes only texts gets the text that `${…}` stood for, such as "0123", not the number that YAML reads
+ *   in it;
+ * - a field that takes a list of texts can be one text, which is split at its commas;
  * - a null entry is left out, so that the default is used, unless the schema takes null or does not know the key.
  */
 export function toInput(node: ConfigNode, place: SchemaPlace): unknown {

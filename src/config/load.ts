@@ -11,7 +11,10 @@ import { reservedKeyFaults } from "./reserved_key.ts";
 import { SecretLines } from "./secrets.ts";
 import { type ConfigSource, readSources } from "./source.ts";
 
-/** The result of loading. `tree` is the merged and expanded config, for printing; it is missing if a source cannot be read. */
+/**
+ * The result of loading. `tree` is the merged and expanded config, for printing; it is missing if a source cannot be
+ * read or is no map.
+ */
 export type LoadResult = { readonly warnings: readonly Fault[] } & (
   | { readonly ok: true; readonly config: AgentConfig; readonly tree: ConfigNode }
   | { readonly ok: false; readonly faults: readonly Fault[]; readonly tree?: ConfigNode }

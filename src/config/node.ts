@@ -7,13 +7,13 @@ export type ConfigNode = MapNode | ListNode | ScalarNode;
 interface Node {
   readonly origin: ConfigOrigin;
   /**
-   * The text that `${…}` stood for, if the value came from there. A field that wants a text gets this one, so that "0123",
-   * "{x}" or "a #b" from the environment stay as they are.
+   * If the value came from a `${…}`: the text that the reference stood for. A field that takes only texts gets this
+   * text, so that "0123", "{x}" or "a #b" from the environment stay as they are.
    */
   readonly expandedFrom?: string;
   /**
-   * The text in the config, such as `https://${env:HOST}/v1`, if a part of the value came from the environment or a file.
-   * People see this text and never the value.
+   * The text in the config, such as `https://${env:HOST}/v1`, if a part of the value came from the environment or a
+   * file. Faults and logs show this text and never the value.
    */
   readonly reference?: string;
 }
@@ -42,12 +42,15 @@ export interface ScalarNode extends Node {
 /** Keys and indices that lead from the top of a tree to a node. */
 export type Path = readonly (string | number)[];
 
-/** Whether the node is a null, which is also the value of a key without one. */
+/** Whether the node is a null. A key that has no value written has a null too. */
 export function isNull(node: ConfigNode): boolean {
   return node.kind === "scalar" && node.value === null;
 }
 
-/** Merges as the Collector does: maps are merged key by key; any other value of `over` replaces the value of `under`, even if it is null. */
+/**
+ * Merges as the Collector does: maps are merged key by key; any other value of `over` replaces the value of `under`,
+ * even by null.
+ */
 export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   if (under.kind !== "map" || over.kind !== "map") return over;
   const entries = new Map(under.entries);
@@ -58,7 +61,10 @@ export function mergeNodes(under: ConfigNode, over: ConfigNode): ConfigNode {
   return { ...over, entries };
 }
 
-/** Returns the node at `path`. If a list is written as one text with commas, each of its items is that text. */
+/**
+ * Returns the node at `path`. A list can be written as one text with commas; a path to any of its items then leads to
+ * that text.
+ */
 export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
   let node: ConfigNode | undefined = root;
   for (const step of path) {
@@ -69,7 +75,10 @@ export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
   return node;
 }
 
-/** Returns the place of a scalar's value or of the key of anything else. If nothing is at `path`, its nearest parent counts. */
+/**
+ * Returns the place of the node at `path`: for a scalar that of its value, for a map or list that of its key. If there
+ * is no such node, returns the place of its nearest parent.
+ */
 export function originOf(root: ConfigNode, path: Path): ConfigOrigin {
   let node = root;
   let origin = root.origin;
@@ -96,7 +105,10 @@ export function keyOriginOf(root: ConfigNode, path: Path): ConfigOrigin {
   return entry?.keyOrigin ?? originOf(root, path);
 }
 
-/** Gives all nodes the same place. A value from a variable or a file has the place of the reference to it. */
+/**
+ * Returns the node with `origin` as the place of every node in it, since a value from a variable or a file has the
+ * place of the reference to it.
+ */
 export function moveTo(origin: ConfigOrigin, node: ConfigNode): ConfigNode {
   switch (node.kind) {
     case "scalar":

@@ -9,7 +9,10 @@ import { placeOf } from "./schema_place.ts";
 import { idsSchema } from "./service.ts";
 import { didYouMean } from "./suggestion.ts";
 
-/** The ids of each section. A component with faults is among them: a reference to it is no further fault. */
+/**
+ * The ids of each section, including those of components with faults, since a reference to such a component is no
+ * further fault.
+ */
 export type ConfiguredIds = Readonly<Record<ConfigSection, ReadonlyMap<string, ConfigOrigin>>>;
 
 const PIPELINE_SECTIONS = ["receivers", "processors", "exporters"] as const;

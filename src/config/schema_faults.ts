@@ -92,7 +92,7 @@ function list(keys: readonly string[]): string {
   return keys.length === 0 ? "there are none here" : `the keys are ${keys.join(", ")}`;
 }
 
-/** Whether the text is zod's own, which says too little. */
+/** Whether the issue's text is zod's own, which says too little for a user. */
 function isTerse({ message }: Issue): boolean {
   return /^(Invalid|Too|Unrecognized)\b/.test(message);
 }

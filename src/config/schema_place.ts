@@ -3,9 +3,12 @@ import { z } from "zod";
 
 /** A place in a schema, such as that of one option. */
 export interface SchemaPlace {
-  /** The schemas of the values that can be there, without wrappers. Empty if the schema knows no such place. */
+  /**
+   * The schemas that apply at the place, without wrappers such as that of a default. Empty if the whole schema has no
+   * such place.
+   */
   readonly schemas: readonly z.ZodType[];
-  /** Whether the value there must not be shown. */
+  /** Whether the value at the place must not be shown. */
   readonly secret: boolean;
 }
 
@@ -22,12 +25,12 @@ interface Definition {
 }
 
 function definition(schema: z.ZodType): Definition {
-  return schema.def as unknown as Definition; // It is public in zod, but each kind of schema has a type of its own.
+  return schema.def as unknown as Definition; // zod types `def` for each kind of schema separately.
 }
 
 const NULL: z.ZodType = z.null();
 
-/** Returns the place where any of these schemas applies. */
+/** Returns the place of a value that fits any of these schemas. */
 export function placeOf(...schemas: readonly z.ZodType[]): SchemaPlace {
   const found = schemas.map((schema): SchemaPlace => {
     const secret = schema.meta()?.["secret"] === true;
@@ -49,7 +52,10 @@ export function placeIn(place: SchemaPlace, step: PropertyKey): SchemaPlace {
   return place.secret ? { ...under, secret: true } : under;
 }
 
-/** Returns the schemas under `place` with their wrappers, which have the defaults. */
+/**
+ * Returns the schemas that a key or an index of the place leads to, still with their wrappers, because a wrapper has
+ * the default.
+ */
 export function schemasIn({ schemas }: SchemaPlace, step: PropertyKey): readonly z.ZodType[] {
   return schemas.flatMap((schema) => {
     const { shape, element, valueType } = definition(schema);
@@ -58,7 +64,10 @@ export function schemasIn({ schemas }: SchemaPlace, step: PropertyKey): readonly
   });
 }
 
-/** Whether a value can be there. False if the schema knows no such place, or only has a text that says why there is none. */
+/**
+ * Whether a value can be at the place. False for a key that the schema does not have, and for a key whose schema only
+ * says why it is not supported.
+ */
 export function takesSomething({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => definition(schema).type !== "undefined");
 }
@@ -91,13 +100,13 @@ export function inputDefault(schema: z.ZodType): unknown {
 
 const TEXT_TYPES: ReadonlySet<string> = new Set(["string", "enum", "template_literal"]);
 
-/** Whether only a text can be there, apart from null. */
+/** Whether only a text can be at the place, apart from null. */
 export function wantsText({ schemas }: SchemaPlace): boolean {
   const types = schemas.map((schema) => definition(schema).type).filter((type) => type !== "null");
   return types.length > 0 && types.every((type) => TEXT_TYPES.has(type));
 }
 
-/** Whether a list of texts can be there, but no single text. */
+/** Whether a list of texts can be at the place, but no single text. */
 export function wantsListOfTexts(place: SchemaPlace): boolean {
   const types = place.schemas.map((schema) => definition(schema).type);
   if (!types.includes("array") || types.some((type) => TEXT_TYPES.has(type))) return false;
@@ -106,7 +115,7 @@ export function wantsListOfTexts(place: SchemaPlace): boolean {
 
 const NULL_TYPES: ReadonlySet<string> = new Set(["null", "unknown", "any"]);
 
-/** Whether null is a value there, and not a way to ask for the default. */
+/** Whether null is a value of its own at the place. At any other place, null means the default. */
 export function takesNull({ schemas }: SchemaPlace): boolean {
   return schemas.some((schema) => NULL_TYPES.has(definition(schema).type));
 }

@@ -8,16 +8,22 @@ import { suggest } from "./suggestion.ts";
 /** The text that is shown instead of a secret. */
 export const REDACTED = "[REDACTED]";
 
-/** Matches names whose values count as secrets if no schema tells. */
+/** Matches names whose values count as secrets if no schema says whether they are. */
 export const SENSITIVE_NAME: RegExp = /pass|secret|token|auth|credential|api.?key|private|_pem|header/i;
 
 const USER_IN_URL = /:\/\/([^/\s]*)@/g;
 const PARAMETER_IN_URL = /([?&])([^?=&\s]*)=([^&\s]*)/g;
 const SENSITIVE_PARAMETER = /key|token|secret|pass|auth|sig/i;
-/** Matches texts of references without defaults, which cannot hold a secret. */
+/**
+ * Matches a text that consists of references, with or without colons between them, and so holds no secret. A reference
+ * with a default, such as `${env:X:-y}`, does not match, since the default may be one.
+ */
 const REFERENCES = /^(?:\$\{(?:(?!:-)[^${}])*\}|:)+$/;
 
-/** Hides the user, the password and the parameters with sensitive names of each URL in the text. References stay. */
+/**
+ * Hides the user, the password and the parameters with sensitive names of each URL in the text. References such as
+ * `${env:X}` stay.
+ */
 export function withoutSecrets(text: string): string {
   const hidden = (value: string): string => (REFERENCES.test(value) ? value : REDACTED);
   return text
@@ -50,7 +56,7 @@ export class SecretLines {
     this.#add(node, schema === undefined ? { schemas: [], secret: true } : placeOf(schema));
   }
 
-  /** Whether the node's key is one of its schema, and not the user's own word. */
+  /** Whether the schema names the node's key. The keys of a map that takes any key are the user's own words. */
   isKnown(node: ConfigNode): boolean {
     return this.#known.has(node);
   }
@@ -80,7 +86,10 @@ export class SecretLines {
   }
 }
 
-/** Whether a text at the place is a secret. At a place for a map of secrets, the user may have written a text by mistake. */
+/**
+ * Whether a text at the place is a secret. A text at a place for a map of secrets is one, because the user may have
+ * written it there by mistake.
+ */
 export function holdsSecret(place: SchemaPlace): boolean {
   return place.secret || placeIn(place, "any").secret;
 }

@@ -18,7 +18,10 @@ export interface ServiceConfig {
   readonly telemetry: TelemetryConfig;
 }
 
-/** The limit on `shutdown_timeout`, in milliseconds. Kubernetes by default waits 30 s for a process to end. */
+/**
+ * The limit on `shutdown_timeout`, in milliseconds. An hour, which is far above the 30 s for which Kubernetes by
+ * default waits for a process to end.
+ */
 const SHUTDOWN_MS_MAX = 3_600_000;
 
 /** A list of component ids. */
@@ -30,7 +33,7 @@ const pipeline = z.strictObject({
   exporters: idsSchema.default([]),
 });
 
-/** The `service` section. Whether the ids exist is checked with the whole config. */
+/** The `service` section. `checkReferences` checks whether the ids exist. */
 export const serviceSchema: z.ZodType<ServiceConfig> = z
   .strictObject({
     extensions: idsSchema.default([]).describe("Ids of the extensions to run, in their order of start"),

@@ -11,7 +11,10 @@ export interface ConfigSource {
   /** The values of `--set`, such as `a.b=v`. Applied after all `uris`. */
   readonly sets: readonly string[];
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Reads a file. It may stop after `CONFIG_BYTES_MAX` + 1 bytes, which are enough to see that there are too many. */
+  /**
+   * Reads a file. The function may stop reading after `CONFIG_BYTES_MAX` + 1 bytes, which are enough to see that there
+   * are too many.
+   */
   readFile(path: string): Promise<Uint8Array>;
 }
 

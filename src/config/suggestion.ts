@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Returns the known name that is most like `name`, if one is near enough to be meant. */
+/**
+ * Returns the known name that is most like `name`. Undefined if all known names differ from it in more than a third of
+ * its characters, and in more than one.
+ */
 export function suggest(name: string, known: readonly string[]): string | undefined {
   let best: string | undefined;
   let bestDistance = Math.max(1, Math.floor(name.length / 3)) + 1;
@@ -13,7 +16,7 @@ export function suggest(name: string, known: readonly string[]): string | undefi
   return best;
 }
 
-/** Returns `; did you mean "x"?`, or an empty text. */
+/** Returns `; did you mean "x"?`, or an empty text if no known name is like `name`. */
 export function didYouMean(name: string, known: readonly string[]): string {
   const best = suggest(name, known);
   return best === undefined ? "" : `; did you mean "${best}"?`;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
-/** A fault of a text as YAML, before it has a place in a file. */
+/**
+ * A fault of a text as YAML. `offset` is the index of a character in the text, of which `yaml.ts` makes a line and a
+ * column.
+ */
 export interface SyntaxFault {
   readonly offset: number;
   readonly message: string;
 }
 
-/** The limit for one document. Faults after the first ones are mostly their consequences. */
+/** The limit on the syntax faults of one document. Later faults are mostly consequences of the first ones. */
 const FAULTS_MAX = 10;
 
 export const TAGS_TEXT =
@@ -39,8 +42,8 @@ function plain({ code, message, pos }: YAMLError): SyntaxFault {
 }
 
 /**
- * Moves the fault of an unclosed quote, list or map from its end, which may be the end of the file, to its beginning. If
- * several end at that place, it is about the innermost that has not been reported.
+ * Moves the fault of an unclosed quote, list or map from its end, which may be the end of the file, to its beginning.
+ * If several of them end at one place, the fault is about the innermost whose beginning is not in `reported`.
  */
 function unclosed(
   document: Document.Parsed,

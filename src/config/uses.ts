@@ -55,7 +55,7 @@ function faultOf(
   if (!origins.has(id)) return `which is not configured${didYouMean(id, [...origins.keys()])}`;
   if (!used.has(`extensions::${id}`)) return "which is not in service::extensions";
   const found = components.get(id);
-  // An extension with a fault of its own is missing here, and its roles are not known.
+  // `components` lacks an extension that has a fault of its own, so its roles are not known.
   if (found === undefined) return undefined;
   const roles = (found.factory as Using).roles?.(found.config) ?? [];
   if (roles.includes(role)) return undefined;

@@ -15,7 +15,10 @@ import type { ConfigNode, MapEntry, ScalarNode } from "./node.ts";
 import { SENSITIVE_NAME } from "./secrets.ts";
 import { syntaxFaults, TAGS_TEXT } from "./syntax.ts";
 
-/** The limit on one file. People write configs, so more is a mistake, and parsing it would delay the start for seconds. */
+/**
+ * The limit on one file, in bytes. People write configs, so more is a mistake, and parsing it would delay the start for
+ * seconds.
+ */
 export const CONFIG_BYTES_MAX: number = FILE_BYTES_MAX;
 /** The limit on the values of a document. Each alias counts as all values that it stands for. */
 const NODES_MAX = 20_000;
@@ -42,7 +45,8 @@ export function parseYaml(file: string, bytes: Uint8Array, faults: Fault[]): Con
 
 /** Like `parseYaml`, for a text. */
 export function parseYamlText(file: string, text: string, faults: Fault[]): ConfigNode | undefined {
-  // The package would compare each key with all others of its map. `mapNode` finds equal keys without that.
+  // The package `yaml` would compare each key with all others of its map. `mapNode` finds equal keys by looking them
+  // up.
   const options = { prettyErrors: false, uniqueKeys: false, version: "1.2" } as const;
   const document = parseDocument(text, options);
   const before = faults.length;
@@ -88,7 +92,9 @@ function originAt({ file, lines, lineStarts }: Source, offset: number): ConfigOr
   return { file, line: low + 1, column: offset - (lineStarts[low] ?? 0) + 1, source };
 }
 
-/** Returns the offset of each line. The package's own counter misses lines in texts that it cannot parse. */
+/**
+ * Returns the offset of each line. The line counter of the package `yaml` misses lines in texts that it cannot parse.
+ */
 function startsOf(lines: readonly string[]): readonly number[] {
   let next = 0;
   return lines.map((line) => {
@@ -112,7 +118,7 @@ function reportSyntax(source: Source, document: Document.Parsed): void {
 }
 
 interface At {
-  /** The place of a node that is empty. */
+  /** The offset to report for an empty node, which has none of its own. */
   readonly offset: number;
   readonly depth: number;
 }

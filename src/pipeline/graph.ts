@@ -31,7 +31,7 @@ export class Graph {
   readonly #nodes = new Map<string, Node>();
   readonly #relays: Relays;
   readonly #orphans: Orphans;
-  /** Makes the agent ready. Called when a change has succeeded. */
+  /** Ends the graph's own holds on readiness. Called after each change that succeeds. */
   #whenWhole: () => void;
 
   constructor(options: GraphOptions) {
@@ -49,7 +49,7 @@ export class Graph {
   /**
    * Changes to the blueprint:
    *
-   * 1. New components start while all old ones run, so that one that cannot start costs nothing.
+   * 1. New components start while all old ones run, so that a failure to start interrupts no old one.
    * 2. Producers are connected to the new consumers. Until a new consumer is installed, `noRoom` says "exchange".
    * 3. Old components that claim what a new one needs stop, and the new ones start in their places.
    * 4. The other new components are installed, and then the other old ones stop.
@@ -124,7 +124,7 @@ export class Graph {
     return clean;
   }
 
-  /** Connects the components as the arrangement says. Those that are not installed yet have no room. */
+  /** Connects the components as the arrangement says. A component that is not installed yet has no room. */
   #arrange(arrangement: Arrangement): void {
     this.#arrangement = arrangement;
     const { specs, pipelines } = arrangement;
@@ -159,7 +159,7 @@ export class Graph {
         statuses.report(kind, id, "permanent_error", messageOf(error));
         throw new Error(`cannot start ${nameOf(spec)}: ${messageOf(error)}`, { cause: error });
       }
-      // The component may have reported another state while it started.
+      // The component may have reported another state while it started, which must stay.
       const status = statuses.components().find((one) => one.kind === kind && one.id === id);
       if (status?.state === "starting") statuses.report(kind, id, "ok");
     }
@@ -194,7 +194,7 @@ export class Graph {
     return failures;
   }
 
-  /** Goes on without the components that failed. The agent is not ready until a reload succeeds. */
+  /** Goes on without the components that could not start again. The agent is not ready until a reload succeeds. */
   #leaveOut(failures: ReadonlyMap<Spec, Error>): void {
     const { specs, pipelines } = this.#arrangement;
     this.#arrangement = { specs: specs.filter((spec) => !failures.has(spec)), pipelines };
@@ -207,7 +207,10 @@ export class Graph {
     };
   }
 
-  /** Keeps the agent from being ready until the returned function is called: a listener that moves is closed meanwhile. */
+  /**
+   * Keeps the agent from being ready until the returned function is called, because a listener that moves from an old
+   * component to a new one is closed during the change.
+   */
   #holdReadiness(specs: readonly Spec[]): () => void {
     const releases = specs.map(({ kind, id }) =>
       this.#options.statuses.holdReadiness(kind, id, "it has not started yet"),
@@ -217,7 +220,7 @@ export class Graph {
     };
   }
 
-  /** Lets producers hand readings to these components from now on, instead of to any with the same keys. */
+  /** Lets producers hand readings to these components from now on, instead of to old ones with the same keys. */
   #install(nodes: Iterable<readonly [Spec, Node]>): void {
     for (const [{ key }, node] of nodes) {
       this.#nodes.set(key, node);

@@ -47,7 +47,7 @@ export function planChange(before: readonly Spec[], after: readonly Spec[]): Gra
 function keptKeys(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<string> {
   const old = new Map(before.map((one) => [one.key, one]));
   const kept = new Set(after.filter((one) => isSame(old.get(one.key), one)).map(({ key }) => key));
-  // An extension may use another one, so this goes on until nothing more is taken out.
+  // An extension may use another one, so the loop repeats until a round removes no more components.
   for (let size = Number.NaN; size !== kept.size; ) {
     size = kept.size;
     for (const one of after) if (!usesOf(one).every(({ key }) => kept.has(key))) kept.delete(one.key);
@@ -59,10 +59,10 @@ function keptKeys(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<
  * Returns a function that lists everything only one component can have at a time:
  *
  * - what the component itself claims;
- * - its key, for a receiver or an extension: two instances of one are never there together;
- * - the claims of each extension that it uses and that is exchanged: the component stops before the extension stops, and
- *   starts after the new one has started;
- * - the claims of its storage, even if that is kept: a queue in a storage belongs to one exporter.
+ * - its key, for a receiver or an extension: two instances of one never run at the same time;
+ * - the claims of each extension that it uses and that is exchanged: the component stops before the extension stops,
+ *   and starts after the new one has started;
+ * - the claims of its storage, even if the storage goes on: a queue in a storage belongs to one exporter.
  */
 function claimsOf(specs: readonly Spec[], kept: ReadonlySet<string>): (one: Spec) => readonly string[] {
   const own = ({ kind, key, part: { factory, config } }: Spec): readonly string[] => [

@@ -30,7 +30,10 @@ export class InstanceStatuses implements Statuses {
     if (!this.#isDismissed) this.#board.report(kind, id, state, error, details);
   }
 
-  /** Not ended by `dismiss`: the reader of the files ends it, and may be shared with an instance that goes on. */
+  /**
+   * Reports old files. `dismiss` does not end the report: the code that reads the files does, and another instance that
+   * goes on may share it.
+   */
   outdated(kind: ComponentKind, id: string, error: string): () => void {
     return this.#board.outdated(kind, id, error);
   }
@@ -57,7 +60,7 @@ export class InstanceStatuses implements Statuses {
     return this.#board.pipelines();
   }
 
-  /** Ignores the instance from now on, because it is being shut down. */
+  /** Ignores the instance's reports from now on and releases its holds, because it is being shut down. */
   dismiss(): void {
     this.#isDismissed = true;
     for (const release of this.#holds) release();

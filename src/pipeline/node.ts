@@ -20,9 +20,9 @@ import type { StatusBoard } from "./statuses.ts";
 /** One instance of a component. */
 export interface Node {
   readonly component: Component;
-  /** Takes the readings for the component. Receivers and extensions have none. */
+  /** The consumer through which the component gets readings. Undefined for receivers and extensions, which get none. */
   readonly input: Consumer | undefined;
-  /** The resources that a receiver has not ended. Other kinds have none. */
+  /** The resources that a receiver has not ended. Left out for other kinds. */
   readonly open?: OpenResources;
   readonly statuses: InstanceStatuses;
 }
@@ -35,7 +35,7 @@ export interface NodeOptions {
   readonly statuses: StatusBoard;
 }
 
-/** Makes the component without side effects. `next` takes what it hands on. */
+/** Makes the component without side effects. `next` takes the readings that the component hands on. */
 export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, options: NodeOptions): Node {
   const { counters } = options;
   const given = options.settings(kind, id, pipeline);
@@ -68,9 +68,9 @@ export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, opt
 }
 
 /**
- * Shuts components down: receivers, processors, exporters, extensions. All of one kind shut down at the same time, so that one
- * that hangs does not use up the time of the others; processors do so one after the other, because they hand on to each
- * other. Goes on after a failure. Resolves to false if there was one.
+ * Shuts components down: receivers, processors, exporters, extensions. All of one kind shut down at the same time, so
+ * that one that hangs does not use up the time of the others; processors do so one after the other, because they hand
+ * on to each other. Goes on after a failure. Resolves to false if a component failed.
  */
 export async function shutDownNodes(
   nodes: readonly (readonly [Spec, Node])[],

@@ -4,11 +4,13 @@ import type { Consumer } from "../component/consumer.ts";
 import { pointCount, type Reading } from "../metrics/model.ts";
 import { forward } from "./forward.ts";
 
-/** Counters of the points that pass between components. The first two are the Collector's. */
+/** Counters of the points that pass between components. */
 export interface PipelineCounters {
+  /** Points that processors get, under the Collector's name. */
   readonly incoming: Counter;
+  /** Points that processors hand on, under the Collector's name. */
   readonly outgoing: Counter;
-  /** Points that are lost because a reload is exchanging the component. */
+  /** Points that are lost because a reload is exchanging the component that would take them. */
   readonly exchanged: Counter;
 }
 

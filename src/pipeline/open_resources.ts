@@ -38,7 +38,10 @@ export class OpenResources implements Consumer {
   }
 }
 
-/** How long a receiver gets to scrape the sandboxes of the one that it replaces. */
+/**
+ * For this many milliseconds, a new receiver can scrape the sandboxes of the one that it replaces. After that, the
+ * resources of which it has no readings are ended.
+ */
 const SUCCESSION_MS = 60_000;
 
 /** Ends the resources that a receiver leaves open when a reload removes or replaces it. */
@@ -66,7 +69,7 @@ export class Orphans {
     this.#timers.add(cancel);
   }
 
-  /** Cancels what waits. */
+  /** Cancels all waits for successors, so that no resource is ended after the graph has stopped. */
   close(): void {
     for (const cancel of this.#timers) cancel();
   }

@@ -36,7 +36,7 @@ export interface Blueprint {
 
 /** The plan of one component. */
 export interface Spec {
-  /** Unique in the graph. A processor has one for each of its pipelines. */
+  /** Unique in the graph. A processor has a key for each of its pipelines. */
   readonly key: string;
   readonly kind: ComponentKind;
   readonly id: string;

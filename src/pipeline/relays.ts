@@ -5,7 +5,10 @@ import type { PipelineCounters } from "./observe.ts";
 import type { Spec } from "./plan.ts";
 import { Relay } from "./relay.ts";
 
-/** The relays of a graph: one in front of each consumer and one behind each producer, so that both can be exchanged. */
+/**
+ * The relays of a graph: one in front of each consumer and one behind each producer, so that each component can be
+ * exchanged by itself.
+ */
 export class Relays {
   readonly #counters: PipelineCounters;
   readonly #inputs = new Map<string, Relay>();

@@ -10,13 +10,16 @@ import type {
 import { ConcealedTexts } from "../text/concealed.ts";
 import { componentKey } from "./component_key.ts";
 
-/** States that only a new start ends. */
+/** States that a component leaves only when it starts again. */
 const FINAL: ReadonlySet<ComponentState> = new Set(["stopped", "fatal_error"]);
 
-/** States that become `recoverable_error` while a component has old files. The other states are worse, or its end. */
+/**
+ * States that become `recoverable_error` while a component has old files. The other states are worse, or say that the
+ * component stops.
+ */
 const WORKING: ReadonlySet<ComponentState> = new Set(["starting", "ok", "recoverable_error"]);
 
-/** Why a component goes on with old files. */
+/** A component that goes on with old files, and why. */
 interface Outdated {
   readonly kind: ComponentKind;
   readonly id: string;
@@ -31,7 +34,7 @@ export class StatusBoard implements Statuses {
   readonly #outdated = new Set<Outdated>();
   readonly #unready = new Map<symbol, string>();
   #pipelines: ReadonlyMap<string, readonly string[]> = new Map();
-  /** Removes texts from reasons that people must not see. */
+  /** Removes from reasons the texts that people must not see, such as values of variables. */
   readonly #concealed: Pick<ConcealedTexts, "conceal">;
 
   constructor(clock: Clock, concealed: Pick<ConcealedTexts, "conceal"> = new ConcealedTexts()) {
@@ -88,7 +91,10 @@ export class StatusBoard implements Statuses {
     return Array.from(this.#components.values(), (status) => this.#withOutdated(status));
   }
 
-  /** Returns a function that sets the components back to their states of now. It does not change reports of old files. */
+  /**
+   * Returns a function that sets the components back to the states that they have now. Reports of old files stay as
+   * they are.
+   */
   save(): () => void {
     const saved = [...this.#components];
     return () => {
@@ -100,7 +106,9 @@ export class StatusBoard implements Statuses {
     return this.#pipelines;
   }
 
-  /** Sets the components that there are from now on. Forgets all others. */
+  /**
+   * Sets the pipelines and the extensions of the graph. Forgets the statuses of components that are in none of them.
+   */
   arrange(pipelines: ReadonlyMap<string, readonly string[]>, extensions: readonly string[]): void {
     this.#pipelines = pipelines;
     const known = new Set([...pipelines.values()].flat());

@@ -11,7 +11,7 @@ export interface CommandContext {
   readonly stdout: TextOutput;
   /** Takes text for stderr. The log goes there too, once a logger is attached. */
   readonly stderr: LogOutput;
-  /** Tells what the process has used so far. */
+  /** The CPU time and the memory that the process uses. */
   readonly usage: UsageSource;
   /** Aborts at the first SIGINT or SIGTERM. */
   readonly stop: AbortSignal;

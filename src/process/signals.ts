@@ -19,7 +19,7 @@ const MEANINGLESS = [
   "SIGXCPU",
 ] as const satisfies readonly NodeJS.Signals[];
 
-/** Ignores all meaningless signals from now on. */
+/** Ignores the signals of `MEANINGLESS` from now on. */
 export function ignoreSignals(source: SignalSource): void {
   for (const signal of MEANINGLESS) source.on(signal, () => {});
 }
@@ -43,8 +43,8 @@ export function stopSignal(source: SignalSource, onSecond: () => void): AbortSig
 }
 
 /**
- * Keeps SIGHUP from ending the process from now on. Returns a function that sets the listener, which is called at once if
- * the signal came before.
+ * Keeps SIGHUP from ending the process from now on. Returns a function that sets the listener for SIGHUP. If one has
+ * come before, it calls the listener at once.
  */
 export function hangups(source: SignalSource): (listener: () => void) => void {
   let heard = false;

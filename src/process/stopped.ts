@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Resolves when the signal aborts, or after `limitMs` milliseconds if that is given. */
+/** Resolves when the signal aborts. With `limitMs`, also resolves after so many milliseconds. */
 export function stoppedOrAfter(stop: AbortSignal, limitMs?: number): Promise<void> {
   return new Promise((resolve) => {
-    // A timer would keep the process alive until it fires.
+    // No timer is made in this case, because it would keep the process alive until it fires.
     if (stop.aborted) return resolve();
     const timer = limitMs === undefined ? undefined : setTimeout(resolve, limitMs);
     stop.addEventListener(

@@ -9,8 +9,8 @@ export const STDERR = 2;
 const standard = new Map<number, LineOutput>();
 
 /**
- * Returns the process's output to descriptor 1 or 2. There is one for each, so that no writer writes into the middle of
- * another's line. `unblock` is passed to `writerTo` by the first call.
+ * Returns the process's output to descriptor 1 or 2. There is one output for each descriptor, so that no writer writes
+ * into the middle of another's line. `unblock` is passed to `writerTo` by the first call.
  */
 export function standardOutput(fd: typeof STDOUT | typeof STDERR, unblock?: () => void): LineOutput {
   const output = standard.get(fd) ?? new LineOutput(writerTo(fd, unblock), systemClock);
@@ -38,7 +38,7 @@ function reopened(fd: number): number | undefined {
     const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;
     return openSync(`/proc/self/fd/${fd}`, O_WRONLY | O_NONBLOCK | O_NOCTTY);
   } catch {
-    return undefined; // It is a socket, or a pipe of another user.
+    return undefined; // The descriptor is a socket, or a pipe of another user.
   }
 }
 

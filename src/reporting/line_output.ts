@@ -14,23 +14,29 @@ export type WriteBytes = (bytes: Buffer) => number | Promise<number>;
 /** The lines that were lost between two lines that could be written. */
 export interface Losses {
   readonly lines: Readonly<Partial<Record<LineLossReason, number>>>;
-  /** When the first one was lost, in Unix milliseconds. */
+  /** When the first of these lines was lost, in Unix milliseconds. */
   readonly sinceMs: number;
 }
 
 /** Is told of lost lines. */
 export interface LossListener {
-  /** Called at the first loss after a line could be written. `cause` is the system's error text. */
+  /** Called at the first loss since the last line that could be written. `cause` is the system's error text. */
   onLoss?(reason: LineLossReason, cause: string): void;
   /** Called when a line could be written after losses. */
   onPassing(losses: Losses): void;
 }
 
-/** The limit on the bytes that wait for a slow reader. A single longer line may wait too. */
+/**
+ * The limit on the bytes that wait for a slow reader. Lines beyond it are dropped, except that a line of any length
+ * waits if no other does.
+ */
 const BACKLOG_BYTES_MAX = 1024 * 1024;
-/** How long to wait before the next try when the reader is behind. */
+/** How many milliseconds to wait before the next try when the reader is behind. */
 const RETRY_MS = 20;
-/** How often losses are reported if the reader stays behind. */
+/**
+ * The shortest time, in milliseconds, between two reports of losses while more than half of `BACKLOG_BYTES_MAX` still
+ * waits. Each report is a line of the log itself, which a slow reader must read too.
+ */
 const TELL_INTERVAL_MS = 10_000;
 
 const REASONS: Readonly<Record<string, LineLossReason>> = {
@@ -43,8 +49,8 @@ const REASONS: Readonly<Record<string, LineLossReason>> = {
 };
 
 /**
- * Writes whole lines in their order, and never throws. Lines wait for a slow reader up to a limit. Lines that cannot be written
- * are dropped and counted. A line that is written in part is finished before any other.
+ * Writes whole lines in their order, and never throws. Lines wait for a slow reader up to `BACKLOG_BYTES_MAX`. Lines
+ * that cannot be written are dropped and counted. A line that is written in part is finished before any other.
  */
 export class LineOutput {
   readonly #attempt: WriteBytes;
@@ -54,7 +60,7 @@ export class LineOutput {
   /** Whether a part of the first waiting line is written. */
   #isTorn = false;
   #isRunning = false;
-  /** The last run. It has ended unless `#isRunning`. */
+  /** The last run of `#writeWaiting`. It has ended unless `#isRunning`. */
   #run: Promise<void> = Promise.resolve();
   readonly #lost = new Map<LineLossReason, number>();
   #untold: { lines: Partial<Record<LineLossReason, number>>; sinceMs: number } | undefined;
@@ -66,12 +72,12 @@ export class LineOutput {
     this.#clock = clock;
   }
 
-  /** Lines lost so far. */
+  /** The number of lines lost so far, by reason. */
   get lost(): ReadonlyMap<LineLossReason, number> {
     return this.#lost;
   }
 
-  /** Whether no write is running and none will be tried again by itself. */
+  /** Whether no write is running, and none waits to be tried again. */
   get isIdle(): boolean {
     return !this.#isRunning;
   }
@@ -103,7 +109,9 @@ export class LineOutput {
     while (this.#isRunning && !deadline.aborted) await Promise.race([this.#run, aborted]);
   }
 
-  /** If the reader keeps up, everything is written before this returns its promise. */
+  /**
+   * Writes all waiting lines. If each write completes at once, they are all written when the call returns its promise.
+   */
   async #writeWaiting(): Promise<void> {
     this.#isRunning = true;
     for (let line = this.#waiting[0]; line !== undefined; line = this.#waiting[0]) {

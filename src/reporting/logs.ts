@@ -27,7 +27,8 @@ export interface TextOutput {
  */
 export function createLogger(settings: LogSettings, output: TextOutput, concealed?: Concealed): Logger {
   const { level, encoding } = settings;
-  // pino gives some names in its `base` a meaning, and calls serializers for others. In a text, a name is only a name.
+  // pino gives some names in its `base` a meaning, and calls serializers for others. As a text in `timestamp`, the
+  // fields bypass both.
   const initial = Object.entries(settings.initialFields)
     .map((pair) => `,${pair.map((part) => JSON.stringify(part)).join(":")}`)
     .join("");
@@ -54,7 +55,7 @@ export function createLogger(settings: LogSettings, output: TextOutput, conceale
 /** A logger and its children. Their level can change while they are in use. */
 export class LoggerFamily {
   readonly root: Logger;
-  /** Weak references, because components come and go with every reload. */
+  /** Weak references, so that the logger of a component that a reload has removed can be collected. */
   #children: WeakRef<Logger>[] = [];
 
   constructor(root: Logger) {

@@ -2,9 +2,9 @@
 import type { Attributes, Observable, ObservableResult } from "@opentelemetry/api";
 
 /**
- * Reports the numbers that `read` returns as values of the instrument, until the returned function is called. Then it reports
- * `after` once for each of these series, because the SDK would show their last values forever. Use NaN as `after` for a number
- * of which 0 would be wrong, such as a time.
+ * Reports the numbers that `read` returns as values of the instrument, until the returned function is called. At the
+ * next collection after that call, it reports `after` once for each of these series, because the SDK would show their
+ * last values forever. Use NaN as `after` for a number of which 0 would be wrong, such as a time.
  */
 export function observed(
   instrument: Observable,

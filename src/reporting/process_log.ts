@@ -22,7 +22,7 @@ export interface LogOutput extends TextOutput {
 /** How many stray lines wait for the configuration, which sets their form. If there are more, they get the default form. */
 const EARLY_LINES_MAX = 100;
 
-/** The log of the process on an output. It makes hidden characters visible. */
+/** Writes the log of the process to an output, with hidden characters made visible. */
 export class ProcessLog implements LogOutput {
   readonly #output: LineOutput;
   #logger: Logger | undefined;

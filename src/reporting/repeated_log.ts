@@ -11,13 +11,13 @@ export interface Repetition {
 
 export interface RepeatedLogOptions {
   readonly clock: Clock;
-  /** The first interval. */
+  /** The time between the first line and the second, in milliseconds. Later intervals are longer. */
   readonly intervalMs: number;
   /** Writes one line, with the fields of the latest report and the sums of all reports since the last line. */
   write(fields: Fields, repetition: Repetition): void;
 }
 
-/** The longest interval between two lines. */
+/** The longest interval between two lines, in milliseconds. The interval does not double beyond it. */
 const INTERVAL_MAX_MS = 600_000;
 
 /**
@@ -42,7 +42,7 @@ export class RepeatedLog {
     if (this.#cancel === undefined) this.#write(this.#options.intervalMs);
   }
 
-  /** Writes what is held back, and cancels the timer. */
+  /** Writes a last line if reports have come since the last one, and cancels the timer. */
   close(): void {
     this.#cancel?.();
     this.#cancel = undefined;

@@ -2,7 +2,7 @@
 import { CPU_ITEMS } from "./catalogue.ts";
 import { type FamilyShape, gridOf, type Step } from "./family_shape.ts";
 
-/** The unit in which the guest's kernel counts CPU time. */
+/** The unit in which the guest's kernel counts CPU time, in milliseconds. */
 export const TICK_MS = 10;
 const UPTIME_MS_MAX = 7_200_000;
 
@@ -43,7 +43,7 @@ export function cpuTimeFamily(
       { name: "kata_guest_cpu_time", type: "gauge", help: "CPU time of the guest in milliseconds." },
       { label: "cpu", things: [...cpus, "total"], items: CPU_ITEMS },
     ),
-    // CPU time grows all the time.
+    // CPU time grows whenever time passes, so this family changes on every scrape.
     isRestless: true,
     start(numbers, at, random) {
       numbers.fill(0, at, at + (cpus.length + 1) * weights.length);

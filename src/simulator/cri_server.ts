@@ -27,7 +27,9 @@ export interface SimulatedPod {
   readonly annotations: Readonly<Record<string, string>>;
   readonly runtimeHandler: string;
   readonly createdAtMs: number;
-  /** True if left out. A pod that has ended is in the list for a while and not ready. */
+  /**
+   * Whether the pod is ready; true if left out. A pod that has ended stays in the list for a while, but is not ready.
+   */
   readonly isReady?: boolean;
 }
 
@@ -39,11 +41,14 @@ export interface CriBehaviour {
   readonly delayMs?: number;
   /** Fails every call with this gRPC status. */
   readonly errorCode?: number;
-  /** Fills lists up to about this size with pods that are not on the node. */
+  /** Fills lists up to about this many bytes with pods that are not on the node. */
   readonly answerBytes?: number;
   /** Answers lists with bytes that are no list. */
   readonly garbage?: boolean;
-  /** Whether there is a stream of events; true if left out. If not, the call is unimplemented, as in containerd before 1.7. */
+  /**
+   * Whether there is a stream of events; true if left out. If false, its call fails as unimplemented, as in containerd
+   * before 1.7.
+   */
   readonly events?: boolean;
 }
 
@@ -59,14 +64,14 @@ export interface CriServerOptions {
 export interface CriServer {
   /** `unix:///…` */
   readonly endpoint: string;
-  /** Adds the pod to the list, and sends an event to all listeners. */
+  /** Adds the pod to the list, and sends an event to all clients of the event stream. */
   add(pod: SimulatedPod): void;
   remove(id: string): void;
   /** Replaces the behaviour that an earlier call set. `{}` is a healthy runtime. */
   behave(behaviour: CriBehaviour): void;
   /** How often each method was called. */
   readonly calls: { readonly list: number; readonly version: number; readonly events: number };
-  /** Cuts every connection. */
+  /** Cuts every connection, and removes the socket. */
   close(): Promise<void>;
 }
 

@@ -50,7 +50,7 @@ export const demo: Command = async (context) => {
     context.stdout.write(USAGE);
     return 0;
   }
-  // The environment may name a relative folder for temporary files.
+  // The environment may name a relative folder for temporary files, but the agent's roots must be absolute.
   const dir = await mkdtemp(join(resolve(tmpdir()), "kata-demo-"));
   try {
     return await play(dir, options, context);
@@ -59,7 +59,7 @@ export const demo: Command = async (context) => {
   }
 };
 
-/** Returns undefined if help is asked for. */
+/** Returns undefined for `--help`. */
 function parseOptions(args: readonly string[]): DemoOptions | undefined {
   const { values } = parseArgs({
     args: [...args],
@@ -121,7 +121,7 @@ async function play(dir: string, options: DemoOptions, context: CommandContext):
   return 0;
 }
 
-/** Returns undefined if the configuration has faults, and prints them. */
+/** Makes the agent with config/demo.yaml. If that configuration has faults, prints them and returns undefined. */
 async function makeAgent(
   node: { readonly dir: string; readonly cri: string; readonly otlp: string },
   { address }: DemoOptions,

@@ -17,8 +17,8 @@ const SECTORS_PER_KIB = 2;
 const UPTIME_MS = 3_600_000;
 
 /**
- * Makes the family of a guest's disks. Only the first disk is used: its requests, sectors, times and queue fit each other. The
- * guest's kernel makes the others.
+ * Makes the family of a guest's disks. Only the first disk has load: its requests, sectors, times and queue fit each
+ * other. The others are RAM and loop devices of the guest's kernel, whose numbers seldom change.
  */
 export function diskFamily(disks: readonly string[], load: DiskLoad): FamilyShape {
   const columns = new Map(DISK_ITEMS.map((item, column) => [item, column]));
@@ -52,7 +52,7 @@ const RARE_ITEMS = ["discards", "discards_merged", "sectors_discarded", "time_di
 /** The share of the requests that were merged into another one. */
 const MERGED_SHARE = 0.2;
 
-/** Returns how much each counter of a used disk grows. */
+/** Returns how much each counter of a disk with this load grows in one step. */
 function usage(load: DiskLoad, { random, elapsedMs }: Step): (readonly [item: string, amount: number])[] {
   const reads = eventsWithin(elapsedMs, load.readsPerSecond, random);
   const writes = eventsWithin(elapsedMs, load.writesPerSecond, random);

@@ -8,7 +8,7 @@ export interface FamilyShape {
   readonly header: Buffer;
   /** The text before each number, with the space. */
   readonly lines: readonly Buffer[];
-  /** Whether its numbers change on every scrape, even if they are many; false if left out. */
+  /** Whether the numbers of the family change on every scrape, even if it is large; false if left out. */
   readonly isRestless?: boolean;
   /** Writes the first numbers from `numbers[at]` on. */
   start(numbers: Float64Array, at: number, random: () => number): void;
@@ -59,11 +59,14 @@ export function familyOf({ name, type, help }: FamilyHead, rows: readonly Row[])
 }
 
 const BOUNDS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512];
-/** The columns of one action: the bounds, `+Inf`, `_sum` and `_count`. */
+/** The number of columns of one action: the bounds, `+Inf`, `_sum` and `_count`. */
 const COLUMNS = BOUNDS.length + 3;
 const CALLS_MAX = 3;
 
-/** Makes a histogram of the durations of calls, by action. Each call changes all columns that it belongs to. */
+/**
+ * Makes a histogram of the durations of calls, by action. Each call adds to the buckets that it is within, to the sum
+ * and to the count.
+ */
 export function histogramOf(
   { name, help }: Omit<FamilyHead, "type">,
   actions: readonly string[],

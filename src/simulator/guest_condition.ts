@@ -10,7 +10,7 @@ export type GuestConditionName = (typeof GUEST_CONDITIONS)[number];
 export interface GuestUse {
   /** The guest's memory that the hypervisor has in use. */
   readonly touchedKib: number;
-  /** Hundredths of a second. */
+  /** CPU time per second, in hundredths of a second. */
   readonly ticksPerSecond: number;
   readonly readBytesPerSecond: number;
   readonly writtenBytesPerSecond: number;
@@ -20,7 +20,7 @@ export interface GuestUse {
 export interface GuestCondition {
   /** The share of each mode in a CPU's time. The rest, up to 1, is idle. */
   readonly cpuShares: Readonly<Record<string, number>>;
-  /** The load on the disk that is used. */
+  /** The load on the guest's first disk; the others have none. */
   readonly disk: DiskLoad;
   /** Tasks that run or wait for a disk, on average. */
   readonly load: number;
@@ -64,7 +64,10 @@ const FULL_KIB: Readonly<Record<string, number>> = {
   s_reclaimable: 9_100,
   s_unreclaim: 29_000,
 };
-/** How far these numbers vary. They must vary little, because the kernel shows the same memory in bytes and in pages. */
+/**
+ * How far the numbers of a full memory, such as those of `FULL_KIB`, vary, as a share of each. They must vary little,
+ * because the kernel shows the same memory in bytes and in pages.
+ */
 const FULL_SPREAD = 0.004;
 
 function fullMeminfo(): Record<string, Motion> {
@@ -88,7 +91,7 @@ function fullMeminfo(): Record<string, Motion> {
   return Object.fromEntries(motions);
 }
 
-/** The kernel's names of the same memory in /proc/vmstat, where it is counted in pages. */
+/** The entries of /proc/vmstat that count memory of `FULL_KIB` in pages, each with that memory's name. */
 const FULL_PAGES: Readonly<Record<string, keyof typeof FULL_KIB>> = {
   nr_active_anon: "active_anon",
   nr_active_file: "active_file",
@@ -149,7 +152,7 @@ const CONDITIONS: Readonly<Record<GuestConditionName, GuestCondition>> = {
   memory_pressure: {
     ...WELL,
     cpuShares: { user: 0.08, system: 0.35, softirq: 0.004, iowait: 0.45, irq: 2e-4, nice: 2e-4 },
-    // The reads of major faults, which pgpgin counts too.
+    // The reads are those of the major faults. `pgpgin` in vmstat counts them too.
     disk: { readsPerSecond: 320, writesPerSecond: 1, readKib: 37, writeKib: 12, queue: 1.4 },
     load: 6,
     meminfo: fullMeminfo(),

@@ -33,7 +33,7 @@ export function procStatMotion(guest: GuestUse | undefined): (item: string) => M
   };
 }
 
-/** The share of system time in a hypervisor's CPU time. */
+/** The system time of a hypervisor, as a share of its user time. */
 const SYSTEM_SHARE = 0.1;
 
 const PROC_STATUS_KIB: Readonly<Record<string, number>> = {
@@ -115,7 +115,7 @@ const MEMINFO_FIXED: Readonly<Record<string, number>> = {
   direct_map_4k: 45_502_464,
   hugepagesize: 2_097_152,
   mem_total: 2_057_764_864,
-  // It is above 2^53, as on x86-64 with five-level page tables.
+  // `vmalloc_total` is above 2^53, as on x86-64 with five-level page tables.
   vmalloc_total: 14_073_748_835_531_776,
 };
 
@@ -128,7 +128,10 @@ export function meminfoMotion(item: string): Motion {
   return gauge({ around: kib * KIB, quantum: PAGE_BYTES, spread: spreadOf(kib) });
 }
 
-/** Returns how far an item varies. Items that are nearly all of a guest's memory vary less, so that they do not exceed it. */
+/**
+ * Returns how far an item varies. Items that are nearly all of a guest's memory vary less, so that they stay within its
+ * size.
+ */
 function spreadOf(kib: number): number {
   return kib > 1e6 ? 0.02 : 0.2;
 }

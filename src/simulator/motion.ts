@@ -59,10 +59,10 @@ export function gauge({ around, quantum = 1, spread = 0.2 }: GaugeOptions): Moti
   return { first: draw, next: (_value, random) => draw(random) };
 }
 
-/** Counts the scrapes, if the numbers of its family change on each of them. */
+/** Counts the scrapes. It is right only in a family whose numbers change on every scrape. */
 export const EVERY_TIME: Motion = { first: () => 0, next: (value) => value + 1 };
 
-/** Is zero most of the time. More than half of the numbers on a real page are like that. */
+/** A number that is zero most of the time, like more than half of the numbers on a real page. */
 export const SELDOM: Motion = {
   first: () => 0,
   next: (value, random) => (random() < 1 / 64 ? Math.floor(random() * 8) : value),

@@ -8,7 +8,10 @@ const POINT = 46;
 const PLUS = 43;
 const LETTER_E = 101;
 
-/** The longest number in Go, such as -1.7976931348623157e+308. Rust can write longer ones, but no shim serves them. */
+/**
+ * The length of the longest number in Go, such as -1.7976931348623157e+308. Rust can write longer ones, but no shim
+ * serves them.
+ */
 export const NUMBER_TEXT_BYTES_MAX = 24;
 
 /** Writes a number as Go's expfmt does, which has no minus zero. */

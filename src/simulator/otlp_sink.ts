@@ -6,7 +6,7 @@ import { Server, ServerCredentials } from "@grpc/grpc-js";
 export interface PushedRequest {
   readonly resources: number;
   readonly points: number;
-  /** Points with the flag "no recorded value", which end their series. */
+  /** The number of points with the flag "no recorded value", which end their series. */
   readonly endedPoints: number;
 }
 

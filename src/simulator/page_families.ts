@@ -27,17 +27,20 @@ import {
 } from "./item_motion.ts";
 import { counter, EVERY_TIME, fixed, gauge, type Motion, RARELY, SELDOM } from "./motion.ts";
 
-/** The parts of a sandbox that its page shows. */
+/** The parts of a sandbox that its page shows: how many of each, and the guest's condition. */
 export interface PageSizes {
-  /** By default 26 for Go shims (one disk, and the RAM and loop devices of Kata's guest kernel), and 2 for runtime-rs. */
+  /**
+   * The number of disks of the guest: by default 26 for Go shims (one disk, and the RAM and loop devices of Kata's
+   * guest kernel), and 2 for runtime-rs.
+   */
   readonly disks?: number;
   readonly guestInterfaces?: number;
-  /** The interfaces in the hypervisor's network namespace. Only Go shims show them. */
+  /** The number of interfaces in the hypervisor's network namespace. Only Go shims show them. */
   readonly shimInterfaces?: number;
   readonly cpus?: number;
   /** The items of the guest kernel's /proc/vmstat; those of a 6.x kernel by default. */
   readonly vmstatItems?: readonly string[];
-  /** The guest's condition; "well" by default. It changes numbers only, no lines. */
+  /** The guest's condition; "well" by default. A condition changes numbers only; it adds or removes no lines. */
   readonly condition?: GuestConditionName;
 }
 
@@ -73,7 +76,7 @@ function items(
 }
 
 interface Grid {
-  /** The label that tells the things apart, such as "disk". */
+  /** The label that tells the things in `of` apart, such as "disk". */
   readonly label: string;
   readonly of: readonly string[];
   readonly names: readonly string[];
@@ -95,8 +98,8 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
 }
 
 /**
- * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is what the guest in this
- * process uses, if there is one.
+ * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is given if a
+ * guest runs in the process: the resources that this guest uses.
  */
 function processFamilies(
   prefix: string,
@@ -342,7 +345,9 @@ function agentProcessFamilies(): FamilyShape[] {
   ];
 }
 
-/** Makes a load average: two decimals of the kernel that have passed through a 32-bit float. */
+/**
+ * Makes a load average, which has two decimals in the kernel and passes through a 32-bit float in the guest's agent.
+ */
 function loadMotion(load: number): Motion {
   const draw = (random: () => number): number => Math.fround(Math.floor((0.5 + random()) * load * 100) / 100);
   return { first: draw, next: (_value, random) => draw(random) };

@@ -27,8 +27,8 @@ export interface SimulatedPageOptions extends PageSizes {
 export interface SimulatedPage {
   readonly samples: number;
   /**
-   * Returns the text of the next scrape: numbers have changed, and the agent's blocks of a Go shim are in another order. Its
-   * bytes are not written again.
+   * Returns the text of the next scrape: numbers have changed, and the agent's blocks of a Go shim are in another
+   * order. The buffer is not changed later.
    */
   render(): Buffer;
   /** Returns only the shim's own part, which is served while the guest's agent does not answer. */
@@ -37,13 +37,15 @@ export interface SimulatedPage {
   setCondition(condition: GuestConditionName): void;
 }
 
+/** The time between two scrapes for a page without a clock, in milliseconds. */
 const INTERVAL_MS = 15_000;
 
 /**
- * A family with more samples changes only on every `MOVING_SHARE`th scrape, and is copied from the page before on the others,
- * because the simulator shares its CPUs with the agent that is measured. The families of a sick guest change on every scrape.
+ * A family of a healthy guest with more samples than this changes on some scrapes only. On the others it is copied from
+ * the page before, because the simulator shares its CPUs with the agent that is measured.
  */
 const MOVING_ALWAYS_SAMPLES_MAX = 8;
+/** A family with more than `MOVING_ALWAYS_SAMPLES_MAX` samples changes once in this many scrapes. */
 const MOVING_SHARE = 4;
 
 /** Makes the page of one sandbox. */
@@ -57,17 +59,18 @@ type PageShape = Omit<SimulatedPageOptions, "seed" | "clock">;
 /** The families and columns of a page, the same for all pages of one shape. */
 interface Layout {
   readonly families: readonly FamilyShape[];
-  /** The column of each family's first number. */
+  /** The column of each family's first number, in the order of `families`. */
   readonly columns: readonly number[];
   readonly samples: number;
-  /** Indices into `families`. */
+  /** The shim's own families, as indices into `families`. */
   readonly shim: readonly number[];
+  /** The families of the guest's agent, as indices into `families`. */
   readonly agent: readonly number[];
   /** The size of a page with the longest possible numbers. */
   readonly bytesMax: number;
 }
 
-/** How many layouts are kept. A node has one or two, and tests make some more. */
+/** How many layouts are kept; one more, and all are made anew. A node has one or two, and tests make some more. */
 const LAYOUTS_MAX = 16;
 const layouts = new Map<string, Layout>();
 
@@ -115,8 +118,9 @@ class Page implements SimulatedPage {
   readonly #numbers: Float64Array;
   /** When each family's numbers were changed last. */
   readonly #movedAtMs: Float64Array;
-  /** Where each family's block begins and ends in the page before. Both are equal if it is not there. */
+  /** Where each family's block begins in the page before. */
   readonly #starts: Uint32Array;
+  /** Where each family's block ends in the page before; the same as its beginning if that page has no such block. */
   readonly #ends: Uint32Array;
   /** The layouts of all conditions are the same, except for the motions in them. */
   #layout: Layout;
@@ -184,7 +188,10 @@ class Page implements SimulatedPage {
     return this.#before;
   }
 
-  /** Changes the family's numbers if it is their turn. Returns whether it was. */
+  /**
+   * Changes the family's numbers, or leaves them for this scrape, as `MOVING_SHARE` says. Returns whether it changed
+   * them.
+   */
   #move(index: number): boolean {
     const { families, columns } = this.#layout;
     const family = families[index] as FamilyShape; // Every order has indices of families.

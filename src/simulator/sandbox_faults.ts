@@ -23,7 +23,7 @@ export function flavorOf(fault: SandboxFault): NumberStyle | undefined {
   return fault === "dead_persist" ? "go" : undefined;
 }
 
-/** Returns the fault of the shim of a sandbox with this fault. */
+/** Returns the fault that the shim of a sandbox with `fault` has. */
 export function shimFaultOf(fault: SandboxFault): ShimFault {
   switch (fault) {
     case "leaked_vm":
@@ -31,7 +31,7 @@ export function shimFaultOf(fault: SandboxFault): ShimFault {
     case "dead_persist":
     case "left_directory":
       return "none";
-    // A scrape ends a shim while it boots, as it does later.
+    // A scrape ends such a shim, while its guest boots as well as later.
     case "old_state":
       return "abort";
     default:

@@ -5,7 +5,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NumberStyle } from "./number_text.ts";
 
 const HOUR_MS = 3_600_000;
-/** How long to wait for the next file time. The kernel's file times advance in smaller steps. */
+/** How many milliseconds to wait for the next file time. The kernel's file times advance in smaller steps. */
 const FILE_TIME_STEP_MS = 5;
 
 /** Makes a sandbox's directory with the mode that its runtime uses. Rejects if it exists already. */
@@ -37,7 +37,10 @@ export async function age(path: string): Promise<void> {
   await utimes(path, (atimeMs - HOUR_MS) / 1_000, (mtimeMs - HOUR_MS) / 1_000);
 }
 
-/** Changes `path` until the kernel's change time of it is later than that of `other`. */
+/**
+ * Sets the mode of `path` to what it is, again and again, until its change time in the kernel is later than that of
+ * `other`.
+ */
 export async function outlive(path: string, other: string): Promise<void> {
   const { mode } = await stat(path);
   for (;;) {

@@ -8,14 +8,14 @@ import { age, outlive, writePersist, writeState } from "./sandbox_files.ts";
 import { type Shim, startShim } from "./shim.ts";
 import type { NodeSandbox } from "./simulated_sandbox.ts";
 
-/** How the sandboxes of a node start, and what they are. */
+/** The options of all sandboxes of a node: how they start, and what their pages and files have. */
 export interface StartOptions {
   /**
    * How long guests boot, in milliseconds. A Go shim's socket appears this much later than its directory, and the state.json of
    * runtime-rs this much later than its socket.
    */
   readonly bootDelayMs?: number;
-  /** How late "slow_shim" answers; 9 s if left out. */
+  /** How many milliseconds late "slow_shim" answers; 9,000 if left out. */
   readonly answerDelayMs?: number | undefined;
   readonly page?: PageSizes;
   /** The hypervisor in the state.json of runtime-rs sandboxes; "dragonball" if left out. */
@@ -37,8 +37,8 @@ interface SeededOptions extends StartOptions {
 const NOTHING: Started = { isUp: false, isPod: false };
 
 /**
- * Makes the files of the sandbox and its shim, in the order of its runtime. Rejects if the sandbox ends before that is
- * done.
+ * Makes the files of the sandbox and its shim, in the order of its runtime. Rejects if the sandbox ends before it has
+ * started.
  */
 export async function startSandbox(sandbox: NodeSandbox, options: SeededOptions): Promise<Started> {
   const { directory, fault } = sandbox;
@@ -85,7 +85,8 @@ async function boot(sandbox: NodeSandbox, options: SeededOptions): Promise<void>
     await guestBoots();
     sandbox.shim = await makeShim(sandbox, options);
   } else {
-    // The socket exists at once but answers when the guest has booted. The hypervisor's name is written last.
+    // The socket exists at once, but the shim answers only when the guest has booted. state.json, which names the
+    // hypervisor, is written last.
     sandbox.shim = await makeShim(sandbox, options);
     await sandbox.shim.setFault("hang");
     await guestBoots();

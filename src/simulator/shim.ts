@@ -63,7 +63,7 @@ export interface ShimOptions {
   readonly flavor: NumberStyle;
   readonly socketPath: string;
   readonly page: SimulatedPage;
-  /** How late "slow_shim" answers; 9 s by default, just below the agent's timeout of 10 s. */
+  /** How many milliseconds late "slow_shim" answers; 9,000 by default, just below the agent's timeout of 10 s. */
   readonly answerDelayMs?: number | undefined;
 }
 
@@ -129,7 +129,7 @@ class SocketShim implements Shim {
 
   async close(): Promise<void> {
     await this.#stop();
-    // The server needs this path to remove its socket, so it goes last.
+    // The server needs this path to remove its socket, so the path is disposed of last.
     await this.#path[Symbol.asyncDispose]();
   }
 
@@ -239,7 +239,10 @@ class SocketShim implements Shim {
     socket.on("close", () => clearTimeout(timer));
   }
 
-  /** The guest's part is last on a Go shim's page. On a runtime-rs page it is first, before the lines that it may forge. */
+  /**
+   * Adds the lines to the guest's part of the page. This part is last on a Go shim's page. On a runtime-rs page it is
+   * first, before the shim's own lines, which the guest may forge.
+   */
   #withGuestLines(lines: Buffer): Buffer {
     const page = this.#options.page.render();
     return Buffer.concat(this.#options.flavor === "go" ? [page, lines] : [lines, page]);
@@ -267,7 +270,7 @@ const NOT_FOUND = "404 Not Found";
 const NO = Buffer.from("no\n");
 const URL_NOT_FOUND = Buffer.from("URL NOT FOUND");
 
-/** A sandbox may end, and its directory go, at any time. */
+/** Ignores that a file is missing, since a sandbox may end, and its directory be removed, at any time. */
 function ignoreMissing(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }

@@ -7,14 +7,14 @@ export interface ShimRequest {
   readonly path: string;
   /** Whether the connection stays open for another request. */
   readonly keepsOpen: boolean;
-  /** Chunks need HTTP/1.1. */
+  /** The version of HTTP, because a response in chunks needs 1.1. */
   readonly version: "1.0" | "1.1";
 }
 
 export const OK = "200 OK";
 
 const END_OF_HEAD = "\r\n\r\n";
-/** The limit on the head of a request. */
+/** The limit on the head of a request, in bytes. A shim closes the connection of a client that exceeds it. */
 export const HEAD_BYTES_MAX = 8_192;
 
 /** Returns the complete requests in the text, and the rest. Requests have no bodies, because clients of shims send none. */
@@ -38,12 +38,15 @@ export interface ShimResponse {
   readonly body: Buffer;
 }
 
-/** Go's server sends a body of up to this size with its length, and larger ones in chunks. */
+/** Go's server sends a body of up to this many bytes with its length, and larger ones in chunks. */
 const UNCHUNKED_BYTES_MAX = 2_048;
-/** The sizes of chunks from Go's server, which depend on the buffers of the server and of its text encoder. */
+/**
+ * The least size of a chunk from Go's server. The sizes depend on the buffers of the server and of its text encoder.
+ */
 const CHUNK_BYTES_MIN = 2_048;
+/** The greatest size of a chunk from Go's server. */
 const CHUNK_BYTES_MAX = 4_096;
-/** The size in hex, such as `1000`, and two line ends. */
+/** The bytes of a chunk beside its data: the size in hex, such as `1000`, and two line ends. */
 const CHUNK_FRAME_BYTES = 8;
 
 /** Returns the bytes of a whole response, as the shim's server writes it. */

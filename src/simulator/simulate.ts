@@ -46,7 +46,10 @@ const OPTIONS = {
   help: { type: "boolean", short: "h" },
 } as const;
 
-/** The limit on sandboxes. A node has a few hundred, and a process can open some ten thousand files. */
+/**
+ * The limit on sandboxes, each of which has an open socket. A node has a few hundred sandboxes, and a process can open
+ * some ten thousand files.
+ */
 const SANDBOXES_MAX = 10_000;
 
 /** Runs a simulated node until it is told to stop. */

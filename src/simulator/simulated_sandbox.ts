@@ -12,13 +12,16 @@ export interface SimulatedSandbox {
   readonly pod: SimulatedPod;
   readonly directory: string;
   readonly socketPath: string;
-  /** The fault that it was made with, or that was set since. */
+  /** The fault that the sandbox was made with, or that was set since. */
   readonly fault: SandboxFault;
-  /** Whether the container runtime lists its pod. */
+  /** Whether the container runtime lists the sandbox's pod. */
   readonly isListed: boolean;
-  /** Undefined before the shim has started, and if the sandbox has none. */
+  /** Undefined before the shim has started, and for a sandbox that has no shim because of its fault. */
   readonly shim: Shim | undefined;
-  /** Sets the fault for the next requests; "refuse" takes effect at once. While the guest boots, it is kept for later. */
+  /**
+   * Sets the fault for the next requests; "refuse" takes effect at once. While the guest boots, the fault is only
+   * stored; it is set at the end of the boot.
+   */
   setFault(fault: ShimFault): Promise<void>;
 }
 

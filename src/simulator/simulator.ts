@@ -21,7 +21,7 @@ export interface SimulatorOptions extends StartOptions {
   readonly churnPerMinute?: number;
   /** How many sandboxes have each fault. */
   readonly faults?: Readonly<Partial<Record<SandboxFault, number>>>;
-  /** How long the runtime lists the pod of "leaked_vm"; 30 s if left out. */
+  /** For how many milliseconds the runtime lists the pod of "leaked_vm"; 30,000 if left out. */
   readonly leakDelayMs?: number | undefined;
   readonly seed?: number;
   /** Whether to serve CRI too; true if left out. */
@@ -36,12 +36,12 @@ export interface AddOptions {
 }
 
 export interface SimulatorEvents {
-  /** The directory exists. */
+  /** Emitted when the directory of the sandbox exists. */
   added: [SimulatedSandbox];
-  /** The guest has booted, and the shim answers. */
+  /** Emitted when the guest has booted and the shim answers. */
   up: [SimulatedSandbox];
   ended: [SimulatedSandbox];
-  /** A sandbox could not be made. Without a listener, the error is thrown. */
+  /** Emitted when a sandbox could not be made. Without a listener, the error is thrown. */
   error: [unknown];
 }
 
@@ -72,7 +72,7 @@ export async function startSimulator(options: SimulatorOptions): Promise<Simulat
 }
 
 const LEAK_DELAY_MS = 30_000;
-/** The kernel's limit, without the zero at the end. */
+/** The kernel's limit on the path of a unix socket, in bytes, without the zero at its end. */
 const SOCKET_PATH_BYTES_MAX = 107;
 
 class SimulatedNode implements Simulator {
@@ -112,7 +112,10 @@ class SimulatedNode implements Simulator {
     if (churnPerMinute > 0) this.#churn = this.#replace(60_000 / churnPerMinute);
   }
 
-  /** Returns the path of the CRI socket. Clients of shims can open longer paths than the limit, but gRPC cannot. */
+  /**
+   * Returns the path of the CRI socket. It must be within `SOCKET_PATH_BYTES_MAX`, because gRPC, unlike the clients of
+   * shims, opens no longer ones.
+   */
   #criPath(): string {
     const path = join(this.#dir, "cri.sock");
     if (Buffer.byteLength(path) <= SOCKET_PATH_BYTES_MAX) return path;
@@ -160,7 +163,7 @@ class SimulatedNode implements Simulator {
       this.#leak(sandbox).catch((error: unknown) => this.#report(sandbox, error));
   }
 
-  /** Removes the pod from the runtime's list after a while. Its shim and VM go on. */
+  /** Removes the pod from the runtime's list after `leakDelayMs`. Its shim and VM go on. */
   async #leak(sandbox: NodeSandbox): Promise<void> {
     const { leakDelayMs = LEAK_DELAY_MS } = this.#options;
     await delay(leakDelayMs, undefined, { signal: sandbox.ending.signal });
@@ -187,9 +190,9 @@ class SimulatedNode implements Simulator {
     if (sandbox === undefined) return;
     this.sandboxes.delete(id);
     sandbox.ending.abort();
-    // A shim may just be making its socket, so this is tried several times.
+    // A shim may just be making its socket, which makes the removal fail, so it is tried several times.
     await rm(sandbox.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 10 });
-    // The boot may have just ended, and the pod is listed after that.
+    // A boot that has just ended lists the pod, so the pod is unlisted only after the boot is over.
     await Promise.allSettled([sandbox.boot]);
     this.#unlist(sandbox);
     await sandbox.shim?.close();

@@ -7,7 +7,10 @@ import { type ListenAddress, secret, TIMER_MS_MAX, unsupported } from "../option
 /** How much the agent measures of itself. All levels but "none" have the same metrics. */
 export type TelemetryLevel = "none" | "basic" | "normal" | "detailed";
 
-/** Serves the metrics to Prometheus: `service::telemetry::metrics::readers[].pull.exporter.prometheus`. */
+/**
+ * A reader that serves the agent's own metrics to Prometheus:
+ * `service::telemetry::metrics::readers[].pull.exporter.prometheus`.
+ */
 export interface PullReaderConfig {
   readonly kind: "pull";
   readonly address: ListenAddress;
@@ -15,7 +18,7 @@ export interface PullReaderConfig {
   readonly withoutScopeInfo: boolean;
 }
 
-/** Pushes the metrics over OTLP: `service::telemetry::metrics::readers[].periodic`. */
+/** A reader that pushes the agent's own metrics over OTLP: `service::telemetry::metrics::readers[].periodic`. */
 export interface PeriodicReaderConfig {
   readonly kind: "periodic";
   readonly intervalMs: number;
@@ -177,7 +180,7 @@ const metrics = z
 const stderrOnly = z
   .array(z.literal("stderr", { error: 'must be "stderr": who runs the agent takes its log from there' }))
   .optional();
-/** The fields that every line has already. */
+/** The fields that every line of the log has already. */
 const LINE_FIELDS = ["level", "ts", "msg"];
 const fieldName = z.string().refine((name) => !LINE_FIELDS.includes(name), {
   error: `must be none of ${LINE_FIELDS.join(", ")}, which every line has`,

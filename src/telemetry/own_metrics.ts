@@ -36,16 +36,19 @@ export interface OwnMetricsOptions {
 /** The agent's own metrics, through the OpenTelemetry SDK. */
 export interface OwnMetrics {
   readonly meter: Meter;
-  /** Reads the certificates of listeners again. Resolves to the errors of those that go on with old ones. */
+  /**
+   * Reads the certificates of listeners again. Resolves to the errors of the listeners that go on with old
+   * certificates.
+   */
   refresh(): Promise<readonly Error[]>;
   /** Sends what periodic readers hold, and closes every listener. */
   shutdown(): Promise<void>;
 }
 
 /**
- * Starts the readers of `service::telemetry::metrics`. With level "none", instruments do nothing. Rejects with the address if a
- * pull reader cannot listen there. The SDK's exporters are imported only if a reader needs them, because together they are a
- * third of the agent's memory.
+ * Starts the readers of `service::telemetry::metrics`. With level "none", instruments do nothing. Rejects, naming the
+ * address, if a pull reader cannot listen on it. The SDK's exporters are imported only if a reader needs them, because
+ * together they are a third of the agent's memory.
  */
 export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMetrics> {
   const { telemetry, build, usage, logger, clock, settingsOf } = options;
@@ -88,12 +91,12 @@ export async function startOwnMetrics(options: OwnMetricsOptions): Promise<OwnMe
 
 interface Reader {
   readonly reader: IMetricReader;
-  /** Makes the share of a listener, for a reader that is pulled. */
+  /** Makes the reader's share of a listener. Left out for a reader that pushes. */
   share?(settings: Settings): Share;
 }
 
 const PATH = "/metrics";
-/** How long to wait for pulls at the end. The page is small, so they take much less. */
+/** How many milliseconds a listener that closes waits for running pulls. The page is small, so they take much less. */
 const CLOSE_TIMEOUT_MS = 1_000;
 
 async function createReader(reader: MetricReaderConfig): Promise<Reader> {

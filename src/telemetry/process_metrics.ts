@@ -10,8 +10,8 @@ import type { LogOutput } from "../reporting/process_log.ts";
 const DELAY_RESOLUTION_MS = 50;
 
 /**
- * Makes the Collector's metrics of its process, and a metric of the event loop's longest delay. Returns a function that ends
- * the latter.
+ * Makes the Collector's metrics of its process, and a metric of the event loop's longest delay. Returns a function that
+ * stops the measurement of that delay.
  */
 export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): () => void {
   const startedMs = clock.monotonicMs();
@@ -74,7 +74,10 @@ export function observeLog(meter: Meter, log: LogOutput): void {
     });
 }
 
-/** The histogram has the times between two checks, so the resolution is subtracted. */
+/**
+ * Returns the longest delay since the last call. The histogram has the times between two checks, so the time that a
+ * check is meant to take, `DELAY_RESOLUTION_MS`, is subtracted.
+ */
 function takeLongestDelayMs(delay: ReturnType<typeof monitorEventLoopDelay>): number {
   const longestMs = delay.count === 0 ? 0 : Math.max(0, delay.max / 1e6 - DELAY_RESOLUTION_MS);
   delay.reset();
