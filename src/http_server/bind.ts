@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 import { once } from "node:events";
-import { chmod, lstat, unlink } from "node:fs/promises";
-import { connect, createServer, type ListenOptions, type Server } from "node:net";
+import { chmod, lstat } from "node:fs/promises";
+import { createServer, type ListenOptions, type Server } from "node:net";
 import { dirname } from "node:path";
 import type { ListenAddress } from "../options/values.ts";
+import { removeDeadSocket } from "../sockets/dead_socket.ts";
 
 /** Makes the server listen at one address. Rejects with the system's error. */
 export type Open = (server: Server, where: ListenOptions) => Promise<void>;
@@ -26,7 +27,6 @@ const LOOPBACKS: readonly string[] = ["127.0.0.1", "::1"];
  */
 const FREE_PORT_ATTEMPTS = 8;
 const SOCKET_MODE = 0o660;
-const CONNECT_TIMEOUT_MS = 1_000;
 
 /**
  * Lets the server listen.
@@ -122,24 +122,6 @@ function addressOf(server: Server, asked: ListenAddress): ListenAddress {
 
 function portOf(address: ListenAddress | undefined): number | undefined {
   return address !== undefined && "port" in address ? address.port : undefined;
-}
-
-/** Removes the socket file if no process listens on it, because the process that made it has died. */
-async function removeDeadSocket(path: string): Promise<void> {
-  // A connection to a file that is no socket is refused too, and such a file must stay.
-  const isSocket = await lstat(path).then(
-    (found) => found.isSocket(),
-    () => false,
-  );
-  if (!isSocket) return;
-  const socket = connect(path);
-  const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
-  const isDead = await once(socket, "connect", { signal: timeout }).then(
-    () => false,
-    (error: NodeJS.ErrnoException) => error.code === "ECONNREFUSED",
-  );
-  socket.destroy();
-  if (isDead) await unlink(path);
 }
 
 /**

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+
 import { rm } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
@@ -16,6 +17,7 @@ import {
   PodSandboxStatusSchema,
   VersionResponseSchema,
 } from "../cri/generated/runtime_pb.ts";
+import { removeDeadSocket } from "../sockets/dead_socket.ts";
 
 /** A pod sandbox of the simulated runtime. */
 export interface SimulatedPod {
@@ -125,6 +127,8 @@ export async function startCriServer(options: CriServerOptions): Promise<CriServ
 
   const server = new Server({ "grpc.max_send_message_length": -1 });
   server.addService(SERVICE, { version, list, events });
+  // A simulator that was killed leaves its socket behind.
+  await removeDeadSocket(socketPath);
   await bind(server, `unix://${socketPath}`);
   return {
     endpoint: `unix://${socketPath}`,

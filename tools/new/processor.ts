@@ -44,8 +44,10 @@ export function makeProcessor(root: string, name: string): readonly string[] {
   const [, section = ""] = /\n {2}processors: \{\n(.*?\n) {2}\},\n/s.exec(registry) ?? [];
   const entries = section.match(/ {4}\w+: \{\n.*?\n {4}\},\n/gs);
   if (entries === null) throw new Error("BUG: the processors are not where src/registry.ts had them");
-  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name))
-    throw new Error(`cannot make processor "${name}": a name is in snake_case, such as "drop_families"`);
+  if (!/^[a-z][a-z0-9]*(_[a-z0-9]+)*$/.test(name) || name.length > 64)
+    throw new Error(
+      `cannot make processor "${name}": a name is in snake_case, of at most 64 letters, such as "drop_families"`,
+    );
   if (existsSync(join(root, folder)) || entries.some((entry) => entry.startsWith(`    ${name}: `)))
     throw new Error(`cannot make processor "${name}": there is one already; give another name`);
   const load = `async () => (await import("./processors/${name}/factory.ts")).factory`;
