@@ -33,7 +33,7 @@ export interface DeliveryChainOptions {
  * 4. The sender sends the batch when the circuit breaker allows it, and acts on the peer's answer: it acknowledges the
  *    requests, or requeues them.
  *
- * Each request for which `enqueue` returns true is delivered, or kept on disk, or counted and logged as lost with a reason.
+ * Each request for which `enqueue` returns true is delivered, kept on disk, or reported as lost with a reason.
  */
 export class DeliveryChain {
   readonly #options: DeliveryChainOptions;

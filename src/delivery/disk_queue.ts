@@ -68,8 +68,8 @@ const FAILED_MS = 10_000;
 
 /**
  * A queue that outlives the process. Requests are records that are appended to segments; the numbers of acknowledged
- * records are appended to a list of acks. After a restart, all records whose numbers are not in this list wait again. So
- * a crash at any instant loses no request that `add` has stored; requests that were being sent then are sent twice.
+ * records are appended to a list of acks. After a restart, all records whose numbers are not in this list wait again.
+ * So a crash at any instant loses no request that `add` has stored; requests that were being sent then are sent twice.
  */
 export class DiskQueue implements RequestQueue {
   readonly #options: DiskQueueOptions;

@@ -20,8 +20,8 @@ const MAGIC = 0x3151434b;
 export const HEADER_BYTES = 40;
 
 /**
- * Encodes a header: magic u32 · checksum of the bytes behind it in the header u32 · length u32 · checksum of the payload
- * u32 · points f64 · time of adding f64 · sequence f64.
+ * Encodes a header: magic u32 · checksum of the bytes behind it in the header u32 · length u32 · checksum of the
+ * payload u32 · points f64 · time of adding f64 · sequence f64.
  */
 export function encodeHeader(payload: Uint8Array, header: Omit<RecordHeader, "length" | "checksum">): Buffer {
   const bytes = Buffer.alloc(HEADER_BYTES);

@@ -107,8 +107,8 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
 }
 
 /**
- * Reports the exporter's status. It is the peer's state, as soon as the peer has answered. While the queue rejects data,
- * the status is a recoverable error, unless the peer has failed: the peer's error says more.
+ * Reports the exporter's status. It is the peer's state, as soon as the peer has answered. While the queue rejects
+ * data, the status is a recoverable error, unless the peer has failed: the peer's error says more.
  */
 function exporterStatus({ host, id }: Settings) {
   let peer: { readonly state: ComponentState; readonly error: string } = { state: "starting", error: "" };

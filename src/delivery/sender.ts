@@ -53,8 +53,8 @@ interface FirstAttempt {
  * Sends batches and acts on the answers, by their kinds:
  *
  * - "delivered": acknowledges the requests.
- * - "busy", "hold": requeues the requests and opens the circuit breaker. After "busy", it drops a request in memory that
- *   has been tried for longer than `max_elapsed_time`.
+ * - "busy", "hold": requeues the requests and opens the circuit breaker. After "busy", it drops a request in memory
+ *   that has been tried for longer than `max_elapsed_time`.
  * - "split": halves the batch and sends the halves, down to single requests. Drops a single request that is refused.
  * - "drop": drops the requests.
  */

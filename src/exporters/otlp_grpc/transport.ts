@@ -28,7 +28,9 @@ export class OtlpGrpcTransport implements Transport {
   readonly #proxy: ForwardProxy | undefined;
   #client: OtlpGrpcClient | undefined;
 
-  /** Use `openOtlpGrpc`, which also reads the certificates. Throws if there is no authenticator of the config's name. */
+  /**
+   * Callers use `openOtlpGrpc`, which reads the certificates too. Throws if the config's authenticator does not exist.
+   */
   constructor(config: OtlpGrpcConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
@@ -43,7 +45,7 @@ export class OtlpGrpcTransport implements Transport {
 
   send: Send = (...request) => this.#client?.send(...request) ?? Promise.resolve(NOT_CONNECTED);
 
-  /** Uses the certificates that the files hold now. Rejects if they are faulty; then the old ones stay in use. */
+  /** Reads the certificates from their files again. If they are faulty, rejects and keeps using the old ones. */
   async refresh(): Promise<void> {
     await this.#certificates?.load();
   }
@@ -72,7 +74,9 @@ export class OtlpGrpcTransport implements Transport {
   }
 }
 
-/** Makes a transport and reads the certificates that the config names. Rejects if these are faulty. Does not wait for the server. */
+/**
+ * Makes a transport and reads the config's certificates. Rejects if they are faulty. Does not wait for a connection.
+ */
 export async function openOtlpGrpc(config: OtlpGrpcConfig, settings: Settings): Promise<OtlpGrpcTransport> {
   const transport = new OtlpGrpcTransport(config, settings);
   await transport.refresh();
