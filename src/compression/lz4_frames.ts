@@ -40,7 +40,7 @@ const DISTANCE_MAX = 65_535;
 const TOKEN_LENGTH_MAX = 15;
 const HASH_BITS = 14;
 const HASH_FACTOR = 2_654_435_761;
-/** After each 2^6 positions in a row without a match, the search advances by one byte more at a time. */
+/** After each 2^6 positions in a row without a match, each step of the search is one byte longer. */
 const SKIP_SHIFT = 6;
 
 /** Compresses one block, greedily: a table says where each four bytes occurred last, and this match is used. */

@@ -18,7 +18,7 @@ export interface Batch {
  */
 export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
 
-/** The longest time from an attempt's deadline to its end. After it, the answer is `NOT_ENDED`. */
+/** The longest time from an attempt's deadline to its end. After it, `make` returns `NOT_ENDED`. */
 const OVERTIME_MS = 2_000;
 
 const NOT_ENDED: Answer = {

@@ -4,7 +4,8 @@ import type { Clock } from "../clock/clock.ts";
 /** The rate of new requests is measured over the current window and the one before. A window ends after this time. */
 const WINDOW_MS = 30_000;
 /**
- * The least divisor of the measured bytes. A shorter time would turn the first scrapes after a start into a high rate.
+ * The measured bytes are divided by at least this time. A shorter one would turn the first scrapes after a start into a
+ * high rate.
  */
 const MEASURED_MIN_MS = 15_000;
 /** A backlog leaves at least this fast, however few new requests come. */
@@ -25,7 +26,7 @@ export class BacklogRate {
   #bytesBefore = 0;
   /** The length of the window before. */
   #lengthBeforeMs = 0;
-  /** When the next batch of a backlog may leave. */
+  /** When the next batch of a backlog can be sent, by the monotonic clock. */
   #nextMs = 0;
 
   /** `factor` is the rate of a backlog as a multiple of the rate of new requests; 0 for no limit. */
@@ -41,7 +42,7 @@ export class BacklogRate {
     this.#bytes += bytes;
   }
 
-  /** How long the next batch of a backlog must still wait, in milliseconds; 0 if it may leave. */
+  /** How long the next batch of a backlog must still wait, in milliseconds; 0 if it can be sent now. */
   waitMs(): number {
     return this.#factor === 0 ? 0 : Math.max(0, this.#nextMs - this.#clock.monotonicMs());
   }

@@ -6,7 +6,8 @@ import type { RetryConfig } from "./retry_config.ts";
 /** The longest pause that a peer gets: an hour. To ask for more is probably a mistake, and the queue would fill. */
 const ASKED_MAX_MS = 3_600_000;
 /**
- * A pause that the peer asked for is longer by a random share up to this one, so that agents do not all return at once.
+ * A pause that the peer asked for is made longer at random, by at most this share of it, so that agents do not all send
+ * at the same time.
  */
 const ASKED_SPREAD = 0.1;
 

@@ -24,7 +24,7 @@ export interface QueueConfig {
   readonly numConsumers: number;
   /** Whether a full queue rejects the new request, or drops requests that have waited longest to make room for it. */
   readonly overflow: "refuse_newest" | "drop_oldest";
-  /** Whether a full queue has no room: receivers then stop scraping, for the other exporters too. */
+  /** Whether receivers stop scraping while the queue is full. They then stop for all exporters of their pipelines. */
   readonly blockOnOverflow: boolean;
   /** Whether a sandbox is not scraped until its last reading is delivered or dropped. */
   readonly waitForResult: boolean;

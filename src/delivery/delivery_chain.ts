@@ -122,7 +122,7 @@ export class DeliveryChain {
     return true;
   }
 
-  /** Counts points as lost that no request contains: their kind counts something, but their numbers are no counts. */
+  /** Counts points as lost that no request contains, since their numbers are no counts, such as a negative sum. */
   countUnsound(families: readonly Family[], { key }: Resource): void {
     const error = `"${families[0]?.name}" of "${key}" has a number that is no count`;
     this.#report.leftOut(families.length, error);

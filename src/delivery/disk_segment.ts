@@ -24,7 +24,7 @@ import { minus, plus, type QueueSize, ZERO_SIZE } from "./queue.ts";
 export interface Damage {
   readonly path: string;
   readonly offset: number;
-  /** The size of the lost records; 0 items if the header is damaged, since it has the number of points. */
+  /** The size of the lost records. A record whose header is found damaged at the start counts with 0 items. */
   readonly lost: QueueSize;
 }
 

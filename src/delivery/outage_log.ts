@@ -209,7 +209,9 @@ function queueFields({ size, capacity, points }: QueueState): object {
   return { queue_size: size, queue_capacity: capacity, queued_points: points };
 }
 
-/** The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow. */
+/**
+ * The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow or is off.
+ */
 function fullIn({ size, capacity }: QueueState, growth: number): string | undefined {
   if (capacity === 0) return undefined;
   if (size >= capacity) return "0s";

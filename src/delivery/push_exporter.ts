@@ -13,7 +13,7 @@ import type { EncodedRequest } from "./queue.ts";
  * The connection to a peer, or the output file of the file exporter. It passes through these phases:
  *
  * 1. `PushExporterOptions::connect` makes it. The peer need not be reachable yet.
- * 2. `send` makes attempts, several at a time. `refresh` may be called between them.
+ * 2. `send` makes attempts, several at a time. `refresh` can be called while attempts are under way.
  * 3. `close` ends it, once. Nothing is sent after that.
  */
 export interface Transport {

@@ -26,7 +26,7 @@ export interface Drop {
 }
 
 const LOG_INTERVAL_MS = 10_000;
-/** The reason of lost points that no request contains, since their numbers are no counts. */
+/** The reason of lost points that no request contains, since their numbers are no counts, such as a negative sum. */
 const NOT_A_COUNT = "not_a_count";
 
 /**
@@ -40,7 +40,7 @@ export interface DeliveryReport {
   ended(points: number): void;
   /** Points were dropped after they had been in the queue. They belonged to `requests` requests, by default to one. */
   dropped(points: number, drop: Drop, requests?: number): void;
-  /** Points were not put into a request: their kind counts something, but their numbers are no counts. */
+  /** Points were not put into a request, since their numbers are no counts, such as a negative sum. */
   leftOut(points: number, error: string): void;
   /** The queue rejected the points, since it had no room. */
   rejected(points: number, error: string): void;

@@ -20,7 +20,7 @@ export interface RetryConfig {
   readonly rules: StatusRules;
 }
 
-/** One day in milliseconds, the most that options of delays accept. A timer of Node can wait for up to 24 days. */
+/** A day, the most that options for pauses and deadlines accept. A timer of Node could wait for up to 24 days. */
 export const DAY_MS: number = 86_400_000;
 
 /** The schema of the Collector's `timeout`, the deadline of one attempt. The caller adds the default by `.prefault`. */

@@ -82,8 +82,8 @@ export class Sender {
   }
 
   /**
-   * Sends the requests as one, or in parts if the peer refuses them. Requeues those that it cannot take now. Never
-   * rejects.
+   * Sends the requests as one, or in parts if the peer refuses them. Requeues those that the peer cannot accept now.
+   * Never rejects.
    */
   async send(requests: readonly PendingRequest[]): Promise<void> {
     const { breaker, requeue } = this.#options;

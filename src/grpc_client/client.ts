@@ -181,7 +181,7 @@ function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 
-/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds where it is longer. */
+/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds if it needs more. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
 }

@@ -14,7 +14,7 @@ import { GrpcCode } from "./status.ts";
 export interface GrpcTls {
   readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-  /** The name for which the server's certificate must be; undefined for the target's host. */
+  /** The name that the server's certificate must have; undefined for the target's host. */
   readonly serverName: string | undefined;
   /** Whether the client has a certificate of its own, for the advice in error messages. */
   readonly hasCertificate: boolean;
@@ -22,13 +22,13 @@ export interface GrpcTls {
 
 /** How connections to one target are opened. */
 export interface ConnectorOptions {
-  /** The host for which the server's certificate must be, unless `tls.serverName` names another one. */
+  /** The name that the server's certificate must have, unless `tls.serverName` is set. */
   readonly host: string;
   /** The TLS options; undefined for a connection without TLS. */
   readonly tls: GrpcTls | undefined;
   /** The proxy to go through; undefined for direct connections. */
   readonly proxy: ForwardProxy | undefined;
-  /** The certificates to trust for a proxy of `https://`; undefined if there is no such proxy. */
+  /** The certificates to trust for a proxy of `https://`. They are needed for such a proxy only. */
   readonly secureContext: SecureContext | undefined;
   readonly keepalive: Keepalive | undefined;
   readonly clock: Clock;

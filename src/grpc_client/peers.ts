@@ -56,7 +56,7 @@ export class GrpcPeers {
     this.#peers = [];
   }
 
-  /** Closes all connections when their calls have ended, and stops the opening of further ones. */
+  /** Closes all connections when their calls have ended, and stops opening those that are not open yet. */
   close(): void {
     this.reset();
     this.#stop.abort(new Error("the client was closed"));

@@ -6,9 +6,9 @@ import type { ResourceEntry } from "./resource_entry.ts";
 /** Consecutive metrics of an entry that go into one request. */
 export interface Slice {
   readonly entry: ResourceEntry;
-  /** The index of the first metric. */
+  /** The index of the first metric in the entry's plan. */
   readonly from: number;
-  /** The index behind the last metric. */
+  /** The index behind the last metric in the entry's plan. */
   readonly to: number;
   /** The size of the metrics in bytes. */
   readonly metricBytes: number;

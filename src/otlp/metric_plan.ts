@@ -54,7 +54,7 @@ export const QUANTILE_BYTES = 20;
 /** The offset of the value in a quantile. */
 export const QUANTILE_VALUE_AT = 12;
 
-/** If the points of a family are larger, it becomes several fields, so that a request can be cut between these. */
+/** A family with more bytes of points than this becomes several fields, between which a request can be cut. */
 export const METRIC_BYTES_MAX: number = 256 * 1024;
 
 /** Makes the plans of a family's points, in their order: one, or several if the points exceed `METRIC_BYTES_MAX`. */

@@ -14,7 +14,7 @@ export function nanosAsDouble(ms: number): number {
   return nanosBits[0] as number;
 }
 
-/** Like `nanosAsDouble`, for a start time. Returns 0 if it is not before `timeMs`, since the clock was set back. */
+/** Like `nanosAsDouble`, for a start time. Returns 0 if the start is not before `timeMs`: the clock was set back. */
 export function startAsDouble(startMs: number, timeMs: number): number {
   return nanosAsDouble(startMs < timeMs ? startMs : 0);
 }

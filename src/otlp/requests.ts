@@ -23,7 +23,7 @@ export interface OtlpRequestsOptions {
   readonly marksEnds: boolean;
   /** Called for points that no request contains, since they are not sound. */
   readonly onUnsound: OnUnsound;
-  /** Called for each request, in order. Returns whether the request was kept; otherwise it is lost. */
+  /** Called for each request, in order. Returns true if the queue accepted it; false if it is lost. */
   emit(request: ResourceRequest): boolean;
 }
 
@@ -39,7 +39,7 @@ interface LastSent {
   readonly restarts: Restarts;
 }
 
-/** The memory of one resource. */
+/** All that is remembered of one resource. */
 interface Followed {
   /** Gets every reading, also if the queue rejects it: the restarts of counters do not depend on the queue. */
   readonly startTimes: StartTimes;

@@ -14,7 +14,7 @@ export type Answer =
 /** The kinds of answers other than "delivered". */
 export type FailureKind = "busy" | "split" | "hold" | "drop";
 
-/** An answer that did not accept the request, or the reason why there was none. */
+/** An answer that did not accept the request; or, if there was no answer, the reason. */
 export interface Failure {
   readonly kind: FailureKind;
   /** The peer's status, or the transport's error code. It labels a metric, so it must have few different values. */
@@ -33,7 +33,7 @@ export interface StatusRules {
   readonly dropped: ReadonlySet<string>;
 }
 
-/** The meaning of HTTP statuses that differs from that of other statuses of their class (4xx, 5xx). */
+/** The HTTP statuses whose meaning differs from that of most statuses of their class (4xx, 5xx). */
 const HTTP: Readonly<Record<number, FailureKind>> = {
   400: "split",
   408: "busy",

@@ -26,7 +26,7 @@ export interface TunnelOptions {
   readonly proxy: ForwardProxy;
   readonly target: ProxyTarget;
   /**
-   * The certificates to trust for a proxy of `https://`: as in Go, those of the target. Undefined if none is needed.
+   * The certificates to trust for a proxy of `https://`: as in Go, those for the target. Other proxies need none.
    */
   readonly secureContext: SecureContext | undefined;
 }

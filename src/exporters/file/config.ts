@@ -134,7 +134,7 @@ export const fileSchema: z.ZodType<FileConfig> = z
 /** The most requests that are written or wait to be written if the queue is turned off. Further ones are lost. */
 const WAITING_MAX = 10;
 
-/** Returns the queue's config with the flush interval: `flush_interval`, `batch::flush_timeout` or 1 s. */
+/** Returns the queue's config with the exporter's flush interval and, if the queue is off, `WAITING_MAX` senders. */
 function withFlushInterval(queue: QueueConfig, flushIntervalMs: number | undefined): QueueConfig {
   const given = queue.batch.flushTimeoutMs;
   const ownMs = given === FLUSH_TIMEOUT_MS ? FLUSH_INTERVAL_MS : given;

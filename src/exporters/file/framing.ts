@@ -17,7 +17,10 @@ export interface Framing {
 const NEWLINE = 10;
 const SCAN_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
-/** The longest payload in bytes: longer than any request. As a length, any four characters of a text are more. */
+/**
+ * The longest payload, 128 MiB: longer than any request. It is also less than the length that four characters make if a
+ * text file is read as records, so that such a file is recognized.
+ */
 const PAYLOAD_BYTES_MAX = 128 * 1024 ** 2;
 
 /** Makes the framing in which each record is a line. Each payload begins with `start`. */

@@ -16,7 +16,7 @@ export interface Rotation {
 /** A file that a rotation has renamed. */
 export interface Backup {
   readonly name: string;
-  /** The time in its name, at which it was renamed, in Unix milliseconds. */
+  /** The time in the file's name, at which it was renamed, in Unix milliseconds. */
   readonly timeMs: number;
 }
 

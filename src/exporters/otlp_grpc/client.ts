@@ -88,7 +88,7 @@ export class OtlpGrpcClient {
     this.#deadlinesInARow = isLate ? this.#deadlinesInARow + 1 : 0;
     if (this.#deadlinesInARow < DEADLINES_IN_A_ROW_MAX) return;
     this.#deadlinesInARow = 0;
-    // Calls that are still under way end on the old connection.
+    // `reset` lets calls that are still under way end on the old connection.
     this.#options.client.reset();
   }
 }

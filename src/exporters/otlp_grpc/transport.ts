@@ -19,7 +19,7 @@ const NOT_CONNECTED: Answer = {
   error: "BUG: sending before the certificates were read",
 };
 
-/** The connection to an OTLP server. With TLS, a new connection is made whenever the certificates have changed. */
+/** The connection to an OTLP server. With TLS, a new connection is made when the certificates have changed. */
 export class OtlpGrpcTransport implements Transport {
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
@@ -64,7 +64,7 @@ export class OtlpGrpcTransport implements Transport {
   }
 
   #connect(secureContext: SecureContext | undefined): void {
-    // Calls that are under way end on the old connection.
+    // `close` lets calls that are still under way end on the old connection.
     this.#client?.close();
     this.#client = createOtlpGrpcClient(this.#config, this.#settings, {
       proxy: this.#proxy,

@@ -27,7 +27,7 @@ export interface FileStorageConfig {
 
 /** The time between two attempts to get the lock. */
 const LOCK_RETRY_MS = 50;
-/** The warning of queues that no exporter has opened comes after this time. All exporters have started by then. */
+/** The time until queues that no exporter has opened are logged. All exporters have started by then. */
 const CHECK_AFTER_MS = 5_000;
 
 /** The error if another process, or another storage of this one, has the lock. */
