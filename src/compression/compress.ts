@@ -7,6 +7,7 @@ import { toSnappyBlock, toSnappyFrames } from "./snappy_frames.ts";
 /** A codec, by its name in `content-encoding`. */
 export type Codec = "gzip" | "zstd" | "zlib" | "deflate" | "snappy" | "x-snappy-framed" | "lz4";
 
+/** All codecs, as the option `compression` lists them. */
 export const CODECS: readonly Codec[] = [
   "gzip",
   "zstd",
@@ -17,7 +18,7 @@ export const CODECS: readonly Codec[] = [
   "lz4",
 ];
 
-/** The levels of the codecs that have some: the least is the fastest, the highest makes the smallest output. -1 is zlib's default. */
+/** The levels of the codecs that have levels. A higher one is slower and makes smaller output; -1 is zlib's default. */
 export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; readonly max: number }>>> = {
   gzip: { min: -1, max: 9 },
   zlib: { min: -1, max: 9 },
@@ -25,25 +26,29 @@ export const LEVELS: Readonly<Partial<Record<Codec, { readonly min: number; read
   zstd: { min: 1, max: 22 },
 };
 
+/** A codec and its level. */
 export interface Compression {
   readonly codec: Codec;
-  /** The codec's own number; undefined for its default, and for codecs without levels. */
+  /** A level within the codec's `LEVELS`; undefined for the codec's default level, and for codecs without levels. */
   readonly level?: number | undefined;
 }
 
+/** Compresses bytes. The bytes must not change until the promise settles. */
 export type Compress = (bytes: Uint8Array) => Promise<Uint8Array>;
 
 const gzipped = promisify(gzip);
 const deflated = promisify(deflate);
 const zstdCompressed = promisify(zstdCompress);
 
-/** Makes a function that compresses bytes. gzip, deflate, zlib and zstd run in other threads; snappy and lz4 block the event loop. */
+/**
+ * Makes a function that compresses bytes: gzip, deflate, zlib and zstd in other threads, the others on the main thread.
+ */
 export function compressor({ codec, level }: Compression): Compress {
   const zlibOptions = level === undefined ? {} : { level };
   switch (codec) {
     case "gzip":
       return (bytes) => gzipped(bytes, zlibOptions);
-    // RFC 9110, 8.4.1.2: what HTTP calls deflate is the format of zlib.
+    // In HTTP, "deflate" is the name of zlib's format (RFC 9110, 8.4.1.2).
     case "deflate":
     case "zlib":
       return (bytes) => deflated(bytes, zlibOptions);

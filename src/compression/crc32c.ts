@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Castagnoli's polynomial with its bits reversed. `node:zlib` has only the CRC-32 of another polynomial. */
+/** Castagnoli's polynomial with its bits reversed. `crc32` of `node:zlib` uses another polynomial. */
 const POLYNOMIAL = 0x82f63b78;
 
 const TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -9,7 +9,7 @@ const TABLE: Uint32Array = Uint32Array.from({ length: 256 }, (_, byte) => {
   return remainder;
 });
 
-/** The CRC-32C of the bytes (RFC 3720, appendix B.4), as an unsigned number. */
+/** Returns the CRC-32C of the bytes (RFC 3720, appendix B.4), as an unsigned number. */
 export function crc32c(bytes: Uint8Array): number {
   let remainder = 0xffffffff;
   for (let at = 0; at < bytes.length; at++)

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hot path: npm run bench -- push. Indices are in range by construction, which `as number` tells the compiler.
+// This is a hot path; `npm run bench -- push` measures it. `as number` tells the compiler that each index is in range.
 
-// LZ4's frame format (lz4_Frame_format.md 1.6). The header is the magic number, a byte for version 1 with independent blocks and
-// no checksums, a byte for blocks of up to 4 MiB, and the checksum of these two bytes, which never changes. Blocks follow, each
-// behind its length, and then a length of 0.
+// LZ4's frame format (lz4_Frame_format.md 1.6). The header is the magic number, a byte for version 1 with independent
+// blocks and no checksums, a byte for blocks of up to 4 MiB, and the checksum of these two bytes. All frames have the
+// same header. Blocks follow, each behind its length, and then a length of 0.
 const HEADER = Uint8Array.of(0x04, 0x22, 0x4d, 0x18, 0x60, 0x70, 0x73);
 const BLOCK_BYTES_MAX = 4 * 1024 * 1024;
 const LENGTH_BYTES = 4;
 /** The bit of a block's length that says that the block is not compressed. */
 const IS_PLAIN = 0x8000_0000;
 
-/** Compresses the bytes to a frame of LZ4, which `content-encoding` calls `lz4`. */
+/** Compresses the bytes to a frame of LZ4. The name of this format in `content-encoding` is `lz4`. */
 export function toLz4Frame(bytes: Uint8Array): Buffer {
   const parts: Uint8Array[] = [HEADER];
   for (let start = 0; start < bytes.length; start += BLOCK_BYTES_MAX) {
@@ -31,18 +31,19 @@ function lengthOf(value: number): Buffer {
 
 // LZ4's block format (lz4_Block_format.md): sequences of a token, literals, and a match.
 const MATCH_BYTES_MIN = 4;
-/** The last 5 bytes must be literals, and the last match must begin at least 12 bytes before the end. */
+/** The last bytes of a block, which must be literals. */
 const LAST_LITERALS = 5;
+/** The last match must begin at least this many bytes before the end of the block. */
 const LAST_MATCH = 12;
 const DISTANCE_MAX = 65_535;
-/** The longest length in a token. The rest of a longer one follows in bytes of up to 255. */
+/** The longest length that fits into a token. The rest of a longer length follows in bytes of up to 255. */
 const TOKEN_LENGTH_MAX = 15;
 const HASH_BITS = 14;
 const HASH_FACTOR = 2_654_435_761;
-/** After each 2^6 positions in a row without a match, the search advances by one byte more at a time. */
+/** After each 2^6 positions in a row without a match, each step of the search is one byte longer. */
 const SKIP_SHIFT = 6;
 
-/** Compresses one block. It is greedy: a table says where each four bytes occurred last, and that match is taken. */
+/** Compresses one block, greedily: a table says where each four bytes occurred last, and this match is used. */
 function compressBlock(plain: Uint8Array): Uint8Array {
   const view = new DataView(plain.buffer, plain.byteOffset, plain.length);
   const out = new Uint8Array(plain.length + Math.ceil(plain.length / 255) + 16);

@@ -7,15 +7,15 @@ import { crc32c } from "./crc32c.ts";
 const STREAM_IDENTIFIER = Buffer.from("\xff\x06\x00\x00sNaPpY", "latin1");
 const COMPRESSED = 0x00;
 const UNCOMPRESSED = 0x01;
-/** A reader may skip chunks of unknown types from this one on. */
+/** The least type of chunks that a reader may skip if it does not know their type. */
 const SKIPPABLE_MIN = 0x80;
 const HEADER_BYTES = 4;
 const CHECKSUM_BYTES = 4;
-/** The most that one chunk may hold when uncompressed. */
+/** The most bytes of one chunk before compression, by the format. */
 const CHUNK_BYTES_MAX = 65_536;
 const CHECKSUM_MASK = 0xa282ead8;
 
-/** Compresses the bytes to a stream of snappy's framing format, which `content-encoding` calls `x-snappy-framed`. */
+/** Compresses the bytes to snappy's framing format. Its name in `content-encoding` is `x-snappy-framed`. */
 export function toSnappyFrames(bytes: Uint8Array): Buffer {
   const chunks: Buffer[] = [STREAM_IDENTIFIER];
   for (let start = 0; start < bytes.length; start += CHUNK_BYTES_MAX)
@@ -34,7 +34,7 @@ function chunkOf(plain: Uint8Array): readonly [Buffer, Buffer] {
   return [header, Buffer.from(content.buffer, content.byteOffset, content.length)];
 }
 
-/** Decompresses such a stream. Throws if the bytes are no such stream, or if the result has more than `bytesMax` bytes. */
+/** Decompresses snappy's framing format. Throws if the stream is faulty or holds more than `bytesMax` bytes. */
 export function fromSnappyFrames(stream: Buffer, bytesMax: number): Buffer {
   if (!stream.subarray(0, STREAM_IDENTIFIER.length).equals(STREAM_IDENTIFIER))
     throw new Error("cannot read snappy frames: the stream does not begin with its identifier");
@@ -66,9 +66,10 @@ function contentOf(type: number, body: Buffer, bytesMax: number): Uint8Array {
   return plain;
 }
 
-/** Compresses the bytes to one snappy block, which `content-encoding` calls `snappy`. */
+/** Compresses the bytes to one snappy block. The name of this format in `content-encoding` is `snappy`. */
 export function toSnappyBlock(bytes: Uint8Array): Uint8Array {
-  // For a Buffer the library returns a Buffer that keeps the memory of the largest possible result.
+  // A plain Uint8Array is passed: for a Buffer, snappyjs returns one that keeps the memory of the largest possible
+  // result.
   return compress(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
 }
 

@@ -2,10 +2,10 @@
 import { z } from "zod";
 import { size } from "../options/values.ts";
 
-/** An amount as it is written: a number, whose unit the sizer says, or a text with a unit of bytes. */
+/** An amount as the config has it: a number, whose unit is the option `sizer`, or a text in bytes such as "64MiB". */
 export type Amount = number | string;
 
-/** The schema of an amount of at least `min`. */
+/** The schema of an amount. `min` is the least number; it does not apply to texts. */
 export const amount = (min: number): z.ZodType<Amount, Amount> =>
   z
     .union([z.int().min(min, { error: "must be positive" }), z.string()], {
@@ -15,5 +15,5 @@ export const amount = (min: number): z.ZodType<Amount, Amount> =>
       error: 'must be a whole number, or a size such as "64MiB"',
     });
 
-/** The number of an amount: bytes if it has a unit. */
+/** Returns an amount as a number: in bytes for a text with a unit, else the number itself. */
 export const parseAmount = (input: Amount): number => size({ minBytes: 0 }).parse(input);

@@ -13,12 +13,12 @@ export interface Batch {
 }
 
 /**
- * Sends a batch once and returns the peer's answer. It never rejects, and resolves soon after `signal` aborts. The signal
- * aborts at the deadline, or earlier if the agent does not wait any longer (see `isBrokenOff`).
+ * Sends a batch once and returns the peer's answer. It never rejects, and resolves soon after `signal` aborts. The
+ * signal aborts at the attempt's deadline, or earlier if a shutdown's time is over (see `isBrokenOff`).
  */
 export type Send = (batch: Batch, signal: AbortSignal) => Promise<Answer>;
 
-/** How long an attempt may take to end after its deadline. */
+/** The longest time from an attempt's deadline to its end. After it, `make` returns `NOT_ENDED`. */
 const OVERTIME_MS = 2_000;
 
 const NOT_ENDED: Answer = {
@@ -28,7 +28,10 @@ const NOT_ENDED: Answer = {
 };
 const ENDED_EARLY: Answer = { kind: "busy", status: "shutdown", error: BROKEN_OFF };
 
-/** One attempt to send, with its deadline. A transport that breaks the contract of `Send` does not stop the exporter. */
+/**
+ * One attempt to send, with its deadline. It ends even if the transport rejects or hangs, against the contract of
+ * `Send`.
+ */
 export class SendAttempt {
   readonly #clock: Clock;
   readonly #controller = new AbortController();
@@ -45,7 +48,7 @@ export class SendAttempt {
     try {
       return await Promise.race([send(batch, this.#controller.signal), this.#end.promise]);
     } catch (error) {
-      // The request must still be accounted for.
+      // The transport broke its contract. An answer is still needed, so that the requests are counted as lost.
       return { kind: "drop", status: "internal", error: `BUG: ${String(error)}` };
     } finally {
       this.#cancel();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { RetryConfig } from "./retry_config.ts";
 
-/** The least pause. Without it, intervals of 0 or a `multiplier` below 1 would send to a failing peer without a pause. */
+/** The least pause, since an `initial_interval` of 0 or a `multiplier` below 1 would lead to attempts without one. */
 const WAIT_MIN_MS = 10;
 
 /** The pauses between the attempts to reach a peer: they grow exponentially, with jitter. */
@@ -17,7 +17,7 @@ export class Backoff {
     this.reset();
   }
 
-  /** Returns the pause before the next attempt, in milliseconds, and lengthens the one after it. */
+  /** Returns the pause before the next attempt, in milliseconds. Makes the pause of the next call longer. */
   next(): number {
     const { randomizationFactor, multiplier, maxIntervalMs } = this.#config;
     const spread = 1 + randomizationFactor * (2 * this.#random() - 1);
@@ -26,7 +26,7 @@ export class Backoff {
     return waitMs;
   }
 
-  /** Begins again with the shortest pause. To be called when the peer has answered. */
+  /** Begins again with the shortest pause. The caller calls it when the peer has answered. */
   reset(): void {
     const { initialIntervalMs, maxIntervalMs } = this.#config;
     this.#intervalMs = Math.min(initialIntervalMs, maxIntervalMs);

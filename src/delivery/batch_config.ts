@@ -6,19 +6,19 @@ import type { TakeLimit } from "./queue.ts";
 
 /** How requests are put together into batches: the Collector's `sending_queue::batch`. */
 export interface BatchConfig {
-  /** How long requests wait for others before they are sent together. */
+  /** How long a request waits for others, to be sent in one batch with them. */
   readonly flushTimeoutMs: number;
-  /** When this much waits, it is sent at once, without waiting for `flushTimeoutMs`. */
+  /** When the waiting requests reach this size, they are sent at once, before `flushTimeoutMs` has passed. */
   readonly min: TakeLimit;
-  /** The most bytes of one request. */
+  /** The most bytes of one batch, before compression. */
   readonly maxBytes: number;
-  /** The most data points of one request; undefined for no limit. */
+  /** The most data points of one batch; undefined for no limit. */
   readonly maxItems?: number | undefined;
 }
 
-/** gRPC servers take messages of 4 MiB by default. A larger request is cut until its size is known, which costs attempts. */
+/** The default of `max_size` in bytes. By default gRPC servers accept up to 4 MiB; more would cost failed attempts. */
 const REQUEST_BYTES_MAX = 4_000_000;
-/** The least value of `max_size`: almost any metric fits into it, with its resource and its scope. */
+/** The least `max_size` in bytes. Almost every metric fits into a request of this size, with its resource and scope. */
 const REQUEST_BYTES_MIN = 64 * 1024;
 
 /** The schema of `sending_queue::batch`. */

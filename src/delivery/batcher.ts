@@ -5,13 +5,13 @@ import type { QueueConfig } from "./config.ts";
 import { type PendingRequest, type RequestQueue, sizeOfAll, type TakeLimit } from "./queue.ts";
 import { type SizeFinding, SizeLimit } from "./size_limit.ts";
 
-/** Requests that have waited this much longer than `flush_timeout` are a backlog. */
+/** Requests are a backlog if they have waited for `flush_timeout` and this time in addition. */
 const BACKLOG_MS = 10_000;
 
 export interface BatcherOptions {
   readonly clock: Clock;
   readonly config: QueueConfig;
-  /** Returns the queue of now: at the start that of a storage may replace the first one. */
+  /** Returns the current queue. At the start a queue on disk may replace the first one, which is in memory. */
   queue(): RequestQueue;
   /** Called when a batch may have become due. The callee calls `next`. */
   onDue(): void;
@@ -21,14 +21,14 @@ export interface BatcherOptions {
  * Decides when requests leave the queue, and how many of them together. A batch is due
  * - as soon as `batch::min_size` waits, or
  * - when its requests have waited for `batch::flush_timeout`, or
- * - when its requests were sent before and came back, or
- * - when they are a backlog, and `backlog_rate` allows it to leave.
+ * - when its requests were requeued after a failed attempt, or
+ * - when its requests are a backlog, and `backlog_rate` allows them to leave.
  */
 export class Batcher {
   readonly #options: BatcherOptions;
   readonly #backlog: BacklogRate;
   readonly #sizeLimit: SizeLimit;
-  /** How many of the oldest requests are due although they may be less than `batch::min_size`. */
+  /** How many of the oldest requests are due, even if together they are smaller than `batch::min_size`. */
   #dueCount = 0;
   #cancelFlush: (() => void) | undefined;
   #cancelBacklog: (() => void) | undefined;
@@ -41,13 +41,13 @@ export class Batcher {
     this.#sizeLimit = new SizeLimit(clock, config.batch.maxBytes);
   }
 
-  /** A request of this size has been added to the queue. */
+  /** Notes that a request of `bytes` bytes has been added to the queue. */
   enqueued(bytes: number): void {
     this.#backlog.enqueued(bytes);
     if (!this.#options.config.enabled) this.#dueCount++;
   }
 
-  /** Requests that `next` returned are back in the queue. They are due as soon as something may be sent. */
+  /** Notes that requests which `next` returned are back in the queue. They are due again at once. */
   requeued(requests: readonly PendingRequest[]): void {
     this.#dueCount += requests.length;
     this.#backlog.requeued(sizeOfAll(requests).bytes);
@@ -58,7 +58,7 @@ export class Batcher {
     this.#dueCount = this.#options.queue().waiting.requests;
   }
 
-  /** Makes all waiting requests due, without a limit of their rate, and ends all timers. */
+  /** Makes all waiting requests due for a shutdown. `backlog_rate` no longer applies, and all timers end. */
   drain(): void {
     this.#isDraining = true;
     this.#cancelFlush?.();
@@ -66,12 +66,14 @@ export class Batcher {
     this.flush();
   }
 
-  /** Learns from a batch that a peer has found too large. Returns whether batches are smaller from now on. */
+  /**
+   * Learns the peer's limit from a batch that was too large for it. Returns whether batches are smaller from now on.
+   */
   limitTo(finding: SizeFinding): boolean {
     return this.#sizeLimit.lower(finding);
   }
 
-  /** Takes the next batch from the queue. If none is due, returns none, and calls `onDue` when one may be. */
+  /** Takes the next batch from the queue. If none is due, returns no requests, and calls `onDue` later. */
   next(): readonly PendingRequest[] {
     const isBacklog = this.#isBacklog();
     if (this.#isHeldBack(isBacklog)) return [];
@@ -92,7 +94,7 @@ export class Batcher {
     return maxItems === undefined ? { bytes } : { bytes, items: maxItems };
   }
 
-  /** Whether so much waits that it need not wait for more. */
+  /** Whether the waiting requests have reached `batch::min_size`, so that they need not wait for more. */
   #hasEnough(): boolean {
     const { waiting } = this.#options.queue();
     const { bytes = Number.POSITIVE_INFINITY, items = Number.POSITIVE_INFINITY } =

@@ -3,9 +3,12 @@ import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { RetryConfig } from "./retry_config.ts";
 
-/** The longest pause that a peer can ask for. If it asks for a longer one, that is probably a mistake, and the queue would fill. */
+/** The longest pause that a peer gets: an hour. To ask for more is probably a mistake, and the queue would fill. */
 const ASKED_MAX_MS = 3_600_000;
-/** A pause that the peer asked for is longer by a random share up to this one, so that agents do not all return at once. */
+/**
+ * A pause that the peer asked for is made longer at random, by at most this share of it, so that agents do not all send
+ * at the same time.
+ */
 const ASKED_SPREAD = 0.1;
 
 export interface CircuitBreakerOptions {
@@ -13,37 +16,41 @@ export interface CircuitBreakerOptions {
   readonly retry: RetryConfig;
   /** Gives numbers from 0 to 1, for the jitter. */
   readonly random: () => number;
-  /** Called when a pause ends, and a request may be sent. */
+  /** Called when a pause ends, so that one request can be sent. */
   onReady(): void;
 }
 
-/** Counts the changes of the state. An attempt that began in an older generation says nothing new about the peer. */
+/** A number that grows with each change of state. An attempt of an older generation says nothing new about the peer. */
 export type Generation = number;
 
+/** How long the breaker pauses after a failure, and whether the pause is excluded. */
 export interface PauseRequest {
   /** The pause that the peer asked for; undefined if it asked for none. */
   readonly askedMs: number | undefined;
-  /** Whether the pause does not count as time in which requests were tried. */
+  /** Whether the pause does not count for `max_elapsed_time`, the time in which requests are tried. */
   readonly isExcluded: boolean;
 }
 
 /**
- * Decides whether requests may be sent now. A failure of the peer concerns all requests, so all of them wait:
+ * Decides whether requests can be sent now. A failure of the peer concerns all requests, so all of them wait:
  *
- * - "closed": requests may be sent.
- * - "open": none may be sent, until the pause ends. The pause is that of the back-off, or the one that the peer asked for.
- * - "half_open": one request may be sent. If the peer takes it, the breaker closes; if not, it opens again.
+ * - "closed": requests are sent.
+ * - "open": no request is sent until the pause ends. The pause is the back-off's, or the one that the peer asked
+ *   for if that is longer.
+ * - "half_open": one request is sent. If the peer answers it, the breaker closes; if the peer fails, it opens again.
  */
 export class CircuitBreaker {
   readonly #options: CircuitBreakerOptions;
   readonly #backoff: Backoff;
   #state: "closed" | "open" | "half_open" = "closed";
-  /** Whether the peer asked for the pause. Then it gets at most one request until it has answered, also at a shutdown. */
+  /**
+   * Whether the peer asked for the pause. If so, it gets one request at a time until it answers, also at a shutdown.
+   */
   #isAsked = false;
   #pauseEndMs = 0;
   #cancel: (() => void) | undefined;
   #generation: Generation = 0;
-  /** The sum of the excluded pauses that have ended. */
+  /** The sum of the excluded pauses that have ended, in milliseconds. */
   #excludedMs = 0;
   /** When the excluded part of the current pause begins; infinite if the pause has none. */
   #excludedFromMs = Number.POSITIVE_INFINITY;
@@ -59,14 +66,14 @@ export class CircuitBreaker {
   }
 
   /**
-   * How many milliseconds of excluded pauses there were until that time: pauses that a peer asked for, or that a wrong
-   * address or wrong credentials caused. They do not count for `max_elapsed_time`.
+   * How many milliseconds of excluded pauses there were until the time `untilMs`: pauses that a peer asked for, or that
+   * a wrong address or wrong credentials caused. They do not count for `max_elapsed_time`.
    */
   excludedMs(untilMs: number): number {
     return this.#excludedMs + Math.max(0, Math.min(untilMs, this.#pauseEndMs) - this.#excludedFromMs);
   }
 
-  /** How many requests may be on their way now, if the config allows `numConsumers`. */
+  /** How many batches may be sent at the same time now. `numConsumers` is the most that the config allows. */
   allowed(numConsumers: number): number {
     switch (this.#state) {
       case "closed":
@@ -83,41 +90,44 @@ export class CircuitBreaker {
     if (ms > 0) this.#pause(ms);
   }
 
-  /** The peer took a request, or rejected that request alone: it is there. */
+  /** Notes that the peer accepted a request, or rejected this request alone: so the peer works. */
   answered(generation: Generation): void {
     if (this.#state === "closed" || (generation !== this.#generation && this.#isAsked)) return;
     this.#close();
   }
 
-  /** The peer cannot take requests now. Returns how long nothing is sent, in milliseconds. */
+  /** Notes that the peer accepts no requests now. Returns how long nothing is sent, in milliseconds. */
   failed(generation: Generation, { askedMs: wishMs, isExcluded }: PauseRequest): number {
     const { clock, random } = this.#options;
     const nowMs = clock.monotonicMs();
     const isAsked = wishMs !== undefined && wishMs > 0;
     const leftMs = this.#state === "open" ? this.#pauseEndMs - nowMs : 0;
-    // Attempts of one generation fail for one reason. Only the first one counts, unless the peer asks for a longer pause.
+    // Attempts of one generation fail for one reason. Only the first failure counts, unless a later one asks for a
+    // pause.
     if (generation !== this.#generation && leftMs > 0 && !isAsked) return leftMs;
     const askedMs = Math.min(wishMs ?? 0, ASKED_MAX_MS) * (1 + ASKED_SPREAD * random());
     const ownMs = generation === this.#generation || leftMs <= 0 ? this.#backoff.next() : leftMs;
     const waitMs = Math.max(ownMs, askedMs);
     if (waitMs <= leftMs) return leftMs;
-    // When a pause becomes longer, its excluded part is what was excluded before and what is added now.
+    // If the longer pause is excluded, its excluded part is the part that was excluded before, and the time added now.
     const wasExcluded = this.#excludedFromMs < Number.POSITIVE_INFINITY;
     this.#endExcluded();
     if (isAsked || isExcluded) this.#excludedFromMs = nowMs + (wasExcluded ? 0 : leftMs);
-    // At a shutdown a peer that asked for a pause gets one request, and this was it.
+    // At a shutdown a peer that asked for a pause gets one request. The one that failed was this request.
     this.#isAsked = isAsked || (this.#isDraining && this.#isAsked);
     this.#pause(waitMs);
     return waitMs;
   }
 
-  /** Ends all pauses, for a shutdown. A peer that asked for one gets one request, and the others only if it takes that. */
+  /**
+   * Ends the pause, for a shutdown. If the peer asked for it, the peer gets one request, and more only if it answers.
+   */
   drain(): void {
     this.#isDraining = true;
     if (this.#state !== "closed") this.#endPause();
   }
 
-  /** Ends the timer. */
+  /** Cancels the timer of the pause. */
   stop(): void {
     this.#cancel?.();
   }

@@ -8,7 +8,7 @@ import { DAY_MS, type RetryConfig } from "./retry_config.ts";
 
 /** The options of all exporters that push. */
 export interface DeliveryConfig {
-  /** The deadline of one attempt; 0 for none. */
+  /** The deadline of one attempt to send; 0 for none. */
   readonly timeoutMs: number;
   readonly retryOnFailure: RetryConfig;
   readonly sendingQueue: QueueConfig;
@@ -17,20 +17,20 @@ export interface DeliveryConfig {
 /** The queue of requests that wait to be sent: the Collector's `sending_queue`. */
 export interface QueueConfig {
   readonly enabled: boolean;
-  /** The most that may wait or be on its way, in the sizer's unit. */
+  /** The most that may be in the queue or being sent, in the unit of `sizer`. */
   readonly queueSize: number;
   readonly sizer: Sizer;
-  /** How many requests may be on their way at one time. */
+  /** How many batches may be sent at the same time. */
   readonly numConsumers: number;
-  /** Whether a full queue rejects the newest request, or drops the one that has waited longest. */
+  /** Whether a full queue rejects the new request, or drops requests that have waited longest to make room for it. */
   readonly overflow: "refuse_newest" | "drop_oldest";
-  /** Whether a full queue has no room: receivers then stop scraping, for the other exporters too. */
+  /** Whether receivers stop scraping while the queue is full. They then stop for all exporters of their pipelines. */
   readonly blockOnOverflow: boolean;
-  /** Whether a source has no room until its last reading is delivered or dropped. */
+  /** Whether a sandbox is not scraped until its last reading is delivered or dropped. */
   readonly waitForResult: boolean;
-  /** A request that has waited longer is dropped; 0 for never. */
+  /** A request that has been in the queue for longer is dropped; 0 for never. */
   readonly maxAgeMs: number;
-  /** How many times as fast as new requests come in a backlog may leave; 0 for no limit. */
+  /** The highest rate at which a backlog leaves, as a multiple of the rate of new requests; 0 for no limit. */
   readonly backlogRate: number;
   /** The first request after a start is sent after a random delay, which is at most this one. */
   readonly startSpreadMs: number;
@@ -39,7 +39,7 @@ export interface QueueConfig {
   readonly batch: BatchConfig;
 }
 
-/** The delivery options of an exporter by their names in YAML, as the schemas of an exporter give them. */
+/** The delivery options of an exporter by their names in YAML, after its schema has checked and converted them. */
 export interface DeliverySection {
   readonly timeout: number;
   readonly retry_on_failure: RetryConfig;
@@ -55,10 +55,10 @@ export function toDeliveryConfig(options: DeliverySection): DeliveryConfig {
   };
 }
 
-/** A backlog that leaves more slowly would hardly become smaller. */
+/** The least `backlog_rate`. At a lower rate a backlog would hardly become smaller, since new requests join it. */
 const BACKLOG_RATE_MIN = 1.5;
 
-/** The default of `queue_size` for each sizer. Those of requests and items are the Collector's. */
+/** The default of `queue_size` for each `sizer`. The defaults for requests and items are the Collector's. */
 const DEFAULT_SIZES: Readonly<Record<Sizer, Amount>> = { requests: 1_000, items: 1_000_000, bytes: "64MiB" };
 
 const queueWith = (num_consumers: z.ZodType<number, number | undefined>): z.ZodType<QueueConfig> =>

@@ -15,7 +15,7 @@ import { Sender } from "./sender.ts";
 import type { SizeFinding } from "./size_limit.ts";
 
 export interface DeliveryChainOptions {
-  /** The exporter's type. It names the queue on disk, so that an older name of the type in the id finds the same queue. */
+  /** The exporter's type. It names the queue on disk, so an id with an older name of the type finds the same queue. */
   readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
@@ -33,7 +33,7 @@ export interface DeliveryChainOptions {
  * 4. The sender sends the batch when the circuit breaker allows it, and acts on the peer's answer: it acknowledges the
  *    requests, or requeues them.
  *
- * Each request for which `enqueue` returns true is delivered, or kept on disk, or counted and logged as lost with a reason.
+ * Each request for which `enqueue` returns true is delivered, kept on disk, or reported as lost with a reason.
  */
 export class DeliveryChain {
   readonly #options: DeliveryChainOptions;
@@ -42,8 +42,9 @@ export class DeliveryChain {
   readonly #batcher: Batcher;
   readonly #breaker: CircuitBreaker;
   readonly #sender: Sender;
+  /** The queue in memory, until `start` replaces it by the storage's if the config names one. */
   #queue: RequestQueue = new MemoryQueue();
-  /** Whether the queue outlives the agent. */
+  /** Whether the queue is on disk, so that it outlives the agent. */
   #isPersistent = false;
   /** The number of batches that are being sent. */
   #inFlight = 0;
@@ -112,7 +113,7 @@ export class DeliveryChain {
     return this.#intake.noRoom(source);
   }
 
-  /** Takes a request. Returns whether it is in the queue now; otherwise it has been counted as lost. */
+  /** Adds a request to the queue. Returns true if the queue accepted it; false if it was counted as lost. */
   enqueue(request: EncodedRequest): boolean {
     if (!this.#intake.enqueue(request)) return false;
     this.#report.enqueued();
@@ -121,7 +122,7 @@ export class DeliveryChain {
     return true;
   }
 
-  /** Counts points that are in no request, since their kind counts something and their numbers are no counts. */
+  /** Counts points as lost that no request contains, since their numbers are no counts, such as a negative sum. */
   countUnsound(families: readonly Family[], { key }: Resource): void {
     const error = `"${families[0]?.name}" of "${key}" has a number that is no count`;
     this.#report.leftOut(families.length, error);
@@ -130,9 +131,9 @@ export class DeliveryChain {
   /**
    * Ends the chain:
    *
-   * 1. The intake takes nothing more.
+   * 1. The intake rejects all further requests.
    * 2. Each request in memory gets one more attempt. Requests on disk stay there.
-   * 3. When that is done, or when the deadline aborts, attempts that are still under way are broken off.
+   * 3. When these attempts have ended, or when the deadline aborts, attempts that are still under way are broken off.
    * 4. Requests that are still in memory are counted as lost, and the queue is closed.
    */
   async shutdown(deadline: AbortSignal): Promise<void> {
@@ -158,7 +159,7 @@ export class DeliveryChain {
     this.#report.close();
   }
 
-  /** Replaces the queue in memory by the storage's, and moves the requests into it that came before the start. */
+  /** Replaces the queue in memory by the storage's queue, and moves requests that came before the start into it. */
   #openStorage(storage: string): void {
     const { settings, type } = this.#options;
     const offered = settings.host.single(QUEUE_STORAGES).get(storage);
@@ -176,7 +177,7 @@ export class DeliveryChain {
     this.#isPersistent = true;
   }
 
-  /** Sends the batches that are due, as many as may be on their way. */
+  /** Sends the batches that are due, until as many are being sent as the circuit breaker allows. */
   #sendDue(): void {
     if (this.#state === "new" || this.#state === "closed") return;
     if (this.#state === "draining" && this.#isPersistent) return;
@@ -209,7 +210,7 @@ export class DeliveryChain {
     );
   }
 
-  /** Says what becomes of the requests that are still in the queue when the chain ends. */
+  /** Reports the requests that are still in the queue when the chain ends: kept on disk, or lost. */
   #reportRest(): void {
     const { requests, items } = this.#queue.size;
     if (requests === 0) return;

@@ -12,29 +12,31 @@ import { join } from "node:path";
 import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
 
 const NAME = "acks";
-/** The file is rewritten when it has more acks than this of segments that are gone. */
+/** The file is rewritten when it has more than this many acks of removed segments. They are 64 KiB. */
 const OBSOLETE_MIN = 4_096;
 
 export interface AcksOptions {
   readonly directory: string;
   /** Whether each ack is forced to the disk at once, so that it survives a loss of power. */
   readonly sync: boolean;
-  /** Called when an ack could not be written. Its record is sent again after a restart. */
+  /**
+   * Called when the file could not be written. Records whose acks are not in the file are sent again after a restart.
+   */
   onError(error: Error): void;
 }
 
-/** The sequence numbers of the acknowledged records, in a file to which they are appended. It is rewritten when most are obsolete. */
+/** The sequence numbers of the acknowledged records. They are appended to a file, which is rewritten when it grows. */
 export class Acks {
   readonly #options: AcksOptions;
   readonly #path: string;
-  /** The numbers of records in segments that are still there. */
+  /** The numbers of the acknowledged records whose segments are still on disk. */
   readonly #acknowledged = new Set<number>();
   #fd: number;
   /** The highest number that was ever acknowledged; 0 if none was. */
   last = 0;
   /** The number of acks in the file. */
   #written = 0;
-  /** Whether the file ends in the beginning of an ack. Then no ack can be appended. */
+  /** Whether the file ends in a part of an ack. If so, it must be rewritten before another ack is written. */
   #isTorn = false;
 
   /** Reads the file. Throws errors of the file system. */
@@ -60,12 +62,12 @@ export class Acks {
     if (this.#written - this.#acknowledged.size > OBSOLETE_MIN) this.rewrite();
   }
 
-  /** Forgets the acks from `first` to before `end`, since their segment is gone. */
+  /** Forgets the acks from `first` to `end - 1`. The caller has removed the segment with their records. */
   drop(first: number, end: number): void {
     for (let sequence = first; sequence < end; sequence++) this.#acknowledged.delete(sequence);
   }
 
-  /** Rewrites the file with the acks that are still needed, and the highest one, so that no number is used twice. */
+  /** Rewrites the file with the acks that are still needed, and with the highest, so that no number is used twice. */
   rewrite(): void {
     const kept = [...new Set(this.#acknowledged).add(this.last)];
     const bytes = Buffer.alloc(ACK_BYTES * kept.length);
@@ -73,7 +75,7 @@ export class Acks {
     try {
       writeFileSync(`${this.#path}.new`, bytes, { mode: 0o600 });
       renameSync(`${this.#path}.new`, this.#path);
-      // The new file is opened first. If that failed after the close, `#fd` could name another open file.
+      // The new file is opened before the old one is closed. If opening failed after that, `#fd` would be closed.
       const fd = openSync(this.#path, "a", 0o600);
       closeSync(this.#fd);
       this.#fd = fd;
@@ -101,7 +103,7 @@ export class Acks {
       if (this.#options.sync) fdatasyncSync(this.#fd);
       this.#written += acks.length / ACK_BYTES;
     } catch (error) {
-      // Their records are sent again after a restart, unless their segment has been removed by then.
+      // Records whose acks are missing are sent again after a restart, unless their segment has been removed by then.
       this.#options.onError(new Error(`cannot note what was delivered: ${(error as Error).message}`));
     }
   }

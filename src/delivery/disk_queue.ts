@@ -22,12 +22,18 @@ import {
 } from "./queue.ts";
 import { Requeued } from "./requeued.ts";
 
-/** When writes are forced to the disk, so that they survive a loss of power. A crash of the process they survive anyway. */
+/**
+ * When writes are forced to the disk, so that they survive a loss of power. They survive a crash of the agent anyway.
+ */
 export type Fsync = "never" | "always" | { readonly everyMs: number };
 
-/** The bytes on disk that all queues of one storage share. Each queue adds its own to `bytes`. */
+/** The limit on the bytes on disk of all queues of one storage. */
 export interface Quota {
+  /** The most bytes of all queues together. */
   readonly bytesMax: number;
+  /**
+   * The bytes of all queues together. Each queue adds the bytes that it writes, and subtracts those that it removes.
+   */
   bytes: number;
 }
 
@@ -39,37 +45,43 @@ export interface DiskQueueOptions {
   readonly clock: Clock;
   /** Called when damage on disk has made a record unreadable. The callee counts and logs the loss. */
   onDamage(damage: Damage): void;
-  /** Called when an operation has failed. No record is lost by that. */
+  /** Called when a sync, a removal of a file or a write of acks fails. No record is lost by such a failure. */
   onError(error: Error): void;
 }
 
+/** A request that was read from a record, with the segment that has the record. */
 interface RequestOnDisk extends PendingRequest {
   readonly segment: Segment;
 }
 
-/** A segment is removed when all of it is acknowledged. Small segments free space soon, large ones make few files. */
+/** A segment of this size is full. Smaller segments would free space sooner, larger ones would make fewer files. */
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
-/** A segment has at most the quota divided by this, so that a small quota has several segments too. */
+/** A segment is also full at this fraction of the quota, so that a small quota has several segments too. */
 const SEGMENTS_PER_QUOTA = 16;
-/** The last segment is kept while it is smaller, so that a queue that is mostly empty does not make a file for each record. */
+/**
+ * The last segment is not removed while it is smaller: so a mostly empty queue does not make a file for each record.
+ */
 const KEPT_BYTES_MAX = 256 * 1024;
 const SEGMENT_NAME = /^(\d{16})\.log$/;
-/** How long the queue has no space after a failed write, since the next write may fail too. */
+/** How long the queue reports no space after a failed write, since the next write may fail too. */
 const FAILED_MS = 10_000;
 
 /**
- * A queue that outlives the process. Requests are records that are appended to segments; the numbers of acknowledged records
- * are appended to a list of acks. After a restart all records wait again that are not in that list. So a crash at any
- * instant loses no request that `add` took; requests that were being sent at that instant are sent twice.
+ * A queue that outlives the process. Requests are records that are appended to segments; the numbers of acknowledged
+ * records are appended to a list of acks. After a restart, all records whose numbers are not in this list wait again.
+ * So a crash at any instant loses no request that `add` has stored; requests that were being sent then are sent twice.
  */
 export class DiskQueue implements RequestQueue {
   readonly #options: DiskQueueOptions;
   readonly #segments: Segment[] = [];
   readonly #acks: Acks;
   readonly #requeued = new Requeued<RequestOnDisk>();
+  /** The number of the last record that was written. */
   #sequence = 0;
+  /** The size of the requests that were taken, and neither acknowledged nor requeued. */
   #taken: QueueSize = ZERO_SIZE;
   readonly #sync: DelayedSync | undefined;
+  /** When a write last failed, by the monotonic clock. */
   #failedMs = Number.NEGATIVE_INFINITY;
 
   /** Opens the queue with the records that are on disk. Throws errors of the file system. */
@@ -137,7 +149,7 @@ export class DiskQueue implements RequestQueue {
     const taken = this.#requeued.take(limit);
     let size = sizeOfAll(taken);
     const fits = (more: QueueSize): boolean => taken.length === 0 || isWithin(plus(size, more), limit);
-    // Requests that are still there are older than all records that wait in the segments.
+    // If the limit left requeued requests behind, these are older than all records in the segments: no record is taken.
     const isLeft = this.#requeued.size.requests > 0;
     for (
       let next = isLeft ? undefined : this.#takeOne(fits);
@@ -192,13 +204,13 @@ export class DiskQueue implements RequestQueue {
         const { sequence, points, addedMs } = record.header;
         return { bytes: record.payload, points, sequence, addedMs, source: undefined, segment };
       }
-      // Either the next record of this segment does not fit, or the rest of the segment was damaged and waits no more.
+      // No record: either the next one exceeds the limit, or the rest of this segment was damaged and no longer waits.
       if (segment.waiting.requests > 0) return undefined;
     }
     return undefined;
   }
 
-  /** Returns the segment for the next record, or why there is none. */
+  /** Returns the segment to which the next record is appended, or the reason why there is none. */
   #writable(bytes: number): Segment | string {
     const { quota, directory } = this.#options;
     if (quota.bytes + bytes > quota.bytesMax) return "the storage's quota is used up";
@@ -219,7 +231,7 @@ export class DiskQueue implements RequestQueue {
     }
   }
 
-  /** Removes segments of which all records are acknowledged. The last one stays while it is small. */
+  /** Removes segments whose records are all acknowledged, except a last one that is smaller than `KEPT_BYTES_MAX`. */
   #removeAcknowledged(): void {
     for (const segment of [...this.#segments]) {
       const isLast = segment === this.#segments.at(-1);

@@ -20,11 +20,11 @@ import {
 } from "./disk_record.ts";
 import { minus, plus, type QueueSize, ZERO_SIZE } from "./queue.ts";
 
-/** Records that cannot be read any more. */
+/** A place in a file at which one or more records cannot be read any more. */
 export interface Damage {
   readonly path: string;
   readonly offset: number;
-  /** The size of these records, as far as it is known: where a header is damaged, it has 0 items. */
+  /** The size of the lost records. A record whose header is found damaged at the start counts with 0 items. */
   readonly lost: QueueSize;
 }
 
@@ -35,10 +35,10 @@ export interface StoredRecord {
   readonly payload: Uint8Array;
 }
 
-/** How many bytes are read at a time to find the next header. */
+/** How many bytes are read at a time behind damaged bytes, to find the next header. */
 const SCAN_BYTES = 256 * 1024;
 
-/** A file of records, one behind the other. Some of them may be acknowledged already. */
+/** A file of records, one behind the other. It stays until all its records are acknowledged. */
 export class Segment {
   readonly path: string;
   /** The number of the first record. Records with smaller numbers are in earlier segments. */
@@ -48,7 +48,7 @@ export class Segment {
   #end: number;
   /** The offset of the next record to be taken. */
   #cursor = 0;
-  /** Whether the file ends in the beginning of a record, which could not be cut off. Then no record can be appended. */
+  /** Whether the file ends in a part of a record that could not be cut off. If so, no record can be appended. */
   isTorn = false;
   /** The size of the records that were not taken yet. */
   waiting: QueueSize = ZERO_SIZE;
@@ -68,7 +68,7 @@ export class Segment {
     return this.#end;
   }
 
-  /** Whether somebody has removed the file. Its records can be taken, but do not outlive the process. */
+  /** Whether somebody has removed the file. Its records can still be read, but are lost when the process ends. */
   get isGone(): boolean {
     return fstatSync(this.#fd).nlink === 0;
   }
@@ -78,7 +78,7 @@ export class Segment {
     return this.waiting.requests === 0 && this.taken.size === 0;
   }
 
-  /** Appends a record. Throws errors of the file system; nothing of the record is in the file then. */
+  /** Appends a record. Throws errors of the file system, after it has cut off the written part or set `isTorn`. */
   append(
     payload: Uint8Array,
     header: Omit<RecordHeader, "length" | "checksum">,
@@ -87,7 +87,7 @@ export class Segment {
     const whole = HEADER_BYTES + payload.length;
     try {
       const written = writevSync(this.#fd, [encodeHeader(payload, header), payload]);
-      // A file system that is almost full writes a part.
+      // A file system that is almost full writes only a part, without an error.
       if (written < whole) throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
       if (sync) this.sync();
     } catch (error) {
@@ -98,24 +98,27 @@ export class Segment {
     this.waiting = plus(this.waiting, { requests: 1, items: header.points, bytes: payload.length });
   }
 
-  /** Forces all writes to the disk, and waits. Throws errors of the file system. */
+  /** Forces all writes to the disk, and waits until they are there. Throws errors of the file system. */
   sync(): void {
     fdatasyncSync(this.#fd);
   }
 
-  /** Like `sync`, but does not wait: it calls `done` when all is on the disk. */
+  /** Forces all writes to the disk without waiting. Calls `done` when they are there, or with the error. */
   syncLater(done: (error: Error | null) => void): void {
     fdatasync(this.#fd, done);
   }
 
-  /** When the oldest waiting record was added; undefined if none waits, or if it cannot be read. */
+  /**
+   * When the oldest waiting record was added, in Unix milliseconds; undefined if no record waits or its header is
+   * damaged.
+   */
   get oldestMs(): number | undefined {
     return this.waiting.requests === 0 ? undefined : this.#headerAt(this.#cursor)?.addedMs;
   }
 
   /**
-   * Takes the oldest waiting record, if it fits. Skips records that are acknowledged. Skips and reports records that are
-   * damaged.
+   * Takes the oldest waiting record if `fits` accepts its size. Skips records that are acknowledged. Skips and reports
+   * records that are damaged. Returns undefined if no record waits, or if the oldest does not fit.
    */
   take(
     fits: (size: QueueSize) => boolean,
@@ -125,7 +128,7 @@ export class Segment {
     while (this.waiting.requests > 0) {
       const offset = this.#cursor;
       if (offset >= this.#end) {
-        // The headers of the rest are damaged, so it is not known where the records were.
+        // The headers of the remaining records are damaged, so it is not known where these records were.
         onDamage({ path: this.path, offset, lost: this.waiting });
         this.waiting = ZERO_SIZE;
         break;
@@ -151,8 +154,8 @@ export class Segment {
   }
 
   /**
-   * Counts the records that wait in the file, after a restart. A record that was not written to its end is cut off: its
-   * `append` has not returned. Returns the last sequence number.
+   * Counts the records that wait in the file, after a restart. A record that was not written to its end is cut off: the
+   * process died before its `append` returned. Returns the last sequence number.
    */
   recover(isAcknowledged: (sequence: number) => boolean, onDamage: OnDamage): number {
     let last = this.firstSequence - 1;
@@ -180,7 +183,7 @@ export class Segment {
     return last;
   }
 
-  /** Cuts off a record that was not written to its end. */
+  /** Cuts off the part of a record whose writing failed. */
   #cutTorn(): void {
     try {
       this.#cut(this.#end);
@@ -208,10 +211,10 @@ export class Segment {
     unlinkSync(this.path);
   }
 
-  /** The offset of the next header; that of the file's end if there is none. */
+  /** Returns the offset of the first intact header at or behind `from`; the file's end if there is none. */
   #findHeader(from: number): number {
     for (let at = from; at < this.#end; at += SCAN_BYTES) {
-      // Each read overlaps the next one by a header, so that a header between them is found.
+      // Each read overlaps the next one by almost a header, so that a header that lies across two reads is found.
       const found = findHeader(this.#read(at, SCAN_BYTES + HEADER_BYTES - 1), 0);
       if (found !== undefined) return at + found;
     }

@@ -4,13 +4,14 @@ import type { Segment } from "./disk_segment.ts";
 
 export interface DelayedSyncOptions {
   readonly clock: Clock;
+  /** The time from a write to the sync. */
   readonly everyMs: number;
-  /** Whether the segment still has records that are needed. One that was removed meanwhile is not synced. */
+  /** Whether the segment is still a part of the queue. A segment that was removed before the sync is not synced. */
   isInUse(segment: Segment): boolean;
   onError(error: Error): void;
 }
 
-/** Forces writes to the disk some time later, so that one sync serves many writes. A loss of power loses at most the writes of `everyMs`. */
+/** Forces writes to the disk `everyMs` later: one sync serves many writes, and a loss of power loses at most these. */
 export class DelayedSync {
   readonly #options: DelayedSyncOptions;
   readonly #written = new Set<Segment>();
@@ -20,7 +21,7 @@ export class DelayedSync {
     this.#options = options;
   }
 
-  /** The segment has been written to. */
+  /** Notes that the segment was written to, and starts the timer of the sync if it does not run. */
   wrote(segment: Segment): void {
     this.#written.add(segment);
     this.#cancel ??= this.#options.clock.after(this.#options.everyMs, () => this.#sync());

@@ -15,34 +15,34 @@ import {
 import { QueueReadiness } from "./queue_readiness.ts";
 import type { DeliveryReport, DropReason } from "./report.ts";
 
-/** The end of a resource may exceed the queue's size by this share, since the receiver does not repeat it. */
+/** A request that ends a resource may exceed `queue_size` by this share, since it is made only once. */
 const ENDS_SHARE = 0.25;
 const ONE_REQUEST = { requests: 1 };
 const FULL = "sending queue is full";
 const NO_SPACE = "its storage has no space";
-/** How many expired requests are dropped at one time, since each takes about 0.1 ms on disk. */
+/** The most expired requests that one call drops: to drop one from a disk queue takes about 0.1 ms. */
 const EXPIRED_MAX = 256;
 
 export interface IntakeOptions {
   readonly clock: Clock;
   readonly config: QueueConfig;
   readonly report: DeliveryReport;
-  /** Keeps the agent from being ready, until the returned function is called. */
+  /** Makes the agent report that it is not ready, for the reason, until the returned function is called. */
   holdReadiness(reason: string): () => void;
-  /** Returns the queue of now: at the start that of a storage may replace the first one. */
+  /** Returns the current queue. At the start a queue on disk may replace the first one, which is in memory. */
   queue(): RequestQueue;
 }
 
 /**
- * Adds requests to the queue and keeps the queue within `queue_size`. A full queue rejects the new request, or drops its
- * oldest ones if `overflow` says so. The intake counts and logs each request that is lost for it.
+ * Adds requests to the queue and keeps the queue within `queue_size`. A full queue rejects the new request, or drops
+ * its oldest ones if `overflow` is `drop_oldest`. The intake counts and logs each request that is lost by this.
  */
 export class Intake {
   readonly #options: IntakeOptions;
-  /** With `wait_for_result`: the number of requests of each source that are in the queue or on their way. */
+  /** With `wait_for_result`: how many requests of each source are in the queue or being sent. */
   readonly #pending = new Map<string, number>();
   readonly #readiness: QueueReadiness;
-  /** The size of the last request for which there was no room. */
+  /** The size of the last request that did not fit. While the queue has less space than this, it has no room. */
   #rejected: QueueSize = ZERO_SIZE;
   #isClosed = false;
 
@@ -55,7 +55,7 @@ export class Intake {
     });
   }
 
-  /** Makes the agent not ready if the queue is full. It is called at the start, when a queue on disk may be full already. */
+  /** Makes the agent not ready if the queue has no room at the start, since a queue on disk may be full already. */
   open(): void {
     if (!this.#hasRoom()) this.#noteFull(this.#isFull() ? FULL : NO_SPACE);
   }
@@ -66,7 +66,7 @@ export class Intake {
     this.#readiness.close();
   }
 
-  /** Why a sandbox should not be scraped now; undefined if it may be. */
+  /** Returns why the sandbox of this key must not be scraped now; undefined if it can be. */
   noRoom(source: string): NoRoom | undefined {
     const { waitForResult, blockOnOverflow } = this.#options.config;
     if (waitForResult && this.#pending.has(source)) return "result_pending";
@@ -75,7 +75,7 @@ export class Intake {
     return "queue_full";
   }
 
-  /** Adds the request to the queue. Returns whether it is there now; otherwise it has been counted as lost. */
+  /** Adds the request to the queue. Returns true if the queue accepted it; false if it was counted as lost. */
   enqueue(request: EncodedRequest): boolean {
     const error = this.#add(request);
     if (error !== undefined) {
@@ -101,7 +101,7 @@ export class Intake {
     }
   }
 
-  /** Drops requests that have waited longer than `max_age`: at most `EXPIRED_MAX`, so that it takes little time. */
+  /** Drops requests that have waited longer than `max_age`; at most `EXPIRED_MAX`, so that a call takes little time. */
   dropExpired(): void {
     const { clock, config, queue } = this.#options;
     if (config.maxAgeMs === 0) return;
@@ -122,7 +122,7 @@ export class Intake {
     return !this.#isFull() && this.#options.queue().hasSpace && this.#fits(this.#rejected);
   }
 
-  /** Makes the agent not ready. It does nothing if the queue is turned off, since then the user accepts that requests are lost. */
+  /** Makes the agent not ready. Does nothing if the queue is turned off: its user accepts that requests are lost. */
   #noteFull(error: string, request?: EncodedRequest): void {
     const { enabled, overflow } = this.#options.config;
     if (!enabled || this.#isClosed) return;
@@ -131,7 +131,7 @@ export class Intake {
     this.#readiness.noteFull(`its queue ${words}: ${error}`);
   }
 
-  /** Returns why the request cannot be added; undefined if it was. */
+  /** Adds the request; `overflow` may drop older ones for it. Returns undefined, or why it was not added. */
   #add(request: EncodedRequest): string | undefined {
     const { config, clock, queue } = this.#options;
     if (this.#isClosed) return "the exporter is shutting down";
@@ -153,8 +153,8 @@ export class Intake {
   #fits(request: QueueSize, isEnd = false): boolean {
     const { enabled, queueSize, sizer, blockOnOverflow } = this.#options.config;
     const { size } = this.#options.queue();
-    // With block_on_overflow no scrape begins while the queue is full. Scrapes that had begun are not lost for it.
-    // One very large metric can make a request that exceeds queue_size. An empty queue takes it nevertheless.
+    // With block_on_overflow no scrape begins while the queue is full. Readings of earlier scrapes are still added.
+    // One very large metric can make a request that exceeds queue_size. An empty queue accepts it nevertheless.
     if (!enabled || blockOnOverflow || size.requests === 0) return true;
     return plus(size, request)[sizer] <= (isEnd ? queueSize * (1 + ENDS_SHARE) : queueSize);
   }

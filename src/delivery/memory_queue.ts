@@ -14,16 +14,16 @@ import {
 } from "./queue.ts";
 import { Requeued } from "./requeued.ts";
 
-/** The empty slots at the front of the list are cut off when there are this many, and more of them than of requests. */
+/** Empty slots at the front of the list are cut off when they are at least this many and at least half of the list. */
 const EMPTY_SLOTS_MIN = 256;
 
-/** A queue that ends with the process. */
+/** A queue in memory, which ends with the process. */
 export class MemoryQueue implements RequestQueue {
   readonly hasSpace = true;
   readonly #requeued = new Requeued<PendingRequest>();
-  /** The requests that were never taken, behind slots that are empty since theirs were taken. */
+  /** First the empty slots of requests that were taken, then the requests that were never taken. */
   #list: (PendingRequest | undefined)[] = [];
-  /** The index of the oldest request in the list. */
+  /** The index of the oldest request in `#list`; all slots before it are empty. */
   #first = 0;
   #sequence = 0;
   #listed: QueueSize = ZERO_SIZE;
@@ -47,7 +47,7 @@ export class MemoryQueue implements RequestQueue {
 
   take(limit: TakeLimit): readonly PendingRequest[] {
     const taken = this.#requeued.take(limit);
-    // Requests that are still there are older than the whole list.
+    // If the limit left requeued requests behind, these are older than the whole list: nothing of the list is taken.
     if (this.#requeued.size.requests > 0) return taken;
     let size = sizeOfAll(taken);
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {

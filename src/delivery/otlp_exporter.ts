@@ -5,12 +5,13 @@ import { OtlpRequests } from "../otlp/requests.ts";
 import type { DeliveryConfig } from "./config.ts";
 import { PushExporter, type PushExporterOptions } from "./push_exporter.ts";
 
+/** The type, the config and the transport of an exporter of OTLP. */
 export interface OtlpExporterOptions extends Pick<PushExporterOptions, "type" | "connect"> {
   readonly settings: Settings;
   readonly config: DeliveryConfig & { readonly stalenessMarkers: boolean };
 }
 
-/** Makes an exporter whose requests are OTLP's, over any transport. */
+/** Makes an exporter that sends OTLP requests over the transport that `connect` opens. */
 export function createOtlpExporter({ config, settings, ...transport }: OtlpExporterOptions): PushExporter {
   const { command: name, version } = settings.build;
   return new PushExporter({

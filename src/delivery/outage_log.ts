@@ -3,52 +3,58 @@ import type { Logger } from "pino";
 import type { Clock } from "../clock/clock.ts";
 import { formatDuration } from "../options/values.ts";
 
-/** How full the queue is. */
+/** How full an exporter's queue is. */
 export interface QueueState {
-  /** The requests in the queue and on their way, in the sizer's unit. */
+  /** The size of the requests that are in the queue or being sent, in the unit of the option `sizer`. */
   readonly size: number;
-  /** The most that may be there, in the same unit; 0 if there is no queue. */
+  /** The option `queue_size`, in the unit of `sizer`; 0 if the queue is turned off. */
   readonly capacity: number;
-  /** The number of data points in the queue and on their way. */
+  /** The number of data points that are in the queue or being sent. */
   readonly points: number;
   /** The number of batches that are being sent. */
   readonly inFlight: number;
 }
 
-/** An attempt that the destination did not take. */
+/** An attempt to send that failed. */
 export interface FailedAttempt {
   readonly error: string;
-  /** Whether the address or the credentials are wrong. */
+  /** Whether the attempt failed because the address or the credentials are wrong. */
   readonly isHeld: boolean;
-  /** The time until the next attempt; undefined if the data is not kept for one. */
+  /** The time until the next attempt; undefined if retries are off, so that the data is lost. */
   readonly retryMs: number | undefined;
 }
 
 export interface OutageLogOptions {
   readonly logger: Logger;
   readonly clock: Clock;
+  /** Returns how full the queue is now. */
   readQueue(): QueueState;
 }
 
+/** An outage that is going on, or several short ones that are logged as one. */
 interface Outage {
   readonly beganMs: number;
-  /** When the destination last stopped taking data: at the beginning, or after it had taken some in between. */
+  /** When the destination last stopped taking data: when the outage began, or after a short recovery within it. */
   downMs: number;
+  /** The number of attempts that failed. */
   attempts: number;
+  /** The error of the latest attempt that failed. */
   error: string;
-  /** The number of points that were lost, by the reason. */
+  /** The number of points that were lost during the outage, by the reason. */
   readonly lost: Record<string, number>;
   /** Whether the log says already that the destination refuses the exporter. */
   isHoldLogged: boolean;
-  /** The size of the queue at the last line in the log, to say how fast it fills. */
+  /** The time and the queue's size at the last log line, from which the next line calculates when the queue is full. */
   lastLine: { readonly atMs: number; readonly size: number };
 }
 
-/** The time from the beginning of an outage to the first line that says that it goes on. */
+/** The time from the beginning of an outage to the first log line that says that the outage goes on. */
 const FIRST_REMINDER_MS = 60_000;
-/** The time between further such lines. */
+/** The time between further log lines that say that an outage goes on. */
 const REMINDER_MS = 600_000;
-/** An outage that begins within this time after another one ends only when the destination has taken data for as long. */
+/**
+ * If an outage begins within this time after another, it ends only when the destination has taken data for this time.
+ */
 const CALM_MS = 60_000;
 
 /**
@@ -58,9 +64,11 @@ const CALM_MS = 60_000;
 export class OutageLog {
   readonly #options: OutageLogOptions;
   #outage: Outage | undefined;
-  /** When the destination took data again, and how many points waited then; undefined while it takes none. */
+  /** When the destination took data again, and how many points waited then; undefined while it takes no data. */
   #recovery: { readonly atMs: number; readonly points: number } | undefined;
+  /** When the last outage ended. */
   #endedMs = Number.NEGATIVE_INFINITY;
+  /** Whether the current outage began less than `CALM_MS` after the last one. */
   #isRepeated = false;
   #cancelReminder: () => void = () => {};
   #cancelEnd: () => void = () => {};
@@ -75,7 +83,7 @@ export class OutageLog {
     return this.#options.clock.monotonicMs() - this.#outage.downMs;
   }
 
-  /** The destination did not take a request. */
+  /** Notes that the destination did not take a request. Begins an outage if there is none. */
   failed(attempt: FailedAttempt): void {
     const outage = this.#outage ?? this.#begin(attempt);
     if (this.#recovery !== undefined) outage.downMs = this.#options.clock.monotonicMs();
@@ -86,13 +94,13 @@ export class OutageLog {
     if (attempt.isHeld && attempt.retryMs !== undefined) this.#logHold(outage, attempt);
   }
 
-  /** Points were lost. During an outage they count as its cost. */
+  /** Notes that points were lost. If there is an outage, they are counted in its log lines. */
   dropped(points: number, reason: string): void {
     if (this.#outage === undefined) return;
     this.#outage.lost[reason] = (this.#outage.lost[reason] ?? 0) + points;
   }
 
-  /** The destination took a request. */
+  /** Notes that the destination took a request. Ends the outage, at once or after `CALM_MS`. */
   succeeded(): void {
     if (this.#outage === undefined || this.#recovery !== undefined) return;
     const { clock, readQueue } = this.#options;
@@ -103,7 +111,7 @@ export class OutageLog {
     else end();
   }
 
-  /** Ends the log. An outage that goes on gets its last line. */
+  /** Stops the log, with a last line if an outage is going on. */
   close(): void {
     const outage = this.#outage;
     if (this.#recovery !== undefined) this.#end(this.#recovery);
@@ -201,7 +209,9 @@ function queueFields({ size, capacity, points }: QueueState): object {
   return { queue_size: size, queue_capacity: capacity, queued_points: points };
 }
 
-/** The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow. */
+/**
+ * The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow or is off.
+ */
 function fullIn({ size, capacity }: QueueState, growth: number): string | undefined {
   if (capacity === 0) return undefined;
   if (size >= capacity) return "0s";

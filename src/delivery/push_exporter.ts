@@ -10,21 +10,24 @@ import { DeliveryChain } from "./delivery_chain.ts";
 import type { EncodedRequest } from "./queue.ts";
 
 /**
- * The connection to a peer, or the file that takes its place. It passes through these phases:
+ * The connection to a peer, or the output file of the file exporter. It passes through these phases:
  *
- * 1. `PushExporterOptions::connect` makes it. The peer need not be there yet.
- * 2. `send` makes attempts, several at a time. `refresh` may be called between them.
+ * 1. `PushExporterOptions::connect` makes it. The peer need not be reachable yet.
+ * 2. `send` makes attempts, several at a time. `refresh` can be called while attempts are under way.
  * 3. `close` ends it, once. Nothing is sent after that.
  */
 export interface Transport {
   readonly send: Send;
-  /** Reads the files again that the config names. Rejects if they are faulty; the transport then keeps what it had read. */
+  /**
+   * Reads the certificates again from the files that the config names. Rejects if the files are faulty; then the
+   * transport goes on with the certificates that it has.
+   */
   refresh?(): Promise<void>;
-  /** Resolves when the attempts that are under way have ended; at the latest soon after the deadline aborts. */
+  /** Ends the transport. Resolves when attempts that are under way have ended, or soon after the deadline aborts. */
   close(deadline: AbortSignal): void | Promise<void>;
 }
 
-/** Takes a request. Returns whether it is in the queue now; otherwise it has been counted as lost. */
+/** Passes a request to the queue. Returns true if the queue accepted it; false if it was counted as lost. */
 export type Emit = (request: EncodedRequest) => boolean;
 
 /** Turns readings and ends of resources into encoded requests, and emits them. */
@@ -33,20 +36,25 @@ export interface RequestMaker {
   end(ended: Ended): void;
 }
 
+/** The parts in which exporters that push differ from each other. */
 export interface PushExporterOptions {
-  /** The exporter's type. The id may have an older name of it. */
+  /** The exporter's type by its current name. The exporter's id may have an older name of the type, such as `otlp`. */
   readonly type: string;
   readonly settings: Settings;
   readonly config: DeliveryConfig;
-  /** The maker reports points that it leaves out to `onUnsound`, which counts them as lost. */
+  /**
+   * Makes the encoder of readings. It passes points that it does not send to `onUnsound`, which counts them as lost.
+   */
   makeRequests(emit: Emit, onUnsound: OnUnsound): RequestMaker;
-  /** Reads the files that the config names, and begins to connect. Rejects if a file is faulty, with its name. */
+  /** Reads the files that the config names, and begins to connect. Rejects with the name of a file that is faulty. */
   connect(): Promise<Transport>;
 }
 
 const NOT_STARTED: Answer = { kind: "busy", status: "internal", error: "BUG: the exporter has not started" };
 
-/** An exporter that pushes: a RequestMaker encodes readings, a DeliveryChain queues and retries, a Transport sends. */
+/**
+ * An exporter that pushes. A RequestMaker encodes readings, a DeliveryChain queues requests, a Transport sends them.
+ */
 export class PushExporter implements Exporter {
   readonly #options: PushExporterOptions;
   readonly #requests: RequestMaker;
@@ -74,7 +82,7 @@ export class PushExporter implements Exporter {
     await this.#chain.start();
   }
 
-  /** Uses what the files hold now. Attempts that are under way end on the old connections. */
+  /** Reads the certificates again. Attempts that are under way end on connections with the old certificates. */
   async refresh(): Promise<void> {
     await this.#transport?.refresh?.();
   }

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-/** An encoded request about one resource. Two requests that are put one behind the other are one request: so batches are made. */
+/** An encoded request about one resource. The bytes of several requests, one behind the other, are a request too. */
 export interface EncodedRequest {
   readonly bytes: Uint8Array;
-  /** The number of data points of readings in it. */
+  /** The number of data points that come from readings, without `endPoints`. */
   readonly points: number;
-  /** The number of points that only say that a series has ended. They count neither as sent nor as failed. */
+  /** The number of points that only say that a series has ended. Metrics count them neither as sent nor as failed. */
   readonly endPoints?: number;
   /** The key of the resource. */
   readonly source?: string;
-  /** Whether it says that the resource has ended. Such a request comes once: the receiver does not repeat it. */
+  /** Whether the request says that the resource has ended. It is made only once: nothing replaces it if it is lost. */
   readonly isEnd?: boolean;
 }
 
@@ -18,6 +18,7 @@ export type Sizer = "requests" | "items" | "bytes";
 /** A size in every unit. */
 export type QueueSize = Readonly<Record<Sizer, number>>;
 
+/** The size of no request. */
 export const ZERO_SIZE: QueueSize = { requests: 0, items: 0, bytes: 0 };
 
 export function plus(one: QueueSize, other: QueueSize): QueueSize {
@@ -47,19 +48,19 @@ export function sizeOfAll(requests: readonly Pick<EncodedRequest, "bytes" | "poi
   return size;
 }
 
-/** A request in a queue. It stays a request of its own when it is sent in a batch, so that the batch can be cut again. */
+/** A request in a queue. A batch is a list of such requests, so that it can be cut again between two of them. */
 export interface PendingRequest {
   readonly bytes: Uint8Array;
   readonly points: number;
-  /** Its place in the queue: each request has a higher number than those that were added before it. */
+  /** The request's place in the queue: higher than the numbers of all requests that were added before it. */
   readonly sequence: number;
-  /** When it was added, in Unix milliseconds. */
+  /** When the request was added to the queue, in Unix milliseconds. */
   readonly addedMs: number;
-  /** The key of the resource; undefined in a queue that outlives the agent, and with it the sandboxes. */
+  /** The key of the resource; undefined in a queue on disk, which may outlive the sandbox and does not store keys. */
   readonly source: string | undefined;
 }
 
-/** How much to take at one time, in any of the units. At least one request is taken, however large it is. */
+/** The most that one `take` returns, in any of the units. At least one request is taken, however large it is. */
 export type TakeLimit = Partial<QueueSize>;
 
 /** Whether the size is within the limit in every unit. */
@@ -75,13 +76,13 @@ export function isWithin(size: QueueSize, { requests, items, bytes }: TakeLimit)
  * The requests of one exporter, in the order in which they were added. A request passes through these phases:
  *
  * 1. `add` appends it. From then on it counts in `size` and in `waiting`.
- * 2. `take` hands out the requests that have waited longest. They no longer count in `waiting`, but still in `size`. A
- *    queue that outlives the agent keeps them, so that a crash of the agent loses none.
- * 3. One of two calls ends that:
+ * 2. `take` returns the requests that have waited longest. They no longer count in `waiting`, but still in `size`. A
+ *    queue on disk keeps them until they are acknowledged, so that a crash of the agent loses none.
+ * 3. One of two calls ends the sending of a request:
  *    - `acknowledge`, when the request has been delivered or dropped. The queue forgets it.
- *    - `requeue`, when it must be sent again. It waits at its old place, in front of all that were added later.
- * 4. `close` ends the queue. What has not been acknowledged is lost, or waits again after the next start if the queue
- *    outlives the agent.
+ *    - `requeue`, when it must be sent again. It waits at its old place, before all requests that were added later.
+ * 4. `close` ends the queue. Requests that are not acknowledged are lost if the queue is in memory. If it is on disk,
+ *    they wait again after the next start.
  *
  * The caller
  * - never writes to the bytes of a request that it has added or taken;
@@ -89,19 +90,19 @@ export function isWithin(size: QueueSize, { requests, items, bytes }: TakeLimit)
  * - adds and takes nothing after `close`.
  *
  * The queue
- * - answers at once, and holds no request in memory that it does not count in `size`;
+ * - returns from each method without waiting, and keeps no request in memory that it does not count in `size`;
  * - has no limit of requests or bytes in memory: the intake keeps it within `queue_size`.
  */
 export interface RequestQueue {
   /** The size of all requests that are not acknowledged. */
   readonly size: QueueSize;
-  /** The size of those requests among them that can be taken. */
+  /** The size of the requests that `take` can return: all of `size` except those that are being sent. */
   readonly waiting: QueueSize;
   /** When the oldest waiting request was added, in Unix milliseconds; undefined if no request waits. */
   readonly oldestMs: number | undefined;
-  /** Whether the memory or disk that holds the queue has space for another request. */
+  /** Whether there is space for another request. In memory there always is; a disk or its quota can be full. */
   readonly hasSpace: boolean;
-  /** Appends the request. Returns undefined, or why the request could not be kept, in words for the user. */
+  /** Appends the request. Returns undefined if it was stored; otherwise the reason, in words for the user. */
   add(request: EncodedRequest, nowMs: number): string | undefined;
   /** Takes the oldest waiting requests, as many as the limit allows; none if no request waits. */
   take(limit: TakeLimit): readonly PendingRequest[];

@@ -3,18 +3,18 @@ import type { Clock } from "../clock/clock.ts";
 
 export interface QueueReadinessOptions {
   readonly clock: Clock;
-  /** Keeps the agent from being ready for the reason, until the returned function is called. */
+  /** Makes the agent report that it is not ready, with the reason, until the returned function is called. */
   hold(reason: string): () => void;
-  /** Whether the queue would take a reading now without losing another one for it. */
+  /** Whether the queue would accept a reading now without dropping another one. */
   hasRoom(): boolean;
 }
 
-/** How long a queue must have taken everything until it counts as well: a full one also takes a request now and then. */
+/** The time without a loss after which the agent is ready again. A full queue also accepts a request now and then. */
 const CALM_MS = 30_000;
 
 /**
- * Keeps the agent from being ready while the queue loses readings: from the first reading that is rejected, or for which
- * another one is dropped, until the queue has had room for `CALM_MS`.
+ * Keeps the agent from being ready while the queue loses readings: from the first reading that is rejected, or for
+ * which another one is dropped, until no reading was lost for `CALM_MS` and the queue has room.
  */
 export class QueueReadiness {
   readonly #options: QueueReadinessOptions;
@@ -26,7 +26,7 @@ export class QueueReadiness {
     this.#options = options;
   }
 
-  /** The queue has lost a reading, or would lose one now. */
+  /** Notes that the queue has lost a reading, or would lose one now. */
   noteFull(reason: string): void {
     this.#checkLater();
     if (this.#release !== undefined && reason === this.#reason) return;

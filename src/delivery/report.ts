@@ -7,7 +7,7 @@ import { observed } from "../reporting/observed.ts";
 import { RepeatedLog, type Repetition } from "../reporting/repeated_log.ts";
 import { OutageLog, type QueueState } from "./outage_log.ts";
 
-/** Why points were dropped after the exporter had accepted them. */
+/** Why points were dropped after they had been in the queue. */
 export type DropReason =
   | "permanent"
   | "retries_exhausted"
@@ -17,15 +17,16 @@ export type DropReason =
   | "max_age"
   | "corrupt";
 
+/** Why points were dropped: for the metrics and for the log. */
 export interface Drop {
   readonly reason: DropReason;
-  /** The kind of failure in the protocol's words. It has few different values, since it labels a metric. */
+  /** The kind of failure, such as "UNAVAILABLE". It labels a metric, so it must have few different values. */
   readonly errorType: string;
   readonly error: string;
 }
 
 const LOG_INTERVAL_MS = 10_000;
-/** The reason of points that are left out of requests. */
+/** The reason of lost points that no request contains, since their numbers are no counts, such as a negative sum. */
 const NOT_A_COUNT = "not_a_count";
 
 /**
@@ -33,25 +34,25 @@ const NOT_A_COUNT = "not_a_count";
  * Each lost point is reported once, by `dropped`, `leftOut` or `rejected`.
  */
 export interface DeliveryReport {
-  /** The peer took the points. */
+  /** The peer accepted the points. */
   sent(points: number): void;
-  /** The queue took this number of points that only end series. */
+  /** The queue accepted this number of points that only say that their series have ended. */
   ended(points: number): void;
-  /** Points were dropped after the queue had taken them. They are those of `requests` requests, by default of one. */
+  /** Points were dropped after they had been in the queue. They belonged to `requests` requests, by default to one. */
   dropped(points: number, drop: Drop, requests?: number): void;
-  /** Points were left out of their requests: their kind counts something, and their numbers are no counts. */
+  /** Points were not put into a request, since their numbers are no counts, such as a negative sum. */
   leftOut(points: number, error: string): void;
-  /** The queue did not take the points. */
+  /** The queue rejected the points, since it had no room. */
   rejected(points: number, error: string): void;
-  /** The peer took a request, but its answer has a message. */
+  /** The peer accepted a request, and its answer has a message, which is logged. */
   warned(message: string): void;
-  /** The queue took a request. */
+  /** The queue accepted a request. */
   enqueued(): void;
-  /** The peer took a request. */
+  /** The peer accepted a request, or at least some of its points. */
   succeeded(): void;
-  /** The peer cannot take requests now. `retryMs` is the time until the next attempt; undefined if there is none. */
+  /** The peer accepts no requests now. `retryMs` is the time until the next attempt; undefined if retries are off. */
   failed(failure: Failure, retryMs?: number): void;
-  /** The peer is there, but took nothing of a request. */
+  /** The peer answered, but accepted nothing of a request. */
   refused(error: string): void;
   close(): void;
 }
@@ -106,8 +107,8 @@ export function reportDeliveries(settings: Settings, readQueue: () => QueueState
 }
 
 /**
- * Reports the exporter's status: that of its peer, as soon as the peer has answered; and a recoverable error while the queue
- * rejects data, unless the peer's error is known, which says more.
+ * Reports the exporter's status. It is the peer's state, as soon as the peer has answered. While the queue rejects
+ * data, the status is a recoverable error, unless the peer has failed: the peer's error says more.
  */
 function exporterStatus({ host, id }: Settings) {
   let peer: { readonly state: ComponentState; readonly error: string } = { state: "starting", error: "" };
@@ -130,7 +131,7 @@ function exporterStatus({ host, id }: Settings) {
   };
 }
 
-/** Each of these logs its first line at once, and then fewer and fewer lines, each with the sums since the line before. */
+/** Makes the logs. Each writes its first line at once, then fewer and fewer lines, with sums since the line before. */
 function deliveryLogs({ logger, clock }: Settings) {
   const repeated = (write: (fields: object, repetition: Repetition) => void): RepeatedLog =>
     new RepeatedLog({ clock, intervalMs: LOG_INTERVAL_MS, write });

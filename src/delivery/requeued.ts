@@ -10,7 +10,7 @@ import {
   ZERO_SIZE,
 } from "./queue.ts";
 
-/** The requests that were taken from a queue and wait again. All of them are older than the rest of the queue. */
+/** The part of a queue with requests that were requeued. They are older than all other requests in the queue. */
 export class Requeued<R extends PendingRequest> {
   #requests: R[] = [];
   size: QueueSize = ZERO_SIZE;
@@ -24,7 +24,7 @@ export class Requeued<R extends PendingRequest> {
     this.#requests = [...this.#requests, ...requests].sort((one, other) => one.sequence - other.sequence);
   }
 
-  /** Takes the oldest, as many as the limit allows; at least one if there is one. */
+  /** Takes the oldest requests, as many as the limit allows; at least one, unless none waits here. */
   take(limit: TakeLimit): R[] {
     let taken = ZERO_SIZE;
     let count = 0;

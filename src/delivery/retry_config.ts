@@ -8,22 +8,22 @@ export interface RetryConfig {
   readonly enabled: boolean;
   /** The pause after the first failure. */
   readonly initialIntervalMs: number;
-  /** Each pause is longer or shorter by a random share, which is at most this one. */
+  /** Each pause is made longer or shorter at random, by at most this share of it. */
   readonly randomizationFactor: number;
   /** The factor by which each pause is longer than the pause before it. */
   readonly multiplier: number;
   /** The longest pause, without its random share. */
   readonly maxIntervalMs: number;
-  /** A request in memory that has been tried for longer is dropped; 0 for never. */
+  /** A request is dropped when it has been tried for longer, unless its queue is on disk; 0 for never. */
   readonly maxElapsedMs: number;
-  /** Statuses that the user retries or drops, whatever they mean otherwise. */
+  /** Statuses for which the user says that requests are retried or dropped, whatever `peer/answer.ts` says of them. */
   readonly rules: StatusRules;
 }
 
-/** The longest delay that an option may have: more than anybody needs, and less than a timer of Node can wait. */
+/** A day, the most that options for pauses and deadlines accept. A timer of Node could wait for up to 24 days. */
 export const DAY_MS: number = 86_400_000;
 
-/** The schema of the Collector's `timeout`, the deadline of one attempt. Give the default with `.prefault("5s")`. */
+/** The schema of the Collector's `timeout`, the deadline of one attempt. The caller adds the default by `.prefault`. */
 export function attemptTimeout(): z.ZodType<number, string | 0> {
   return duration({ maxMs: DAY_MS }).describe("Deadline of one attempt to send; 0s for none");
 }
@@ -47,7 +47,7 @@ const GRPC_STATUSES = [
   "UNAUTHENTICATED",
 ] as const;
 
-/** A list of statuses: those of HTTP are numbers, those of gRPC are names. */
+/** The schema of a list of statuses: HTTP statuses are numbers, gRPC statuses are names. */
 const statuses = (what: string) =>
   z
     .array(

@@ -13,7 +13,7 @@ export interface SenderOptions {
   /** The deadline of one attempt, in milliseconds; 0 for none. */
   readonly timeoutMs: number;
   readonly retry: RetryConfig;
-  /** Whether the queue outlives the agent. Then `max_elapsed_time` drops no request. */
+  /** Whether the queue is on disk. If it is, `max_elapsed_time` drops no request. */
   isPersistent(): boolean;
   readonly breaker: CircuitBreaker;
   readonly report: DeliveryReport;
@@ -22,7 +22,7 @@ export interface SenderOptions {
   requeue(requests: readonly PendingRequest[]): void;
   /** Removes requests from the queue that have been delivered or dropped. */
   acknowledge(requests: readonly PendingRequest[]): void;
-  /** Called when the peer has found a batch too large and has taken a part of it. */
+  /** Called when the peer found a batch too large, and accepted a part of it. */
   onTooLarge(finding: SizeFinding): void;
 }
 
@@ -30,20 +30,22 @@ export interface SenderOptions {
 interface Progress {
   /** The parts that are not sent yet, in their order. */
   readonly parts: (readonly PendingRequest[])[];
+  /** Whether the batch was cut into parts that are sent one by one. */
   isCut: boolean;
   /** Whether the peer said that the batch, or a part of it, is too large. */
   isTooLarge: boolean;
-  /** Whether a request was dropped because the peer refused it alone. */
+  /** Whether a request was dropped because of the peer's answer to it. */
   hasDropped: boolean;
-  /** The size of the largest part that the peer took. */
+  /** The size in bytes of the largest part that the peer accepted; 0 if it accepted none. */
   passedBytes: number;
-  /** The size of the smallest part that was cut. */
+  /** The size in bytes of the smallest part that was cut; infinite if none was. */
   refusedBytes: number;
 }
 
-/** When the time began in which a request is tried, by the clock and by the breaker's excluded pauses. */
+/** The first failure of a request, from which `max_elapsed_time` is measured. */
 interface FirstAttempt {
   readonly atMs: number;
+  /** The sum of the breaker's excluded pauses up to `atMs`. */
   readonly excludedMs: number;
 }
 
@@ -51,15 +53,16 @@ interface FirstAttempt {
  * Sends batches and acts on the answers, by their kinds:
  *
  * - "delivered": acknowledges the requests.
- * - "busy", "hold": requeues the requests and opens the circuit breaker. Drops those that were tried for too long.
- * - "split": halves the batch and sends the halves, down to a single request. That is dropped if it is refused alone.
+ * - "busy", "hold": requeues the requests and opens the circuit breaker. After "busy", it drops a request in memory
+ *   that has been tried for longer than `max_elapsed_time`.
+ * - "split": halves the batch and sends the halves, down to single requests. Drops a single request that is refused.
  * - "drop": drops the requests.
  */
 export class Sender {
   readonly #options: SenderOptions;
   readonly #attempts = new Set<SendAttempt>();
   readonly #firstAttempts = new WeakMap<PendingRequest, FirstAttempt>();
-  /** Whether anything was delivered since the last batch of which nothing was. */
+  /** Whether anything was delivered since the last batch from which requests were dropped and nothing was delivered. */
   #hasDelivered = true;
   #state: "open" | "draining" | "closed" = "open";
 
@@ -67,7 +70,7 @@ export class Sender {
     this.#options = options;
   }
 
-  /** From now on requests that fail are not tried again. */
+  /** Begins the shutdown: from now on a request whose attempt fails is not tried again. */
   drain(): void {
     this.#state = "draining";
   }
@@ -78,7 +81,10 @@ export class Sender {
     for (const attempt of this.#attempts) attempt.breakOff();
   }
 
-  /** Sends the requests as one, or in parts if the peer wants that. Requeues those that cannot be sent now. Never rejects. */
+  /**
+   * Sends the requests as one, or in parts if the peer refuses them. Requeues those that the peer cannot accept now.
+   * Never rejects.
+   */
   async send(requests: readonly PendingRequest[]): Promise<void> {
     const { breaker, requeue } = this.#options;
     const progress: Progress = {
@@ -90,7 +96,7 @@ export class Sender {
       refusedBytes: Number.POSITIVE_INFINITY,
     };
     for (let part = progress.parts.shift(); part !== undefined; part = progress.parts.shift()) {
-      // Another batch may have failed since the last part was sent.
+      // Another batch may have failed since the last part was sent. Then the rest of this batch waits too.
       if (progress.isCut && breaker.allowed(1) === 0) {
         requeue([...part, ...progress.parts.flat()]);
         return;
@@ -111,7 +117,7 @@ export class Sender {
     if (progress.hasDropped && progress.passedBytes === 0) this.#slowDown();
   }
 
-  /** Pauses after two batches of which nothing was delivered: then the exporter may be wrong, and not the requests. */
+  /** Pauses after two batches in a row without a delivery: the fault may be the exporter's, not the requests'. */
   #slowDown(): void {
     const { breaker, retry } = this.#options;
     if (!this.#hasDelivered && retry.enabled)
@@ -119,12 +125,12 @@ export class Sender {
     this.#hasDelivered = false;
   }
 
-  /** Notes an answer that concerns this part alone. */
+  /** Acts on an answer about this part alone: notes its size, cuts it, or drops it. */
   #advance(progress: Progress, part: readonly PendingRequest[], answer: Answer): void {
     if (answer.kind === "delivered") {
       progress.passedBytes = Math.max(progress.passedBytes, sizeOfAll(part).bytes);
       if (!progress.isTooLarge || progress.parts.length === 0) return;
-      // Now a size is known that the peer takes: the batcher makes batches of that size of the rest.
+      // The peer accepts this size. The other parts are requeued, so that the batcher makes batches of this size.
       progress.isCut = false;
       this.#options.requeue(progress.parts.splice(0).flat());
     } else if (answer.kind === "split" && part.length > 1) {
@@ -140,7 +146,7 @@ export class Sender {
     }
   }
 
-  /** Acts on an answer that says that the peer takes nothing now. */
+  /** Acts on an answer by which the peer accepts no requests now: "busy" or "hold". */
   #fail(part: readonly PendingRequest[], answer: Failure, generation: Generation): void {
     const { clock, breaker, retry, requeue, report } = this.#options;
     const isPersistent = this.#options.isPersistent();
@@ -182,14 +188,14 @@ export class Sender {
   }
 
   #noteAttempt(request: PendingRequest, { kind }: Failure): void {
-    // A wrong address says nothing about the request, so its time begins again after it.
+    // An answer that the address or credentials are wrong says nothing about the request: its time begins again.
     if (this.#firstAttempts.has(request) && kind !== "hold") return;
     const { clock, breaker } = this.#options;
     const atMs = clock.monotonicMs();
     this.#firstAttempts.set(request, { atMs, excludedMs: breaker.excludedMs(atMs) });
   }
 
-  /** How long the request will have been tried at that time, without the breaker's excluded pauses. */
+  /** How long the request will have been tried at the time `untilMs`, without the breaker's excluded pauses. */
   #triedMs(request: PendingRequest, untilMs: number): number {
     const { atMs, excludedMs } = this.#firstAttempts.get(request) ?? { atMs: untilMs, excludedMs: 0 };
     return untilMs - atMs - (this.#options.breaker.excludedMs(untilMs) - excludedMs);
@@ -199,7 +205,7 @@ export class Sender {
     this.#hasDelivered = true;
     const { report } = this.#options;
     const { items } = sizeOfAll(part);
-    // The peer's count may be wrong.
+    // A faulty peer may report more rejected points than the part has.
     const rejected = Math.min(answer.rejectedPoints, items);
     report.sent(items - rejected);
     const error = answer.message;
@@ -234,7 +240,7 @@ export class Sender {
   }
 }
 
-/** Cuts a part into two of about the same number of bytes, each with at least one request. */
+/** Cuts a part of at least two requests into two of about the same number of bytes, each with at least one request. */
 function halves(part: readonly PendingRequest[]): [readonly PendingRequest[], readonly PendingRequest[]] {
   const half = sizeOfAll(part).bytes / 2;
   let bytes = 0;

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
 
-/** The limit never falls below this: no known peer takes less, and one that refuses at random must not make requests ever smaller. */
+/** The limit never falls below this, so that a peer that refuses at random does not make requests ever smaller. */
 const BYTES_MIN = 64 * 1024;
-/** Each time this has passed, a limit that was found is doubled: the peer may have been given more room. */
+/** A limit that the peer's answers have shown is doubled each hour, since the peer's own limit may have been raised. */
 const DOUBLED_MS = 3_600_000;
 
-/** How a peer has answered the parts of one batch, in bytes. */
+/** Which sizes of the parts of one batch a peer accepted and refused, in bytes. */
 export interface SizeFinding {
-  /** The size of the largest part that the peer took. */
+  /** The size of the largest part that the peer accepted. */
   readonly passedBytes: number;
   /** The size of the smallest part that the peer found too large. */
   readonly refusedBytes: number;
 }
 
-/** The largest request that is sent: the config's limit, or a smaller one that the peer's answers have shown. */
+/** The limit on a request's bytes: `batch::max_size`, or a smaller size that the peer's answers have shown. */
 export class SizeLimit {
   readonly #clock: Clock;
   readonly #configuredBytes: number;
@@ -35,10 +35,10 @@ export class SizeLimit {
     return this.#foundBytes * 2 ** Math.floor((this.#clock.monotonicMs() - this.#foundMs) / DOUBLED_MS);
   }
 
-  /** Learns from a finding. Returns whether the limit is lower now. */
+  /** Lowers the limit to the largest part that the peer accepted. Returns whether the limit is lower now. */
   lower({ passedBytes, refusedBytes }: SizeFinding): boolean {
     const found = Math.max(passedBytes, BYTES_MIN);
-    // A batch that was made before the limit was found says nothing against it.
+    // A refused batch that exceeds the current limit was made before this limit was found, and shows no lower one.
     if (found >= this.bytes || refusedBytes > this.bytes) return false;
     this.#foundBytes = found;
     this.#foundMs = this.#clock.monotonicMs();

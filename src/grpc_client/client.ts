@@ -20,8 +20,8 @@ export interface GrpcClientOptions {
   readonly encoding: MessageEncoding;
   readonly userAgent: string;
   /**
-   * Whether a call waits for a connection until its deadline. Otherwise it fails when the first attempt to connect
-   * fails.
+   * Whether a call waits for a connection until its signal aborts. If not, the call fails when the first attempt to
+   * connect fails.
    */
   readonly waitForReady: boolean;
   readonly clock: Clock;
@@ -29,18 +29,18 @@ export interface GrpcClientOptions {
 
 /** One call: one message goes out, and one comes back. */
 export interface UnaryCall {
-  /** `/package.Service/Method`. */
+  /** The method, in the form `/package.Service/Method`. */
   readonly path: string;
   /** The parts of the encoded message, in their order. */
   readonly parts: readonly Uint8Array[];
   readonly headers: Readonly<Record<string, string>>;
-  /** The time that the server is told; 0 for none. */
+  /** The deadline that the server gets by the header `grpc-timeout`; 0 for none. It does not end the call here. */
   readonly timeoutMs: number;
-  /** Aborts at the deadline, or earlier where the call is no longer needed. */
+  /** Ends the call when it aborts: at the deadline, or earlier if the caller no longer needs the call. */
   readonly signal: AbortSignal;
 }
 
-/** The encoded message of the answer, or why there is none. */
+/** The encoded message of the answer; or, if the call failed, the reason. */
 export type UnaryAnswer =
   | { readonly ok: true; readonly message: Uint8Array }
   | { readonly ok: false; readonly failure: GrpcFailure };
@@ -49,8 +49,8 @@ export type UnaryAnswer =
 const WAIT_FOR_READY_MS = 1_000;
 
 /**
- * Makes unary calls over the connections of its peers. It repeats a call by itself only where the server says that it has not
- * looked at it. All other retries are made by `Delivery`.
+ * Makes unary calls over the connections of its peers. It repeats a call only if the server refused the stream without
+ * looking at it. The caller makes all other retries.
  */
 export class GrpcClient {
   readonly #options: GrpcClientOptions;
@@ -83,7 +83,7 @@ export class GrpcClient {
     call: UnaryCall,
     body: readonly Uint8Array[],
   ): Promise<StreamOutcome & { readonly reason: string }> {
-    // A connection that opens after the deadline stays open for later calls.
+    // If the signal aborts first, the connection still opens, for later calls.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
@@ -145,7 +145,9 @@ export class GrpcClient {
     return `the server reset the stream with ${name}${advice}`;
   }
 
-  /** Returns advice for a server that does not know the encoding: it must answer UNIMPLEMENTED and list those it knows. */
+  /**
+   * Returns advice if the server does not know the encoding: it then answers UNIMPLEMENTED and lists those it knows.
+   */
   #encodingAdvice({ code, details }: GrpcFailure, { headers = {} }: StreamOutcome): string {
     const { encoding } = this.#options;
     const accepted = headers["grpc-accept-encoding"];
@@ -164,7 +166,7 @@ function failureOf(error: unknown, { signal, timeoutMs }: UnaryCall): GrpcFailur
   return { code: error instanceof ConnectFailure ? error.code : GrpcCode.UNAVAILABLE, details };
 }
 
-/** Returns the failure of a call whose signal has aborted; `details` says what was missing at the deadline. */
+/** Returns the failure of a call whose signal has aborted. `details` says which step had not ended at the deadline. */
 function ended(signal: AbortSignal, details: string): GrpcFailure {
   if (isBrokenOff(signal)) return { code: GrpcCode.CANCELLED, details: BROKEN_OFF };
   return { code: GrpcCode.DEADLINE_EXCEEDED, details };
@@ -174,12 +176,12 @@ function failed(failure: GrpcFailure): UnaryAnswer {
   return { ok: false, failure };
 }
 
-/** Returns whether the server refused the stream without looking at it, for example because it had just sent a GOAWAY. */
+/** Whether the server refused the stream without looking at it, for example since it had just sent a GOAWAY. */
 function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 
-/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds where it is longer. */
+/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds if it needs more. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
 }

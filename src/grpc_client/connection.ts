@@ -11,7 +11,7 @@ export interface Keepalive {
   readonly timeMs: number;
   /** The connection is closed if the ping is not answered within this time. */
   readonly timeoutMs: number;
-  /** Whether pings are sent while there is no call, too. */
+  /** Whether pings are also sent while there is no call. */
   readonly whenIdle: boolean;
 }
 
@@ -24,17 +24,19 @@ export interface ConnectionOptions {
 }
 
 /**
- * A connection of HTTP/2 after its server has sent SETTINGS. It ends with `close`, or when the server or the network
+ * A connection of HTTP/2 whose server has sent SETTINGS. It lasts until `close`, or until the server or the network
  * ends it.
  */
 export class Http2Connection {
   readonly #session: ClientHttp2Session;
   readonly #options: ConnectionOptions;
   #isOpen = true;
+  /** The number of calls that are under way. */
   #calls = 0;
+  /** When the server last answered a call or a ping; also when a ping was due and not sent. */
   #heardMs: number;
   #cancelPing: () => void = () => {};
-  /** Why the connection ended, where that is known. */
+  /** Why the connection ended; empty if it is open, was closed in order, or ended without a known reason. */
   #reason = "";
 
   /** Callers use `openConnection`, which waits for the server's SETTINGS. */
@@ -65,7 +67,7 @@ export class Http2Connection {
     return this.#isOpen && !this.#session.closed && !this.#session.destroyed;
   }
 
-  /** Why the connection ended; empty where it is open or was closed in order. */
+  /** Why the connection ended; empty if it is open, was closed in order, or ended without a known reason. */
   get reason(): string {
     return this.#reason;
   }
@@ -122,15 +124,15 @@ export class Http2Connection {
 }
 
 /**
- * Opens a connection of HTTP/2 over a socket, which it owns from then on. Rejects where the peer does not answer with
- * SETTINGS.
+ * Opens a connection of HTTP/2 over a socket. The connection owns the socket, also if this fails. Rejects if the peer
+ * does not answer with SETTINGS, or when the signal aborts.
  */
 export async function openConnection(
   options: ConnectionOptions,
   signal: AbortSignal,
 ): Promise<Http2Connection> {
   const { socket, isTls } = options;
-  // Each request has its own authority; only the scheme of this URL matters.
+  // Only the scheme of this URL matters: each request has an authority of its own.
   const session = http2Connect(isTls ? "https://peer" : "http://peer", {
     createConnection: () => socket,
     settings: { enablePush: false },
@@ -165,7 +167,7 @@ function receivedSettings(session: ClientHttp2Session, socket: Socket, signal: A
   });
 }
 
-/** Destroys both: when a TLS socket fails, Node leaves it open and does not report the end of its session. */
+/** Destroys the session and its socket. When a TLS socket fails, Node leaves both open, without an event. */
 function end(session: ClientHttp2Session, socket: Socket): void {
   session.on("error", () => {}).destroy();
   socket.on("error", () => {}).destroy();

@@ -14,21 +14,21 @@ import { GrpcCode } from "./status.ts";
 export interface GrpcTls {
   readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-  /** The name that the certificate must be for; undefined for the target's host. */
+  /** The name that the server's certificate must have; undefined for the target's host. */
   readonly serverName: string | undefined;
-  /** Whether the client has a certificate of its own. */
+  /** Whether the client has a certificate of its own, for the advice in error messages. */
   readonly hasCertificate: boolean;
 }
 
 /** How connections to one target are opened. */
 export interface ConnectorOptions {
-  /** The host that a certificate must be for. */
+  /** The name that the server's certificate must have, unless `tls.serverName` is set. */
   readonly host: string;
-  /** Undefined for a connection in the clear. */
+  /** The TLS options; undefined for a connection without TLS. */
   readonly tls: GrpcTls | undefined;
   /** The proxy to go through; undefined for direct connections. */
   readonly proxy: ForwardProxy | undefined;
-  /** The certificates to trust for a proxy of https://. */
+  /** The certificates to trust for a proxy of `https://`. They are needed for such a proxy only. */
   readonly secureContext: SecureContext | undefined;
   readonly keepalive: Keepalive | undefined;
   readonly clock: Clock;
@@ -36,7 +36,7 @@ export interface ConnectorOptions {
 
 /** Says why a connection could not be opened. The message has the address, the reason and which option to change. */
 export class ConnectFailure extends Error {
-  /** UNAUTHENTICATED where a proxy wants credentials; else UNAVAILABLE. */
+  /** UNAUTHENTICATED if a proxy wants credentials, UNAVAILABLE for any other reason. */
   readonly code: number;
 
   constructor(message: string, code: number, cause?: unknown) {
@@ -45,7 +45,7 @@ export class ConnectFailure extends Error {
   }
 }
 
-/** The deadline of opening a connection, as in gRPC's own clients. */
+/** The longest time for opening a connection, including TLS and SETTINGS. gRPC's own clients have the same limit. */
 const CONNECT_MS = 20_000;
 
 const CLOSED = "the client was closed while it connected";
@@ -65,7 +65,9 @@ export class GrpcConnector {
     });
   }
 
-  /** Opens a connection to one address. Rejects with a ConnectFailure, also when `stop` aborts. */
+  /**
+   * Opens a connection to one address. Rejects with a ConnectFailure, also after `CONNECT_MS` or when `stop` aborts.
+   */
   async open(address: PeerAddress, stop: AbortSignal): Promise<Http2Connection> {
     const deadline = new AbortController();
     const cancel = this.#options.clock.after(CONNECT_MS, () =>
@@ -102,7 +104,7 @@ export class GrpcConnector {
       return new ConnectFailure(text, wantsUser ? GrpcCode.UNAUTHENTICATED : GrpcCode.UNAVAILABLE, error);
     }
     const { proxy } = this.#options;
-    // A proxy is not used for a probe: it serves others as well.
+    // An address behind a proxy is not probed, since the proxy serves others as well.
     const probed = proxy === undefined ? address : undefined;
     const advice = await this.#failed.explain(error, { address: probed, signal });
     const message = `cannot connect to ${addressOf(address)}: ${text}${advice}`;
@@ -122,7 +124,7 @@ function secureFor(
   );
 }
 
-/** Writes the address in the form of an endpoint. */
+/** Returns the address in the form of an endpoint: `host:port`, `[address]:port` or `unix:path`. */
 export function addressOf(address: PeerAddress): string {
   if ("path" in address) return `unix:${address.path}`;
   return address.host.includes(":") ? `[${address.host}]:${address.port}` : `${address.host}:${address.port}`;

@@ -7,7 +7,7 @@ import {
 } from "node:http2";
 import { ANSWER_BYTES_MAX } from "./message.ts";
 
-/** One request on a stream of its own. */
+/** One request, for a stream of its own. */
 export interface ExchangeRequest {
   readonly headers: OutgoingHttpHeaders;
   readonly body: readonly Uint8Array[];
@@ -16,17 +16,17 @@ export interface ExchangeRequest {
 
 /** Everything that came back on a stream until it was closed. */
 export interface StreamOutcome {
-  /** The headers of the answer; undefined where none came. */
+  /** The headers of the answer; undefined if the stream was closed before they came. */
   readonly headers: IncomingHttpHeaders | undefined;
   readonly trailers: IncomingHttpHeaders;
-  /** The body of the answer; empty where it was too long. */
+  /** The body of the answer; empty if it was longer than `ANSWER_BYTES_MAX`. */
   readonly body: Buffer;
-  /** The error code of HTTP/2 with which the stream was closed; 0 for none. */
+  /** The error code of HTTP/2 with which the stream was closed; 0 if it was closed without an error. */
   readonly resetCode: number;
   readonly error: Error | undefined;
 }
 
-/** Sends one request on a stream of its own and reads the answer. Never rejects; resolves soon after the signal aborts. */
+/** Sends one request on its own stream and reads the answer. Never rejects; resolves soon after the signal aborts. */
 export function exchange(session: ClientHttp2Session, request: ExchangeRequest): Promise<StreamOutcome> {
   const { signal } = request;
   return new Promise((resolve) => {
@@ -38,7 +38,7 @@ export function exchange(session: ClientHttp2Session, request: ExchangeRequest):
     const stream = session.request(request.headers);
     const cancel = (): void => {
       stream.close(constants.NGHTTP2_CANCEL);
-      // `close` alone would wait until the stream is sent, which the peer's MAX_CONCURRENT_STREAMS may delay.
+      // `close` alone would wait until the request is sent, which the peer's MAX_CONCURRENT_STREAMS may delay.
       stream.destroy();
     };
     stream.on("response", (got) => {

@@ -3,26 +3,27 @@ import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import { type Compress, compressor } from "../compression/compress.ts";
 import { fromSnappyFrames } from "../compression/snappy_frames.ts";
 
-/** The compression of a message, by the names that the Collector registers with gRPC. */
+/** The compression of a message, by the names that the Collector uses in gRPC; "identity" is none. */
 export type MessageEncoding = "identity" | "gzip" | "zstd" | "snappy";
 
 /** The encodings that a peer may use in its answer, as the value of `grpc-accept-encoding`. */
 export const ACCEPTED_ENCODINGS: string = "identity,gzip,zstd,snappy";
 
-/** A message is preceded by one byte of flags and four bytes with its length. */
+/** The bytes before each message: one byte of flags, and four with the message's length. */
 const PREFIX_BYTES = 5;
+/** The flag of a compressed message. */
 const COMPRESSED = 1;
-/** The largest answer, also after decompression. No honest one is longer, and a hostile one must not use up memory. */
+/** The most bytes of an answer, also decompressed, so that a hostile peer cannot use up memory. */
 export const ANSWER_BYTES_MAX: number = 64 * 1024;
 
-/** In gRPC, "snappy" means the framed format of snappy. */
+/** The compression for each encoding. In gRPC, "snappy" is the name of snappy's framed format. */
 const COMPRESS: Readonly<Record<Exclude<MessageEncoding, "identity">, Compress>> = {
   gzip: compressor({ codec: "gzip" }),
   zstd: compressor({ codec: "zstd" }),
   snappy: compressor({ codec: "x-snappy-framed" }),
 };
 
-/** Returns the bytes of a length-prefixed message that consists of the parts. */
+/** Joins the parts into one message and compresses it. Returns the message with the prefix of its length, in pieces. */
 export async function frameMessage(
   parts: readonly Uint8Array[],
   encoding: MessageEncoding,
@@ -42,8 +43,9 @@ export async function frameMessage(
 }
 
 /**
- * Returns the message of an answer, decompressed; empty where there is none. A message that cannot be decompressed is
- * returned as it came: the status decides about the request, and the caller finds out that the message cannot be decoded.
+ * Returns the decompressed message of an answer; no bytes if the answer has no message. A message that cannot be
+ * decompressed is returned as it came. The request still counts as delivered, since the status says so, and the caller
+ * finds out that it cannot decode the message.
  */
 export function readMessage(answer: Buffer, encoding: string): Uint8Array {
   if (answer.length < PREFIX_BYTES) return new Uint8Array();

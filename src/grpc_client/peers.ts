@@ -8,13 +8,13 @@ import type { Http2Connection } from "./connection.ts";
 import { addressOf, ConnectFailure, type GrpcConnector } from "./connector.ts";
 import { GrpcCode } from "./status.ts";
 
-/** The target, and how its addresses are found and used. */
+/** The target of calls, and how its addresses are found and used. */
 export interface PeersOptions {
   readonly target: PeerAddress;
   readonly connector: GrpcConnector;
-  /** Which connection a call gets: each one in turn, or the first one that can be opened. */
+  /** Which connection a call gets: those of all addresses in turn, or that of the first address that can be reached. */
   readonly balancer: "round_robin" | "pick_first";
-  /** Whether a proxy looks up the target's name. */
+  /** Whether a proxy looks up the target's name, so that the agent does not. */
   readonly isResolvedElsewhere: boolean;
   /** Resolves the target's name. */
   readonly lookup: Lookup;
@@ -24,11 +24,11 @@ export interface PeersOptions {
 /** Finds the addresses of a host name. Rejects with the system's error. */
 export type Lookup = (host: string) => Promise<readonly string[]>;
 
-/** Asks the system, which reads `/etc/hosts` and asks name servers. */
+/** Finds the addresses by the system's resolver, which reads `/etc/hosts` and asks name servers. */
 export const systemLookup: Lookup = async (host) =>
   (await lookup(host, { all: true })).map(({ address }) => address);
 
-/** While other addresses can be reached, one that failed is tried again after this time. */
+/** The time after which an address that failed is tried again, while other addresses can be reached. */
 const RETRY_MS = 5_000;
 
 /** The addresses of one target and the connections to them, one for each address. */
@@ -37,13 +37,14 @@ export class GrpcPeers {
   readonly #stop = new AbortController();
   #peers: readonly Peer[] = [];
   #resolving: Promise<void> | undefined;
+  /** The number of calls so far, which chooses the next connection by turns. */
   #turn = 0;
 
   constructor(options: PeersOptions) {
     this.#options = options;
   }
 
-  /** Returns a connection for one call. Rejects with a ConnectFailure where no address can be reached. */
+  /** Returns a connection for one call. Rejects with a ConnectFailure if no address can be reached. */
   async connection(): Promise<Http2Connection> {
     if (this.#peers.length === 0 || this.#peers.some(({ isStale }) => isStale)) await this.#resolveOnce();
     return this.#options.balancer === "round_robin" ? await this.#inTurn() : await this.#first();
@@ -55,7 +56,7 @@ export class GrpcPeers {
     this.#peers = [];
   }
 
-  /** Closes all connections, and stops those that are being opened. */
+  /** Closes all connections when their calls have ended, and stops opening those that are not open yet. */
   close(): void {
     this.reset();
     this.#stop.abort(new Error("the client was closed"));
@@ -65,7 +66,7 @@ export class GrpcPeers {
     const ready = this.#peers.flatMap(({ ready }) => ready ?? []);
     const next = ready[this.#turn++ % Math.max(1, ready.length)];
     if (next === undefined) return await firstOf(this.#peers.map((peer) => peer.open()));
-    // The other addresses are tried in the background. If they fail, calls report it only once no address is left.
+    // Addresses without a connection are tried in the background. Their failure is ignored, since this call has one.
     for (const peer of this.#peers) if (peer.isDue) peer.open().catch(() => {});
     return next;
   }
@@ -91,7 +92,7 @@ export class GrpcPeers {
     return this.#resolving;
   }
 
-  /** Looks the target's name up. Peers whose address is still among the answers stay. */
+  /** Looks the target's name up. Keeps the connections to addresses that it still has, and closes the others. */
   async #resolve(): Promise<void> {
     const { connector, clock } = this.#options;
     const addresses = await this.#addresses();
@@ -128,9 +129,9 @@ interface PeerOptions {
   readonly stop: AbortSignal;
 }
 
-/** One address. */
+/** One address of the target, with its connection. */
 class Peer {
-  /** The address in the form of an endpoint. */
+  /** The address as text, in the form of an endpoint. */
   readonly name: string;
   readonly #options: PeerOptions;
   #connection: Http2Connection | undefined;
@@ -143,23 +144,23 @@ class Peer {
     this.name = addressOf(options.address);
   }
 
-  /** Whether its connection has ended or failed since its address was looked up. */
+  /** Whether the connection has ended or could not be opened since the address was looked up. */
   get isStale(): boolean {
     return this.#hasFailed || this.#connection?.isOpen === false;
   }
 
-  /** Reports that its address was looked up again and is still one of the target's. */
+  /** Notes that the address was looked up again and is still one of the target's. */
   renew(): void {
     this.#hasFailed = false;
     if (this.#connection?.isOpen === false) this.#connection = undefined;
   }
 
-  /** The connection, where it is open; otherwise undefined. */
+  /** The connection if it is open; undefined if it is not. */
   get ready(): Http2Connection | undefined {
     return this.#connection?.isOpen === true ? this.#connection : undefined;
   }
 
-  /** Whether it is time to try the address again. */
+  /** Whether there is no connection, and the last failed attempt was at least `RETRY_MS` ago. */
   get isDue(): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     return this.ready === undefined && this.#opening === undefined && nowMs - this.#failedMs >= RETRY_MS;
@@ -177,7 +178,7 @@ class Peer {
 
   close(): void {
     this.#connection?.close();
-    // A connection that is being opened is closed once it is open. Its failure is reported to the calls that wait for it.
+    // A connection that is being opened is closed when it is open. If opening fails, the waiting calls report it.
     this.#opening?.then(
       (connection) => connection.close(),
       () => {},
@@ -205,7 +206,7 @@ async function firstOf(opening: readonly Promise<Http2Connection>[]): Promise<Ht
   }
 }
 
-/** Joins the failures of all addresses into one. */
+/** Joins the failures of all addresses into one. The code is the first one's. */
 function joined(failures: readonly unknown[]): unknown {
   const [first] = failures;
   if (failures.length <= 1) return first;

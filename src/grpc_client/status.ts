@@ -27,13 +27,13 @@ export const GrpcCode = {
 export interface GrpcFailure {
   /** A status code. It is one of `GrpcCode`, unless the peer does not follow the standard. */
   readonly code: number;
-  /** The reason, in the peer's words or our own. */
+  /** The reason, in the peer's words or in the agent's own. */
   readonly details: string;
-  /** An encoded `google.rpc.Status` with details, where the peer sent one. */
+  /** An encoded `google.rpc.Status` with details; undefined if the peer sent none. */
   readonly statusDetails?: Uint8Array | undefined;
-  /** The HTTP status of an answer that is not of gRPC; undefined for an answer of gRPC. */
+  /** The HTTP status of an answer that has no gRPC status, such as a proxy's; undefined for an answer of gRPC. */
   readonly httpStatus?: number;
-  /** How long the peer asked to wait, by the header Retry-After; undefined where it did not ask. */
+  /** How long the peer asked to wait, by the header Retry-After; undefined if it did not ask. */
   readonly delayMs?: number;
 }
 
@@ -42,7 +42,7 @@ export function codeName(code: number): string {
   return Object.entries(GrpcCode).find(([, number]) => number === code)?.[0] ?? "UNKNOWN";
 }
 
-/** Reads the status from trailers, or from headers that are trailers as well. Undefined where the peer sent no status. */
+/** Reads the status from trailers, or from the headers of an answer without trailers; undefined if they have none. */
 export function readStatus(headers: IncomingHttpHeaders): GrpcFailure | undefined {
   const code = headers["grpc-status"];
   if (typeof code !== "string" || !/^[0-9]{1,3}$/.test(code)) return undefined;
@@ -54,7 +54,7 @@ export function readStatus(headers: IncomingHttpHeaders): GrpcFailure | undefine
   };
 }
 
-/** Decodes a `grpc-message`, which is UTF-8 with percent signs. A text that cannot be decoded is returned as it came. */
+/** Decodes a `grpc-message`, which is percent-encoded UTF-8. Returns a text that cannot be decoded as it came. */
 function percentDecoded(text: string): string {
   try {
     return decodeURIComponent(text);
@@ -63,7 +63,7 @@ function percentDecoded(text: string): string {
   }
 }
 
-/** gRPC's "HTTP to gRPC Status Code Mapping", for answers of servers that do not speak gRPC. */
+/** The gRPC codes for HTTP statuses of other servers, by gRPC's "HTTP to gRPC Status Code Mapping". */
 const CODE_OF_HTTP: Readonly<Record<number, number>> = {
   400: GrpcCode.INTERNAL,
   401: GrpcCode.UNAUTHENTICATED,
@@ -78,7 +78,7 @@ const CODE_OF_HTTP: Readonly<Record<number, number>> = {
 /** Matches gRPC's content types, such as "application/grpc+proto". "application/grpc-web" is another protocol. */
 const GRPC_TYPE = /^application\/grpc($|[+;])/i;
 
-/** Returns the failure that an answer without a gRPC status means. `nowMs` is the time, for a date in Retry-After. */
+/** Returns the failure for an answer without a gRPC status. `nowMs` is the current time, for a date in Retry-After. */
 export function statusOfHttp(headers: IncomingHttpHeaders, nowMs: number): GrpcFailure {
   const status = Number(headers[":status"] ?? 0);
   const type = headers["content-type"] ?? "no content type";

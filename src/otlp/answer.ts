@@ -6,26 +6,28 @@ import {
   ExportMetricsServiceResponseSchema,
 } from "./generated/opentelemetry/proto/collector/metrics/v1/metrics_service_pb.ts";
 
-/** The encoding of a message. */
+/** The encoding of requests and answers: protobuf or JSON. */
 export type OtlpEncoding = "proto" | "json";
 
-/** A receiver's answer to a request that it took: how many points it rejected, and a message. */
+/** A receiver's answer to a request that it accepted. */
 export interface Acceptance {
+  /** The number of points of the request that the receiver rejected nevertheless. */
   readonly rejectedPoints: number;
+  /** A text for people; empty if the receiver sent none. */
   readonly message: string;
 }
 
 /** The most characters of a receiver's message that are kept, since it is logged. */
 const MESSAGE_CHARS_MAX = 1_000;
-/** Newer receivers may send fields that this build does not know. */
+/** Unknown fields are ignored, since newer receivers may send fields that this build does not know. */
 const JSON_OPTIONS = { ignoreUnknownFields: true };
-/** The fields of JSON errors, in lower case. Some gateways send such an error with status 200. */
+/** Fields by which a JSON error is recognized, in lower case. Some gateways send a JSON error with status 200. */
 const ERROR_KEYS: ReadonlySet<string> = new Set(["error", "errors", "code", "message", "status"]);
 
-/** The first byte of a google.rpc.Status: field 1 as a number. In a response field 1 is a message. */
+/** The first byte of a google.rpc.Status: its field 1 is a number. In a response, field 1 is a message. */
 const STATUS_CODE_TAG = 0x08;
 
-/** Reads an ExportMetricsServiceResponse. Returns undefined if the bytes are none. */
+/** Reads an ExportMetricsServiceResponse. Returns undefined if the bytes are no such message. */
 export function readAcceptance(response: Uint8Array, encoding: OtlpEncoding): Acceptance | undefined {
   try {
     const { partialSuccess } =
@@ -53,11 +55,11 @@ function responseOfJson(text: string): ExportMetricsServiceResponse {
   return response;
 }
 
-/** Reads the message of a google.rpc.Status. Returns undefined if the bytes are none. */
+/** Reads the text of a google.rpc.Status. Returns undefined if the bytes are no such message. */
 export function readStatusMessage(status: Uint8Array, encoding: OtlpEncoding): string | undefined {
   try {
     if (encoding === "proto") return fromBinary(StatusSchema, status).message.slice(0, MESSAGE_CHARS_MAX);
-    // It is parsed as plain JSON, since its details may have types that this build does not know.
+    // The status is parsed as plain JSON, since its details may have types that this build does not know.
     const { message } = JSON.parse(decodeText(status));
     return typeof message === "string" ? message.slice(0, MESSAGE_CHARS_MAX) : undefined;
   } catch {

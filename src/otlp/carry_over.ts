@@ -5,15 +5,20 @@ import { type Family, type Point, pointWidth, type Schema } from "../metrics/mod
 import { isCounting } from "./counters.ts";
 import { pointKey } from "./gone.ts";
 
-/** The columns of those counting points that two schemas have in common: two lists of equal length. */
+/** The columns of the points of counters that two schemas have in common. Both lists have the same length. */
 interface SharedColumns {
+  /** The columns in the layout of the first schema. */
   readonly before: Uint32Array;
+  /** At the same index: the column in the layout of the second schema. */
   readonly after: Uint32Array;
 }
 
 const sharedBetween = memoizedPair(findShared);
 
-/** Copies the numbers of those counting points that both schemas have from `row`, laid out as `before`, to `target`, laid out as `after`. */
+/**
+ * Copies the numbers of the counters that both schemas have from `row`, in the layout of `before`, to `target`, in the
+ * layout of `after`.
+ */
 export function carryOver(
   row: Float64Array,
   target: Float64Array,
@@ -43,7 +48,10 @@ function findShared(before: Schema, after: Schema): SharedColumns {
   return { before: Uint32Array.from(from), after: Uint32Array.from(to) };
 }
 
-/** Yields the columns of points that both families have, as [column in `after`, column in `before`], counted from the family's first. */
+/**
+ * Yields the columns of points that both families have, as [column in `after`, column in `before`], counted from each
+ * family's first column.
+ */
 function* matchColumns(before: Family, after: Family): Generator<readonly [number, number]> {
   if (before === after) {
     for (let column = 0; column < after.width; column++) yield [column, column];

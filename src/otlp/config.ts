@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { z } from "zod";
 
-/** The schema of `staleness_markers`, an option of all exporters of OTLP. */
+/** The schema of the option `staleness_markers`, which all exporters of OTLP have. */
 export function stalenessMarkers(): z.ZodType<boolean, boolean | undefined> {
   return z
     .boolean()

@@ -3,7 +3,7 @@
 import { memoized } from "../metrics/memoized.ts";
 import { type Kind, pointWidth, type Schema } from "../metrics/model.ts";
 
-/** The columns of a schema whose numbers never fall, unless their counter starts again from 0: two lists of equal length. */
+/** The columns of a schema whose numbers fall only if their counter restarts. The lists have the same length. */
 export interface CounterColumns {
   /** The columns of a sum's value, of a summary's count, and of a histogram's cumulative buckets and count. */
   readonly columns: Uint32Array;
@@ -11,7 +11,7 @@ export interface CounterColumns {
   readonly points: Uint32Array;
 }
 
-/** The counters of a schema. */
+/** Returns the counters of a schema. It finds them once for each schema. */
 export const countersOf: (schema: Schema) => CounterColumns = memoized(findCounters);
 
 function findCounters(schema: Schema): CounterColumns {
@@ -30,7 +30,10 @@ function findCounters(schema: Schema): CounterColumns {
   return { columns: Uint32Array.from(columns), points: Uint32Array.from(points) };
 }
 
-/** The columns of a point that never fall, counted from its first. Sums of histograms and summaries may fall, since observations can be negative. */
+/**
+ * The columns of a point whose numbers never fall, counted from its first column. A histogram's or summary's sum may
+ * fall, since observations can be negative.
+ */
 function risingColumns(kind: Kind, boundCount: number): readonly number[] {
   switch (kind) {
     case "gauge":

@@ -3,20 +3,20 @@
 import type { Envelope } from "./envelope.ts";
 import type { ResourceEntry } from "./resource_entry.ts";
 
-/** The metrics of an entry that go into one request. */
+/** Consecutive metrics of an entry that go into one request. */
 export interface Slice {
   readonly entry: ResourceEntry;
-  /** The index of the first metric. */
+  /** The index of the first metric in the entry's plan. */
   readonly from: number;
-  /** The index behind the last metric. */
+  /** The index behind the last metric in the entry's plan. */
   readonly to: number;
-  /** The bytes of the metrics. */
+  /** The size of the metrics in bytes. */
   readonly metricBytes: number;
-  /** The bytes of the metrics with their envelope. */
+  /** The size of the metrics and their envelope in bytes. */
   readonly bytes: number;
 }
 
-/** Distributes entries over requests of at most `bytesMax`. An entry is cut only if it is too large for a request of its own. */
+/** Distributes entries over requests of at most `bytesMax`. Only an entry that is larger than a request is cut. */
 export function cut(entries: readonly ResourceEntry[], envelope: Envelope, bytesMax: number): Slice[][] {
   const requests: Slice[][] = [];
   let slices: Slice[] = [];
@@ -46,7 +46,7 @@ export function cut(entries: readonly ResourceEntry[], envelope: Envelope, bytes
   return requests;
 }
 
-/** Cuts an entry that is too large for a request into slices of at least one metric. */
+/** Cuts an entry that is too large for one request. Each slice has at least one metric, however large that is. */
 function cutEntry(entry: ResourceEntry, envelope: Envelope, bytesMax: number): Slice[] {
   const { metrics } = entry.plan;
   const slices: Slice[] = [];

@@ -5,7 +5,7 @@ import type { Resource } from "../metrics/model.ts";
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { writeAttributes } from "./metric_plan.ts";
 
-/** The instrumentation scope: the program that made the metrics, as receivers see it. */
+/** OTLP's instrumentation scope: the name and version of the program that made the metrics. */
 export interface Scope {
   readonly name: string;
   readonly version: string;
@@ -13,9 +13,11 @@ export interface Scope {
 
 /** The sizes in bytes of a ResourceMetrics message and of the messages in it. */
 export interface EnvelopeBytes {
+  /** The size of the ScopeMetrics message. */
   readonly scopeMetrics: number;
+  /** The size of the ResourceMetrics message. */
   readonly resourceMetrics: number;
-  /** The size of the whole field in the request, with its tag and length. */
+  /** The size of the field of the request that has the ResourceMetrics message, with its tag and length. */
   readonly total: number;
 }
 
@@ -28,7 +30,7 @@ const SCOPE = { name: 1, version: 2 };
 
 const resourceField = memoized(encodeResource);
 
-/** The bytes around the metrics of one resource: those of ResourceMetrics, Resource, ScopeMetrics and Scope. */
+/** Writes the bytes around the metrics of one resource: ResourceMetrics, Resource, ScopeMetrics and Scope. */
 export class Envelope {
   readonly #scopeField: Uint8Array;
 

@@ -4,12 +4,12 @@ import { memoizedPair } from "../metrics/memoized.ts";
 import type { Attributes, Family, Point, Schema } from "../metrics/model.ts";
 import { familyPart, schemaPart } from "../metrics/part.ts";
 
-/** The schema of a resource of which nothing is known. */
+/** A schema without families. */
 export const EMPTY_SCHEMA: Schema = { families: [], offsets: [], width: 0 };
 
 /**
- * Returns the series of `before` that `after` does not have, as a schema that is not interned. A family that lost only some
- * of its points has just these. The same two schemas always get the same object.
+ * Returns the series of `before` that `after` does not have, as a schema that is not interned. A family that lost only
+ * some of its points is in it with these points. For the same two schemas, the result is always the same object.
  */
 export function goneBetween(before: Schema, after: Schema): Schema {
   return before === after ? EMPTY_SCHEMA : compareOnce(before, after);
@@ -35,7 +35,7 @@ function compare(before: Schema, after: Schema): Schema {
   return schemaPart(gone);
 }
 
-/** Identifies a series by its attributes and bounds. Receivers that split histograms make one series for each bound. */
+/** Returns a key of a point's attributes and bounds. Bounds count, since some receivers make a series of each bound. */
 export function pointKey({ attributes, bounds }: Point): string {
   return JSON.stringify([pairs(attributes), bounds]);
 }

@@ -8,9 +8,9 @@ const RESOURCE_METRICS_FIELD = 1;
 const OPEN = '{"resourceMetrics":[';
 
 /**
- * Converts an encoded request to OTLP/JSON. Yields the text in parts. Each part except the last is that of one resource and
- * takes some milliseconds, so a caller that must not delay others pauses between the parts. Throws if the bytes are no
- * request.
+ * Converts an encoded request to OTLP/JSON. Yields the text in parts. Each part except the last has one resource and
+ * takes some milliseconds, so a caller that must not delay other work pauses between the parts. Throws if the bytes are
+ * no request.
  */
 export function* requestJson(request: Uint8Array): Generator<string, void, void> {
   const reader = new BinaryReader(request);
@@ -24,7 +24,7 @@ export function* requestJson(request: Uint8Array): Generator<string, void, void>
     const entry = fromBinary(ResourceMetricsSchema, reader.bytes());
     // OTLP/JSON has enumerations as numbers, unlike protobuf's JSON mapping.
     const json = JSON.stringify(toJson(ResourceMetricsSchema, entry, { enumAsInteger: true }));
-    // The texts are written visibly, since people read the file exporter's files.
+    // Control and invisible characters are escaped, since people read the files of the file exporter.
     yield before + visible(json);
     before = ",";
   }

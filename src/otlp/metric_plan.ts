@@ -3,61 +3,66 @@ import { type Attributes, type Family, type Kind, type Point, pointWidth } from 
 import { delimitedBytes, ProtoWriter } from "../wire/writer.ts";
 import { isCounting } from "./counters.ts";
 
-/** The kind of a plan's points, which says for which numbers they have holes. */
+/** The shape of a plan's points. It says for which numbers each point has holes. */
 export type PointShape = "gauge" | "sum" | "histogram" | "summary" | "ended_gauge" | "ended_counter";
 
 /**
- * One `metrics` field of a ScopeMetrics message, encoded, with holes for the numbers. Each number takes 8 bytes, so that the
- * lengths in the message never change.
+ * One `metrics` field of a ScopeMetrics message, encoded, with holes for the numbers. Each number takes 8 bytes, so
+ * that the lengths in the message never change.
  */
 export interface MetricPlan {
   readonly shape: PointShape;
-  /** The field with its tag and length. The holes are zero. */
+  /** The encoded field, with its tag and length. The bytes of the holes are 0. */
   readonly template: Uint8Array;
   /** The number of points. */
   readonly points: number;
-  /** The first column of the first point, counted from the family's first. */
+  /** The first column of the first point, counted from the family's first column. */
   readonly column: number;
-  /** The offset of each point in the template. The holes that all points of a shape have come first in a point. */
+  /** The offset of each point in the template. From this offset on, the holes are at `GAUGE_AT`, `SUM_AT` and so on. */
   readonly at: Uint32Array;
-  /** For shapes with a start time: the first column of each point, counted from the plan's first. Otherwise empty. */
+  /** The first column of each point, counted from the plan's first column. Empty for shapes without a start time. */
   readonly columns: Uint32Array;
-  /** For histograms and summaries: the number of bounds or quantiles of each point. Otherwise empty. */
+  /** The number of bounds or quantiles of each point. Empty for shapes other than histogram and summary. */
   readonly bounds: Uint32Array;
-  /** For histograms and summaries: the offset of each point's bucket counts or quantiles in the template. Otherwise empty. */
+  /** The offset of each point's bucket counts or quantiles in the template. Empty for other shapes. */
   readonly tails: Uint32Array;
 }
 
-/** The offset of the start time in a point, in all shapes that have one. */
+/** The offset of the start time in a point, in all shapes that have a start time. */
 export const START_AT = 1;
-/** The offsets of the numbers in a point. A field's tag takes one byte, its number eight. */
+/** The offsets of the numbers in the point of a gauge. The tag of a field takes one byte, its number eight. */
 export const GAUGE_AT: Readonly<Record<"time" | "value", number>> = { time: 1, value: 10 };
+/** The offsets of the numbers in the point of a sum. */
 export const SUM_AT: Readonly<Record<"start" | "time" | "value", number>> = {
   start: START_AT,
   time: 10,
   value: 19,
 };
+/** The offsets of the numbers in the point of a histogram or a summary, before its buckets or quantiles. */
 export const DISTRIBUTION_AT: Readonly<Record<"start" | "time" | "count" | "sum", number>> = {
   start: START_AT,
   time: 10,
   count: 19,
   sum: 28,
 };
+/** The offsets of the numbers in a point that says that a gauge has ended. */
 export const ENDED_GAUGE_AT: Readonly<Record<"time", number>> = { time: 1 };
+/** The offsets of the numbers in a point that says that a sum, a histogram or a summary has ended. */
 export const ENDED_COUNTER_AT: Readonly<Record<"start" | "time", number>> = { start: START_AT, time: 10 };
-/** The bytes of a quantile: tag, length, tag and quantile, tag and value. */
+/** The size of a quantile in the template: tag, length, tag and quantile, tag and value. */
 export const QUANTILE_BYTES = 20;
+/** The offset of the value in a quantile. */
 export const QUANTILE_VALUE_AT = 12;
 
-/** A family whose field would be larger becomes several fields, so that a request can be cut between them. */
+/** A family with more bytes of points than this becomes several fields, between which a request can be cut. */
 export const METRIC_BYTES_MAX: number = 256 * 1024;
 
-/** Plans a family's points, in their order. Makes several plans only if one would be larger than `METRIC_BYTES_MAX`. */
+/** Makes the plans of a family's points, in their order: one, or several if the points exceed `METRIC_BYTES_MAX`. */
 export function planFamily(family: Family): readonly MetricPlan[] {
   return planPoints(family, family.kind === "unknown" ? "gauge" : family.kind);
 }
 
-/** Like `planFamily`, for points that say that their series have ended. */
+/** Makes the plans, like `planFamily`, of points that say that the family's series have ended. */
 export function planEndedFamily(family: Family): readonly MetricPlan[] {
   return planPoints(family, isCounting(family.kind) ? "ended_counter" : "ended_gauge");
 }
@@ -86,14 +91,17 @@ const TEXT_VALUE_FIELD = 1;
 const KEY_VALUE = { key: 1, value: 2 };
 const NO_RECORDED_VALUE = 1;
 
-/** The `prometheus.type` that the Collector gives metrics of no known type. */
+/** The metadata `prometheus.type`, as the Collector gives it to metrics of unknown type. */
 const UNKNOWN_TYPE: Attributes = [{ key: "prometheus.type", value: "unknown" }];
 
+/** An encoded point with holes. */
 interface PlannedPoint {
   readonly bytes: Uint8Array;
+  /** The number of bounds or quantiles. */
   readonly bounds: number;
+  /** The offset of the bucket counts or quantiles in `bytes`. */
   readonly tail: number;
-  /** How many columns it takes. */
+  /** The number of columns that the point has in a reading's row. */
   readonly width: number;
 }
 
@@ -170,7 +178,7 @@ function dataFoot(kind: Kind): Uint8Array {
   return writer.finish();
 }
 
-/** Encodes a point. Its holes come first, at the offsets of `GAUGE_AT`, `SUM_AT`, `DISTRIBUTION_AT` and the `ENDED_…_AT`. */
+/** Encodes a point. Its bytes begin with the holes, at the offsets of the constant of its shape, such as `GAUGE_AT`. */
 function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
   const writer = new ProtoWriter();
   if (isCounting(kind)) writer.hole(POINT.start);
@@ -180,12 +188,12 @@ function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
     writer.hole(POINT.count);
     writer.hole(POINT.sum);
   }
-  // An ended histogram or summary keeps its bounds, since receivers make a series of each bound and must end all of them.
+  // An ended histogram or summary keeps its bounds, since receivers make a series of each bound and must end all.
   const tail = planTail(writer, kind, point.bounds);
   writeAttributes(
     writer,
     kind === "histogram" ? HISTOGRAM_ATTRIBUTES_FIELD : ATTRIBUTES_FIELD,
-    // In Prometheus' model an empty label is no label. The Collector's receiver leaves it out too.
+    // In Prometheus' model an empty label is no label. The Collector's receiver drops empty labels too.
     point.attributes.filter(({ value }) => value !== ""),
   );
   if (shape === "ended_gauge" || shape === "ended_counter")
@@ -194,7 +202,7 @@ function planPoint(kind: Kind, shape: PointShape, point: Point): PlannedPoint {
   return { bytes: writer.finish(), bounds, tail, width: pointWidth(kind, bounds) };
 }
 
-/** Writes buckets or quantiles. Returns the offset of the first. */
+/** Writes buckets or quantiles. Returns the offset of the first bucket or quantile. */
 function planTail(writer: ProtoWriter, kind: Kind, bounds: readonly number[]): number {
   if (kind === "histogram") {
     const at = writer.packedHoles(HISTOGRAM_POINT.bucketCounts, bounds.length + 1);

@@ -3,8 +3,8 @@ import { setImmediate } from "node:timers/promises";
 import { requestJson } from "./json.ts";
 
 /**
- * Converts an encoded request to OTLP/JSON. It pauses after each sandbox, so that scrapes and pulls are not delayed. Rejects
- * if the bytes are no request, or when the signal aborts.
+ * Converts an encoded request to OTLP/JSON. Lets other work run after each sandbox, so that scrapes and pulls are not
+ * delayed. Rejects if the bytes are no request, or when the signal aborts.
  */
 export async function pacedJson(request: Uint8Array, signal: AbortSignal): Promise<Buffer> {
   const parts: Buffer[] = [];

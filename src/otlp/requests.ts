@@ -10,25 +10,27 @@ import { type Restarts, restartsIn, StartTimes } from "./start_times.ts";
 export interface ResourceRequest extends OtlpRequest {
   /** The resource's key. */
   readonly source: string;
-  /** Whether it says that the resource has ended. Such a request comes once: it is not repeated. */
+  /** Whether the request says that the resource has ended. It is made only once: nothing replaces it if it is lost. */
   readonly isEnd?: boolean;
 }
 
+/** How requests are made, and where they go. */
 export interface OtlpRequestsOptions {
   readonly encoder: OtlpEncoder;
+  /** The most bytes of a request, before compression. */
   readonly requestBytesMax: number;
-  /** Whether series that end get a last point that says so. */
+  /** Whether a series that ends gets a last point, which says that the series has ended. */
   readonly marksEnds: boolean;
-  /** Called for points that are left out of requests. */
+  /** Called for points that no request contains, since they are not sound. */
   readonly onUnsound: OnUnsound;
-  /** Called for each request, in order. Returns whether the request was kept; otherwise it is lost. */
+  /** Called for each request, in order. Returns true if the queue accepted it; false if it is lost. */
   emit(request: ResourceRequest): boolean;
 }
 
-/** The most resources that are followed. For further ones no ends of series and no restarts of counters are sent. */
+/** The most resources whose last reading is remembered. Further ones get no ends of series and no restarts. */
 const RESOURCES_MAX = 16_384;
 
-/** The last reading of a resource that was kept by the queue. Series that the next one lacks have ended. */
+/** The last reading of a resource that the queue accepted. Series that the next reading does not have are ended. */
 interface LastSent {
   readonly resource: Resource;
   readonly schema: Schema;
@@ -37,20 +39,24 @@ interface LastSent {
   readonly restarts: Restarts;
 }
 
+/** All that is remembered of one resource. */
 interface Followed {
-  /** It gets all readings, also those that were not kept: it follows the source's counters, not what receivers know. */
+  /** Gets every reading, also if the queue rejects it: the restarts of counters do not depend on the queue. */
   readonly startTimes: StartTimes;
+  /** Undefined until the queue has accepted a reading. */
   lastSent: LastSent | undefined;
 }
 
 /**
  * Turns each reading into requests:
  *
- * - Two requests are joined by putting one behind the other, so a queue can keep each by itself.
- * - A series that a resource stops reporting is ended before the first reading that lacks it. All series of a resource are
- *   ended when its attributes change and when the resource ends. So no receiver shows the last value of a dead sandbox.
+ * - The bytes of two requests, one behind the other, are one request. So a queue can keep them one by one, and join
+ *   them later.
+ * - A series that a resource stops reporting is ended before the first reading that lacks it. All series of a resource
+ *   are ended when its attributes change and when the resource ends. So no receiver shows the last value of a dead
+ *   sandbox.
  * - A counter that falls gets a new start time.
- * - A point that is not sound is left out.
+ * - A point that is not sound is not sent, and `onUnsound` is called.
  */
 export class OtlpRequests {
   readonly #options: OtlpRequestsOptions;
@@ -69,7 +75,7 @@ export class OtlpRequests {
     const entries = followed?.lastSent === undefined ? [] : this.#endsBefore(followed.lastSent, reading);
     entries.push(encoder.reading(reading, restarts));
     const requests = encoder.encode(entries, requestBytesMax);
-    // Each request can be lost by itself. If one is lost, the peer still knows the reading before.
+    // If the queue rejects one of the requests, the peer may still have series of the reading before.
     let isKept = true;
     for (const request of requests) isKept = emit({ ...request, source: resource.key }) && isKept;
     if (isKept && followed !== undefined) followed.lastSent = { resource, schema, timeMs, startMs, restarts };
@@ -80,7 +86,7 @@ export class OtlpRequests {
     this.#followed.delete(resource.key);
     const { encoder, requestBytesMax, emit, marksEnds } = this.#options;
     if (lastSent === undefined || !marksEnds) return;
-    // The end needs a time of its own: two points of one series at one time would contradict each other.
+    // The end is later than the last reading, since two points of one series at one time would contradict each other.
     const entry = encoder.ended({ ...lastSent, timeMs: Math.max(timeMs, lastSent.timeMs + 1) });
     for (const request of encoder.encode([entry], requestBytesMax))
       emit({ ...request, source: resource.key, isEnd: true });
@@ -94,7 +100,7 @@ export class OtlpRequests {
     return followed;
   }
 
-  /** The ends of the series that the reading does not have any more. */
+  /** Returns the ends of the series that were in the last reading and are not in this one. */
   #endsBefore(lastSent: LastSent, { resource, schema, timeMs }: Reading): ResourceEntry[] {
     const { encoder, marksEnds } = this.#options;
     if (!marksEnds) return [];

@@ -9,18 +9,20 @@ import type { Restarts } from "./start_times.ts";
 export interface ResourceEntry {
   readonly resource: Resource;
   readonly plan: EntryPlan;
+  /** The numbers of the reading; empty for ends of series. */
   readonly values: Float64Array;
   readonly timeMs: number;
   readonly startMs: number;
-  /** A row in the layout of the plan's schema. */
+  /** The restarts of the counters, in the layout of the schema for which `plan` was made. */
   readonly restarts: Restarts;
 }
 
+/** The compiled metrics of a schema. */
 interface EntryPlan {
   readonly metrics: readonly MetricPlan[];
-  /** The first column of each metric. */
+  /** At the same index: the first column of the metric in the reading's row. */
   readonly columns: readonly number[];
-  /** The bytes of all templates. */
+  /** The number of bytes of all templates together. */
   readonly bytes: number;
   /** Whether the points say that their series have ended. */
   readonly isEnd: boolean;
@@ -31,15 +33,15 @@ export interface EndedSeries {
   readonly resource: Resource;
   readonly schema: Schema;
   readonly timeMs: number;
-  /** When they began to count, in Unix milliseconds. */
+  /** When the series began to count, in Unix milliseconds. */
   readonly startMs: number;
-  /** A row in the schema's layout. */
+  /** The restarts of the counters, in the layout of `schema`. */
   readonly restarts: Restarts;
 }
 
 const NO_VALUES = new Float64Array(0);
 
-// Plans depend on the family or schema only, so all exporters share them.
+// A plan depends only on its family or schema. So it is compiled once, and all exporters share it.
 const planOfFamily = memoized(planFamily);
 const planOfEndedFamily = memoized(planEndedFamily);
 const planOfSchema = memoized((schema: Schema) => composePlan(schema, false));

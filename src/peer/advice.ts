@@ -7,7 +7,7 @@ import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 export interface Approach {
   readonly protocol: "gRPC" | "HTTP";
   readonly isTls: boolean;
-  /** Whether the client has a certificate of its own. */
+  /** Whether the client has a certificate that it can show to the peer. */
   readonly hasCertificate: boolean;
 }
 
@@ -28,6 +28,7 @@ const UNTRUSTED =
 const NO_VERSION = "no version of TLS is common; see tls::min_version and max_version";
 const CLIENT_CERTIFICATE = "the server wants a certificate of the client; give tls::cert_file and key_file";
 
+/** The advice for each error code that tells what is wrong. */
 const ADVICE: Readonly<Record<string, string>> = {
   ECONNREFUSED: "nobody listens there",
   ENOENT: "there is no such socket",
@@ -53,7 +54,7 @@ const ADVICE: Readonly<Record<string, string>> = {
   ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED: CLIENT_CERTIFICATE,
 };
 
-/** Alerts that a server may send when it wants a certificate and got none. */
+/** The codes of TLS alerts that a server may send when it wants a client certificate and got none. */
 const CERTIFICATE_ALERTS: ReadonlySet<string> = new Set([
   "ERR_SSL_SSLV3_ALERT_HANDSHAKE_FAILURE",
   "ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE",
@@ -62,7 +63,9 @@ const CERTIFICATE_ALERTS: ReadonlySet<string> = new Set([
   "ERR_SSL_TLSV1_ALERT_ACCESS_DENIED",
 ]);
 
-/** Explains the failure of a connection and names the option to change; undefined where the error alone does not tell. */
+/**
+ * Explains the failure of a connection and names the option to change; undefined if the error does not tell the cause.
+ */
 export function adviceOn(error: unknown, approach: Approach): string | undefined {
   const { host, cert, rawPacket } = (error ?? {}) as ConnectionError; // every field is optional
   const code = codeOf(error);
@@ -75,7 +78,7 @@ export function adviceOn(error: unknown, approach: Approach): string | undefined
   return ADVICE[code];
 }
 
-/** Returns the code of an error. Some errors of OpenSSL have the code EPROTO, and their reason only in the text. */
+/** Returns the code of an error. For EPROTO, makes a code of OpenSSL's reason, which is only in the error's text. */
 function codeOf(error: unknown): string {
   const { code = "" } = (error ?? {}) as ConnectionError; // every field is optional
   const reason = code === "EPROTO" ? opensslReason(error) : undefined;
@@ -94,8 +97,8 @@ export function isUnclear(error: unknown): boolean {
 const UNCLEAR = /^(ECONNRESET|ECONNABORTED|EPIPE|ERR_HTTP2_.*|HPE_.*)$/;
 
 /**
- * Returns what to change where a server was found to speak that protocol; undefined is a protocol that is not known. Empty where the
- * server speaks the client's own.
+ * Returns what to change if the server speaks the protocol `spoken`, which is undefined for an unknown protocol.
+ * Returns an empty text if the server speaks the client's protocol.
  */
 export function adviceOnProtocol(spoken: ServerProtocol | undefined, approach: Approach): string {
   const { protocol, isTls } = approach;
@@ -112,11 +115,11 @@ export function adviceOnProtocol(spoken: ServerProtocol | undefined, approach: A
   return "";
 }
 
-/** The answers of TLS servers (Go, nginx, Apache, Tomcat) to a request in the clear. */
+/** Matches the answers of TLS servers (Go, nginx, Apache, Tomcat) to a request without TLS. */
 const WANTS_TLS =
   /client sent an HTTP request to an HTTPS server|the plain HTTP request was sent to HTTPS port|(you're )?speaking plain HTTP to an SSL-enabled server port|this combination of host and port requires TLS/i;
 
-/** Returns the server's words and what to change, where its answer says that it wants TLS; otherwise undefined. */
+/** Returns the server's words and what to change, if its answer says that it wants TLS; undefined if not. */
 export function adviceOnAnswer(text: string, approach: Approach): string | undefined {
   const words = approach.isTls ? undefined : WANTS_TLS.exec(text)?.[0];
   return words === undefined ? undefined : `${words}; ${adviceOnProtocol("tls", approach)}`;

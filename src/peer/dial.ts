@@ -18,13 +18,15 @@ export async function dial(address: PeerAddress, signal: AbortSignal): Promise<S
 export interface TlsOptions {
   readonly secureContext: SecureContext;
   readonly rejectUnauthorized: boolean;
-  /** The name or address that the certificate must be for. Only a name is sent to the server. */
+  /**
+   * The name or address that the server's certificate must have. A name is also sent to the server; an address is not.
+   */
   readonly name: string;
-  /** The protocols that are offered by ALPN. */
+  /** The protocols that the client offers by ALPN, such as "h2". */
   readonly protocols: readonly string[];
 }
 
-/** Begins TLS on a connection, which it owns from then on. Rejects like `dial`. */
+/** Begins TLS on a connected socket, which the returned one owns. Rejects if TLS fails or the signal aborts. */
 export async function secure(socket: Socket, options: TlsOptions, signal: AbortSignal): Promise<TLSSocket> {
   const { secureContext, rejectUnauthorized, name, protocols } = options;
   const secured = tlsConnect({
@@ -44,7 +46,7 @@ export class ClosedEarly extends Error {
   readonly code = "ECONNRESET";
 }
 
-/** Waits for the event. If an error, the end of the socket or the signal comes first, destroys the socket and rejects. */
+/** Waits for `event`. If an error, the socket's end or the signal comes first, destroys the socket and rejects. */
 export function established(socket: Socket, event: string, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
     const finish = (error?: unknown): void => {

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Remark } from "../component/factory.ts";
 
-/** The parts of an exporter's endpoint that the rules check. */
+/** The parts of an exporter's endpoint that `RULES` checks. */
 export interface WrittenEndpoint {
   readonly protocol: "otlp_grpc" | "otlp_http" | "prometheus_remote_write";
-  /** The option, such as "endpoint". */
+  /** The option that has the endpoint, such as "endpoint" or "metrics_endpoint". */
   readonly option: string;
   readonly port: number;
   /** The path of the URL; empty for gRPC. */
   readonly path: string;
 }
 
+/** A warning, and the endpoints to which it applies. */
 interface Rule {
   applies(endpoint: WrittenEndpoint): boolean;
   readonly message: string;
@@ -46,7 +47,9 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Returns warnings for an endpoint that looks wrong. They are no faults, since a gateway can have any port and any path. */
+/**
+ * Returns warnings for an endpoint that looks wrong. They are no faults, since a gateway can have any port and path.
+ */
 export function remarksOnEndpoint(endpoint: WrittenEndpoint): readonly Remark[] {
   return RULES.filter((rule) => rule.applies(endpoint)).map(({ message }) => ({
     path: [endpoint.option],

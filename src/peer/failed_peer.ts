@@ -6,30 +6,31 @@ import { type Approach, adviceOn, adviceOnProtocol, isUnclear } from "./advice.t
 import { dial, type PeerAddress, secure } from "./dial.ts";
 import { protocolIn, type ServerProtocol } from "./first_bytes.ts";
 
-/** The longest time of one connection of a probe. */
+/** The longest time of each of the two connections of a probe. */
 const PROBE_CONNECTION_MS = 2_000;
-/** A peer is probed at most once within this time; until then the last finding is used. */
+/** A peer is probed at most once within this time. Later failures within it get the last probe's finding. */
 const PROBE_INTERVAL_MS = 60_000;
-/** At most this much of an answer is read: the first bytes tell the protocol. */
+/** The most bytes of an answer that a probe reads, since the first bytes tell the protocol. */
 const ANSWER_BYTES_MAX = 1_024;
 /**
- * The first bytes of an HTTP/2 client, with empty SETTINGS (RFC 9113, 3.4). No server of HTTP/1 or TLS reads them as a
- * valid request.
+ * The first bytes that an HTTP/2 client sends, with empty SETTINGS (RFC 9113, 3.4). A probe sends them, since they are
+ * no valid request for a server of HTTP/1 or TLS.
  */
 const OPENING = Buffer.from("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0", "latin1");
 
 /** The options of `FailedPeer.explain`. */
 export interface ExplainOptions {
-  /** The peer's address; undefined where it must not be probed, as behind a proxy. */
+  /** The peer's address; undefined if it must not be probed, since it is behind a proxy. */
   readonly address: PeerAddress | undefined;
-  /** When it aborts, the caller gets no more than the error tells; the probe goes on. */
+  /** Ends the wait for a probe when it aborts. The probe itself goes on, for the next failure. */
   readonly signal: AbortSignal;
 }
 
-/** Explains failures of connections. Where the error does not tell what is wrong, probes what listens at the address. */
+/** Explains failures of connections. If the error does not tell the cause, probes which protocol the peer speaks. */
 export class FailedPeer {
   readonly #clock: Clock;
   readonly #approach: Approach;
+  /** Until this time, the finding of `#probing` is used. */
   #untilMs = Number.NEGATIVE_INFINITY;
   #probing: Promise<string> = Promise.resolve("");
 
@@ -39,8 +40,8 @@ export class FailedPeer {
   }
 
   /**
-   * Returns what the failure means and which option to change, as the end of a message that begins with a semicolon. Empty where
-   * nothing is known. Never rejects.
+   * Returns what the failure means and which option to change, as a text to append to the error: it begins with a
+   * semicolon. Returns an empty text if nothing is known. Never rejects.
    */
   async explain(error: unknown, { address, signal }: ExplainOptions): Promise<string> {
     const known = adviceOn(error, this.#approach);
@@ -70,7 +71,7 @@ export class FailedPeer {
   }
 }
 
-/** Finds out which protocol a server speaks: first in the clear, then, if it does not answer, with TLS. */
+/** Finds out which protocol a server speaks: connects without TLS and, if the server does not answer, with TLS. */
 async function protocolAt(address: PeerAddress, clock: Clock): Promise<ServerProtocol | undefined> {
   return (
     (await within(clock, (signal) => answerAt(address, signal))) ??
@@ -84,7 +85,7 @@ async function within<T>(clock: Clock, probe: (signal: AbortSignal) => Promise<T
   try {
     return await probe(deadline.signal);
   } catch {
-    // A server that cannot be reached or does not answer tells nothing. The error that is being explained is in the log.
+    // A server that cannot be reached or does not answer tells nothing. The log has the error that was to be explained.
     return undefined;
   } finally {
     cancel();
@@ -115,7 +116,7 @@ async function firstBytes(socket: Socket, signal: AbortSignal): Promise<Buffer> 
   return Buffer.concat(chunks);
 }
 
-/** Any certificate is accepted, because nothing is sent to the server after the handshake. */
+/** Connects with TLS. Accepts any certificate, because nothing is sent to the server after the handshake. */
 async function tlsAt(address: PeerAddress, signal: AbortSignal): Promise<ServerProtocol> {
   const options = {
     secureContext: createSecureContext(),

@@ -4,8 +4,8 @@ const SECONDS = /^[0-9]+(\.[0-9]+)?$/;
 const DATE = /^(mon|tue|wed|thu|fri|sat|sun)/i;
 
 /**
- * Returns how long a peer asks to wait, in milliseconds, by its `Retry-After` (RFC 9110, 10.2.3). The header is a number of
- * seconds, which some write with a fraction, or a date. Returns 0 for a date in the past and for any other text.
+ * Returns how long a peer asks to wait, in milliseconds, by its `Retry-After` (RFC 9110, 10.2.3). The header is a date,
+ * or a number of seconds, to which some peers add a fraction. Returns 0 for a date in the past and for any other text.
  */
 export function retryAfterMs(header: string, nowMs: number): number {
   const text = header.trim();

@@ -2,23 +2,25 @@
 import { isExcepted, isLoopback, type ProxyTarget } from "./no_proxy.ts";
 import { type ForwardProxy, parseProxyUrl } from "./proxy_url.ts";
 
-/** The variables of the process's environment, or a test's own. */
+/** The variables of the process's environment; tests give their own. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The target of requests, and everything that says which proxy they go through. */
+/** The target of requests, and everything on which the choice of their proxy depends. */
 export interface ProxyQuestion {
   readonly target: ProxyTarget;
   /** The exporter's option `proxy_url`; undefined leaves the choice to the environment. */
   readonly option: ForwardProxy | "none" | undefined;
-  /** `HTTP_PROXY` for plain HTTP; `HTTPS_PROXY` for everything that goes through a tunnel, including gRPC in the clear. */
+  /**
+   * `HTTP_PROXY` for `http://` targets; `HTTPS_PROXY` for everything that goes through a tunnel, also gRPC without TLS.
+   */
   readonly variable: "HTTP_PROXY" | "HTTPS_PROXY";
   readonly env: Environment;
 }
 
 /**
- * Returns the proxy for a target; undefined for a direct connection. Where the option is set, it alone decides. The environment
- * is ignored for targets on the node itself. Of a variable's two spellings the upper-case one is preferred, as in Go. Throws,
- * with a message for the user, where the variable names no proxy that can be used.
+ * Returns the proxy for a target; undefined for a direct connection. If the option is set, it alone decides. The
+ * environment is ignored for targets on the node itself. The upper-case spelling of a variable is preferred to the
+ * lower-case one, as in Go. Throws, with a message for the user, if the variable names no proxy that can be used.
  */
 export function chooseProxy({ target, option, variable, env }: ProxyQuestion): ForwardProxy | undefined {
   if (option !== undefined) return option === "none" ? undefined : option;

@@ -8,8 +8,8 @@ export interface ProxyTarget {
 }
 
 /**
- * Returns whether `NO_PROXY` excepts the target, by the rules of Go's `httpproxy`. Entries are separated by commas, or by blanks
- * as curl allows. An entry is one of these:
+ * Whether `NO_PROXY` excepts the target, so that no proxy is used. The rules are those of Go's `httpproxy`. Entries are
+ * separated by commas, or by blanks as curl allows. An entry is one of these:
  * - `*`: every target;
  * - an address, or a network such as `10.0.0.0/8`;
  * - a domain, such as `a.org`: itself and the domains below it;
@@ -26,7 +26,7 @@ export function isExcepted({ host, port }: ProxyTarget, noProxy: string): boolea
     .some((entry) => excepts(entry, name, port));
 }
 
-/** Returns whether the host is the node itself, which a proxy on another machine cannot reach. */
+/** Whether the host is the node itself, which a proxy on another machine cannot reach. */
 export function isLoopback(host: string): boolean {
   const name = host.toLowerCase().replace(/\.$/, "");
   return name === "localhost" || contains("127.0.0.0", 8, name) || contains("::1", 128, name);
@@ -45,7 +45,7 @@ function excepts(entry: string, name: string, port: number): boolean {
   return isInDomain(name, host.replace(/^\*\./, "."));
 }
 
-/** Puts a bare IPv6 address in brackets, since its end looks like a port. */
+/** Puts an IPv6 address without brackets into brackets, since its end looks like a port. */
 function asHostPort(entry: string): string {
   return isIP(entry) === 6 ? `[${entry}]` : entry;
 }
@@ -55,7 +55,7 @@ function isInDomain(name: string, domain: string): boolean {
   return domain.startsWith(".") ? name.endsWith(domain) : name === domain || name.endsWith(`.${domain}`);
 }
 
-/** Compares addresses as numbers, whatever their spelling. An IPv4 address equals its form that is mapped into IPv6. */
+/** Whether the network contains the host. They are compared as numbers: `::ffff:10.0.0.1` is the same as `10.0.0.1`. */
 function contains(network: string, bits: number, host: string): boolean {
   const family = isIP(network);
   const hostFamily = isIP(host);

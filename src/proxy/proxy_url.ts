@@ -4,12 +4,12 @@ import { z } from "zod";
 /** A forward proxy. Its credentials are secret; messages may show `address` only. */
 export interface ForwardProxy {
   readonly isTls: boolean;
-  /** A name, or an address without brackets. */
+  /** The host: a name, or an address without brackets. */
   readonly host: string;
   readonly port: number;
-  /** `host:port`. */
+  /** The proxy as `host:port`, for messages. */
   readonly address: string;
-  /** The value of `Proxy-Authorization`; undefined where the URL names no user. */
+  /** The value of the header `Proxy-Authorization`; undefined if the URL names no user. */
   readonly authorization: string | undefined;
 }
 
@@ -18,14 +18,14 @@ const FORMS =
 const DEFAULT_PORT = { "http:": 80, "https:": 443 };
 
 /**
- * Parses a proxy's URL. Where it cannot be used, returns a message that contains nothing of the text, which may be
- * secret.
+ * Parses a proxy's URL. If it cannot be used, returns a message for the user instead. The message contains nothing of
+ * the URL but its scheme, since the rest may be secret.
  */
 export function parseProxyUrl(text: string): ForwardProxy | string {
   const scheme = /^([a-z][a-z0-9+.-]*):\/\//i.exec(text)?.[1]?.toLowerCase();
   if (scheme !== undefined && scheme !== "http" && scheme !== "https")
     return `must begin with "http://" or "https://"; ${scheme} proxies are not supported`;
-  // Without a scheme it means http, as for Go and curl.
+  // A text without a scheme means http://, as for Go and curl.
   const withScheme = scheme === undefined ? `http://${text}` : text;
   if (!URL.canParse(withScheme)) return FORMS;
   const url = new URL(withScheme);
@@ -46,7 +46,7 @@ function authorizationOf({ username, password }: URL): string | undefined {
   return `Basic ${Buffer.from(`${decoded(username)}:${decoded(password)}`).toString("base64")}`;
 }
 
-/** Decodes percent signs. A text with one that was not escaped is returned as it is. */
+/** Decodes percent-encoding. Returns a text that is not percent-encoded correctly as it is. */
 function decoded(text: string): string {
   try {
     return decodeURIComponent(text);

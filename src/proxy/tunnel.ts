@@ -9,7 +9,7 @@ import type { ForwardProxy } from "./proxy_url.ts";
 
 /** Says why a proxy opened no tunnel. The message has the proxy's address and no secret. */
 export class ProxyError extends Error {
-  /** The status that the proxy answered; undefined where it did not answer. */
+  /** The HTTP status that the proxy answered; undefined if it did not answer. */
   readonly status: number | undefined;
 
   constructor(message: string, options: { readonly status?: number; readonly cause?: unknown } = {}) {
@@ -21,17 +21,19 @@ export class ProxyError extends Error {
 /** The HTTP status of a proxy that wants credentials. */
 export const PROXY_AUTHENTICATION_REQUIRED = 407;
 
-/** A tunnel to a target through a proxy. */
+/** The ends of a tunnel to a target through a proxy. */
 export interface TunnelOptions {
   readonly proxy: ForwardProxy;
   readonly target: ProxyTarget;
-  /** The certificates to trust for a proxy of `https://`: the same as for the target, as in Go. */
+  /**
+   * The certificates to trust for a proxy of `https://`: as in Go, those for the target. Other proxies need none.
+   */
   readonly secureContext: SecureContext | undefined;
 }
 
 /**
- * Opens a connection to the target through the proxy (RFC 9110, 9.3.6: CONNECT). Rejects with a ProxyError, or with the signal's
- * reason if it aborts first. The caller must give a signal with a deadline, since a proxy may never answer.
+ * Opens a connection to the target through the proxy (RFC 9110, 9.3.6: CONNECT). Rejects with a ProxyError, or with the
+ * signal's reason if it aborts first. The caller must give a signal with a deadline, since a proxy may never answer.
  */
 export async function openTunnel(options: TunnelOptions, signal: AbortSignal): Promise<Socket> {
   const { proxy } = options;
@@ -59,7 +61,7 @@ export async function openTunnel(options: TunnelOptions, signal: AbortSignal): P
       const { statusCode: status = 0, statusMessage = "" } = response;
       if (status < 200 || status > 299) return fail(refusal(proxy, authority, `${status} ${statusMessage}`));
       signal.removeEventListener("abort", onAbort);
-      // The target may have sent bytes already.
+      // Bytes that the target has sent already are put back, so that the caller reads them first.
       if (head.length > 0) socket.unshift(head);
       resolve(socket);
     });
@@ -73,7 +75,7 @@ export async function openTunnel(options: TunnelOptions, signal: AbortSignal): P
   });
 }
 
-/** Returns the header with the credentials for the proxy; none where its URL names no user. */
+/** Returns the header with the credentials for the proxy; no header if the proxy's URL names no user. */
 export function authorizationFor({ authorization }: ForwardProxy): Readonly<Record<string, string>> {
   return authorization === undefined ? {} : { "proxy-authorization": authorization };
 }

@@ -3,6 +3,7 @@ import type { Attributes, Family, Point, Reading } from "../../metrics/model.ts"
 import { pointWidth } from "../../metrics/model.ts";
 import { visible } from "../../text/visible.ts";
 
+/** Called for each point, with the first column of the point in the reading's row. */
 type Visit = (family: Family, point: Point, column: number) => void;
 
 function eachPoint(reading: Reading, visit: Visit): void {
@@ -16,7 +17,10 @@ function eachPoint(reading: Reading, visit: Visit): void {
   }
 }
 
-/** Describes a reading with one line per data point, written visibly: `name{key=value,…} value`; histograms and summaries list their parts. */
+/**
+ * Describes a reading with one line per data point: `name{key=value,…} value`. The value of a histogram or summary
+ * lists its parts. Control characters are escaped.
+ */
 export function describeNormal(reading: Reading): string {
   const lines: string[] = [];
   eachPoint(reading, (family, point, column) => {
@@ -27,7 +31,10 @@ export function describeNormal(reading: Reading): string {
   return lines.join("\n");
 }
 
-/** Describes all of a reading, written visibly: the resource, then each metric with its description, then each point. */
+/**
+ * Describes all of a reading: the resource, then each metric with its description and its points. Control characters
+ * are escaped.
+ */
 export function describeDetailed(reading: Reading): string {
   const lines = [
     `Resource ${visible(reading.resource.key)}`,

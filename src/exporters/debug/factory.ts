@@ -10,9 +10,9 @@ import { type DebugOutput, openDebugOutput } from "./output.ts";
 
 interface DebugConfig {
   readonly verbosity: "basic" | "normal" | "detailed";
-  /** The number of messages of each second that are written in any case. */
+  /** How many messages are written in each second before the sampling begins. */
   readonly samplingInitial: number;
-  /** Every n-th of the further messages is written; 0 for none. */
+  /** Of the messages after the first `samplingInitial` in a second, every n-th is written; 0 for none. */
   readonly samplingThereafter: number;
   readonly useInternalLogger: boolean;
   readonly outputPaths: readonly string[];
@@ -111,7 +111,7 @@ class DebugExporter implements Exporter {
     }
   }
 
-  /** Whether the next message is written. */
+  /** Counts a message, and returns whether it is written. */
   #isSampled(): boolean {
     const nowMs = this.#settings.clock.monotonicMs();
     if (nowMs - this.#secondMs >= 1_000) {

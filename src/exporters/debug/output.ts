@@ -5,10 +5,10 @@ import { systemClock } from "../../clock/clock.ts";
 import { STDERR, STDOUT, standardOutput, writerTo } from "../../reporting/descriptor.ts";
 import { LineOutput } from "../../reporting/line_output.ts";
 
-/** A place to which the exporter writes without the agent's logger. */
+/** One of `output_paths`, to which the exporter writes without the agent's logger. */
 export interface DebugOutput {
   write(text: string): void;
-  /** Waits until everything is written, at most until the deadline. */
+  /** Resolves when all lines are written, at the latest when the deadline aborts. */
   close(deadline: AbortSignal): Promise<void>;
 }
 
@@ -21,7 +21,9 @@ const STANDARD: ReadonlyMap<string, typeof STDOUT | typeof STDERR> = new Map([
 
 const FILE_MODE = 0o600;
 
-/** Opens "stdout", "stderr" or a file. Throws errors of the system, such as ENXIO for a pipe that nobody reads. */
+/**
+ * Opens "stdout", "stderr" or a file. Throws errors of the system, such as ENXIO for a named pipe that nobody reads.
+ */
 export function openDebugOutput(path: string, logger: Logger): DebugOutput {
   const standardFd = STANDARD.get(path);
   const fd = standardFd ?? openAppending(path);

@@ -11,17 +11,17 @@ import { duration, unsupported } from "../../options/values.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 import type { Rotation } from "./rotation.ts";
 
-/** The options of the Collector's exporter of this name, and those of every exporter that pushes. */
+/** The options of the Collector's exporter `file`, and the delivery options of every exporter that pushes. */
 export interface FileConfig extends DeliveryConfig {
   readonly path: string;
-  /** Whether the content that the file has at the start stays in it. */
+  /** Whether the file keeps the content that it has at the start. Otherwise it is emptied. */
   readonly keep: boolean;
   readonly format: "json" | "proto";
   readonly compression: "none" | "zstd";
   readonly rotation: Rotation | undefined;
-  /** The mode with which a missing directory is made; undefined if it is not made. */
+  /** The mode with which a missing directory is made; undefined if a missing directory is an error. */
   readonly directoryMode: number | undefined;
-  /** The mode with which files are made. */
+  /** The mode with which the file is made if it is missing. */
   readonly fileMode: number;
   readonly stalenessMarkers: boolean;
 }
@@ -53,15 +53,15 @@ const rotationSchema: z.ZodType<Rotation> = z
     isLocalTime: config.localtime,
   }));
 
-/** `rotation:` without a value turns the rotation on, as in the Collector. */
+/** The schema of `rotation`. `rotation:` without a value turns it on with its defaults, as in the Collector. */
 const rotation = rotationSchema
   .nullable()
   .optional()
   .transform((config) => (config === null ? rotationSchema.parse({}) : config));
 
-/** The default of `batch::flush_timeout`. A config with this value counts as one that does not give the option. */
+/** The default of `batch::flush_timeout`, in milliseconds. If the option has this value, it counts as not given. */
 const FLUSH_TIMEOUT_MS = 200;
-/** The default of `flush_interval`. */
+/** The default of `flush_interval`, in milliseconds. */
 const FLUSH_INTERVAL_MS = 1_000;
 
 export const fileSchema: z.ZodType<FileConfig> = z
@@ -131,10 +131,10 @@ export const fileSchema: z.ZodType<FileConfig> = z
     }),
   }));
 
-/** How many requests may wait for the writer if there is no queue. */
+/** The most requests that are written or wait to be written if the queue is turned off. Further ones are lost. */
 const WAITING_MAX = 10;
 
-/** Gives the queue the exporter's own flush interval. */
+/** Returns the queue's config with the exporter's flush interval and, if the queue is off, `WAITING_MAX` senders. */
 function withFlushInterval(queue: QueueConfig, flushIntervalMs: number | undefined): QueueConfig {
   const given = queue.batch.flushTimeoutMs;
   const ownMs = given === FLUSH_TIMEOUT_MS ? FLUSH_INTERVAL_MS : given;

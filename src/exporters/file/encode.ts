@@ -6,6 +6,7 @@ import { type Framing, lengthPrefixed, lines } from "./framing.ts";
 
 /** Turns a request into a record of the file. */
 export interface Encoding {
+  /** How the records follow each other in the file. */
   readonly framing: Framing;
   /** Makes the record. Rejects if the request cannot be encoded, or when the signal aborts. */
   encode(request: Uint8Array, signal: AbortSignal): Promise<Buffer>;
@@ -19,11 +20,11 @@ export interface EncodingOptions {
 const zstd = promisify(zstdCompress);
 
 const JSON_START = '{"resourceMetrics":[';
-/** The first byte of each request: the tag of its only field. */
+/** The first byte of each encoded request: the tag of its only field. */
 const PROTO_START = Uint8Array.of(0x0a);
 const ZSTD_START = Uint8Array.of(0x28, 0xb5, 0x2f, 0xfd);
 
-/** Chooses the encoding, as the Collector does: JSON without compression is written in lines, all else behind its length. */
+/** Chooses the encoding, as the Collector does: plain JSON becomes lines; any other record begins with its length. */
 export function encodingOf({ format, compression }: EncodingOptions): Encoding {
   const payload = format === "json" ? pacedJson : (request: Uint8Array) => Promise.resolve(request);
   if (compression === "zstd") {

@@ -10,7 +10,7 @@ import type { FileConfig } from "./config.ts";
 import { type Encoding, encodingOf } from "./encode.ts";
 import { OutputFile } from "./output_file.ts";
 
-/** Errors that may be over when the first record comes. The start does not fail for them. */
+/** Errors of opening the file that may be over at the first write. The start does not fail because of them. */
 const TEMPORARY: ReadonlySet<string> = new Set([
   "EAGAIN",
   "EDQUOT",
@@ -23,7 +23,9 @@ const TEMPORARY: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** The paths to which exporters of this agent have written. The exporter of a reload appends to such a file. */
+/**
+ * The paths that this agent has opened. A new exporter after a reload appends to such a file, even without `append`.
+ */
 const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
 
 /** Makes the exporter: readings become OTLP requests, which a delivery chain writes to the file as records. */
@@ -47,13 +49,14 @@ async function openFile(config: FileConfig, { host, clock, logger }: Settings): 
   host.single(WRITTEN_PATHS).add(path);
   return {
     send: writer(path, encoding, file),
-    // The deadline ends the wait, not the closing. An error of the closing is ignored: the writes have reported theirs.
+    // The deadline ends the wait, but the file is still closed. An error of closing is ignored, since each write
+    // reports its own.
     close: (deadline) => unlessAborted(file.close(), deadline).catch(() => {}),
   };
 }
 
 function writer(path: string, encoding: Encoding, file: OutputFile): Send {
-  // Each error of a file is "busy": somebody can repair it, and then the request is written.
+  // Each error of the file is "busy": when somebody has repaired the cause, the request is written.
   const failed = (error: unknown, signal: AbortSignal): Answer => {
     const { code, text } = signal.aborted
       ? { code: "timeout", text: "not within the timeout" }
@@ -66,7 +69,7 @@ function writer(path: string, encoding: Encoding, file: OutputFile): Send {
       record = await encoding.encode(Buffer.concat(parts), signal);
     } catch (error) {
       if (signal.aborted) return failed(error, signal);
-      // One request of the batch is damaged. The others are written when the batch is cut.
+      // One request of the batch is damaged. "split" makes the sender cut the batch, so that the others are written.
       return { kind: "split", status: "encoding", error: `cannot encode a request: ${String(error)}` };
     }
     try {

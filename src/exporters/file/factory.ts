@@ -5,7 +5,7 @@ import { storageUse } from "../../delivery/storage_use.ts";
 import { type FileConfig, fileSchema } from "./config.ts";
 import { createFileExporter } from "./exporter.ts";
 
-/** Writes OTLP to a file, as the Collector's exporter of this name does. */
+/** Writes OTLP to a file, as the Collector's exporter `file` does. */
 export const factory: ExporterFactory<FileConfig> = {
   stability: "beta",
   schema: fileSchema,

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Reads `length` bytes at an offset of a file; fewer only at the end of the file. */
+/** Reads `length` bytes of a file, from the offset `position`. Returns fewer bytes only at the end of the file. */
 export type ReadAt = (position: number, length: number) => Promise<Buffer>;
 
 /** Says how records follow each other in a file, and finds a record that was not written to its end. */
 export interface Framing {
-  /** Makes a record of a payload. Throws a RangeError if it is too large for one. */
+  /** Makes a record of a payload. Throws a RangeError if the payload is too large. */
   record(payload: Uint8Array): Buffer;
   /**
    * Returns the offset at which the last whole record ends. The bytes behind it are the beginning of a record, or zeros
-   * that a loss of power has left. Throws with words for the user if they are anything else: the file is then not the
-   * exporter's, and must not be cut.
+   * that a loss of power has left. Throws, with a message for the user, if these bytes are anything else: the exporter
+   * did not write the file then, and must not cut it.
    */
   wholeEnd(read: ReadAt, size: number): Promise<number>;
 }
@@ -17,7 +17,10 @@ export interface Framing {
 const NEWLINE = 10;
 const SCAN_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
-/** The longest payload: far longer than any request, and less than the number that any four characters of a text make. */
+/**
+ * The longest payload, 128 MiB: longer than any request. It is also less than the length that four characters make if a
+ * text file is read as records, so that such a file is recognized.
+ */
 const PAYLOAD_BYTES_MAX = 128 * 1024 ** 2;
 
 /** Makes the framing in which each record is a line. Each payload begins with `start`. */
@@ -34,7 +37,7 @@ export function lines(start: string): Framing {
   };
 }
 
-/** The offset behind the last line; 0 if there is none. */
+/** Returns the offset behind the last line that ends; 0 if no line ends. */
 async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
   for (let to = size; to > 0; to -= SCAN_BYTES) {
     const from = Math.max(0, to - SCAN_BYTES);
@@ -44,7 +47,7 @@ async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
   return 0;
 }
 
-/** Makes the framing with a 32-bit length before each record, the most significant byte first. Each payload begins with `start`. */
+/** Makes the framing with a 32-bit length (big-endian) before each payload. Each payload begins with `start`. */
 export function lengthPrefixed(start: Uint8Array): Framing {
   return {
     record(payload) {
@@ -75,7 +78,7 @@ export function lengthPrefixed(start: Uint8Array): Framing {
   };
 }
 
-/** Reads more than is asked for, so that one read serves many small records. */
+/** Returns a `ReadAt` that reads ahead, so that one read of the file serves many small records. */
 function buffered(read: ReadAt): ReadAt {
   let from = 0;
   let bytes: Buffer = Buffer.alloc(0);

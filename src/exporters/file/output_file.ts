@@ -7,36 +7,37 @@ import { ensureDirectory, openOrCreate } from "../../files/create.ts";
 import type { Framing } from "./framing.ts";
 import { backupPath, backupsOf, outdatedOf, type Rotation } from "./rotation.ts";
 
+/** Where and how the file is written. */
 export interface OutputFileOptions {
   readonly path: string;
   readonly framing: Framing;
-  /** Whether the content that the file has before the first record stays in it. */
+  /** Whether the file keeps the content that it has when it is opened first. Otherwise it is emptied. */
   readonly keep: boolean;
   /** The mode with which missing directories are made; undefined if none are made. */
   readonly directoryMode: number | undefined;
-  /** The mode of files that are made. */
+  /** The mode with which the file is made if it is missing. */
   readonly fileMode: number;
   readonly rotation: Rotation | undefined;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-/** The file while it is open. */
+/** An open file. */
 interface Opened {
   readonly handle: FileHandle;
-  /** The offset of a record that failed, while a part of it is still in the file. */
+  /** The offset of a record whose writing failed, until its written part is cut off; otherwise undefined. */
   torn: number | undefined;
 }
 
 /**
- * A file of whole records. If a write fails, the part that was written is removed. If the process dies during a write, the
- * part is removed when the file is opened again. If somebody moves or removes the file, a new one is begun.
+ * A file of whole records. If a write fails, the part that was written is removed. If the process dies during a write,
+ * the part is removed when the file is next opened. If somebody moves or removes the file, a new one is begun.
  */
 export class OutputFile {
   readonly #options: OutputFileOptions;
   #keep: boolean;
   #opened: Opened | undefined;
-  /** Resolves when all earlier calls are done. */
+  /** Resolves when all earlier calls have ended. Each call waits for it, so that only one uses the file at a time. */
   #idle: Promise<void> = Promise.resolve();
 
   constructor(options: OutputFileOptions) {
@@ -44,7 +45,7 @@ export class OutputFile {
     this.#keep = options.keep;
   }
 
-  /** Opens the file. Rejects with errors of the file system, or if the file must not be written to, with the reason. */
+  /** Opens the file. Rejects with an error of the file system, or with the reason why the file must not be changed. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#open();
@@ -53,8 +54,8 @@ export class OutputFile {
   }
 
   /**
-   * Appends a record. Rejects with errors of the file system, or if the signal aborts before all of the record is written.
-   * Nothing of the record is in the file then. If a write hangs, the call waits for it.
+   * Appends a record. Rejects with errors of the file system, or if the signal aborts before all of the record is
+   * written. After a rejection, nothing of the record stays in the file. If a write hangs, the call waits for it.
    */
   append(record: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
@@ -82,7 +83,10 @@ export class OutputFile {
     return done;
   }
 
-  /** Returns the file at the path, ready for a record of `bytes` bytes. Rotates it if it has no room for them. */
+  /**
+   * Returns the open file for a record of `bytes` bytes. Begins a new file if this one would exceed the rotation's
+   * limit.
+   */
   async #ready(bytes: number): Promise<Opened> {
     const { path, rotation, logger } = this.#options;
     if (this.#opened !== undefined && !(await isAt(this.#opened.handle, path))) {
@@ -103,9 +107,10 @@ export class OutputFile {
   async #open(): Promise<Opened> {
     const { path, directoryMode, fileMode, framing, logger } = this.#options;
     if (directoryMode !== undefined) await ensureDirectory(dirname(path), directoryMode);
-    // A device or a pipe cannot be truncated, and to open one may have effects.
+    // A device or a pipe is refused before it is opened: it cannot be truncated, and opening it may have effects.
     if ((await statOf(path))?.isFile() === false) throw new Error("it is not a regular file");
-    // The file is opened to append, so that records go to its end whatever others do; and to read, for the repair.
+    // The file is opened to append, so that records go to its end whatever other programs do, and to read, to find its
+    // last record.
     const handle = await openOrCreate(path, fileMode);
     try {
       if (!this.#keep) await handle.truncate(0);
@@ -159,11 +164,11 @@ export class OutputFile {
   }
 }
 
-/** Removes the part of a record that failed. */
+/** Cuts off the part that was written of a record whose writing failed. */
 async function cutTorn(opened: Opened): Promise<void> {
   const { handle, torn } = opened;
   if (torn === undefined) return;
-  // If somebody has truncated the file meanwhile, the part is gone already.
+  // If somebody has truncated the file meanwhile, the part is not in it any more.
   if ((await handle.stat()).size > torn) await handle.truncate(torn);
   opened.torn = undefined;
 }
@@ -191,7 +196,7 @@ async function isAt(handle: FileHandle, path: string): Promise<boolean> {
   return there?.ino === mine.ino && there.dev === mine.dev;
 }
 
-/** Like `stat`, but undefined if there is no file. */
+/** Like `stat`, but returns undefined if there is no file at the path. */
 async function statOf(path: string): Promise<Awaited<ReturnType<typeof stat>> | undefined> {
   try {
     return await stat(path);

@@ -3,7 +3,7 @@ import { basename, dirname, extname, join } from "node:path";
 
 /** When a new file is begun, and how long old files are kept. */
 export interface Rotation {
-  /** The most bytes of a file. */
+  /** A record that would make the file larger than this begins a new file. */
   readonly bytesMax: number;
   /** The number of days after which old files are removed; 0 for never. */
   readonly daysMax: number;
@@ -13,23 +13,26 @@ export interface Rotation {
   readonly isLocalTime: boolean;
 }
 
-/** An old file. */
+/** A file that a rotation has renamed. */
 export interface Backup {
   readonly name: string;
-  /** The time in its name, at which it was renamed, in Unix milliseconds. */
+  /** The time in the file's name, at which it was renamed, in Unix milliseconds. */
   readonly timeMs: number;
 }
 
 const DAY_MS = 86_400_000;
 const TIME = /^(\d{4})-(\d\d)-(\d\d)T(\d\d)-(\d\d)-(\d\d)\.(\d{3})$/;
 
-/** The new path of a file that becomes an old one: `metrics.json` becomes `metrics-2006-01-02T15-04-05.000.json`, as in lumberjack. */
+/**
+ * Returns the path to which a rotation renames a file: `metrics.json` becomes `metrics-2006-01-02T15-04-05.000.json`,
+ * as in lumberjack.
+ */
 export function backupPath(path: string, timeMs: number, isLocalTime: boolean): string {
   const [before, after] = around(path);
   return join(dirname(path), `${before}${timeText(timeMs, isLocalTime)}${after}`);
 }
 
-/** Finds the old files of `path` among the names in its directory. The newest comes first. */
+/** Finds the old files of `path` among `names`, the names in its directory. The newest comes first. */
 export function backupsOf(path: string, names: readonly string[], isLocalTime: boolean): Backup[] {
   const [before, after] = around(path);
   const found: Backup[] = [];
@@ -41,7 +44,7 @@ export function backupsOf(path: string, names: readonly string[], isLocalTime: b
   return found.sort((one, other) => other.timeMs - one.timeMs);
 }
 
-/** The backups that the rotation does not keep. The newest of `backups` must come first. */
+/** Returns the backups that the rotation does not keep. The newest of `backups` must come first. */
 export function outdatedOf(backups: readonly Backup[], rotation: Rotation, nowMs: number): Backup[] {
   const { backupsMax, daysMax } = rotation;
   return backups.filter(
@@ -50,7 +53,7 @@ export function outdatedOf(backups: readonly Backup[], rotation: Rotation, nowMs
   );
 }
 
-/** The parts of a backup's name before and behind the time. */
+/** Returns the parts of a backup's name before and behind the time. */
 function around(path: string): [before: string, after: string] {
   const extension = extname(path);
   return [`${basename(path, extension)}-`, extension];

@@ -14,11 +14,12 @@ import type { ForwardProxy } from "../../proxy/proxy_url.ts";
 import type { OtlpGrpcConfig } from "./config.ts";
 import { answerOfFailure, answerOfResponse } from "./outcome.ts";
 
+/** A gRPC client, and the parts of its requests. */
 export interface OtlpGrpcClientOptions {
   readonly client: GrpcClient;
-  /** The server as a user would write it. */
+  /** The server as `host:port` or `unix:path`. */
   readonly endpoint: string;
-  /** The server, and the proxy in front of it, for error messages. */
+  /** The server, and the proxy in front of it if there is one, as error messages name them. */
   readonly address: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly timeoutMs: number;
@@ -27,15 +28,15 @@ export interface OtlpGrpcClientOptions {
 
 const EXPORT_PATH = "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
 /**
- * When this many attempts in a row have ended at their deadline, a new connection is made. A connection whose peer has
- * vanished looks healthy until TCP gives up, which takes about 15 minutes.
+ * When this many attempts in a row have failed at their deadline, the next one gets a new connection. The connection to
+ * a peer that has vanished looks healthy until TCP gives up, which takes about 15 minutes.
  */
 const DEADLINES_IN_A_ROW_MAX = 3;
 
-/** Sends encoded requests to an OTLP server. It retries nothing by itself. */
+/** Sends encoded requests to an OTLP server. It makes one attempt for each; `delivery/` retries. */
 export class OtlpGrpcClient {
   readonly #options: OtlpGrpcClientOptions;
-  /** The parts of a request that are always the same, for the authenticator. */
+  /** Method, URL and headers of all requests. The authenticator gets them together with each request's body. */
   readonly #unsent: Omit<UnsentRequest, "body">;
   #deadlinesInARow = 0;
 
@@ -87,17 +88,20 @@ export class OtlpGrpcClient {
     this.#deadlinesInARow = isLate ? this.#deadlinesInARow + 1 : 0;
     if (this.#deadlinesInARow < DEADLINES_IN_A_ROW_MAX) return;
     this.#deadlinesInARow = 0;
-    // Calls that are still under way end on the old connection.
+    // `reset` lets calls that are still under way end on the old connection.
     this.#options.client.reset();
   }
 }
 
-/** Whether requests are sent without TLS. The endpoint's scheme decides; if it has none, `tls::insecure` does. */
+/** Whether requests are sent without TLS: the endpoint's scheme decides or, without a scheme, `tls::insecure`. */
 export function isPlain({ endpoint, tls }: OtlpGrpcConfig): boolean {
   return endpoint.security === "plain" || (endpoint.security === "configured" && tls.insecure);
 }
 
-/** The proxy in front of the endpoint. Throws with words for the user if the environment names a faulty one. */
+/**
+ * Returns the proxy in front of the endpoint, if any. Throws, with a message for the user, if the environment's is
+ * faulty.
+ */
 export function proxyBefore(
   { endpoint, proxy }: OtlpGrpcConfig,
   env: Settings["env"],
@@ -106,7 +110,7 @@ export function proxyBefore(
   return chooseProxy({ target: endpoint.place, option: proxy, variable: "HTTPS_PROXY", env });
 }
 
-/** The parts of a client that are made before it. */
+/** The parts of a client that its caller makes. */
 export interface ClientParts {
   readonly proxy: ForwardProxy | undefined;
   /** The certificates for TLS with the server or the proxy; undefined if neither has TLS. */

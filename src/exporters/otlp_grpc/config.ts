@@ -10,14 +10,14 @@ import { type ForwardProxy, proxyUrl } from "../../proxy/proxy_url.ts";
 import { type ClientTlsConfig, clientTlsSchema } from "../../tls/client_config.ts";
 import { type Endpoint, hasPath, parseEndpoint } from "./endpoint.ts";
 
-/** The options of the Collector's exporter of this name. */
+/** The options of the exporter `otlp_grpc`, which are those of the Collector's exporter of this name. */
 export interface OtlpGrpcConfig extends DeliveryConfig {
   readonly endpoint: Endpoint;
   readonly auth?: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
   readonly headers: Readonly<Record<string, string>>;
   readonly compression: "gzip" | "zstd" | "snappy" | "none";
-  /** The proxy to go through; undefined leaves it to the environment. */
+  /** The proxy in front of the endpoint; "none" for a direct connection; undefined if the environment decides. */
   readonly proxy?: ForwardProxy | "none" | undefined;
   readonly keepalive: KeepaliveConfig;
   /** Whether an attempt waits for a connection until its deadline. */
@@ -28,13 +28,13 @@ export interface OtlpGrpcConfig extends DeliveryConfig {
   readonly stalenessMarkers: boolean;
 }
 
-/** When a connection is asked whether it is alive. */
+/** When an HTTP/2 ping checks whether a connection is alive. */
 interface KeepaliveConfig {
-  /** It is asked after it has been silent for this time; undefined for never. */
+  /** A ping is sent after the connection was silent for this time; undefined for never. */
   readonly idleMs?: number | undefined;
-  /** It is closed if it does not answer within this time. */
+  /** The connection is closed if the ping is not answered within this time. */
   readonly timeoutMs: number;
-  /** Whether it is asked also while no request is under way. */
+  /** Whether pings are also sent while no request is under way. */
   readonly permitWithoutStream: boolean;
 }
 
@@ -53,7 +53,7 @@ const endpoint: z.ZodType<Endpoint, string> = z
     return z.NEVER;
   });
 
-/** Headers that gRPC itself sets, since they say how the message is framed. */
+/** Headers that users cannot set: gRPC sets them, or HTTP/2 does not allow them. */
 const OWN_HEADERS: ReadonlySet<string> = new Set([
   "connection",
   "content-length",

@@ -4,12 +4,13 @@ import type { PeerAddress } from "../../peer/dial.ts";
 /** The address of a server, and what its scheme says about TLS. */
 export interface Endpoint {
   readonly place: PeerAddress;
-  /** "plain" for http://, "tls" for https://; otherwise the `tls` options decide. */
+  /** "plain" for http://, "tls" for https://, "configured" for no scheme: the option `tls::insecure` then decides. */
   readonly security: "plain" | "tls" | "configured";
 }
 
+/** The default port, which is registered for OTLP over gRPC. */
 export const OTLP_GRPC_PORT = 4317;
-/** A host, or an address in brackets, and maybe a port. */
+/** Matches a host or an IPv6 address in brackets, with or without a port behind it. */
 const HOST_PORT = /^(?:\[([0-9a-fA-F:.%]+)\]|([^\s:/[\]]+))(?::([0-9]{1,5}))?$/;
 
 /**

@@ -6,7 +6,7 @@ import { type OtlpGrpcConfig, otlpGrpcSchema } from "./config.ts";
 import { createOtlpGrpcExporter } from "./exporter.ts";
 import { remarksOnOtlpGrpc } from "./remarks.ts";
 
-/** Pushes to any OTLP receiver over gRPC, as the Collector's exporter of this name does. */
+/** Pushes to any OTLP receiver over gRPC, as the Collector's exporter `otlp_grpc` does. */
 export const factory: ExporterFactory<OtlpGrpcConfig> = {
   stability: "beta",
   schema: otlpGrpcSchema,

@@ -19,12 +19,14 @@ const MESSAGE_CHARS_MAX = 1_000;
 
 const UNREADABLE = { rejectedPoints: 0, message: "the receiver's answer cannot be decoded" };
 
-/** The meaning of an answer without an error. It counts as delivered also if it cannot be decoded, since gRPC's status was OK. */
+/** Returns the meaning of an answer with status OK. It is "delivered" even if the answer cannot be decoded. */
 export function answerOfResponse(response: Uint8Array): Answer {
   return { kind: "delivered", ...(readAcceptance(response, "proto") ?? UNREADABLE) };
 }
 
-/** The meaning of a failure, and the pause that the peer asks for. `address` names the peer in the error. */
+/**
+ * Returns the meaning of a failed call, with the pause that the peer asked for. The error text begins with `address`.
+ */
 export function answerOfFailure(failure: GrpcFailure, address: string): Failure {
   const { code, details, statusDetails } = failure;
   const name = codeName(code);
@@ -39,12 +41,14 @@ export function answerOfFailure(failure: GrpcFailure, address: string): Failure 
   };
 }
 
-/** An answer with an HTTP status comes from something in front of the service, such as a proxy. */
+/**
+ * Returns the kind of a failure. If it has an HTTP status, something in front of the server answered, such as a proxy.
+ */
 function meaningOf({ code, httpStatus }: GrpcFailure, hasDelay: boolean): FailureKind {
   return httpStatus === undefined ? meaningOfGrpc(codeName(code), hasDelay) : meaningOfHttp(httpStatus);
 }
 
-/** The delay of a RetryInfo among the details; undefined if there is none that can be decoded. */
+/** Returns the delay of a RetryInfo in a status' details; undefined if there is none, or if it cannot be decoded. */
 function retryDelayMs(details: Uint8Array | undefined): number | undefined {
   if (details === undefined) return undefined;
   try {

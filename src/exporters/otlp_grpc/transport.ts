@@ -19,7 +19,7 @@ const NOT_CONNECTED: Answer = {
   error: "BUG: sending before the certificates were read",
 };
 
-/** The connection to an OTLP server. With TLS, a new connection is made whenever the certificates have changed. */
+/** The connection to an OTLP server. With TLS, a new connection is made when the certificates have changed. */
 export class OtlpGrpcTransport implements Transport {
   readonly #config: OtlpGrpcConfig;
   readonly #settings: Settings;
@@ -28,7 +28,9 @@ export class OtlpGrpcTransport implements Transport {
   readonly #proxy: ForwardProxy | undefined;
   #client: OtlpGrpcClient | undefined;
 
-  /** Use `openOtlpGrpc`, which also reads the certificates. Throws if there is no authenticator of the config's name. */
+  /**
+   * Callers use `openOtlpGrpc`, which reads the certificates too. Throws if the config's authenticator does not exist.
+   */
   constructor(config: OtlpGrpcConfig, settings: Settings) {
     this.#config = config;
     this.#settings = settings;
@@ -43,7 +45,7 @@ export class OtlpGrpcTransport implements Transport {
 
   send: Send = (...request) => this.#client?.send(...request) ?? Promise.resolve(NOT_CONNECTED);
 
-  /** Uses the certificates that the files hold now. Rejects if they are faulty; then the old ones stay in use. */
+  /** Reads the certificates from their files again. If they are faulty, rejects and keeps using the old ones. */
   async refresh(): Promise<void> {
     await this.#certificates?.load();
   }
@@ -62,7 +64,7 @@ export class OtlpGrpcTransport implements Transport {
   }
 
   #connect(secureContext: SecureContext | undefined): void {
-    // Calls that are under way end on the old connection.
+    // `close` lets calls that are still under way end on the old connection.
     this.#client?.close();
     this.#client = createOtlpGrpcClient(this.#config, this.#settings, {
       proxy: this.#proxy,
@@ -72,7 +74,9 @@ export class OtlpGrpcTransport implements Transport {
   }
 }
 
-/** Makes a transport and reads the certificates that the config names. Rejects if these are faulty. Does not wait for the server. */
+/**
+ * Makes a transport and reads the config's certificates. Rejects if they are faulty. Does not wait for a connection.
+ */
 export async function openOtlpGrpc(config: OtlpGrpcConfig, settings: Settings): Promise<OtlpGrpcTransport> {
   const transport = new OtlpGrpcTransport(config, settings);
   await transport.refresh();

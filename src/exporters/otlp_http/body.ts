@@ -11,12 +11,13 @@ export interface BodyFormat {
   encode(request: Uint8Array, signal: AbortSignal): Promise<Uint8Array>;
 }
 
-/** The content types of requests and answers. */
+/** The content type of requests and answers in each encoding. */
 export const OTLP_CONTENT_TYPE: Readonly<Record<OtlpEncoding, string>> = {
   proto: "application/x-protobuf",
   json: "application/json",
 };
 
+/** Makes the format of bodies with this encoding and compression; undefined for no compression. */
 export function bodyFormat(encoding: OtlpEncoding, compression: Compression | undefined): BodyFormat {
   const compress = compression === undefined ? undefined : compressor(compression);
   return {

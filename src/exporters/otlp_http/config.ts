@@ -14,14 +14,14 @@ import { unsupported } from "../../options/values.ts";
 import type { OtlpEncoding } from "../../otlp/answer.ts";
 import { stalenessMarkers } from "../../otlp/config.ts";
 
-/** The options of the Collector's exporter of this name. */
+/** The options of the exporter `otlp_http`, which are those of the Collector's exporter of this name. */
 export interface OtlpHttpConfig extends HttpClientConfig, DeliveryConfig {
-  /** The URL of metrics, with its path. */
+  /** The URL to which metrics are posted, with its path. */
   readonly url: PushUrl;
   /** The option that gave the URL. */
   readonly endpointOption: "endpoint" | "metrics_endpoint";
   readonly encoding: OtlpEncoding;
-  /** Undefined for none. */
+  /** The compression of requests; undefined for none. */
   readonly compression: Compression | undefined;
   readonly stalenessMarkers: boolean;
 }
@@ -90,7 +90,7 @@ function faultOfLevel(level: number, codec: Codec | undefined): string | undefin
   return level < min || level > max ? `must be from ${min} to ${max} for ${codec}` : undefined;
 }
 
-/** The URL of metrics. The URL of a unix socket cannot have another path than the default one. */
+/** Returns the URL to which metrics are posted. On a unix socket it always has the default path. */
 function urlOf(endpoint: PushUrl | undefined, metricsEndpoint: PushUrl | undefined): PushUrl {
   const url = metricsEndpoint ?? endpoint;
   if (url === undefined) throw new Error("BUG: neither endpoint nor metrics_endpoint");

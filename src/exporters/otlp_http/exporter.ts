@@ -34,7 +34,7 @@ async function connect(config: OtlpHttpConfig, settings: Settings): Promise<Tran
         body = await format.encode(Buffer.concat(parts), signal);
       } catch (error) {
         if (signal.aborted) return { kind: "busy", status: "timeout", error: "encoding took too long" };
-        // One request of the batch is damaged. The others are sent when the batch is cut.
+        // One request of the batch is damaged. "split" makes the sender cut the batch, so that the others are sent.
         return { kind: "split", status: "encoding", error: `cannot encode a request: ${String(error)}` };
       }
       return await client.post(body, signal);

@@ -6,7 +6,7 @@ import { remarksOnEndpoint } from "../../peer/endpoint_remarks.ts";
 import { type OtlpHttpConfig, otlpHttpSchema } from "./config.ts";
 import { createOtlpHttpExporter } from "./exporter.ts";
 
-/** Pushes to any OTLP receiver over HTTP, as the Collector's exporter of this name does. */
+/** Pushes to any OTLP receiver over HTTP, as the Collector's exporter `otlp_http` does. */
 export const factory: ExporterFactory<OtlpHttpConfig> = {
   stability: "beta",
   schema: otlpHttpSchema,

@@ -5,11 +5,12 @@ import type { PushProtocol } from "../../http_client/client.ts";
 import { type Acceptance, type OtlpEncoding, readAcceptance, readStatusMessage } from "../../otlp/answer.ts";
 import { OTLP_CONTENT_TYPE } from "./body.ts";
 
+/** The answer of a receiver that accepts all points. */
 const ALL: Acceptance = { rejectedPoints: 0, message: "" };
 /** The registered content type of protobuf, which some receivers send instead of OTLP's. */
 const REGISTERED_PROTO = "application/protobuf";
 
-/** Reads OTLP/HTTP's answers. A receiver should answer in the encoding of the request, protobuf or JSON; some use the other one. */
+/** Reads answers of OTLP/HTTP. Receivers should answer in the encoding of the request, but some use the other one. */
 export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): PushProtocol {
   return {
     headers,
@@ -20,7 +21,7 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
       const encoding = encodingOf(answer);
       const message = encoding === undefined ? undefined : readStatusMessage(answer.body, encoding);
       if (message !== undefined) return toLogText(message);
-      // A gateway in between may answer with a text. A web page of a gateway says no more than its status.
+      // The answer may be a gateway's text, which is used, or a gateway's web page, which says no more than the status.
       const text = toLogText(answer.body.toString());
       const isUntypedText = answer.contentType === "" && !text.startsWith("<");
       return isUntypedText || answer.contentType === "text/plain" || encoding === "json" ? text : "";
@@ -28,11 +29,11 @@ export function otlpHttpProtocol(headers: Readonly<Record<string, string>>): Pus
   };
 }
 
-/** Reads an answer with status 2xx. Returns undefined if it is not that of an OTLP receiver. */
+/** Reads an answer with status 2xx. Returns undefined if the answer is not from an OTLP receiver. */
 function readAccepted(answer: PushAnswer): Acceptance | undefined {
   const { body, contentType, isComplete } = answer;
   if (!isComplete) return undefined;
-  // Many receivers send an empty body, with any content type. An empty web page is that of a gateway.
+  // Many receivers send an empty body, with any content type. But an empty web page comes from a gateway.
   if (body.length === 0) return contentType === "text/html" ? undefined : ALL;
   const encoding = encodingOf(answer);
   return encoding === undefined ? undefined : readAcceptance(body, encoding);

@@ -11,36 +11,42 @@ import { ensureDirectory } from "../../files/create.ts";
 import { observed } from "../../reporting/observed.ts";
 import { messageOf } from "../../text/error_text.ts";
 
+/** The options of a storage. */
 export interface FileStorageConfig {
   readonly directory: string;
+  /** Whether a missing directory is made. */
   readonly createDirectory: boolean;
+  /** The mode with which a missing directory is made. */
   readonly directoryMode: number;
+  /** How long the start waits for another process to release the lock. */
   readonly lockTimeoutMs: number;
   readonly fsync: Fsync;
+  /** The most bytes on disk of all queues together. */
   readonly quotaBytes: number;
 }
 
+/** The time between two attempts to get the lock. */
 const LOCK_RETRY_MS = 50;
-/** After this time every exporter has started and opened its queue. */
+/** The time until queues that no exporter has opened are logged. All exporters have started by then. */
 const CHECK_AFTER_MS = 5_000;
 
-/** Another process has the lock. */
+/** The error if another process, or another storage of this one, has the lock. */
 class InUse extends Error {}
 
 const SQLITE_BUSY = 5;
 const SQLITE_NOTADB = 26;
 
-/** The name of the lock file, which also marks the directory as one of a storage. */
+/** The lock file. A directory that has other files but not this one is not a storage's, and is refused. */
 const LOCK = "kata-collector.lock";
 
-/** A directory that keeps the queues of exporters, with a quota for all of them. */
+/** A directory that keeps the queues of exporters, with one quota for all queues together. */
 export class FileStorage implements Extension, QueueStorage {
   readonly #config: FileStorageConfig;
   readonly #settings: Settings;
   readonly #quota: Quota;
   /** The names of the open queues. */
   readonly #open = new Set<string>();
-  /** The bytes of the queues on disk that no exporter has opened, by name. */
+  /** By name: the queues on disk that no exporter has opened, with their size in bytes. */
   readonly #unopened = new Map<string, number>();
   #lock: DatabaseSync | undefined;
   #withdraw: () => void = () => {};
@@ -52,7 +58,9 @@ export class FileStorage implements Extension, QueueStorage {
     this.#quota = { bytesMax: config.quotaBytes, bytes: 0 };
   }
 
-  /** Locks the directory and offers the storage to exporters. Rejects if the directory cannot be used, with the reason. */
+  /**
+   * Locks the directory and offers the storage to exporters. Rejects with the reason if the directory cannot be used.
+   */
   async start(): Promise<void> {
     const { directory } = this.#config;
     try {
@@ -83,7 +91,7 @@ export class FileStorage implements Extension, QueueStorage {
     const { directory, fsync } = this.#config;
     const { clock, logger } = this.#settings;
     if (this.#open.has(name)) throw new Error(`queue "${name}" is in use already`);
-    // From now on the queue itself counts its bytes.
+    // The bytes of the unopened queue are subtracted, since a DiskQueue itself adds its bytes to the quota.
     this.#quota.bytes -= this.#unopened.get(name) ?? 0;
     this.#unopened.delete(name);
     const queue = new DiskQueue({
@@ -106,7 +114,7 @@ export class FileStorage implements Extension, QueueStorage {
     return queue;
   }
 
-  /** Tries to get the lock until its owner has ended or the time is over. It does not block the event loop meanwhile. */
+  /** Waits for the lock until its owner releases it, at most `lockTimeoutMs`. Does not block the event loop. */
   async #takeLock(path: string): Promise<DatabaseSync> {
     const { clock } = this.#settings;
     const endMs = clock.monotonicMs() + this.#config.lockTimeoutMs;
@@ -120,7 +128,7 @@ export class FileStorage implements Extension, QueueStorage {
     }
   }
 
-  /** Counts queues that no exporter has opened, since they take space of the quota too. */
+  /** Adds the bytes of queues that no exporter has opened to the quota, since they take space on the disk too. */
   #countUnopened(): void {
     for (const [name, bytes] of queuesIn(this.#config.directory)) {
       if (this.#open.has(name) || this.#unopened.has(name)) continue;
@@ -132,7 +140,7 @@ export class FileStorage implements Extension, QueueStorage {
       this.#cancelCheck = this.#settings.clock.after(CHECK_AFTER_MS, () => this.#logUnopened());
   }
 
-  /** Warns of queues that nobody sends: an exporter that was renamed has another queue. */
+  /** Warns of queues that no exporter sends, for example because their exporter was renamed. */
   #logUnopened(): void {
     for (const [queue, bytes] of this.#unopened)
       this.#settings.logger.warn(
@@ -141,7 +149,7 @@ export class FileStorage implements Extension, QueueStorage {
       );
   }
 
-  /** Checks the directory, or makes it. */
+  /** Makes the directory if it is missing, and checks that the storage can use it. Rejects with the reason if not. */
   async #prepare(): Promise<void> {
     const { directory, createDirectory, directoryMode } = this.#config;
     if (!existsSync(directory)) {
@@ -154,7 +162,7 @@ export class FileStorage implements Extension, QueueStorage {
     } catch (error) {
       throw new Error(`it cannot be written to: ${(error as NodeJS.ErrnoException).code}`, { cause: error });
     }
-    // A volume of its own may have that directory.
+    // A directory that is a volume of its own may have `lost+found`, which belongs to the file system.
     const names = readdirSync(directory).filter((name) => name !== "lost+found");
     if (names.length > 0 && !names.includes(LOCK))
       throw new Error(`it holds something else ("${names[0]}"); give the storage a directory of its own`);
@@ -176,7 +184,7 @@ export class FileStorage implements Extension, QueueStorage {
   }
 }
 
-/** The queues in a storage's directory that have records, with their bytes. */
+/** Returns the queues in a storage's directory that have records, with their size in bytes. */
 function queuesIn(directory: string): (readonly [name: string, bytes: number])[] {
   const folders = readdirSync(directory, { withFileTypes: true }).filter((entry) => entry.isDirectory());
   return folders.flatMap(({ name }) => {
@@ -187,8 +195,8 @@ function queuesIn(directory: string): (readonly [name: string, bytes: number])[]
 }
 
 /**
- * Locks the directory by a lock of SQLite on a file in it. The kernel frees such a lock when the process ends in any way, and
- * it also works between containers that share the directory. Node itself has no such lock.
+ * Locks the directory by SQLite's lock on the file `path` in it. The kernel frees this lock when the process ends in
+ * any way, and the lock also works between containers that share the directory. Node itself has no lock of this kind.
  */
 function lockDirectory(path: string): DatabaseSync {
   const lock = new DatabaseSync(path, { timeout: 0 });
