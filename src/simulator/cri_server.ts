@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-
 import { rm } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
@@ -127,9 +126,7 @@ export async function startCriServer(options: CriServerOptions): Promise<CriServ
 
   const server = new Server({ "grpc.max_send_message_length": -1 });
   server.addService(SERVICE, { version, list, events });
-  // A simulator that was killed leaves its socket behind.
-  await removeDeadSocket(socketPath);
-  await bind(server, `unix://${socketPath}`);
+  await bind(server, socketPath);
   return {
     endpoint: `unix://${socketPath}`,
     calls,
@@ -172,7 +169,10 @@ function method(name: string, responseStream: boolean) {
   };
 }
 
-async function bind(server: Server, target: string): Promise<void> {
+async function bind(server: Server, socketPath: string): Promise<void> {
+  // A simulator that was killed leaves its socket behind.
+  await removeDeadSocket(socketPath);
+  const target = `unix://${socketPath}`;
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(target, ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
