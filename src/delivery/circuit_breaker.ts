@@ -23,7 +23,7 @@ export interface CircuitBreakerOptions {
 /** A number that grows with each change of state. An attempt of an older generation says nothing new about the peer. */
 export type Generation = number;
 
-/** How long the breaker pauses after a failure, and whether the pause is excluded. */
+/** The facts about a failure on which the pause after it depends. */
 export interface PauseRequest {
   /** The pause that the peer asked for; undefined if it asked for none. */
   readonly askedMs: number | undefined;

@@ -24,11 +24,13 @@ export interface QueueConfig {
   readonly numConsumers: number;
   /** Whether a full queue rejects the new request, or drops requests that have waited longest to make room for it. */
   readonly overflow: "refuse_newest" | "drop_oldest";
-  /** Whether receivers stop scraping while the queue is full. They then stop for all exporters of their pipelines. */
+  /**
+   * Whether receivers stop scraping while the queue is full. If so, other exporters of the receivers get nothing too.
+   */
   readonly blockOnOverflow: boolean;
   /** Whether a sandbox is not scraped until its last reading is delivered or dropped. */
   readonly waitForResult: boolean;
-  /** A request that has been in the queue for longer is dropped; 0 for never. */
+  /** The longest time for which a request waits in the queue before it is dropped; 0 for no limit. */
   readonly maxAgeMs: number;
   /** The highest rate at which a backlog leaves, as a multiple of the rate of new requests; 0 for no limit. */
   readonly backlogRate: number;

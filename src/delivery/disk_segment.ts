@@ -24,7 +24,7 @@ import { minus, plus, type QueueSize, ZERO_SIZE } from "./queue.ts";
 export interface Damage {
   readonly path: string;
   readonly offset: number;
-  /** The size of the lost records. A record whose header is found damaged at the start counts with 0 items. */
+  /** The size of the lost records, with 0 items for a record whose header is damaged when the file is opened. */
   readonly lost: QueueSize;
 }
 

@@ -42,7 +42,7 @@ export interface DeliveryReport {
   dropped(points: number, drop: Drop, requests?: number): void;
   /** Points were not put into a request, since their numbers are no counts, such as a negative sum. */
   leftOut(points: number, error: string): void;
-  /** The queue rejected the points, since it had no room. */
+  /** The queue rejected the points: it had no room, could not be written to, or was closed. */
   rejected(points: number, error: string): void;
   /** The peer accepted a request, and its answer has a message, which is logged. */
   warned(message: string): void;

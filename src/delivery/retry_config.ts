@@ -10,11 +10,11 @@ export interface RetryConfig {
   readonly initialIntervalMs: number;
   /** Each pause is made longer or shorter at random, by at most this share of it. */
   readonly randomizationFactor: number;
-  /** The factor by which each pause is longer than the pause before it. */
+  /** The factor by which a pause is multiplied to get the next one. */
   readonly multiplier: number;
   /** The longest pause, without its random share. */
   readonly maxIntervalMs: number;
-  /** A request is dropped when it has been tried for longer, unless its queue is on disk; 0 for never. */
+  /** The longest time for which a request is tried before it is dropped; 0 for no limit. Ignored for queues on disk. */
   readonly maxElapsedMs: number;
   /** Statuses for which the user says that requests are retried or dropped, whatever `peer/answer.ts` says of them. */
   readonly rules: StatusRules;

@@ -18,7 +18,9 @@ export interface MetricPlan {
   readonly points: number;
   /** The first column of the first point, counted from the family's first column. */
   readonly column: number;
-  /** The offset of each point in the template. From this offset on, the holes are at `GAUGE_AT`, `SUM_AT` and so on. */
+  /**
+   * The offset of each point in the template. The offsets of a point's holes (`GAUGE_AT`, `SUM_AT`, …) are added to it.
+   */
   readonly at: Uint32Array;
   /** The first column of each point, counted from the plan's first column. Empty for shapes without a start time. */
   readonly columns: Uint32Array;

@@ -12,7 +12,7 @@ interface DebugConfig {
   readonly verbosity: "basic" | "normal" | "detailed";
   /** How many messages are written in each second before the sampling begins. */
   readonly samplingInitial: number;
-  /** Of the messages after the first `samplingInitial` in a second, every n-th is written; 0 for none. */
+  /** Every n-th message after the first `samplingInitial` of a second is written; 0 for none. */
   readonly samplingThereafter: number;
   readonly useInternalLogger: boolean;
   readonly outputPaths: readonly string[];

@@ -23,9 +23,7 @@ const TEMPORARY: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/**
- * The paths that this agent has opened. A new exporter after a reload appends to such a file, even without `append`.
- */
+/** The paths of this agent's file exporters so far. After a reload, a new exporter appends to such a file. */
 const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
 
 /** Makes the exporter: readings become OTLP requests, which a delivery chain writes to the file as records. */

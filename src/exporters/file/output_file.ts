@@ -55,7 +55,8 @@ export class OutputFile {
 
   /**
    * Appends a record. Rejects with errors of the file system, or if the signal aborts before all of the record is
-   * written. After a rejection, nothing of the record stays in the file. If a write hangs, the call waits for it.
+   * written. The part that was written is then cut off, at the latest before the next record or at the next start. If a
+   * write hangs, the call waits for it.
    */
   append(record: Uint8Array, signal: AbortSignal): Promise<void> {
     return this.#inTurn(async () => {
