@@ -161,7 +161,7 @@ const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
 /** The parts of a factory that every component with a listener has; spread it into the factory. */
 export const listening = {
-  /** Claims the port, whatever the host: components with the same port can share a listener. */
+  /** Names the port without the host, or the path of the socket. Components of one config may share it. */
   sharedClaims: ({ address }: Listening): readonly string[] => [
     "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
   ],

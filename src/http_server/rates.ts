@@ -13,8 +13,8 @@ export const CLIENTS_MAX = 4_096;
 const FURTHER_CLIENTS = "";
 
 /**
- * Counts the requests of each client in the current second. Each budget has the whole limit. The counts are dropped when the
- * next second begins.
+ * Counts the requests of each client in the current second, separately for each budget. The limit applies to each of these
+ * counts alone. All are dropped when the next second begins.
  */
 export class Rates {
   readonly #perSecondMax: number;

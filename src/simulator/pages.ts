@@ -148,7 +148,8 @@ class Page implements SimulatedPage {
 
   render(): Buffer {
     const { shim, agent } = this.#layout;
-    // The Go shim sorts its own families, but takes the agent's from a Go map. runtime-rs writes the agent's first.
+    // The Go shim sorts its own families, but takes those of the guest's agent from a Go map, in random order. runtime-rs
+    // writes those of the guest's agent first.
     return this.#write(
       this.#shape.flavor === "go" ? [...shim, ...shuffled(agent, this.#random)] : [...agent, ...shim],
     );

@@ -41,7 +41,7 @@ export function unasked(endpoint: string): RuntimeState {
   };
 }
 
-/** Whether the runtime lists sandboxes of the node, or pods that should have one. */
+/** Whether the runtime is one of this node's: it has listed a sandbox of the node, or Kata pods that have no sandbox on it. */
 export function serves({ named, lacksSandboxes }: RuntimeState): boolean {
   return named.size > 0 || lacksSandboxes;
 }

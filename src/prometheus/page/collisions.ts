@@ -19,7 +19,10 @@ export interface CollisionOptions {
   onConflict(conflict: Conflict): void;
 }
 
-/** Decides which contenders are on the page where their names collide. Returns them in order of names. */
+/**
+ * Decides which contenders are on the page where their names collide. Returns them in order of names. Scalars of different
+ * kinds, such as a gauge and a counter, are one contender: both stay, and `declarations.ts` declares the name without a type.
+ */
 export function resolveCollisions(
   contenders: readonly Contender[],
   { format, shown, onConflict }: CollisionOptions,

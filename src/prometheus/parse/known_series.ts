@@ -3,8 +3,8 @@ import { hash } from "node:crypto";
 import { type Family, type Point, pointWidth } from "../../metrics/model.ts";
 
 /**
- * A family whose points have labels of more characters than this, on average, is not remembered itself, only hashes of
- * its series, since long labels would take much memory.
+ * If the labels of a family's points have more characters than this on average, only hashes of its series are remembered
+ * and not the family, since long labels would take much memory.
  */
 const POINT_CHARS_MAX = 64;
 

@@ -40,7 +40,7 @@ interface Run {
   readonly lineStart: number;
   readonly lineEnd: number;
   readonly suffixes: DataView;
-  /** The rows. The next run that is requested may load the tile with other rows. */
+  /** The rows of this run. Valid until the next run is requested, which may load other rows into the same tile. */
   readonly tile: Tile;
 }
 
