@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /**
  * A map with a limit, for values that can be made again. If the map is full, the next new key makes it forget all
- * values. This is enough for a limit that only hostile sources reach, and costs nothing for the others.
+ * values. This is enough for a limit that only hostile sources reach, and costs nothing for honest ones.
  */
 export class BoundedMap<Key, Value> {
   readonly #sizeMax: number;

@@ -101,8 +101,8 @@ interface SchemaPart {
 }
 
 /**
- * The most parts of one schema that are kept. At the limit, all of them are forgotten. If other points of a source are
- * unsound each time, new plans are made each time.
+ * The most parts of one schema that are kept. At the limit, all of them are forgotten. A part that is made again is a
+ * new object, for which exporters compile new plans.
  */
 const PARTS_MAX = 16;
 const partsOf = memoized((_: Schema) => new BoundedMap<string, SchemaPart>(PARTS_MAX));

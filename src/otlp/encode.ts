@@ -23,8 +23,8 @@ export interface OtlpRequest {
 /** Encodes readings, and ends of series, as requests. */
 export interface OtlpEncoder {
   /**
-   * Makes an entry of a reading. The caller makes sure that all points are sound (see `soundPart`). Counters that are
-   * not in `restarts` get the reading's own start time.
+   * Makes an entry of a reading. The caller makes sure that all points are sound (see `soundPart`). A counter without
+   * a time in `restarts` gets the reading's own start time.
    */
   reading(reading: Reading, restarts: Restarts): ResourceEntry;
   /** Makes an entry that says that the series have ended. */

@@ -3,9 +3,9 @@ const nanos = new BigUint64Array(1);
 const nanosBits = new Float64Array(nanos.buffer);
 
 /**
- * Returns the double whose 8 bytes are the Unix time in nanoseconds, so that the hot loops write doubles only. Each
- * time until the year 2262 gives a finite double. A time that is not positive or after the year 2255 gives 0, which
- * means "unknown" in OTLP.
+ * Returns the double whose 8 bytes are the Unix time in nanoseconds, so that the hot loops write doubles only. A
+ * time that is not positive or after the year 2255 gives 0, which means "unknown" in OTLP. The limit is below
+ * the year 2262, in which the bytes become those of an infinity or a NaN.
  */
 export function nanosAsDouble(ms: number): number {
   const sane = ms > 0 && ms < 9e12;

@@ -61,7 +61,7 @@ export class StartTimes {
     return after.restarts;
   }
 
-  /** Converts numbers and restarts to the layout of the schema. Series that it does not have become absent. */
+  /** Converts numbers and restarts to the layout of the schema. Series that the schema does not have become absent. */
   #changeTo(schema: Schema): Known {
     const parts = [...this.#absent, this.#last];
     const values = new Float64Array(schema.width).fill(Number.NaN);

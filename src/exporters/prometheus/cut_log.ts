@@ -11,8 +11,8 @@ export class CutLog {
   readonly #tooLarge = new Set<PageLimit>();
 
   /**
-   * `isBytesMaxSet` says whether the config has a limit on bytes. If not, the default limit counts, and a page of
-   * honest sandboxes above it is not logged, since the page may then be larger.
+   * `isBytesMaxSet` says whether the config sets the limit on bytes. If not, `tooLarge` logs nothing about this limit,
+   * since honest sandboxes may exceed the default.
    */
   constructor(settings: Settings, { isBytesMaxSet }: { readonly isBytesMaxSet: boolean }) {
     this.#settings = settings;

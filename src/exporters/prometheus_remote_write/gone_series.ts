@@ -25,8 +25,8 @@ export function goneSeries(before: ReportedSeries, after: ReportedSeries): reado
 }
 
 /**
- * Returns the plan's own list of blocks if all of them are gone, since the templates of readings are kept by this list.
- * Returns `gone` otherwise.
+ * Returns the plan's own list of blocks if `gone` has all of them, since `Templates` finds compiled templates by this
+ * object. Returns `gone` otherwise.
  */
 function withSharedBlocks({ plan }: ReportedSeries, gone: readonly FamilyBlock[]): readonly FamilyBlock[] {
   const isAll =
@@ -52,7 +52,7 @@ function goneInfo(before: ReportedSeries, after: ReportedSeries): readonly Famil
 const goneBetweenPlans = memoizedPair((before: ReadingPlan, after: ReadingPlan): readonly FamilyBlock[] => {
   const families = ({ blocks }: ReadingPlan) => new Set(blocks.map(({ family }) => family));
   const [earlier, later] = [families(before), families(after)];
-  // A family of both plans needs no comparison, since no series comes twice in one reading.
+  // The series of a family that both plans have are not gone, and no other family of either plan has one of them.
   const alive = new Set(
     after.blocks.filter(({ family }) => !earlier.has(family)).flatMap((block) => keysOf(block, [])),
   );

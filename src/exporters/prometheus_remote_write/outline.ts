@@ -19,7 +19,7 @@ export const VALUE_BYTES = 8;
  */
 export const REQUEST_BYTES: number = 64 * 1024;
 
-/** The first symbol of each kind of hole. */
+/** The first symbol (see `Outline`) of each kind of hole. */
 export const HOLE: Readonly<Record<"time" | "start" | "labels" | "values", number>> = {
   /** The time at which the samples were taken, as a varint of `TIME_BYTES`. */
   time: 256,

@@ -80,8 +80,8 @@ export function compressOutline(outline: Outline): Elements {
 }
 
 /**
- * Notes `at` as the last position of four symbols with their hash. Returns the position that was noted before; -1 if
- * there was none.
+ * Notes that four symbols begin at `at`. Returns the position that was noted last for four symbols with the same hash;
+ * -1 if there is none.
  */
 function exchange(seen: Int32Array, symbols: Int32Array, at: number): number {
   let hash = 0;

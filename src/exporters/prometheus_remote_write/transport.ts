@@ -24,7 +24,10 @@ const UNREADABLE: Answer = {
 class RemoteWriteTransport implements Transport {
   readonly #bytesMax: number;
   readonly #connections: HttpConnections;
-  /** By version of remote write, since a queue on disk may have requests of the version in an earlier config. */
+  /**
+   * A client for each version of remote write, since a queue on disk may have requests of the version that an earlier
+   * config had.
+   */
   readonly #clients: Readonly<Record<MessageVersion, HttpPushClient>>;
   /**
    * Records of requests that were delivered, while the batch as a whole was not. They are not sent again, since receivers

@@ -13,13 +13,13 @@ import type { TextSize, TextSizes } from "./text_size.ts";
  */
 export const FLOOR_SAMPLES = 2_000;
 /**
- * The bytes of a line before the labels of its sandbox, on average, up to which no sandbox is cut. Kata's lines have up
- * to 110.
+ * The limit on bytes cuts no sandbox below `FLOOR_SAMPLES` lines with this many bytes each before the sandbox's labels.
+ * Kata's lines have up to 110 there.
  */
 const FLOOR_PREFIX_BYTES = 160;
 /**
- * The bytes of a sandbox's labels on a line up to which no sandbox is cut. Longer labels come from a pod's author, not
- * from the operator.
+ * In this floor of the limit on bytes, each line also counts the sandbox's labels, but at most this many bytes of them:
+ * longer labels come from a pod's author, not from the operator.
  */
 const FLOOR_LABEL_BYTES_MAX = 1_024;
 /** The bytes after a line's number: `plain` is a line feed, `timed` is a blank, a time and a line feed. */
@@ -71,13 +71,16 @@ interface Measure {
 /** A schema from which families were cut. */
 interface SchemaPart {
   readonly schema: Schema;
-  /** By column of this schema, the column of the whole schema that has its number; -1 if the number is 1. */
+  /**
+   * By column of this schema, the column of the whole schema with the same number; -1 for the columns of
+   * `limitedFamily`, whose numbers are always 1.
+   */
   readonly columns: Int32Array;
 }
 
 /**
- * Keeps a page within the limits of its reader. The largest resources are cut to one level, so that all of them fit
- * together. No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses
+ * Keeps a page within the limits of its reader. The largest resources are cut to one common size, so that all resources
+ * together fit. No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses
  * families of its guest that Kata does not have, then other families of its guest, the largest first. The families of
  * the shim and of the agent stay. Which resources are cut depends on their series and not on their numbers, so that the
  * same ones are cut on page after page.

@@ -5,16 +5,17 @@ import type { Contender, LineShape } from "./contenders.ts";
 import type { PageFormat } from "./page_format.ts";
 
 /**
- * A contender that was on the last page counts this many times its resources. So the page does not change with every
- * sandbox that comes or goes. But the contender that came first, which may be a lying guest's, cannot keep all others
- * off the page for ever.
+ * If two contenders (each is the families of one name and shape) want a name, the one with more resources gets it. A
+ * contender that was on the last page counts this many times its resources, so that the page does not change with every
+ * sandbox that comes or goes. The factor is small, so that a contender that came first, perhaps a lying guest's, cannot
+ * keep all others off the page for ever.
  */
 const SHOWN_WEIGHT = 2;
 
 /** The facts about a page that its collisions depend on. */
 export interface CollisionOptions {
   readonly format: PageFormat;
-  /** By name, the shape that the last page of this format had. */
+  /** By name, the shape of the family that had the name on the last page of this format. */
   readonly shown: ReadonlyMap<string, LineShape>;
   onConflict(conflict: Conflict): void;
 }

@@ -20,7 +20,10 @@ export interface ComposerOptions {
   readonly labels: IdentityLabels;
   /** The limits that the page's reader has; no limits if left out. */
   readonly budget?: BudgetOptions;
-  /** Called for each change that keeps the page valid, while a page is composed or written. */
+  /**
+   * Called while a page is composed or written, for everything that is renamed, left out or written without a type so
+   * that the page stays valid.
+   */
   onConflict(conflict: Conflict): void;
 }
 
@@ -72,7 +75,10 @@ export class PageComposer {
   readonly #texts: ResourceTexts;
   readonly #named = new WeakMap<Family, NamedFamily>();
   readonly #budget: PageBudget | undefined;
-  /** By format, the shape of each name on the last page of all families. It counts more in a collision. */
+  /**
+   * By format, the shape of each name on the last page of all families. In a collision, families of this shape count
+   * more (`SHOWN_WEIGHT`).
+   */
   readonly #shown: Record<PageFormat, ReadonlyMap<string, LineShape>> = {
     text: new Map(),
     openmetrics: new Map(),

@@ -20,7 +20,7 @@ export interface RowsAtOffset {
 
 /**
  * The form of a family's lines. Every scalar kind has the shape `unknown`, since scalars of different kinds can share
- * one name on a page: it then declares no type.
+ * one name on a page, which is then declared without a type.
  */
 export type LineShape = Extract<Kind, "histogram" | "summary" | "unknown">;
 
@@ -80,8 +80,8 @@ export class Contenders {
   }
 
   /**
-   * Adds resources with the same labels, which a reader cannot tell apart. Each name is written for the first of them
-   * that has it.
+   * Adds resources with the same labels, which a reader cannot tell apart. A family name is written only for the first
+   * of these resources that has a family of this name.
    */
   #addTwins(rows: readonly PageRow[]): void {
     const taken = new Set<string>();

@@ -11,7 +11,10 @@ const LOWER_E = 101;
 
 /** A double holds any number of this many digits exactly, since 10^15 < 2^53. */
 const EXACT_DIGITS = 15;
-/** The powers of ten that a double holds exactly. So one multiplication or division rounds only once (Clinger 1990). */
+/**
+ * The powers of ten that a double holds exactly. An exact number multiplied or divided by one of them is rounded only
+ * once (Clinger 1990).
+ */
 const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Number(`1e${power}`));
 
 /**

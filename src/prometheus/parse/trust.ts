@@ -18,8 +18,8 @@ export const FORGED = "family of the host in the guest's part";
 /** The rules on who may define which families of a page. */
 export interface PageTrust {
   /**
-   * Whether the shim's own families come first or last on the page. There they are in order of names. A family with
-   * such a name at any other place was written by the guest, and is left out.
+   * Whether the shim's own families come first or last on the page. There they are in order of names. A family at
+   * any other place that has the name of one of the shim's was written by the guest, and is left out.
    */
   readonly shimPart: "first" | "last";
   /** Returns who can define a family of this kind, which the agent calls by this name; or the reason why nobody can. */

@@ -31,7 +31,10 @@ const NAMES: ReadonlySet<string> = new Set([
   ...["sandbox_id", "cri_uid", "cri_name", "cri_namespace"],
 ]);
 
-/** The prefixes of labels that are made of resource attributes, and of those that Prometheus has renamed. */
+/**
+ * The prefixes of Prometheus' own labels (`__`), of labels that are made of resource attributes, and of labels that
+ * Prometheus has renamed (`exported_`).
+ */
 const PREFIXES = [
   "__",
   "k8s_",

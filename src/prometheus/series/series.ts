@@ -30,8 +30,8 @@ export interface FamilySeries {
 }
 
 /**
- * By kind, the label that tells the lines of a histogram or summary apart. If a point has a label of its own with this
- * name, it is renamed.
+ * By kind, the label that tells the lines of a histogram or summary apart. A point's own label with this name is
+ * renamed.
  */
 const BOUND_LABEL: Readonly<Partial<Record<Kind, string>>> = { histogram: "le", summary: "quantile" };
 
