@@ -12,9 +12,9 @@ export interface FamilySpec {
 }
 
 /**
- * Makes one object for each distinct family and schema, so that a plan compiled for one sandbox serves all, and so that `===`
- * compares contents. An object that nothing else holds is forgotten with the next garbage collection. The interner has no
- * limit of its own: each source must limit the number of its families.
+ * Makes one object for each distinct family and schema, so that a plan compiled for one sandbox serves all, and so that
+ * `===` compares contents. An object that nothing else holds is forgotten with the next garbage collection. The
+ * interner has no limit of its own: each source must limit the number of its families.
  */
 export class Interner {
   readonly #families = new WeakValues<Family>();
@@ -62,7 +62,9 @@ export class Interner {
   }
 }
 
-/** Makes a key of all texts with their lengths, so that no text of a hostile page makes two different families equal. */
+/**
+ * Makes a key of all texts with their lengths, so that no text of a hostile page makes two different families equal.
+ */
 function familyKey({ name, kind, unit, help, points }: FamilySpec): string {
   const parts: string[] = [kind, text(name), text(unit), text(help)];
   for (const point of points) {

@@ -38,7 +38,9 @@ export interface Family {
   readonly width: number;
 }
 
-/** An ordered list of families, no two of which have the same name. Immutable, and interned, so that `===` is equality. */
+/**
+ * An ordered list of families, no two of which have the same name. Immutable, and interned, so that `===` is equality.
+ */
 export interface Schema {
   readonly families: readonly Family[];
   /** `offsets[i]` is the first column of `families[i]`. */
@@ -47,7 +49,10 @@ export interface Schema {
   readonly width: number;
 }
 
-/** The thing that was measured, such as a sandbox. Immutable. A sandbox keeps the same object until its attributes change. */
+/**
+ * The thing that was measured, such as a sandbox. Immutable. A sandbox keeps the same object until its attributes
+ * change.
+ */
 export interface Resource {
   /** Unique within the agent. It does not change while the resource lives, although its attributes may. */
   readonly key: string;

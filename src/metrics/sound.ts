@@ -35,8 +35,8 @@ export type OnUnsound = (families: readonly Family[], resource: Resource) => voi
 export type PointCheck = (values: Float64Array, point: CountingPoint) => boolean;
 
 /**
- * Returns the reading without the points that fail the check, or the reading itself if none fails. The other points keep
- * their order. If the same points of a schema fail again, the schema of the result is the same object again.
+ * Returns the reading without the points that fail the check, or the reading itself if none fails. The other points
+ * keep their order. If the same points of a schema fail again, the schema of the result is the same object again.
  */
 export function soundPart(reading: Reading, onUnsound: OnUnsound, check: PointCheck = isSoundPoint): Reading {
   const { values } = reading;
@@ -50,7 +50,8 @@ export function soundPart(reading: Reading, onUnsound: OnUnsound, check: PointCh
  * Whether the point's numbers can be counts:
  *
  * - A sum is a finite number from 0 up.
- * - The buckets of a histogram are whole numbers from 0 up, none is less than the one before, and the count equals the last.
+ * - The buckets of a histogram are whole numbers from 0 up, none is less than the one before, and the count equals the
+ *   last.
  * - The count of a summary is a whole number from 0 up.
  */
 export function isSoundPoint(values: Float64Array, { kind, column, boundCount }: CountingPoint): boolean {

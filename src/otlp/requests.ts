@@ -100,7 +100,7 @@ export class OtlpRequests {
     return followed;
   }
 
-  /** Returns the ends of the series that were in the last reading and are not in this one. */
+  /** Returns the ends of the series that were in the last reading and are not in the given one. */
   #endsBefore(lastSent: LastSent, { resource, schema, timeMs }: Reading): ResourceEntry[] {
     const { encoder, marksEnds } = this.#options;
     if (!marksEnds) return [];

@@ -11,7 +11,7 @@ interface Known {
   readonly schema: Schema;
   /** A row in the schema's layout with the last number of each counter; NaN if the counter had none yet. */
   readonly values: Float64Array;
-  /** When each of these counters started again from 0, in the schema's layout. */
+  /** When each counter of the schema started again from 0, in the schema's layout. */
   readonly restarts: Restarts;
 }
 

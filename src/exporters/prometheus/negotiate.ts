@@ -8,8 +8,8 @@ export const PAGE_CONTENT_TYPE: Readonly<Record<PageFormat, string>> = {
 };
 
 /**
- * Returns OpenMetrics if the puller asks for its version 1.0.0 and prefers it to the text format, or has no preference. Every
- * other puller gets the text format.
+ * Returns OpenMetrics if the puller asks for its version 1.0.0 and prefers it to the text format, or has no preference.
+ * Every other puller gets the text format.
  */
 export function chooseFormat(accept: string | undefined): PageFormat {
   const quality = { text: 0, openmetrics: 0 };

@@ -28,8 +28,8 @@ export class Pulls {
   }
 
   /**
-   * Begins a pull, which the caller must end. The signal must abort when the response closes. Returns undefined if the limit
-   * is reached and no pull can be cut.
+   * Begins a pull, which the caller must end. The signal must abort when the response closes. Returns undefined if the
+   * limit is reached and no pull can be cut.
    */
   begin({ socket }: IncomingMessage, out: ServerResponse, signal: AbortSignal): Pull | undefined {
     const client = clientOf(socket.remoteAddress);

@@ -28,7 +28,10 @@ export class SharedPages {
     this.#clock = clock;
   }
 
-  /** Returns a page with this key for a pull of `snapshot`: a shared page if possible, otherwise the one that `create` makes. */
+  /**
+   * Returns a page with this key for a pull of `snapshot`: a shared page if possible, otherwise the one that `create`
+   * makes.
+   */
   page(key: string, snapshot: Snapshot, create: () => GzipPage): GzipPage {
     const shared = this.#latest.get(key);
     if (shared !== undefined && canShare(shared, snapshot)) return shared.page;

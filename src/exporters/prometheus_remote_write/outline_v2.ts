@@ -101,7 +101,10 @@ export class OutlineV2 implements RequestBuilder {
   }
 }
 
-/** The texts of a request, each once. Only the value of a resource's label, which is not known yet, may equal another text. */
+/**
+ * The texts of a request, each once. Only the value of a resource's label, which is not known yet, may equal another
+ * text.
+ */
 class SymbolTable {
   /**
    * By text, or by the start of a slot for a resource's label, the number of the text in the table. Number 0 is the

@@ -36,7 +36,10 @@ export interface Filling {
   readonly labels: Uint8Array;
   readonly timeMs: number;
   readonly startMs: number;
-  /** The reading's numbers, or undefined for stale markers. The column after the last one is target_info's, with number 1. */
+  /**
+   * The reading's numbers; undefined for stale markers. Holes of the column after the last one are target_info's, and
+   * are filled with the number 1.
+   */
   readonly values: Float64Array | undefined;
 }
 
@@ -45,7 +48,10 @@ const STALE = { high: 0x7ff00000, low: 0x00000002 };
 /** The bits of the NaN that Prometheus takes for an ordinary number. */
 const NAN = { high: 0x7ff80000, low: 0x00000001 };
 
-/** Compresses a request, so that only its holes must be filled for each reading. It takes about 5 ms for a whole sandbox. */
+/**
+ * Compresses a request, so that only its holes must be filled for each reading. It takes about 5 ms for a whole
+ * sandbox.
+ */
 export function compileTemplate({ outline, version, samples, points }: RequestOutline): RequestTemplate {
   const elements = compressOutline(outline);
   const record = new Uint8Array(RECORD_HEADER_BYTES + elements.bytes.length);
@@ -118,7 +124,7 @@ function writeBits(
 
 const TIME_MAX = 2 ** (7 * TIME_BYTES) - 1;
 
-/** Encodes the time of the samples, and then the time since when they count, which is the order of their symbols. */
+/** Encodes the time of the samples, and then the time since when they count: the order of their symbols in `HOLE`. */
 function encodeTimes(...timesMs: readonly [timeMs: number, startMs: number]): Uint8Array {
   const bytes = new Uint8Array(2 * TIME_BYTES);
   let place = 0;

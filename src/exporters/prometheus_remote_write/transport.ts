@@ -30,9 +30,9 @@ class RemoteWriteTransport implements Transport {
    */
   readonly #clients: Readonly<Record<MessageVersion, HttpPushClient>>;
   /**
-   * Records of requests that were delivered, while the batch as a whole was not. They are not sent again, since receivers
-   * refuse samples that are older than later ones. The value of a body's first record is the number of the body's samples that
-   * were rejected; the value of the others is 0.
+   * Records of requests that were delivered, while the batch as a whole was not. They are not sent again, since
+   * receivers refuse samples that are older than later ones. The value of a body's first record is the number of the
+   * body's samples that were rejected; the value of the others is 0.
    */
   readonly #delivered = new WeakMap<Uint8Array, number>();
 

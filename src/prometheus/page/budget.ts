@@ -80,10 +80,10 @@ interface SchemaPart {
 
 /**
  * Keeps a page within the limits of its reader. The largest resources are cut to one common size, so that all resources
- * together fit. No resource is cut below a floor, which honest resources do not reach. A resource that is cut first loses
- * families of its guest that Kata does not have, then other families of its guest, the largest first. The families of
- * the shim and of the agent stay. Which resources are cut depends on their series and not on their numbers, so that the
- * same ones are cut on page after page.
+ * together fit. No resource is cut below a floor, which honest resources do not reach. A resource that is cut first
+ * loses families of its guest that Kata does not have, then other families of its guest, the largest first. The
+ * families of the shim and of the agent stay. Which resources are cut depends on their series and not on their numbers,
+ * so that the same ones are cut on page after page.
  */
 export class PageBudget {
   readonly #options: BudgetOptions;
@@ -109,7 +109,8 @@ export class PageBudget {
   }
 
   /**
-   * Measures those families of the reading that are new. So a page of many new readings need not measure all at once.
+   * Measures the families of the reading that no earlier call has measured, so that a page of many new readings need
+   * not measure all of them at once.
    */
   note(reading: Reading): void {
     for (const measure of this.#measures) measure.of(reading, 1);
@@ -246,7 +247,10 @@ function samplesMeasure(max: number): Measure {
   };
 }
 
-/** The guest's families in the order in which it loses them: those that Kata does not have, then the others; largest first. */
+/**
+ * The guest's families in the order in which it loses them: those that Kata does not have, then the others; largest
+ * first.
+ */
 function inOrderOfLoss({ families }: Schema, costOf: (family: Family) => number): readonly Family[] {
   return families
     .filter(({ name }) => isGuestFamily(name))

@@ -21,8 +21,9 @@ export interface CollisionOptions {
 }
 
 /**
- * Decides which contenders are on the page where their names collide. Returns them in order of names. Scalars of different
- * kinds, such as a gauge and a counter, are one contender: both stay, and `declarations.ts` declares the name without a type.
+ * Decides which contenders are on the page where their names collide. Returns them in order of names. Scalars of
+ * different kinds, such as a gauge and a counter, are one contender: both stay, and `declarations.ts` declares the name
+ * without a type.
  */
 export function resolveCollisions(
   contenders: readonly Contender[],

@@ -96,8 +96,8 @@ export class PageComposer {
   }
 
   /**
-   * Measures a reading when it comes from the pipeline. So composing a page of many new readings need not measure all
-   * of them at once.
+   * Measures a reading when it comes from the pipeline, so that a page of many new readings need not measure all of
+   * them at once.
    */
   note(reading: Reading): void {
     this.#budget?.note(reading);

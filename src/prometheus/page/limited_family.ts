@@ -7,7 +7,10 @@ export const LIMITED_NAME = "kata_collector_sandbox_limited";
 /** The limits on a whole page, which keep one sandbox from filling it. */
 export type PageLimit = "page_samples" | "page_bytes";
 
-/** Returns the family with one point for each limit. The same limits in any order give the same family. Every value is 1. */
+/**
+ * Returns the family with one point for each limit. The same limits in any order give the same family. The number of
+ * each point is always 1.
+ */
 export function limitedFamily(limits: Iterable<string>): FamilySpec {
   const names = [...new Set(limits)].sort();
   return {

@@ -4,9 +4,9 @@
 import { type CountingPoint, isSoundPoint } from "../../metrics/sound.ts";
 
 /**
- * Whether OpenMetrics 1.0 allows the point. In addition to the rules of `isSoundPoint`, it demands that sums and quantiles are
- * not negative, that a sum is not NaN, that quantiles are of 0 to 1, and that no bucket has a bound below 0. The text format
- * does not demand any of these.
+ * Whether OpenMetrics 1.0 allows the point. In addition to the rules of `isSoundPoint`, it demands that sums and
+ * quantiles are not negative, that a sum is not NaN, that quantiles are of 0 to 1, and that no bucket has a negative
+ * bound. The text format does not demand any of these.
  */
 export function isOpenMetricsPoint(values: Float64Array, counting: CountingPoint): boolean {
   if (!isSoundPoint(values, counting)) return false;

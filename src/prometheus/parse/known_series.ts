@@ -3,8 +3,8 @@ import { hash } from "node:crypto";
 import { type Family, type Point, pointWidth } from "../../metrics/model.ts";
 
 /**
- * If the labels of a family's points have more characters than this on average, only hashes of its series are remembered
- * and not the family, since long labels would take much memory.
+ * If the labels of a family's points have more characters than this on average, only hashes of its series are
+ * remembered and not the family, since long labels would take much memory.
  */
 const POINT_CHARS_MAX = 64;
 
@@ -51,7 +51,9 @@ export class KnownSeries {
     return this.#families.size + this.#series.size;
   }
 
-  /** Counts the family's series against the limit. Returns the indices of the points within it; undefined if all are. */
+  /**
+   * Counts the family's series against the limit. Returns the indices of the points within it; undefined if all are.
+   */
   admit(family: Family): Kept | undefined {
     if (this.#whole.has(family)) return undefined;
     const known = this.#kept.get(family);

@@ -7,8 +7,8 @@ import { parseNumber } from "./number.ts";
 const WORD = 8;
 
 /**
- * A block of a page without its numbers: literal, number, literal, number … line feed. When a page has the same literals
- * again, the parser compares them and reads the numbers, and need not lex the block.
+ * A block of a page without its numbers: literal, number, literal, number … line feed. When a page has the same
+ * literals again, the parser compares them and reads the numbers, and need not lex the block.
  */
 export interface Layout {
   /** The literals one after the other. The first ends before the first number, each other begins with a line feed. */
@@ -27,7 +27,9 @@ export interface Layout {
   readonly words: Float64Array | undefined;
 }
 
-/** Creates the layout of the block that begins at `start` and has its numbers in these places, in the order of the page. */
+/**
+ * Creates the layout of the block that begins at `start` and has its numbers in these places, in the order of the page.
+ */
 export function createLayout(bytes: Uint8Array, start: number, spans: readonly NumberSpan[]): Layout {
   const lengths = new Int32Array(spans.length);
   let size = 0;
@@ -84,9 +86,9 @@ export interface PageBytes {
 }
 
 /**
- * Compares the page at `start` with the layout and reads the numbers into `out` from column `base` on. Returns the position
- * after the block's last line feed. If the page differs from the layout, returns `~position` of a byte near the difference,
- * which is negative; `out` may then have been written to.
+ * Compares the page at `start` with the layout and reads the numbers into `out` from column `base` on. Returns the
+ * position after the block's last line feed. If the page differs from the layout, returns `~position` of a byte near
+ * the difference, which is negative; `out` may then have been written to.
  */
 export function matchLayout(
   page: PageBytes,

@@ -24,9 +24,9 @@ const POWERS: Float64Array = Float64Array.from({ length: 23 }, (_, power) => Num
 const RARE_BYTES_MAX = 40;
 
 /**
- * Reads the number at `start`, up to a line feed, into `out[column]`. Returns the position of the line feed. If there is
- * something other than a number and a line feed, returns `~position` of the last byte that was read, which is negative. The
- * number is always the double nearest to the decimal.
+ * Reads the number at `start`, up to a line feed, into `out[column]`. Returns the position of the line feed. If there
+ * is something other than a number and a line feed, returns `~position` of the last byte that was read, which is
+ * negative. The number is always the double nearest to the decimal.
  */
 export function parseNumber(bytes: Buffer, start: number, out: Float64Array, column: number): number {
   let pos = start;

@@ -43,8 +43,9 @@ export interface ParseLimits extends LineLimits, LayoutLimits {
 }
 
 /**
- * The defaults are above the sizes of honest pages, and below the limits that readers of the agent's page usually set. The
- * limits per minute are four times those of one page, since the default interval of 15 s makes four scrapes a minute.
+ * The defaults are above the sizes of honest pages, and below the limits that readers of the agent's page usually set.
+ * The limits per minute are four times those of one page, since the default interval of 15 s makes four scrapes a
+ * minute.
  */
 export const defaultParseLimits: ParseLimits = {
   lineBytesMax: 4 * 1024,

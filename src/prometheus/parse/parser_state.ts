@@ -50,7 +50,10 @@ export class ParserState {
   page = 0;
   /** The number of the current minute. `PageParser.nextMinute` adds one. */
   minute = 0;
-  /** Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts that did not fit. */
+  /**
+   * Counts since the start: blocks and bytes that were lexed, and bytes that were compared with layouts that did not
+   * fit.
+   */
   readonly work: { slowBlocks: number; slowBytes: number; triedBytes: number } = {
     slowBlocks: 0,
     slowBytes: 0,

@@ -2,8 +2,8 @@
 import type { Kind } from "../../metrics/model.ts";
 
 /**
- * The author of a family on a shim's page. The shim writes about itself and its processes on the node, and is trusted. The guest
- * is not: it may write anything, also under the names of the shim's families.
+ * The author of a family on a shim's page. The shim writes about itself and its processes on the node, and is trusted.
+ * The guest is not: it may write anything, also under the names of the shim's families.
  */
 export type FamilyOrigin = "shim" | "guest";
 

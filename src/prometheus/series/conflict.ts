@@ -2,8 +2,8 @@
 import type { FamilySeries } from "./series.ts";
 
 /**
- * Something that an exporter does not show as its source has it, because a reader would refuse it, or take two series for
- * one.
+ * Something that an exporter does not show as its source has it, because a reader would refuse it, or take two series
+ * for one.
  */
 export interface Conflict {
   /**

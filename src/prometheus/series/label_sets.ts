@@ -11,8 +11,8 @@ export interface LabelSet {
 const LABEL_SETS_MAX = 256;
 
 /**
- * Gives resources with the same label names the same `LabelSet`. So what is compiled for one of them can be kept in a map by
- * label set, and serves all of them.
+ * Gives resources with the same label names the same `LabelSet`. So what is compiled for one of them can be kept in a
+ * map by label set, and serves all of them.
  */
 export class LabelSets {
   readonly #known = new Map<string, LabelSet>();

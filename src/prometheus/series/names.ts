@@ -36,8 +36,8 @@ export function toLabelName(text: string): string {
 }
 
 /**
- * The label's name if it is free, otherwise the name with `exported_` before it, repeated until it is free. Names that begin
- * with two underscores are never free: they belong to Prometheus.
+ * The label's name if it is free, otherwise the name with `exported_` before it, repeated until it is free. Names that
+ * begin with two underscores are never free: they belong to Prometheus.
  */
 export function freeLabelName(name: string, isTaken: (name: string) => boolean): string {
   let free = name;

@@ -13,8 +13,8 @@ export interface IdentityLabels {
 }
 
 /**
- * The names and values of the resource's labels, in the order of writing. An absent attribute gives an empty label, which
- * means the same to Prometheus as no label.
+ * The names and values of the resource's labels, in the order of writing. An absent attribute gives an empty label,
+ * which means the same to Prometheus as no label.
  */
 export function identityLabelsOf(
   resource: Resource,

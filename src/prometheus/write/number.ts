@@ -18,9 +18,9 @@ const PAIRS: Uint8Array = Uint8Array.from(
 );
 
 /**
- * Writes `values[index]` at `pos` as the text formats spell numbers, and returns the position after it. A reader of the text
- * gets the same 64 bits again, or any NaN for a NaN. The caller must leave room for `WRITTEN_NUMBER_BYTES_MAX` bytes. The
- * number is passed in its array, because V8 would allocate it on the heap for the call.
+ * Writes `values[index]` at `pos` as the text formats spell numbers, and returns the position after it. A reader of the
+ * text gets the same 64 bits again, or any NaN for a NaN. The caller must leave room for `WRITTEN_NUMBER_BYTES_MAX`
+ * bytes. The number is passed in its array, because V8 would allocate it on the heap for the call.
  */
 export function writeNumber(out: Uint8Array, pos: number, values: Float64Array, index: number): number {
   const value = values[index] as number;

@@ -34,7 +34,9 @@ export class Chunk {
   }
 }
 
-/** The lines of one point for all rows of a tile: of each row, the plan's lines from `lineStart` to before `lineEnd`. */
+/**
+ * The lines of one point for all rows of a tile: of each row, the plan's lines from `lineStart` to before `lineEnd`.
+ */
 interface Run {
   readonly plan: FamilyPlan;
   readonly lineStart: number;
@@ -47,8 +49,8 @@ interface Run {
 /**
  * Writes a page chunk by chunk. The caller decides the pace, and the page is never in memory as a whole.
  *
- * The lines of a family are ordered by tile, in a tile by series, and in a series by row, since lines in this order
- * compress well. The lines of one histogram or summary stay together, as OpenMetrics demands.
+ * The lines of a family are ordered by tile, in a tile by point, and for a point by row, since lines in this order
+ * compress well. For each row, the lines of a histogram or summary follow each other, as OpenMetrics demands.
  */
 export class PageWriter {
   readonly #pieces: Iterator<Template | Run, undefined>;

@@ -33,9 +33,9 @@ export function joinTemplates(templates: readonly Template[]): DataView {
 }
 
 /**
- * Copies `length` bytes of `from`, beginning at `start`, to `pos` in `out`, and returns the position after them. It moves
- * words of eight bytes as doubles, since V8 moves these fastest. A double keeps its bits unless it is a NaN, and eight bytes
- * of UTF-8 are never one: a NaN needs a byte 0xFF, or 0x7F after a byte from 0xF0 up.
+ * Copies `length` bytes of `from`, beginning at `start`, to `pos` in `out`, and returns the position after them. It
+ * moves words of eight bytes as doubles, since V8 moves these fastest. A double keeps its bits unless it is a NaN, and
+ * eight bytes of UTF-8 are never one: a NaN needs a byte 0xFF, or 0x7F after a byte from 0xF0 up.
  */
 export function copyWords(out: DataView, pos: number, from: DataView, start: number, length: number): number {
   const end = pos + length;

@@ -10,8 +10,9 @@ import { type FamilyPlan, familyPlanOf } from "./family_plan.ts";
 import { type Template, toTemplate } from "./template.ts";
 
 /**
- * The most resources in a tile: the lines of one series follow each other for this many. These lines differ only in the
- * resource's labels, and the labels of a resource recur within the 32 KiB over which gzip looks back.
+ * The most resources in a tile. The lines of one point follow each other for all resources of the tile, and are alike
+ * except for the resources' labels. With this many resources, the lines of the next point repeat these labels within the
+ * 32 KiB over which gzip looks back.
  */
 const TILE_ROWS_MAX = 100;
 /**
