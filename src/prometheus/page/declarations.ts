@@ -30,7 +30,7 @@ export function declare(winners: readonly Contender[], format: PageFormat): read
 
 /**
  * In OpenMetrics a counter with samples named `x_total` is declared as `x`, and also reserves the name `x_created`. A
- * counter is declared as unknown if its name does not end in `_total`, or if another family already uses the name `x` or
+ * counter is declared as unknown if its name does not end in `_total`, or if another family uses the name `x` or
  * `x_created`, also for its lines. So a series has the same name in every format.
  */
 function declareOpenMetrics(winner: Contender, taken: Set<string>): Declaration {

@@ -11,7 +11,7 @@ import { type Template, toTemplate } from "./template.ts";
 
 /**
  * The most resources in a tile. The lines of one point follow each other for all resources of the tile, and are alike
- * except for the resources' labels. With this many resources, the lines of the next point repeat these labels within the
+ * except for the resources' labels. With this many resources, the lines of the next point repeat the labels within the
  * 32 KiB over which gzip looks back.
  */
 const TILE_ROWS_MAX = 100;
