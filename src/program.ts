@@ -119,9 +119,9 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. If a system call hangs, such as on a file system that does not answer, `process.exit` does not
- * end it. Then a signal ends it, since no stop signal has a listener any more: the process sends itself the one that
- * stopped it, or, if none came, the next one does it.
+ * Ends the process now. While a system call hangs, such as one on a file system that does not answer, `process.exit`
+ * does not end the process, but a signal without a listener does. So the listeners of the stop signals are removed. The
+ * process then sends itself the signal that stopped it. If none has come yet, the next one ends it.
  */
 function endAtOnce(stop: AbortSignal): never {
   const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));

@@ -50,8 +50,8 @@ function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
 }
 
 /**
- * Returns the keys of the map at the place. If it takes several kinds of map, these are the keys of the first kind that
- * has all given keys, or none if no kind has them.
+ * Returns the keys to complete in the map at the place: those of the first kind of map there that has all given keys,
+ * or none if no kind has all of them.
  */
 function keysToComplete(place: SchemaPlace, given: ReadonlyMap<string, unknown>): readonly string[] {
   const shapes = shapesAt(place);

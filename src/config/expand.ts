@@ -194,8 +194,8 @@ class Expansion {
   }
 
   /**
-   * Returns what a reference without inner references stands for. `written` is the reference as it is in the config:
-   * faults quote it if a value from outside is a part of the replaced one.
+   * Returns what a reference without inner references stands for. `written` is the reference as it is in the config.
+   * Faults quote it instead of `text` if a part of `text` came from a variable or a file.
    */
   async #retrieve({ text, isData, isForeign }: Expanded, written: string): Promise<Expanded | undefined> {
     const [, scheme = "env", rest = text] = /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(text) ?? [];

@@ -61,7 +61,7 @@ function keptKeys(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<
  * - what the component itself claims;
  * - its key, for a receiver or an extension: two instances of one never run at the same time;
  * - the claims of each extension that it uses and that is exchanged: the component stops before the extension stops,
- *   and starts after the new one has started;
+ *   and starts after the new extension has started;
  * - the claims of its storage, even if the storage goes on: a queue in a storage belongs to one exporter.
  */
 function claimsOf(specs: readonly Spec[], kept: ReadonlySet<string>): (one: Spec) => readonly string[] {

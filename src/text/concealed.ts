@@ -3,7 +3,9 @@
 const LENGTH_MIN = 6;
 /** Texts of at least so many characters are concealed inside words too, shorter ones only as whole words. */
 const INSIDE_LENGTH_MIN = 16;
-/** Texts of more characters are not concealed, because no message quotes them. The lines of such a text are. */
+/**
+ * Texts of more characters are not concealed, because no message quotes them. The lines of such a text are concealed.
+ */
 const LENGTH_MAX = 4_096;
 /** How many parts of one text are concealed, such as the lines of a file. Further ones are shown. */
 const PARTS_MAX = 100;
