@@ -22,8 +22,8 @@ export class Reloader implements ReloadControl {
   /** Whether a reload was asked for before the agent had started. */
   #early = false;
   /**
-   * The last reload, with the faults because of which its configuration is not in use. If it has no faults, its
-   * configuration is in use.
+   * The last reload. Its `faults` say why its configuration is not in use; they are empty if the configuration is in
+   * use.
    */
   #last: Omit<ReloadOutcome, "ok"> | undefined;
 

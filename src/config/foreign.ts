@@ -81,7 +81,9 @@ function withReference(node: ConfigNode, reference: string): ConfigNode {
   }
 }
 
-/** Returns the path without the keys that came from a variable or a file and that no schema knows. */
+/**
+ * Returns the path as far as the first key that came from a variable or a file and is in no schema, without that key.
+ */
 function shownPath(tree: ConfigNode, path: Path, isKnown: (node: ConfigNode) => boolean): Path {
   let node: ConfigNode | undefined = tree;
   for (const [index, step] of path.entries()) {

@@ -45,7 +45,8 @@ type RefusedLimit = "request_timeout" | "stall_timeout";
 export type ServerLimitOptions = Readonly<Record<CountLimit | SizeLimit, number>>;
 
 /**
- * The schemas of a listener's limits, for the component's own strict object, whose transform calls `toServerLimits`.
+ * The schemas of a listener's limits. A component with a listener puts them into a `z.strictObject` of its own schema,
+ * with a transform that calls `toServerLimits`.
  */
 export const serverLimits: Readonly<
   Record<CountLimit, z.ZodPrefault<z.ZodType<number, number>>> &
@@ -102,7 +103,10 @@ export type ServingOptions = Partial<
   >
 >;
 
-/** The schemas of a listener's options, for the component's own strict object, whose transform calls `toServing`. */
+/**
+ * The schemas of a listener's options. A component with a listener puts them into its own schema, whose transform calls
+ * `toServing`.
+ */
 export const servingOptions: {
   readonly [Key in keyof ServingOptions]-?: z.ZodOptional<
     z.ZodType<NonNullable<ServingOptions[Key]>, unknown>

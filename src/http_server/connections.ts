@@ -237,8 +237,8 @@ export class Connections {
 
   /**
    * Finds the client with most connections among those that have a waiting one. `own` is the client that asks for one
-   * more. Skips every other client that has no more connections than `own`, so that no client loses one to a client
-   * with as many or more.
+   * more. Skips every other client that has no more connections than `own`, so that no client loses a connection to a
+   * client with as many or more.
    */
   #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
     let largest: ClientConnections | undefined;

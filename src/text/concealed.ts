@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Texts of fewer characters are not concealed, because they are ordinary words of too many lines. */
+/** Texts of fewer characters are not concealed, because too many log lines have them as ordinary words. */
 const LENGTH_MIN = 6;
 /** Texts of at least so many characters are concealed inside words too, shorter ones only as whole words. */
 const INSIDE_LENGTH_MIN = 16;

@@ -10,7 +10,7 @@ export interface ShownTime {
   readonly time: string;
 }
 
-/** One sandbox as it is shown. Hidden characters in texts are escaped; HTML is not. */
+/** One sandbox as it is shown. Hidden characters in texts are escaped; characters with a meaning in HTML are not. */
 export interface SandboxRow {
   readonly id: string;
   /** The first digits of the id, enough to distinguish the sandboxes of a node. */
