@@ -37,8 +37,8 @@ export interface Program {
  */
 const EXIT_GRACE_MS = 1_000;
 /**
- * Files that the agent makes belong to its owner only, whatever umask the process was started with. Files for others
- * get their modes explicitly.
+ * Files that the agent makes are accessible to their owner only, whatever umask the process was started with. Files for
+ * others get their modes explicitly.
  */
 const UMASK = 0o077;
 
@@ -139,7 +139,8 @@ async function openLog(stop: AbortSignal): Promise<ProcessLog> {
   const { STDERR, standardOutput } = await import("./reporting/descriptor.ts");
   const { ProcessLog } = await import("./reporting/process_log.ts");
   const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
-  // The first use of `process.stderr` makes Node set a socket, or a pipe of another user, to non-blocking.
+  // The function is called only for a socket or a pipe of another user, which cannot be opened again. At the first use
+  // of `process.stderr`, Node sets it to non-blocking.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
   globalThis.console = consoleInto(say);

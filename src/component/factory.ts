@@ -35,8 +35,8 @@ interface Factory<Config> {
   readonly stability: Stability;
   /**
    * Names the things that only one component can have at a time, such as "file /a". No other component of the config
-   * may claim the same. In a reload, a component that claims what an old one has starts after the old one has stopped.
-   * Left out by components that claim nothing.
+   * may claim the same thing. In a reload, a component that claims what an old one has starts after the old one has
+   * stopped. Left out by components that claim nothing.
    */
   claims?(config: Config): readonly string[];
   /**

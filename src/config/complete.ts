@@ -40,8 +40,8 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
 }
 
 /**
- * If a schema is marked by `shownAsParsed` and finds no fault, returns the schema's result, and otherwise what the user
- * wrote.
+ * If one of the schemas is marked by `shownAsParsed` and finds no fault in the input, returns its result. Otherwise
+ * returns the input.
  */
 function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
   const schema = schemas.find((one) => one.meta()?.["shown"] === "parsed");

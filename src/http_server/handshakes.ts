@@ -20,7 +20,10 @@ export interface HandshakesOptions {
 const CLIENTS_RATE = 4;
 /** The first byte that every TLS client sends (RFC 8446, 5.1). Connections that begin with another byte are closed. */
 const HANDSHAKE_RECORD = 0x16;
-/** Handshakes that may be unfinished. When one more begins, the oldest of the client with most of them is closed. */
+/**
+ * The limit on unfinished handshakes. When one more begins, the oldest one of the client that has most of them is
+ * closed.
+ */
 const RUNNING_MAX = 32;
 
 /**
