@@ -230,7 +230,8 @@ class Expansion {
       this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
-    // The default is a part of the reference, in which all inner references have been replaced.
+    // All references inside the default have been replaced by now, together with those in the rest of the reference. So
+    // the default is data.
     return { text: fallback, isData: true, isForeign };
   }
 
