@@ -45,8 +45,8 @@ export class Agent {
   readonly #options: AgentOptions;
   readonly #loggers: LoggerFamily;
   /**
-   * The texts to conceal of every configuration so far, because a component may log a value of an old one after a
-   * reload.
+   * The texts to conceal, from every configuration so far, because a component may log a value of an old configuration
+   * after a reload.
    */
   readonly #concealed = new ConcealedTexts();
   #config: AgentConfig;

@@ -37,8 +37,8 @@ export interface Program {
  */
 const EXIT_GRACE_MS = 1_000;
 /**
- * Files that the agent makes belong to its owner only, whatever umask the process was started with. Files for others
- * get their modes explicitly.
+ * Files that the agent makes are accessible to their owner only, whatever umask the process was started with. Files for
+ * others get their modes explicitly.
  */
 const UMASK = 0o077;
 
@@ -119,9 +119,9 @@ async function closeDebugger(): Promise<void> {
 }
 
 /**
- * Ends the process now. If a system call hangs, such as on a file system that does not answer, `process.exit` does not
- * end it. Then a signal ends it, since no stop signal has a listener any more: the process sends itself the one that
- * stopped it, or, if none came, the next one does it.
+ * Ends the process now. While a system call hangs, such as one on a file system that does not answer, `process.exit`
+ * does not end the process, but a signal without a listener does. So the listeners of the stop signals are removed. The
+ * process then sends itself the signal that stopped it. If none has come yet, the next one ends it.
  */
 function endAtOnce(stop: AbortSignal): never {
   const mayHang = process.getActiveResourcesInfo().some((name) => name.startsWith("FSReq"));
@@ -139,7 +139,8 @@ async function openLog(stop: AbortSignal): Promise<ProcessLog> {
   const { STDERR, standardOutput } = await import("./reporting/descriptor.ts");
   const { ProcessLog } = await import("./reporting/process_log.ts");
   const { captureWarnings, consoleInto, endOnUncaught } = await import("./process/strays.ts");
-  // The first use of `process.stderr` makes Node set a socket, or a pipe of another user, to non-blocking.
+  // The function is called only for a socket or a pipe of another user, which cannot be opened again. At the first use
+  // of `process.stderr`, Node sets it to non-blocking.
   const opened = new ProcessLog(standardOutput(STDERR, () => void process.stderr));
   const say = (line: StrayLine): void => opened.say(line);
   globalThis.console = consoleInto(say);

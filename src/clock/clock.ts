@@ -6,8 +6,8 @@ export interface Clock {
   /** Returns the milliseconds of a clock that only goes forward, for durations and deadlines. */
   monotonicMs(): number;
   /**
-   * Calls `callback` once after `delayMs` milliseconds, or soon if the delay is negative. Returns a function that cancels the
-   * call, which may be called at any time.
+   * Calls `callback` once after `delayMs` milliseconds, or soon if the delay is negative. Returns a function that
+   * cancels the call. That function may be called at any time, also after the call.
    */
   after(delayMs: number, callback: () => void): () => void;
 }

@@ -37,8 +37,8 @@ export class FakeClock implements Clock {
   }
 
   /**
-   * Moves the time forward by `ms`, and fires the timers that are due in their order. After each timer, the promise jobs and
-   * immediates that it caused run, so that a chain of timers behaves as it does in real time.
+   * Moves the time forward by `ms`, and fires the timers that are due, the earliest first. After each timer, the
+   * promise jobs and immediates that it caused run, so that a chain of timers behaves as it does in real time.
    */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#elapsedMs + ms;

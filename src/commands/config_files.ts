@@ -7,7 +7,7 @@ import { readSteadyFile } from "../files/read_file.ts";
 
 /**
  * The interval, in milliseconds, at which `watch` reads and compares the files. File events alone may miss a file that
- * is exchanged by links.
+ * is exchanged by a change of a symbolic link in its path.
  */
 const LOOK_INTERVAL_MS = 5_000;
 /**
@@ -18,7 +18,9 @@ const SETTLE_MS = 200;
 
 /** The files of a configuration: those that it was read from, and those that it names for components to read. */
 export class ConfigFiles {
-  /** The digest of each file's content at the last `hasChanged`, by path. Undefined before the first one. */
+  /**
+   * The digest of each file's content at the last `hasChanged`, by path. Undefined for a file that was added after it.
+   */
   readonly #digests = new Map<string, string | undefined>();
   #onNew: (path: string) => void = () => {};
 
@@ -43,7 +45,7 @@ export class ConfigFiles {
     }
   }
 
-  /** Reads the files. Resolves to whether the content of one has changed since the last call. */
+  /** Reads the files. Resolves to whether the content of at least one file has changed since the last call. */
   async hasChanged(): Promise<boolean> {
     let changed = false;
     for (const [path, before] of this.#digests) {

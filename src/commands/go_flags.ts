@@ -9,7 +9,10 @@ export interface GoFlag {
 
 export type GoFlagValues = ReadonlyMap<string, readonly string[]>;
 
-/** The result of parsing: "help" if it is asked for, what is wrong in the words of Go, or the values of each flag. */
+/**
+ * The result of parsing: "help" if the arguments ask for it, or what is wrong with them in Go's words, or the values of
+ * each flag.
+ */
 export type GoFlags = "help" | { readonly wrong: string } | { readonly values: GoFlagValues };
 
 /**

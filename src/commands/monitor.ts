@@ -55,8 +55,8 @@ Usage: kata-collector monitor [flags]
 const FLAGS_FILE = "flags of monitor";
 
 /**
- * Makes a configuration from kata-monitor's flags, and runs the agent with it. The exit code is 2 for flags that Go would
- * refuse.
+ * Makes a configuration from kata-monitor's flags, and runs the agent with it. The exit code is 2 for arguments that
+ * `parseGoFlags` refuses, and 1 for a flag with a wrong value.
  */
 export const monitor: Command = async (context) => {
   const { stdout, stderr } = context;

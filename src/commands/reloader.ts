@@ -22,8 +22,8 @@ export class Reloader implements ReloadControl {
   /** Whether a reload was asked for before the agent had started. */
   #early = false;
   /**
-   * The last reload, with the faults because of which its configuration is not in use. If it has no faults, its
-   * configuration is in use.
+   * The last reload. Its `faults` say why its configuration is not in use; they are empty if the configuration is in
+   * use.
    */
   #last: Omit<ReloadOutcome, "ok"> | undefined;
 
@@ -69,7 +69,10 @@ export class Reloader implements ReloadControl {
     if (this.#early) void this.run();
   }
 
-  /** A call during a reload waits for its end and gets the result of another reload, which reads the changes since. */
+  /**
+   * A call during a reload waits until that reload has ended, and gets the result of the next one, which reads later
+   * changes too.
+   */
   async run(): Promise<ReloadResult> {
     if (this.#running !== undefined) {
       this.#again = true;
@@ -106,7 +109,7 @@ export class Reloader implements ReloadControl {
 
   /**
    * Loads the configuration and changes the agent to it. Resolves to the faults because of which the agent keeps the
-   * old one; to none if it has changed.
+   * old configuration, or to an empty list if the agent has changed.
    */
   async #change(agent: Agent): Promise<readonly string[]> {
     const loaded = await loadConfig(this.#source, this.#catalog);

@@ -16,8 +16,9 @@ import type { Host } from "./host.ts";
  * 3. Running: it does its work. Each reload of the configuration calls `refresh`.
  * 4. Shutdown: `shutdown` is called. The component is never started again.
  *
- * A reload makes a new component where the config of the old one has changed. The new one starts while the old one still
- * runs, unless both claim the same thing (`Factory.claims`).
+ * A reload makes a new component where the config of the old one, or an extension that it uses, has changed. The new
+ * one starts while the old one still runs, unless both claim the same thing (`Factory.claims`, `Factory.sharedClaims`).
+ * Receivers and extensions claim their ids, so of these the old one always stops first.
  */
 export interface Component {
   /**

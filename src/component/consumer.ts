@@ -32,8 +32,8 @@ export type NoRoom = "memory" | "queue_full" | "result_pending" | "exchange";
  */
 export interface Consumer {
   /**
-   * Returns why there is no room for a reading of the resource now, or undefined if there is room. The question
-   * changes nothing for the resource. A component may note for its status that it had to say no.
+   * Returns why there is no room for a reading of the resource now, or undefined if there is room. The call
+   * changes nothing for the resource. A component may note for its status that it had no room.
    *
    * "Room" is no promise to the consumer: readings of scrapes that have begun still come, at most as many as the source
    * scrapes at a time.

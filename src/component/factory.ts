@@ -35,8 +35,8 @@ interface Factory<Config> {
   readonly stability: Stability;
   /**
    * Names the things that only one component can have at a time, such as "file /a". No other component of the config
-   * may claim the same. In a reload, a component that claims what an old one has starts after the old one has stopped.
-   * Left out by components that claim nothing.
+   * may claim the same thing. In a reload, a component that claims what an old one has starts after the old one has
+   * stopped. Left out by components that claim nothing.
    */
   claims?(config: Config): readonly string[];
   /**
@@ -53,7 +53,9 @@ interface Factory<Config> {
 /** Any factory, for a caller that needs its claims only. */
 export type Claiming = Pick<Factory<unknown>, "claims" | "sharedClaims">;
 
-/** Any factory, for a caller that needs only which extensions it uses, or for what it can be used. */
+/**
+ * Any factory, for a caller that needs only the extensions that a component uses, or the roles that an extension has.
+ */
 export type Using = Pick<Factory<unknown>, "uses"> & Pick<ExtensionFactory<unknown>, "roles">;
 
 /** Any factory, for a caller that needs its remarks only. */
@@ -67,11 +69,11 @@ export interface ReceiverFactory<Config> extends Factory<Config> {
 export type ScalarValue = string | number | boolean | null;
 
 /**
- * Lets a processor's options be the defaults of options of the exporters in its pipelines. The processor `batch` uses it,
- * since exporters make the batches here.
+ * Lets a processor's options be the defaults of options of the exporters in its pipelines. The processor `batch` does
+ * so, since in this agent the exporters make the batches.
  */
 export interface ExporterDefaults {
-  /** The exporter's option that gets the defaults, a map. An exporter without this option gets none. */
+  /** The path of the exporter's option that gets the defaults as a map. An exporter without this option gets none. */
   readonly path: readonly string[];
   /**
    * Returns the exporter's option that corresponds to the processor's, or undefined if no option corresponds or the

@@ -17,8 +17,8 @@ export interface ReloadOutcome extends ReloadResult {
 /** Reads the configuration again and changes the agent to it. */
 export interface ReloadControl {
   /**
-   * Resolves when the reload has ended. A call during a reload waits for its end, and gets the result of another reload
-   * after it.
+   * Resolves when the reload has ended. A call during a reload waits until that reload has ended, and gets the result
+   * of the next one.
    */
   run(): Promise<ReloadResult>;
   /** Undefined before the first reload. */

@@ -19,7 +19,7 @@ export interface ComponentStatus {
   readonly kind: ComponentKind;
   readonly id: string;
   readonly state: ComponentState;
-  /** Why the component is not ok; empty if the state is "ok". */
+  /** Why the component is not ok; empty where it reports no reason, as in the state "ok". */
   readonly error: string;
   /** When the component entered this state, in Unix milliseconds. */
   readonly sinceMs: number;

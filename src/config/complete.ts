@@ -40,8 +40,8 @@ function completeAt(written: unknown, schemas: readonly ZodType[], options: Comp
 }
 
 /**
- * If a schema is marked by `shownAsParsed` and finds no fault, returns the schema's result, and otherwise what the user
- * wrote.
+ * If one of the schemas is marked by `shownAsParsed` and finds no fault in the input, returns its result. Otherwise
+ * returns the input.
  */
 function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
   const schema = schemas.find((one) => one.meta()?.["shown"] === "parsed");
@@ -50,8 +50,8 @@ function asShown(input: unknown, schemas: readonly ZodType[]): unknown {
 }
 
 /**
- * Returns the keys of the map at the place. If it takes several kinds of map, these are the keys of the first kind that
- * has all given keys, or none if no kind has them.
+ * Returns the keys to complete in the map at the place: those of the first kind of map there that has all given keys,
+ * or none if no kind has all of them.
  */
 function keysToComplete(place: SchemaPlace, given: ReadonlyMap<string, unknown>): readonly string[] {
   const shapes = shapesAt(place);

@@ -194,8 +194,8 @@ class Expansion {
   }
 
   /**
-   * Returns what a reference without inner references stands for. `written` is the reference as it is in the config:
-   * faults quote it if a value from outside is a part of the replaced one.
+   * Returns what a reference without inner references stands for. `written` is the reference as it is in the config.
+   * Faults quote it instead of `text` if a part of `text` came from a variable or a file.
    */
   async #retrieve({ text, isData, isForeign }: Expanded, written: string): Promise<Expanded | undefined> {
     const [, scheme = "env", rest = text] = /^([A-Za-z][A-Za-z0-9+.-]+):(?!-)(.*)$/s.exec(text) ?? [];
@@ -230,7 +230,8 @@ class Expansion {
       this.#warn(`environment variable "${shown}" is not set and has no default as in "\${env:${shown}:-x}"`);
       return undefined;
     }
-    // The default is a part of the reference, in which all inner references have been replaced.
+    // All references inside the default have been replaced by now, together with those in the rest of the reference. So
+    // the default is data.
     return { text: fallback, isData: true, isForeign };
   }
 

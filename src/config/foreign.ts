@@ -29,8 +29,9 @@ export class Foreign {
   }
 
   /**
-   * Returns the fault without values from outside. Its text quotes the references instead of them. Its path ends before the
-   * first key from outside that no schema has; `isKnown` tells whether a schema has the key of a node.
+   * Returns the fault with references in place of the values that came from variables and files. Its path ends before
+   * the first key that came from a variable or a file and is in no schema; `isKnown` returns whether the key of a node
+   * is in a schema.
    */
   hide({ origin, path, message }: Fault, tree: ConfigNode, isKnown: (node: ConfigNode) => boolean): Fault {
     const node = nodeAt(tree, path);
@@ -80,7 +81,9 @@ function withReference(node: ConfigNode, reference: string): ConfigNode {
   }
 }
 
-/** Returns the path without the keys that came from a variable or a file and that no schema knows. */
+/**
+ * Returns the path as far as the first key that came from a variable or a file and is in no schema, without that key.
+ */
 function shownPath(tree: ConfigNode, path: Path, isKnown: (node: ConfigNode) => boolean): Path {
   let node: ConfigNode | undefined = tree;
   for (const [index, step] of path.entries()) {

@@ -12,8 +12,8 @@ import { SecretLines } from "./secrets.ts";
 import { type ConfigSource, readSources } from "./source.ts";
 
 /**
- * The result of loading. `tree` is the merged and expanded config, for printing; it is missing if a source cannot be
- * read or is no map.
+ * The result of loading. `tree` is the merged and expanded config, for printing; it is missing if there is no
+ * `--config`, if a source cannot be read or parsed or is no map, or if all sources are empty.
  */
 export type LoadResult = { readonly warnings: readonly Fault[] } & (
   | { readonly ok: true; readonly config: AgentConfig; readonly tree: ConfigNode }

@@ -76,8 +76,8 @@ export function nodeAt(root: ConfigNode, path: Path): ConfigNode | undefined {
 }
 
 /**
- * Returns the place of the node at `path`: for a scalar that of its value, for a map or list that of its key. If there
- * is no such node, returns the place of its nearest parent.
+ * Returns the place of the node at `path`: the place of its value if it is a scalar or an item of a list, otherwise the
+ * place of its key. If there is no such node, returns the place of its nearest parent.
  */
 export function originOf(root: ConfigNode, path: Path): ConfigOrigin {
   let node = root;

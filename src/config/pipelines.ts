@@ -25,12 +25,12 @@ const OTHER_SIGNALS: readonly string[] = ["logs", "profiles", "traces"];
  */
 export function checkReferences(faults: FaultList, configured: ConfiguredIds): ReadonlySet<string> {
   const used = new Set<string>();
-  /** Returns the number of ids, or undefined if there is no list. */
+  /** Returns the number of ids at the path, or undefined if the value there is no list. */
   const check = (path: Path, section: ConfigSection): number | undefined => {
     const ids = idsAt(faults, path);
     const known = configured[section];
     for (const [index, id] of (ids ?? []).entries()) {
-      if (typeof id !== "string") continue; // The schema reports it.
+      if (typeof id !== "string") continue; // The schema reports an id that is no text.
       used.add(`${section}::${id}`);
       const reference = `references ${section.slice(0, -1)} "${id}"`;
       if (!known.has(id)) {
@@ -67,7 +67,9 @@ export function checkReferences(faults: FaultList, configured: ConfiguredIds): R
   return used;
 }
 
-/** Returns the ids as the user wrote them, or undefined if they are no list. */
+/**
+ * Returns the ids at the path, or undefined if the value there is no list. A missing or null value is an empty list.
+ */
 function idsAt({ tree }: FaultList, path: Path): readonly unknown[] | undefined {
   const node = nodeAt(tree, path);
   if (node === undefined || isNull(node)) return [];

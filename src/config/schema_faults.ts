@@ -34,7 +34,10 @@ export function checkNode<T>(tree: ConfigNode, path: Path, schema: z.ZodType<T>)
   };
 }
 
-/** Replaces the issue of a union without a text of its own by the issues of the alternative that fits best. */
+/**
+ * If the issue is about a union and has only zod's own text, replaces it by the issues of the alternative that fits
+ * best, or, if the value has the type of none, by one issue that lists all alternatives.
+ */
 function flatten(issue: Issue): Issue[] {
   if (issue.code !== "invalid_union" || issue.errors.length === 0 || !isTerse(issue)) return [issue];
   const isOfOtherType = (issues: readonly Issue[]): boolean =>

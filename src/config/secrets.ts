@@ -16,7 +16,7 @@ const PARAMETER_IN_URL = /([?&])([^?=&\s]*)=([^&\s]*)/g;
 const SENSITIVE_PARAMETER = /key|token|secret|pass|auth|sig/i;
 /**
  * Matches a text that consists of references, with or without colons between them, and so holds no secret. A reference
- * with a default, such as `${env:X:-y}`, does not match, since the default may be one.
+ * with a default, such as `${env:X:-y}`, does not match, since the default may be a secret.
  */
 const REFERENCES = /^(?:\$\{(?:(?!:-)[^${}])*\}|:)+$/;
 
@@ -34,8 +34,8 @@ export function withoutSecrets(text: string): string {
 }
 
 /**
- * Hides the secrets in a text with references: those that the config has next to the references, or in them as defaults.
- * `isSecret` says whether the whole value is one.
+ * Hides the secrets in a text with references: those that the config has next to the references, or in them as
+ * defaults. `isSecret` says whether the whole value is a secret.
  */
 export function withoutSecretParts(reference: string, isSecret: boolean): string {
   if (isSecret) return REFERENCES.test(reference) ? reference : REDACTED;
@@ -87,8 +87,8 @@ export class SecretLines {
 }
 
 /**
- * Whether a text at the place is a secret. A text at a place for a map of secrets is one, because the user may have
- * written it there by mistake.
+ * Whether a text at the place is a secret. A text at a place for a map of secrets counts as a secret, because the user
+ * may have written one there by mistake.
  */
 export function holdsSecret(place: SchemaPlace): boolean {
   return place.secret || placeIn(place, "any").secret;

@@ -2,8 +2,8 @@
 import { type Document, isMap, isScalar, isSeq, visit, type YAMLError, type Node as YamlNode } from "yaml";
 
 /**
- * A fault of a text as YAML. `offset` is the index of a character in the text, of which `yaml.ts` makes a line and a
- * column.
+ * A fault in the YAML of a text. `offset` is the index of a character in the text, of which `yaml.ts` makes a line and
+ * a column.
  */
 export interface SyntaxFault {
   readonly offset: number;

@@ -190,7 +190,10 @@ function mapNode(source: Source, node: YAMLMap, { offset, depth }: At): ConfigNo
   return { kind: "map", origin: originAt(source, offset), entries };
 }
 
-/** Whether the limits allow `size` more nodes down to `depth`. Adds a fault the first time they do not. */
+/**
+ * Counts `size` more nodes, the deepest of them at `depth`, against the limits. Returns whether the document is still
+ * within the limits. Adds a fault the first time it is not.
+ */
 function spend(source: Source, { size, depth, offset }: At & { readonly size: number }): boolean {
   if (source.nodesLeft < 0) return false;
   source.nodesLeft -= size;

@@ -32,7 +32,7 @@ const SOCKET_MODE = 0o660;
  * Lets the server listen.
  *
  * - "localhost" means 127.0.0.1 and ::1, or the one of them that the machine has.
- * - "::" means all addresses of IPv4 where the machine has no IPv6.
+ * - "::" means all addresses, or those of IPv4 alone where the machine has no IPv6.
  * - A unix socket gets mode 0660, whatever the umask. A socket file of a process that died is removed first.
  *
  * Rejects with the system's error; then nothing listens.

@@ -45,7 +45,8 @@ type RefusedLimit = "request_timeout" | "stall_timeout";
 export type ServerLimitOptions = Readonly<Record<CountLimit | SizeLimit, number>>;
 
 /**
- * The schemas of a listener's limits, for the component's own strict object, whose transform calls `toServerLimits`.
+ * The schemas of a listener's limits. A component with a listener puts them into a `z.strictObject` of its own schema,
+ * with a transform that calls `toServerLimits`.
  */
 export const serverLimits: Readonly<
   Record<CountLimit, z.ZodPrefault<z.ZodType<number, number>>> &
@@ -102,7 +103,10 @@ export type ServingOptions = Partial<
   >
 >;
 
-/** The schemas of a listener's options, for the component's own strict object, whose transform calls `toServing`. */
+/**
+ * The schemas of a listener's options. A component with a listener puts them into its own schema, whose transform calls
+ * `toServing`.
+ */
 export const servingOptions: {
   readonly [Key in keyof ServingOptions]-?: z.ZodOptional<
     z.ZodType<NonNullable<ServingOptions[Key]>, unknown>
@@ -161,13 +165,18 @@ const LOOPBACK_HOST = /^(?:localhost|::1|127\..*)$/;
 
 /** The parts of a factory that every component with a listener has; spread it into the factory. */
 export const listening = {
-  /** Names the port without the host, or the path of the socket. Components of one config may share it. */
+  /**
+   * Names the port without the host, or the path of the socket. Components of one config may share that port or path.
+   */
   sharedClaims: ({ address }: Listening): readonly string[] => [
     "path" in address ? `listener ${address.path}` : `listener ${address.port}`,
   ],
   uses: ({ serving: { auth } }: Listening): readonly ExtensionUse[] =>
     authUse(auth === undefined ? undefined : { authenticator: auth }, "server_authenticator"),
-  /** Warns where passwords and tokens come in the clear, where anybody on the network can read them. */
+  /**
+   * Warns where clients send passwords and tokens over the network without TLS, so that others on the network can read
+   * them.
+   */
   remarks: ({ address, serving: { auth, tls } }: Listening): readonly Remark[] => {
     if (auth === undefined || tls !== undefined || "path" in address || LOOPBACK_HOST.test(address.host))
       return [];
@@ -181,8 +190,8 @@ export const listening = {
 };
 
 /**
- * The time-outs of a listener where no config sets them. An idle connection lasts longer than Prometheus' default
- * scrape interval.
+ * The time-outs of a listener where no config sets them. An idle connection lasts two minutes, so that it outlasts
+ * Prometheus' default scrape interval of one minute.
  */
 export const defaultServerTimeouts: ServerTimeouts = {
   readMs: 10_000,
@@ -192,8 +201,8 @@ export const defaultServerTimeouts: ServerTimeouts = {
 };
 
 /**
- * Returns undefined where the config sets no time-out: those of a component at the same address, or the defaults,
- * apply.
+ * Returns the time-outs, with the default of each one that the config does not set. Undefined where it sets none and no
+ * `keep_alives_enabled`: then those of another component at the same address apply, or the defaults.
  */
 function toServerTimeouts(config: ServingOptions): ServerTimeouts | undefined {
   const { readMs, writeMs, idleMs, keepAlives } = defaultServerTimeouts;

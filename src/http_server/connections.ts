@@ -77,9 +77,9 @@ const CHECK_INTERVAL_MS = 1_000;
 const PENDING_MAX = 8;
 
 /**
- * The open connections of a listener, with their limits and time-outs. When a limit is reached, a new connection replaces one
- * that waits for its client: the longest waiting one of the client that has most. A connection on which a route works is
- * never closed for another one.
+ * The open connections of a listener, with their limits and time-outs. When a limit is reached, a new connection
+ * replaces one that waits for its client: the longest waiting one of the client that has most connections. A connection
+ * on which a route works is never closed for another one.
  */
 export class Connections {
   readonly #options: ConnectionsOptions;
@@ -218,8 +218,8 @@ export class Connections {
   }
 
   /**
-   * Returns whether the client may open one more connection. Where a limit is reached, closes a waiting one to make
-   * room.
+   * Returns whether the client may open one more connection. Where a limit is reached, closes a waiting connection to
+   * make room.
    */
   #makeRoom(client: string): boolean {
     const { connectionsMax, connectionsPerAddressMax } = this.#options.limits;
@@ -236,8 +236,9 @@ export class Connections {
   }
 
   /**
-   * Finds the client with most connections among those with a waiting one. Skips other clients that have no more
-   * connections than the client of the new one, so that a client never displaces another with fewer.
+   * Finds the client with most connections among those that have a waiting one. `own` is the client that asks for one
+   * more. Skips every other client that has no more connections than `own`, so that no client loses a connection to a
+   * client with as many or more.
    */
   #largestClient(own: ClientConnections | undefined, ownCount: number): ClientConnections | undefined {
     let largest: ClientConnections | undefined;

@@ -14,13 +14,16 @@ export interface HandshakesOptions {
 }
 
 /**
- * All clients together may begin so many times the handshakes of one client. At 1 to 2 ms a handshake and the default
- * of 50 a second for each client, they use at most two fifths of a core.
+ * All clients together may begin so many times the handshakes of one client. By default, one client may begin 50 a
+ * second, so all together 200. At 1 to 2 ms each, these use at most two fifths of a core.
  */
 const CLIENTS_RATE = 4;
 /** The first byte that every TLS client sends (RFC 8446, 5.1). Connections that begin with another byte are closed. */
 const HANDSHAKE_RECORD = 0x16;
-/** Handshakes that may be unfinished. When one more begins, the oldest of the client with most of them is closed. */
+/**
+ * The limit on unfinished handshakes. When one more begins, the oldest one of the client that has most of them is
+ * closed.
+ */
 const RUNNING_MAX = 32;
 
 /**

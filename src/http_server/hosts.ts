@@ -22,7 +22,8 @@ export function hostOf(authority: string): string | undefined {
  * page lets a name of their own resolve to an address of the reader's network, and the page then sends requests to the
  * agent. Such a request has the author's name as its host.
  *
- * IP addresses and loopback names are always answered, since no web page can be served under them.
+ * Requests for IP addresses and loopback names are always answered, since no attacker can let one of these resolve to
+ * an address of the agent.
  *
  * Where `allowed` is undefined, these are answered as well:
  * - names that no attacker can register: `ownNames`, names without a dot, and names of clusters;

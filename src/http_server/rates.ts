@@ -26,9 +26,9 @@ export class Rates {
   }
 
   /**
-   * Counts the request and returns true, or returns false where the client has used up the budget. `isFirst` is true for the
-   * first request of a connection in this second. Half of the budget "page" is kept for such requests, so that a few busy
-   * connections cannot take it from others of the same address.
+   * Counts the request and returns true, or returns false where the client has used up the budget. `isFirst` is true
+   * for the first request of a connection in this second. Half of the budget "page" is kept for such requests, so that
+   * a few busy connections cannot use up the budget of others from the same address.
    */
   take(
     second: number,

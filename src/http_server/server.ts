@@ -95,7 +95,7 @@ export interface HttpServerOptions {
 /** An HTTP server with a limit on everything that a client can use up: connections, requests, bytes and time. */
 export class HttpServer {
   readonly #options: HttpServerOptions;
-  /** Accepts connections. It passes those that the limits allow on to `#server`. */
+  /** Accepts connections, and passes on to `#server` those that are within the limits. */
   readonly #front: NetServer;
   readonly #server: Server | TlsServer;
   readonly #rules: RequestRules;
@@ -273,7 +273,10 @@ export class HttpServer {
     await answer?.(request, response, signal);
   }
 
-  /** Counts the request in the budget. Returns whether the client may send it in this second. */
+  /**
+   * Counts the request in one of the client's budgets (`rates.ts`). Returns false where that budget is used up in this
+   * second.
+   */
   #hasRoom(connection: Connection, budget: Budget): boolean {
     const second = Math.floor(this.#options.clock.monotonicMs() / 1_000);
     const isFirst = connection.askedSecond !== second;

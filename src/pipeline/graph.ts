@@ -228,7 +228,10 @@ export class Graph {
     }
   }
 
-  /** Disconnects the components. Until others are installed, producers have no room, and ends wait in the relays. */
+  /**
+   * Disconnects the components. Until others are installed, `noRoom` gives producers the reason "exchange", and ends
+   * wait in the relays.
+   */
   #remove(specs: readonly Spec[]): void {
     for (const { key } of specs) {
       this.#relays.disconnect(key);

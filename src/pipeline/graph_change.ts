@@ -9,7 +9,7 @@ import type { Spec } from "./plan.ts";
 export interface GraphChange {
   /** New components that can start while all old ones still run. */
   readonly startEarly: readonly Spec[];
-  /** Old components that must stop before `startLate` can start, because both claim the same thing. */
+  /** Old components that must stop before `startLate` can start, because one of `startLate` claims what they have. */
   readonly stopEarly: readonly Spec[];
   /** New components that start after `stopEarly` has stopped. */
   readonly startLate: readonly Spec[];
@@ -59,9 +59,9 @@ function keptKeys(before: readonly Spec[], after: readonly Spec[]): ReadonlySet<
  * Returns a function that lists everything only one component can have at a time:
  *
  * - what the component itself claims;
- * - its key, for a receiver or an extension: two instances of one never run at the same time;
+ * - its key, for a receiver or an extension: two instances of it never run at the same time;
  * - the claims of each extension that it uses and that is exchanged: the component stops before the extension stops,
- *   and starts after the new one has started;
+ *   and starts after the new extension has started;
  * - the claims of its storage, even if the storage goes on: a queue in a storage belongs to one exporter.
  */
 function claimsOf(specs: readonly Spec[], kept: ReadonlySet<string>): (one: Spec) => readonly string[] {

@@ -31,8 +31,8 @@ export class InstanceStatuses implements Statuses {
   }
 
   /**
-   * Reports old files. `dismiss` does not end the report: the code that reads the files does, and another instance that
-   * goes on may share it.
+   * Reports that the instance uses old files. `dismiss` does not end this report, since the code that reads the files
+   * may be shared with an instance that goes on. That code ends the report.
    */
   outdated(kind: ComponentKind, id: string, error: string): () => void {
     return this.#board.outdated(kind, id, error);

@@ -68,9 +68,9 @@ export function makeNode({ kind, id, pipeline, part }: Spec, next: Consumer, opt
 }
 
 /**
- * Shuts components down: receivers, processors, exporters, extensions. All of one kind shut down at the same time, so
- * that one that hangs does not use up the time of the others; processors do so one after the other, because they hand
- * on to each other. Goes on after a failure. Resolves to false if a component failed.
+ * Shuts components down: receivers, processors, exporters, extensions. Components of one kind shut down at the same
+ * time, so that one that hangs does not use up the time of the others. Only processors shut down one after the other,
+ * because they hand readings on to each other. Goes on after a failure. Resolves to false if a component failed.
  */
 export async function shutDownNodes(
   nodes: readonly (readonly [Spec, Node])[],

@@ -43,8 +43,8 @@ export function stopSignal(source: SignalSource, onSecond: () => void): AbortSig
 }
 
 /**
- * Keeps SIGHUP from ending the process from now on. Returns a function that sets the listener for SIGHUP. If one has
- * come before, it calls the listener at once.
+ * Keeps SIGHUP from ending the process from now on. Returns a function that sets the listener for SIGHUP. If a SIGHUP
+ * has come before, that function calls the listener at once.
  */
 export function hangups(source: SignalSource): (listener: () => void) => void {
   let heard = false;

@@ -32,7 +32,10 @@ export function writerTo(fd: number, unblock: () => void = () => {}): WriteBytes
   return (bytes) => writeSync(own ?? fd, bytes);
 }
 
-/** Opens the same pipe or terminal again, so that its flags belong to this process only. Undefined if that is not possible. */
+/**
+ * Opens the descriptor's pipe or terminal once more, so that the flags of the new descriptor belong to this process
+ * only. Undefined if that is not possible.
+ */
 function reopened(fd: number): number | undefined {
   try {
     const { O_WRONLY, O_NONBLOCK, O_NOCTTY } = constants;

@@ -27,8 +27,8 @@ export interface TextOutput {
  */
 export function createLogger(settings: LogSettings, output: TextOutput, concealed?: Concealed): Logger {
   const { level, encoding } = settings;
-  // pino gives some names in its `base` a meaning, and calls serializers for others. As a text in `timestamp`, the
-  // fields bypass both.
+  // pino gives some names of fields in `base` a meaning, and calls serializers for others. The user's fields are
+  // written as a text in `timestamp`, where neither happens.
   const initial = Object.entries(settings.initialFields)
     .map((pair) => `,${pair.map((part) => JSON.stringify(part)).join(":")}`)
     .join("");

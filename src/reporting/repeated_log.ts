@@ -42,7 +42,7 @@ export class RepeatedLog {
     if (this.#cancel === undefined) this.#write(this.#options.intervalMs);
   }
 
-  /** Writes a last line if reports have come since the last one, and cancels the timer. */
+  /** Writes one more line if reports have come since the latest line, and cancels the timer. */
   close(): void {
     this.#cancel?.();
     this.#cancel = undefined;

@@ -10,8 +10,8 @@ import type { LogOutput } from "../reporting/process_log.ts";
 const DELAY_RESOLUTION_MS = 50;
 
 /**
- * Makes the Collector's metrics of its process, and a metric of the event loop's longest delay. Returns a function that
- * stops the measurement of that delay.
+ * Makes the metrics that the Collector has of its process, and one of the event loop's longest delay. Returns a
+ * function that stops the measurement of that delay.
  */
 export function observeProcess(meter: Meter, usage: UsageSource, clock: Clock): () => void {
   const startedMs = clock.monotonicMs();

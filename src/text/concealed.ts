@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-/** Texts of fewer characters are not concealed, because they are ordinary words of too many lines. */
+/** Texts of fewer characters are not concealed, because too many log lines have them as ordinary words. */
 const LENGTH_MIN = 6;
 /** Texts of at least so many characters are concealed inside words too, shorter ones only as whole words. */
 const INSIDE_LENGTH_MIN = 16;
-/** Texts of more characters are not concealed, because no message quotes them. The lines of such a text are. */
+/**
+ * Texts of more characters are not concealed, because no message quotes them. The lines of such a text are concealed.
+ */
 const LENGTH_MAX = 4_096;
 /** How many parts of one text are concealed, such as the lines of a file. Further ones are shown. */
 const PARTS_MAX = 100;

@@ -14,8 +14,8 @@ const HIDDEN_IN_LINES = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ign
 const PLAIN = /^[ -~]*$/;
 
 /**
- * Returns the text in one line, with each hidden character as in JSON: `\n`, `\u001b`, `\u202e`. A JSON document without
- * whitespace between its tokens stays the same document. Escaping a text twice has the effect of once.
+ * Returns the text in one line, with each hidden character as in JSON: `\n`, `\u001b`, `\u202e`. A JSON document
+ * without whitespace between its tokens stays the same document. A text that has been escaped is not changed again.
  */
 export function visible(text: string): string {
   return PLAIN.test(text) ? text : text.replace(HIDDEN, escaped);

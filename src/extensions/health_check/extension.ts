@@ -99,7 +99,8 @@ export class HealthCheck implements Extension {
   }
 
   /**
-   * Answers `/live`. That there is an answer shows that the event loop runs; only a needed restart makes it a bad one.
+   * Answers `/live`. Any answer shows that the event loop runs. It is 503 only where a component needs a restart of the
+   * agent.
    */
   #live(response: ServerResponse): void {
     const reasons = this.#health.restartReasons();

@@ -55,7 +55,7 @@ const schema: z.ZodType<HealthCheckConfig> = z
     reload: config.reload,
   }));
 
-/** Answers health checks by what the components report. */
+/** Answers health checks with what the components report about themselves. */
 export const factory: ExtensionFactory<HealthCheckConfig> = {
   stability: "beta",
   schema,

@@ -63,8 +63,9 @@ export class Health {
   }
 
   /**
-   * Returns why a rollout should wait, as texts for the user; empty where the agent is ready. With `strict`, a component of a
-   * pipeline that is not "ok" now is a reason too, for example an exporter whose peer is down.
+   * Returns why a rollout should wait, as texts for the user; empty where the agent is ready. With `strict`, each
+   * receiver, processor and exporter whose state is not "ok" is a reason too, for example an exporter whose peer is
+   * down.
    */
   unreadyReasons(strict: boolean): readonly string[] {
     const reasons = this.#statuses.unreadyReasons();

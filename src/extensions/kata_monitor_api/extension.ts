@@ -63,8 +63,8 @@ export class KataMonitorApi implements Extension {
         ["/sandboxes", async (request, response) => this.#sandboxes(request, response)],
         ["/agent-url", (request, response) => this.#agentUrl(request, response)],
       ]),
-      // An exporter at the same address serves `/metrics` with rank 0. With rank 1 this route wins, since it adds
-      // families.
+      // An exporter at the same address serves `/metrics` with rank 0. The rank 1 makes this route win, which adds
+      // kata-monitor's families to the exporter's page.
       rank: 1,
     });
   }

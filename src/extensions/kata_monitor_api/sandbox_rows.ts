@@ -10,12 +10,12 @@ export interface ShownTime {
   readonly time: string;
 }
 
-/** One sandbox as it is shown. Hidden characters in texts are escaped; HTML is not. */
+/** One sandbox as it is shown. Hidden characters in texts are escaped; characters with a meaning in HTML are not. */
 export interface SandboxRow {
   readonly id: string;
   /** The first digits of the id, enough to distinguish the sandboxes of a node. */
   readonly shortId: string;
-  /** Namespace and name; undefined while no container runtime has named it. */
+  /** Namespace and name of the pod; undefined while no container runtime has named the pod. */
   readonly pod: string | undefined;
   /** The state and the code of its reason, such as "failing timeout". */
   readonly state: string;
@@ -36,7 +36,10 @@ export interface SandboxRow {
 export type Severity = "bad" | "odd" | "well";
 
 const SHORT_ID_LENGTH = 12;
-/** Guests boot, and runtimes list them, within seconds. A sandbox that has waited for longer may be in trouble. */
+/**
+ * In milliseconds. A guest boots, and a runtime lists its sandbox, within seconds. A sandbox for which this takes
+ * longer than a minute may be in trouble.
+ */
 const START_MS_MAX = 60_000;
 
 /**
@@ -55,7 +58,7 @@ export function podNameOf({ pod }: SandboxStatus): string | undefined {
   return pod === undefined ? undefined : visible(`${pod.namespace}/${pod.name}`);
 }
 
-/** The conditions of a sandbox, the worst first. */
+/** The conditions by which rows are sorted, the worst first, and how much attention each needs. */
 const ORDER = [
   ["unsafe", "bad"],
   ["failing", "bad"],
