@@ -18,7 +18,7 @@ export interface PushAnswer {
 }
 
 /**
- * Bytes of the largest body that is read; the rest is dropped. No honest answer is longer, and a hostile one must not
+ * The most bytes of a body that are read; the rest is dropped. No honest answer is longer, and a hostile one must not
  * use up memory.
  */
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -51,7 +51,7 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
   };
 }
 
-/** Characters of the longest text that a line of the log quotes from a server. A longer text is cut. */
+/** The most characters that a log line quotes of a server's text. A longer text is cut. */
 const TEXT_CHARS_MAX = 1_000;
 
 /** Turns a server's text into a part of a log line: one line, and not too long. */

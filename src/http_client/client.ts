@@ -25,8 +25,8 @@ export interface PushProtocol {
   /** Returns whether an answer of 2xx comes from a server of the protocol, and not from a web server, for example. */
   isOwn(answer: PushAnswer): boolean;
   /**
-   * Returns why an answer of 2xx is not of the protocol, for the error text; undefined where its content type shows
-   * it.
+   * Returns why an answer of 2xx is not of the protocol, for the error text. Undefined to quote the content type and
+   * the first words of the answer instead.
    */
   whyNotOwn?(answer: PushAnswer): string | undefined;
   /** Reads the details of the protocol's answer of 2xx. `samples` is the number that the caller gave to `post`. */
@@ -42,20 +42,21 @@ export interface PushProtocol {
 export interface HttpPushOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
-  /** The time of one attempt, for the error text. The caller aborts the signal of `post` at this deadline. */
+  /** The deadline of one attempt, which error texts name. The caller of `post` aborts its signal at this deadline. */
   readonly timeoutMs: number;
   readonly protocol: PushProtocol;
   /** The settings of the exporter. */
   readonly settings: Settings;
 }
 
-/** Characters that an error quotes of the body of a 2xx that is not of the protocol. */
+/** The most characters of a body that an error text quotes, if an answer of 2xx is not of the protocol. */
 const FIRST_WORDS_CHARS = 120;
 const UNAUTHORIZED = 401;
 
 /**
- * Posts bodies to one URL over connections that stay open. It repeats a request by itself only where the server closed an idle
- * connection while the request was being sent. All other retries are made by `Delivery`.
+ * Posts bodies to one URL over connections that stay open. It repeats a request by itself only if the server closed an
+ * idle connection while the request was being sent, or if the authenticator has new credentials after a 401.
+ * `delivery/` makes all other retries.
  */
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
@@ -65,7 +66,7 @@ export class HttpPushClient {
   readonly #unsent: Omit<UnsentRequest, "body">;
   readonly #approach: Approach;
   readonly #failures: FailedPeer;
-  /** The URL, and the proxy where there is one, for error texts. */
+  /** The URL, and the proxy if there is one, for error texts. */
   readonly #where: string;
 
   /**
@@ -111,7 +112,9 @@ export class HttpPushClient {
     }
   }
 
-  /** Reads the certificates again, for new connections. Rejects where they cannot be used; the old ones then stay in use. */
+  /**
+   * Reads the certificates again, for new connections. Rejects if they cannot be used; the old ones then stay in use.
+   */
   refresh(): Promise<void> {
     return this.#connections.refresh();
   }
@@ -126,7 +129,7 @@ export class HttpPushClient {
       for (;;) {
         const result = await postOnce(this.#connections.route, body, { agent, headers, signal });
         // `isStale`: the server closed an idle connection while the request was being sent, so the request is sent
-        // again on another.
+        // again on another connection.
         if ("status" in result || !result.isStale || signal.aborted) return result;
       }
     });

@@ -10,7 +10,7 @@ import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 export interface HttpClientConfig {
   readonly auth: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
-  /** Sent with every request. */
+  /** The headers that are sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
   /** The proxy to go through; undefined leaves it to the environment. */
   readonly proxy: ForwardProxy | "none" | undefined;

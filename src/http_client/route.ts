@@ -20,18 +20,21 @@ export interface RouteOptions {
 
 /** The way of requests to a URL: direct, or through a proxy. */
 export interface HttpRoute {
-  /** Whether a request goes over TLS to the server, or to the proxy that forwards it. */
+  /**
+   * Whether TLS is used to the server, directly or through a tunnel. If a proxy forwards the requests, and opens no
+   * tunnel: whether TLS is used to the proxy.
+   */
   readonly isTls: boolean;
   /** Host, port and path of every request. */
   readonly request: RequestOptions;
-  /** Headers that are added for a proxy that forwards the request; empty where none does. */
+  /** Headers that are added for a proxy that forwards the request; empty if no proxy does. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
   /** The server's own address; undefined where a proxy is used. */
   readonly address: PeerAddress | undefined;
 }
 
-/** Finds the way to a URL. Throws, with a message for the user, where the environment names a proxy that cannot be used. */
+/** Finds the way to a URL. Throws, with a message for the user, if the environment's proxy cannot be used. */
 export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
   const { host, port, socketPath, isTls } = url;
   const path = url.path + url.query;
@@ -116,14 +119,17 @@ function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutM
   };
 }
 
-/** Returns the name that the server's certificate must be for. Without it, Node would take the name from a header "host". */
+/**
+ * Returns the name that the server's certificate must be for. Without it, Node would take the name from a header
+ * "host".
+ */
 function nameOf({ url, config }: HttpAgentOptions): string {
   return config.tls.serverName ?? url.host;
 }
 
 /**
- * A tunnel through a proxy must be open, with TLS to the server, within this time, like a connection of
- * `grpc_client/`.
+ * The longest time for opening a tunnel through a proxy, including TLS to the server. Connections of `grpc_client/`
+ * have the same limit.
  */
 const CONNECT_MS = 20_000;
 

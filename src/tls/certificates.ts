@@ -18,7 +18,7 @@ export interface CertificatesOptions {
   /** How often the files are read again, in milliseconds; 0 for only when `load` is called. */
   readonly reloadIntervalMs: number;
   /**
-   * Is called with the first contents and with each change, for new connections. Throws where the contents cannot be
+   * Is called with the first contents and with each change, for new connections. Throws if the contents cannot be
    * used.
    */
   use(material: KeyMaterial): void;
@@ -39,9 +39,9 @@ const LOG_INTERVAL_MS = 60_000;
 /**
  * The certificates and the key of one component, which are read again when their files change.
  *
- * A read takes all files or none. Where one cannot be used, or the key does not belong to the certificate, the old contents
- * stay in use, the component's status says so, and the files are read again until they can be used. Contents are compared,
- * not modification times, since Kubernetes replaces files by changing links.
+ * A read replaces the contents of all files or of none. If one file cannot be used, or the key does not belong to the
+ * certificate, the old contents stay in use, the component's status says so, and the files are read again until they
+ * can be used. Contents are compared, not modification times, since Kubernetes replaces files by changing links.
  */
 export class Certificates {
   readonly #options: CertificatesOptions;
@@ -58,8 +58,8 @@ export class Certificates {
   }
 
   /**
-   * Reads the files now, and again from time to time. Rejects where they cannot be used; the old contents then stay in
-   * use.
+   * Reads the files now; afterwards a timer reads them again (`#readAgainLater`). Rejects if they cannot be used; the
+   * old contents then stay in use.
    */
   load(): Promise<void> {
     // Reads come one after the other, so that the contents of an older one never replace those of a newer one.

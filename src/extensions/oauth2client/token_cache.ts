@@ -28,7 +28,10 @@ interface CachedToken {
   readonly endMs: number;
 }
 
-/** After a failure, callers get the same failure for this time, so that many requests do not overload a failing server. */
+/**
+ * After a failed request for a token, callers get the same error for this time, so that many requests do not overload a
+ * failing server.
+ */
 const RETRY_MS = 1_000;
 /**
  * A token that a receiver refuses is kept until it has this age: the receiver would probably refuse the next one too.
@@ -46,7 +49,10 @@ export class TokenCache {
     this.#options = options;
   }
 
-  /** Returns the value of the header `Authorization`. Waits for a new token only where the old one is no longer valid. */
+  /**
+   * Returns the value of the header `Authorization`. Waits for a new token only if there is none, or if the old one is
+   * no longer valid.
+   */
   async authorization(): Promise<string> {
     const nowMs = this.#options.clock.monotonicMs();
     const cached = this.#cached;
@@ -59,7 +65,8 @@ export class TokenCache {
   }
 
   /**
-   * Drops a token that a receiver has refused. Returns whether the next call of `authorization` gives another token.
+   * Drops a token that a receiver has refused, unless it is younger than `REFUSED_AGE_MIN_MS`. Returns whether the next
+   * call of `authorization` gives another token.
    */
   refuse(authorization: string | undefined): boolean {
     const cached = this.#cached;
