@@ -34,7 +34,7 @@ export interface PushProtocol {
     answer: PushAnswer,
     samples?: number,
   ): { readonly rejectedPoints: number; readonly message: string };
-  /** Returns the reason that an answer other than 2xx gives, as a part of a log line; empty where it gives none. */
+  /** Returns the reason that an answer other than 2xx gives, as a part of a log line; empty if it gives none. */
   reasonOf(answer: PushAnswer): string;
 }
 
@@ -70,7 +70,7 @@ export class HttpPushClient {
   readonly #where: string;
 
   /**
-   * `connections` must be opened before `post` is called, since opening reads the certificates. Throws where
+   * `connections` must be opened before `post` is called, since opening reads the certificates. Throws if
    * the config names an authenticator that no extension offers, or that cannot serve HTTP.
    */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
@@ -152,7 +152,7 @@ export class HttpPushClient {
     return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
 
-  /** Returns why the request was not accepted, with the peer's words where its answer gives a reason. */
+  /** Returns why the request was not accepted, with the peer's words if its answer gives a reason. */
   #reasonOf(answer: PushAnswer): string {
     const { status, contentType, location } = answer;
     if (status >= 300 && status < 400)
@@ -189,7 +189,7 @@ function failedAtProxy({ status, message }: ProxyError, url: PushUrl): Answer {
 }
 
 /**
- * Makes a client and reads the certificates that the config names. Rejects where they cannot be used. Opens no
+ * Makes a client and reads the certificates that the config names. Rejects if they cannot be used. Opens no
  * connection yet.
  */
 export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {

@@ -28,7 +28,7 @@ const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no
 
 /**
  * The options of an HTTP client by their names in YAML, as `httpClientOptions` gives them: times in milliseconds, and
- * counts where 0 means no limit.
+ * counts of which 0 means no limit.
  */
 export type HttpClientOptions = Pick<HttpClientConfig, "auth" | "tls" | "headers"> &
   Readonly<Record<"proxy_url", ForwardProxy | "none" | undefined>> &

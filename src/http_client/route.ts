@@ -30,7 +30,7 @@ export interface HttpRoute {
   /** Headers that are added for a proxy that forwards the request; empty if no proxy does. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
-  /** The server's own address; undefined where a proxy is used. */
+  /** The server's own address; undefined if a proxy is used. */
   readonly address: PeerAddress | undefined;
 }
 
@@ -44,7 +44,7 @@ export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
     return { ...direct, request: { ...direct.request, socketPath }, address: { path: socketPath } };
   const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
   if (proxy === undefined) return { ...direct, address: { host, port } };
-  // For https the agent opens a tunnel through the proxy, so the request is the same as without a proxy.
+  // For https, Node's `Agent` opens a tunnel through the proxy, so the request is the same as without a proxy.
   if (isTls) return { ...direct, proxy, address: undefined };
   // A proxy gets the whole URL (RFC 9112, 3.2.2).
   const authority = authorityOf(url);
@@ -62,7 +62,7 @@ function authorityOf({ host, port }: PushUrl): string {
   return port === 80 ? name : `${name}:${port}`;
 }
 
-/** Options of a request that uses an agent of `createAgent`. */
+/** Options of a request that uses an `Agent` of `createAgent`. */
 export interface RoutedOptions extends RequestOptions {
   readonly agent: Agent;
   readonly signal: AbortSignal;
@@ -75,18 +75,18 @@ export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
-  /** The certificates for TLS; undefined where neither the server nor the proxy speaks TLS. */
+  /** The certificates for TLS; undefined if neither the server nor the proxy speaks TLS. */
   readonly secureContext: SecureContext | undefined;
   readonly clock: Clock;
 }
 
-/** Makes an agent, which opens and keeps the connections of a route. Requests that use it have `RoutedOptions`. */
+/** Makes a Node `Agent`, which has the connections of a route. Requests that use it must have `RoutedOptions`. */
 export function createAgent(options: HttpAgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
   const { proxy } = route;
-  // Where a proxy forwards the request, TLS ends at the proxy, so the certificate must be for the proxy's name.
+  // If a proxy forwards the request, TLS ends at the proxy, so the certificate must be for the proxy's name.
   const name = url.isTls ? nameOf(options) : (proxy?.host ?? url.host);
   const agent = new TlsAgent({
     ...limits,
@@ -97,11 +97,11 @@ export function createAgent(options: HttpAgentOptions): Agent {
   });
   if (!url.isTls || proxy === undefined) return agent;
   agent.createConnection = (asked, done) => {
-    // The agent passes on all options of the request, and all its requests have `RoutedOptions`.
+    // The `Agent` passes on all options of the request, and all its requests have `RoutedOptions`.
     const { attempt } = asked as RoutedOptions;
     openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
-      // The agent needs the error alone, but the type of `done` demands a stream as well.
+      // The `Agent` needs the error alone, but the type of `done` demands a stream as well.
       (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
     );
     return undefined;
@@ -114,7 +114,7 @@ function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutM
     keepAlive: keepAlives,
     maxFreeSockets: idleConnectionsMax,
     maxSockets: connectionsMax,
-    // The agent closes connections that have been idle for this time. A request has its own deadline.
+    // The `Agent` closes connections that have been idle for this time. A request has its own deadline.
     ...(idleTimeoutMs === 0 ? {} : { timeout: idleTimeoutMs }),
   };
 }

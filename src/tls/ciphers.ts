@@ -73,7 +73,7 @@ const OPENSSL_GROUPS = {
   P521: "P-521",
 } as const;
 
-/** A group for the key agreement by the Collector's name. */
+/** The Collector's name of a group for the key agreement. */
 export type CurveName = keyof typeof OPENSSL_GROUPS;
 const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the record has no other keys
 

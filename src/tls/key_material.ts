@@ -10,7 +10,7 @@ export interface PemSource {
   readonly from: { readonly path: string } | { readonly text: string };
 }
 
-/** The sources of certificates and a key; undefined where the config gives none. */
+/** The sources of certificates and a key; undefined if the config gives none. */
 export interface KeySources {
   /** The authorities that are trusted. */
   readonly ca: PemSource | undefined;
@@ -33,7 +33,7 @@ export interface KeyMaterial {
 
 /** The first certificate of a source. */
 export interface LeadingCertificate {
-  /** The file's path, or the option's name where the text is in the config. */
+  /** The file's path, or the option's name if the text is in the config. */
   readonly file: string;
   readonly expiresMs: number;
 }

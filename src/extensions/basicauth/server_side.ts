@@ -117,7 +117,7 @@ class BasicAuthServer implements ServerAuthenticator {
   }
 }
 
-/** Reads the name and password (RFC 7617), in UTF-8; undefined where the header has another form. */
+/** Reads the name and password (RFC 7617), in UTF-8; undefined if the header has another form. */
 function parseBasic(authorization: string): { readonly name: string; readonly password: string } | undefined {
   const base64 = /^basic +([a-z0-9+/]+={0,2})$/i.exec(authorization)?.[1];
   if (base64 === undefined) return undefined;

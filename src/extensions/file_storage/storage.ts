@@ -128,7 +128,7 @@ export class FileStorage implements Extension, QueueStorage {
     }
   }
 
-  /** Adds the bytes of queues that no exporter has opened to the quota, since they take space on the disk too. */
+  /** Counts queues that no exporter has opened against the quota, since they take space on the disk too. */
   #countUnopened(): void {
     for (const [name, bytes] of queuesIn(this.#config.directory)) {
       if (this.#open.has(name) || this.#unopened.has(name)) continue;

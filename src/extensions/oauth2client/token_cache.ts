@@ -6,7 +6,7 @@ import { messageOf } from "../../text/error_text.ts";
 export interface Token {
   /** The value of the header `Authorization`. */
   readonly authorization: string;
-  /** How long the token is valid, counted from the request for it; undefined where the server does not say. */
+  /** How long the token is valid, counted from the request for it; undefined if the server does not say. */
   readonly lifetimeMs: number | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface TokenCacheOptions {
   readonly clock: Clock;
   /** How long before its end a token is replaced; at most half of its lifetime. */
   readonly expiryBufferMs: number;
-  /** Gets a new token from the server. Rejects with a message for the user where it grants none. */
+  /** Gets a new token from the server. Rejects with a message for the user if the server grants none. */
   fetchToken(): Promise<Token>;
-  /** Is called after each fetch: with the message of its error, or with undefined where it succeeded. */
+  /** Is called after each fetch: with the message of its error, or with undefined if it succeeded. */
   onFetched(error: string | undefined): void;
 }
 

@@ -7,7 +7,7 @@ export interface SigningScope {
   readonly region: string;
 }
 
-/** The service and region as the config gives them; undefined where it leaves them out. */
+/** The service and region as the config gives them; undefined if it leaves them out. */
 export type GivenScope = { readonly [Key in keyof SigningScope]: string | undefined };
 
 /** For each AWS service: the beginning of its host names, and its name in signatures. */
