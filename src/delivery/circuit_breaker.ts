@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { RetryConfig } from "./retry_config.ts";
 
-/** The longest pause that a peer can get by asking: an hour. To ask for more is probably a mistake, and fills queues. */
+/** The longest pause that a peer can get by asking: an hour. Asking for more is probably a mistake and fills queues. */
 const ASKED_MAX_MS = 3_600_000;
 /**
  * A pause that the peer asked for is made longer at random, by at most this share of it, so that agents do not all send

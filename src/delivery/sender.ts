@@ -117,7 +117,7 @@ export class Sender {
     if (progress.hasDropped && progress.passedBytes === 0) this.#slowDown();
   }
 
-  /** Pauses after two batches in a row without a delivery: the fault may be the exporter's, not the requests'. */
+  /** Notes that the peer refused all of a batch. Pauses at the second in a row: the exporter may be at fault. */
   #slowDown(): void {
     const { breaker, retry } = this.#options;
     if (!this.#hasDelivered && retry.enabled)

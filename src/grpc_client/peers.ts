@@ -160,7 +160,7 @@ class Peer {
     return this.#connection?.isOpen === true ? this.#connection : undefined;
   }
 
-  /** Whether there is no connection, and the last failed attempt was at least `RETRY_MS` ago. */
+  /** Whether no connection is open or being opened, and the last failed attempt was at least `RETRY_MS` ago. */
   get isDue(): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     return this.ready === undefined && this.#opening === undefined && nowMs - this.#failedMs >= RETRY_MS;
