@@ -15,9 +15,9 @@ export interface AttemptOptions<T> {
 }
 
 /**
- * Sends a request with credentials. Where the peer refuses them and the authenticator has new ones, sends it once more.
- * Rejects where the authenticator has no credentials, or gets none before `signal` aborts. The peer has then got no
- * request, or one that it refused.
+ * Sends a request with credentials. If the peer refuses the credentials and the authenticator has new ones, sends the
+ * request once more. Rejects if the authenticator has no credentials, or gets none before `signal` aborts. The peer has
+ * then got no request, or one whose credentials it refused.
  */
 export async function sendAuthenticated<T>(
   authenticator: ClientAuthenticator | undefined,

@@ -17,20 +17,23 @@ export interface UnsentRequest {
   readonly body: Uint8Array;
 }
 
-/** Adds credentials to requests. An extension offers it to the exporters whose `auth::authenticator` names the extension. */
+/**
+ * Adds credentials to requests. An extension offers it to the exporters whose `auth::authenticator` names the
+ * extension.
+ */
 export interface ClientAuthenticator {
   /**
-   * Returns why the authenticator cannot serve requests of this kind, and what the user can do; undefined where it
-   * can.
+   * Returns why the authenticator cannot serve requests of this kind, and what the user can do; undefined if it can
+   * serve them.
    */
   refusal(kind: RequestKind): string | undefined;
   /**
-   * Returns the headers to send: the headers of the request and the credentials, all printable ASCII. It is called for each attempt.
-   * Rejects where there are no credentials now; the message is for the user and must contain no secret.
+   * Returns the headers to send: the headers of the request and the credentials, all printable ASCII. It is called for
+   * each attempt. Rejects if there are no credentials now; the message is for the user and must contain no secret.
    */
   authenticate(request: UnsentRequest): Promise<RequestHeaders>;
   /**
-   * Is called when a peer has refused these headers (401 or UNAUTHENTICATED). Resolves to true where the next call of
+   * Is called when a peer has refused these headers (401 or UNAUTHENTICATED). Resolves to true if the next call of
    * `authenticate` will return other headers, so that another attempt makes sense. Never rejects.
    */
   renew(refused: RequestHeaders): Promise<boolean>;

@@ -33,7 +33,7 @@ export const serverAuthSchema: z.ZodType<AuthConfig> = z.strictObject({
   request_params: unsupported("a URL with a secret is in every log on its way; send a header"),
 });
 
-/** Returns the extension that a component needs for its option `auth`; none where the option is left out. */
+/** Returns the extension that a component needs for its option `auth`; none if the option is left out. */
 export function authUse(auth: AuthConfig | undefined, role: ExtensionRole): readonly ExtensionUse[] {
   return auth === undefined ? [] : [{ id: auth.authenticator, role, path: ["auth", "authenticator"] }];
 }

@@ -9,7 +9,7 @@ export interface CredentialSource {
   readonly option: string;
   readonly text?: string | undefined;
   readonly file?: string | undefined;
-  /** Returns why the text of the file cannot be used; undefined where it can. */
+  /** Returns why the text of the file cannot be used; undefined if it can be used. */
   reject?(text: string): string | undefined;
 }
 
@@ -34,7 +34,7 @@ interface Failure {
 const FILE_BYTES_MAX = 64 * 1024;
 
 /**
- * Texts such as a password, some of them in files, which are read again when they change. Where a file can no longer be
+ * Texts such as a password, some of them in files, which are read again when they change. If a file can no longer be
  * used, its last good text stays in use, and the log and the extension's status say so until the file can be used
  * again.
  */
@@ -55,18 +55,21 @@ export class CredentialTexts<Name extends string> {
       if (text !== undefined && file === undefined) this.#texts.set(name, text);
   }
 
-  /** Returns the current text, without the white space around it if it is from a file. Empty where the config gives none. */
+  /**
+   * Returns the current text, without the white space around it if it is from a file; an empty text if the config gives
+   * none.
+   */
   get(name: Name): string {
     return this.#texts.get(name) ?? "";
   }
 
-  /** Reads the files and begins to watch them. Rejects where one cannot be used. */
+  /** Reads the files and begins to watch them. Rejects if one of them cannot be used. */
   async start(): Promise<void> {
     await this.refresh();
     for (const source of this.#sources) this.#watch(source);
   }
 
-  /** Reads the files again. Rejects where one cannot be used; its last good text stays in use. */
+  /** Reads the files again. Rejects if one of them cannot be used; its last good text stays in use. */
   async refresh(): Promise<void> {
     const errors: Error[] = [];
     await this.#readAll((error) => errors.push(error));
@@ -140,7 +143,7 @@ export class CredentialTexts<Name extends string> {
   #failed(name: Name, message: string): void {
     const { host, id, logger } = this.#options.settings;
     const before = this.#failures.get(name);
-    // Where a text has never been read, the extension is starting, and `start` rejects with the reason.
+    // If the text has never been read, the extension is starting, and `start` rejects with the reason.
     if (this.#isClosed || !this.#texts.has(name) || before?.message === message) return;
     before?.end();
     this.#failures.set(name, { message, end: host.statuses.outdated("extension", id, message) });

@@ -20,12 +20,12 @@ export interface FileWatchOptions {
 
 /** A hint comes at least this often: events may be lost, and network file systems have none. */
 const HINT_INTERVAL_MS = 10_000;
-/** The kernel's limit of links on the way to a file; it ends the search where links lead to each other. */
+/** The most links on the way to a file, as in the kernel. The limit ends a search among links that lead in a circle. */
 const LINKS_MAX = 40;
 
 /**
- * Calls `onHint` whenever a file may have changed, until it is closed. Kubernetes replaces a mounted file by changing a link to
- * another directory, so each link on the way to the file is watched like the file itself.
+ * Calls `onHint` whenever a file may have changed, until `close` is called. Kubernetes replaces a mounted file by
+ * pointing a link to another directory, so each link on the way to the file is watched like the file itself.
  */
 export class FileWatch {
   readonly #options: FileWatchOptions;

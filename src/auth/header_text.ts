@@ -12,7 +12,7 @@ export const authHeaderName: z.ZodType<string, string> = httpHeaderName
 /** Matches a text that can be the value of a header over HTTP and gRPC. */
 export const HEADER_TEXT: RegExp = /^[ -~]*$/;
 
-/** Returns why a text cannot be the value of a header; undefined where it can. */
+/** Returns why a text cannot be the value of a header; undefined if it can be one. */
 export function rejectHeaderText(text: string): string | undefined {
   return HEADER_TEXT.test(text) ? undefined : "it holds characters that a header cannot have";
 }

@@ -4,8 +4,8 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 const KEY = randomBytes(32);
 
 /**
- * Hashes secrets with a key that exists only in this process. Equal hashes mean equal secrets, and a hash reveals nothing else.
- * Only the last text may contain a NUL, since NULs separate the texts.
+ * Hashes secrets with a key that exists only in this process. Equal hashes mean equal secrets, and a hash reveals
+ * nothing else. Only the last text may contain a NUL, since NULs separate the texts.
  */
 export function keyedHash(...texts: readonly string[]): Buffer {
   return createHmac("sha256", KEY).update(texts.join("\0")).digest();

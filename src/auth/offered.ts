@@ -4,8 +4,8 @@ import type { ClientAuthenticator, RequestKind } from "./authenticator.ts";
 import { CLIENT_AUTHENTICATORS } from "./authenticator.ts";
 
 /**
- * Finds the authenticator of the extension `id`; undefined where `id` is undefined. Throws, with a message for the
- * user, where that extension offers none, or where its authenticator cannot serve requests of the kind.
+ * Finds the authenticator of the extension `id`; undefined if `id` is undefined. Throws, with a message for the user,
+ * if that extension offers none, or if its authenticator cannot serve requests of the kind.
  */
 export function offeredAuthenticator(
   host: Host,

@@ -107,7 +107,7 @@ export class Batcher {
     const { clock, config, queue } = this.#options;
     const { oldestMs } = queue();
     if (oldestMs === undefined) return false;
-    // After the clock was set back, the oldest request seems to be from the future.
+    // `abs`, since the oldest request seems to be from the future if the clock was set back.
     return Math.abs(clock.nowMs() - oldestMs) > config.batch.flushTimeoutMs + BACKLOG_MS;
   }
 

@@ -3,7 +3,7 @@ import type { Clock } from "../clock/clock.ts";
 import { Backoff } from "./backoff.ts";
 import type { RetryConfig } from "./retry_config.ts";
 
-/** The longest pause that a peer gets: an hour. To ask for more is probably a mistake, and the queue would fill. */
+/** The longest pause that a peer can get by asking: an hour. Asking for more is probably a mistake and fills queues. */
 const ASKED_MAX_MS = 3_600_000;
 /**
  * A pause that the peer asked for is made longer at random, by at most this share of it, so that agents do not all send
@@ -20,7 +20,10 @@ export interface CircuitBreakerOptions {
   onReady(): void;
 }
 
-/** A number that grows with each change of state. An attempt of an older generation says nothing new about the peer. */
+/**
+ * A number that grows with each change of the breaker's state. An attempt that began in an older generation says
+ * nothing new about the peer.
+ */
 export type Generation = number;
 
 /** The facts about a failure on which the pause after it depends. */
@@ -44,15 +47,19 @@ export class CircuitBreaker {
   readonly #backoff: Backoff;
   #state: "closed" | "open" | "half_open" = "closed";
   /**
-   * Whether the peer asked for the pause. If so, it gets one request at a time until it answers, also at a shutdown.
+   * Whether the peer asked for the pause. If so, only its answer to the one request of "half_open" closes the breaker,
+   * also at a shutdown. An answer to an earlier request does not.
    */
   #isAsked = false;
   #pauseEndMs = 0;
   #cancel: (() => void) | undefined;
   #generation: Generation = 0;
-  /** The sum of the excluded pauses that have ended, in milliseconds. */
+  /** The sum of the ended pauses, as far as they do not count for `max_elapsed_time`, in milliseconds. */
   #excludedMs = 0;
-  /** When the excluded part of the current pause begins; infinite if the pause has none. */
+  /**
+   * When the part of the current pause begins that does not count for `max_elapsed_time`; infinite if all of the pause
+   * counts.
+   */
   #excludedFromMs = Number.POSITIVE_INFINITY;
   #isDraining = false;
 
@@ -109,11 +116,12 @@ export class CircuitBreaker {
     const ownMs = generation === this.#generation || leftMs <= 0 ? this.#backoff.next() : leftMs;
     const waitMs = Math.max(ownMs, askedMs);
     if (waitMs <= leftMs) return leftMs;
-    // If the longer pause is excluded, its excluded part is the part that was excluded before, and the time added now.
+    // If this failure excludes the longer pause from `max_elapsed_time`: all that is left is excluded if a part of the
+    // old pause was, else only the added time is.
     const wasExcluded = this.#excludedFromMs < Number.POSITIVE_INFINITY;
     this.#endExcluded();
     if (isAsked || isExcluded) this.#excludedFromMs = nowMs + (wasExcluded ? 0 : leftMs);
-    // At a shutdown a peer that asked for a pause gets one request. The one that failed was this request.
+    // At a shutdown a peer that asked for a pause gets one request. That request has failed now, so no other is sent.
     this.#isAsked = isAsked || (this.#isDraining && this.#isAsked);
     this.#pause(waitMs);
     return waitMs;

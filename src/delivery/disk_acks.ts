@@ -12,7 +12,7 @@ import { join } from "node:path";
 import { ACK_BYTES, decodeAcks, encodeAck } from "./disk_record.ts";
 
 const NAME = "acks";
-/** The file is rewritten when it has more than this many acks of removed segments. They are 64 KiB. */
+/** The file is rewritten when more than this many of its acks, 64 KiB, belong to removed segments. */
 const OBSOLETE_MIN = 4_096;
 
 export interface AcksOptions {

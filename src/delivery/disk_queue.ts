@@ -58,9 +58,7 @@ interface RequestOnDisk extends PendingRequest {
 const SEGMENT_BYTES_MAX = 16 * 1024 * 1024;
 /** A segment is also full at this fraction of the quota, so that a small quota has several segments too. */
 const SEGMENTS_PER_QUOTA = 16;
-/**
- * The last segment is not removed while it is smaller: so a mostly empty queue does not make a file for each record.
- */
+/** The last segment is kept while smaller than this, so that a nearly empty queue makes no file for each record. */
 const KEPT_BYTES_MAX = 256 * 1024;
 const SEGMENT_NAME = /^(\d{16})\.log$/;
 /** How long the queue reports no space after a failed write, since the next write may fail too. */
@@ -76,7 +74,7 @@ export class DiskQueue implements RequestQueue {
   readonly #segments: Segment[] = [];
   readonly #acks: Acks;
   readonly #requeued = new Requeued<RequestOnDisk>();
-  /** The number of the last record that was written. */
+  /** The sequence number of the last record that was written. */
   #sequence = 0;
   /** The size of the requests that were taken, and neither acknowledged nor requeued. */
   #taken: QueueSize = ZERO_SIZE;
@@ -149,7 +147,7 @@ export class DiskQueue implements RequestQueue {
     const taken = this.#requeued.take(limit);
     let size = sizeOfAll(taken);
     const fits = (more: QueueSize): boolean => taken.length === 0 || isWithin(plus(size, more), limit);
-    // If the limit left requeued requests behind, these are older than all records in the segments: no record is taken.
+    // If requeued requests still wait, they exceed the limit. All records in the segments are newer: none is taken.
     const isLeft = this.#requeued.size.requests > 0;
     for (
       let next = isLeft ? undefined : this.#takeOne(fits);

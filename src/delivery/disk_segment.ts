@@ -24,7 +24,10 @@ import { minus, plus, type QueueSize, ZERO_SIZE } from "./queue.ts";
 export interface Damage {
   readonly path: string;
   readonly offset: number;
-  /** The size of the lost records, with 0 items for a record whose header is damaged when the file is opened. */
+  /**
+   * The size of the lost records. It has 0 items for a record whose header is damaged when the file is opened, since
+   * the number of its points is in the header.
+   */
   readonly lost: QueueSize;
 }
 

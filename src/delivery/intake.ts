@@ -39,7 +39,7 @@ export interface IntakeOptions {
  */
 export class Intake {
   readonly #options: IntakeOptions;
-  /** With `wait_for_result`: how many requests of each source are in the queue or being sent. */
+  /** With `wait_for_result`, by the key of each resource: how many of its requests are in the queue or being sent. */
   readonly #pending = new Map<string, number>();
   readonly #readiness: QueueReadiness;
   /** The size of the last request that did not fit. While the queue has less space than this, it has no room. */

@@ -47,7 +47,7 @@ export class MemoryQueue implements RequestQueue {
 
   take(limit: TakeLimit): readonly PendingRequest[] {
     const taken = this.#requeued.take(limit);
-    // If the limit left requeued requests behind, these are older than the whole list: nothing of the list is taken.
+    // If requeued requests still wait, they exceed the limit. All requests in the list are newer: none is taken.
     if (this.#requeued.size.requests > 0) return taken;
     let size = sizeOfAll(taken);
     for (let next = this.#list[this.#first]; next !== undefined; next = this.#list[this.#first]) {

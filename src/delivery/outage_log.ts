@@ -53,7 +53,8 @@ const FIRST_REMINDER_MS = 60_000;
 /** The time between further log lines that say that an outage goes on. */
 const REMINDER_MS = 600_000;
 /**
- * If an outage begins within this time after another, it ends only when the destination has taken data for this time.
+ * If an outage begins within this time after the end of another, it ends only when the destination has taken data for
+ * this time.
  */
 const CALM_MS = 60_000;
 
@@ -64,7 +65,10 @@ const CALM_MS = 60_000;
 export class OutageLog {
   readonly #options: OutageLogOptions;
   #outage: Outage | undefined;
-  /** When the destination took data again, and how many points waited then; undefined while it takes no data. */
+  /**
+   * When the destination took data again within the outage, and how many points waited then. Undefined while it takes
+   * no data, and if there is no outage.
+   */
   #recovery: { readonly atMs: number; readonly points: number } | undefined;
   /** When the last outage ended. */
   #endedMs = Number.NEGATIVE_INFINITY;
@@ -210,7 +214,8 @@ function queueFields({ size, capacity, points }: QueueState): object {
 }
 
 /**
- * The time until the queue is full, if it grows by `growth` per millisecond; undefined if it does not grow or is off.
+ * The time until the queue is full, if it grows by `growth` per millisecond. Undefined if the queue is turned off, or
+ * if it is not full and does not grow.
  */
 function fullIn({ size, capacity }: QueueState, growth: number): string | undefined {
   if (capacity === 0) return undefined;

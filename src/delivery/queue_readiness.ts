@@ -9,7 +9,7 @@ export interface QueueReadinessOptions {
   hasRoom(): boolean;
 }
 
-/** The time without a loss after which the agent is ready again. A full queue also accepts a request now and then. */
+/** The time without a loss after which the agent is ready again. Even a full queue accepts a request now and then. */
 const CALM_MS = 30_000;
 
 /**

@@ -45,7 +45,7 @@ interface Progress {
 /** The first failure of a request, from which `max_elapsed_time` is measured. */
 interface FirstAttempt {
   readonly atMs: number;
-  /** The sum of the breaker's excluded pauses up to `atMs`. */
+  /** The `excludedMs` of the breaker at the time `atMs`. */
   readonly excludedMs: number;
 }
 
@@ -62,7 +62,7 @@ export class Sender {
   readonly #options: SenderOptions;
   readonly #attempts = new Set<SendAttempt>();
   readonly #firstAttempts = new WeakMap<PendingRequest, FirstAttempt>();
-  /** Whether anything was delivered since the last batch from which requests were dropped and nothing was delivered. */
+  /** Becomes false after a batch of which requests were dropped and none delivered, and true at the next delivery. */
   #hasDelivered = true;
   #state: "open" | "draining" | "closed" = "open";
 
@@ -117,7 +117,7 @@ export class Sender {
     if (progress.hasDropped && progress.passedBytes === 0) this.#slowDown();
   }
 
-  /** Pauses after two batches in a row without a delivery: the fault may be the exporter's, not the requests'. */
+  /** Notes that the peer refused all of a batch. Pauses at the second in a row: the exporter may be at fault. */
   #slowDown(): void {
     const { breaker, retry } = this.#options;
     if (!this.#hasDelivered && retry.enabled)
@@ -188,14 +188,14 @@ export class Sender {
   }
 
   #noteAttempt(request: PendingRequest, { kind }: Failure): void {
-    // An answer that the address or credentials are wrong says nothing about the request: its time begins again.
+    // An answer that the address or credentials are wrong says nothing about the request: `max_elapsed_time` restarts.
     if (this.#firstAttempts.has(request) && kind !== "hold") return;
     const { clock, breaker } = this.#options;
     const atMs = clock.monotonicMs();
     this.#firstAttempts.set(request, { atMs, excludedMs: breaker.excludedMs(atMs) });
   }
 
-  /** How long the request will have been tried at the time `untilMs`, without the breaker's excluded pauses. */
+  /** How long the request will have been tried at `untilMs`, without pauses that `max_elapsed_time` does not count. */
   #triedMs(request: PendingRequest, untilMs: number): number {
     const { atMs, excludedMs } = this.#firstAttempts.get(request) ?? { atMs: untilMs, excludedMs: 0 };
     return untilMs - atMs - (this.#options.breaker.excludedMs(untilMs) - excludedMs);

@@ -34,7 +34,10 @@ export interface UnaryCall {
   /** The parts of the encoded message, in their order. */
   readonly parts: readonly Uint8Array[];
   readonly headers: Readonly<Record<string, string>>;
-  /** The deadline that the server gets by the header `grpc-timeout`; 0 for none. It does not end the call here. */
+  /**
+   * The deadline that the server gets by the header `grpc-timeout`; 0 for none. The client does not end the call then;
+   * `signal` does.
+   */
   readonly timeoutMs: number;
   /** Ends the call when it aborts: at the deadline, or earlier if the caller no longer needs the call. */
   readonly signal: AbortSignal;
@@ -83,7 +86,7 @@ export class GrpcClient {
     call: UnaryCall,
     body: readonly Uint8Array[],
   ): Promise<StreamOutcome & { readonly reason: string }> {
-    // If the signal aborts first, the connection still opens, for later calls.
+    // If the signal aborts before a connection is open, the connection still opens, for later calls.
     const connection = await unlessAborted(this.#connection(call.signal), call.signal);
     const answer = await connection.exchange({ headers: this.#headers(call), body, signal: call.signal });
     return { ...answer, reason: connection.reason };
@@ -181,7 +184,7 @@ function isUnseen({ headers, resetCode }: StreamOutcome): boolean {
   return headers === undefined && resetName(resetCode) === "REFUSED_STREAM";
 }
 
-/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds if it needs more. */
+/** Writes a time as gRPC does, with at most eight digits: in milliseconds, or in seconds if milliseconds need more. */
 function timeoutOf(timeoutMs: number): string {
   return timeoutMs < 1e8 ? `${Math.ceil(timeoutMs)}m` : `${Math.ceil(timeoutMs / 1_000)}S`;
 }

@@ -33,7 +33,10 @@ export class Http2Connection {
   #isOpen = true;
   /** The number of calls that are under way. */
   #calls = 0;
-  /** When the server last answered a call or a ping; also when a ping was due and not sent. */
+  /**
+   * When the server last answered a call or a ping; or, if later, when a ping was due and not sent, since no call was
+   * under way.
+   */
   #heardMs: number;
   #cancelPing: () => void = () => {};
   /** Why the connection ended; empty if it is open, was closed in order, or ended without a known reason. */

@@ -104,7 +104,7 @@ export class GrpcConnector {
       return new ConnectFailure(text, wantsUser ? GrpcCode.UNAUTHENTICATED : GrpcCode.UNAVAILABLE, error);
     }
     const { proxy } = this.#options;
-    // An address behind a proxy is not probed, since the proxy serves others as well.
+    // An address behind a proxy is not probed, since a probe would connect to it without the proxy.
     const probed = proxy === undefined ? address : undefined;
     const advice = await this.#failed.explain(error, { address: probed, signal });
     const message = `cannot connect to ${addressOf(address)}: ${text}${advice}`;

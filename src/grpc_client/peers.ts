@@ -66,7 +66,7 @@ export class GrpcPeers {
     const ready = this.#peers.flatMap(({ ready }) => ready ?? []);
     const next = ready[this.#turn++ % Math.max(1, ready.length)];
     if (next === undefined) return await firstOf(this.#peers.map((peer) => peer.open()));
-    // Addresses without a connection are tried in the background. Their failure is ignored, since this call has one.
+    // Addresses without a connection are tried in the background. Failures are ignored: this call has a connection.
     for (const peer of this.#peers) if (peer.isDue) peer.open().catch(() => {});
     return next;
   }
@@ -92,7 +92,7 @@ export class GrpcPeers {
     return this.#resolving;
   }
 
-  /** Looks the target's name up. Keeps the connections to addresses that it still has, and closes the others. */
+  /** Looks the target's name up. Keeps the connections to addresses that the name still has, and closes the others. */
   async #resolve(): Promise<void> {
     const { connector, clock } = this.#options;
     const addresses = await this.#addresses();
@@ -160,7 +160,7 @@ class Peer {
     return this.#connection?.isOpen === true ? this.#connection : undefined;
   }
 
-  /** Whether there is no connection, and the last failed attempt was at least `RETRY_MS` ago. */
+  /** Whether no connection is open or being opened, and the last failed attempt was at least `RETRY_MS` ago. */
   get isDue(): boolean {
     const nowMs = this.#options.clock.monotonicMs();
     return this.ready === undefined && this.#opening === undefined && nowMs - this.#failedMs >= RETRY_MS;

@@ -4,21 +4,21 @@ import { type IncomingHttpHeaders, type IncomingMessage, STATUS_CODES } from "no
 /** A server's answer. */
 export interface PushAnswer {
   readonly status: number;
-  /** The content type in lower case, without parameters; empty where the answer has none. */
+  /** The content type in lower case, without parameters; empty if the answer has none. */
   readonly contentType: string;
   readonly body: Buffer;
-  /** Whether `body` is the whole body; false where the body was too long or cut off. */
+  /** Whether `body` is the whole body; false if the body was too long or cut off. */
   readonly isComplete: boolean;
   /** All headers by their names in lower case. */
   readonly headers: IncomingHttpHeaders;
-  /** The header `Retry-After`; empty where there is none. */
+  /** The header `Retry-After`; empty if there is none. */
   readonly retryAfter: string;
-  /** The header `Location`; empty where there is none. */
+  /** The header `Location`; empty if there is none. */
   readonly location: string;
 }
 
 /**
- * Bytes of the largest body that is read; the rest is dropped. No honest answer is longer, and a hostile one must not
+ * The most bytes of a body that are read; the rest is dropped. No honest answer is longer, and a hostile one must not
  * use up memory.
  */
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -51,10 +51,10 @@ export async function readAnswer(response: IncomingMessage): Promise<PushAnswer>
   };
 }
 
-/** Characters of the longest text that a line of the log quotes from a server. A longer text is cut. */
+/** The most characters that a log line quotes of a server's text. A longer text is cut. */
 const TEXT_CHARS_MAX = 1_000;
 
-/** Turns a server's text into a part of a log line: one line, and not too long. */
+/** Turns a server's text into a part of a log line: one line of at most `TEXT_CHARS_MAX` characters. */
 export function toLogText(text: string): string {
   return text.replaceAll(/\s+/g, " ").trim().slice(0, TEXT_CHARS_MAX);
 }

@@ -25,8 +25,8 @@ export interface PushProtocol {
   /** Returns whether an answer of 2xx comes from a server of the protocol, and not from a web server, for example. */
   isOwn(answer: PushAnswer): boolean;
   /**
-   * Returns why an answer of 2xx is not of the protocol, for the error text; undefined where its content type shows
-   * it.
+   * Returns why an answer of 2xx is not of the protocol, for the error text. Undefined to quote the content type and
+   * the first words of the answer instead.
    */
   whyNotOwn?(answer: PushAnswer): string | undefined;
   /** Reads the details of the protocol's answer of 2xx. `samples` is the number that the caller gave to `post`. */
@@ -34,7 +34,7 @@ export interface PushProtocol {
     answer: PushAnswer,
     samples?: number,
   ): { readonly rejectedPoints: number; readonly message: string };
-  /** Returns the reason that an answer other than 2xx gives, as a part of a log line; empty where it gives none. */
+  /** Returns the reason that an answer other than 2xx gives, as a part of a log line; empty if it gives none. */
   reasonOf(answer: PushAnswer): string;
 }
 
@@ -42,20 +42,21 @@ export interface PushProtocol {
 export interface HttpPushOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
-  /** The time of one attempt, for the error text. The caller aborts the signal of `post` at this deadline. */
+  /** The deadline of one attempt, which error texts name. The caller of `post` aborts its signal at this deadline. */
   readonly timeoutMs: number;
   readonly protocol: PushProtocol;
   /** The settings of the exporter. */
   readonly settings: Settings;
 }
 
-/** Characters that an error quotes of the body of a 2xx that is not of the protocol. */
+/** The most characters of a body that an error text quotes, if an answer of 2xx is not of the protocol. */
 const FIRST_WORDS_CHARS = 120;
 const UNAUTHORIZED = 401;
 
 /**
- * Posts bodies to one URL over connections that stay open. It repeats a request by itself only where the server closed an idle
- * connection while the request was being sent. All other retries are made by `Delivery`.
+ * Posts bodies to one URL over connections that stay open. It repeats a request by itself only if the server closed an
+ * idle connection while the request was being sent, or if the authenticator has new credentials after a 401.
+ * `delivery/` makes all other retries.
  */
 export class HttpPushClient {
   readonly #options: HttpPushOptions;
@@ -65,11 +66,11 @@ export class HttpPushClient {
   readonly #unsent: Omit<UnsentRequest, "body">;
   readonly #approach: Approach;
   readonly #failures: FailedPeer;
-  /** The URL, and the proxy where there is one, for error texts. */
+  /** The URL, and the proxy if there is one, for error texts. */
   readonly #where: string;
 
   /**
-   * `connections` must be opened before `post` is called, since opening reads the certificates. Throws where
+   * `connections` must be opened before `post` is called, since opening reads the certificates. Throws if
    * the config names an authenticator that no extension offers, or that cannot serve HTTP.
    */
   constructor(options: HttpPushOptions, connections: HttpConnections) {
@@ -111,7 +112,9 @@ export class HttpPushClient {
     }
   }
 
-  /** Reads the certificates again, for new connections. Rejects where they cannot be used; the old ones then stay in use. */
+  /**
+   * Reads the certificates again, for new connections. Rejects if they cannot be used; the old ones then stay in use.
+   */
   refresh(): Promise<void> {
     return this.#connections.refresh();
   }
@@ -126,7 +129,7 @@ export class HttpPushClient {
       for (;;) {
         const result = await postOnce(this.#connections.route, body, { agent, headers, signal });
         // `isStale`: the server closed an idle connection while the request was being sent, so the request is sent
-        // again on another.
+        // again on another connection.
         if ("status" in result || !result.isStale || signal.aborted) return result;
       }
     });
@@ -149,7 +152,7 @@ export class HttpPushClient {
     return { kind, ...failure, ...(delayMs > 0 ? { delayMs } : {}), ...(isTooLarge ? { isTooLarge } : {}) };
   }
 
-  /** Returns why the request was not accepted, with the peer's words where its answer gives a reason. */
+  /** Returns why the request was not accepted, with the peer's words if its answer gives a reason. */
   #reasonOf(answer: PushAnswer): string {
     const { status, contentType, location } = answer;
     if (status >= 300 && status < 400)
@@ -186,7 +189,7 @@ function failedAtProxy({ status, message }: ProxyError, url: PushUrl): Answer {
 }
 
 /**
- * Makes a client and reads the certificates that the config names. Rejects where they cannot be used. Opens no
+ * Makes a client and reads the certificates that the config names. Rejects if they cannot be used. Opens no
  * connection yet.
  */
 export async function connectHttp(options: HttpPushOptions): Promise<HttpPushClient> {

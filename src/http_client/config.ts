@@ -10,7 +10,7 @@ import { type ClientTlsConfig, clientTlsSchema } from "../tls/client_config.ts";
 export interface HttpClientConfig {
   readonly auth: AuthConfig | undefined;
   readonly tls: ClientTlsConfig;
-  /** Sent with every request. */
+  /** The headers that are sent with every request. */
   readonly headers: Readonly<Record<string, string>>;
   /** The proxy to go through; undefined leaves it to the environment. */
   readonly proxy: ForwardProxy | "none" | undefined;
@@ -28,7 +28,7 @@ const connections = (what: string) => z.int().min(0).describe(`${what}; 0 for no
 
 /**
  * The options of an HTTP client by their names in YAML, as `httpClientOptions` gives them: times in milliseconds, and
- * counts where 0 means no limit.
+ * counts of which 0 means no limit.
  */
 export type HttpClientOptions = Pick<HttpClientConfig, "auth" | "tls" | "headers"> &
   Readonly<Record<"proxy_url", ForwardProxy | "none" | undefined>> &

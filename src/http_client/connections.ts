@@ -21,7 +21,7 @@ export class HttpConnections {
   /** The connections for new requests; undefined for a route over TLS until `open` has read the certificates. */
   #current: Generation | undefined;
 
-  /** Throws, with a message for the user, where the environment names a proxy that cannot be used. */
+  /** Throws, with a message for the user, if the environment names a proxy that cannot be used. */
   constructor({ url, config, owner }: HttpConnectionsOptions) {
     const { clock, env } = owner.settings;
     const route = routeTo({ url, config, env });
@@ -39,12 +39,12 @@ export class HttpConnections {
     });
   }
 
-  /** Reads the certificates. Rejects where they cannot be used. Opens no connection yet. */
+  /** Reads the certificates. Rejects if they cannot be used. Opens no connection yet. */
   async open(): Promise<void> {
     await this.#certificates?.load();
   }
 
-  /** Reads the certificates again. Rejects where they cannot be used; the old ones then stay in use. */
+  /** Reads the certificates again. Rejects if they cannot be used; the old ones then stay in use. */
   async refresh(): Promise<void> {
     await this.#certificates?.load();
   }

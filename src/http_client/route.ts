@@ -20,18 +20,21 @@ export interface RouteOptions {
 
 /** The way of requests to a URL: direct, or through a proxy. */
 export interface HttpRoute {
-  /** Whether a request goes over TLS to the server, or to the proxy that forwards it. */
+  /**
+   * Whether TLS is used to the server, directly or through a tunnel. If a proxy forwards the requests, and opens no
+   * tunnel: whether TLS is used to the proxy.
+   */
   readonly isTls: boolean;
   /** Host, port and path of every request. */
   readonly request: RequestOptions;
-  /** Headers that are added for a proxy that forwards the request; empty where none does. */
+  /** Headers that are added for a proxy that forwards the request; empty if no proxy does. */
   readonly headers: Readonly<Record<string, string>>;
   readonly proxy: ForwardProxy | undefined;
-  /** The server's own address; undefined where a proxy is used. */
+  /** The server's own address; undefined if a proxy is used. */
   readonly address: PeerAddress | undefined;
 }
 
-/** Finds the way to a URL. Throws, with a message for the user, where the environment names a proxy that cannot be used. */
+/** Finds the way to a URL. Throws, with a message for the user, if the environment's proxy cannot be used. */
 export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
   const { host, port, socketPath, isTls } = url;
   const path = url.path + url.query;
@@ -41,7 +44,7 @@ export function routeTo({ url, config, env }: RouteOptions): HttpRoute {
     return { ...direct, request: { ...direct.request, socketPath }, address: { path: socketPath } };
   const proxy = chooseProxy({ target: url, option: config.proxy, variable, env });
   if (proxy === undefined) return { ...direct, address: { host, port } };
-  // For https the agent opens a tunnel through the proxy, so the request is the same as without a proxy.
+  // For https, Node's `Agent` opens a tunnel through the proxy, so the request is the same as without a proxy.
   if (isTls) return { ...direct, proxy, address: undefined };
   // A proxy gets the whole URL (RFC 9112, 3.2.2).
   const authority = authorityOf(url);
@@ -59,7 +62,7 @@ function authorityOf({ host, port }: PushUrl): string {
   return port === 80 ? name : `${name}:${port}`;
 }
 
-/** Options of a request that uses an agent of `createAgent`. */
+/** Options of a request that uses an `Agent` of `createAgent`. */
 export interface RoutedOptions extends RequestOptions {
   readonly agent: Agent;
   readonly signal: AbortSignal;
@@ -72,18 +75,18 @@ export interface HttpAgentOptions {
   readonly url: PushUrl;
   readonly config: HttpClientConfig;
   readonly route: HttpRoute;
-  /** The certificates for TLS; undefined where neither the server nor the proxy speaks TLS. */
+  /** The certificates for TLS; undefined if neither the server nor the proxy speaks TLS. */
   readonly secureContext: SecureContext | undefined;
   readonly clock: Clock;
 }
 
-/** Makes an agent, which opens and keeps the connections of a route. Requests that use it have `RoutedOptions`. */
+/** Makes a Node `Agent`, which has the connections of a route. Requests that use it must have `RoutedOptions`. */
 export function createAgent(options: HttpAgentOptions): Agent {
   const { url, config, route, secureContext } = options;
   const limits = limitsOf(config);
   if (!route.isTls) return new Agent(limits);
   const { proxy } = route;
-  // Where a proxy forwards the request, TLS ends at the proxy, so the certificate must be for the proxy's name.
+  // If a proxy forwards the request, TLS ends at the proxy, so the certificate must be for the proxy's name.
   const name = url.isTls ? nameOf(options) : (proxy?.host ?? url.host);
   const agent = new TlsAgent({
     ...limits,
@@ -94,11 +97,11 @@ export function createAgent(options: HttpAgentOptions): Agent {
   });
   if (!url.isTls || proxy === undefined) return agent;
   agent.createConnection = (asked, done) => {
-    // The agent passes on all options of the request, and all its requests have `RoutedOptions`.
+    // The `Agent` passes on all options of the request, and all its requests have `RoutedOptions`.
     const { attempt } = asked as RoutedOptions;
     openSecureTunnel(options, proxy, attempt).then(
       (socket) => done?.(null, socket),
-      // The agent needs the error alone, but the type of `done` demands a stream as well.
+      // The `Agent` needs the error alone, but the type of `done` demands a stream as well.
       (error: Error) => (done as ((error: Error) => void) | undefined)?.(error),
     );
     return undefined;
@@ -111,19 +114,22 @@ function limitsOf({ keepAlives, idleConnectionsMax, connectionsMax, idleTimeoutM
     keepAlive: keepAlives,
     maxFreeSockets: idleConnectionsMax,
     maxSockets: connectionsMax,
-    // The agent closes connections that have been idle for this time. A request has its own deadline.
+    // The `Agent` closes connections that have been idle for this time. A request has its own deadline.
     ...(idleTimeoutMs === 0 ? {} : { timeout: idleTimeoutMs }),
   };
 }
 
-/** Returns the name that the server's certificate must be for. Without it, Node would take the name from a header "host". */
+/**
+ * Returns the name that the server's certificate must be for. Without it, Node would take the name from a header
+ * "host".
+ */
 function nameOf({ url, config }: HttpAgentOptions): string {
   return config.tls.serverName ?? url.host;
 }
 
 /**
- * A tunnel through a proxy must be open, with TLS to the server, within this time, like a connection of
- * `grpc_client/`.
+ * The longest time for opening a tunnel through a proxy, including TLS to the server. Connections of `grpc_client/`
+ * have the same limit.
  */
 const CONNECT_MS = 20_000;
 

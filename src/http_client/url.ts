@@ -4,23 +4,23 @@ import { z } from "zod";
 /** The parts of a URL to which requests go. */
 export interface PushUrl {
   readonly isTls: boolean;
-  /** A name, or an address without brackets. For a unix socket, "localhost", for the header Host. */
+  /** The host: a name, or an address without brackets. For a unix socket, "localhost", for the header Host. */
   readonly host: string;
   readonly port: number;
-  /** Begins with a slash; empty for a unix socket, whose URL has no room for one. */
+  /** The path, which begins with a slash; empty for a unix socket, whose URL has the path of the socket there. */
   readonly path: string;
-  /** Begins with a question mark, or is empty. */
+  /** The query with its question mark; empty if the URL has none. */
   readonly query: string;
   /** The path of a unix socket; undefined for TCP. */
   readonly socketPath: string | undefined;
 }
 
 const FORMS = 'must be "http://host:port/path", "https://host:port/path" or "unix:///path"';
-/** Bytes of the longest path of a unix socket: `sun_path` of its address has 108, the last of them NUL. */
+/** The most bytes of the path of a unix socket: `sun_path` of its address has 108, the last of them NUL. */
 const SOCKET_PATH_BYTES_MAX = 107;
 const DEFAULT_PORT = { "http:": 80, "https:": 443 };
 
-/** Parses a URL. Where requests cannot go to the URL, returns a text that says why. */
+/** Parses a URL. Returns a text that says why, if requests cannot go to the URL. */
 export function parsePushUrl(text: string): PushUrl | string {
   if (text.startsWith("unix:")) return parseSocketUrl(text);
   if (!/^https?:\/\/[^/]/i.test(text) || !URL.canParse(text)) return FORMS;

@@ -26,7 +26,7 @@ export interface TlsOptions {
   readonly protocols: readonly string[];
 }
 
-/** Begins TLS on a connected socket, which the returned one owns. Rejects if TLS fails or the signal aborts. */
+/** Begins TLS on a connected socket. The returned socket owns it. Rejects if TLS fails or the signal aborts. */
 export async function secure(socket: Socket, options: TlsOptions, signal: AbortSignal): Promise<TLSSocket> {
   const { secureContext, rejectUnauthorized, name, protocols } = options;
   const secured = tlsConnect({

@@ -15,10 +15,13 @@ export interface CertificateOwner {
 export interface CertificatesOptions {
   readonly owner: CertificateOwner;
   readonly sources: KeySources;
-  /** How often the files are read again, in milliseconds; 0 for only when `load` is called. */
+  /**
+   * How often the files are read again, in milliseconds; 0 for only when `load` is called. Files that cannot be used
+   * are read again after `RETRY_MS` at the latest.
+   */
   readonly reloadIntervalMs: number;
   /**
-   * Is called with the first contents and with each change, for new connections. Throws where the contents cannot be
+   * Is called with the first contents and with each change, for new connections. Throws if the contents cannot be
    * used.
    */
   use(material: KeyMaterial): void;
@@ -31,7 +34,7 @@ interface Failure {
   readonly loggedMs: number;
 }
 
-/** Files that cannot be used are read again after this time, or after the reload interval where that is shorter. */
+/** Files that cannot be used are read again after this time, or after the reload interval if that is shorter. */
 const RETRY_MS = 10_000;
 /** The same failure is logged at most once within this time. */
 const LOG_INTERVAL_MS = 60_000;
@@ -39,16 +42,16 @@ const LOG_INTERVAL_MS = 60_000;
 /**
  * The certificates and the key of one component, which are read again when their files change.
  *
- * A read takes all files or none. Where one cannot be used, or the key does not belong to the certificate, the old contents
- * stay in use, the component's status says so, and the files are read again until they can be used. Contents are compared,
- * not modification times, since Kubernetes replaces files by changing links.
+ * A read replaces the contents of all files or of none. If one file cannot be used, or the key does not belong to the
+ * certificate, the old contents stay in use, the component's status says so, and the files are read again until they
+ * can be used. Contents are compared, not modification times, since Kubernetes replaces files by changing links.
  */
 export class Certificates {
   readonly #options: CertificatesOptions;
   #inUse: KeyMaterial | undefined;
   #stopObserving: () => void = () => {};
   #cancelNextRead: () => void = () => {};
-  /** Why the last read failed; undefined where it succeeded. */
+  /** Why the last read failed; undefined if it succeeded. */
   #failure: Failure | undefined;
   #lastRead: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -58,14 +61,14 @@ export class Certificates {
   }
 
   /**
-   * Reads the files now, and again from time to time. Rejects where they cannot be used; the old contents then stay in
-   * use.
+   * Reads the files now; `#readAgainLater` says when a timer reads them again. Rejects if they cannot be used; the
+   * old contents then stay in use.
    */
   load(): Promise<void> {
     // Reads come one after the other, so that the contents of an older one never replace those of a newer one.
     const read = this.#lastRead.then(() => this.#load());
     this.#lastRead = read.catch(() => {
-      // The caller of `load` gets the error from `read`. Here it must only not keep the next read from starting.
+      // The caller of `load` gets the error from `read`. It is ignored here, so that the next read can start.
     });
     return read;
   }

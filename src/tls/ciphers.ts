@@ -22,7 +22,10 @@ const OPENSSL_NAMES = {
   TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256: "ECDHE-ECDSA-CHACHA20-POLY1305",
 } as const;
 
-/** The cipher suites of TLS 1.3. They are always allowed, as in Go; the option accepts their names without an effect. */
+/**
+ * The cipher suites of TLS 1.3. They are always allowed, as in Go; in `cipher_suites` their names are accepted and have
+ * no effect.
+ */
 const ALWAYS_ALLOWED = [
   "TLS_AES_128_GCM_SHA256",
   "TLS_AES_256_GCM_SHA384",
@@ -31,7 +34,7 @@ const ALWAYS_ALLOWED = [
 
 /** A cipher suite by its IANA name. */
 export type CipherName = keyof typeof OPENSSL_NAMES | (typeof ALWAYS_ALLOWED)[number];
-/** All names that the option accepts. */
+/** All names that the option `cipher_suites` accepts. */
 export const cipherNames: readonly CipherName[] = [
   ...(Object.keys(OPENSSL_NAMES) as (keyof typeof OPENSSL_NAMES)[]),
   ...ALWAYS_ALLOWED,
@@ -46,7 +49,7 @@ export const cipherSuites: z.ZodType<readonly CipherName[]> = z
   );
 
 /**
- * The suites of TLS 1.2 where `cipher_suites` is left out: those that Go's crypto/tls enables by default. All of them
+ * The suites of TLS 1.2 if `cipher_suites` is left out: those that Go's crypto/tls enables by default. All of them
  * agree on the key by ECDHE, so recorded traffic stays secret even if the certificate's key becomes known later. Node's
  * own default is not used because it includes AES128-SHA, with which that traffic could be decrypted.
  */
@@ -70,7 +73,7 @@ const OPENSSL_GROUPS = {
   P521: "P-521",
 } as const;
 
-/** A group for the key agreement by the Collector's name. */
+/** The Collector's name of a group for the key agreement. */
 export type CurveName = keyof typeof OPENSSL_GROUPS;
 const curveNames = Object.keys(OPENSSL_GROUPS) as CurveName[]; // the record has no other keys
 
@@ -80,7 +83,7 @@ export const curvePreferences: z.ZodType<readonly CurveName[]> = z
   .min(1)
   .describe("Groups for the key agreement, the best first; OpenSSL's own if left out");
 
-/** Returns the groups as OpenSSL's list; where the config names none, "auto", which lets OpenSSL choose. */
+/** Returns the groups as OpenSSL's list; "auto", which lets OpenSSL choose, if the config names none. */
 export function openSslGroups(names: readonly CurveName[] | undefined): string {
   return names === undefined ? "auto" : names.map((name) => OPENSSL_GROUPS[name]).join(":");
 }

@@ -5,7 +5,7 @@ import { duration, secret, unsupported } from "../options/values.ts";
 import { cipherSuites, curvePreferences, openSslCiphers, openSslGroups } from "./ciphers.ts";
 import type { PemSource } from "./key_material.ts";
 
-/** How a client secures its connections: the Collector's client options of `configtls`, as far as this build has them. */
+/** How a client secures its connections: those of the Collector's client options in `configtls` that the agent has. */
 export interface ClientTlsConfig {
   /** Whether to send in the clear to an endpoint without a scheme. A scheme, such as https://, decides by itself. */
   readonly insecure: boolean;
@@ -18,7 +18,7 @@ export interface ClientTlsConfig {
   /** The key of `cert`. */
   readonly key: PemSource | undefined;
   readonly minVersion: SecureVersion;
-  /** Undefined for the highest version that Node has. */
+  /** The highest version of TLS that is used; undefined for the highest that Node has. */
   readonly maxVersion: SecureVersion | undefined;
   /** The name that the server's certificate must be for; undefined for the endpoint's host. */
   readonly serverName: string | undefined;
@@ -28,7 +28,10 @@ export interface ClientTlsConfig {
   readonly ciphers: string;
   /** OpenSSL's groups for the key agreement; "auto" for OpenSSL's own choice. */
   readonly groups: string;
-  /** How often the files are read again, in milliseconds; 0 for only when the configuration is reloaded. */
+  /**
+   * How often the files of `ca`, `cert` and `key` are read again, in milliseconds; 0 for only when the configuration is
+   * reloaded.
+   */
   readonly reloadIntervalMs: number;
 }
 

@@ -11,8 +11,8 @@ import type { ClientTlsConfig } from "./client_config.ts";
 import type { KeyMaterial } from "./key_material.ts";
 
 /**
- * Makes the certificates of a client; the caller loads and closes them. `use` is called with a context for new connections when
- * the files are loaded, and again whenever they have changed.
+ * Makes the certificates of a client; the caller loads and closes them. `use` is called with a context for new
+ * connections when the files are loaded, and again whenever they have changed.
  */
 export function clientCertificates(
   tls: ClientTlsConfig,
@@ -46,8 +46,8 @@ function createContext(tls: ClientTlsConfig, { ca, cert, key }: KeyMaterial): Se
 }
 
 /**
- * Returns the certificates to trust. Where the system has none, as in a minimal image, those that Node contains replace
- * them.
+ * Returns the certificates to trust. If the system has none, as in a minimal image, those that Node contains replace
+ * the system's.
  */
 function trusted(own: string | undefined, withSystem: boolean): string[] {
   if (own !== undefined && !withSystem) return [own];

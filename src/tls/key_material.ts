@@ -10,7 +10,7 @@ export interface PemSource {
   readonly from: { readonly path: string } | { readonly text: string };
 }
 
-/** The sources of certificates and a key; undefined where the config gives none. */
+/** The sources of certificates and a key; undefined if the config gives none. */
 export interface KeySources {
   /** The authorities that are trusted. */
   readonly ca: PemSource | undefined;
@@ -20,7 +20,9 @@ export interface KeySources {
   readonly key: PemSource | undefined;
 }
 
-/** The texts of all sources, read at one time and checked: every certificate is complete, and the key belongs to `cert`. */
+/**
+ * The texts of all sources, read at one time and checked: every certificate is complete, and the key belongs to `cert`.
+ */
 export interface KeyMaterial {
   readonly ca: string | undefined;
   readonly cert: string | undefined;
@@ -31,7 +33,7 @@ export interface KeyMaterial {
 
 /** The first certificate of a source. */
 export interface LeadingCertificate {
-  /** The file's path, or the option's name where the text is in the config. */
+  /** The file's path, or the option's name if the text is in the config. */
   readonly file: string;
   readonly expiresMs: number;
 }
@@ -42,8 +44,8 @@ interface Pem {
 }
 
 /**
- * Reads the sources and checks the texts, since OpenSSL reports no error for a file of authorities that is cut off or empty.
- * Rejects with the option and the file. An expired certificate is accepted.
+ * Reads the sources and checks the texts, since OpenSSL reports no error for a file of authorities that is cut off or
+ * empty. Rejects with an error that names the option and the file. An expired certificate is accepted.
  */
 export async function readKeyMaterial({ ca, cert, key }: KeySources): Promise<KeyMaterial> {
   const [caPem, certPem, keyPem] = await Promise.all([read(ca), read(cert), read(key)]);
@@ -76,11 +78,11 @@ async function read(source: PemSource | undefined): Promise<Pem | undefined> {
   }
 }
 
-/** A complete PEM block. Its headers may contain hyphens. */
+/** Matches a complete PEM block. Its headers may contain hyphens. */
 const BLOCK = /-----BEGIN ([A-Z0-9 ]+)-----[^-]*(?:-(?!----)[^-]*)*-----END \1-----/g;
 const CERTIFICATE = /^-----BEGIN (?:X509 |TRUSTED )?CERTIFICATE-----/;
 
-/** Returns the first certificate. Throws where the text has none, or where any certificate in it is broken. */
+/** Returns the first certificate. Throws if the text has none, or if any certificate in it is broken. */
 function firstCertificate({ source, text }: Pem): X509Certificate {
   const blocks = text.match(BLOCK) ?? [];
   const certificates = blocks

@@ -23,7 +23,10 @@ const TEMPORARY: ReadonlySet<string> = new Set([
   "ETIMEDOUT",
 ]);
 
-/** The paths of this agent's file exporters so far. After a reload, a new exporter appends to such a file. */
+/**
+ * The paths of all file exporters that this agent has started. If an exporter of a reloaded config has one of them, it
+ * appends to the file, also without `append`.
+ */
 const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
 
 /** Makes the exporter: readings become OTLP requests, which a delivery chain writes to the file as records. */

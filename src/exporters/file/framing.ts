@@ -18,8 +18,8 @@ const NEWLINE = 10;
 const SCAN_BYTES = 64 * 1024;
 const LENGTH_BYTES = 4;
 /**
- * The longest payload, 128 MiB: longer than any request. It is also less than the length that four characters make if a
- * text file is read as records, so that such a file is recognized.
+ * The longest payload, 128 MiB: longer than any request. Any four characters of a text, read as a length, are a larger
+ * number, so that a text file is not taken for a file of records.
  */
 const PAYLOAD_BYTES_MAX = 128 * 1024 ** 2;
 
@@ -37,7 +37,7 @@ export function lines(start: string): Framing {
   };
 }
 
-/** Returns the offset behind the last line that ends; 0 if no line ends. */
+/** Returns the offset behind the last newline of the file; 0 if it has none. */
 async function lastLineEnd(read: ReadAt, size: number): Promise<number> {
   for (let to = size; to > 0; to -= SCAN_BYTES) {
     const from = Math.max(0, to - SCAN_BYTES);

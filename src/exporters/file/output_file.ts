@@ -68,7 +68,7 @@ export class OutputFile {
         signal.throwIfAborted();
       } catch (error) {
         opened.torn = size;
-        await cutTorn(opened).catch(() => {}); // If that fails, the next record or the next start cuts it.
+        await cutTorn(opened).catch(() => {}); // If this fails, the next record or the next start cuts it off.
         throw error;
       }
     });

@@ -99,8 +99,8 @@ export function isPlain({ endpoint, tls }: OtlpGrpcConfig): boolean {
 }
 
 /**
- * Returns the proxy in front of the endpoint, if any. Throws, with a message for the user, if the environment's is
- * faulty.
+ * Returns the proxy in front of the endpoint, if any. Throws, with a message for the user, if the environment names a
+ * proxy that cannot be used.
  */
 export function proxyBefore(
   { endpoint, proxy }: OtlpGrpcConfig,

@@ -17,7 +17,7 @@ export const OTLP_CONTENT_TYPE: Readonly<Record<OtlpEncoding, string>> = {
   json: "application/json",
 };
 
-/** Makes the format of bodies with this encoding and compression; undefined for no compression. */
+/** Makes the format of bodies with this encoding and compression. `compression` is undefined for none. */
 export function bodyFormat(encoding: OtlpEncoding, compression: Compression | undefined): BodyFormat {
   const compress = compression === undefined ? undefined : compressor(compression);
   return {

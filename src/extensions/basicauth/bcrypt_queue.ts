@@ -32,8 +32,8 @@ interface Job {
 }
 
 /**
- * Peers that may have a comparison in the queue. For a further peer `compare` resolves to undefined, which leads to a
- * 429.
+ * The most peers that may have a comparison in the queue. For a further peer `compare` resolves to undefined, and the
+ * peer gets a 429.
  */
 const WAITING_MAX = 16;
 /** The shortest time between the beginnings of two comparisons: at most ten a second, however cheap they are. */
@@ -62,7 +62,7 @@ export class BcryptQueue {
   }
 
   /**
-   * Resolves to whether the password has the hash, or to undefined where that was not found out: the queue is full or
+   * Resolves to whether the password has the hash, or to undefined if the two were not compared: the queue is full or
    * closed, the peer already waits for another comparison, or the thread failed. Never rejects.
    */
   async compare(peer: string, comparison: Comparison): Promise<boolean | undefined> {

@@ -77,7 +77,7 @@ const schema: z.ZodType<BasicAuthConfig> = z
     };
   });
 
-/** Adds a name and a password to exporters' requests, or checks those of listeners' requests, by HTTP's scheme Basic. */
+/** Adds a name and a password to exporters' requests, or checks those of listeners' requests, by the scheme Basic. */
 export const factory: ExtensionFactory<BasicAuthConfig> = {
   stability: "beta",
   schema,

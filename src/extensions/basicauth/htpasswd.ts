@@ -12,8 +12,8 @@ export interface Htpasswd {
   /** The hashes by user name. */
   readonly hashes: ReadonlyMap<string, PasswordHash>;
   /**
-   * Says what is wrong with the first bad line, without quoting the line, since it may contain a password; undefined
-   * where all lines are good.
+   * Says what is wrong with the first bad line, without quoting the line, since it may contain a password; undefined if
+   * all lines are good.
    */
   readonly fault: string | undefined;
 }
@@ -26,8 +26,8 @@ const BCRYPT_COST_MAX = 14;
 const WAY_OUT = "make it with htpasswd -B";
 
 /**
- * Parses lines of `name:hash`, as Apache's htpasswd writes them. Of two lines with the same name the last one counts. A hash is
- * bcrypt's, or SHA-1 with or without a salt. Any other hash, and a password in the clear, is a fault.
+ * Parses lines of `name:hash`, as Apache's htpasswd writes them. Of two lines with the same name the last one counts. A
+ * hash is bcrypt's, or SHA-1 with or without a salt. Any other hash, and a password in the clear, is a fault.
  */
 export function parseHtpasswd(text: string): Htpasswd {
   const hashes = new Map<string, PasswordHash>();

@@ -9,7 +9,7 @@ import { startBcryptWorker } from "./bcrypt_worker.ts";
 import { isSha1Of, type PasswordHash, parseHtpasswd } from "./htpasswd.ts";
 
 /**
- * The sources of names and hashes: a file, the config, or both. Where a name is in both, the hash in the config
+ * The sources of names and hashes: a file, the config, or both. If a name is in both, the hash in the config
  * counts.
  */
 export interface HtpasswdConfig {
@@ -17,7 +17,7 @@ export interface HtpasswdConfig {
   readonly inline: string | undefined;
 }
 
-/** A right password is accepted without another comparison until it has not been sent for this time. */
+/** A password that was accepted is accepted again without a comparison, unless it was not sent for this time. */
 const REMEMBERED_MS = 3_600_000;
 
 /** Makes the extension that checks names and passwords of listeners' requests. */
@@ -55,8 +55,8 @@ class BasicAuthServer implements ServerAuthenticator {
     hashes: new Map(),
   };
   /**
-   * By name: the last right password, hashed with a key together with its htpasswd hash, and when that password came
-   * last.
+   * By user name: the keyed hash of the last accepted password together with its htpasswd hash, and when this password
+   * was last sent.
    */
   readonly #remembered = new Map<string, { readonly proof: Buffer; atMs: number }>();
 
@@ -92,8 +92,8 @@ class BasicAuthServer implements ServerAuthenticator {
     const text = this.#text();
     if (text !== this.#parsed.text) {
       this.#parsed = { text, hashes: parseHtpasswd(text).hashes };
-      // Forgets removed names. A name with a new hash needs no action: `proof` includes the old hash and matches no
-      // more.
+      // Forgets removed names. A name with a new hash needs no action: `proof` was made with the old hash, so no
+      // password matches it any more.
       for (const name of this.#remembered.keys())
         if (!this.#parsed.hashes.has(name)) this.#remembered.delete(name);
     }
@@ -117,7 +117,7 @@ class BasicAuthServer implements ServerAuthenticator {
   }
 }
 
-/** Reads the name and password (RFC 7617), in UTF-8; undefined where the header has another form. */
+/** Reads the name and password (RFC 7617), in UTF-8; undefined if the header has another form. */
 function parseBasic(authorization: string): { readonly name: string; readonly password: string } | undefined {
   const base64 = /^basic +([a-z0-9+/]+={0,2})$/i.exec(authorization)?.[1];
   if (base64 === undefined) return undefined;

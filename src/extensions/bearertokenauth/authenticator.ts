@@ -8,7 +8,7 @@ import type { Extension, Settings } from "../../component/component.ts";
 
 /** The tokens and the header that carries them. */
 export interface BearerTokenConfig {
-  /** The tokens, in printable ASCII. The first one is sent, and each one is accepted. Empty where there is a file. */
+  /** The tokens, in printable ASCII. The first one is sent, and each one is accepted. Empty if there is a file. */
   readonly tokens: readonly string[];
   /** A file with a token on each line. */
   readonly filename: string | undefined;
@@ -75,7 +75,7 @@ function serverSide({ scheme, header }: BearerTokenConfig, text: () => string): 
 }
 
 /**
- * Returns the token in a header's value; undefined where it has another scheme. The scheme's case is ignored (RFC
+ * Returns the token in a header's value; undefined if it has another scheme. The scheme's case is ignored (RFC
  * 9110).
  */
 function tokenOf(value: string, scheme: string): string | undefined {
@@ -85,7 +85,7 @@ function tokenOf(value: string, scheme: string): string | undefined {
 }
 
 /**
- * Returns the value of WWW-Authenticate, which must begin with a scheme. Where the configured scheme is empty or cannot
+ * Returns the value of WWW-Authenticate, which must begin with a scheme. If the configured scheme is empty or cannot
  * be one, the header's name replaces it.
  */
 function challengeOf(scheme: string, header: string): string {

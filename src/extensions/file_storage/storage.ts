@@ -27,10 +27,10 @@ export interface FileStorageConfig {
 
 /** The time between two attempts to get the lock. */
 const LOCK_RETRY_MS = 50;
-/** The time until queues that no exporter has opened are logged. All exporters have started by then. */
+/** The time from the start until queues that no exporter has opened are logged. All exporters have started by then. */
 const CHECK_AFTER_MS = 5_000;
 
-/** The error if another process, or another storage of this one, has the lock. */
+/** The error if another process, or another storage of this process, has the lock. */
 class InUse extends Error {}
 
 const SQLITE_BUSY = 5;
@@ -128,7 +128,7 @@ export class FileStorage implements Extension, QueueStorage {
     }
   }
 
-  /** Adds the bytes of queues that no exporter has opened to the quota, since they take space on the disk too. */
+  /** Counts queues that no exporter has opened against the quota, since they take space on the disk too. */
   #countUnopened(): void {
     for (const [name, bytes] of queuesIn(this.#config.directory)) {
       if (this.#open.has(name) || this.#unopened.has(name)) continue;

@@ -11,7 +11,7 @@ import { TokenGrant } from "./token_grant.ts";
 
 interface TextOrFile {
   readonly text: string | undefined;
-  /** A file with the text, which is preferred to `text`. */
+  /** The path of a file with the text. The file is preferred to `text`. */
   readonly file: string | undefined;
 }
 

@@ -17,7 +17,7 @@ const granted = z.object({
 const refused = z.object({ error: z.string(), error_description: z.string().optional() });
 
 /**
- * Reads the answer of a token endpoint. Where the answer has no token, throws an error with the reason. The message has
+ * Reads the answer of a token endpoint. If the answer has no token, throws an error with the reason. The message has
  * none of the answer's secrets.
  */
 export function readTokenAnswer(answer: PushAnswer): Token {

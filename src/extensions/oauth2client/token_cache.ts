@@ -6,7 +6,7 @@ import { messageOf } from "../../text/error_text.ts";
 export interface Token {
   /** The value of the header `Authorization`. */
   readonly authorization: string;
-  /** How long the token is valid, counted from the request for it; undefined where the server does not say. */
+  /** How long the token is valid, counted from the request for it; undefined if the server does not say. */
   readonly lifetimeMs: number | undefined;
 }
 
@@ -15,9 +15,9 @@ export interface TokenCacheOptions {
   readonly clock: Clock;
   /** How long before its end a token is replaced; at most half of its lifetime. */
   readonly expiryBufferMs: number;
-  /** Gets a new token from the server. Rejects with a message for the user where it grants none. */
+  /** Gets a new token from the server. Rejects with a message for the user if the server grants none. */
   fetchToken(): Promise<Token>;
-  /** Is called after each fetch: with the message of its error, or with undefined where it succeeded. */
+  /** Is called after each fetch: with the message of its error, or with undefined if it succeeded. */
   onFetched(error: string | undefined): void;
 }
 
@@ -28,7 +28,10 @@ interface CachedToken {
   readonly endMs: number;
 }
 
-/** After a failure, callers get the same failure for this time, so that many requests do not overload a failing server. */
+/**
+ * After a failed request for a token, callers get the same error for this time, so that many requests do not overload a
+ * failing server.
+ */
 const RETRY_MS = 1_000;
 /**
  * A token that a receiver refuses is kept until it has this age: the receiver would probably refuse the next one too.
@@ -46,7 +49,10 @@ export class TokenCache {
     this.#options = options;
   }
 
-  /** Returns the value of the header `Authorization`. Waits for a new token only where the old one is no longer valid. */
+  /**
+   * Returns the value of the header `Authorization`. Waits for a new token only if there is none, or if the old one is
+   * no longer valid.
+   */
   async authorization(): Promise<string> {
     const nowMs = this.#options.clock.monotonicMs();
     const cached = this.#cached;
@@ -59,7 +65,8 @@ export class TokenCache {
   }
 
   /**
-   * Drops a token that a receiver has refused. Returns whether the next call of `authorization` gives another token.
+   * Drops a token that a receiver has refused, unless it is younger than `REFUSED_AGE_MIN_MS`. Returns whether the next
+   * call of `authorization` gives another token.
    */
   refuse(authorization: string | undefined): boolean {
     const cached = this.#cached;

@@ -44,14 +44,14 @@ export class TokenClient {
   }
 
   /**
-   * Reads the certificates that the options name. The caller must call `load` before `post`. Rejects where they cannot
+   * Reads the certificates that the options name. The caller must call `load` before `post`. Rejects if they cannot
    * be used.
    */
   load(): Promise<void> {
     return this.#connections.refresh();
   }
 
-  /** Posts a form. Rejects where no answer comes before the deadline or before `close`. */
+  /** Posts a form. Rejects if no answer comes before the deadline or before `close`. */
   async post(form: URLSearchParams, headers: Readonly<Record<string, string>>): Promise<PushAnswer> {
     const { timeoutMs, settings } = this.#options;
     const controller = new AbortController();

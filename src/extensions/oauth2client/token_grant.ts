@@ -21,8 +21,8 @@ export interface TokenGrantOptions {
 type SecretPlacement = "header" | "form";
 
 /**
- * Asks for tokens by the grant of client credentials. A server must accept the secret in a header and may accept it in the form.
- * If it refuses the header, the form is tried; the way that works is used from then on, as Go's library does.
+ * Asks for tokens by the grant of client credentials. A server must accept the secret in a header and may accept it in
+ * the form. If it refuses the header, the form is tried; the way that works is used from then on, as in Go's library.
  */
 export class TokenGrant {
   readonly #options: TokenGrantOptions;

@@ -7,10 +7,10 @@ export interface SigningScope {
   readonly region: string;
 }
 
-/** The service and region as the config gives them; undefined where it leaves them out. */
+/** The service and region as the config gives them; undefined if it leaves them out. */
 export type GivenScope = { readonly [Key in keyof SigningScope]: string | undefined };
 
-/** How the host names of AWS services begin, and the name of the service in signatures. */
+/** For each AWS service: the beginning of its host names, and its name in signatures. */
 const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
   ["aps-workspaces", "aps"],
   ["search-", "es"],
@@ -20,8 +20,8 @@ const SERVICES: readonly (readonly [prefix: string, service: string])[] = [
 ];
 
 /**
- * Returns the service and region of the config. Where it leaves one out, takes that from the name of an AWS host, as
- * the Collector does. Throws, with a message for the user, where the name does not show it either.
+ * Returns the service and region of the config. If the config leaves one of them out, takes it from the name of the
+ * host, as the Collector does. Throws, with a message for the user, if the name does not show it.
  */
 export function scopeOf(given: GivenScope, host: string): SigningScope {
   const [first = "", second] = host.split(".");

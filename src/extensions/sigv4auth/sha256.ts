@@ -4,7 +4,7 @@ import { createHash, createHmac, type Hash, type Hmac } from "node:crypto";
 type Source = string | ArrayBuffer | ArrayBufferView;
 
 /**
- * SHA-256, or its HMAC where a secret is given, in the form that the signing library demands. Node computes it, which
+ * SHA-256, or its HMAC if a secret is given, in the form that the signing library demands. Node computes it, which
  * is faster than a hash in JavaScript.
  */
 export class Sha256 {

@@ -19,7 +19,7 @@ export interface SignerOptions {
   /** The service and region. One that the config leaves out is taken from the host of each request. */
   readonly scope: GivenScope;
   readonly clock: Clock;
-  /** Returns the current credentials. It is called for each request. Rejects where there are none. */
+  /** Returns the current credentials. It is called for each request. Rejects if there are none. */
   credentials(): Promise<AwsCredentials>;
 }
 
