@@ -39,7 +39,7 @@ export function perSecond(rate: number): Motion {
   };
 }
 
-/** Returns a whole number of events, which differs by at most a fifth from the rate. */
+/** Returns how many events happen: `rate` a second, at most a fifth more or less, rounded up or down at random. */
 export function eventsWithin(elapsedMs: number, rate: number, random: () => number): number {
   return Math.floor((elapsedMs / 1_000) * rate * (0.8 + 0.4 * random()) + random());
 }

@@ -90,7 +90,10 @@ export class MissingPods {
     return `cannot find sandboxes of ready pods under ${roots.join(", ")}: ${pods}; name the node's directories in the receiver's roots, or Kata's handlers in kata_handlers`;
   }
 
-  /** The next time at which another list may make a pod count, or an error; undefined if no pod is missing. */
+  /**
+   * The next time at which another list may make a pod count, or may give the receivers an error; undefined if there is
+   * no such time.
+   */
   get nextMs(): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const times = [...this.#all()].flatMap(({ sinceMs, countsAtMs }) => [countsAtMs, sinceMs + ERROR_MS]);
@@ -149,7 +152,7 @@ export class MissingPods {
 
 /**
  * Notes a pod that is missing since now. The pod's age so far counts towards `GRACE_MS`, so that an agent that starts
- * later need not wait.
+ * after the pod need not wait for the whole of it.
  */
 function missingSince({ id, name, namespace, createdAtMs }: ListedPod, clock: Clock): Missing {
   const sinceMs = clock.monotonicMs();

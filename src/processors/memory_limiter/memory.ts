@@ -20,7 +20,7 @@ export interface MemoryUsage {
   readonly usedBytes: number;
   /** The memory that the process may have: its control groups' limit, or the machine's memory. */
   readonly availableBytes: number;
-  /** The memory at which V8 ends the process: the heap's limit, and the memory outside the heap now. */
+  /** The memory at which V8 ends the process: the heap's limit plus the memory that is outside the heap now. */
   readonly reachBytes: number;
 }
 

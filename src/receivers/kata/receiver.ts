@@ -32,8 +32,8 @@ import { Visits } from "./visits.ts";
 
 const MINUTE_MS = 60_000;
 /**
- * The time between two regular reports of the receiver's status, which also changes without an event: a pod's start may
- * be over by then, or a pod's name be known.
+ * The time between two regular reports of the receiver's status. The status also changes without an event, as when a
+ * pod's start has taken too long, or when the container runtime has named a pod.
  */
 const REPORT_MS = 10_000;
 /**

@@ -19,8 +19,8 @@ interface LastReading {
 }
 
 /**
- * Hands readings to the pipeline, and records which sandboxes the pipeline shows, since the series of these must be
- * ended.
+ * Hands readings to the pipeline, and records which sandboxes the pipeline shows, since only the series of a sandbox
+ * that is shown must be ended.
  */
 export class Shown {
   readonly #settings: Settings;

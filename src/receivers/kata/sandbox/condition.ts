@@ -34,7 +34,7 @@ export interface Condition {
 /** The codes of the steps of a pod's start. */
 const STARTING: ReadonlySet<string> = new Set(["new", "no_socket", "no_state", "missing"]);
 
-/** Returns whether the sandbox may just be starting. One that is pending for another reason needs an operator. */
+/** Returns whether the sandbox may just be starting. A sandbox that is pending for another reason needs an operator. */
 export function isStarting({ state, code }: Condition): boolean {
   return state === "pending" && STARTING.has(code);
 }
