@@ -16,8 +16,8 @@ export interface KnownFamily {
 }
 
 /**
- * One line for each family: name on a shim's page, kind, labels, shims, HELP. The HELP says so if the numbers have another unit
- * than the name says, or count although the kind is gauge.
+ * One line for each family: name on a shim's page, kind, labels, shims, HELP. If a family's numbers have another unit
+ * than its name says, or if they are counts although its kind is gauge, the HELP says so.
  */
 const TABLE = `
 kata_agent_io_stat gauge item - Input and output of the guest agent since it began, in bytes and calls.

@@ -59,7 +59,7 @@ export function gauge({ around, quantum = 1, spread = 0.2 }: GaugeOptions): Moti
   return { first: draw, next: (_value, random) => draw(random) };
 }
 
-/** Counts the scrapes. For families that change on every scrape: one that rests on a scrape would not count it. */
+/** Counts the scrapes. Only for a family that changes on every scrape, since a family that rests would miss scrapes. */
 export const EVERY_TIME: Motion = { first: () => 0, next: (value) => value + 1 };
 
 /** A number that is zero most of the time, like more than half of the numbers on a real page. */

@@ -70,7 +70,7 @@ interface Layout {
   readonly bytesMax: number;
 }
 
-/** How many layouts are kept; one more, and all are made anew. A node has one or two, and tests make some more. */
+/** The most layouts that are kept. When one more is made, all others are dropped. A node has one or two, tests more. */
 const LAYOUTS_MAX = 16;
 const layouts = new Map<string, Layout>();
 

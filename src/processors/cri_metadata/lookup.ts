@@ -40,7 +40,8 @@ export interface PodLookupListener {
    */
   failed(endpoint: string, error: CriError): boolean;
   /**
-   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after it has returned.
+   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after that call has
+   * returned.
    */
   found(pod: Pod): void;
   /** Called with each event of a runtime. Returns whether the event is a reason to ask for a list. */

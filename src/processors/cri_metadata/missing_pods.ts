@@ -126,7 +126,7 @@ export class MissingPods {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();
     const before = this.#counted;
-    // The same runtime may be at two endpoints, one of which is a link to the other.
+    // The same runtime may be at two endpoints, one of which is a link to the other. Each of its pods counts once.
     const byId = new Map([...this.#all()].filter(({ counts }) => counts).map((one) => [one.id, one]));
     const counted = [...byId.values()];
     this.#counted = counted;

@@ -139,7 +139,7 @@ export class ScanScheduler {
       this.#isScanning = true;
       this.#isUrgent = this.#isWanted;
       this.#isWanted = false;
-      // Armed before the scan: the scan finds what came before, and hints report what comes from now on.
+      // Watching begins before the scan, so that hints report everything that is made too late for the scan to find.
       for (const watch of this.#watches) watch.arm();
     }
     this.#isScanning = !this.#discovery.reconcile();
