@@ -8,9 +8,9 @@ export type ShimKind = "go" | "rs" | "rs-dragonball";
 export interface KnownFamily {
   /** The kind in the shim's TYPE line. It is wrong for most families that count. */
   readonly kind: Kind;
-  /** The labels of its samples, without `le` and `quantile`. */
+  /** The labels of the family's samples, without `le` and `quantile`. */
   readonly labels: readonly string[];
-  /** The shims that have it in their own part of the page; empty for families of the guest. */
+  /** The shims that have the family in their own part of the page; empty for families of the guest. */
   readonly shims: readonly ShimKind[];
   readonly help: string;
 }

@@ -125,7 +125,7 @@ export class PodLookup {
     this.listAt(this.#nowMs() + GATHER_MS);
   }
 
-  /** Asks for the sandbox's pod until it is known or forgotten. */
+  /** Asks for the sandbox's pod until a runtime lists the pod, or until `forget` is called. */
   want(id: string): void {
     const dueMs = this.#nowMs() + GATHER_MS;
     this.#wanted.set(id, { dueMs, delayMs: RETRY_MIN_MS });

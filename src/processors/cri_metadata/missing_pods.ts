@@ -45,8 +45,8 @@ interface Missing {
 
 /**
  * Finds the pods that should have a sandbox and have none. If there are such pods, the receivers probably look in the
- * wrong directories, or these were replaced on the node. A pod counts when two lists have it and it is older than
- * `GRACE_MS`.
+ * wrong directories, or the directories were replaced on the node. A pod counts when it is older than `GRACE_MS` and
+ * two lists have it that are `CONFIRM_MS` apart.
  */
 export class MissingPods {
   readonly #options: MissingPodsOptions;

@@ -98,7 +98,7 @@ export class RuntimeWatch {
     this.#lookup.start();
   }
 
-  /** Asks for the sandbox's pod until it is known or forgotten. */
+  /** Asks for the sandbox's pod until a runtime lists the pod, or until `forget` is called. */
   want(id: string): void {
     this.#lookup.want(id);
   }

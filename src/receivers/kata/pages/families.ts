@@ -34,7 +34,7 @@ function renamed(name: string): string {
 
 const RENAMED = /^kata_shim_(?=go_|process_)/;
 
-/** Returns the name that a family has on a shim's page. */
+/** Returns the name on a shim's page of the family that the agent keeps under `name`: the opposite of `renamed`. */
 export function shimName(name: string): string {
   return name.replace(RENAMED, "");
 }
