@@ -27,8 +27,8 @@ export interface SimulatedPageOptions extends PageSizes {
 export interface SimulatedPage {
   readonly samples: number;
   /**
-   * Returns the text of the next scrape: numbers have changed, and the agent's blocks of a Go shim are in another
-   * order. The buffer is not changed later.
+   * Returns the text of the next scrape: numbers have changed, and on a Go shim's page the blocks of the guest's agent
+   * are in another order. The buffer is not changed later.
    */
   render(): Buffer;
   /** Returns only the shim's own part, which is served while the guest's agent does not answer. */

@@ -15,7 +15,8 @@ export interface MemoryUsage {
   readonly heldBytes: number;
   /**
    * The part of the held memory that is in use. Node keeps most of the memory that is freed, above all that of buffers,
-   * and uses it again later. So the held memory does not fall after a spike, and a limit must look at this number.
+   * and uses it again later. So the held memory does not fall after a spike, and limits are compared with this number
+   * instead.
    */
   readonly usedBytes: number;
   /** The memory that the process may have: its control groups' limit, or the machine's memory. */
