@@ -273,7 +273,7 @@ export function rsShimFamilies(
   ];
 }
 
-/** Makes the part of the guest's agent, which is the same for all shims. It is sorted by name, as that agent writes it. */
+/** Makes the part of the guest's agent, which is the same for all shims, sorted by name like that agent's registry. */
 export function agentFamilies({
   disks = 26,
   guestInterfaces = 2,

@@ -98,7 +98,10 @@ export function trustOfCut(trust: PageTrust): PageTrust {
   };
 }
 
-/** Families of the agent itself, which no shim may bring even if the operator names them. */
+/**
+ * The names of the agent's own families, and of kata-monitor's, which the agent serves too. No shim may bring such a
+ * family, even if the operator names it.
+ */
 const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };
 
