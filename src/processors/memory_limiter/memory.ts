@@ -80,7 +80,7 @@ function findCollector(): Collect {
   }
 }
 
-/** Reads /proc/self/status. The returned function gives the size of a name in bytes; undefined if the file lacks the name. */
+/** Reads /proc/self/status. The returned function gives a size in bytes by its name, undefined for a name that is missing. */
 function readStatus(): (name: string) => number | undefined {
   let text = "";
   try {
