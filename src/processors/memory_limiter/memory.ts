@@ -80,7 +80,7 @@ function findCollector(): Collect {
   }
 }
 
-/** Reads /proc/self/status. The returned function gives a size in bytes by its name, undefined for a name that is missing. */
+/** Reads /proc/self/status. The returned function gives a size in bytes by its name; undefined for an unknown name. */
 function readStatus(): (name: string) => number | undefined {
   let text = "";
   try {
