@@ -7,8 +7,8 @@ const GROWN_MS_MAX = 30_000;
 
 /**
  * The deadline of one kind of call. It doubles at each time-out, so that a slow runtime can answer in the end. It
- * halves when an answer takes less than a quarter of it. If an answer takes longer than that, the deadline stays,
- * because a deadline that shrank with every answer would cut off every second one.
+ * halves when an answer takes less than a quarter of the deadline. After a slower answer the deadline stays, because a
+ * deadline that shrank with every answer would cut off every second answer.
  */
 export class Deadline {
   readonly #leastMs: number;

@@ -59,8 +59,8 @@ export class ContainerRuntime {
   }
 
   /**
-   * Opens the stream of events, if the runtime has one that is safe to use and it is not open already. After the stream has
-   * broken, the next call opens it again.
+   * Opens the stream of events, if the runtime has one that is safe to use, and unless the stream is open already.
+   * After the stream has broken, the next call opens it again.
    */
   follow(): void {
     if (this.#client === undefined || this.#identity === undefined || this.#events !== "closed") return;
@@ -68,8 +68,8 @@ export class ContainerRuntime {
     this.#client.events({
       event: this.#options.onEvent,
       end: (failure) => {
-        // After any other failure the stream would end again at once: CRI-O without `enable_pod_events`, for one, ends
-        // it without an error.
+        // After a failure other than these two, the stream would end again at once. For example, CRI-O without
+        // `enable_pod_events` ends it without an error.
         const broke = failure === "unavailable" || failure === "timeout";
         this.#events = broke ? "closed" : "unusable";
       },

@@ -8,16 +8,16 @@ export type ShimKind = "go" | "rs" | "rs-dragonball";
 export interface KnownFamily {
   /** The kind in the shim's TYPE line. It is wrong for most families that count. */
   readonly kind: Kind;
-  /** The labels of its samples, without `le` and `quantile`. */
+  /** The labels of the family's samples, without `le` and `quantile`. */
   readonly labels: readonly string[];
-  /** The shims that have it in their own part of the page; empty for families of the guest. */
+  /** The shims that have the family in their own part of the page; empty for families of the guest. */
   readonly shims: readonly ShimKind[];
   readonly help: string;
 }
 
 /**
- * One line for each family: name on a shim's page, kind, labels, shims, HELP. The HELP says so if the numbers have another unit
- * than the name says, or count although the kind is gauge.
+ * One line for each family: name on a shim's page, kind, labels, shims, HELP. If a family's numbers have another unit
+ * than its name says, or if they are counts although its kind is gauge, the HELP says so.
  */
 const TABLE = `
 kata_agent_io_stat gauge item - Input and output of the guest agent since it began, in bytes and calls.

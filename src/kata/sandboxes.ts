@@ -14,7 +14,7 @@ export interface PodName {
 export interface SandboxStatus {
   readonly id: string;
   readonly directory: string;
-  /** The runtime of its shim: "go", "rs", or "unknown" until the sandbox's files have proved it. */
+  /** The runtime of the sandbox's shim: "go", "rs", or "unknown" until files have proved it. */
   readonly runtime: string;
   /** The sandbox's pod; undefined until a container runtime has named it. */
   readonly pod: PodName | undefined;

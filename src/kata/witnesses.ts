@@ -35,7 +35,7 @@ export class Witnesses implements Offers<RuntimeWitness> {
     return this.#offers.all();
   }
 
-  /** Returns the pod that the first witness names; undefined if no witness knows it. */
+  /** Returns the sandbox's pod from the first witness that knows it; undefined if none does. */
   podOf(sandboxId: string): PodName | undefined {
     for (const [, witness] of this.all()) {
       const pod = witness.podOf(sandboxId);

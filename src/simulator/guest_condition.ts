@@ -177,7 +177,7 @@ export function guestCondition(name: GuestConditionName): GuestCondition {
 const IDLE_MODES: readonly string[] = ["idle", "iowait", "steal"];
 const TICKS_PER_SECOND = 100;
 
-/** Returns the resources of the node that a guest with that number of CPUs uses. */
+/** Returns the resources of the node that a guest with `cpus` CPUs uses in this condition. */
 export function guestUse(name: GuestConditionName, cpus: number): GuestUse {
   const { cpuShares, disk, touchedKib } = CONDITIONS[name];
   const running = Object.entries(cpuShares).filter(([mode]) => !IDLE_MODES.includes(mode));

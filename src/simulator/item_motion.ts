@@ -22,8 +22,8 @@ export function ioMotion(guest: GuestUse | undefined): (item: string) => Motion 
 }
 
 /**
- * Returns how the CPU time of a process changes, in ticks of 10 ms. Times of children count when they have ended. The CPU time
- * of a guest is user time of its hypervisor.
+ * Returns how the CPU time of a process changes, in ticks of 10 ms. The times of its children grow rarely, since the
+ * kernel adds a child's time only when the child has ended. The CPU time of a guest is user time of its hypervisor.
  */
 export function procStatMotion(guest: GuestUse | undefined): (item: string) => Motion {
   return (item) => {

@@ -39,7 +39,7 @@ export function perSecond(rate: number): Motion {
   };
 }
 
-/** Returns a whole number of events, which differs by at most a fifth from the rate. */
+/** Returns how many events happen: `rate` a second, at most a fifth more or less, rounded up or down at random. */
 export function eventsWithin(elapsedMs: number, rate: number, random: () => number): number {
   return Math.floor((elapsedMs / 1_000) * rate * (0.8 + 0.4 * random()) + random());
 }
@@ -59,7 +59,7 @@ export function gauge({ around, quantum = 1, spread = 0.2 }: GaugeOptions): Moti
   return { first: draw, next: (_value, random) => draw(random) };
 }
 
-/** Counts the scrapes. For families that change on every scrape: one that rests on a scrape would not count it. */
+/** Counts the scrapes. Only for a family that changes on every scrape, since a family that rests would miss scrapes. */
 export const EVERY_TIME: Motion = { first: () => 0, next: (value) => value + 1 };
 
 /** A number that is zero most of the time, like more than half of the numbers on a real page. */

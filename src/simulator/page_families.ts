@@ -98,8 +98,8 @@ function grid(name: string, help: string, { label, of, names, motion }: Grid): F
 }
 
 /**
- * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. `guest` is given if a
- * guest runs in the process: the resources that this guest uses.
+ * Makes the families of a process on the node: the shim itself, its hypervisor or virtiofsd. If a guest runs in the
+ * process, `guest` has the resources that this guest uses.
  */
 function processFamilies(
   prefix: string,
@@ -273,7 +273,7 @@ export function rsShimFamilies(
   ];
 }
 
-/** Makes the part of the guest's agent, which is the same for all shims, sorted by name like the agent's registry. */
+/** Makes the part of the guest's agent, which is the same for all shims, sorted by name like that agent's registry. */
 export function agentFamilies({
   disks = 26,
   guestInterfaces = 2,

@@ -27,8 +27,8 @@ export interface SimulatedPageOptions extends PageSizes {
 export interface SimulatedPage {
   readonly samples: number;
   /**
-   * Returns the text of the next scrape: numbers have changed, and the agent's blocks of a Go shim are in another
-   * order. The buffer is not changed later.
+   * Returns the text of the next scrape: numbers have changed, and on a Go shim's page the blocks of the guest's agent
+   * are in another order. The buffer is not changed later.
    */
   render(): Buffer;
   /** Returns only the shim's own part, which is served while the guest's agent does not answer. */
@@ -70,7 +70,7 @@ interface Layout {
   readonly bytesMax: number;
 }
 
-/** How many layouts are kept; one more, and all are made anew. A node has one or two, and tests make some more. */
+/** The most layouts that are kept. When one more is made, all others are dropped. A node has one or two, tests more. */
 const LAYOUTS_MAX = 16;
 const layouts = new Map<string, Layout>();
 

@@ -31,7 +31,7 @@ export function shimFaultOf(fault: SandboxFault): ShimFault {
     case "dead_persist":
     case "left_directory":
       return "none";
-    // A scrape ends such a shim, while its guest boots as well as later.
+    // A scrape ends the shim of such a sandbox, both while its guest boots and later.
     case "old_state":
       return "abort";
     default:

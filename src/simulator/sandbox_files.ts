@@ -5,7 +5,10 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { NumberStyle } from "./number_text.ts";
 
 const HOUR_MS = 3_600_000;
-/** How many milliseconds to wait for the next file time. The kernel's file times advance in smaller steps. */
+/**
+ * How many milliseconds to wait between two tries to give a file a later time. The kernel's file times advance in steps
+ * of at most 10 ms.
+ */
 const FILE_TIME_STEP_MS = 5;
 
 /** Makes a sandbox's directory with the mode that its runtime uses. Rejects if it exists already. */
@@ -38,8 +41,8 @@ export async function age(path: string): Promise<void> {
 }
 
 /**
- * Sets the mode of `path` to what it is, again and again, until its change time in the kernel is later than that of
- * `other`.
+ * Sets the mode of the file at `path` to what it is already, again and again, until the file's ctime is later than that
+ * of the file at `other`.
  */
 export async function outlive(path: string, other: string): Promise<void> {
   const { mode } = await stat(path);

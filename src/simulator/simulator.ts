@@ -59,7 +59,7 @@ export interface Simulator {
   close(): Promise<void>;
 }
 
-/** Starts a node. If a sandbox cannot be made, it rejects, and nothing is left running. */
+/** Starts a node. Rejects if a sandbox cannot be made; nothing is left running then. */
 export async function startSimulator(options: SimulatorOptions): Promise<Simulator> {
   const node = new SimulatedNode(options);
   try {
@@ -113,8 +113,8 @@ class SimulatedNode implements Simulator {
   }
 
   /**
-   * Returns the path of the CRI socket. It must be within `SOCKET_PATH_BYTES_MAX`, because gRPC, unlike the clients of
-   * shims, opens no longer ones.
+   * Returns the path of the CRI socket. It must be within `SOCKET_PATH_BYTES_MAX`, because gRPC cannot open a longer
+   * path, unlike the clients of shims.
    */
   #criPath(): string {
     const path = join(this.#dir, "cri.sock");

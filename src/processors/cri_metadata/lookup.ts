@@ -40,7 +40,8 @@ export interface PodLookupListener {
    */
   failed(endpoint: string, error: CriError): boolean;
   /**
-   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after it has returned.
+   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after that call has
+   * returned.
    */
   found(pod: Pod): void;
   /** Called with each event of a runtime. Returns whether the event is a reason to ask for a list. */
@@ -124,7 +125,7 @@ export class PodLookup {
     this.listAt(this.#nowMs() + GATHER_MS);
   }
 
-  /** Asks for the sandbox's pod until it is known or forgotten. */
+  /** Asks for the sandbox's pod until a runtime lists the pod, or until `forget` is called. */
   want(id: string): void {
     const dueMs = this.#nowMs() + GATHER_MS;
     this.#wanted.set(id, { dueMs, delayMs: RETRY_MIN_MS });

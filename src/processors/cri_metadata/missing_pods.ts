@@ -45,8 +45,8 @@ interface Missing {
 
 /**
  * Finds the pods that should have a sandbox and have none. If there are such pods, the receivers probably look in the
- * wrong directories, or these were replaced on the node. A pod counts when two lists have it and it is older than
- * `GRACE_MS`.
+ * wrong directories, or the directories were replaced on the node. A pod counts when it is older than `GRACE_MS` and
+ * two lists have it that are `CONFIRM_MS` apart.
  */
 export class MissingPods {
   readonly #options: MissingPodsOptions;
@@ -90,7 +90,10 @@ export class MissingPods {
     return `cannot find sandboxes of ready pods under ${roots.join(", ")}: ${pods}; name the node's directories in the receiver's roots, or Kata's handlers in kata_handlers`;
   }
 
-  /** The next time at which another list may make a pod count, or an error; undefined if no pod is missing. */
+  /**
+   * The next time at which another list may make a pod count, or may give the receivers an error; undefined if there is
+   * no such time.
+   */
   get nextMs(): number | undefined {
     const nowMs = this.#options.clock.monotonicMs();
     const times = [...this.#all()].flatMap(({ sinceMs, countsAtMs }) => [countsAtMs, sinceMs + ERROR_MS]);
@@ -123,7 +126,7 @@ export class MissingPods {
     const { clock, logger } = this.#options;
     const nowMs = clock.monotonicMs();
     const before = this.#counted;
-    // The same runtime may be at two endpoints, one of which is a link to the other.
+    // The same runtime may be at two endpoints, one of which is a link to the other. Each of its pods counts once.
     const byId = new Map([...this.#all()].filter(({ counts }) => counts).map((one) => [one.id, one]));
     const counted = [...byId.values()];
     this.#counted = counted;
@@ -149,7 +152,7 @@ export class MissingPods {
 
 /**
  * Notes a pod that is missing since now. The pod's age so far counts towards `GRACE_MS`, so that an agent that starts
- * later need not wait.
+ * after the pod need not wait for the whole of it.
  */
 function missingSince({ id, name, namespace, createdAtMs }: ListedPod, clock: Clock): Missing {
   const sinceMs = clock.monotonicMs();

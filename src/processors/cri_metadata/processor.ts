@@ -189,7 +189,8 @@ export class CriMetadataProcessor implements Processor {
     }
     const resource = sandbox.named;
     if (sandbox.sent !== resource) {
-      // The old resource ends only with the next reading: until then its last reading is still right.
+      // The old resource is ended only now, just before the reading that replaces its last one, so that the sandbox has
+      // no gap between the two.
       if (sandbox.sent !== undefined) this.#next.end({ resource: sandbox.sent, timeMs: reading.timeMs });
       sandbox.sent = resource;
     }

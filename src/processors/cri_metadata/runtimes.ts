@@ -48,7 +48,10 @@ export class Runtimes {
     this.#states = new Map(endpoints.map((endpoint) => [endpoint, unasked(endpoint)]));
   }
 
-  /** Why it is not known now what the node's runtime lists; undefined if it answers, and before the first calls end. */
+  /**
+   * Why it is not known now which sandboxes the node's runtime lists; undefined if all runtimes that are needed answer,
+   * and before the first calls end.
+   */
   get fault(): RuntimeFault | undefined {
     const needed = this.#needed();
     const errors = needed.flatMap(({ error }) => error ?? []);

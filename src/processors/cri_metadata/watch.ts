@@ -22,7 +22,8 @@ export interface RuntimeWatchOptions {
    */
   sandboxIds(): Iterable<string>;
   /**
-   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after it has returned.
+   * Called with the pod of a sandbox for which `want` was called: once for each call of `want`, after that call has
+   * returned.
    */
   onPod(pod: Pod): void;
 }
@@ -97,7 +98,7 @@ export class RuntimeWatch {
     this.#lookup.start();
   }
 
-  /** Asks for the sandbox's pod until it is known or forgotten. */
+  /** Asks for the sandbox's pod until a runtime lists the pod, or until `forget` is called. */
   want(id: string): void {
     this.#lookup.want(id);
   }
@@ -167,7 +168,7 @@ export class RuntimeWatch {
     return Array.from(this.#options.settings.host.single(SANDBOX_SOURCES).all(), ([, source]) => source);
   }
 
-  /** The receivers' roots; empty if there is no receiver, or if one does not know its sandboxes yet. */
+  /** The receivers' roots; empty if there is no receiver, or if a receiver does not know its sandboxes yet. */
   #roots(): readonly string[] {
     const roots = this.#sources().map((source) => source.roots());
     return roots.some((one) => one.length === 0) ? [] : roots.flat();

@@ -41,8 +41,8 @@ export class ListWitness implements RuntimeWitness {
   /** The pods of the node's sandboxes, also of those that are no longer listed. */
   readonly #pods = new Map<string, KnownPod>();
   /**
-   * The node's sandboxes that no runtime lists, with the time since when by the monotonic clock; infinite once the log
-   * has named the sandbox.
+   * The node's sandboxes that no runtime lists, each with the time by the monotonic clock since when it is unlisted.
+   * The time is infinite once the log has named the sandbox.
    */
   readonly #unlisted = new Map<string, number>();
   /** The current minute of the log: lines about pods that became known, and the number of pods without a line. */

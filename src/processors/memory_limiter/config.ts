@@ -18,7 +18,7 @@ export interface MemoryLimiterConfig {
 
 export interface GcIntervals {
   readonly minMs: number;
-  /** The interval grows up to this while collections free nothing; 0 lets it not grow. */
+  /** The interval grows up to this while collections free nothing. If this is 0, the interval does not grow. */
   readonly maxMs: number;
 }
 

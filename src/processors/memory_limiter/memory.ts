@@ -15,12 +15,13 @@ export interface MemoryUsage {
   readonly heldBytes: number;
   /**
    * The part of the held memory that is in use. Node keeps most of the memory that is freed, above all that of buffers,
-   * and uses it again later. So the held memory does not fall after a spike, and a limit must look at this number.
+   * and uses it again later. So the held memory does not fall after a spike, and limits are compared with this number
+   * instead.
    */
   readonly usedBytes: number;
   /** The memory that the process may have: its control groups' limit, or the machine's memory. */
   readonly availableBytes: number;
-  /** The memory at which V8 ends the process: the heap's limit, and the memory outside the heap now. */
+  /** The memory at which V8 ends the process: the heap's limit plus the memory that is outside the heap now. */
   readonly reachBytes: number;
 }
 
@@ -79,7 +80,7 @@ function findCollector(): Collect {
   }
 }
 
-/** Reads /proc/self/status. The returned function gives a size in bytes by its name; undefined if it is not there. */
+/** Reads /proc/self/status. The returned function gives a size in bytes by its name; undefined for an unknown name. */
 function readStatus(): (name: string) => number | undefined {
   let text = "";
   try {

@@ -14,7 +14,10 @@ import type { Visits } from "./visits.ts";
  */
 const URL_BYTES_MAX = 4_096;
 
-/** A request to a shim for its agent's URL. All callers of `ask` share it until an interval after it was made. */
+/**
+ * A request to a shim for the URL of its guest's agent. All callers of `AgentUrls.ask` share it while it has no result,
+ * and until an interval has passed since the shim was asked.
+ */
 interface Question {
   readonly answer: Promise<string>;
   /** When the shim was asked, by the monotonic clock; undefined before that, and if the sandbox may not be asked. */
@@ -41,8 +44,8 @@ export class AgentUrls {
   }
 
   /**
-   * Resolves with the agent's URL, from an answer that is at most an interval old. Rejects if the sandbox may not be
-   * asked, or does not answer. A sandbox that did not answer is not asked again for an interval.
+   * Resolves with the URL of the guest's agent, from an answer that is at most an interval old. Rejects if the sandbox
+   * may not be asked, or does not answer. A sandbox that did not answer is not asked again for an interval.
    */
   ask(sandbox: Sandbox): Promise<string> {
     const known = this.#questions.get(sandbox);

@@ -57,7 +57,8 @@ export class RawPages {
     const request = this.#requests.get(sandbox);
     if (request === undefined) return;
     if (request.page !== undefined) {
-      // A page is kept that is no longer the latest one, and nobody waits for the new one.
+      // The kept page is dropped, since it is no longer the latest one. Nobody waits for the new page: the kept one
+      // was the answer to all requests so far.
       this.#requests.delete(sandbox);
     } else if (this.#bytes() + length > BYTES_MAX) {
       this.refuse(sandbox, `no memory left: raw pages may take ${BYTES_MAX} bytes together`);

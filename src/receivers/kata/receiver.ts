@@ -32,13 +32,13 @@ import { Visits } from "./visits.ts";
 
 const MINUTE_MS = 60_000;
 /**
- * The time between two regular reports of the receiver's status, which also changes without an event: a pod's start may
- * be over by then, or a pod's name be known.
+ * The time between two regular reports of the receiver's status. The status also changes without an event, as when a
+ * pod's start has taken too long, or when the container runtime has named a pod.
  */
 const REPORT_MS = 10_000;
 /**
- * The time for which `shutdown` waits for scrapes under way. A shim that is cut off in its answer may leave the guest
- * out of its next pages.
+ * The time for which `shutdown` waits for scrapes under way, since a shim that is cut off in its answer may leave the
+ * guest out of its next pages.
  */
 const SHUTDOWN_GRACE_MS = 1_000;
 
@@ -168,7 +168,7 @@ export class KataReceiver implements Receiver, SandboxSource {
 
   /**
    * Returns the sandbox of this id. If several roots have a sandbox of this id, returns the one that the pipeline
-   * shows.
+   * shows, or the first if it shows none of them.
    */
   #sandboxOf(id: string): Sandbox | undefined {
     const found = [...this.#sandboxes.values()].filter((sandbox) => sandbox.found.id === id);

@@ -96,8 +96,8 @@ export class SandboxLog {
 
   /**
    * Logs what was left out of the sandbox's page: one line if the page has bad lines and nothing was left out of the
-   * page before, and one, with the option to raise, for each limit that is exceeded for the first time. While lines are
-   * left out, the summaries name the sandbox.
+   * page before, and one line for each limit that the sandbox exceeds for the first time, which names the option to
+   * raise. While lines are left out, the summaries name the sandbox.
    */
   page(sandbox: Sandbox, { badLines, skippedLines, limits, firstFault }: ParsedPage): void {
     const reason = `line ${firstFault?.line ?? 0}: ${firstFault?.reason ?? "the page was cut"}`;
@@ -225,8 +225,8 @@ function needsAttention(sandbox: Sandbox, nowMs: number): boolean {
 }
 
 /**
- * Returns whether the condition is no news: an unsafe sandbox stays unsafe, and a guest whose policy forbids metrics
- * stays partial.
+ * Returns whether the condition has lasted for so long that it is no news: an unsafe sandbox stays unsafe, and one
+ * whose guest's policy forbids metrics stays partial.
  */
 function isSteady({ state, since }: Condition, nowMs: number): boolean {
   return (state === "unsafe" || state === "up") && nowMs - since.monotonicMs > STEADY_MS;

@@ -8,7 +8,7 @@ import { type Instant, instantOf } from "./sandbox/instant.ts";
 import { outranks, type Sandbox } from "./sandbox/sandbox.ts";
 import { sandboxNameOf } from "./sandbox/sandbox_name.ts";
 
-/** The last reading of a sandbox that the pipeline has got. */
+/** The last reading that the pipeline has got of one sandbox. */
 interface LastReading {
   readonly sandbox: Sandbox;
   /** When the sandbox came into the state that the reading shows. */
@@ -19,8 +19,8 @@ interface LastReading {
 }
 
 /**
- * Hands readings to the pipeline, and records which sandboxes the pipeline shows, since the series of these must be
- * ended.
+ * Hands readings to the pipeline, and records which sandboxes the pipeline shows, since only the series of a sandbox
+ * that is shown must be ended.
  */
 export class Shown {
   readonly #settings: Settings;

@@ -151,8 +151,8 @@ export class Visits {
     const { lanes, shown, metrics, settings } = this.#options;
     if (sandbox.ended || !this.#isReady(sandbox)) return undefined;
     const { nextScrape } = sandbox.condition;
-    // While this visit waited for its turn, the shim did not answer a request for its agent's URL, and its scrapes were
-    // put off. The pipeline has no reading yet that says so.
+    // While this visit waited for its turn, the shim did not answer a request for the URL of the guest's agent, and its
+    // scrapes were put off. The pipeline has no reading yet that says so.
     if (nextScrape !== undefined && nextScrape.monotonicMs > settings.clock.monotonicMs()) {
       this.#reportUnlessShown(sandbox, Number.POSITIVE_INFINITY);
       return undefined;

@@ -14,7 +14,7 @@ export const JAILER = "firecracker";
 export interface FoundSandbox {
   readonly id: string;
   readonly root: Root;
-  /** The runtime of its root; unknown where the config names the root's directory twice, with two runtimes. */
+  /** The runtime of `root`; unknown where the config names the root's directory twice, with two runtimes. */
   readonly runtime: Runtime;
   readonly directory: string;
   readonly identity: DirectoryIdentity;

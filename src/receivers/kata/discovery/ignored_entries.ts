@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Root } from "./root.ts";
 
-/** The reason why an entry of a root is ignored although it looks like a sandbox, or why a whole root is. */
+/** The reason why an entry of a root is ignored although it looks like a sandbox, or why a whole root is ignored. */
 export type IgnoredReason = "link" | "name" | "limit" | "duplicate_root" | "duplicate_sandbox" | "owned";
 
 const TEXTS: Readonly<Record<IgnoredReason, string>> = {

@@ -37,9 +37,9 @@ function removalText(path: string, removed: string): string {
 }
 
 /**
- * Returns the directory on the way to the path that no longer exists on the node although the path leads to it, as it is
- * with a mount whose source was removed. Such a directory is empty and can get no entry, so it is the last one on the way
- * that can be reached.
+ * Returns the directory, at the path or above it, that was removed on the node and can still be reached here, as a
+ * mount whose source was removed can; undefined if there is none. Such a directory is empty and can get no entry, so it
+ * is the last one on the way to the path that can be reached.
  */
 function removedDirectory(path: string): string | undefined {
   try {

@@ -10,7 +10,7 @@ export interface WatchOptions {
   onName(name: string): void;
   /** Called when the root itself may be gone. */
   onRoot(): void;
-  /** Called once for each fault. Nothing is watched until `arm` succeeds; scans find the sandboxes meanwhile. */
+  /** Called once for each fault. From then on, only scans find sandboxes, until `arm` succeeds. */
   onError(error: Error): void;
 }
 

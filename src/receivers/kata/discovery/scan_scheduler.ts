@@ -27,7 +27,7 @@ export interface ScanSchedulerOptions {
   onWatchFault(path: string, error: Error): void;
 }
 
-/** The time from a hint to the check: many hints come together when a pod starts or ends. */
+/** The time from a hint to the check, so that the many hints of one pod's start or end are checked together. */
 const HINT_DELAY_MS = 30;
 /**
  * The most hinted names that are kept until they are checked. If there are more, the roots are scanned as a whole
@@ -139,7 +139,7 @@ export class ScanScheduler {
       this.#isScanning = true;
       this.#isUrgent = this.#isWanted;
       this.#isWanted = false;
-      // Armed before the scan: the scan finds what came before, and hints report what comes from now on.
+      // Watching begins before the scan, so that hints report everything that is made too late for the scan to find.
       for (const watch of this.#watches) watch.arm();
     }
     this.#isScanning = !this.#discovery.reconcile();
@@ -176,7 +176,10 @@ export class ScanScheduler {
     if (!this.#timers.has("names")) this.#after("names", HINT_DELAY_MS, () => this.#checkNames(this.#names));
   }
 
-  /** Checks the names and empties the map. Directories without a place become newcomers; the oldest newcomers are dropped. */
+  /**
+   * Checks the names and empties the map. Directories for which there is no place become newcomers. The oldest
+   * newcomers beyond `NEWCOMERS_MAX` are dropped.
+   */
   #checkNames(names: Map<string, Name>): void {
     const all = [...names.values()];
     names.clear();

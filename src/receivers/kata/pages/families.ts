@@ -34,7 +34,7 @@ function renamed(name: string): string {
 
 const RENAMED = /^kata_shim_(?=go_|process_)/;
 
-/** Returns the name that a family has on a shim's page. */
+/** Returns the name on a shim's page of the family that the agent keeps under `name`: the opposite of `renamed`. */
 export function shimName(name: string): string {
   return name.replace(RENAMED, "");
 }
@@ -98,7 +98,10 @@ export function trustOfCut(trust: PageTrust): PageTrust {
   };
 }
 
-/** Families of the agent itself, which no shim may bring even if the operator names them. */
+/**
+ * The names of the agent's own families, and of kata-monitor's, which the agent serves too. No shim may bring such a
+ * family, even if the operator names it.
+ */
 const AGENT_NAME = /^kata_(collector|monitor)_/;
 const UNKNOWN = { reason: "family that no shim has" };
 

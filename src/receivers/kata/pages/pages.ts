@@ -16,7 +16,8 @@ import { OwnFamilies, type ShownCondition } from "./own_families.ts";
 import { wholeLines } from "./shim_page.ts";
 
 /**
- * The condition of a sandbox that answers and has no complaint. Only its families are used, so its times do not matter.
+ * The condition of a sandbox that answers and has no complaint. It only decides which of the agent's own families a
+ * reading has, so its times do not matter.
  */
 const UP: ShownCondition = {
   state: "up",
@@ -68,13 +69,14 @@ export class Pages {
   read(sandbox: Sandbox, answer: ScrapeOutcome & { ok: true }, facts: SandboxFacts): ParsedPage {
     const { page, length, whole, limit } = answer;
     const { source, condition } = sandbox;
-    // The page may change the sandbox's condition, but hardly ever the number of families that show it.
+    // The page may change the sandbox's condition, but hardly ever the number of the agent's own families. If it does,
+    // `columns` moves the numbers.
     source.beginWith(this.own.shape(condition.state === "up" ? condition : UP, facts).families);
     const usable = whole ? length : wholeLines(page, length);
     const trusts = limit === undefined ? this.#trusts : this.#trustsOfCut;
     const read = source.parse(page, usable, trusts[sandbox.shim ?? "rs"]);
     if (limit !== undefined) return withRestLeftOut(read, limit, lineAt(page, usable));
-    // The last line was cut off, and counts as a bad line.
+    // If the last line was cut off, it was not parsed, and counts as a bad line.
     return usable === length ? read : { ...read, badLines: read.badLines + 1 };
   }
 
@@ -118,7 +120,7 @@ function withRestLeftOut(page: ParsedPage, limit: BodyLimit, line: number): Pars
 
 /**
  * Returns the numbers with `by` more columns in front of the page's own. A negative `by` removes columns, as when the
- * last page exceeded more limits than this one.
+ * page before exceeded more limits than this one.
  */
 function widened(values: Float64Array, by: number): Float64Array {
   const wider = new Float64Array(values.length + by);

@@ -8,7 +8,7 @@ import { isOwnFamily } from "./own_families.ts";
 
 const LF = 10;
 
-/** Returns whether the guest agent's part of the page is missing. The part always has the count of the agent's scrapes. */
+/** Returns whether the part of the guest's agent is missing. That part always has `kata_agent_scrape_count`. */
 export const isPartial: (schema: Schema) => boolean = memoized(
   ({ families }) => !families.some(({ name }) => name === "kata_agent_scrape_count"),
 );

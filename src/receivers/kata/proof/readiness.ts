@@ -90,7 +90,7 @@ export class ReadinessCheck {
     return this.look().state === "ready" && this.#record === before;
   }
 
-  /** Returns the record of the socket that exists, or of the last one if none does; undefined if there has been none. */
+  /** Returns the record of the socket, or of the last one if there is no socket now; undefined if there was none. */
   #recordOf(socket: Stats | undefined, state: Stats | undefined, nowMs: number): SocketRecord | undefined {
     const before = this.#record;
     if (socket === undefined || (before !== undefined && isSame(socket, before.socket))) return before;

@@ -62,8 +62,8 @@ export class Answers {
   }
 
   /**
-   * Returns the complaint that the last two answers were slow; undefined if one was not, since one slow answer may be
-   * chance.
+   * Returns the complaint that the last two answers were slow; undefined unless both were slow, since a single
+   * slow answer may be chance.
    */
   #slowness({ durationMs }: ShimAnswer): Complaint | undefined {
     const before = this.#slowMs;

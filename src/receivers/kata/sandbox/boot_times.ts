@@ -22,17 +22,21 @@ export interface Births {
 
 const UNSEEN: BootTimes = { socketMs: undefined, answerMs: undefined };
 
-/** The two clocks contradict each other if the time between two instants differs by more than this. */
+/**
+ * If the clock of the time of day and the monotonic clock differ by more than this in the time between two instants,
+ * they contradict each other.
+ */
 const DRIFT_MS_MAX = 1_000;
 
 /**
- * The times of files lag behind by up to a tick of the kernel's clock, which is at most 10 ms. This is twice as much.
+ * The tolerance of comparisons with the times of files, which may lag behind by a tick of the kernel's clock. A tick is
+ * at most 10 ms; this is twice as much.
  */
 const LAG_MS_MAX = 20;
 
 /**
  * Returns the times of a sandbox that gives its first answer now. For a sandbox that existed before the receiver began they
- * are undefined: its first answer to this agent is not its first answer.
+ * are undefined, since its shim may have answered before.
  */
 export function bootTimes(
   births: Births | undefined,

@@ -34,7 +34,7 @@ export interface Condition {
 /** The codes of the steps of a pod's start. */
 const STARTING: ReadonlySet<string> = new Set(["new", "no_socket", "no_state", "missing"]);
 
-/** Returns whether the sandbox may just be starting. One that is pending for another reason needs an operator. */
+/** Returns whether the sandbox may just be starting. A sandbox that is pending for another reason needs an operator. */
 export function isStarting({ state, code }: Condition): boolean {
   return state === "pending" && STARTING.has(code);
 }
@@ -104,8 +104,8 @@ function judge(
 const PAUSE_MS_MAX = 300_000;
 
 /**
- * Returns how long a sandbox is not asked after this many broken-off scrapes in a row: two intervals, doubled each time
- * up to `PAUSE_MS_MAX`.
+ * Returns how long a sandbox is not asked after this many broken-off scrapes in a row: two intervals after the first
+ * one, doubled with each further one up to `PAUSE_MS_MAX`, and at least one interval.
  */
 export function pauseMs(breakOffs: number, intervalMs: number): number {
   return Math.max(intervalMs, Math.min(PAUSE_MS_MAX, intervalMs * 2 ** breakOffs));

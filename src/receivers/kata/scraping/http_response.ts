@@ -28,8 +28,8 @@ export type Progress =
   /** More bytes must come. */
   | { readonly state: "incomplete" }
   /**
-   * The buffer holds the body. `whole` is false if the body may be cut, because only the end of the connection shows its end,
-   * or was cut at `limit`.
+   * The buffer holds the body. `whole` is false if the body was cut at `limit`, or if it may be cut because only the
+   * end of the connection shows where it ends.
    */
   | { readonly state: "complete"; readonly whole: boolean; readonly limit: BodyLimit | undefined }
   | {

@@ -8,7 +8,7 @@ const SLOW_FACTOR = 8;
 
 export interface LanesOptions<T> {
   readonly clock: Clock;
-  /** Jobs that may run at a time, slow ones not counted. */
+  /** The most jobs that may run at a time. Slow jobs are not counted, up to `SLOW_FACTOR` times as many. */
   readonly limit: number;
   /** Makes the tool that a job works with. Up to `limit` tools are kept for later jobs. */
   make(): T;
