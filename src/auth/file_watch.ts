@@ -40,7 +40,8 @@ export class FileWatch {
   }
 
   /**
-   * Watches the file and the links that lead to it now. The caller must call `arm` first, and again after each hint.
+   * Watches the file and the links that lead to it now. Nothing is watched before the first call. Must be called again
+   * after each hint, since the links may lead elsewhere by then.
    */
   arm(): void {
     const { path, clock, onHint } = this.#options;

@@ -5,8 +5,8 @@ import { placeIn, type SchemaPlace, takesNull, wantsListOfTexts, wantsText } fro
 /**
  * Turns the tree into plain data for a schema, by the Collector's rules of decoding:
  *
- * - a field that takes only texts gets the text that `${…}` stood for, such as "0123", not the number that YAML reads
- *   in it;
+ * - in a field that takes only texts, a value that came from `${…}` stays a text, such as "0123", although YAML would
+ *   read it as a number;
  * - a field that takes a list of texts can be one text, which is split at its commas;
  * - a null entry is left out, so that the default is used, unless the schema takes null or does not know the key.
  */

@@ -29,8 +29,9 @@ export interface DeliveryChainOptions {
  *
  * 1. The intake adds it to the queue if there is room. If there is none, it counts the request as lost.
  * 2. The queue keeps it, in memory or on disk, until it is acknowledged.
- * 3. The batcher decides when requests leave the queue, and how many of them together.
- * 4. The sender sends the batch when the circuit breaker allows it, and acts on the peer's answer: it acknowledges the
+ * 3. The batcher decides when requests leave the queue, and how many of them together. It is asked when the circuit
+ *    breaker allows another batch.
+ * 4. The sender sends the batch, and acts on the peer's answer: it acknowledges the
  *    requests, or requeues them.
  *
  * Each request for which `enqueue` returns true is delivered, kept on disk, or reported as lost with a reason.

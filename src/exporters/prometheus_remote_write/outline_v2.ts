@@ -107,8 +107,8 @@ export class OutlineV2 implements RequestBuilder {
  */
 class SymbolTable {
   /**
-   * By text, or by the start of a slot for a resource's label, the number of the text in the table. Number 0 is the
-   * empty text.
+   * The number of each text in the table. The key is the text itself. For the value of a resource's label, which differs
+   * by resource, the key is the offset at which it will be written. Number 0 is the empty text.
    */
   readonly #refs = new Map<string | number, number>([["", 0]]);
   readonly #ends = [2];

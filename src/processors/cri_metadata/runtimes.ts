@@ -111,8 +111,8 @@ export class Runtimes {
   }
 
   /**
-   * Whether a runtime lists the sandbox. "unasked" means that the sandbox may be newer than the last call; "unknown" means
-   * that a runtime that may list it does not answer.
+   * Whether a runtime lists the sandbox. "unknown": a runtime that may list it does not answer, or was
+   * not asked yet. "unasked": all runtimes answer, but the sandbox may be newer than the last call.
    */
   lists(id: string): "listed" | "unlisted" | "unasked" | "unknown" {
     const states = [...this.#states.values()];

@@ -7,8 +7,8 @@ import type { FamilySeries } from "./series.ts";
  */
 export interface Conflict {
   /**
-   * - `type`: families of one name differ in kind. They are written without a type. If their lines differ too, the
-   *   family that fewer resources have is left out.
+   * - `type`: families of one name differ in kind. Scalars, such as a gauge and a counter, are all written, without a
+   *   type. If a histogram or a summary is among them, one family stays, usually the one that more resources have.
    * - `name`: a family has the name of another one's `_bucket`, `_sum` or `_count` lines, in OpenMetrics also of its
    *   `_created` line. Of these two families, the one that fewer resources have is left out.
    * - `value`: a point has a number that its kind forbids, and is left out.
