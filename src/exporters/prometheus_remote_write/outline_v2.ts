@@ -108,7 +108,7 @@ export class OutlineV2 implements RequestBuilder {
 class SymbolTable {
   /**
    * The number of each text in the table. The key is the text itself. For the value of a resource's label, which differs
-   * by resource, the key is the offset at which it will be written. Number 0 is the empty text.
+   * by resource, the key is the offset of its bytes among the resource's values. Number 0 is the empty text.
    */
   readonly #refs = new Map<string | number, number>([["", 0]]);
   readonly #ends = [2];
