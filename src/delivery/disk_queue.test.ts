@@ -17,7 +17,7 @@ import { type TestContext, test } from "node:test";
 import { FakeClock } from "../clock/fake_clock.ts";
 import { seededRandom } from "../simulator/random.ts";
 import { DiskQueue } from "./disk_queue.ts";
-import type { Damage } from "./disk_segment.ts";
+import { type Damage, Segment } from "./disk_segment.ts";
 import type { PendingRequest, RequestQueue } from "./queue.ts";
 
 const MIB = 1024 * 1024;
@@ -242,4 +242,25 @@ test("a queue whose directory was removed goes on in a new one, and loses nothin
   assert.deepEqual(drain(queue), ["before", "after"]);
   add(queue, "later");
   assert.deepEqual(drain(open()), ["later"], "after a crash");
+});
+
+test("records that the disk fails to read are lost and counted, and nothing throws", (context) => {
+  const { directory, damages } = disk(context);
+  const segment = new Segment(join(directory, "0000000000000001.log"), 1);
+  for (const [index, text] of ["one", "two"].entries())
+    segment.append(Buffer.from(text), { sequence: index + 1, points: 3, addedMs: 1 }, { sync: false });
+  // Every read of the file fails from now on.
+  segment.close();
+  const taken = segment.take(
+    () => true,
+    () => false,
+    (damage) => damages.push(damage),
+  );
+  assert.equal(taken, undefined);
+  assert.deepEqual(
+    damages.map(({ lost }) => lost),
+    [{ requests: 2, items: 6, bytes: 6 }],
+  );
+  assert.equal(segment.oldestMs, undefined);
+  assert.equal(segment.isAcknowledged, true, "so the file is removed");
 });

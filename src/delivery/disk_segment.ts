@@ -224,14 +224,22 @@ export class Segment {
     return this.#end;
   }
 
+  /**
+   * Returns the bytes of the range up to the first that cannot be read. A disk that fails to read (EIO) is like one that
+   * returns other bytes: it costs the records that lie there, and not the queue.
+   */
   #read(position: number, length: number): Buffer {
     const wanted = Math.max(0, Math.min(length, this.#end - position));
     const bytes = Buffer.allocUnsafe(wanted);
     let read = 0;
-    while (read < wanted) {
-      const more = readSync(this.#fd, bytes, read, wanted - read, position + read);
-      if (more === 0) break;
-      read += more;
+    try {
+      while (read < wanted) {
+        const more = readSync(this.#fd, bytes, read, wanted - read, position + read);
+        if (more === 0) break;
+        read += more;
+      }
+    } catch {
+      // The record that the bytes belong to is counted as damaged.
     }
     return bytes.subarray(0, read);
   }

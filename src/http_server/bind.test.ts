@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { createServer as createHttpServer } from "node:http";
 import { connect, createServer, type Server } from "node:net";
 import { networkInterfaces } from "node:os";
@@ -112,6 +112,18 @@ test("only the owner and the group may use a unix socket, whatever the umask", a
     server.close();
     await once(server, "close");
   }
+});
+
+test("a unix socket whose mode cannot be set is not left open", async (context) => {
+  const server = createHttpServer();
+  const path = join(testFolder(context), "socket");
+  // Somebody takes the file away before it gets its mode.
+  const opened: Open = async (one, where) => {
+    await open(one, where);
+    renameSync(path, `${path}.away`);
+  };
+  await assert.rejects(bind(server, { path }, opened), { code: "ENOENT" });
+  assert.equal(server.listening, false);
 });
 
 test("a unix socket that cannot be made says why", async (context) => {

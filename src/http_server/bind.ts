@@ -47,7 +47,10 @@ export async function bind(
     await open(server, address).catch(async (error: unknown) => {
       throw await clearer(error, address.path);
     });
-    await chmod(address.path, SOCKET_MODE);
+    await chmod(address.path, SOCKET_MODE).catch((error: unknown) => {
+      server.close();
+      throw error;
+    });
     return { addresses: [address], others: [] };
   }
   const hosts = address.host === "localhost" ? LOOPBACKS : [address.host];

@@ -16,6 +16,30 @@ test("the first stop signal aborts with its name, and each later one calls onSec
   assert.deepEqual([stop.reason, seconds], ["SIGTERM", 2]);
 });
 
+test("a signal that comes again at once is the same one, as npm passes on what the terminal sends to both", () => {
+  const source = new EventEmitter();
+  let seconds = 0;
+  let nowMs = 1_000;
+  const stop = stopSignal(
+    source,
+    () => seconds++,
+    () => nowMs,
+  );
+  const rows: [atMs: number, want: number][] = [
+    [0, 0],
+    [2, 0],
+    [100, 0],
+    [1_000, 1],
+    [1_010, 1],
+    [2_000, 2],
+  ];
+  for (const [atMs, want] of rows) {
+    nowMs = 1_000 + atMs;
+    source.emit("SIGINT");
+    assert.deepEqual([stop.reason, seconds], ["SIGINT", want], `after ${atMs} ms`);
+  }
+});
+
 test("a hangup before there is a listener reaches it later", () => {
   const source = new EventEmitter();
   const onHangup = hangups(source);

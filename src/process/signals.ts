@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+import { systemClock } from "../clock/clock.ts";
+
 /** The part of `process` that tells of signals. */
 export interface SignalSource {
   on(signal: NodeJS.Signals, listener: () => void): unknown;
@@ -28,13 +30,27 @@ export function ignoreSignals(source: SignalSource): void {
 export const STOP_SIGNALS: readonly NodeJS.Signals[] = ["SIGINT", "SIGTERM"];
 
 /**
- * Returns a signal that aborts at the first SIGINT or SIGTERM, with its name as the reason. Calls `onSecond` at each later
- * one.
+ * A signal that comes again within this time is the same one: npm passes on the SIGINT of Ctrl-C, which the terminal has
+ * sent to the program already. Nobody presses a key twice in this time.
  */
-export function stopSignal(source: SignalSource, onSecond: () => void): AbortSignal {
+const ECHO_MS = 150;
+
+/**
+ * Returns a signal that aborts at the first SIGINT or SIGTERM, with its name as the reason. Calls `onSecond` at each later
+ * one. `nowMs` is a monotonic clock.
+ */
+export function stopSignal(
+  source: SignalSource,
+  onSecond: () => void,
+  nowMs: () => number = systemClock.monotonicMs,
+): AbortSignal {
   const stop = new AbortController();
+  let last = { signal: "", atMs: 0 };
   for (const signal of STOP_SIGNALS) {
     source.on(signal, () => {
+      const isEcho = signal === last.signal && nowMs() - last.atMs < ECHO_MS;
+      last = { signal, atMs: nowMs() };
+      if (isEcho) return;
       if (stop.signal.aborted) onSecond();
       stop.abort(signal);
     });

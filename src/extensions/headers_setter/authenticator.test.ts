@@ -53,6 +53,8 @@ test("another authenticator is applied afterwards, and requests that it cannot s
     authenticator.refusal("http"),
     'additional_auth: authenticator "signer" is not in service::extensions',
   );
+  await assert.rejects(headers({ a: "b" }), /^Error: additional_auth: extension "signer" does not run now$/);
+  assert.equal(await authenticator.renew({ tenant: "t" }), false, "and renew never rejects");
   host.single(CLIENT_AUTHENTICATORS).add("signer", {
     refusal: (kind) => (kind === "grpc" ? "it signs HTTP" : undefined),
     authenticate: async ({ headers: before }) => ({ ...before, signed: Object.keys(before).join() }),

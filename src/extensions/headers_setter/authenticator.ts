@@ -47,7 +47,12 @@ export function createHeadersSetter(config: HeadersSetterConfig, settings: Setti
     refusal: (kind) => refusalOf(settings.host, additionalAuth, kind),
     async authenticate(request) {
       const headers = withRules(request.headers, rules, textOf);
-      return (await next()?.authenticate({ ...request, headers })) ?? headers;
+      if (additionalAuth === undefined) return headers;
+      const additional = next();
+      // While a reload exchanges that extension, a request must not go out without its credentials.
+      if (additional === undefined)
+        throw new Error(`additional_auth: extension "${additionalAuth}" does not run now`);
+      return await additional.authenticate({ ...request, headers });
     },
     async renew(refused) {
       await texts.readAgain();

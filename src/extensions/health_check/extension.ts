@@ -39,6 +39,8 @@ export class HealthCheck implements Extension {
   readonly #health: Health;
   readonly #share: Share;
   readonly #upSinceMs: number;
+  /** The same moment by the monotonic clock, since the wall clock may be set back. */
+  readonly #startedMs: number;
   readonly #gone = Promise.withResolvers<undefined>();
 
   constructor(config: HealthCheckConfig, settings: Settings) {
@@ -46,6 +48,7 @@ export class HealthCheck implements Extension {
     this.#settings = settings;
     const { clock, host } = settings;
     this.#upSinceMs = clock.nowMs();
+    this.#startedMs = clock.monotonicMs();
     this.#health = new Health(host.statuses, config.rules, () => clock.nowMs());
     const health = (answer: (request: IncomingMessage, response: ServerResponse) => void): Route => ({
       isHealth: true,
@@ -115,7 +118,7 @@ export class HealthCheck implements Extension {
   }
 
   #short(response: ServerResponse, { good, status, reasons = [] }: ShortAnswer): void {
-    const upMs = this.#settings.clock.nowMs() - this.#upSinceMs;
+    const upMs = this.#settings.clock.monotonicMs() - this.#startedMs;
     const upSince = new Date(this.#upSinceMs).toISOString();
     const uptime = formatDuration(upMs);
     json(response, good ? 200 : 503, {

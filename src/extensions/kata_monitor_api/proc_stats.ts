@@ -22,7 +22,6 @@ export interface ProcStats {
 
 /** USER_HZ, the unit of times in /proc, which is fixed whatever the kernel's own clock does. */
 const TICKS_PER_S = 100;
-const PAGE_BYTES = 4_096;
 /** The value that Go's client writes for "unlimited". */
 const UNLIMITED = 2 ** 64;
 
@@ -41,7 +40,8 @@ export function readProcStats(): ProcStats {
     maxFds: limitOf(limits, "Max open files"),
     virtualBytes: field(23),
     virtualBytesMax: limitOf(limits, "Max address space"),
-    residentBytes: field(24) * PAGE_BYTES,
+    // In kibibytes, and not in pages as in "stat", whose size depends on the machine.
+    residentBytes: toNumber(/^VmRSS:\s+(\d+) kB$/m.exec(read("self/status"))?.[1]) * 1_024,
     startTimeSeconds: bootSeconds + field(22) / TICKS_PER_S,
     receivedBytes,
     transmittedBytes,
