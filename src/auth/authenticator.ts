@@ -75,12 +75,10 @@ export interface ServerAuthenticator {
 
 /** The key of the agent's list of authenticators for outgoing requests. The list has them by their extensions' ids. */
 export const CLIENT_AUTHENTICATORS: Single<Offers<ClientAuthenticator>> = {
-  name: "client authenticators",
   make: () => new OfferList(),
 };
 
 /** The key of the agent's list of authenticators for incoming requests. The list has them by their extensions' ids. */
 export const SERVER_AUTHENTICATORS: Single<Offers<ServerAuthenticator>> = {
-  name: "server authenticators",
   make: () => new OfferList(),
 };

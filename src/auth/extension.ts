@@ -1,7 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Extension, Settings } from "../component/component.ts";
-import type { ClientAuthenticator, ServerAuthenticator } from "./authenticator.ts";
-import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "./authenticator.ts";
+import {
+  CLIENT_AUTHENTICATORS,
+  type ClientAuthenticator,
+  SERVER_AUTHENTICATORS,
+  type ServerAuthenticator,
+} from "./authenticator.ts";
 import type { CredentialTexts } from "./credential_texts.ts";
 
 /** The two sides of an authenticator. An extension may have only one of them. */

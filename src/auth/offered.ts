@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Host } from "../component/host.ts";
-import type { ClientAuthenticator, RequestKind } from "./authenticator.ts";
-import { CLIENT_AUTHENTICATORS } from "./authenticator.ts";
+import { CLIENT_AUTHENTICATORS, type ClientAuthenticator, type RequestKind } from "./authenticator.ts";
 
 /**
  * Finds the authenticator of the extension `id`; undefined if `id` is undefined. Throws, with a message for the user,

@@ -4,8 +4,6 @@
  * The folder that defines the thing exports the key.
  */
 export interface Single<T> {
-  /** Names the thing for the reader of the code. The program does not use the name. */
-  readonly name: string;
   /** Makes the thing, without side effects. Called once, when the first component of an agent asks for it. */
   make(): T;
 }

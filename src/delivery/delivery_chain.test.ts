@@ -16,8 +16,7 @@ import type { Send } from "./attempt.ts";
 import { type QueueConfig, queueSchema } from "./config.ts";
 import { DeliveryChain } from "./delivery_chain.ts";
 import { MemoryQueue } from "./memory_queue.ts";
-import type { QueueStorage } from "./queue_storage.ts";
-import { QUEUE_STORAGES } from "./queue_storage.ts";
+import { QUEUE_STORAGES, type QueueStorage } from "./queue_storage.ts";
 import { type RetryConfig, retrySchema } from "./retry_config.ts";
 
 const OK: Answer = { kind: "delivered", rejectedPoints: 0, message: "" };

@@ -15,6 +15,5 @@ export interface QueueStorage {
 
 /** The storages of the agent's extensions, by the extensions' ids. */
 export const QUEUE_STORAGES: Single<Offers<QueueStorage>> = {
-  name: "queue storages",
   make: () => new OfferList(),
 };

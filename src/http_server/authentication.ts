@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage } from "node:http";
-import type { ServerAuthenticator } from "../auth/authenticator.ts";
-import { SERVER_AUTHENTICATORS } from "../auth/authenticator.ts";
+import { SERVER_AUTHENTICATORS, type ServerAuthenticator } from "../auth/authenticator.ts";
 import type { Host } from "../component/host.ts";
 import { clientOf } from "./client_address.ts";
 import type { Refusal } from "./request_rules.ts";

@@ -173,4 +173,4 @@ function nameOf({ owner }: ShareOptions): string {
 }
 
 /** The key by which components find the listeners of their agent. */
-export const LISTENERS: Single<Listeners> = { name: "listeners", make: () => new Listeners() };
+export const LISTENERS: Single<Listeners> = { make: () => new Listeners() };

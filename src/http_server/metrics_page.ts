@@ -25,6 +25,5 @@ export interface MetricsPage {
 
 /** The key of the list of pages that the agent's exporters offer. The list has the pages by their exporters' ids. */
 export const METRICS_PAGES: Single<Offers<MetricsPage>> = {
-  name: "metrics pages",
   make: () => new OfferList(),
 };

@@ -80,6 +80,5 @@ export interface RawPage {
 
 /** The key by which `host.single` gives the list of the agent's receivers of sandboxes. */
 export const SANDBOX_SOURCES: Single<Offers<SandboxSource>> = {
-  name: "sandbox sources",
   make: () => new OfferList(),
 };

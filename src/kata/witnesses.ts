@@ -67,4 +67,4 @@ export class Witnesses implements Offers<RuntimeWitness> {
 }
 
 /** The key by which `host.single` gives the agent's witnesses. */
-export const WITNESSES: Single<Witnesses> = { name: "witnesses", make: () => new Witnesses() };
+export const WITNESSES: Single<Witnesses> = { make: () => new Witnesses() };

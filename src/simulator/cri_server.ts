@@ -2,6 +2,7 @@
 import { rm } from "node:fs/promises";
 import { create, toBinary } from "@bufbuild/protobuf";
 import {
+  type MethodDefinition,
   Server,
   ServerCredentials,
   type ServerWritableStream,
@@ -17,6 +18,7 @@ import {
   VersionResponseSchema,
 } from "../cri/generated/runtime_pb.ts";
 import { removeDeadSocket } from "../sockets/dead_socket.ts";
+import { rawMethod } from "./raw_method.ts";
 
 /** A pod sandbox of the simulated runtime. */
 export interface SimulatedPod {
@@ -156,17 +158,8 @@ const SERVICE = {
   events: method("GetContainerEvents", true),
 };
 
-function method(name: string, responseStream: boolean) {
-  const same = (bytes: Uint8Array): Buffer => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  return {
-    path: `/runtime.v1.RuntimeService/${name}`,
-    requestStream: false,
-    responseStream,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
+function method(name: string, responseStream: boolean): MethodDefinition<Buffer, Buffer> {
+  return rawMethod(`/runtime.v1.RuntimeService/${name}`, { responseStream });
 }
 
 async function bind(server: Server, socketPath: string): Promise<void> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 import { Server, ServerCredentials } from "@grpc/grpc-js";
+import { rawMethod } from "./raw_method.ts";
 
 /** The contents of one pushed request. */
 export interface PushedRequest {
@@ -19,16 +20,7 @@ export interface OtlpSink {
 /** Starts a destination for the demo: a real OTLP gRPC server that counts the points of each request and keeps nothing. */
 export async function startOtlpSink(onDelivery: (delivery: PushedRequest) => void): Promise<OtlpSink> {
   const server = new Server({ "grpc.max_receive_message_length": 4 * 1024 * 1024 });
-  const bytes = (value: Buffer): Buffer => value;
-  const method = {
-    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  };
+  const method = rawMethod("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
   server.addService(
     { export: method },
     {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { Attributes, Family, Point, Reading } from "../../metrics/model.ts";
-import { pointWidth } from "../../metrics/model.ts";
+import { type Attributes, type Family, type Point, pointWidth, type Reading } from "../../metrics/model.ts";
 import { visible } from "../../text/visible.ts";
 
 /** Called for each point, with the first column of the point in the reading's row. */

@@ -27,7 +27,7 @@ const TEMPORARY: ReadonlySet<string> = new Set([
  * The paths of all file exporters that this agent has started. If an exporter of a reloaded config has one of them, it
  * appends to the file, also without `append`.
  */
-const WRITTEN_PATHS: Single<Set<string>> = { name: "written paths", make: () => new Set() };
+const WRITTEN_PATHS: Single<Set<string>> = { make: () => new Set() };
 
 /** Makes the exporter: readings become OTLP requests, which a delivery chain writes to the file as records. */
 export function createFileExporter(config: FileConfig, settings: Settings): PushExporter {

@@ -2,10 +2,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Counter } from "@opentelemetry/api";
 import type { Exporter, Settings } from "../../component/component.ts";
-import type { Share } from "../../http_server/listeners.ts";
-import { LISTENERS } from "../../http_server/listeners.ts";
-import type { MetricsPage, PullOptions } from "../../http_server/metrics_page.ts";
-import { METRICS_PAGES } from "../../http_server/metrics_page.ts";
+import { LISTENERS, type Share } from "../../http_server/listeners.ts";
+import { METRICS_PAGES, type MetricsPage, type PullOptions } from "../../http_server/metrics_page.ts";
 import { type Puller, streamPage, Turns } from "../../http_server/page_stream.ts";
 import { answerBody, answerText } from "../../http_server/server.ts";
 import type { Serving } from "../../http_server/serving.ts";

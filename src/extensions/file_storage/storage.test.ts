@@ -10,8 +10,7 @@ import { recordedLogger } from "../../../test/kit/component/logs.ts";
 import { testSettings } from "../../../test/kit/component/settings.ts";
 import { FakeClock } from "../../clock/fake_clock.ts";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { QueueStorage } from "../../delivery/queue_storage.ts";
-import { QUEUE_STORAGES } from "../../delivery/queue_storage.ts";
+import { QUEUE_STORAGES, type QueueStorage } from "../../delivery/queue_storage.ts";
 import { createHost } from "../../pipeline/host.ts";
 import { factory } from "./factory.ts";
 

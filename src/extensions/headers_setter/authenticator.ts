@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-import type { ClientAuthenticator, RequestHeaders, RequestKind } from "../../auth/authenticator.ts";
-import { CLIENT_AUTHENTICATORS } from "../../auth/authenticator.ts";
+import {
+  CLIENT_AUTHENTICATORS,
+  type ClientAuthenticator,
+  type RequestHeaders,
+  type RequestKind,
+} from "../../auth/authenticator.ts";
 import { CredentialTexts } from "../../auth/credential_texts.ts";
 import { authenticatorExtension } from "../../auth/extension.ts";
 import { rejectHeaderText } from "../../auth/header_text.ts";

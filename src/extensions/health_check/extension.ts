@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Share } from "../../http_server/listeners.ts";
-import { LISTENERS } from "../../http_server/listeners.ts";
+import { LISTENERS, type Share } from "../../http_server/listeners.ts";
 import { answerBody, type Route } from "../../http_server/server.ts";
 import type { Serving } from "../../http_server/serving.ts";
 import { formatDuration, type ListenAddress } from "../../options/values.ts";

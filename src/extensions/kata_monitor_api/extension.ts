@@ -2,14 +2,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { finished } from "node:stream/promises";
 import type { Extension, Settings } from "../../component/component.ts";
-import type { Share } from "../../http_server/listeners.ts";
-import { LISTENERS } from "../../http_server/listeners.ts";
-import type { MetricsPage } from "../../http_server/metrics_page.ts";
-import { METRICS_PAGES } from "../../http_server/metrics_page.ts";
+import { LISTENERS, type Share } from "../../http_server/listeners.ts";
+import { METRICS_PAGES, type MetricsPage } from "../../http_server/metrics_page.ts";
 import { answerBody, answerText, type Route } from "../../http_server/server.ts";
 import type { Serving } from "../../http_server/serving.ts";
-import type { SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
-import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import { SANDBOX_SOURCES, type SandboxSource, type SandboxStatus } from "../../kata/sandboxes.ts";
 import type { ListenAddress } from "../../options/values.ts";
 import { idsHtml, idsText, indexHtml, indexText } from "./answers.ts";
 import { STYLE_HASH } from "./html.ts";

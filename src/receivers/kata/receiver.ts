@@ -2,8 +2,13 @@
 import { aborted } from "../../clock/abort.ts";
 import type { Receiver, Settings } from "../../component/component.ts";
 import type { Consumer } from "../../component/consumer.ts";
-import type { LastScrape, RawPage, SandboxSource, SandboxStatus } from "../../kata/sandboxes.ts";
-import { SANDBOX_SOURCES } from "../../kata/sandboxes.ts";
+import {
+  type LastScrape,
+  type RawPage,
+  SANDBOX_SOURCES,
+  type SandboxSource,
+  type SandboxStatus,
+} from "../../kata/sandboxes.ts";
 import { WITNESSES } from "../../kata/witnesses.ts";
 import { AgentUrls } from "./agent_urls.ts";
 import type { KataConfig } from "./config.ts";

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from "node:assert/strict";
 import type { TestContext } from "node:test";
-import type {
-  ClientAuthenticator,
-  RequestHeaders,
-  ServerAuthenticator,
-  Verdict,
+import {
+  CLIENT_AUTHENTICATORS,
+  type ClientAuthenticator,
+  type RequestHeaders,
+  SERVER_AUTHENTICATORS,
+  type ServerAuthenticator,
+  type Verdict,
 } from "../../../src/auth/authenticator.ts";
-import { CLIENT_AUTHENTICATORS, SERVER_AUTHENTICATORS } from "../../../src/auth/authenticator.ts";
 import { FakeClock } from "../../../src/clock/fake_clock.ts";
 import type { Extension } from "../../../src/component/component.ts";
 import type { ExtensionFactory } from "../../../src/component/factory.ts";

@@ -6,6 +6,7 @@ import {
   type ServerUnaryCall,
   type sendUnaryData,
 } from "@grpc/grpc-js";
+import { rawMethod } from "../../../src/simulator/raw_method.ts";
 
 /** Answers one request; `call.request` is the message without compression. */
 export type Answer = (call: ServerUnaryCall<Buffer, Buffer>, reply: sendUnaryData<Buffer>) => void;
@@ -51,16 +52,7 @@ export async function startOtlpServer(options: OtlpServerOptions = {}): Promise<
   const requests: ReceivedRequest[] = [];
   let count = 0;
   const server = new Server({ "grpc.max_receive_message_length": messageBytesMax });
-  const bytes = (value: Buffer): Buffer => value;
-  const method = {
-    path: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: bytes,
-    requestDeserialize: bytes,
-    responseSerialize: bytes,
-    responseDeserialize: bytes,
-  };
+  const method = rawMethod("/opentelemetry.proto.collector.metrics.v1.MetricsService/Export");
   const answer: Answer = (call, reply) => {
     const next = answers[Math.min(count++, answers.length - 1)] ?? OK;
     if (keeps) requests.push({ bytes: call.request, metadata: call.metadata });
