@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { Clock } from "../clock/clock.ts";
+import { BoundedMap } from "../metrics/bounded_map.ts";
+import { getOrMake } from "../metrics/memoized.ts";
 import { TICK_MS } from "./cpu_family.ts";
 import type { FamilyShape } from "./family_shape.ts";
 import type { GuestConditionName } from "./guest_condition.ts";
@@ -72,16 +74,10 @@ interface Layout {
 
 /** The most layouts that are kept. When one more is made, all others are dropped. A node has one or two, tests more. */
 const LAYOUTS_MAX = 16;
-const layouts = new Map<string, Layout>();
+const layouts = new BoundedMap<string, Layout>(LAYOUTS_MAX);
 
 function layoutOf(shape: PageShape): Layout {
-  const key = JSON.stringify(shape);
-  const known = layouts.get(key);
-  if (known !== undefined) return known;
-  if (layouts.size >= LAYOUTS_MAX) layouts.clear();
-  const layout = makeLayout(familiesOf(shape));
-  layouts.set(key, layout);
-  return layout;
+  return getOrMake(layouts, JSON.stringify(shape), () => makeLayout(familiesOf(shape)));
 }
 
 function familiesOf({ flavor, hypervisor = "dragonball", ...sizes }: PageShape): PageFamilies {

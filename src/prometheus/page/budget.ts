@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { isGuestFamily, KNOWN_FAMILIES } from "../../kata/known_families.ts";
+import { BoundedMap } from "../../metrics/bounded_map.ts";
 import type { Interner } from "../../metrics/interner.ts";
+import { getOrMake, memoized } from "../../metrics/memoized.ts";
 import type { Family, Reading, Resource, Schema } from "../../metrics/model.ts";
 import type { ResourceText } from "../series/resource_text.ts";
 import { LIMITED_NAME, limitedFamily, type PageLimit } from "./limited_family.ts";
@@ -90,7 +92,7 @@ export class PageBudget {
   readonly #sizes: TextSizes;
   readonly #textOf: (resource: Resource) => ResourceText;
   readonly #measures: readonly Measure[];
-  readonly #parts = new WeakMap<Schema, Map<string, SchemaPart>>();
+  readonly #partsOf = memoized((_: Schema) => new BoundedMap<string, SchemaPart>(PARTS_MAX));
   /**
    * By reading that was cut, the reading without the lost families. All pages use the same object until the resource
    * has a new reading.
@@ -172,15 +174,8 @@ export class PageBudget {
    * the same object, as long as it is remembered.
    */
   #part(schema: Schema, lost: ReadonlySet<Family>, limit: PageLimit): SchemaPart {
-    const parts = this.#parts.get(schema) ?? new Map<string, SchemaPart>();
-    this.#parts.set(schema, parts);
     const key = `${limit} ${Array.from(lost, ({ id }) => id).join()}`;
-    const known = parts.get(key);
-    if (known !== undefined) return known;
-    if (parts.size >= PARTS_MAX) parts.clear();
-    const part = this.#schemaWithout(schema, lost, limit);
-    parts.set(key, part);
-    return part;
+    return getOrMake(this.#partsOf(schema), key, () => this.#schemaWithout(schema, lost, limit));
   }
 
   #schemaWithout({ families, offsets }: Schema, lost: ReadonlySet<Family>, limit: PageLimit): SchemaPart {

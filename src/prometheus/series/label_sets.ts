@@ -1,4 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+import { BoundedMap } from "../../metrics/bounded_map.ts";
+import { getOrMake } from "../../metrics/memoized.ts";
+
 /** The label names that a resource puts on all of its series. A sample's own labels must avoid them. */
 export interface LabelSet {
   readonly names: ReadonlySet<string>;
@@ -15,17 +18,11 @@ const LABEL_SETS_MAX = 256;
  * map by label set, and serves all of them.
  */
 export class LabelSets {
-  readonly #known = new Map<string, LabelSet>();
+  // Resources keep their label sets. After the map has forgotten all, later resources with the same names get another
+  // object.
+  readonly #known = new BoundedMap<string, LabelSet>(LABEL_SETS_MAX);
 
   of(names: readonly string[]): LabelSet {
-    const key = names.join();
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    // Resources keep their label sets. After the map has forgotten all, later resources with the same names get another
-    // object.
-    if (this.#known.size >= LABEL_SETS_MAX) this.#known.clear();
-    const labelSet = { names: new Set(names) };
-    this.#known.set(key, labelSet);
-    return labelSet;
+    return getOrMake(this.#known, names.join(), () => ({ names: new Set(names) }));
   }
 }

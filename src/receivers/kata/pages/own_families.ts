@@ -2,6 +2,7 @@
 // Hot path: npm run bench -- agent.
 
 import type { Interner } from "../../../metrics/interner.ts";
+import { getOrMake } from "../../../metrics/memoized.ts";
 import type { Attribute, Attributes, Family, Schema } from "../../../metrics/model.ts";
 import { limitedFamily } from "../../../prometheus/page/limited_family.ts";
 import type { Limit } from "../../../prometheus/parse/limit.ts";
@@ -152,8 +153,8 @@ export class OwnFamilies {
     const { state, code } = condition;
     const parts = partsOf(condition, facts);
     const key = parts + this.#limitsKey(facts.limits);
-    const byCode = entry(this.#known, state, () => new Map<string, Map<number, OwnShape>>());
-    const byParts = entry(byCode, code, () => new Map<number, OwnShape>());
+    const byCode = getOrMake(this.#known, state, () => new Map<string, Map<number, OwnShape>>());
+    const byParts = getOrMake(byCode, code, () => new Map<number, OwnShape>());
     const known = byParts.get(key);
     if (known !== undefined) return known;
     if (this.#shapes >= SHAPES_MAX) {
@@ -189,7 +190,7 @@ export class OwnFamilies {
   #limitsKey(limits: ReadonlySet<Limit>): number {
     let key = 0;
     for (const limit of limits)
-      key += entry(this.#limitBits, limit, () => 2 ** (OPTIONAL.length + this.#limitBits.size));
+      key += getOrMake(this.#limitBits, limit, () => 2 ** (OPTIONAL.length + this.#limitBits.size));
     return key;
   }
 
@@ -224,13 +225,4 @@ function partsOf(condition: ShownCondition, facts: SandboxFacts): number {
   for (let i = 0; i < OPTIONAL.length; i++)
     if (OPTIONAL[i]?.value(condition, facts) !== undefined) parts |= 1 << i;
   return parts;
-}
-
-function entry<K, V>(map: Map<K, V>, key: K, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) {
-    value = make();
-    map.set(key, value);
-  }
-  return value;
 }
